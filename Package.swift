@@ -1,0 +1,146 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every target: Swift 6 mode, the upcoming features we rely on, and no warning let through.
+let common: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("InferIsolatedConformances"),
+  .enableExperimentalFeature("Lifetimes"),
+  .treatAllWarnings(as: .error),
+]
+
+/// A library target: the box of docs/architecture.md that lives in `internal/<path>`.
+func box(_ name: String, _ path: String, _ dependencies: [String] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies.map { .byName(name: $0) }, path: "internal/\(path)",
+    swiftSettings: common)
+}
+
+/// An executable: wiring only.
+func program(_ name: String, _ path: String, _ dependencies: [String]) -> Target {
+  .executableTarget(
+    name: name, dependencies: dependencies.map { .byName(name: $0) }, path: "cmd/\(path)",
+    swiftSettings: common)
+}
+
+/// Unit tests of one box.
+func unit(_ module: String, _ more: [String] = []) -> Target {
+  .testTarget(
+    name: "\(module)Tests", dependencies: ([module] + more).map { .byName(name: $0) },
+    path: "tests/unit/\(module)Tests", swiftSettings: common)
+}
+
+/// A C library bound through the module map in `internal/system/<name>`.
+func system(_ name: String, pkgConfig: String? = nil, apt: String) -> Target {
+  .systemLibrary(name: name, path: "internal/system/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+let package = Package(
+  name: "paysaga",
+  products: [
+    .library(name: "Outbox", targets: ["Outbox"]),
+    .executable(name: "payments-server", targets: ["payments-server"]),
+    .executable(name: "payments-consumer", targets: ["payments-consumer"]),
+    .executable(name: "payments-cron", targets: ["payments-cron"]),
+    .executable(name: "paysaga", targets: ["paysaga"]),
+    .executable(name: "devkafka", targets: ["devkafka"]),
+  ],
+  targets: [
+    // C libraries: each is imported by exactly one module.
+    system("CLibpq", pkgConfig: "libpq", apt: "libpq-dev"),
+    system("CHiredis", apt: "libhiredis-dev"),
+    system("CRdkafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
+    system("CNghttp2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
+    system("CMicrohttpd", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    .target(name: "CLinux", path: "internal/system/CLinux"),
+
+    // Under everything.
+    box("Runtime", "runtime", ["CLinux"]),
+    box("Errs", "errs"),
+    box("Config", "config", ["Errs", "Runtime"]),
+    box("Logger", "monitoring/logger", ["Runtime"]),
+    box("Metrics", "monitoring/metrics", ["Runtime"]),
+    box("Tracing", "monitoring/tracing", ["Runtime"]),
+    box("AdminHTTP", "monitoring/admin", ["CMicrohttpd", "Logger", "Metrics", "Runtime"]),
+
+    // The domain.
+    box("Payments", "services/payment", ["Errs", "Runtime"]),
+    box("SystemService", "services/system", ["Errs", "Runtime"]),
+
+    // Storage.
+    box("Database", "storage/db", ["CLibpq", "Errs", "Logger", "Metrics", "Runtime"]),
+    box("Migrator", "storage/migrator", ["Database", "Errs", "Logger", "Runtime"]),
+    box("Outbox", "storage/repo/event", ["Database", "Errs", "Logger", "Metrics", "Runtime", "Tracing"]),
+    box(
+      "PaymentRepository", "storage/repo/payment",
+      ["Database", "Errs", "Logger", "Metrics", "Outbox", "Payments", "Runtime", "Tracing"]),
+
+    // Clients.
+    box("Kafka", "clients/kafka", ["CRdkafka", "Errs", "Logger", "Metrics", "Runtime"]),
+    box("Redis", "clients/redis", ["CHiredis", "Errs", "Logger", "Metrics", "Runtime"]),
+
+    // RPC.
+    box("Protobuf", "rpc/protobuf"),
+    box("Messages", "rpc/messages", ["Protobuf"]),
+    box("HTTP2", "rpc/http2", ["CNghttp2", "Errs", "Logger", "Metrics", "Runtime"]),
+    box(
+      "GRPC", "rpc/grpc", ["Errs", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "Tracing"]),
+
+    // Composition roots and programs.
+    box(
+      "CronApp", "app/cron",
+      [
+        "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "PaymentRepository",
+        "Payments", "Runtime", "Tracing",
+      ]),
+    box(
+      "ServerApp", "app/server",
+      [
+        "AdminHTTP", "Config", "CronApp", "Database", "Errs", "GRPC", "Kafka", "Logger", "Messages", "Metrics",
+        "Outbox", "PaymentRepository", "Payments", "Protobuf", "Runtime", "SystemService", "Tracing",
+      ]),
+    box(
+      "ConsumerApp", "app/consumer",
+      [
+        "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "PaymentRepository",
+        "Payments", "Redis", "Runtime", "Tracing",
+      ]),
+    program("payments-server", "server", ["Config", "ServerApp"]),
+    program("payments-consumer", "consumer", ["Config", "ConsumerApp"]),
+    program("payments-cron", "cron", ["Config", "CronApp"]),
+    program(
+      "paysaga", "paysaga",
+      [
+        "Config", "Database", "Errs", "GRPC", "HTTP2", "Kafka", "Logger", "Messages", "Metrics", "Migrator",
+        "Outbox", "Payments", "Protobuf", "Runtime",
+      ]),
+    program("devkafka", "devkafka", ["Errs", "Kafka", "Logger", "Runtime"]),
+
+    // Tests.
+    unit("Runtime"),
+    unit("Config", ["Errs", "Runtime"]),
+    unit("Logger", ["Runtime"]),
+    unit("Metrics", ["Runtime"]),
+    unit("AdminHTTP", ["Logger", "Metrics", "Runtime"]),
+    unit("Payments", ["Errs", "Runtime"]),
+    unit("Database", ["Errs", "Runtime"]),
+    unit("Migrator", ["Errs", "Runtime"]),
+    unit("Outbox", ["Errs", "Runtime"]),
+    unit("Kafka", ["Errs", "Runtime"]),
+    unit("Redis", ["Errs", "Runtime"]),
+    unit("Protobuf"),
+    unit("Messages", ["Protobuf"]),
+    unit("GRPC", ["Errs", "HTTP2", "Messages", "Protobuf", "Runtime"]),
+    unit("ConsumerApp", ["Payments", "Runtime"]),
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: [
+        "Config", "ConsumerApp", "CronApp", "Database", "Errs", "Kafka", "Logger", "Metrics", "Migrator", "Outbox",
+        "PaymentRepository", "Payments", "Redis", "Runtime",
+      ], path: "tests/integration", swiftSettings: common),
+  ]
+)

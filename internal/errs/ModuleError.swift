@@ -1,0 +1,43 @@
+/// What every module's error type has in common; each module has exactly one such type.
+///
+/// `description` is safe to log. Anything that may hold a caller's data belongs in `debugDescription` only.
+public protocol ModuleError: Error, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+  associatedtype Code: Sendable, Hashable
+  /// What kind of failure it is, for code to act on.
+  var code: Code { get }
+  /// What was expected, what was found and what to do, for people.
+  var message: String { get }
+  /// The error below this one, when there is one.
+  var cause: (any Error)? { get }
+  /// Where in our code it was made.
+  var location: SourceLocation { get }
+  /// Whether the same call may succeed later without a change.
+  var isRetryable: Bool { get }
+}
+
+/// A line of our code.
+public struct SourceLocation: Sendable, Hashable, CustomStringConvertible {
+  public let file: String
+  public let line: Int
+
+  public init(file: String, line: Int) {
+    self.file = file
+    self.line = line
+  }
+
+  /// The place of the call.
+  public static func here(file: String = #fileID, line: Int = #line) -> SourceLocation {
+    SourceLocation(file: file, line: line)
+  }
+
+  public var description: String { "\(file):\(line)" }
+}
+
+extension ModuleError {
+  public var description: String {
+    guard let cause else { return message }
+    return "\(message): \(cause)"
+  }
+
+  public var debugDescription: String { "\(code) at \(location): \(description)" }
+}

@@ -1,0 +1,195 @@
+internal import Synchronization
+
+/// A number that only grows. Callable on any thread.
+public final class Counter: Sendable {
+  private let value = Atomic<UInt64>(0)
+
+  public init() {}
+
+  public func add(_ count: Int = 1) {
+    precondition(count >= 0, "a counter only grows")
+    value.wrappingAdd(UInt64(count), ordering: .relaxed)
+  }
+
+  public var total: UInt64 { value.load(ordering: .relaxed) }
+}
+
+/// A number that goes up and down. Callable on any thread.
+public final class Gauge: Sendable {
+  private let bits = Atomic<UInt64>(0)
+
+  public init() {}
+
+  public func set(_ value: Double) { bits.store(value.bitPattern, ordering: .relaxed) }
+  public func set(_ value: some BinaryInteger) { set(Double(value)) }
+
+  public var value: Double { Double(bitPattern: bits.load(ordering: .relaxed)) }
+}
+
+/// Counts observations in buckets with fixed upper bounds. Callable on any thread.
+public final class Histogram: Sendable {
+  /// Seconds, from 100 µs to 10 s: what calls, statements and publications take.
+  public static let latencySeconds: [Double] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+  ]
+  /// Powers of four up to 16,384: batch sizes.
+  public static let sizes: [Double] = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384]
+
+  let bounds: [Double]
+  private struct Counts {
+    var buckets: [UInt64]
+    var sum = 0.0
+    var count: UInt64 = 0
+  }
+  private let counts: Mutex<Counts>
+
+  /// - Parameter bounds: inclusive upper bounds, ascending; one bucket above the last is always there.
+  public init(bounds: [Double] = Histogram.latencySeconds) {
+    precondition(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "histogram bounds must ascend")
+    self.bounds = bounds
+    counts = Mutex(Counts(buckets: Array(repeating: 0, count: bounds.count + 1)))
+  }
+
+  public func observe(_ value: Double) {
+    var index = 0
+    while index < bounds.count, value > bounds[index] { index += 1 }
+    counts.withLock {
+      $0.buckets[index] += 1
+      $0.sum += value
+      $0.count += 1
+    }
+  }
+
+  /// Cumulative bucket counts (the last is the total), sum and count at one moment.
+  public func snapshot() -> (cumulative: [UInt64], sum: Double, count: UInt64) {
+    counts.withLock { counts in
+      var running: UInt64 = 0
+      let cumulative = counts.buckets.map { bucket in
+        running += bucket
+        return running
+      }
+      return (cumulative, counts.sum, counts.count)
+    }
+  }
+}
+
+/// The metrics of one program, written out in Prometheus' text format 0.0.4. Callable on any thread.
+public final class MetricsRegistry: Sendable {
+  public typealias Labels = KeyValuePairs<String, String>
+
+  private enum Instrument: Sendable {
+    case counter(Counter)
+    case gauge(Gauge)
+    case computed(@Sendable () -> Double?)
+    case histogram(Histogram)
+
+    var type: String {
+      switch self {
+      case .counter: "counter"
+      case .gauge, .computed: "gauge"
+      case .histogram: "histogram"
+      }
+    }
+  }
+  private struct Family: Sendable {
+    let name: String
+    let help: String
+    let type: String
+    var series: [(labels: String, instrument: Instrument)]
+  }
+  private let families = Mutex<[Family]>([])
+
+  public init() {}
+
+  /// A counter under `name`, which ends in `_total`; the same name and labels give the same counter.
+  public func counter(_ name: String, help: String, labels: Labels = [:]) -> Counter {
+    let made = Counter()
+    guard case .counter(let counter) = register(name, help, labels, .counter(made)) else { preconditionFailure() }
+    return counter
+  }
+
+  /// A gauge that is set by its owner.
+  public func gauge(_ name: String, help: String, labels: Labels = [:]) -> Gauge {
+    let made = Gauge()
+    guard case .gauge(let gauge) = register(name, help, labels, .gauge(made)) else { preconditionFailure() }
+    return gauge
+  }
+
+  /// A gauge that is computed when it is read, on the reader's thread; nil leaves it out.
+  public func gauge(_ name: String, help: String, labels: Labels = [:], _ compute: @escaping @Sendable () -> Double?) {
+    _ = register(name, help, labels, .computed(compute))
+  }
+
+  /// A histogram under `name`, whose unit ends the name (`_seconds`).
+  public func histogram(
+    _ name: String, help: String, labels: Labels = [:], bounds: [Double] = Histogram.latencySeconds
+  ) -> Histogram {
+    let made = Histogram(bounds: bounds)
+    guard case .histogram(let histogram) = register(name, help, labels, .histogram(made)) else { preconditionFailure() }
+    return histogram
+  }
+
+  private func register(_ name: String, _ help: String, _ labels: Labels, _ made: Instrument) -> Instrument {
+    let text = labels.map { "\($0.key)=\"\(Self.escape($0.value))\"" }.joined(separator: ",")
+    return families.withLock { families in
+      guard let family = families.firstIndex(where: { $0.name == name }) else {
+        families.append(Family(name: name, help: help, type: made.type, series: [(text, made)]))
+        return made
+      }
+      precondition(families[family].type == made.type, "metric \(name) is registered as \(families[family].type)")
+      if let known = families[family].series.first(where: { $0.labels == text }) { return known.instrument }
+      families[family].series.append((text, made))
+      return made
+    }
+  }
+
+  /// All metrics in Prometheus' text format.
+  public func exposition() -> String {
+    var text = ""
+    for family in families.withLock({ $0 }) {
+      text += "# HELP \(family.name) \(family.help)\n# TYPE \(family.name) \(family.type)\n"
+      for (labels, instrument) in family.series {
+        switch instrument {
+        case .counter(let counter): text += Self.line(family.name, labels, "\(counter.total)")
+        case .gauge(let gauge): text += Self.line(family.name, labels, Self.format(gauge.value))
+        case .computed(let compute):
+          if let value = compute() { text += Self.line(family.name, labels, Self.format(value)) }
+        case .histogram(let histogram): text += Self.lines(family.name, labels, histogram)
+        }
+      }
+    }
+    return text
+  }
+
+  private static func lines(_ name: String, _ labels: String, _ histogram: Histogram) -> String {
+    let (cumulative, sum, count) = histogram.snapshot()
+    var text = ""
+    for (index, total) in cumulative.enumerated() {
+      let bound = index < histogram.bounds.count ? format(histogram.bounds[index]) : "+Inf"
+      let all = labels.isEmpty ? "le=\"\(bound)\"" : "\(labels),le=\"\(bound)\""
+      text += line("\(name)_bucket", all, "\(total)")
+    }
+    return text + line("\(name)_sum", labels, format(sum)) + line("\(name)_count", labels, "\(count)")
+  }
+
+  private static func line(_ name: String, _ labels: String, _ value: String) -> String {
+    labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+  }
+
+  private static func format(_ value: Double) -> String {
+    if value.isNaN { return "NaN" }
+    if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+    return value == value.rounded() && abs(value) < 1e15 ? "\(Int64(value))" : "\(value)"
+  }
+
+  private static func escape(_ value: String) -> String {
+    value.reduce(into: "") { text, character in
+      switch character {
+      case "\\": text += "\\\\"
+      case "\"": text += "\\\""
+      case "\n": text += "\\n"
+      default: text.append(character)
+      }
+    }
+  }
+}
