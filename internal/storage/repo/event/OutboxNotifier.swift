@@ -1,0 +1,69 @@
+public import Database
+public import Logger
+public import Runtime
+internal import Synchronization
+
+/// Tells relays in other processes that events wait, by a NOTIFY of its own after the commit.
+///
+/// Not inside the transactions that write events: there it takes a global lock and halves their rate. At most one goes
+/// out every few milliseconds, however many commits there are; a lost one costs a poll interval, nothing else.
+public final class OutboxNotifier: Sendable {
+  /// The channel that relays LISTEN on.
+  public static let channel = "paysaga_outbox"
+  /// The shortest time between two notifications.
+  public static let debounce = Duration.milliseconds(5)
+
+  private let pool: ConnectionPool
+  private let logger: Logger
+  private let isNeeded: @Sendable () -> Bool
+  private let signal = WakeSignal()
+  private let isStopped = Atomic(false)
+  private let thread = Mutex<WorkerThread?>(nil)
+
+  /// - Parameter isNeeded: whether any relay outside this process may own a shard; asked before each notification.
+  public init(pool: ConnectionPool, logger: Logger, isNeeded: @escaping @Sendable () -> Bool) {
+    self.pool = pool
+    self.logger = logger.labelled("notifier")
+    self.isNeeded = isNeeded
+  }
+
+  /// Starts the thread that sends.
+  public func start() {
+    thread.withLock { $0 = WorkerThread(name: "notifier") { [self] in run() } }
+  }
+
+  /// Says that a transaction with events has committed. Callable on any thread; costs no round trip.
+  public func notify() { signal.notify() }
+
+  /// Ends the thread; blocks until it has.
+  public func stop() {
+    isStopped.store(true, ordering: .releasing)
+    signal.notify()
+    thread.withLock { $0 }?.join()
+  }
+
+  private func run() {
+    while true {
+      signal.wait(until: .distantFuture)
+      if isStopped.load(ordering: .acquiring) { return }
+      guard isNeeded() else { continue }
+      let next = Instant.now() + Self.debounce
+      pool.submit(deadline: .now() + .seconds(1)) { [logger] result in
+        do {
+          _ = try result.get().run(Command(Self.statement))
+        } catch {
+          logger.debug("relays elsewhere were not told; they will poll", ["error": .error(error)])
+        }
+      }
+      // Commits of the next few milliseconds fold into one notification.
+      while Instant.now() < next, !isStopped.load(ordering: .acquiring) { pause(until: next) }
+    }
+  }
+
+  private func pause(until moment: Instant) {
+    let timer = WakeSignal()
+    timer.wait(until: moment)
+  }
+
+  private static let statement = Statement("NOTIFY \(channel)", isReadOnly: true)
+}

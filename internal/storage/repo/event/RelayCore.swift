@@ -1,0 +1,329 @@
+internal import Runtime
+
+/// The decisions of a relay: events in, actions out. It owns no clock, socket or thread.
+///
+/// What can go wrong is sorted in three. Our own mistakes are preconditions. Failures of the database or the broker
+/// come as events and lead to another try. What may legitimately come late — a delivery report for a shard lost
+/// meanwhile — carries a token that no longer fits, and is ignored.
+struct RelayCore {
+  enum Event: Sendable {
+    /// Time has passed.
+    case tick
+    /// Something may have begun to wait.
+    case wake
+    /// Events with old ids may wait again.
+    case rescan
+    /// The lease request sent at `sentAt` was answered.
+    case leases(LeaseReport, sentAt: Instant)
+    case leasesFailed
+    case read(ReadReport)
+    case readFailed
+    case published([PublishOutcome])
+    case completed(CompletionRequest, CompletionReport)
+    case completionFailed(CompletionRequest)
+    /// Begin no new work, finish what is under way, give the leases back.
+    case stop
+    case released
+  }
+
+  enum Action: Sendable {
+    case maintainLeases(LeaseRequest)
+    case read(ReadRequest)
+    case publish([PublishRequest])
+    case complete(CompletionRequest)
+    /// Throw away what the producer has queued and not sent.
+    case purge
+    case releaseAll([ShardEpoch])
+    case finished
+  }
+
+  let rules: RelayRules
+  /// What is held in memory of the shards that are owned.
+  private(set) var window: RelayWindow
+  private(set) var shards: [Int16: Shard] = [:]
+  private var note: Note?
+  private var shardCount = 0
+  private var liveRelays = 1
+
+  private var isLeaseRequestOpen = false
+  private var isReadOpen = false
+  private var isCompletionOpen = false
+  private var isReadWanted = true
+  private var isPurgeDue = false
+  private var isStopping = false
+  private var isReleasing = false
+  private(set) var isFinished = false
+  private var nextLeaseTick: Instant
+  private var nextCompletion: Instant
+  private var nextPoll: Instant
+  private var nextSweep: Instant
+  private var openRead: ReadRequest?
+
+  /// A shard this relay owns.
+  struct Shard {
+    var epoch: Int64
+    /// When the lease ends here, counted from before it was asked for; earlier than in the database.
+    var deadline: Instant
+    /// When it was asked for.
+    var obtained: Instant
+    /// Every id up to here is done, held back by a dead one, or in memory.
+    var floor: Int64 = 0
+    /// It is to be given to another relay as soon as nothing of it is in memory.
+    var isLeaving = false
+  }
+
+  /// How far a read got in one shard.
+  private struct ReadProgress {
+    /// How many more rows it could have returned.
+    var rest: Int
+    /// The highest id taken in, all lower ones included.
+    var last: Int64 = 0
+    /// Whether there may be more rows than were taken in.
+    var isCut = false
+
+    init(rest: Int) { self.rest = rest }
+
+    mutating func take(_ id: Int64) {
+      last = id
+      rest -= 1
+      if rest == 0 { isCut = true }
+    }
+  }
+
+  /// An id sequence value whose transactions will all have ended once `xmax` has been passed.
+  private struct Note {
+    var lastID: Int64
+    var xmax: Int64
+  }
+
+  init(rules: RelayRules, now: Instant) {
+    self.rules = rules
+    window = RelayWindow(capacity: rules.window)
+    nextLeaseTick = now
+    nextCompletion = now
+    nextPoll = now
+    nextSweep = now + rules.sweepInterval
+  }
+
+  /// Takes one event and says what to do about it.
+  mutating func handle(_ event: Event, at now: Instant) -> [Action] {
+    var actions: [Action] = []
+    switch event {
+    case .tick: break
+    case .wake: isReadWanted = true
+    case .rescan:
+      for shard in shards.keys { shards[shard]?.floor = 0 }
+      isReadWanted = true
+    case .leases(let report, let sentAt): take(report, sentAt: sentAt, now: now)
+    case .leasesFailed:
+      isLeaseRequestOpen = false
+      nextLeaseTick = now + rules.leaseTick
+    case .read(let report): take(report, now: now)
+    case .readFailed:
+      isReadOpen = false
+      openRead = nil
+      isReadWanted = true
+      nextPoll = now + rules.retryDelay
+    case .published(let outcomes): for outcome in outcomes { take(outcome, now: now) }
+    case .completed(let request, let report): take(request, report)
+    case .completionFailed(let request):
+      // Nothing moved, or it is unknown: the same rows are asked for again, and rows already gone count as moved.
+      isCompletionOpen = false
+      nextCompletion = now + rules.retryDelay
+      window.requeueCompletion(request)
+    case .stop: isStopping = true
+    case .released:
+      shards = [:]
+      isFinished = true
+      actions.append(.finished)
+    }
+    if !isFinished { pump(now, &actions) }
+    return actions
+  }
+
+  /// When `tick` is due, at the latest.
+  func nextDeadline(now: Instant) -> Instant {
+    var next = isLeaseRequestOpen ? Instant.distantFuture : nextLeaseTick
+    if !isReadOpen, !isStopping, !shards.isEmpty { next = min(next, nextPoll) }
+    if let retry = window.nextRetry { next = min(next, retry) }
+    if !isCompletionOpen, nextCompletion > now { next = min(next, nextCompletion) }
+    for shard in shards.values { next = min(next, shard.deadline) }
+    return next
+  }
+
+  /// Whether it holds every shard, so that no other relay needs to be told of new events.
+  var ownsAllShards: Bool { shardCount > 0 && shards.count == shardCount }
+
+  // MARK: - Taking what happened
+
+  private mutating func take(_ report: LeaseReport, sentAt: Instant, now: Instant) {
+    isLeaseRequestOpen = false
+    shardCount = report.shardCount
+    liveRelays = max(report.liveRelays, 1)
+    let deadline = sentAt + rules.reserve - rules.leaseMargin
+    for lease in report.renewed {
+      // A shard dropped while the request was under way is not taken up again under the old epoch.
+      guard shards[lease.shard]?.epoch == lease.epoch else { continue }
+      shards[lease.shard]?.deadline = deadline
+      shards[lease.shard]?.obtained = sentAt
+    }
+    for lease in report.claimed {
+      precondition(lease.epoch > (shards[lease.shard]?.epoch ?? -1), "a claim must raise the epoch")
+      window.drop(shard: lease.shard)
+      shards[lease.shard] = Shard(epoch: lease.epoch, deadline: deadline, obtained: sentAt)
+      isReadWanted = true
+    }
+    nextLeaseTick = now + min(rules.leaseTick, max(report.nextExpiry ?? rules.leaseTick, .milliseconds(5)))
+    chooseLeaving()
+  }
+
+  /// Marks what is above the fair share to leave, highest shards first.
+  private mutating func chooseLeaving() {
+    let share = (shardCount + liveRelays - 1) / liveRelays
+    for (rank, shard) in shards.keys.sorted().enumerated() { shards[shard]?.isLeaving = rank >= share }
+  }
+
+  private mutating func take(_ report: ReadReport, now: Instant) {
+    isReadOpen = false
+    nextPoll = now + rules.pollInterval
+    guard let request = openRead else { preconditionFailure("an answer to a read that was not asked for") }
+    openRead = nil
+    // Everything up to the noted id is visible to this read when all who might have drawn one have ended.
+    var settledID: Int64 = 0
+    if let note, report.snapshot.xmin >= note.xmax { settledID = note.lastID }
+    if note == nil || settledID > 0 { note = Note(lastID: report.lastID, xmax: report.snapshot.xmax) }
+
+    var taken: [Int16: ReadProgress] = [:]
+    for asked in request.shards where shards[asked.shard]?.epoch == asked.epoch {
+      guard report.held.contains(asked.shard) else {
+        lose(asked.shard)
+        continue
+      }
+      taken[asked.shard] = ReadProgress(rest: asked.limit)
+    }
+    for event in report.events {
+      guard var progress = taken[event.shard], !progress.isCut else { continue }
+      if window.insert(event) { progress.take(event.id) } else { progress.isCut = true }
+      taken[event.shard] = progress
+    }
+    for asked in request.shards {
+      guard let progress = taken[asked.shard] else { continue }
+      if progress.isCut { isReadWanted = true }
+      // A rescan that came while the read was under way has put the floor back; this read started above it.
+      guard let floor = shards[asked.shard]?.floor, floor >= asked.floor else { continue }
+      let seen = progress.isCut ? min(settledID, progress.last) : settledID
+      shards[asked.shard]?.floor = max(floor, seen)
+    }
+  }
+
+  private mutating func take(_ outcome: PublishOutcome, now: Instant) {
+    switch outcome.result {
+    case .acknowledged: window.acknowledge(outcome.token)
+    case .transient: window.retry(outcome.token, at: now + rules.retryDelay)
+    case .permanent(let refusal): window.bury(outcome.token, refusal: refusal)
+    }
+  }
+
+  private mutating func take(_ request: CompletionRequest, _ report: CompletionReport) {
+    isCompletionOpen = false
+    for lease in request.leases where shards[lease.shard]?.epoch == lease.epoch && report.moved[lease.shard] == nil {
+      lose(lease.shard)
+    }
+    window.finish(request)
+  }
+
+  /// A shard that is no longer ours: forgotten here, and whatever the producer has queued is thrown away.
+  private mutating func lose(_ shard: Int16) {
+    shards[shard] = nil
+    window.drop(shard: shard)
+    isPurgeDue = true
+  }
+
+  // MARK: - Deciding what to do next
+
+  private mutating func pump(_ now: Instant, _ actions: inout [Action]) {
+    for (shard, state) in shards where now >= state.deadline { lose(shard) }
+    window.releaseRetries(until: now)
+    if isPurgeDue {
+      isPurgeDue = false
+      actions.append(.purge)
+    }
+    if now >= nextSweep {
+      nextSweep = now + rules.sweepInterval
+      for shard in shards.keys { shards[shard]?.floor = 0 }
+    }
+    if isStopping { window.dropUnpublished() }
+    publish(now, &actions)
+    complete(now, &actions)
+    read(now, &actions)
+    maintainLeases(now, &actions)
+    if isStopping, !isReleasing, !isReadOpen, !isLeaseRequestOpen, !isCompletionOpen, window.isEmpty {
+      isReleasing = true
+      actions.append(.releaseAll(heldLeases))
+    }
+  }
+
+  private var heldLeases: [ShardEpoch] {
+    shards.map { ShardEpoch(shard: $0.key, epoch: $0.value.epoch) }.sorted { $0.shard < $1.shard }
+  }
+
+  private mutating func publish(_ now: Instant, _ actions: inout [Action]) {
+    guard !isStopping else { return }
+    let requests = window.takePublishable { [shards, rules] shard in
+      guard let state = shards[shard] else { return false }
+      return state.deadline - now > rules.deliveryTimeout
+    }
+    if !requests.isEmpty { actions.append(.publish(requests)) }
+  }
+
+  private mutating func complete(_ now: Instant, _ actions: inout [Action]) {
+    guard !isCompletionOpen, now >= nextCompletion else { return }
+    guard
+      let request = window.takeCompletion(
+        limit: rules.completionLimit,
+        lease: { [shards] shard in
+          shards[shard].map { ShardEpoch(shard: shard, epoch: $0.epoch) }
+        })
+    else { return }
+    isCompletionOpen = true
+    actions.append(.complete(request))
+  }
+
+  private mutating func read(_ now: Instant, _ actions: inout [Action]) {
+    guard !isReadOpen, !isStopping, isReadWanted || now >= nextPoll else { return }
+    let readable = shards.filter { !$0.value.isLeaving }
+    let room = min(window.room, rules.readLimit)
+    guard !readable.isEmpty, room * 4 >= min(rules.readLimit, rules.window) else { return }
+    let share = max(1, room / readable.count)
+    let request = ReadRequest(
+      shards: readable.sorted { $0.key < $1.key }.map { shard, state in
+        ReadRequest.Shard(
+          shard: shard, epoch: state.epoch, floor: state.floor, limit: share + window.count(of: shard))
+      })
+    isReadOpen = true
+    isReadWanted = false
+    openRead = request
+    actions.append(.read(request))
+  }
+
+  private mutating func maintainLeases(_ now: Instant, _ actions: inout [Action]) {
+    guard !isLeaseRequestOpen, !isReleasing, now >= nextLeaseTick else { return }
+    var request = LeaseRequest(renew: [], release: [], keeping: [], mayClaim: !isStopping)
+    for (shard, state) in shards.sorted(by: { $0.key < $1.key }) {
+      let lease = ShardEpoch(shard: shard, epoch: state.epoch)
+      if state.isLeaving, window.count(of: shard) == 0, !isStopping, !isRead(shard) {
+        request.release.append(lease)
+        shards[shard] = nil
+        continue
+      }
+      request.keeping.append(lease)
+      if now - state.obtained >= rules.renewAfter { request.renew.append(lease) }
+    }
+    isLeaseRequestOpen = true
+    actions.append(.maintainLeases(request))
+  }
+
+  private func isRead(_ shard: Int16) -> Bool {
+    openRead?.shards.contains { $0.shard == shard } ?? false
+  }
+}

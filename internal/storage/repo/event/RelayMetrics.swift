@@ -1,0 +1,25 @@
+internal import Metrics
+
+/// The relay's counters.
+struct RelayMetrics: Sendable {
+  let read: Counter
+  let done: Counter
+  let dead: Counter
+  let lostLeases: Counter
+  let ownedShards: Gauge
+  let inMemory: Gauge
+
+  init(_ registry: MetricsRegistry) {
+    read = registry.counter("outbox_read_total", help: "Rows the relay has read from the waiting events.")
+    done = registry.counter("outbox_published_total", help: "Events acknowledged by the broker and marked DONE.")
+    dead = registry.counter("outbox_dead_total", help: "Events refused by the broker and marked DEAD.")
+    lostLeases = registry.counter("outbox_lost_leases_total", help: "Times a lease was lost while it was held.")
+    ownedShards = registry.gauge("outbox_owned_shards", help: "Shards this relay publishes.")
+    inMemory = registry.gauge("outbox_in_memory_events", help: "Events this relay holds in memory.")
+  }
+
+  func count(_ report: CompletionReport, isDead: Bool) {
+    let moved = report.moved.values.reduce(0, +)
+    (isDead ? dead : done).add(moved)
+  }
+}

@@ -1,0 +1,256 @@
+internal import Runtime
+
+/// The events a relay holds in memory, each on its way through: ready, with the producer, acknowledged, completed.
+///
+/// Of each key at most one event is with the producer; the rest of the key waits behind it. A later event can thus
+/// never overtake an earlier one, whatever becomes of the earlier one's publication.
+struct RelayWindow {
+  private enum Stage {
+    /// Behind an earlier event of its key.
+    case waiting
+    /// The head of its key, to be published.
+    case ready
+    /// With the producer.
+    case publishing
+    /// The head of its key, to be published again later.
+    case retrying
+    /// Acknowledged or refused; to be moved out of WAIT.
+    case settled(refusal: String?)
+    /// The statement that moves it is under way.
+    case completing
+  }
+
+  private struct Slot {
+    var generation: UInt32 = 0
+    var event: WaitingEvent?
+    var stage = Stage.waiting
+  }
+
+  /// A key's events in memory that are not yet acknowledged, in id order; the first is the head.
+  private struct KeyQueue {
+    var slots: [Int]
+    var first = 0
+    var head: Int { slots[first] }
+    var isEmpty: Bool { first == slots.count }
+  }
+
+  private let capacity: Int
+  private var slots: [Slot] = []
+  private var free: [Int] = []
+  private var keys: [String: KeyQueue] = [:]
+  private var ids: [Int16: Set<Int64>] = [:]
+  private var ready: [UInt64] = []
+  private var acknowledged: [UInt64] = []
+  private var refused: [UInt64] = []
+  /// Tokens by the moment they become ready again, earliest first (all wait equally long).
+  private var retries: [(at: Instant, token: UInt64)] = []
+  private var count = 0
+
+  init(capacity: Int) {
+    self.capacity = capacity
+  }
+
+  /// How many more events fit.
+  var room: Int { max(0, capacity - count) }
+  var isEmpty: Bool { count == 0 }
+  /// How many events are in memory.
+  var eventCount: Int { count }
+  /// How many events of a shard are in memory.
+  func count(of shard: Int16) -> Int { ids[shard]?.count ?? 0 }
+  /// When the next event is to be tried again.
+  var nextRetry: Instant? { retries.first?.at }
+
+  // MARK: - In and out
+
+  /// Takes an event in, unless it is here already.
+  /// - Returns: false when there is no room for it.
+  mutating func insert(_ event: WaitingEvent) -> Bool {
+    if ids[event.shard]?.contains(event.id) == true { return true }
+    guard count < capacity else { return false }
+    ids[event.shard, default: []].insert(event.id)
+    count += 1
+    let index = free.popLast() ?? slots.endIndex
+    if index == slots.endIndex { slots.append(Slot()) }
+    slots[index].event = event
+    slots[index].stage = .waiting
+    keys[event.key, default: KeyQueue(slots: [])].slots.append(index)
+    if keys[event.key]?.head == index { makeReady(index) }
+    return true
+  }
+
+  /// Forgets a shard that is owned no more. What the producer still says about it finds no slot.
+  mutating func drop(shard: Int16) {
+    guard ids.removeValue(forKey: shard) != nil else { return }
+    for index in slots.indices {
+      guard let event = slots[index].event, event.shard == shard else { continue }
+      keys[event.key] = nil
+      release(index)
+    }
+    forgetStaleTokens()
+  }
+
+  /// Forgets what has not been handed to the producer, for a relay that stops.
+  mutating func dropUnpublished() {
+    for index in slots.indices {
+      guard let event = slots[index].event else { continue }
+      switch slots[index].stage {
+      case .waiting, .ready, .retrying:
+        ids[event.shard]?.remove(event.id)
+        keys[event.key]?.slots.removeAll { $0 == index }
+        release(index)
+      case .publishing, .settled, .completing: break
+      }
+    }
+    forgetStaleTokens()
+  }
+
+  // MARK: - Publishing
+
+  /// The events that may be published now, in id order within each key; they are with the producer from here on.
+  /// - Parameter isOpen: whether a shard's lease still allows it.
+  mutating func takePublishable(_ isOpen: (Int16) -> Bool) -> [PublishRequest] {
+    guard !ready.isEmpty else { return [] }
+    var requests: [PublishRequest] = []
+    var held: [UInt64] = []
+    var open: [Int16: Bool] = [:]
+    for token in ready {
+      guard let index = index(of: token), let event = slots[index].event else { continue }
+      let allowed = open[event.shard] ?? isOpen(event.shard)
+      open[event.shard] = allowed
+      guard allowed else {
+        held.append(token)
+        continue
+      }
+      slots[index].stage = .publishing
+      requests.append(PublishRequest(token: token, event: event))
+    }
+    ready = held
+    return requests
+  }
+
+  /// The broker has it: it can be completed, and the next of its key can go.
+  mutating func acknowledge(_ token: UInt64) {
+    guard let index = publishing(token) else { return }
+    slots[index].stage = .settled(refusal: nil)
+    acknowledged.append(token)
+    advanceKey(of: index)
+  }
+
+  /// The broker will never take it: it is to be marked dead, and the rest of its key leaves memory, held back by it.
+  mutating func bury(_ token: UInt64, refusal: String) {
+    guard let index = publishing(token), let key = slots[index].event?.key else { return }
+    slots[index].stage = .settled(refusal: refusal)
+    refused.append(token)
+    guard let queue = keys.removeValue(forKey: key) else { return }
+    for follower in queue.slots[(queue.first + 1)...] {
+      if let event = slots[follower].event { ids[event.shard]?.remove(event.id) }
+      release(follower)
+    }
+  }
+
+  /// It may not be on the topic: it stays the head of its key and is tried again.
+  mutating func retry(_ token: UInt64, at moment: Instant) {
+    guard let index = publishing(token) else { return }
+    slots[index].stage = .retrying
+    retries.append((moment, token))
+  }
+
+  /// Makes the events ready whose wait is over.
+  mutating func releaseRetries(until now: Instant) {
+    let due = retries.prefix { $0.at <= now }
+    guard !due.isEmpty else { return }
+    for (_, token) in due {
+      if let index = index(of: token), case .retrying = slots[index].stage { makeReady(index) }
+    }
+    retries.removeFirst(due.count)
+  }
+
+  // MARK: - Completing
+
+  /// The next events to move out of WAIT, the dead before the done; nil when there are none.
+  mutating func takeCompletion(limit: Int, lease: (Int16) -> ShardEpoch?) -> CompletionRequest? {
+    let isDead = !refused.isEmpty
+    let tokens = Array((isDead ? refused : acknowledged).prefix(limit))
+    if isDead { refused.removeFirst(tokens.count) } else { acknowledged.removeFirst(tokens.count) }
+    var request = CompletionRequest(leases: [], items: [], isDead: isDead)
+    var leases: [Int16: ShardEpoch] = [:]
+    for token in tokens {
+      guard let index = index(of: token), let event = slots[index].event, let held = lease(event.shard),
+        case .settled(let refusal) = slots[index].stage
+      else { continue }
+      leases[event.shard] = held
+      slots[index].stage = .completing
+      request.items.append(.init(shard: event.shard, id: event.id, token: token, refusal: refusal))
+    }
+    guard !request.items.isEmpty else { return nil }
+    request.leases = leases.values.sorted { $0.shard < $1.shard }
+    return request
+  }
+
+  /// They have left WAIT.
+  mutating func finish(_ request: CompletionRequest) {
+    for item in request.items {
+      guard let index = index(of: item.token), let event = slots[index].event else { continue }
+      ids[event.shard]?.remove(event.id)
+      release(index)
+    }
+  }
+
+  /// They may not have left WAIT: they are asked for again.
+  mutating func requeueCompletion(_ request: CompletionRequest) {
+    for item in request.items {
+      guard let index = index(of: item.token), case .completing = slots[index].stage else { continue }
+      slots[index].stage = .settled(refusal: item.refusal)
+      if request.isDead { refused.append(item.token) } else { acknowledged.append(item.token) }
+    }
+  }
+
+  // MARK: - Slots
+
+  private func token(of index: Int) -> UInt64 {
+    UInt64(slots[index].generation) << 32 | UInt64(UInt32(index))
+  }
+
+  /// The slot of a token, or nil when the event has left memory meanwhile.
+  private func index(of token: UInt64) -> Int? {
+    let index = Int(UInt32(truncatingIfNeeded: token))
+    guard index < slots.count, slots[index].generation == UInt32(token >> 32), slots[index].event != nil else {
+      return nil
+    }
+    return index
+  }
+
+  private func publishing(_ token: UInt64) -> Int? {
+    guard let index = index(of: token), case .publishing = slots[index].stage else { return nil }
+    return index
+  }
+
+  private mutating func makeReady(_ index: Int) {
+    slots[index].stage = .ready
+    ready.append(token(of: index))
+  }
+
+  private mutating func advanceKey(of index: Int) {
+    guard let key = slots[index].event?.key, keys[key]?.head == index else { return }
+    keys[key]?.first += 1
+    guard let queue = keys[key], !queue.isEmpty else {
+      keys[key] = nil
+      return
+    }
+    makeReady(queue.head)
+  }
+
+  private mutating func release(_ index: Int) {
+    slots[index].event = nil
+    slots[index].generation &+= 1
+    free.append(index)
+    count -= 1
+  }
+
+  private mutating func forgetStaleTokens() {
+    ready = ready.filter { index(of: $0) != nil }
+    acknowledged = acknowledged.filter { index(of: $0) != nil }
+    refused = refused.filter { index(of: $0) != nil }
+    retries = retries.filter { index(of: $0.token) != nil }
+  }
+}

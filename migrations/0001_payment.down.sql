@@ -1,0 +1,2 @@
+DROP TABLE payment;
+DROP TYPE payment_status;

@@ -1,0 +1,4 @@
+DROP TABLE event_relay;
+DROP TABLE event_shard;
+DROP TABLE event;
+DROP TYPE event_status;
