@@ -1,0 +1,116 @@
+public import Database
+internal import Errs
+public import Logger
+public import Metrics
+public import Payments
+public import Runtime
+internal import Synchronization
+
+/// Payments in PostgreSQL, for concurrent callers: writes are gathered into group commits, reads use a pool.
+/// Callable on any thread.
+public final class PaymentRepository: PaymentStore {
+  private let transactions: PaymentTransactions
+  private let pool: ConnectionPool
+  private let settling: GroupCommit<SettleCommand, Payment>
+  private let creating: GroupCommit<CreateCommand, CreateOutcome>
+  private let isStopped = Monitor(false)
+  private let sweeper = Mutex<WorkerThread?>(nil)
+
+  /// - Parameters:
+  ///   - pool: connections for reads and writes; at least two, so that a batch can form on one while another commits.
+  ///   - onCommit: called on a pool thread after each transaction that may have written events.
+  public init(
+    transactions: PaymentTransactions, pool: ConnectionPool, logger: Logger, metrics: MetricsRegistry,
+    onCommit: @escaping @Sendable () -> Void
+  ) {
+    self.transactions = transactions
+    self.pool = pool
+    let log = logger.labelled("payments")
+    let sizes = { (kind: String) in
+      metrics.histogram(
+        "payments_batch_size", help: "Calls settled by one transaction.", labels: ["kind": kind],
+        bounds: Histogram.sizes)
+    }
+    let settleSizes = sizes("settle")
+    let createSizes = sizes("create")
+    settling = GroupCommit(pool: pool, limits: GroupCommitLimits(), logger: log) { count in
+      settleSizes.observe(Double(count))
+      onCommit()
+    } execute: { (commands, connection) throws(DatabaseError) in
+      try transactions.settle(commands, on: connection)
+    }
+    creating = GroupCommit(pool: pool, limits: GroupCommitLimits(), logger: log) { count in
+      createSizes.observe(Double(count))
+      onCommit()
+    } execute: { (commands, connection) throws(DatabaseError) in
+      try transactions.create(commands, on: connection)
+    }
+  }
+
+  /// Starts the thread that answers calls whose time is up.
+  public func start() {
+    sweeper.withLock {
+      $0 = WorkerThread(name: "call-deadlines") { [isStopped, settling, creating] in
+        while isStopped.wait(until: .now() + .milliseconds(20), { $0 ? true : nil }) == nil {
+          let now = Instant.now()
+          settling.expire(now: now)
+          creating.expire(now: now)
+        }
+      }
+    }
+  }
+
+  /// Refuses new calls, answers those that wait; blocks until its thread has ended.
+  public func stop() {
+    settling.stop()
+    creating.stop()
+    isStopped.update { $0 = true }
+    sweeper.withLock { $0 }?.join()
+  }
+
+  public func create(_ command: CreateCommand, deadline: Instant) async throws(PaymentError) -> CreateOutcome {
+    try await creating.submit(command, deadline: deadline)
+  }
+
+  public func settle(_ command: SettleCommand, deadline: Instant) async throws(PaymentError) -> Payment {
+    try await settling.submit(command, deadline: deadline)
+  }
+
+  public func find(orderID: Int64, deadline: Instant) async throws(PaymentError) -> Payment? {
+    try await read(deadline) { [transactions] connection throws(DatabaseError) in
+      try transactions.find(orderIDs: [orderID], on: connection).first
+    }
+  }
+
+  /// The payments of several orders; those without one are left out.
+  public func find(orderIDs: [Int64], deadline: Instant) async throws(PaymentError) -> [Payment] {
+    try await read(deadline) { [transactions] connection throws(DatabaseError) in
+      try transactions.find(orderIDs: orderIDs, on: connection)
+    }
+  }
+
+  public func list(_ query: PaymentQuery, deadline: Instant) async throws(PaymentError) -> PaymentPage {
+    try await read(deadline) { [transactions] connection throws(DatabaseError) in
+      try transactions.list(query, on: connection)
+    }
+  }
+
+  private func read<Value: Sendable>(
+    _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
+  ) async throws(PaymentError) -> Value {
+    let giveUp = GroupCommitLimits().giveUp(before: deadline, now: .now())
+    do {
+      return try await pool.withConnection(deadline: giveUp, body)
+    } catch {
+      throw Self.readFailure(error)
+    }
+  }
+
+  private static func readFailure(_ error: DatabaseError) -> PaymentError {
+    switch error.code {
+    case .overloaded: PaymentError(.overloaded, "too many calls are waiting for the database", cause: error)
+    case .server where !error.isRetryable: PaymentError(.internal, "the database refused the query", cause: error)
+    default: PaymentError(.unavailable, "the database did not answer in time", cause: error)
+    }
+  }
+}
