@@ -1,0 +1,85 @@
+internal import CRdkafka
+internal import Glibc
+internal import Logger
+internal import Runtime
+internal import Synchronization
+
+/// Owns an `rd_kafka_t`.
+///
+/// Sendable because librdkafka says of it: "the rd_kafka_t … is completely thread-safe" (INTRODUCTION.md, "Threads and
+/// callbacks": "librdkafka is completely thread-safe … calling any of the API functions from any thread at any time").
+/// What that leaves open, a call during or after `rd_kafka_destroy`, is ruled out by counting the calls.
+final class ClientHandle: @unchecked Sendable {
+  private struct State {
+    var isClosed = false
+    var users = 0
+  }
+  private let client: OpaquePointer
+  private let state = Monitor(State())
+  let context: ClientContext
+
+  /// - Parameters:
+  ///   - settings: program defaults of this kind of client; those with `isFixed` win over the user's properties.
+  convenience init(
+    _ type: rd_kafka_type_t, _ configuration: KafkaConfiguration, _ settings: [ClientSetting],
+    context: ClientContext, prepare: (OpaquePointer) -> Void = { _ in }
+  ) throws(KafkaError) {
+    let conf = ConfigurationHandle()
+    for name in configuration.properties.keys.sorted() {
+      guard let reason = KafkaConfiguration.reserved[name] else { continue }
+      throw KafkaError(.invalidConfiguration, "Kafka property \(name) cannot be set: \(reason)")
+    }
+    for (name, value) in ClientSetting.merge(configuration, settings) { try conf.set(name, value) }
+    try self.init(type, conf, context: context, prepare: prepare)
+  }
+
+  private init(
+    _ type: rd_kafka_type_t, _ conf: consuming ConfigurationHandle, context: ClientContext,
+    prepare: (OpaquePointer) -> Void
+  ) throws(KafkaError) {
+    // Retained here, released in close() after rd_kafka_destroy, or right below when there is no client.
+    let opaque = Unmanaged.passRetained(context).toOpaque()
+    conf.withPointer { conf in
+      rd_kafka_conf_set_opaque(conf, opaque)
+      rd_kafka_conf_set_log_cb(conf, kafkaLog)
+      prepare(conf)
+    }
+    do throws(KafkaError) {
+      client = try conf.makeClient(type)
+    } catch {
+      Unmanaged<ClientContext>.fromOpaque(opaque).release()
+      throw error
+    }
+    self.context = context
+  }
+
+  /// Runs `body` with the client, which stays alive meanwhile.
+  /// - Throws: `.closed` once `close` has been called.
+  func use<Result>(_ body: (OpaquePointer) throws(KafkaError) -> Result) throws(KafkaError) -> Result {
+    let isOpen = state.withLock { state in
+      if !state.isClosed { state.users += 1 }
+      return !state.isClosed
+    }
+    guard isOpen else { throw KafkaError(.closed, "the Kafka client has been closed") }
+    defer { state.update { $0.users -= 1 } }
+    return try body(client)
+  }
+
+  /// Waits for the calls in progress, then frees the client. Harmless when called again.
+  func close(flags: Int32) {
+    let isFirst = state.update { state in
+      defer { state.isClosed = true }
+      return !state.isClosed
+    }
+    guard isFirst else { return }
+    _ = state.wait { $0.users == 0 ? true : nil }
+    rd_kafka_destroy_flags(client, flags)
+    // Retained in init.
+    Unmanaged.passUnretained(context).release()
+  }
+
+  deinit {
+    // Nobody can be inside a call, as each holds a reference.
+    close(flags: Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
+  }
+}
