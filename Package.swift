@@ -61,7 +61,7 @@ let package = Package(
     // Under everything.
     box("Runtime", "runtime", ["CLinux"]),
     box("Errs", "errs"),
-    box("Config", "config", ["Errs", "Runtime"]),
+    box("Config", "config", ["Errs", "Logger", "Runtime"]),
     box("Logger", "monitoring/logger", ["Runtime"]),
     box("Metrics", "monitoring/metrics", ["Runtime"]),
     box("Tracing", "monitoring/tracing", ["Runtime"]),
@@ -122,7 +122,7 @@ let package = Package(
 
     // Tests.
     unit("Runtime"),
-    unit("Config", ["Errs", "Runtime"]),
+    unit("Config", ["Errs", "Logger", "Runtime"]),
     unit("Logger", ["Runtime"]),
     unit("Metrics", ["Runtime"]),
     unit("AdminHTTP", ["Logger", "Metrics", "Runtime"]),

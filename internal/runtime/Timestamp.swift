@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A moment in UTC with microsecond resolution, as PostgreSQL's `timestamptz` has it.

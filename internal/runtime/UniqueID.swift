@@ -78,7 +78,7 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
     }
   }
 
-  private static func hexValue(_ byte: UInt8) -> UInt64? {
+  static func hexValue(_ byte: UInt8) -> UInt64? {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
     case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a")) + 10

@@ -1,0 +1,52 @@
+/// One row of the settings table: it drives parsing, checks, `--help` and the table in the README.
+public struct Setting: Sendable {
+  /// Where the value comes from when nobody gives one.
+  enum Default: Sendable {
+    case value(String)
+    /// No value for a program that is not named: it does not start without one.
+    case byProgram([Program: String])
+  }
+
+  /// The name in the environment and in settings files.
+  public let name: String
+  /// What is allowed, to follow "expected".
+  public let allowed: String
+  /// What it is for.
+  public let summary: String
+  /// The programs that use it; the others check it all the same, so that one file serves all.
+  public let usedBy: [Program]
+  /// Whether messages must not show its value.
+  public let isSecret: Bool
+  let standard: Default
+  /// Stores a value.
+  /// - Returns: what is wrong with it, or nil.
+  let read: @Sendable (String, inout Settings) -> String?
+
+  /// The default for one program; nil when it must be given.
+  public func standardValue(for program: Program) -> String? {
+    switch standard {
+    case .value(let value): value
+    case .byProgram(let values): values[program]
+    }
+  }
+
+  /// The value as messages may show it.
+  func shown(_ value: String) -> String {
+    isSecret ? Secrets.mask : Secrets.shown(name: name, value: value)
+  }
+}
+
+/// What must not be shown.
+enum Secrets {
+  static let mask = "***"
+
+  /// The value of a setting, known or not, as messages may show it: passwords in addresses masked, and whatever sounds
+  /// like a secret masked whole.
+  static func shown(name: String, value: String) -> String {
+    let words = ["PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "SSL_KEY", "JAAS", "OAUTHBEARER_CONFIG", "PRIVATE"]
+    if words.contains(where: name.uppercased().contains) { return mask }
+    let text = DataSourceName.masked(value)
+    let cut = text.count <= 200 ? text : "\(text.prefix(200))…"
+    return String(String.UnicodeScalarView(cut.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
+  }
+}

@@ -1,0 +1,87 @@
+internal import Foundation
+
+extension Settings {
+  /// A name and value with where it was found.
+  private struct Given {
+    let name: String
+    let value: String
+    let source: String
+  }
+
+  /// Reads and checks the settings: the environment over the file over the defaults.
+  ///
+  /// Every program checks every setting it is given, those of the other programs too. Unknown are all keys of the file
+  /// that are no setting, and variables of the environment that start like ours, except those that Kubernetes makes of
+  /// service names.
+  /// - Parameter file: the path after `--config`.
+  /// - Throws: one error that names the first wrong setting, its value with secrets masked, and what is allowed.
+  public static func load(
+    program: Program, environment: [String: String], file: String? = nil
+  ) throws(SettingsError) -> Settings {
+    var settings = Settings(program: program)
+    var missing: [Setting] = []
+    for setting in SettingsTable.settings {
+      if let value = setting.standardValue(for: program) {
+        let problem = setting.read(value, &settings)
+        precondition(problem == nil, "the default of \(setting.name) is wrong: \(problem ?? "")")
+      } else {
+        missing.append(setting)
+      }
+    }
+    var given: Set<String> = []
+    for entry in try gather(environment: environment, file: file) {
+      try settings.take(entry)
+      given.insert(entry.name)
+    }
+    if let setting = missing.first(where: { !given.contains($0.name) }) {
+      throw SettingsError(
+        .missingSetting, setting: setting.name,
+        "\(setting.name) is not set: \(program.name) needs it (\(setting.summary)); expected \(setting.allowed.filter { $0 != "`" })"
+      )
+    }
+    if settings.database.directDSN.isEmpty { settings.database.directDSN = settings.database.dsn }
+    if settings.server.threads == 0 { settings.server.threads = min(64, ProcessInfo.processInfo.activeProcessorCount) }
+    return settings
+  }
+
+  /// What is set, the file first, so that the environment wins; a value of the file is checked even where it loses.
+  private static func gather(environment: [String: String], file: String?) throws(SettingsError) -> [Given] {
+    var all: [Given] = []
+    if let file {
+      all = try EnvironmentFile(path: file).entries.map { entry in
+        Given(name: entry.name, value: entry.value, source: "\(file) line \(entry.line)")
+      }
+    }
+    for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
+      let isOurs = SettingsTable.prefixes.contains(where: name.hasPrefix)
+      if isOurs, !ServiceLink.isOne(name: name, value: value) {
+        all.append(Given(name: name, value: value, source: "the environment"))
+      }
+    }
+    return all
+  }
+
+  private mutating func take(_ given: Given) throws(SettingsError) {
+    if let setting = SettingsTable.setting(named: given.name) {
+      if let problem = setting.read(given.value, &self) {
+        throw Self.refusal(given, shown: setting.shown(given.value), problem)
+      }
+    } else if let property = KafkaProperties.property(of: given.name) {
+      let shown = Secrets.shown(name: given.name, value: given.value)
+      if let problem = KafkaProperties.refusal(of: property) {
+        throw Self.refusal(given, shown: shown, "\(property) cannot be set: \(problem)")
+      }
+      kafka.properties[property] = given.value
+    } else {
+      let shown = Secrets.shown(name: given.name, value: given.value)
+      let nearest = Spelling.nearest(to: given.name, among: SettingsTable.settings.map(\.name))
+      let hint = nearest.map { "did you mean \($0)?" } ?? "--help lists them all"
+      throw SettingsError(
+        .unknownSetting, setting: given.name, "\(given.name)=\(shown) in \(given.source): no such setting; \(hint)")
+    }
+  }
+
+  private static func refusal(_ given: Given, shown: String, _ problem: String) -> SettingsError {
+    SettingsError(.invalidValue, setting: given.name, "\(given.name)=\(shown) in \(given.source): \(problem)")
+  }
+}

@@ -1,0 +1,39 @@
+/// The table as people read it.
+extension SettingsTable {
+  /// The table of the README, in Markdown; a test compares the two.
+  public static func markdown() -> String {
+    var text = "| setting | allowed | default | used by | what it is |\n|---|---|---|---|---|\n"
+    for setting in settings {
+      let users =
+        setting.usedBy.count == Program.allCases.count ? "all" : setting.usedBy.map(\.short).joined(separator: ", ")
+      let cells = ["`\(setting.name)`", setting.allowed, markdownDefault(setting), users, setting.summary]
+      text += "| \(cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ")) |\n"
+    }
+    return text
+      + "| `KAFKA_<PROPERTY>` | as librdkafka has it | librdkafka's | all | a property of librdkafka in capitals,"
+      + " underscores for dots: `KAFKA_SECURITY_PROTOCOL` is `security.protocol` |\n"
+  }
+
+  private static func markdownDefault(_ setting: Setting) -> String {
+    func show(_ value: String) -> String { value.isEmpty ? "empty" : "`\(DataSourceName.masked(value))`" }
+    switch setting.standard {
+    case .value(let value): return show(value)
+    case .byProgram(let values):
+      let shown = setting.usedBy.map { ($0, values[$0].map(show) ?? "required") }
+      if Set(shown.map(\.1)).count == 1 { return shown[0].1 }
+      return shown.map { "\($0.short): \($1)" }.joined(separator: "<br>")
+    }
+  }
+
+  /// The settings one program uses, for `--help`.
+  public static func help(for program: Program) -> String {
+    var text = ""
+    for setting in settings where setting.usedBy.contains(program) {
+      let standard = setting.standardValue(for: program)
+      let shown = standard.map { $0.isEmpty ? "empty" : DataSourceName.masked($0) } ?? "required"
+      text += "  \(setting.name)\n      \(setting.summary) [\(shown)]\n      \(setting.allowed)\n"
+    }
+    return text.replacing("`", with: "")
+      + "  KAFKA_<PROPERTY>\n      a property of librdkafka in capitals, underscores for dots\n"
+  }
+}

@@ -1,0 +1,101 @@
+internal import Logger
+
+/// Every setting there is, in the order in which `--help` and the README show them.
+public enum SettingsTable {
+  private static let services: [Program] = [.server, .consumer, .cron]
+  private static let all = Program.allCases
+
+  /// Our own names; librdkafka's properties come on top, see `KafkaProperties`.
+  public static let settings: [Setting] = [
+    .postgres(
+      "DB_DSN", \.database.dsn,
+      .byProgram([.cli: "postgres://payments:payments@127.0.0.1:54321/payments?sslmode=disable"]), all,
+      "PostgreSQL, directly or through PgBouncer"),
+    .postgres(
+      "DB_DIRECT_DSN", \.database.directDSN, orNothing: true, .value(""), all,
+      "PostgreSQL past PgBouncer, for LISTEN and migrations; `DB_DSN` when empty"),
+    .boolean(
+      "DB_PREPARED", \.database.isPrepared, .value("true"), all,
+      "prepare statements; false behind a PgBouncer before 1.21 in transaction mode"),
+    .integer("DB_POOL_SIZE", \.database.poolSize, 1...256, .value("4"), [.server], "connections for calls"),
+    .redis(
+      "REDIS_DSN", \.redis.dsn, .value(""), [.consumer], "the filter for repeated messages in front of PostgreSQL"),
+    .duration(
+      "REDIS_TTL", \.redis.timeToLive, .seconds(1)...(.seconds(365 * 86_400)), .value("24h"), [.consumer],
+      "how long the filter remembers a message"),
+    .brokers(
+      "KAFKA_BROKERS", \.kafka.brokers, .byProgram([.cli: "127.0.0.1:9095"]), all, "brokers to ask for the others"),
+    .integer(
+      "KAFKA_TOPIC_PARTITIONS", \.kafka.topicPartitions, 1...10_000, .value("4"), all,
+      "partitions of the topics that are absent and made"),
+    .listener(
+      "SERVER_GRPC_ADDR", \.server.address,
+      .byProgram([.server: ":8081", .consumer: ":8081", .cron: ":8081", .cli: "127.0.0.1:8081"]), [.server, .cli],
+      "where the gRPC API listens, and where `paysaga` calls it"),
+    .duration(
+      "SERVER_SHUTDOWN_TIMEOUT", \.server.shutdownTimeout, .zero...(.seconds(600)), .value("10s"), services,
+      "how long calls in flight, batches and deliveries may take after SIGTERM"),
+    .integer(
+      "SERVER_THREADS", \.server.threads, 0...64, .value("0"), [.server], "event loops; 0 for one a processor"),
+    tls("SERVER_TLS_CERT", "certificate chain of the gRPC API"),
+    tls("SERVER_TLS_KEY", "private key of the gRPC API"),
+    tls("SERVER_TLS_CLIENT_CA", "authorities whose clients are let in"),
+    .name(
+      "CONSUMER_TOPIC", \.consumer.topic, longest: 245, extra: "._-", .value("inventory"), [.consumer, .cli],
+      "topic with the inventory messages; what cannot be read goes to the topic of this name with `.dlq` added"),
+    .name(
+      "CONSUMER_GROUP", \.consumer.group, longest: 249, extra: "._-", .value("payments"), [.consumer],
+      "consumer group, and part of the filter's keys"),
+    .name(
+      "CONSUMER_TRIGGER_STATUS", \.consumer.triggerStatus, longest: 64, extra: "_-", .value("COMPLETED"), [.consumer],
+      "the status of an inventory message that opens a payment"),
+    .integer(
+      "CONSUMER_BATCH", \.consumer.batch, 1...10_000, .value("1000"), [.consumer], "most messages in one transaction"),
+    .name(
+      "PRODUCER_TOPIC", \.producer.topic, longest: 249, extra: "._-", .value("payment"), all,
+      "topic for the payment events"),
+    .boolean(
+      "CRON_ENABLED", \.cron.isEnabled, .value("true"), [.server],
+      "run the cron jobs in the server; `payments-cron` always runs them"),
+    .duration(
+      "CRON_FREQUENCY", \.cron.frequency, .milliseconds(10)...(.seconds(3_600)), .value("1s"), [.server, .cron],
+      "how often to look for work when nothing woke the jobs"),
+    .integer(
+      "CRON_EVENTS_LIMIT", \.cron.eventsLimit, 1...1_000_000, .value("8192"), [.server, .cron],
+      "most events one relay has in flight"),
+    .duration(
+      "CRON_RESERVE", \.cron.reserve, .seconds(1)...(.seconds(600)), .value("30s"), [.server, .cron],
+      "how long a relay's lease on a shard lasts; the most a crashed one holds others up"),
+    .durationOrNever(
+      "PAYMENT_TTL", \.payment.timeToLive, .seconds(1)...(.seconds(3_650 * 86_400)), .value("24h"),
+      [.server, .consumer, .cron], "after how long a payment nobody settled fails as EXPIRED"),
+    .days(
+      "EVENT_RETENTION", \.event.retentionDays, 1...3_650, .value("7d"), [.server, .cron, .cli],
+      "how long published events are kept, and how far back `replay` reaches"),
+    .choice(
+      "LOG_LEVEL", \.log.level, ["debug": .debug, "info": .info, "warning": .warning, "error": .error], .value("info"),
+      all, "the least that is logged"),
+    .choice("LOG_FORMAT", \.log.format, ["text": .text, "json": .json], .value("text"), all, "how a log line looks"),
+    .optionalListener(
+      "ADMIN_ADDR", \.admin.address,
+      .byProgram([.server: "127.0.0.1:9101", .consumer: "127.0.0.1:9102", .cron: "127.0.0.1:9103", .cli: ""]), services,
+      "where `/healthz`, `/readyz` and `/metrics` are served over HTTP"),
+  ]
+
+  private static func tls(_ name: String, _ summary: String) -> Setting {
+    .notServed(
+      name, [.server],
+      because: "TLS is not served by this version; leave it empty and put a proxy that ends TLS in front of the server",
+      "\(summary); not served yet")
+  }
+
+  /// The setting of that name.
+  static func setting(named name: String) -> Setting? { byName[name] }
+
+  private static let byName = Dictionary(uniqueKeysWithValues: settings.map { ($0.name, $0) })
+
+  /// Names that start like this are ours, and wrong when we do not know them.
+  static let prefixes = [
+    "DB_", "REDIS_", "KAFKA_", "SERVER_", "CONSUMER_", "PRODUCER_", "CRON_", "PAYMENT_", "EVENT_", "LOG_", "ADMIN_",
+  ]
+}

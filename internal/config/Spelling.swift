@@ -1,0 +1,29 @@
+/// Finds what somebody probably meant.
+enum Spelling {
+  /// The candidate with the fewest changes of a letter to `word`; nil when even that one is too far off.
+  static func nearest(to word: String, among candidates: [String]) -> String? {
+    let upper = word.uppercased()
+    let scored = candidates.map { (name: $0, distance: distance(upper, $0)) }
+    guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
+    return best.distance <= max(2, best.name.utf8.count / 3) ? best.name : nil
+  }
+
+  /// How many letters must be put in, taken out, replaced or swapped with their neighbour.
+  static func distance(_ left: String, _ right: String) -> Int {
+    let (left, right) = (Array(left.utf8.prefix(100)), Array(right.utf8.prefix(100)))
+    var beforeLast: [Int] = []
+    var last = Array(0...right.count)
+    for (row, a) in left.enumerated() {
+      var current = [row + 1]
+      for (column, b) in right.enumerated() {
+        var cost = min(last[column + 1] + 1, current[column] + 1, last[column] + (a == b ? 0 : 1))
+        if row > 0, column > 0, a == right[column - 1], b == left[row - 1] {
+          cost = min(cost, beforeLast[column - 1] + 1)
+        }
+        current.append(cost)
+      }
+      (beforeLast, last) = (last, current)
+    }
+    return last[right.count]
+  }
+}

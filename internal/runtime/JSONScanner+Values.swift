@@ -1,0 +1,112 @@
+/// The values a caller asks for by type.
+extension JSONScanner {
+  /// Reads an integer, exact to 64 bits; a fraction or an exponent is refused, even where the value is whole.
+  public mutating func integer() throws(JSONError) -> Int64 {
+    try expect(.number)
+    let start = position
+    let isNegative = bytes[position] == UInt8(ascii: "-")
+    try number(allowsFraction: false)
+    // Counted downwards: the negative side is one longer.
+    var value: Int64 = 0
+    for byte in bytes[(isNegative ? start + 1 : start)..<position] {
+      let (scaled, tooBig) = value.multipliedReportingOverflow(by: 10)
+      let (sum, carried) = scaled.subtractingReportingOverflow(Int64(byte - UInt8(ascii: "0")))
+      guard !tooBig, !carried else { throw rangeFailure(at: start) }
+      value = sum
+    }
+    guard isNegative || value != .min else { throw rangeFailure(at: start) }
+    return isNegative ? value : -value
+  }
+
+  /// Reads a string, its escapes resolved.
+  public mutating func string() throws(JSONError) -> String {
+    try expect(.string)
+    return try stringLiteral()
+  }
+
+  /// Reads a string that is a UUID in its 36-character form.
+  public mutating func uniqueID() throws(JSONError) -> UniqueID {
+    try expect(.string)
+    let start = position
+    let (content, hasEscapes) = try stringContent()
+    let id = hasEscapes ? UniqueID(try unescaped(content)) : UniqueID(utf8: bytes[content])
+    guard let id else {
+      position = start
+      throw failure(.notAnIdentifier, "expected a UUID of 36 characters, found another string")
+    }
+    return id
+  }
+
+  /// Reads `true` or `false`.
+  public mutating func bool() throws(JSONError) -> Bool {
+    try expect(.bool)
+    let value = bytes[position] == UInt8(ascii: "t")
+    try literal(value ? "true" : "false")
+    return value
+  }
+
+  /// Passes `null` if that is what comes next.
+  /// - Returns: whether it was.
+  public mutating func null() throws(JSONError) -> Bool {
+    guard try peek() == .null else { return false }
+    try literal("null")
+    return true
+  }
+
+  /// Passes the next value, whatever it is, checking its grammar.
+  public mutating func skipValue() throws(JSONError) {
+    switch try peek() {
+    case .object, .array: try skipContainer()
+    case .string: _ = try stringContent()
+    case .number: try number(allowsFraction: true)
+    case .bool: _ = try bool()
+    case .null: try literal("null")
+    }
+  }
+
+  /// Passes an object or array without recursion, so that its depth costs a bit and not a stack frame.
+  private mutating func skipContainer() throws(JSONError) {
+    var isObject: [Bool] = []
+    repeat {
+      // At a value.
+      let kind = try peek()
+      if kind == .object || kind == .array {
+        guard depth + isObject.count < maximumDepth else { throw depthFailure() }
+        position += 1
+        isObject.append(kind == .object)
+        let closing = kind == .object ? UInt8(ascii: "}") : UInt8(ascii: "]")
+        if try significantByte() != closing {
+          if kind == .object { try skipKey() }
+          continue
+        }
+      } else {
+        try skipValue()
+      }
+      // After a value, or at the bracket that closes an empty container.
+      while let inObject = isObject.last {
+        let byte = try significantByte()
+        if byte == UInt8(ascii: ",") {
+          position += 1
+          if inObject { try skipKey() }
+          break
+        }
+        guard byte == (inObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
+          throw failure(.unexpectedByte, "expected a comma or a closing bracket, found \(found())")
+        }
+        position += 1
+        isObject.removeLast()
+      }
+    } while !isObject.isEmpty
+  }
+
+  private mutating func skipKey() throws(JSONError) {
+    guard try significantByte() == UInt8(ascii: "\"") else {
+      throw failure(.unexpectedByte, "expected a field's name in quotes, found \(found())")
+    }
+    _ = try stringContent()
+    guard try significantByte() == UInt8(ascii: ":") else {
+      throw failure(.unexpectedByte, "expected a colon after the field's name, found \(found())")
+    }
+    position += 1
+  }
+}
