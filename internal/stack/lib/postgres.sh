@@ -49,7 +49,7 @@ postgres_home() {
 postgres_fallback_home() {
   local hash target
   hash=$(printf '%s' "$STACK_DIR" | sha256sum | cut -c1-12)
-  mkdir -p -m 755 "$POSTGRES_FALLBACK"
+  (umask 022 && mkdir -p "$POSTGRES_FALLBACK")
   target=$(mktemp -d "$POSTGRES_FALLBACK/$hash-XXXXXX")
   ln -s "$target" "$1"
   say "    the user postgres cannot enter $STACK_DIR, so the data lies in $target"
@@ -79,7 +79,7 @@ postgres_psql() {
 
 postgres_answers() {
   if ! process_is_running postgres; then return 2; fi
-  postgres_psql -d postgres -Atqc 'SELECT 1' >/dev/null 2>&1
+  postgres_psql -d postgres -Atqc 'SELECT 1' >/dev/null 2>&1 || return 1 # psql's own 2 means no connection
 }
 
 # The server and its settings: fsync stays on (the guarantees are measured with it), 256 MB of buffers for the figures
