@@ -1,0 +1,87 @@
+# Paysaga. `make` alone lists what there is; the work is done by the scripts in internal/stack.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+STACK_SH := internal/stack/stack.sh
+TEST_SH := internal/stack/test.sh
+
+# A crash with backtraces on can hang for minutes.
+export SWIFT_BACKTRACE := enable=no
+
+.PHONY: help up down restart status logs demo reset clean-data deps build release debug venv migrate \
+  test test-unit test-integration test-e2e tsan asan lint format bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  STACK=docker|local chooses how 'up' runs; default: docker when an engine answers, otherwise local."
+
+up: ## Install what is missing, build, start everything, migrate, say what to try next
+	@$(STACK_SH) up
+
+down: ## Stop everything 'up' started; data are kept
+	@$(STACK_SH) down
+
+restart: ## down, then up
+	@$(STACK_SH) restart
+
+status: ## What runs, and is it ready
+	@$(STACK_SH) status
+
+logs: ## Follow the logs
+	@$(STACK_SH) logs
+
+demo: ## Play one order through the running stack (ORDER=111 chooses it)
+	@internal/stack/demo.sh
+
+reset: ## Remove the stack's data (after 'down')
+	@$(STACK_SH) reset
+
+clean-data: reset ## The same as 'reset'
+
+deps: ## Install the Debian packages that are missing
+	@$(STACK_SH) deps
+
+build: release ## The same as 'release'
+
+release: ## Build the programs for use: .build/release
+	@$(STACK_SH) build
+
+debug: ## Build everything for development, tests included
+	swift build --build-tests --jobs 2
+
+venv: ## The Python environment of the tests: .local/venv
+	@$(STACK_SH) venv
+
+migrate: ## Bring the local stack's database up to date
+	@$(STACK_SH) migrate up
+
+test: ## Everything: unit, integration, end to end, release build, thread sanitizer
+	@$(TEST_SH) all
+
+test-unit: ## Unit tests
+	@$(TEST_SH) unit
+
+test-integration: ## Tests against real PostgreSQL, Redis and devkafka on free ports
+	@$(TEST_SH) integration
+
+test-e2e: ## The built programs against foreign clients
+	@$(TEST_SH) e2e
+
+tsan: ## Unit tests under the thread sanitizer
+	@$(TEST_SH) tsan
+
+asan: ## Unit tests under the address sanitizer
+	@$(TEST_SH) asan
+
+lint: ## Formatting, import rules, shell and Python syntax
+	@internal/stack/lint.sh
+
+format: ## Format the Swift sources in place
+	swift format --in-place --recursive --parallel Package.swift cmd internal tests
+
+bench: ## Measure against the baselines of the design (bench/run)
+	@if [ -x bench/run ]; then bench/run; else echo "bench/run is not there" >&2; exit 1; fi
+
+clean: ## Remove what was built; data are kept
+	rm -rf .build .local/venv .local/test-log

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# lint.sh: everything that can be checked without building. Runs all checks before it fails.
+set -Eeuo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=/dev/null
+. "$HERE/lib/common.sh"
+# shellcheck source=/dev/null
+. "$HERE/lib/build.sh"
+
+FAILED=()
+
+check() {
+  local what=$1
+  shift
+  heading "$what"
+  if ! "$@"; then FAILED+=("$what"); fi
+}
+
+swift_files() { swift format lint --strict --recursive --parallel Package.swift cmd internal tests; }
+
+shell_scripts() { git ls-files --cached --others --exclude-standard '*.sh' '.ci/run' 'bench/run'; }
+
+shell_syntax() {
+  local file status=0
+  while read -r file; do bash -n "$file" || status=1; done < <(shell_scripts)
+  return $status
+}
+
+shell_lint() {
+  shell_scripts | xargs shellcheck --shell=bash --exclude=SC1091
+}
+
+python_syntax() {
+  local files cache status=0
+  mapfile -t files < <(git ls-files --cached --others --exclude-standard '*.py')
+  if [ ${#files[@]} -eq 0 ]; then return; fi
+  cache=$(mktemp -d)
+  PYTHONPYCACHEPREFIX=$cache python3 -m py_compile "${files[@]}" || status=1
+  rm -rf "${cache:?}"
+  return $status
+}
+
+compose_file() { docker compose --file docker-compose.yml config --quiet; }
+
+cd "$ROOT"
+require_swift
+check "swift format" swift_files
+check "imports" bash "$HERE/check-imports.sh"
+check "shell syntax" shell_syntax
+if have shellcheck; then check "shellcheck" shell_lint; else say "    shellcheck is not installed: skipped"; fi
+if have python3; then check "python syntax" python_syntax; else say "    python3 is not installed: skipped"; fi
+if have docker && docker compose version >/dev/null 2>&1; then check "docker-compose.yml" compose_file; fi
+
+if [ ${#FAILED[@]} -gt 0 ]; then
+  fail "lint failed: ${FAILED[*]}"
+fi
+say "lint: all checks passed"

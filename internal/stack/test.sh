@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# test.sh STEP…: the tests, one step after the other, each under a time limit, against a stack of their own on free
+# ports. `all` is what `make test` and CI run. Ends with one line that says what passed or where it failed.
+set -Eeuo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+for part in common ports packages build; do
+  # shellcheck source=/dev/null
+  . "$HERE/lib/$part.sh"
+done
+
+# A crash with backtraces on can hang for minutes.
+export SWIFT_BACKTRACE=enable=no
+# Two compilers at once: more run out of memory on small machines.
+JOBS=(--jobs 2)
+TSAN_BUILD=$ROOT/.build/tsan
+ASAN_BUILD=$ROOT/.build/asan
+INTEGRATION='^IntegrationTests\.'
+
+TEST_DIR=$ROOT/.local/test
+TEST_LOGS=$ROOT/.local/test-log
+ALL_BEGAN=$SECONDS
+CURRENT=preparation
+DONE=()
+CHILD=
+
+# step NAME MINUTES COMMAND…: COMMAND with its output shown and kept in NAME.log.
+# The output goes to a file that is followed, not through a pipe: a server a test left behind would keep a pipe open.
+step() {
+  local name=$1 minutes=$2 log=$TEST_LOGS/$1.log began=$SECONDS follower status=0
+  shift 2
+  CURRENT=$name
+  heading "$name: $*"
+  : >"$log"
+  (cd "$ROOT" && exec timeout --kill-after=20 "${minutes}m" "$@") </dev/null >"$log" 2>&1 &
+  CHILD=$!
+  tail --lines=+1 --sleep-interval=0.3 --pid=$CHILD --follow "$log" 2>/dev/null &
+  follower=$!
+  wait "$CHILD" || status=$?
+  CHILD=
+  wait "$follower" || true
+  if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then say "    ended by its limit of $minutes minutes"; fi
+  if [ "$status" -ne 0 ]; then
+    say "error: step $name failed with exit code $status after $((SECONDS - began)) s. Its closing lines ($log):"
+    tail -n 40 "$log" | sed 's/^/    | /' >&2
+    exit 1
+  fi
+  DONE+=("$name $((SECONDS - began))s")
+}
+
+finish() {
+  local status=$?
+  trap - EXIT INT TERM
+  if [ -n "$CHILD" ]; then
+    kill -TERM "$CHILD" 2>/dev/null || true
+    wait "$CHILD" 2>/dev/null || true
+  fi
+  if [ -d "$TEST_DIR" ]; then backing_remove || true; fi
+  if [ "$status" -eq 0 ]; then
+    say "tests: all steps passed in $((SECONDS - ALL_BEGAN)) s (${DONE[*]})"
+  else
+    say "tests: FAILED at step $CURRENT (exit code $status) after $((SECONDS - ALL_BEGAN)) s; passed before: ${DONE[*]:-none}"
+  fi
+  exit "$status"
+}
+
+backing_remove() {
+  STACK=local STACK_DIR=$TEST_DIR bash "$HERE/stack.sh" down 2>/dev/null
+  STACK=local STACK_DIR=$TEST_DIR bash "$HERE/stack.sh" reset 2>/dev/null
+  rm -rf "${TEST_DIR:?}"
+}
+
+# A stack of the tests' own, anew for each run; `devkafka` comes from the debug build.
+backing_start() {
+  if [ -n "${TEST_DB_DSN:-}" ]; then return; fi
+  CURRENT=backing
+  if [ -d "$TEST_DIR" ]; then backing_remove; fi
+  STACK_DIR=$TEST_DIR STACK_BIN=$ROOT/.build/debug bash "$HERE/stack.sh" backing-up --free-ports >"$TEST_LOGS/backing.env"
+  # shellcheck source=/dev/null
+  . "$TEST_LOGS/backing.env"
+  DONE+=(backing)
+}
+
+# A filter that matches nothing must not count as passed.
+require_tests_ran() {
+  if ! grep -Eq 'Test run with [1-9][0-9]* tests?' "$TEST_LOGS/$1.log"; then
+    say "error: step $1 ran no test"
+    exit 1
+  fi
+}
+
+prepare() {
+  CURRENT=packages
+  packages_ensure "$@"
+  CURRENT=swift
+  require_swift
+}
+
+python_environment() {
+  step venv 10 bash "$HERE/stack.sh" venv
+  export PROTOBUF_PYTHON=$VENV/bin/python
+}
+
+debug_build() {
+  case " ${DONE[*]} " in *' build '*) return ;; esac
+  step build 25 swift build --build-tests "${JOBS[@]}"
+}
+
+unit() {
+  debug_build
+  step unit 10 swift test --skip-build --skip "$INTEGRATION"
+  require_tests_ran unit
+}
+
+integration() {
+  debug_build
+  backing_start
+  step integration 12 swift test --skip-build --filter "$INTEGRATION"
+  require_tests_ran integration
+}
+
+e2e() {
+  debug_build
+  backing_start
+  export PAYSAGA_BIN=${PAYSAGA_BIN:-$ROOT/.build/debug}
+  step e2e 15 "$VENV/bin/python" -m pytest -p no:cacheprovider --timeout=300 tests/e2e
+}
+
+release() { step release 20 swift build -c release --static-swift-stdlib "${JOBS[@]}"; }
+
+tsan() {
+  step tsan-build 20 swift build --build-tests --sanitize=thread --scratch-path "$TSAN_BUILD" "${JOBS[@]}"
+  step tsan 15 swift test --skip-build --sanitize=thread --scratch-path "$TSAN_BUILD" --skip "$INTEGRATION"
+  require_tests_ran tsan
+}
+
+asan() {
+  step asan-build 20 swift build --build-tests --sanitize=address --scratch-path "$ASAN_BUILD" "${JOBS[@]}"
+  step asan 15 swift test --skip-build --sanitize=address --scratch-path "$ASAN_BUILD" --skip "$INTEGRATION"
+  require_tests_ran asan
+}
+
+main() {
+  local what
+  if [ $# -eq 0 ]; then set -- all; fi
+  if [ "$*" = all ]; then set -- unit integration e2e release tsan; fi
+  for what in "$@"; do
+    case $what in
+    unit | integration | e2e | release | tsan | asan) ;;
+    *) fail "unknown step $what: unit, integration, e2e, release, tsan, asan or all" ;;
+    esac
+  done
+  mkdir -p "$TEST_LOGS"
+  trap finish EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  prepare build run test
+  python_environment
+  for what in "$@"; do "$what"; done
+}
+
+main "$@"
