@@ -92,26 +92,29 @@ let package = Package(
 
     // Composition roots and programs.
     box(
+      "ProgramSupport", "app/program",
+      ["AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "Runtime"]),
+    box(
       "CronApp", "app/cron",
       [
         "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "PaymentRepository",
-        "Payments", "Runtime", "Tracing",
+        "Payments", "ProgramSupport", "Runtime", "Tracing",
       ]),
     box(
       "ServerApp", "app/server",
       [
         "AdminHTTP", "Config", "CronApp", "Database", "Errs", "GRPC", "Kafka", "Logger", "Messages", "Metrics",
-        "Outbox", "PaymentRepository", "Payments", "Protobuf", "Runtime", "SystemService", "Tracing",
+        "Outbox", "PaymentRepository", "Payments", "ProgramSupport", "Protobuf", "Runtime", "SystemService", "Tracing",
       ]),
     box(
       "ConsumerApp", "app/consumer",
       [
         "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "PaymentRepository",
-        "Payments", "Redis", "Runtime", "Tracing",
+        "Payments", "ProgramSupport", "Redis", "Runtime", "Tracing",
       ]),
-    program("payments-server", "server", ["Config", "ServerApp"]),
-    program("payments-consumer", "consumer", ["Config", "ConsumerApp"]),
-    program("payments-cron", "cron", ["Config", "CronApp"]),
+    program("payments-server", "server", ["Config", "ProgramSupport", "ServerApp"]),
+    program("payments-consumer", "consumer", ["Config", "ConsumerApp", "ProgramSupport"]),
+    program("payments-cron", "cron", ["Config", "CronApp", "ProgramSupport"]),
     program(
       "paysaga", "paysaga",
       [

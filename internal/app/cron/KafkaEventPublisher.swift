@@ -1,0 +1,100 @@
+internal import Errs
+internal import Kafka
+internal import Logger
+internal import Outbox
+internal import Runtime
+internal import Synchronization
+
+/// The relay's publisher on Kafka: an idempotent producer that is made anew when it has failed for good.
+final class KafkaEventPublisher: EventPublisher {
+  typealias Handler = @Sendable ([PublishOutcome]) -> Void
+
+  private let configuration: KafkaConfiguration
+  private let deliveryTimeout: Duration
+  private let logger: Logger
+  private let handler = Mutex<Handler>({ _ in })
+  private let producer = Mutex<KafkaProducer?>(nil)
+
+  /// - Throws: `KafkaError` `.invalidConfiguration`.
+  init(_ configuration: KafkaConfiguration, deliveryTimeout: Duration, logger: Logger) throws(KafkaError) {
+    self.configuration = configuration
+    self.deliveryTimeout = deliveryTimeout
+    self.logger = logger.labelled("producer")
+    try replace()
+  }
+
+  /// Whether a broker is connected.
+  var isConnected: Bool { producer.withLock { $0 }?.isConnected ?? false }
+
+  func start(_ handler: @escaping Handler) { self.handler.withLock { $0 = handler } }
+
+  func publish(_ messages: [OutboundMessage]) {
+    let records = messages.map { message in
+      ProducerRecord(
+        topic: message.topic, key: Array(message.key.utf8), value: message.payload,
+        headers: message.headers.map { RecordHeader($0.name, $0.value) }, token: message.token)
+    }
+    var rest = records[...]
+    var refused: [PublishOutcome] = []
+    while !rest.isEmpty {
+      guard let producer = producer.withLock({ $0 }) else {
+        refused += rest.map { PublishOutcome(token: $0.token, result: .transient("the producer is closed")) }
+        break
+      }
+      let (accepted, failure) = producer.produce(rest)
+      rest = rest.dropFirst(accepted)
+      guard let failure, let first = rest.popFirst() else { continue }
+      if failure.code == .messageTooLarge {
+        // Of this message alone; those behind it have other keys.
+        refused.append(PublishOutcome(token: first.token, result: .permanent("\(failure)")))
+      } else {
+        refused.append(PublishOutcome(token: first.token, result: .transient("\(failure)")))
+        refused += rest.map { PublishOutcome(token: $0.token, result: .transient("\(failure)")) }
+        break
+      }
+    }
+    if !refused.isEmpty { handler.withLock { $0 }(refused) }
+  }
+
+  func purge() { producer.withLock { $0 }?.purge() }
+
+  /// Closes the producer; what it had not sent is reported.
+  func close() {
+    let last = producer.withLock { producer in
+      defer { producer = nil }
+      return producer
+    }
+    last?.close()
+  }
+
+  private func replace() throws(KafkaError) {
+    let fresh = try KafkaProducer(
+      configuration, options: KafkaProducer.Options(deliveryTimeout: deliveryTimeout), logger: logger,
+      onDelivery: { [weak self] reports in self?.deliver(reports) },
+      onFatal: { [weak self] error in self?.recover(from: error) })
+    producer.withLock { $0 = fresh }
+  }
+
+  private func deliver(_ reports: [DeliveryReport]) {
+    let outcomes = reports.map { report in
+      guard let failure = report.failure else { return PublishOutcome(token: report.token, result: .acknowledged) }
+      let isPermanent = failure.kind == .permanent
+      return PublishOutcome(
+        token: report.token, result: isPermanent ? .permanent("\(failure)") : .transient("\(failure)"))
+    }
+    handler.withLock { $0 }(outcomes)
+  }
+
+  /// Runs on the failed producer's own thread, which cannot close itself.
+  private func recover(from error: KafkaError) {
+    logger.error("the producer failed for good and is replaced", ["error": .error(error)])
+    _ = WorkerThread(name: "producer-swap") { [self] in
+      close()
+      do {
+        try replace()
+      } catch {
+        logger.error("no new producer could be made", ["error": .error(error)])
+      }
+    }
+  }
+}

@@ -1,0 +1,53 @@
+public import Database
+internal import Errs
+internal import Kafka
+internal import Logger
+internal import Metrics
+public import Outbox
+public import Runtime
+
+/// What programs wait for before they begin.
+extension ProgramContext {
+  /// Waits for the database, however long it takes, and reads how keys are spread.
+  /// - Throws: `OutboxError` when the tables are missing: they must be made first, waiting would not help.
+  ///   `DatabaseError` `.closed` when the program was stopped meanwhile.
+  public func waitForDatabase() throws -> ShardMap {
+    let connection = ReconnectingConnection(
+      configuration: try database(role: "start-up"), logger: logger.labelled("start-up"), stop: stop)
+    defer { connection.disconnect() }
+    while true {
+      do {
+        return try ShardMap.load(try connection.connected(until: .distantFuture))
+      } catch let error as OutboxError where error.code == .database {
+        logger.warning("the database does not answer yet", ["error": .error(error)])
+        if stop.wait(until: .now() + .seconds(1)) { throw DatabaseError.stopped }
+      }
+    }
+  }
+
+  /// Looks the topics up and makes those that are absent; waits for the broker, however long it takes.
+  /// - Returns: false when the program was stopped meanwhile.
+  public func ensureTopics(_ names: [String]) throws -> Bool {
+    let log = logger.labelled("topics")
+    let admin = try KafkaAdmin(kafka(role: "admin"), logger: log)
+    defer { admin.close() }
+    let wanted = names.map { TopicSpecification($0, partitions: settings.kafka.topicPartitions) }
+    while !stop.isStopped {
+      do {
+        for mismatch in try admin.ensureTopics(wanted, until: .now() + .seconds(2)) {
+          log.warning(
+            "a topic has another number of partitions than KAFKA_TOPIC_PARTITIONS",
+            [
+              "topic": .string(mismatch.topic), "found": .number(mismatch.found),
+              "expected": .number(mismatch.expected),
+            ])
+        }
+        return true
+      } catch where error.isRetryable {
+        log.warning("waiting for the broker", ["brokers": .string(settings.kafka.brokers), "error": .error(error)])
+        if stop.wait(until: .now() + .seconds(1)) { break }
+      }
+    }
+    return false
+  }
+}
