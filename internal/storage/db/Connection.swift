@@ -79,6 +79,7 @@ public final class Connection {
   /// - Returns: an answer for each command.
   /// - Throws: `.server` with `commandIndex`; `.connectionLost` when nothing of the run can have committed;
   ///   `.outcomeUnknown` when something may have; `.closed` on a connection that was closed before.
+  @discardableResult
   public func run(_ commands: [Command], timeout: Duration? = nil) throws(DatabaseError) -> [Rows] {
     precondition(commands.count <= Self.maximumCommands, "a run has at most \(Self.maximumCommands) commands")
     guard isUsable else { throw DatabaseError(.closed, "the database connection is closed") }
