@@ -1,0 +1,107 @@
+/// Where the database is and how connections to it behave. Its description never shows the password.
+public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
+  CustomReflectable
+{
+  /// Whether statements are prepared once a connection. False for PgBouncer in transaction mode: statements are then
+  /// unnamed and no session settings are made.
+  public var prepared: Bool
+  /// What `pg_stat_activity` shows.
+  public var applicationName: String
+  /// How long one attempt to connect may take, all hosts of the DSN together; name resolution is not interrupted by it.
+  public var connectTimeout: Duration
+  /// How long a run may take before the connection is given up and closed; a run can set its own.
+  public var statementTimeout: Duration
+  /// How often cached plans are thrown away, so that a plan made for a small table does not outlive its growth
+  /// (a generic plan kept from an empty table took seconds a batch).
+  public var planLifetime: Duration
+  /// Server settings of the session, such as `idle_in_transaction_session_timeout`; sent in the startup packet, and only
+  /// when `prepared` is on, because PgBouncer refuses them there.
+  public var parameters: [String: String]
+
+  /// Keywords and values for libpq, the password among them.
+  let keywords: [(name: String, value: String)]
+  private let place: String
+
+  /// The settings that connections have unless `parameters` says otherwise.
+  public static let defaultParameters = [
+    "plan_cache_mode": "force_generic_plan",
+    "idle_in_transaction_session_timeout": "10s",
+  ]
+
+  /// - Parameters:
+  ///   - dsn: a URI (`postgres://user:password@host:port/database?sslmode=require`) or `key=value` pairs, as libpq
+  ///     reads them (PostgreSQL manual, section 34.1.1). TCP keepalives are switched on unless the DSN sets them.
+  ///   - parameters: added to `defaultParameters`, over which they win.
+  /// - Throws: `.invalidDSN`; the message never quotes the DSN.
+  public init(
+    dsn: String, prepared: Bool = true, applicationName: String, connectTimeout: Duration = .seconds(5),
+    statementTimeout: Duration = .seconds(30), planLifetime: Duration = .seconds(60),
+    parameters: [String: String] = [:]
+  ) throws(DatabaseError) {
+    precondition(connectTimeout > .zero && statementTimeout > .zero && planLifetime > .zero, "timeouts are above zero")
+    let keywords = try parseConnectionString(dsn)
+    self.keywords = keywords
+    self.prepared = prepared
+    self.applicationName = applicationName
+    self.connectTimeout = connectTimeout
+    self.statementTimeout = statementTimeout
+    self.planLifetime = planLifetime
+    self.parameters = Self.defaultParameters.merging(parameters) { _, given in given }
+    for name in self.parameters.keys where !Self.isParameterName(name) {
+      throw DatabaseError(.invalidDSN, "a server parameter's name is letters, digits, '_' and '.', found \"\(name)\"")
+    }
+    func value(_ name: String) -> String? { keywords.first { $0.name == name }?.value }
+    place = "\(value("user") ?? "?")@\(value("host") ?? "local"):\(value("port") ?? "5432")/\(value("dbname") ?? "")"
+  }
+
+  private static func isParameterName(_ name: String) -> Bool {
+    !name.isEmpty && name.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."): true
+      default: false
+      }
+    }
+  }
+
+  /// What libpq is started with: the DSN over our defaults, and the session's settings as `options`.
+  var connectionKeywords: [(name: String, value: String)] {
+    var merged = [
+      (name: "application_name", value: applicationName),
+      (name: "client_encoding", value: "UTF8"),
+      (name: "gssencmode", value: "disable"),
+      (name: "keepalives", value: "1"),
+      (name: "keepalives_idle", value: "10"),
+      (name: "keepalives_interval", value: "5"),
+      (name: "keepalives_count", value: "3"),
+      (name: "tcp_user_timeout", value: "30000"),
+    ]
+    var options = ""
+    for (name, value) in keywords {
+      if name == "options" { options = value }
+      if let index = merged.firstIndex(where: { $0.name == name }) {
+        merged[index].value = value
+      } else {
+        merged.append((name, value))
+      }
+    }
+    merged.removeAll { $0.name == "options" }
+    // A later option wins, so the DSN's own come last.
+    let ours = prepared ? parameters.sorted { $0.key < $1.key }.map { "-c \($0.key)=\(Self.escapeOption($0.value))" } : []
+    let all = (ours + [options]).filter { !$0.isEmpty }.joined(separator: " ")
+    if !all.isEmpty { merged.append((name: "options", value: all)) }
+    return merged
+  }
+
+  /// In `options` a backslash takes the next character literally, spaces included (PostgreSQL manual, 34.1.2).
+  private static func escapeOption(_ value: String) -> String {
+    value.reduce(into: "") { text, character in
+      if character == " " || character == "\\" { text.append("\\") }
+      text.append(character)
+    }
+  }
+
+  public var description: String { place }
+  public var debugDescription: String { place }
+  public var customMirror: Mirror { Mirror(self, children: ["place": place]) }
+}
