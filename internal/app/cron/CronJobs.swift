@@ -78,11 +78,11 @@ public final class CronJobs: Sendable {
   }
 
   /// The state of what the jobs depend on.
-  public var checks: [ReadinessCheck] {
+  public var checks: [ReadinessReport.Check] {
     [
-      ReadinessCheck(name: "postgres_relay", isReady: pool.isHealthy, detail: pool.stateDescription),
-      ReadinessCheck(
-        name: "kafka", isReady: publisher.isConnected,
+      ReadinessReport.Check("postgres_relay", isReady: pool.isHealthy, detail: pool.stateDescription),
+      ReadinessReport.Check(
+        "kafka", isReady: publisher.isConnected,
         detail: "\(context.settings.kafka.brokers), \(relay.ownedShards) shards owned"),
     ]
   }

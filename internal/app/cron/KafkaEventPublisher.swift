@@ -46,7 +46,7 @@ final class KafkaEventPublisher: EventPublisher {
       guard let failure, let first = rest.popFirst() else { continue }
       if failure.code == .messageTooLarge {
         // Of this message alone; those behind it have other keys.
-        refused.append(PublishOutcome(token: first.token, result: .permanent("\(failure)")))
+        refused.append(PublishOutcome(token: first.token, result: .permanent("\(failure)", isCertain: true)))
       } else {
         refused.append(PublishOutcome(token: first.token, result: .transient("\(failure)")))
         refused += rest.map { PublishOutcome(token: $0.token, result: .transient("\(failure)")) }
@@ -80,7 +80,8 @@ final class KafkaEventPublisher: EventPublisher {
       guard let failure = report.failure else { return PublishOutcome(token: report.token, result: .acknowledged) }
       let isPermanent = failure.kind == .permanent
       return PublishOutcome(
-        token: report.token, result: isPermanent ? .permanent("\(failure)") : .transient("\(failure)"))
+        token: report.token,
+        result: isPermanent ? .permanent("\(failure)", isCertain: false) : .transient("\(failure)"))
     }
     handler.withLock { $0 }(outcomes)
   }

@@ -20,7 +20,7 @@ extension ProgramContext {
         return try ShardMap.load(try connection.connected(until: .distantFuture))
       } catch let error as OutboxError where error.code == .database {
         logger.warning("the database does not answer yet", ["error": .error(error)])
-        if stop.wait(until: .now() + .seconds(1)) { throw DatabaseError.stopped }
+        if stop.wait(until: .now() + .seconds(1)) { throw error }
       }
     }
   }

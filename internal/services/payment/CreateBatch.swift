@@ -71,7 +71,9 @@ public struct CreateBatch: Sendable {
       guard let payment = stored[command.orderID] else {
         return .failure(PaymentError(.internal, "order \(command.orderID) was neither inserted nor found"))
       }
-      if payment.amountMinor != command.amountMinor || payment.currency != command.currency {
+      // A command that names no amount claims none.
+      let isSame = payment.amountMinor == command.amountMinor && payment.currency == command.currency
+      guard isSame || (command.amountMinor == 0 && command.currency.isEmpty) else {
         let text = "order \(command.orderID) already has a payment of another amount or currency"
         return .failure(PaymentError(.alreadyExists, text))
       }

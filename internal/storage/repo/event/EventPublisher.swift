@@ -1,3 +1,5 @@
+internal import Runtime
+
 /// What the relay needs from a message broker's producer.
 ///
 /// It must be idempotent, wait for all in-sync replicas, keep the order of messages with equal keys, and give up each
@@ -53,8 +55,8 @@ public struct PublishOutcome: Sendable {
     case acknowledged
     /// Not known to be on the topic; may be tried again.
     case transient(String)
-    /// The broker will never take it.
-    case permanent(String)
+    /// It will never be taken; not certain when a broker said so of a whole batch that this message was in.
+    case permanent(String, isCertain: Bool)
   }
   public let token: UInt64
   public let result: Result

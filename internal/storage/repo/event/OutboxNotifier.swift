@@ -1,6 +1,6 @@
 public import Database
 public import Logger
-public import Runtime
+internal import Runtime
 internal import Synchronization
 
 /// Tells relays in other processes that events wait, by a NOTIFY of its own after the commit.

@@ -1,6 +1,6 @@
 public import Database
 internal import Errs
-public import Runtime
+internal import Runtime
 
 /// The care of the DONE partitions: one a UTC day, made ahead, dropped when it is older than the retention.
 ///
@@ -14,7 +14,7 @@ public enum OutboxPartitions {
   public static func ensureDays(on connection: Connection) throws(DatabaseError) {
     let rows = try connection.run(Command(missingDays, [.int32(Int32(daysAhead))]))
     for index in 0..<rows.count {
-      do {
+      do throws(DatabaseError) {
         try connection.script(attachScript(table: rows[index].text(0), from: rows[index].text(1), to: rows[index].text(2)))
       } catch where alreadyThere.contains(error.sqlState ?? "") {
         // Another program made the same day at the same moment.

@@ -1,7 +1,7 @@
 public import Database
 public import Logger
 public import Metrics
-public import Runtime
+internal import Runtime
 internal import Synchronization
 
 /// Publishes what waits in the outbox: owns shards by leases, reads, hands over to the publisher, and moves what was
@@ -161,7 +161,7 @@ public final class Relay: Sendable {
   private func complete(_ request: CompletionRequest) {
     onDatabase { [store, metrics] connection throws(DatabaseError) in
       let report: CompletionReport
-      do {
+      do throws(DatabaseError) {
         report = try store.complete(request, on: connection)
       } catch where error.sqlState == "23514" {
         // No partition for today yet: make it, then the completion is asked for again.
@@ -191,7 +191,7 @@ public final class Relay: Sendable {
   ) {
     pool.submit(deadline: .now() + configuration.reserve) { [mailbox, logger] result in
       let event: RelayCore.Event
-      do {
+      do throws(DatabaseError) {
         event = try work(try result.get())
       } catch {
         // The pool itself says when the database is away.

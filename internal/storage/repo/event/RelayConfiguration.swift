@@ -1,4 +1,4 @@
-public import Runtime
+internal import Runtime
 
 /// How a relay works.
 public struct RelayConfiguration: Sendable {

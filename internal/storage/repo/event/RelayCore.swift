@@ -220,7 +220,7 @@ struct RelayCore {
     switch outcome.result {
     case .acknowledged: window.acknowledge(outcome.token)
     case .transient: window.retry(outcome.token, at: now + rules.retryDelay)
-    case .permanent(let refusal): window.bury(outcome.token, refusal: refusal)
+    case .permanent(let refusal, let isCertain): window.bury(outcome.token, refusal: refusal, isCertain: isCertain)
     }
   }
 

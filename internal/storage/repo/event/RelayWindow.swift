@@ -44,6 +44,11 @@ struct RelayWindow {
   private var refused: [UInt64] = []
   /// Tokens by the moment they become ready again, earliest first (all wait equally long).
   private var retries: [(at: Instant, token: UInt64)] = []
+  /// Refused in company: a broker refuses whole batches, so each is tried once more alone before it is called dead.
+  private var suspects: [UInt64] = []
+  /// The suspect that is with the producer, and nothing else.
+  private var alone: UInt64?
+  private var publishingCount = 0
   private var count = 0
 
   init(capacity: Int) {
@@ -109,7 +114,15 @@ struct RelayWindow {
   /// The events that may be published now, in id order within each key; they are with the producer from here on.
   /// - Parameter isOpen: whether a shard's lease still allows it.
   mutating func takePublishable(_ isOpen: (Int16) -> Bool) -> [PublishRequest] {
-    guard !ready.isEmpty else { return [] }
+    if alone != nil { return [] }
+    if let suspect = suspects.first, let index = index(of: suspect), let event = slots[index].event,
+      isOpen(event.shard)
+    {
+      guard publishingCount == 0 else { return [] }
+      suspects.removeFirst()
+      alone = suspect
+      return [publish(suspect, index, event)]
+    }
     var requests: [PublishRequest] = []
     var held: [UInt64] = []
     var open: [Int16: Bool] = [:]
@@ -121,24 +134,36 @@ struct RelayWindow {
         held.append(token)
         continue
       }
-      slots[index].stage = .publishing
-      requests.append(PublishRequest(token: token, event: event))
+      requests.append(publish(token, index, event))
     }
     ready = held
     return requests
   }
 
+  private mutating func publish(_ token: UInt64, _ index: Int, _ event: WaitingEvent) -> PublishRequest {
+    slots[index].stage = .publishing
+    publishingCount += 1
+    return PublishRequest(token: token, event: event)
+  }
+
   /// The broker has it: it can be completed, and the next of its key can go.
   mutating func acknowledge(_ token: UInt64) {
-    guard let index = publishing(token) else { return }
+    guard let index = takeFromProducer(token) else { return }
     slots[index].stage = .settled(refusal: nil)
     acknowledged.append(token)
     advanceKey(of: index)
   }
 
   /// The broker will never take it: it is to be marked dead, and the rest of its key leaves memory, held back by it.
-  mutating func bury(_ token: UInt64, refusal: String) {
-    guard let index = publishing(token), let key = slots[index].event?.key else { return }
+  /// - Parameter isCertain: the refusal is of this event alone; otherwise it is first tried without company.
+  mutating func bury(_ token: UInt64, refusal: String, isCertain: Bool) {
+    let wasAlone = token == alone
+    guard let index = takeFromProducer(token), let key = slots[index].event?.key else { return }
+    guard isCertain || wasAlone else {
+      slots[index].stage = .ready
+      suspects.append(token)
+      return
+    }
     slots[index].stage = .settled(refusal: refusal)
     refused.append(token)
     guard let queue = keys.removeValue(forKey: key) else { return }
@@ -150,7 +175,7 @@ struct RelayWindow {
 
   /// It may not be on the topic: it stays the head of its key and is tried again.
   mutating func retry(_ token: UInt64, at moment: Instant) {
-    guard let index = publishing(token) else { return }
+    guard let index = takeFromProducer(token) else { return }
     slots[index].stage = .retrying
     retries.append((moment, token))
   }
@@ -220,8 +245,11 @@ struct RelayWindow {
     return index
   }
 
-  private func publishing(_ token: UInt64) -> Int? {
+  /// The slot of an event that the producer has answered for.
+  private mutating func takeFromProducer(_ token: UInt64) -> Int? {
     guard let index = index(of: token), case .publishing = slots[index].stage else { return nil }
+    publishingCount -= 1
+    if alone == token { alone = nil }
     return index
   }
 
@@ -241,6 +269,11 @@ struct RelayWindow {
   }
 
   private mutating func release(_ index: Int) {
+    if case .publishing = slots[index].stage {
+      publishingCount -= 1
+      if alone == token(of: index) { alone = nil }
+    }
+    slots[index].stage = .waiting
     slots[index].event = nil
     slots[index].generation &+= 1
     free.append(index)
@@ -249,6 +282,7 @@ struct RelayWindow {
 
   private mutating func forgetStaleTokens() {
     ready = ready.filter { index(of: $0) != nil }
+    suspects = suspects.filter { index(of: $0) != nil }
     acknowledged = acknowledged.filter { index(of: $0) != nil }
     refused = refused.filter { index(of: $0) != nil }
     retries = retries.filter { index(of: $0.token) != nil }

@@ -1,0 +1,91 @@
+internal import Kafka
+internal import Payments
+internal import Runtime
+
+/// What to do with a batch of inventory messages. Pure: it reads the messages and sorts them; others act on it.
+struct InventoryBatch: Sendable {
+  /// A message that opens a payment.
+  struct Opening: Sendable {
+    /// Its place in the batch.
+    let index: Int
+    let message: InventoryMessage
+  }
+
+  /// A message that goes to the dead-letter topic.
+  struct DeadLetter: Sendable {
+    let index: Int
+    let reason: String
+  }
+
+  private(set) var openings: [Opening] = []
+  private(set) var deadLetters: [DeadLetter] = []
+  /// Messages of another status than the one that opens payments.
+  private(set) var skipped = 0
+  /// Openings that the filter knows to be done already.
+  private(set) var repeated = 0
+
+  init(_ messages: [ConsumedMessage], triggerStatus: String) {
+    openings.reserveCapacity(messages.count)
+    for (index, message) in messages.enumerated() {
+      do {
+        let inventory = try InventoryMessage(message.value)
+        if inventory.status == triggerStatus {
+          openings.append(Opening(index: index, message: inventory))
+        } else {
+          skipped += 1
+        }
+      } catch {
+        deadLetters.append(DeadLetter(index: index, reason: error.description))
+      }
+    }
+  }
+
+  /// The keys to look up in the filter, in the order of `openings`.
+  var keys: [UniqueID] { openings.map(\.message.idempotentKey) }
+
+  /// Drops the openings whose key is known to be done for the same message, and sorts out those whose key was used
+  /// for another one.
+  /// - Parameter known: for each of `keys`, the fingerprint stored when its payment was committed.
+  mutating func remove(known: [[UInt8]?]) {
+    precondition(known.count == openings.count, "an answer for each key")
+    var rest: [Opening] = []
+    for (opening, fingerprint) in zip(openings, known) {
+      guard let fingerprint else {
+        rest.append(opening)
+        continue
+      }
+      if fingerprint == opening.message.fingerprint {
+        repeated += 1
+      } else {
+        deadLetters.append(
+          DeadLetter(index: opening.index, reason: "idempotent_key was used before for another order or amount"))
+      }
+    }
+    openings = rest
+  }
+
+  /// Notes what the database refused of a message for good.
+  mutating func bury(_ index: Int, reason: String) {
+    deadLetters.append(DeadLetter(index: index, reason: reason))
+  }
+
+  /// The offsets up to which everything is done once this batch is.
+  static func offsets(of messages: [ConsumedMessage]) -> [TopicPartitionOffset] {
+    var last: [TopicPartition: TopicPartitionOffset] = [:]
+    for message in messages { last[message.place] = message.next }
+    return Array(last.values)
+  }
+}
+
+extension InventoryMessage {
+  /// What must be the same when the same key comes again.
+  var fingerprint: [UInt8] {
+    var bytes: [UInt8] = []
+    JSONWriter.appendInteger(command.orderID, to: &bytes)
+    bytes.append(UInt8(ascii: "/"))
+    JSONWriter.appendInteger(command.amountMinor, to: &bytes)
+    bytes.append(UInt8(ascii: "/"))
+    bytes += command.currency.utf8
+    return bytes
+  }
+}
