@@ -65,7 +65,7 @@ let package = Package(
     box("Logger", "monitoring/logger", ["Runtime"]),
     box("Metrics", "monitoring/metrics", ["Runtime"]),
     box("Tracing", "monitoring/tracing", ["Runtime"]),
-    box("AdminHTTP", "monitoring/admin", ["CMicrohttpd", "Logger", "Metrics", "Runtime"]),
+    box("AdminHTTP", "monitoring/admin", ["CMicrohttpd", "Errs", "Logger", "Metrics", "Runtime"]),
 
     // The domain.
     box("Payments", "services/payment", ["Errs", "Runtime"]),
@@ -128,7 +128,7 @@ let package = Package(
     unit("Config", ["Errs", "Logger", "Runtime"]),
     unit("Logger", ["Runtime"]),
     unit("Metrics", ["Runtime"]),
-    unit("AdminHTTP", ["Logger", "Metrics", "Runtime"]),
+    unit("AdminHTTP", ["Errs", "Logger", "Metrics", "Runtime"]),
     unit("Payments", ["Errs", "Runtime"]),
     unit("Database", ["Errs", "Runtime"]),
     unit("Migrator", ["Errs", "Runtime"]),

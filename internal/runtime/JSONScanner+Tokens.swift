@@ -164,19 +164,23 @@ extension JSONScanner {
     }
     let first = try fourHexDigits()
     if let scalar = Unicode.Scalar(first) { return scalar }
-    if first < 0xDC00, position + 1 < bytes.count, bytes[position] == UInt8(ascii: "\\"),
-      bytes[position + 1] == UInt8(ascii: "u")
-    {
-      position += 2
-      let second = try fourHexDigits()
-      if (0xDC00...0xDFFF).contains(second),
-        let scalar = Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))
-      {
-        return scalar
-      }
+    if first < 0xDC00, let second = try lowSurrogate() {
+      // The sum cannot leave Unicode: ten bits from each half, above the first 65,536.
+      return Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))!
     }
     position = start
     throw failure(.invalidEscape, "half of a surrogate pair")
+  }
+
+  /// Passes the second half of a surrogate pair; nil when something else follows.
+  private mutating func lowSurrogate() throws(JSONError) -> UInt32? {
+    for expected in [UInt8(ascii: "\\"), UInt8(ascii: "u")] {
+      guard position < bytes.count else { throw truncation() }
+      guard bytes[position] == expected else { return nil }
+      position += 1
+    }
+    let value = try fourHexDigits()
+    return (0xDC00...0xDFFF).contains(value) ? value : nil
   }
 
   private mutating func fourHexDigits() throws(JSONError) -> UInt32 {

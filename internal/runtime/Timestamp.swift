@@ -24,7 +24,8 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     Timestamp(microseconds: left.microseconds + right.inNanoseconds / 1_000)
   }
 
-  /// RFC 3339 in UTC with six decimals: `2026-01-31T08:15:00.000250Z`.
+  /// RFC 3339 in UTC with six decimals: `2026-01-31T08:15:00.000250Z`. A moment outside the years 1 to 9999, which that
+  /// form does not have, is shown as the first or last it has.
   public var description: String {
     String(decoding: utf8Bytes, as: UTF8.self)
   }
@@ -39,7 +40,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 
   /// Appends `description` to `bytes`.
   public func append(to bytes: inout [UInt8]) {
-    let (days, micros) = Self.floorDivide(microseconds, 86_400_000_000)
+    let (days, micros) = Self.floorDivide(min(max(microseconds, Self.first), Self.last), 86_400_000_000)
     let (year, month, day) = Self.civil(fromDays: days)
     Self.append(year, width: 4, to: &bytes)
     bytes.append(UInt8(ascii: "-"))
@@ -56,6 +57,10 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     Self.append(micros % 1_000_000, width: 6, to: &bytes)
     bytes.append(UInt8(ascii: "Z"))
   }
+
+  /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z.
+  private static let first: Int64 = -62_135_596_800_000_000
+  private static let last: Int64 = 253_402_300_799_999_999
 
   /// The UTC day as `(year, month, day)`.
   public var civilDay: (year: Int64, month: Int64, day: Int64) {

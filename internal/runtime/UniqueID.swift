@@ -27,7 +27,7 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
 
   /// Parses the 36-character form, upper or lower case; anything else gives nil.
   public init?(_ text: some StringProtocol) {
-    self.init(utf8: Array(text.utf8))
+    self.init(utf8: text.utf8)
   }
 
   /// Parses the bytes of the 36-character form, upper or lower case; anything else gives nil.

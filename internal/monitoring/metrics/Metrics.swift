@@ -81,11 +81,12 @@ public final class MetricsRegistry: Sendable {
     case counter(Counter)
     case gauge(Gauge)
     case computed(@Sendable () -> Double?)
+    case computedCounter(@Sendable () -> Double?)
     case histogram(Histogram)
 
     var type: String {
       switch self {
-      case .counter: "counter"
+      case .counter, .computedCounter: "counter"
       case .gauge, .computed: "gauge"
       case .histogram: "histogram"
       }
@@ -120,6 +121,11 @@ public final class MetricsRegistry: Sendable {
     _ = register(name, help, labels, .computed(compute))
   }
 
+  /// A counter that somebody else keeps, asked when it is read, on the reader's thread; nil leaves it out.
+  public func counter(_ name: String, help: String, labels: Labels = [:], _ read: @escaping @Sendable () -> Double?) {
+    _ = register(name, help, labels, .computedCounter(read))
+  }
+
   /// A histogram under `name`, whose unit ends the name (`_seconds`).
   public func histogram(
     _ name: String, help: String, labels: Labels = [:], bounds: [Double] = Histogram.latencySeconds
@@ -130,6 +136,7 @@ public final class MetricsRegistry: Sendable {
   }
 
   private func register(_ name: String, _ help: String, _ labels: Labels, _ made: Instrument) -> Instrument {
+    precondition(Self.isName(name) && labels.allSatisfy { Self.isName($0.key) }, "\(name) or a label is no metric name")
     let text = labels.map { "\($0.key)=\"\(Self.escape($0.value))\"" }.joined(separator: ",")
     return families.withLock { families in
       guard let family = families.firstIndex(where: { $0.name == name }) else {
@@ -147,12 +154,12 @@ public final class MetricsRegistry: Sendable {
   public func exposition() -> String {
     var text = ""
     for family in families.withLock({ $0 }) {
-      text += "# HELP \(family.name) \(family.help)\n# TYPE \(family.name) \(family.type)\n"
+      text += "# HELP \(family.name) \(Self.escape(family.help, quotes: false))\n# TYPE \(family.name) \(family.type)\n"
       for (labels, instrument) in family.series {
         switch instrument {
         case .counter(let counter): text += Self.line(family.name, labels, "\(counter.total)")
         case .gauge(let gauge): text += Self.line(family.name, labels, Self.format(gauge.value))
-        case .computed(let compute):
+        case .computed(let compute), .computedCounter(let compute):
           if let value = compute() { text += Self.line(family.name, labels, Self.format(value)) }
         case .histogram(let histogram): text += Self.lines(family.name, labels, histogram)
         }
@@ -182,14 +189,25 @@ public final class MetricsRegistry: Sendable {
     return value == value.rounded() && abs(value) < 1e15 ? "\(Int64(value))" : "\(value)"
   }
 
-  private static func escape(_ value: String) -> String {
-    value.reduce(into: "") { text, character in
-      switch character {
-      case "\\": text += "\\\\"
-      case "\"": text += "\\\""
-      case "\n": text += "\\n"
-      default: text.append(character)
+  /// Scalar by scalar: a carriage return and a line feed are one `Character`, which would hide the line feed.
+  private static func escape(_ value: String, quotes: Bool = true) -> String {
+    var text = String.UnicodeScalarView()
+    for scalar in value.unicodeScalars {
+      switch scalar {
+      case "\\": text.append(contentsOf: "\\\\".unicodeScalars)
+      case "\"" where quotes: text.append(contentsOf: "\\\"".unicodeScalars)
+      case "\n": text.append(contentsOf: "\\n".unicodeScalars)
+      default: text.append(scalar)
       }
+    }
+    return String(text)
+  }
+
+  /// Letters, digits and underscores, no digit first.
+  private static func isName(_ name: String) -> Bool {
+    guard let first = name.utf8.first, !(0x30...0x39).contains(first) else { return false }
+    return name.utf8.allSatisfy { byte in
+      byte == UInt8(ascii: "_") || (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)
     }
   }
 }
