@@ -1,1 +1,5 @@
-print("not built yet")
+internal import Config
+internal import ConsumerApp
+internal import ProgramSupport
+
+runProgram(.consumer) { context in ConsumerBody(context) }

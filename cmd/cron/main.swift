@@ -1,1 +1,5 @@
-print("not built yet")
+internal import Config
+internal import CronApp
+internal import ProgramSupport
+
+runProgram(.cron) { context in CronBody(context) }

@@ -1,1 +1,5 @@
-print("not built yet")
+internal import Config
+internal import ServerApp
+internal import ProgramSupport
+
+runProgram(.server) { context in ServerBody(context) }

@@ -1,0 +1,30 @@
+public import AdminHTTP
+internal import Config
+internal import Errs
+internal import Logger
+public import ProgramSupport
+internal import Runtime
+internal import Synchronization
+
+/// The inside of `payments-cron`: the cron jobs alone.
+public final class CronBody: ProgramBody {
+  private let context: ProgramContext
+  private let jobs = Mutex<CronJobs?>(nil)
+
+  public init(_ context: ProgramContext) { self.context = context }
+
+  public func start() throws {
+    let shards = try context.waitForDatabase()
+    guard try context.ensureTopics([context.settings.producer.topic]) else { return }
+    let jobs = try CronJobs(context)
+    self.jobs.withLock { $0 = jobs }
+    try jobs.start(shards: shards)
+    context.logger.info("running the cron jobs")
+  }
+
+  public func stop(grace: Duration) { jobs.withLock { $0 }?.stop(grace: grace) }
+
+  public var readiness: ReadinessReport {
+    ReadinessReport(jobs.withLock { $0 }?.checks ?? [], isServing: jobs.withLock { $0 != nil } && !context.stop.isStopped)
+  }
+}
