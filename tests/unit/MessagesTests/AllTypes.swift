@@ -19,7 +19,7 @@ struct AllTypes: ProtobufNamedMessage {
   var boolField = false
   var stringField = ""
   var bytesField: [UInt8] = []
-  /// At most one; an array because a struct cannot hold itself.
+  /// In a box because a struct cannot hold itself.
   var child = Child()
   var packedInt32: [Int32] = []
   var packedSint64: [Int64] = []
@@ -33,7 +33,7 @@ struct AllTypes: ProtobufNamedMessage {
   var stringMap: [String: String] = [:]
   var last: Int32 = 0
 
-  /// A message that may be absent and holds its own kind.
+  /// At most one message, of the kind that holds it.
   struct Child: Equatable {
     var value: [AllTypes] = []
   }

@@ -70,6 +70,7 @@ private let shared: [Example] = [
   Example(
     Golden.badRequest,
     GoogleRPC.BadRequest(fieldViolations: [violation, GoogleRPC.BadRequest.FieldViolation(field: "reason")])),
+  Example(Golden.fieldViolation, violation),
   Example(Golden.healthCheck, GRPCHealthV1.HealthCheckRequest(service: "payments.v1.PaymentService")),
   Example(Golden.healthCheckResponse, GRPCHealthV1.HealthCheckResponse(status: .serving)),
   Example(Golden.healthList, GRPCHealthV1.HealthListRequest()),

@@ -28,7 +28,8 @@ enum MessageText {
   private static func value(_ value: Any) -> String {
     switch value {
     case let text as String: Hex.text(text.utf8)
-    case let bytes as [UInt8]: Hex.text(bytes)
+    // An empty array casts to an array of anything.
+    case let bytes as [UInt8] where type(of: value) == [UInt8].self: Hex.text(bytes)
     case let message as any ProtobufMessage: of(message)
     case let number as any ProtobufEnum: String(number.number)
     case let number as Float: hexadecimal(number.bitPattern)

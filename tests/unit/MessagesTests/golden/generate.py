@@ -40,6 +40,7 @@ def examples(classes):
     yield "errorInfo", info
     yield "retryInfo", make("google.rpc.RetryInfo", retry_delay=dict(seconds=1, nanos=5))
     yield "badRequest", make("google.rpc.BadRequest", field_violations=[violation, dict(field="reason")])
+    yield "fieldViolation", make("google.rpc.BadRequest.FieldViolation", **violation)
     yield "healthCheck", make("grpc.health.v1.HealthCheckRequest", service="payments.v1.PaymentService")
     yield "healthCheckResponse", make("grpc.health.v1.HealthCheckResponse", status=1)
     yield "healthList", make("grpc.health.v1.HealthListRequest")

@@ -97,7 +97,7 @@ def check(classes, lines, out):
         name, _, hexadecimal = line.rstrip("\n").partition(" ")
         try:
             message = classes[name].FromString(bytes.fromhex(hexadecimal))
-        except DecodeError:
+        except (DecodeError, UnicodeDecodeError):
             out.write("error\n")
             continue
         message.DiscardUnknownFields()
