@@ -36,7 +36,7 @@ struct DifferentialTests {
     let messages = (0..<Self.count).map { random.message(MessageTypes.all[$0 % MessageTypes.all.count]) }
     let answers = try peer.check(
       messages.map { "\(type(of: $0).protobufName) \(Hex.text($0.serialized()))" })
-    #expect(answers.count == messages.count)
+    try #require(answers.count == messages.count)
     for (message, answer) in zip(messages, answers) {
       let hexadecimal = Hex.text(message.serialized())
       let text = MessageText.of(message)
@@ -44,24 +44,36 @@ struct DifferentialTests {
     }
   }
 
-  @Test(arguments: ["python", "upb"])
-  func `damaged messages are refused by both or read the same`(implementation: String) throws {
-    let peer = try PythonPeer(implementation: implementation)
-    defer { peer.remove() }
+  /// Python's two implementations differ here, and each time we side with the specification: `python` lets a tag have
+  /// more than 32 bits, `upb` drops a map entry that has unknown fields inside.
+  @Test func `damaged messages are refused or read as one of Google's parsers does`() throws {
     var random = RandomMessages(seed: UInt64(seed))
     let damaged = (0..<Self.count * 4).map { index in
       let message = random.message(MessageTypes.all[index % MessageTypes.all.count])
       return (type: type(of: message), bytes: random.damage(message.serialized()))
     }
-    let answers = try peer.check(damaged.map { "\($0.type.protobufName) \(Hex.text($0.bytes))" })
-    #expect(answers.count == damaged.count)
+    let lines = damaged.map { "\($0.type.protobufName) \(Hex.text($0.bytes))" }
+    let python = try answers(of: "python", to: lines)
+    let upb = try answers(of: "upb", to: lines)
     var refused = 0
-    for (one, answer) in zip(damaged, answers) {
+    var differing = 0
+    for (index, one) in damaged.enumerated() {
       let message: (any ProtobufMessage)? = try? one.type.init(serialized: one.bytes)
       if message == nil { refused += 1 }
       let text = message.map { MessageText.of($0) } ?? "error"
-      try #require(text == answer.last, "seed \(seed): \(one.type.protobufName) \(Hex.text(one.bytes))")
+      if python[index].last != upb[index].last { differing += 1 }
+      let theirs = [python[index].last, upb[index].last]
+      try #require(theirs.contains(text), "seed \(seed): \(lines[index])")
     }
     #expect(refused > damaged.count / 10 && refused < damaged.count * 9 / 10)
+    #expect(differing < damaged.count / 100)
+  }
+
+  private func answers(of implementation: String, to lines: [String]) throws -> [[String]] {
+    let peer = try PythonPeer(implementation: implementation)
+    defer { peer.remove() }
+    let answers = try peer.check(lines)
+    try #require(answers.count == lines.count)
+    return answers
   }
 }

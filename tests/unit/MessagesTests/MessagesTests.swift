@@ -3,10 +3,11 @@ import Protobuf
 import Testing
 
 @Suite struct TimestampTests {
-  @Test(arguments: [
-    (0, 0, 0), (1, 0, 1000), (-1, -1, 999_999_000), (1_000_000, 1, 0), (-1_000_000, -1, 0),
-    (Int64.max, 9_223_372_036_854, 775_807_000),
-  ] as [(Int64, Int64, Int32)])
+  @Test(
+    arguments: [
+      (0, 0, 0), (1, 0, 1000), (-1, -1, 999_999_000), (1_000_000, 1, 0), (-1_000_000, -1, 0),
+      (Int64.max, 9_223_372_036_854, 775_807_000),
+    ] as [(Int64, Int64, Int32)])
   func `microseconds there and back`(microseconds: Int64, seconds: Int64, nanos: Int32) {
     let time = GoogleProtobuf.Timestamp(microsecondsSince1970: microseconds)
     #expect(time == GoogleProtobuf.Timestamp(seconds: seconds, nanos: nanos))

@@ -28,12 +28,13 @@ private func failure(_ bytes: [UInt8], limits: ProtobufLimits = .standard) -> Pr
 }
 
 @Suite struct VarintTests {
-  @Test(arguments: [
-    ([0x00], 0), ([0x7F], 127), ([0x80, 0x01], 128), ([0xAC, 0x02], 300),
-    ([0x80, 0x80, 0x00], 0),  // padded
-    ([0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], UInt64.max),
-    ([0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00], 1),
-  ] as [([UInt8], UInt64)])
+  @Test(
+    arguments: [
+      ([0x00], 0), ([0x7F], 127), ([0x80, 0x01], 128), ([0xAC, 0x02], 300),
+      ([0x80, 0x80, 0x00], 0),  // padded
+      ([0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01], UInt64.max),
+      ([0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00], 1),
+    ] as [([UInt8], UInt64)])
   func `one to ten bytes`(bytes: [UInt8], value: UInt64) throws {
     let read = try reading(bytes) { reader throws(ProtobufError) in try reader.readVarint() }
     #expect(read == value)
@@ -58,7 +59,9 @@ private func failure(_ bytes: [UInt8], limits: ProtobufLimits = .standard) -> Pr
     #expect(try reading(high) { reader throws(ProtobufError) in try reader.readBool() })
   }
 
-  @Test(arguments: [(0, 0), (-1, 1), (1, 2), (-2, 3), (Int32.max, 0xFFFF_FFFE), (Int32.min, 0xFFFF_FFFF)] as [(Int32, UInt32)])
+  @Test(
+    arguments: [(0, 0), (-1, 1), (1, 2), (-2, 3), (Int32.max, 0xFFFF_FFFE), (Int32.min, 0xFFFF_FFFF)]
+      as [(Int32, UInt32)])
   func `zigzag of 32 bits`(value: Int32, encoded: UInt32) throws {
     var writer = ProtobufWriter()
     writer.appendVarint(UInt64(encoded))
@@ -83,18 +86,20 @@ private func failure(_ bytes: [UInt8], limits: ProtobufLimits = .standard) -> Pr
     #expect(try reading(bytes) { reader throws(ProtobufError) in try reader.readFixed32() } == 0x0403_0201)
     #expect(try reading(bytes) { reader throws(ProtobufError) in try reader.readFixed64() } == 0xF807_0605_0403_0201)
     #expect(failure([1, 2, 3]) { reader throws(ProtobufError) in _ = try reader.readFixed32() } == .truncated)
-    #expect(failure([1, 2, 3, 4, 5, 6, 7]) { reader throws(ProtobufError) in _ = try reader.readFixed64() } == .truncated)
+    #expect(
+      failure([1, 2, 3, 4, 5, 6, 7]) { reader throws(ProtobufError) in _ = try reader.readFixed64() } == .truncated)
   }
 }
 
 @Suite struct TagTests {
-  @Test(arguments: [
-    [0x00, 0x00],  // field number 0
-    [0x07, 0x00],
-    [0x0E], [0x0F],  // wire types 6 and 7
-    [0x80, 0x80, 0x80, 0x80, 0x10, 0x00],  // a 33rd bit
-    [0x88, 0x80, 0x80, 0x80, 0x80, 0x00, 0x00],  // padded to six bytes
-  ] as [[UInt8]])
+  @Test(
+    arguments: [
+      [0x00, 0x00],  // field number 0
+      [0x07, 0x00],
+      [0x0E], [0x0F],  // wire types 6 and 7
+      [0x80, 0x80, 0x80, 0x80, 0x10, 0x00],  // a 33rd bit
+      [0x88, 0x80, 0x80, 0x80, 0x80, 0x00, 0x00],  // padded to six bytes
+    ] as [[UInt8]])
   func `is refused`(bytes: [UInt8]) {
     #expect(failure(bytes) == .invalidTag)
   }
@@ -113,10 +118,11 @@ private func failure(_ bytes: [UInt8], limits: ProtobufLimits = .standard) -> Pr
 }
 
 @Suite struct SkipTests {
-  @Test(arguments: [
-    [0x08, 0x96, 0x01], [0x09, 1, 2, 3, 4, 5, 6, 7, 8], [0x0A, 0x02, 1, 2], [0x0D, 1, 2, 3, 4],
-    [0x0B, 0x0C], [0x0B, 0x10, 0x01, 0x1B, 0x22, 0x01, 0xFF, 0x1C, 0x0C],
-  ] as [[UInt8]])
+  @Test(
+    arguments: [
+      [0x08, 0x96, 0x01], [0x09, 1, 2, 3, 4, 5, 6, 7, 8], [0x0A, 0x02, 1, 2], [0x0D, 1, 2, 3, 4],
+      [0x0B, 0x0C], [0x0B, 0x10, 0x01, 0x1B, 0x22, 0x01, 0xFF, 0x1C, 0x0C],
+    ] as [[UInt8]])
   func `every wire type, and what follows is read`(bytes: [UInt8]) throws {
     let next = try reading(bytes + [0x50, 0x2A]) { reader throws(ProtobufError) in
       if let field = try reader.nextField() { try reader.skip(field) }
