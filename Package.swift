@@ -28,10 +28,10 @@ func program(_ name: String, _ path: String, _ dependencies: [String]) -> Target
 }
 
 /// Unit tests of one box.
-func unit(_ module: String, _ more: [String] = []) -> Target {
+func unit(_ module: String, _ more: [String] = [], exclude: [String] = []) -> Target {
   .testTarget(
     name: "\(module)Tests", dependencies: ([module] + more).map { .byName(name: $0) },
-    path: "tests/unit/\(module)Tests", swiftSettings: common)
+    path: "tests/unit/\(module)Tests", exclude: exclude, swiftSettings: common)
 }
 
 /// A C library bound through the module map in `internal/system/<name>`.
@@ -136,7 +136,7 @@ let package = Package(
     unit("Kafka", ["Errs", "Logger", "Runtime"]),
     unit("Redis", ["Errs", "Logger", "Runtime"]),
     unit("Protobuf"),
-    unit("Messages", ["Protobuf"]),
+    unit("Messages", ["Protobuf"], exclude: ["golden"]),
     unit("GRPC", ["Errs", "HTTP2", "Messages", "Protobuf", "Runtime"]),
     unit("ConsumerApp", ["Payments", "Runtime"]),
     .testTarget(

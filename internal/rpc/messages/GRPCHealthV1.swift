@@ -44,6 +44,7 @@ extension GRPCHealthV1 {
 
     public init() { self.init(service: "") }
 
+    /// The message with these values, and the default for the rest.
     public init(service: String = "") {
       self.service = service
     }
@@ -66,10 +67,12 @@ extension GRPCHealthV1 {
   public struct HealthCheckResponse: ProtobufNamedMessage, Hashable {
     public static let protobufName = "grpc.health.v1.HealthCheckResponse"
 
+    /// Whether the service can be called.
     public var status: ServingStatus
 
     public init() { self.init(status: .unknown) }
 
+    /// The message with these values, and the default for the rest.
     public init(status: ServingStatus = .unknown) {
       self.status = status
     }
@@ -112,6 +115,7 @@ extension GRPCHealthV1 {
 
     public init() { self.init(statuses: [:]) }
 
+    /// The message with these values, and the default for the rest.
     public init(statuses: [String: HealthCheckResponse] = [:]) {
       self.statuses = statuses
     }

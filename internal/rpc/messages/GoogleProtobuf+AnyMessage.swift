@@ -12,6 +12,7 @@ extension GoogleProtobuf {
 
     public init() { self.init(typeURL: "") }
 
+    /// The message with these values, and the default for the rest.
     public init(typeURL: String = "", value: [UInt8] = []) {
       self.typeURL = typeURL
       self.value = value

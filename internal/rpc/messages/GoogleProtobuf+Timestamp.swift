@@ -12,6 +12,7 @@ extension GoogleProtobuf {
 
     public init() { self.init(seconds: 0) }
 
+    /// The message with these values, and the default for the rest.
     public init(seconds: Int64 = 0, nanos: Int32 = 0) {
       self.seconds = seconds
       self.nanos = nanos

@@ -23,12 +23,14 @@ extension GoogleProtobuf {
   public struct Duration: ProtobufNamedMessage, Hashable {
     public static let protobufName = "google.protobuf.Duration"
 
+    /// Whole seconds.
     public var seconds: Int64
     /// Between −999,999,999 and 999,999,999.
     public var nanos: Int32
 
     public init() { self.init(seconds: 0) }
 
+    /// The message with these values, and the default for the rest.
     public init(seconds: Int64 = 0, nanos: Int32 = 0) {
       self.seconds = seconds
       self.nanos = nanos

@@ -5,10 +5,12 @@ extension GoogleRPC {
   public struct RetryInfo: ProtobufNamedMessage, Hashable {
     public static let protobufName = "google.rpc.RetryInfo"
 
+    /// At least this long.
     public var retryDelay: GoogleProtobuf.Duration?
 
     public init() { self.init(retryDelay: nil) }
 
+    /// The message with these values, and the default for the rest.
     public init(retryDelay: GoogleProtobuf.Duration? = nil) {
       self.retryDelay = retryDelay
     }
@@ -33,11 +35,14 @@ extension GoogleRPC {
 
     /// UPPER_SNAKE_CASE, at most 63 characters, unique within the domain.
     public var reason: String
+    /// Who defines the reason.
     public var domain: String
+    /// What else there is to know.
     public var metadata: [String: String]
 
     public init() { self.init(reason: "") }
 
+    /// The message with these values, and the default for the rest.
     public init(reason: String = "", domain: String = "", metadata: [String: String] = [:]) {
       self.reason = reason
       self.domain = domain
@@ -66,10 +71,12 @@ extension GoogleRPC {
   public struct BadRequest: ProtobufNamedMessage, Hashable {
     public static let protobufName = "google.rpc.BadRequest"
 
+    /// A violation a field.
     public var fieldViolations: [FieldViolation]
 
     public init() { self.init(fieldViolations: []) }
 
+    /// The message with these values, and the default for the rest.
     public init(fieldViolations: [FieldViolation] = []) {
       self.fieldViolations = fieldViolations
     }
@@ -96,12 +103,14 @@ extension GoogleRPC.BadRequest {
 
     /// The path of the field, such as `order_id`.
     public var field: String
+    /// What is wrong with it, for people.
     public var description: String
     /// UPPER_SNAKE_CASE, for programs.
     public var reason: String
 
     public init() { self.init(field: "") }
 
+    /// The message with these values, and the default for the rest.
     public init(field: String = "", description: String = "", reason: String = "") {
       self.field = field
       self.description = description

@@ -10,12 +10,14 @@ extension GoogleRPC {
 
     /// The gRPC status code, the same as in `grpc-status`.
     public var code: Int32
+    /// For developers, in English; the same as in `grpc-message`.
     public var message: String
     /// ``ErrorInfo``, ``BadRequest``, ``RetryInfo``.
     public var details: [GoogleProtobuf.AnyMessage]
 
     public init() { self.init(code: 0) }
 
+    /// The message with these values, and the default for the rest.
     public init(code: Int32 = 0, message: String = "", details: [GoogleProtobuf.AnyMessage] = []) {
       self.code = code
       self.message = message

@@ -8,12 +8,14 @@ extension PaymentsAPI {
   public struct PayStatus: ProtobufNamedMessage, Hashable {
     public static let protobufName = "paymentsapi.PayStatus"
 
+    /// The order's number, from 1.
     public var orderID: Int64
     /// true is COMPLETED, false is FAILED; a caller that leaves it out cannot be told from one that says false.
     public var status: Bool
 
     public init() { self.init(orderID: 0) }
 
+    /// The message with these values, and the default for the rest.
     public init(orderID: Int64 = 0, status: Bool = false) {
       self.orderID = orderID
       self.status = status
@@ -39,10 +41,12 @@ extension PaymentsAPI {
   public struct Pong: ProtobufNamedMessage, Hashable {
     public static let protobufName = "paymentsapi.Pong"
 
+    /// Always true.
     public var pong: Bool
 
     public init() { self.init(pong: false) }
 
+    /// The message with these values, and the default for the rest.
     public init(pong: Bool = false) {
       self.pong = pong
     }

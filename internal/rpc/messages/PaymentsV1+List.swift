@@ -7,11 +7,14 @@ extension PaymentsV1 {
 
     /// `unspecified` lists all.
     public var status: PaymentStatus
+    /// How many payments at most; 0 leaves it to the server.
     public var pageSize: Int32
+    /// The `nextPageToken` of the page before; empty for the first.
     public var pageToken: String
 
     public init() { self.init(status: .unspecified) }
 
+    /// The message with these values, and the default for the rest.
     public init(status: PaymentStatus = .unspecified, pageSize: Int32 = 0, pageToken: String = "") {
       self.status = status
       self.pageSize = pageSize
@@ -40,12 +43,14 @@ extension PaymentsV1 {
   public struct ListPaymentsResponse: ProtobufNamedMessage, Hashable {
     public static let protobufName = "payments.v1.ListPaymentsResponse"
 
+    /// In the order they were opened.
     public var payments: [Payment]
     /// Empty on the last page.
     public var nextPageToken: String
 
     public init() { self.init(payments: []) }
 
+    /// The message with these values, and the default for the rest.
     public init(payments: [Payment] = [], nextPageToken: String = "") {
       self.payments = payments
       self.nextPageToken = nextPageToken

@@ -5,12 +5,16 @@ extension PaymentsV1 {
   public struct CreatePaymentRequest: ProtobufNamedMessage, Hashable {
     public static let protobufName = "payments.v1.CreatePaymentRequest"
 
+    /// The order's number, from 1.
     public var orderID: Int64
+    /// In the smallest unit of the currency.
     public var amountMinor: Int64
+    /// ISO 4217, or empty.
     public var currency: String
 
     public init() { self.init(orderID: 0) }
 
+    /// The message with these values, and the default for the rest.
     public init(orderID: Int64 = 0, amountMinor: Int64 = 0, currency: String = "") {
       self.orderID = orderID
       self.amountMinor = amountMinor
@@ -39,10 +43,12 @@ extension PaymentsV1 {
   public struct GetPaymentRequest: ProtobufNamedMessage, Hashable {
     public static let protobufName = "payments.v1.GetPaymentRequest"
 
+    /// The order's number, from 1.
     public var orderID: Int64
 
     public init() { self.init(orderID: 0) }
 
+    /// The message with these values, and the default for the rest.
     public init(orderID: Int64 = 0) {
       self.orderID = orderID
     }
@@ -65,12 +71,16 @@ extension PaymentsV1 {
   public struct UpdatePaymentStatusRequest: ProtobufNamedMessage, Hashable {
     public static let protobufName = "payments.v1.UpdatePaymentStatusRequest"
 
+    /// The order's number, from 1.
     public var orderID: Int64
+    /// Where the payment stands or shall stand.
     public var status: PaymentStatus
+    /// Why, as the caller said; at most 500 bytes.
     public var reason: String
 
     public init() { self.init(orderID: 0) }
 
+    /// The message with these values, and the default for the rest.
     public init(orderID: Int64 = 0, status: PaymentStatus = .unspecified, reason: String = "") {
       self.orderID = orderID
       self.status = status
@@ -99,10 +109,12 @@ extension PaymentsV1 {
   public struct WatchPaymentRequest: ProtobufNamedMessage, Hashable {
     public static let protobufName = "payments.v1.WatchPaymentRequest"
 
+    /// The order's number, from 1.
     public var orderID: Int64
 
     public init() { self.init(orderID: 0) }
 
+    /// The message with these values, and the default for the rest.
     public init(orderID: Int64 = 0) {
       self.orderID = orderID
     }

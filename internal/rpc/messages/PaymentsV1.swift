@@ -38,14 +38,21 @@ extension PaymentsV1 {
   public struct Payment: ProtobufNamedMessage, Hashable {
     public static let protobufName = "payments.v1.Payment"
 
+    /// The payment's number.
     public var id: Int64
+    /// The order's number, from 1.
     public var orderID: Int64
+    /// Where the payment stands or shall stand.
     public var status: PaymentStatus
+    /// Why, as the caller said; at most 500 bytes.
     public var reason: String
     /// Counts the payment's changes from 1.
     public var version: Int64
+    /// When it was opened.
     public var createdAt: GoogleProtobuf.Timestamp?
+    /// When it last changed.
     public var updatedAt: GoogleProtobuf.Timestamp?
+    /// When the expiry job may fail it.
     public var expiresAt: GoogleProtobuf.Timestamp?
     /// In the smallest unit of the currency.
     public var amountMinor: Int64
@@ -54,6 +61,7 @@ extension PaymentsV1 {
 
     public init() { self.init(id: 0) }
 
+    /// The message with these values, and the default for the rest.
     public init(
       id: Int64 = 0, orderID: Int64 = 0, status: PaymentStatus = .unspecified, reason: String = "", version: Int64 = 0,
       createdAt: GoogleProtobuf.Timestamp? = nil, updatedAt: GoogleProtobuf.Timestamp? = nil,

@@ -1,0 +1,23 @@
+import Messages
+import Protobuf
+
+typealias GRPCHealthResponse = GRPCHealthV1.HealthCheckResponse
+
+/// Every message type there is, by its full name.
+enum MessageTypes {
+  static let all: [any ProtobufNamedMessage.Type] = [
+    PaymentsV1.Payment.self, PaymentsV1.CreatePaymentRequest.self, PaymentsV1.GetPaymentRequest.self,
+    PaymentsV1.UpdatePaymentStatusRequest.self, PaymentsV1.ListPaymentsRequest.self,
+    PaymentsV1.ListPaymentsResponse.self, PaymentsV1.WatchPaymentRequest.self,
+    PaymentsAPI.PayStatus.self, PaymentsAPI.Pong.self,
+    GoogleProtobuf.Empty.self, GoogleProtobuf.Timestamp.self, GoogleProtobuf.Duration.self,
+    GoogleProtobuf.AnyMessage.self,
+    GoogleRPC.Status.self, GoogleRPC.ErrorInfo.self, GoogleRPC.RetryInfo.self, GoogleRPC.BadRequest.self,
+    GoogleRPC.BadRequest.FieldViolation.self,
+    GRPCHealthV1.HealthCheckRequest.self, GRPCHealthV1.HealthCheckResponse.self, GRPCHealthV1.HealthListRequest.self,
+    GRPCHealthV1.HealthListResponse.self,
+    AllTypes.self,
+  ]
+
+  static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.protobufName, $0) })
+}
