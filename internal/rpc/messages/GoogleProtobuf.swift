@@ -1,0 +1,52 @@
+public import Protobuf
+
+/// The well-known types of protobuf that our messages use.
+public enum GoogleProtobuf {}
+
+extension GoogleProtobuf {
+  /// Nothing.
+  public struct Empty: ProtobufNamedMessage, Hashable {
+    public static let protobufName = "google.protobuf.Empty"
+
+    public init() {}
+
+    public mutating func decodeField(
+      _ field: ProtobufField, from reader: inout ProtobufReader
+    ) throws(ProtobufError) {
+      try reader.skip(field)
+    }
+
+    public func encode(to writer: inout ProtobufWriter) {}
+  }
+
+  /// A span of time; seconds and nanoseconds have the same sign.
+  public struct Duration: ProtobufNamedMessage, Hashable {
+    public static let protobufName = "google.protobuf.Duration"
+
+    public var seconds: Int64
+    /// Between −999,999,999 and 999,999,999.
+    public var nanos: Int32
+
+    public init() { self.init(seconds: 0) }
+
+    public init(seconds: Int64 = 0, nanos: Int32 = 0) {
+      self.seconds = seconds
+      self.nanos = nanos
+    }
+
+    public mutating func decodeField(
+      _ field: ProtobufField, from reader: inout ProtobufReader
+    ) throws(ProtobufError) {
+      switch (field.number, field.wireType) {
+      case (1, .varint): seconds = try reader.readInt64()
+      case (2, .varint): nanos = try reader.readInt32()
+      default: try reader.skip(field)
+      }
+    }
+
+    public func encode(to writer: inout ProtobufWriter) {
+      writer.writeInt64(seconds, field: 1)
+      writer.writeInt32(nanos, field: 2)
+    }
+  }
+}

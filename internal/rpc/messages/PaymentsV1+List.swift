@@ -1,0 +1,69 @@
+public import Protobuf
+
+extension PaymentsV1 {
+  /// Asks for a page of payments.
+  public struct ListPaymentsRequest: ProtobufNamedMessage, Hashable {
+    public static let protobufName = "payments.v1.ListPaymentsRequest"
+
+    /// `unspecified` lists all.
+    public var status: PaymentStatus
+    public var pageSize: Int32
+    public var pageToken: String
+
+    public init() { self.init(status: .unspecified) }
+
+    public init(status: PaymentStatus = .unspecified, pageSize: Int32 = 0, pageToken: String = "") {
+      self.status = status
+      self.pageSize = pageSize
+      self.pageToken = pageToken
+    }
+
+    public mutating func decodeField(
+      _ field: ProtobufField, from reader: inout ProtobufReader
+    ) throws(ProtobufError) {
+      switch (field.number, field.wireType) {
+      case (1, .varint): status = try reader.readEnum()
+      case (2, .varint): pageSize = try reader.readInt32()
+      case (3, .lengthDelimited): pageToken = try reader.readString()
+      default: try reader.skip(field)
+      }
+    }
+
+    public func encode(to writer: inout ProtobufWriter) {
+      writer.writeEnum(status, field: 1)
+      writer.writeInt32(pageSize, field: 2)
+      writer.writeString(pageToken, field: 3)
+    }
+  }
+
+  /// A page of payments.
+  public struct ListPaymentsResponse: ProtobufNamedMessage, Hashable {
+    public static let protobufName = "payments.v1.ListPaymentsResponse"
+
+    public var payments: [Payment]
+    /// Empty on the last page.
+    public var nextPageToken: String
+
+    public init() { self.init(payments: []) }
+
+    public init(payments: [Payment] = [], nextPageToken: String = "") {
+      self.payments = payments
+      self.nextPageToken = nextPageToken
+    }
+
+    public mutating func decodeField(
+      _ field: ProtobufField, from reader: inout ProtobufReader
+    ) throws(ProtobufError) {
+      switch (field.number, field.wireType) {
+      case (1, .lengthDelimited): try reader.appendMessage(to: &payments)
+      case (2, .lengthDelimited): nextPageToken = try reader.readString()
+      default: try reader.skip(field)
+      }
+    }
+
+    public func encode(to writer: inout ProtobufWriter) {
+      writer.writeMessages(payments, field: 1)
+      writer.writeString(nextPageToken, field: 2)
+    }
+  }
+}
