@@ -8,6 +8,11 @@ public struct HTTP2Stream: Sendable, Hashable {
   public let slot: Int
   /// The stream identifier of RFC 9113, unique within the connection.
   public let id: Int32
+
+  public init(slot: Int, id: Int32) {
+    self.slot = slot
+    self.id = id
+  }
 }
 
 /// What a connection tells the protocol above it; all calls come on the loop's thread.

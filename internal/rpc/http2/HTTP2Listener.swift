@@ -201,3 +201,6 @@ private func describe(_ storage: sockaddr_storage) -> String {
   let (host, port) = endpoint(storage)
   return Int32(storage.ss_family) == AF_INET6 ? "ipv6:[\(host)]:\(port)" : "ipv4:\(host):\(port)"
 }
+
+/// Closes a descriptor that nobody has taken over.
+public func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
