@@ -1,0 +1,52 @@
+/// Cuts length-prefixed messages out of DATA, whose boundaries mean nothing (PROTOCOL-HTTP2.md).
+struct MessageDeframer {
+  struct Message: Equatable {
+    /// Whether flag 1, "compressed", was set.
+    var isCompressed: Bool
+    var bytes: [UInt8]
+  }
+  enum Failure: Error, Equatable {
+    /// The prefix announces more than the limit; nothing of the message was kept.
+    case tooLong(announced: Int)
+    case invalidFlag(UInt8)
+  }
+
+  private let limit: Int
+  private var prefix: (flag: UInt8, length: UInt32) = (0, 0)
+  private var prefixCount = 0
+  private var body: [UInt8] = []
+
+  /// - Parameter limit: the longest message that is taken, bytes; equal is fine.
+  init(limit: Int) { self.limit = limit }
+
+  /// Whether a message has begun that is not complete.
+  var isInsideMessage: Bool { prefixCount > 0 }
+  /// Bytes kept of a message that is not complete.
+  var buffered: Int { body.count }
+
+  /// Takes bytes from the front of `input` until a message is complete or the input is used up (nil).
+  mutating func next(_ input: inout UnsafeRawBufferPointer) throws(Failure) -> Message? {
+    while prefixCount < 5 {
+      guard let byte = input.first else { return nil }
+      input = UnsafeRawBufferPointer(rebasing: input.dropFirst())
+      if prefixCount == 0 {
+        if byte > 1 { throw .invalidFlag(byte) }
+        prefix = (byte, 0)
+      } else {
+        prefix.length = prefix.length << 8 | UInt32(byte)
+      }
+      prefixCount += 1
+      if prefixCount == 5, Int(prefix.length) > limit { throw .tooLong(announced: Int(prefix.length)) }
+    }
+    let wanted = Int(prefix.length) - body.count
+    let taken = min(wanted, input.count)
+    // Memory grows with what has come, not with what was announced.
+    body.append(contentsOf: input.prefix(taken))
+    input = UnsafeRawBufferPointer(rebasing: input.dropFirst(taken))
+    guard taken == wanted else { return nil }
+    let message = Message(isCompressed: prefix.flag == 1, bytes: body)
+    body = []
+    prefixCount = 0
+    return message
+  }
+}

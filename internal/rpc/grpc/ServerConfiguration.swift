@@ -1,0 +1,25 @@
+public import HTTP2
+
+/// Where a server listens and what it allows.
+public struct GRPCServerConfiguration: Sendable {
+  /// Port 0 lets the kernel choose; `GRPCServer.boundPort` tells.
+  public var address: HTTP2Address
+  /// Threads, each with a listener and connections of its own.
+  public var loops: Int
+  /// Connections on all loops together; further ones are closed at once.
+  public var maxConnections = 10_000
+  /// Asynchronous handlers that run at once, on each loop; further calls get RESOURCE_EXHAUSTED.
+  public var maxConcurrentCalls = 10_000
+  /// The longest request message, bytes.
+  public var maxRequestSize = 4 << 20
+  /// Bytes of requests that one connection has begun and not finished.
+  public var maxHeldRequestBytes = 16 << 20
+  /// The limits of each connection.
+  public var http2 = HTTP2Configuration()
+
+  public init(address: HTTP2Address, loops: Int = 2) {
+    precondition(loops > 0, "a server needs at least one loop")
+    self.address = address
+    self.loops = loops
+  }
+}

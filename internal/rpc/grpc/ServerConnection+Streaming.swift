@@ -1,0 +1,58 @@
+internal import HTTP2
+internal import Synchronization
+
+/// What streaming handlers do through `ServerCall`; on the loop's thread.
+extension ServerConnection {
+  func sendHeaders(_ stream: HTTP2Stream) {
+    guard isCurrent(stream), calls[stream.slot].state.sendHeaders() else { return }
+    respond(stream)
+  }
+
+  func write(_ stream: HTTP2Stream, _ message: [UInt8]) -> ServerCall.WriteOutcome {
+    guard isCurrent(stream) else { return .over }
+    switch calls[stream.slot].state.send() {
+    case .ignore: return .over
+    case .headersThenMessage: respond(stream)
+    case .message: break
+    }
+    http2.writeMessage(stream, message)
+    return http2.queued(stream) > HTTP2Connection.highWater ? .mustWait : .done
+  }
+
+  func waitToWrite(_ stream: HTTP2Stream, _ waiter: ServerCall.WriteWaiter) {
+    guard isCurrent(stream), !calls[stream.slot].state.isFinished else {
+      return waiter.resume(throwing: ServerCall.over)
+    }
+    calls[stream.slot].writers.append(waiter)
+    http2.notifyWhenWritable(stream)
+  }
+
+  func read(_ stream: HTTP2Stream) -> ServerCall.ReadOutcome {
+    guard isCurrent(stream), !calls[stream.slot].state.isFinished else { return .over }
+    if calls[stream.slot].queue.isEmpty { return calls[stream.slot].hasEnded ? .end : .mustWait }
+    let message = calls[stream.slot].queue.removeFirst()
+    // The last waiting message opens the window for whatever has come after it, too.
+    http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.count + 5)
+    return .message(message)
+  }
+
+  func waitToRead(_ stream: HTTP2Stream, _ waiter: ServerCall.ReadWaiter) {
+    guard isCurrent(stream), !calls[stream.slot].state.isFinished else {
+      return waiter.resume(throwing: ServerCall.over)
+    }
+    precondition(calls[stream.slot].reader == nil, "a request stream has one reader at a time")
+    calls[stream.slot].reader = waiter
+  }
+
+  func writable(_ stream: HTTP2Stream) {
+    guard isCurrent(stream), !calls[stream.slot].writers.isEmpty else { return }
+    let writers = calls[stream.slot].writers
+    calls[stream.slot].writers = []
+    for writer in writers { writer.resume() }
+  }
+
+  private func respond(_ stream: HTTP2Stream) {
+    let initial = calls[stream.slot].record?.extras.withLock { $0.initial } ?? [:]
+    http2.respond(stream, ResponseHeaders.initial(initial))
+  }
+}

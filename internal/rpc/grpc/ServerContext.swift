@@ -1,0 +1,72 @@
+public import Runtime
+internal import Synchronization
+
+/// What a handler knows of its call, and what it may say beside its messages. Usable on any thread.
+public struct ServerContext: Sendable {
+  let call: ServerCallRecord
+
+  /// `/package.Service/Method`.
+  public var path: String { call.path }
+  /// When the caller stops waiting; `.distantFuture` when it never does.
+  public var deadline: Instant { call.deadline }
+  /// The request's custom metadata, `user-agent` included, the protocol's own fields not.
+  public var metadata: Metadata { call.metadata }
+  /// The caller's address, `ipv4:10.0.0.1:5000`.
+  public var peer: String { call.peer }
+  /// Whether nobody waits for the answer any more: the caller went away or its deadline has passed.
+  public var isCancelled: Bool { call.isCancelled }
+
+  /// Runs `body` once when the call is cancelled, at once if it is already; never when it ends by itself.
+  /// `body` must be short: it runs on the connection's loop.
+  public func onCancel(_ body: @escaping @Sendable () -> Void) { call.onCancel(body) }
+
+  /// Metadata that goes out with the response headers; without effect once those are sent.
+  public func setInitialMetadata(_ metadata: Metadata) { call.extras.withLock { $0.initial = metadata } }
+
+  /// Metadata that goes out with the status, whether the call succeeds or fails.
+  public func setTrailers(_ metadata: Metadata) { call.extras.withLock { $0.trailers = metadata } }
+}
+
+/// The part of a call that its handler and its connection share.
+final class ServerCallRecord: Sendable {
+  struct Extras: Sendable {
+    var initial = Metadata()
+    var trailers = Metadata()
+    var cancelHandlers: [@Sendable () -> Void] = []
+    var isCancelled = false
+  }
+  let path: String
+  let deadline: Instant
+  let metadata: Metadata
+  let peer: String
+  let extras = Mutex(Extras())
+
+  init(path: String, deadline: Instant, metadata: Metadata, peer: String) {
+    self.path = path
+    self.deadline = deadline
+    self.metadata = metadata
+    self.peer = peer
+  }
+
+  var isCancelled: Bool { extras.withLock { $0.isCancelled } }
+
+  func onCancel(_ body: @escaping @Sendable () -> Void) {
+    let runNow = extras.withLock { extras in
+      if !extras.isCancelled { extras.cancelHandlers.append(body) }
+      return extras.isCancelled
+    }
+    if runNow { body() }
+  }
+
+  func cancel() {
+    let handlers = extras.withLock { extras in
+      extras.isCancelled = true
+      defer { extras.cancelHandlers = [] }
+      return extras.cancelHandlers
+    }
+    for handler in handlers { handler() }
+  }
+
+  /// The call has ended by itself: what would have run on cancellation is let go.
+  func end() { extras.withLock { $0.cancelHandlers = [] } }
+}

@@ -1,0 +1,118 @@
+internal import HTTP2
+internal import Logger
+internal import Runtime
+internal import Synchronization
+
+/// One of a server's loops: a listener and its connections. Nothing is shared with the other loops but counts.
+final class ServerLoop: @unchecked Sendable {
+  // @unchecked: what is not constant is touched on the loop's thread only.
+  let loop: EventLoop
+  let configuration: GRPCServerConfiguration
+  let methods: MethodTable
+  let interceptors: [any ServerInterceptor]
+  let logger: Logger
+  private let scratch = HTTP2Scratch()
+  private let totals: ServerTotals
+  private var listener: HTTP2Listener?
+  private var connections: [ObjectIdentifier: ServerConnection] = [:]
+  /// Handlers that run as tasks.
+  var running = 0
+  private(set) var isDraining = false
+  /// The grace is over: nothing new is begun.
+  private(set) var isStopping = false
+  private var lastRefusal = Instant(nanoseconds: 0)
+
+  init(
+    name: String, configuration: GRPCServerConfiguration, methods: MethodTable,
+    interceptors: [any ServerInterceptor], logger: Logger, totals: ServerTotals
+  ) {
+    loop = EventLoop(name: name)
+    self.configuration = configuration
+    self.methods = methods
+    self.interceptors = interceptors
+    self.logger = logger
+    self.totals = totals
+  }
+
+  func start(_ descriptor: Int32) {
+    loop.start()
+    loop.execute { [self] in
+      listener = HTTP2Listener(descriptor: descriptor, loop: loop) { [unowned self] descriptor, peer in
+        accept(descriptor, peer)
+      } failed: { [logger] reason in
+        logger.error("cannot accept connections, pausing", ["reason": .string(reason)])
+      }
+    }
+  }
+
+  private func accept(_ descriptor: Int32, _ peer: String) {
+    guard totals.connectionOpened(limit: configuration.maxConnections) else {
+      closeDescriptor(descriptor)
+      // One line a second is enough to see it by.
+      if loop.now > lastRefusal + .seconds(1) {
+        lastRefusal = loop.now
+        logger.warning("too many connections, refusing", ["limit": .number(configuration.maxConnections)])
+      }
+      return
+    }
+    let connection = ServerConnection(self, peer: peer)
+    do throws(HTTP2Error) {
+      connection.http2 = try HTTP2Connection(
+        descriptor: descriptor, role: .server, loop: loop, configuration: configuration.http2, scratch: scratch,
+        delegate: connection)
+      connections[ObjectIdentifier(connection)] = connection
+    } catch {
+      totals.connectionClosed()
+      logger.error("cannot serve a connection", ["error": .error(error)])
+    }
+  }
+
+  func closed(_ connection: ServerConnection, _ reason: String) {
+    connections[ObjectIdentifier(connection)] = nil
+    totals.connectionClosed()
+    logger.debug("connection closed", ["peer": .string(connection.peer), "reason": .string(reason)])
+  }
+
+  /// Stops accepting and lets every connection drain.
+  func drain() {
+    loop.execute { [self] in
+      isDraining = true
+      listener?.close()
+      listener = nil
+      for connection in connections.values { connection.http2?.drain() }
+    }
+  }
+
+  /// Ends what the grace has not: calls get UNAVAILABLE, connections end.
+  func cancel() {
+    loop.execute { [self] in
+      isStopping = true
+      for connection in connections.values {
+        connection.cancelCalls(GRPCStatus(.unavailable, "the server is shutting down"))
+        connection.http2?.terminate(.noError, "shutting down")
+      }
+    }
+  }
+}
+
+/// What the loops of a server count together.
+final class ServerTotals: Sendable {
+  private let connections = Monitor(0)
+
+  var connectionCount: Int { connections.withLock { $0 } }
+
+  func connectionOpened(limit: Int) -> Bool {
+    connections.withLock { count in
+      guard count < limit else { return false }
+      count += 1
+      return true
+    }
+  }
+
+  func connectionClosed() { connections.update { $0 -= 1 } }
+
+  /// Blocks until no connection is left; false when `deadline` came first.
+  func waitUntilNone(_ deadline: Instant) -> Bool {
+    connections.wait(until: deadline) { $0 == 0 ? true : nil } ?? false
+  }
+}

@@ -1,0 +1,250 @@
+internal import CNghttp2
+internal import Glibc
+internal import Runtime
+
+/// Makes a session with our callbacks, limits and first SETTINGS; nil when memory is out.
+func makeSession(
+  _ role: HTTP2Connection.Role, _ configuration: HTTP2Configuration, _ context: UnsafeMutableRawPointer
+) -> OpaquePointer? {
+  var option: OpaquePointer?
+  guard nghttp2_option_new(&option) == 0 else { return nil }
+  defer { nghttp2_option_del(option) }
+  nghttp2_option_set_no_auto_window_update(option, 1)
+  nghttp2_option_set_stream_reset_rate_limit(
+    option, UInt64(configuration.resetBurst), UInt64(configuration.resetsPerSecond))
+  var session: OpaquePointer?
+  let status =
+    role == .server
+    ? nghttp2_session_server_new2(&session, callbacks.pointer, context, option)
+    : nghttp2_session_client_new2(&session, callbacks.pointer, context, option)
+  guard status == 0 else { return nil }
+  var settings = [
+    nghttp2_settings_entry(
+      settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue), value: UInt32(configuration.streamWindow)),
+    nghttp2_settings_entry(
+      settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+      value: UInt32(configuration.maxHeaderListSize)),
+  ]
+  if role == .server {
+    settings.append(
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+        value: UInt32(configuration.maxConcurrentStreams)))
+  } else {
+    settings.append(nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
+  }
+  nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count)
+  nghttp2_session_set_local_window_size(
+    session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(configuration.connectionWindow))
+  return session
+}
+
+/// The callback table, made once; nghttp2 copies it into each session.
+private struct Callbacks: @unchecked Sendable {
+  // @unchecked: written here only, read by nghttp2 afterwards.
+  let pointer: OpaquePointer?
+
+  init() {
+    var made: OpaquePointer?
+    nghttp2_session_callbacks_new(&made)
+    nghttp2_session_callbacks_set_on_begin_headers_callback(made, onBeginHeaders)
+    nghttp2_session_callbacks_set_on_header_callback(made, onHeader)
+    nghttp2_session_callbacks_set_on_frame_recv_callback(made, onFrameReceived)
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, onDataChunk)
+    nghttp2_session_callbacks_set_on_stream_close_callback(made, onStreamClose)
+    nghttp2_session_callbacks_set_on_frame_send_callback(made, onFrameSent)
+    pointer = made
+  }
+}
+
+private let callbacks = Callbacks()
+
+// The callbacks are file-scope functions, so that they inherit no actor. Their context is the connection, unretained:
+// the session is deleted before the connection can go, and the reference count is not touched on the way.
+
+private func with<Result>(_ context: UnsafeMutableRawPointer?, _ body: (HTTP2Connection) -> Result) -> Result {
+  // nghttp2 hands back the pointer it was given in `makeSession`.
+  Unmanaged<HTTP2Connection>.fromOpaque(context!)._withUnsafeGuaranteedRef(body)
+}
+
+private func onBeginHeaders(
+  _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let frame else { return 0 }
+  return with(context) { $0.beginHeaders(frame.pointee.headers) }
+}
+
+private func onHeader(
+  _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ name: UnsafePointer<UInt8>?, _ nameLength: Int,
+  _ value: UnsafePointer<UInt8>?, _ valueLength: Int, _ flags: UInt8, _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let frame else { return 0 }
+  return with(context) {
+    $0.header(
+      frame.pointee.hd.stream_id, UnsafeBufferPointer(start: name, count: nameLength),
+      UnsafeBufferPointer(start: value, count: valueLength))
+  }
+}
+
+private func onFrameReceived(
+  _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let frame else { return 0 }
+  with(context) { $0.frameReceived(frame) }
+  return 0
+}
+
+private func onDataChunk(
+  _ session: OpaquePointer?, _ flags: UInt8, _ id: Int32, _ data: UnsafePointer<UInt8>?, _ length: Int,
+  _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  with(context) { $0.dataChunk(id, UnsafeRawBufferPointer(start: data, count: length)) }
+  return 0
+}
+
+private func onStreamClose(
+  _ session: OpaquePointer?, _ id: Int32, _ code: UInt32, _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  with(context) { connection in
+    if let slot = connection.slot(id) { connection.closeStream(slot, HTTP2ErrorCode(rawValue: code)) }
+  }
+  return 0
+}
+
+private func onFrameSent(
+  _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ context: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let frame else { return 0 }
+  with(context) { $0.frameSent(frame.pointee.hd) }
+  return 0
+}
+
+/// Fills a DATA frame from a stream's queue (nghttp2_data_source_read_callback).
+func readBody(
+  _ session: OpaquePointer?, _ id: Int32, _ buffer: UnsafeMutablePointer<UInt8>?, _ length: Int,
+  _ flags: UnsafeMutablePointer<UInt32>?, _ source: UnsafeMutablePointer<nghttp2_data_source>?,
+  _ context: UnsafeMutableRawPointer?
+) -> Int {
+  guard let buffer, let flags, let source else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+  return with(context) { $0.body(Int(source.pointee.fd), buffer, length, flags) }
+}
+
+extension HTTP2Connection {
+  fileprivate func beginHeaders(_ frame: nghttp2_headers) -> Int32 {
+    headerBlock.removeAll()
+    headerListSize = 0
+    if role == .server, frame.cat == NGHTTP2_HCAT_REQUEST {
+      headerSlot = takeSlot()
+      streams[headerSlot].id = frame.hd.stream_id
+      nghttp2_session_set_stream_user_data(session, frame.hd.stream_id, userData(headerSlot))
+    }
+    return 0
+  }
+
+  fileprivate func header(
+    _ id: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+  ) -> Int32 {
+    // nghttp2 advertises the limit and does not enforce it.
+    headerListSize += name.count + value.count + 32
+    if headerListSize > configuration.maxHeaderListSize {
+      nghttp2_submit_rst_stream(
+        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, HTTP2ErrorCode.enhanceYourCalm.rawValue)
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+    }
+    headerBlock.append(name: name, value: value)
+    return 0
+  }
+
+  fileprivate func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) {
+    let header = frame.pointee.hd
+    switch UInt32(header.type) {
+    case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue: messageFrame(header)
+    case NGHTTP2_SETTINGS.rawValue: clock.handshakeDone()
+    case NGHTTP2_PING.rawValue: ping(frame.pointee.ping)
+    default: break
+    }
+  }
+
+  private func messageFrame(_ header: nghttp2_frame_hd) {
+    guard let slot = slot(header.stream_id) else { return }
+    let stream = HTTP2Stream(slot: slot, id: header.stream_id)
+    let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    if isEnd { streams[slot].remoteEnded = true }
+    if UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
+      delegate?.headersReceived(stream, headerBlock, endOfStream: isEnd)
+    }
+    if isEnd, isOpen(stream) { delegate?.endReceived(stream) }
+  }
+
+  private func ping(_ frame: nghttp2_ping) {
+    let isAnswer = frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
+    if isAnswer {
+      let mark = withUnsafeBytes(of: frame.opaque_data) { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
+      if mark == keepaliveMark { clock.keepaliveAnswered() }
+      if mark == drainMark, role == .server { finishDrain() }
+    } else if role == .server, !pings.received(loop.now, hasStreams: activeStreams > 0) {
+      terminate(.enhanceYourCalm, "too_many_pings")
+    }
+  }
+
+  fileprivate func dataChunk(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
+    guard let slot = slot(id) else {
+      nghttp2_session_consume_connection(session, bytes.count)
+      return
+    }
+    streams[slot].unconsumed += bytes.count
+    delegate?.dataReceived(HTTP2Stream(slot: slot, id: id), bytes)
+  }
+
+  fileprivate func frameSent(_ header: nghttp2_frame_hd) {
+    guard header.type == UInt8(NGHTTP2_HEADERS.rawValue) || header.type == UInt8(NGHTTP2_DATA.rawValue) else { return }
+    pings.sentFrames()
+    guard role == .server, header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
+      let slot = slot(header.stream_id), !streams[slot].remoteEnded
+    else { return }
+    // The answer is complete and the client still sends: it is told to stop, without an error.
+    nghttp2_submit_rst_stream(
+      session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.stream_id, NGHTTP2_NO_ERROR.rawValue)
+  }
+
+  fileprivate func body(
+    _ slot: Int, _ buffer: UnsafeMutablePointer<UInt8>, _ length: Int, _ flags: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    let waiting = streams[slot].outgoingCount
+    let count = min(waiting, length)
+    if count > 0 { take(slot, count, buffer) }
+    if count == waiting {
+      switch streams[slot].finish {
+      case .open where count == 0:
+        streams[slot].isDeferred = true
+        return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+      case .open: break
+      case .endOfStream: flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+      case .trailers(let trailers):
+        flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue | NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+        let id = streams[slot].id
+        _ = trailers.withNameValues { list, count in nghttp2_submit_trailer(session, id, list, count) }
+      }
+    }
+    if streams[slot].wantsWritable, waiting - count < Self.lowWater {
+      streams[slot].wantsWritable = false
+      delegate?.writable(HTTP2Stream(slot: slot, id: streams[slot].id))
+    }
+    return count
+  }
+
+  private func take(_ slot: Int, _ count: Int, _ buffer: UnsafeMutablePointer<UInt8>) {
+    let start = streams[slot].outgoingStart
+    streams[slot].outgoing.withUnsafeBufferPointer { outgoing in
+      buffer.update(from: outgoing.baseAddress! + start, count: count)  // count > 0: there is a base address
+    }
+    queuedBytes -= count
+    tookData = true
+    if start + count == streams[slot].outgoing.count {
+      streams[slot].outgoing.removeAll(keepingCapacity: true)
+      streams[slot].outgoingStart = 0
+    } else {
+      streams[slot].outgoingStart = start + count
+    }
+  }
+}
