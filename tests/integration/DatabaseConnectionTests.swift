@@ -1,4 +1,5 @@
 import Database
+import Errs
 import Foundation
 import Runtime
 import Testing

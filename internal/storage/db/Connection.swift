@@ -22,7 +22,8 @@ public final class Connection {
   ///   - deadline: ends it earlier than `connectTimeout`.
   /// - Throws: `.connectionFailed`, `.closed`.
   public static func open(
-    _ configuration: DatabaseConfiguration, logger: Logger, stop: StopFlag? = nil, until deadline: Instant = .distantFuture
+    _ configuration: DatabaseConfiguration, logger: Logger, stop: StopFlag? = nil,
+    until deadline: Instant = .distantFuture
   ) throws(DatabaseError) -> Connection {
     let limit = min(deadline, Instant.now() + configuration.connectTimeout)
     let handle = try ConnectionHandle(keywords: configuration.connectionKeywords, stop: stop, until: limit)
@@ -91,7 +92,8 @@ public final class Connection {
       return try exchange(commands, until: deadline)
     } catch {
       if isUsable, !wasInTransaction, isInTransaction { rollBackAfterFailure() }
-      guard isUsable, !wasInTransaction, cacheIsStale, error.isStalePlan, nothingCommitted(commands, before: error) else {
+      guard isUsable, !wasInTransaction, cacheIsStale, error.isStalePlan, nothingCommitted(commands, before: error)
+      else {
         throw error
       }
       logger.debug("prepared statements are gone or out of date; preparing them again")

@@ -45,13 +45,14 @@ public final class ConnectionPool: Sendable {
     let result = await withUnsafeContinuation {
       (continuation: UnsafeContinuation<Result<T, DatabaseError>, Never>) in
       submit(deadline: deadline) { connection in
-        continuation.resume(returning: connection.flatMap { connection in
-          do throws(DatabaseError) {
-            return .success(try body(connection))
-          } catch {
-            return .failure(error)
-          }
-        })
+        continuation.resume(
+          returning: connection.flatMap { connection in
+            do throws(DatabaseError) {
+              return .success(try body(connection))
+            } catch {
+              return .failure(error)
+            }
+          })
       }
     }
     return try result.get()

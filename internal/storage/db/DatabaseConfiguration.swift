@@ -55,13 +55,14 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
   }
 
   private static func isParameterName(_ name: String) -> Bool {
-    !name.isEmpty && name.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."): true
-      default: false
+    !name.isEmpty
+      && name.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."): true
+        default: false
+        }
       }
-    }
   }
 
   /// What libpq is started with: the DSN over our defaults, and the session's settings as `options`.
@@ -87,7 +88,8 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
     }
     merged.removeAll { $0.name == "options" }
     // A later option wins, so the DSN's own come last.
-    let ours = prepared ? parameters.sorted { $0.key < $1.key }.map { "-c \($0.key)=\(Self.escapeOption($0.value))" } : []
+    let ours =
+      prepared ? parameters.sorted { $0.key < $1.key }.map { "-c \($0.key)=\(Self.escapeOption($0.value))" } : []
     let all = (ours + [options]).filter { !$0.isEmpty }.joined(separator: " ")
     if !all.isEmpty { merged.append((name: "options", value: all)) }
     return merged
