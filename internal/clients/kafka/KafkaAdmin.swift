@@ -94,6 +94,10 @@ public final class KafkaAdmin: Sendable {
   private func make(
     _ missing: [TopicSpecification], _ attempt: inout TopicCreation, until deadline: Instant
   ) throws(KafkaError) {
+    if attempt.method == .request, try !hasController(among: attempt.brokers) {
+      logger.info("the cluster names no controller to create topics; they are made by naming them")
+      attempt.method = .naming
+    }
     if attempt.method == .request {
       do throws(KafkaError) {
         return try create(missing, &attempt, until: deadline)
@@ -108,6 +112,12 @@ public final class KafkaAdmin: Sendable {
         try readMetadata(client, topic: topic.name, until: deadline)
       }
     }
+  }
+
+  /// Whether the cluster has a broker that creates topics. librdkafka's mock names one that is not among its brokers,
+  /// and CreateTopics would wait for it in vain.
+  private func hasController(among brokers: Set<Int32>) throws(KafkaError) -> Bool {
+    try handle.use { (client) throws(KafkaError) in brokers.contains(rd_kafka_controllerid(client, 1_000)) }
   }
 
   private func report(_ mismatches: [TopicMismatch]) -> [TopicMismatch] {

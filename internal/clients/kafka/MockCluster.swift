@@ -94,29 +94,3 @@ public final class MockCluster: @unchecked Sendable {
       rd_kafka_mock_partition_set_leader(cluster, place.topic, place.partition, broker ?? -1), "set a mock leader")
   }
 }
-
-/// Kinds of request that errors can be injected into, by Kafka's ApiKey.
-public struct MockRequest: RawRepresentable, Sendable, Hashable {
-  public var rawValue: Int16
-  public init(rawValue: Int16) { self.rawValue = rawValue }
-
-  public static let produce = MockRequest(rawValue: 0)
-  public static let fetch = MockRequest(rawValue: 1)
-  public static let listOffsets = MockRequest(rawValue: 2)
-  public static let metadata = MockRequest(rawValue: 3)
-  public static let offsetCommit = MockRequest(rawValue: 8)
-  public static let offsetFetch = MockRequest(rawValue: 9)
-  public static let findCoordinator = MockRequest(rawValue: 10)
-  public static let joinGroup = MockRequest(rawValue: 11)
-  public static let heartbeat = MockRequest(rawValue: 12)
-  public static let syncGroup = MockRequest(rawValue: 14)
-  public static let initProducerID = MockRequest(rawValue: 22)
-
-  /// The names used on devkafka's control endpoint and in its help.
-  public static let names: [(name: String, request: MockRequest)] = [
-    ("Produce", .produce), ("Fetch", .fetch), ("ListOffsets", .listOffsets), ("Metadata", .metadata),
-    ("OffsetCommit", .offsetCommit), ("OffsetFetch", .offsetFetch), ("FindCoordinator", .findCoordinator),
-    ("JoinGroup", .joinGroup), ("Heartbeat", .heartbeat), ("SyncGroup", .syncGroup),
-    ("InitProducerId", .initProducerID),
-  ]
-}

@@ -8,13 +8,14 @@ struct TopicCreation {
   /// -1 is the cluster's default (Kafka 2.4 and later).
   var replication: Int32 = -1
   private(set) var mismatches: [TopicMismatch] = []
-  private(set) var brokerCount = 1
+  /// The brokers' ids.
+  private(set) var brokers: Set<Int32> = []
 
   init(_ wanted: [TopicSpecification]) { self.wanted = wanted }
 
   /// Compares what is wanted with what is there.
   mutating func missing(in metadata: ClusterMetadata) -> [TopicSpecification] {
-    brokerCount = metadata.brokers.count
+    brokers = Set(metadata.brokers.keys)
     mismatches = wanted.compactMap { topic in
       guard let found = metadata.topics[topic.name], found != topic.partitions else { return nil }
       return TopicMismatch(topic: topic.name, expected: topic.partitions, found: found)
@@ -27,7 +28,7 @@ struct TopicCreation {
   /// - Returns: false when a number had been given already.
   mutating func fallBackToExplicitReplication() -> Bool {
     guard replication == -1 else { return false }
-    replication = Int32(clamping: min(3, max(1, brokerCount)))
+    replication = Int32(clamping: min(3, max(1, brokers.count)))
     return true
   }
 }
