@@ -11,7 +11,9 @@ enum DataSourceName {
     let (authority, path) = address.split(at: "/")
     let hosts = authority.afterLast("@")
     for host in hosts.split(separator: ",", omittingEmptySubsequences: false) where !hosts.isEmpty {
-      if NetworkAddress(host + (host.hasPort ? "" : ":5432")) == nil || host.hasSuffix(":0") || host.hasPrefix(":") {
+      if NetworkAddress(host + (host.hasPort ? "" : ":5432")) == nil || host.hasSuffix(":0")
+        || host.isEmpty || host.hasPrefix(":")
+      {
         return "\(form); the host or port is wrong"
       }
     }

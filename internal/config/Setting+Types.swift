@@ -141,10 +141,9 @@ extension Setting {
   ) -> Setting {
     let allowed = "HOST:PORT, several with commas between"
     return Setting(name, allowed, standard, usedBy, summary) { text, settings in
-      let brokers = text.split(separator: ",", omittingEmptySubsequences: false).map { broker in
-        NetworkAddress(String(broker.drop(while: { $0 == " " })))
-      }
-      guard brokers.allSatisfy({ $0 != nil && $0?.port != 0 }), !text.hasPrefix(":") else {
+      let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.drop { $0 == " " } }
+      let brokers = parts.map { NetworkAddress($0) }
+      guard !parts.contains(where: { $0.hasPrefix(":") }), brokers.allSatisfy({ $0 != nil && $0?.port != 0 }) else {
         return "expected \(allowed)"
       }
       settings[keyPath: path] = brokers.compactMap { $0?.description }.joined(separator: ",")

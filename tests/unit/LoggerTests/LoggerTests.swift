@@ -1,0 +1,61 @@
+import Foundation
+import Logger
+import Synchronization
+import Testing
+
+@Suite struct LoggerTests {
+  private final class Lines: Sendable {
+    private let lines = Mutex<[String]>([])
+    func take(_ bytes: [UInt8]) { lines.withLock { $0.append(String(decoding: bytes, as: UTF8.self)) } }
+    var all: [String] { lines.withLock { $0 } }
+  }
+
+  @Test func writesTextOnOneLine() throws {
+    let lines = Lines()
+    Logger(label: "relay", sink: lines.take).info(
+      "took\nover",
+      [
+        "count": 64, "who": "me", "quoted": "a \"b\"\n\u{1B}[31m", "empty": "", "ok": true, "ratio": .double(0.5),
+        "accent": "é",
+      ])
+    let line = try #require(lines.all.first)
+    #expect(
+      line.dropFirst(28)
+        == "info relay: took over count=64 who=me quoted=\"a \\\"b\\\"\\n\\u001b[31m\" empty=\"\" ok=true ratio=0.5 accent=é\n"
+    )
+    #expect(try /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z $/.wholeMatch(in: String(line.prefix(28))) != nil)
+  }
+
+  @Test func writesJSONThatAnyReaderTakes() throws {
+    let lines = Lines()
+    Logger(label: "re\"lay", level: .debug, format: .json, sink: lines.take).error(
+      "a \"b\"\n\\\u{1}é😀",
+      ["big": .int(.max), "nan": .double(.nan), "text": "x\ty", "flag": false, "half": .double(0.5)])
+    let line = try #require(lines.all.first)
+    #expect(line.hasSuffix("}\n") && !line.dropLast().contains("\n"))
+    let read = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+    #expect(read["message"] as? String == "a \"b\"\n\\\u{1}é😀")
+    #expect(read["logger"] as? String == "re\"lay" && read["level"] as? String == "error")
+    #expect(read["big"] as? Int64 == .max && read["nan"] is NSNull && read["text"] as? String == "x\ty")
+    #expect(read["flag"] as? Bool == false && read["half"] as? Double == 0.5)
+    #expect((read["time"] as? String)?.count == 27)
+  }
+
+  @Test(arguments: LogLevel.allCases)
+  func leavesOutWhatIsBelowItsLevel(level: LogLevel) {
+    let lines = Lines()
+    let evaluated = Mutex(0)
+    func message() -> String {
+      evaluated.withLock { $0 += 1 }
+      return "m"
+    }
+    let logger = Logger(label: "x", level: level, sink: lines.take).labelled("y")
+    logger.debug(message())
+    logger.info(message())
+    logger.warning(message())
+    logger.error(message())
+    let shown = LogLevel.allCases.filter { $0 >= level }.map(\.name)
+    #expect(lines.all.map { String($0.dropFirst(28).prefix { $0 != " " }) } == shown)
+    #expect(evaluated.withLock { $0 } == shown.count, "a message that is left out must not be made")
+  }
+}
