@@ -4,7 +4,7 @@
 set -Eeuo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-for part in common ports packages build; do
+for part in common ports process packages build; do
   # shellcheck source=/dev/null
   . "$HERE/lib/$part.sh"
 done

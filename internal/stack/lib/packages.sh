@@ -25,6 +25,7 @@ package_is_installed() {
 packages_ensure() {
   local group package missing=()
   if ! have dpkg-query; then fail "only Debian 12 is supported without Docker: dpkg was not found"; fi
+  if is_root; then packages_recover; fi
   for group in "$@"; do
     local -n list=PACKAGES_${group^^}
     for package in "${list[@]}"; do
@@ -49,12 +50,12 @@ packages_ensure() {
 
 packages_install() {
   local fresh_redis=no
-  services_release # what an interrupted run left behind
+  packages_recover
   if ! package_is_installed redis-server; then fresh_redis=yes; fi
   # EXIT covers a failure of apt-get too, because every script here runs with set -e.
-  trap 'services_release; exit 130' INT TERM
-  trap services_release EXIT
-  packages_update
+  trap 'exit 130' INT TERM
+  trap packages_recover EXIT
+  apt_get update
   services_hold
   case " $* " in
   *' postgresql '*)
@@ -67,13 +68,9 @@ packages_install() {
   services_release
   trap - EXIT INT TERM
   # Never ours to have running, so it must not come up at the next boot either.
-  if [ "$fresh_redis" = yes ] && have systemctl && package_is_installed redis-server; then
-    systemctl disable redis-server.service >/dev/null 2>&1 || true
+  if [ "$fresh_redis" = yes ] && package_is_installed redis-server; then
+    update-rc.d redis-server disable >/dev/null 2>&1 || true
   fi
-}
-
-packages_update() {
-  apt_get update
 }
 
 # apt-get with its output in a log, the elapsed time on the terminal, and patience with another apt-get.
@@ -84,6 +81,7 @@ apt_get() {
     -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold -o Acquire::Retries=3 "$@" \
     </dev/null >>"$log" 2>&1 &
   pid=$!
+  if [ -d "$SAVED" ]; then printf '%s %s\n' "$pid" "$(process_start_time "$pid")" >"$SAVED/apt.pid"; fi
   if ! wait_until 900 "apt-get $1" "$log" apt_get_ended "$pid"; then
     kill "$pid" 2>/dev/null || true
     wait "$pid" || true
@@ -110,8 +108,19 @@ cluster_forbid() {
   printf 'create_main_cluster = false\n' >>"$CLUSTER_CONF"
 }
 
-services_release() {
+# Puts the two files back after an interrupted run, once its apt-get has ended: that one goes on by itself (stopping it
+# halfway would leave half-installed packages) and must not find services allowed again.
+packages_recover() {
+  local pid start
   if [ ! -d "$SAVED" ]; then return 0; fi
+  if read -r pid start 2>/dev/null <"$SAVED/apt.pid" && [ "$(process_start_time "$pid")" = "$start" ]; then
+    say "    an interrupted installation is still at work (pid $pid): waiting for it to end"
+    wait_until 900 "apt-get" "$LOG_DIR/apt.log" apt_get_ended "$pid" || return 1
+  fi
+  services_release
+}
+
+services_release() {
   if [ -e "$SAVED/policy-is-ours" ]; then rm -f "$POLICY"; fi
   if [ -e "$SAVED/policy-rc.d" ] || [ -L "$SAVED/policy-rc.d" ]; then mv "$SAVED/policy-rc.d" "$POLICY"; fi
   if [ -e "$SAVED/createcluster.conf" ]; then cp -p "$SAVED/createcluster.conf" "$CLUSTER_CONF"; fi

@@ -9,7 +9,8 @@ boot_id() { cat /proc/sys/kernel/random/boot_id; }
 # Prints the start time of PID; fails when there is no such process, or a zombie only.
 process_start_time() {
   local stat fields
-  { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+  # Not $(<file): in bash 5.2 its failure to open the file ends the whole script, whatever follows.
+  read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
   # The command name may hold blanks and parentheses: what counts comes after the last one.
   read -ra fields <<<"${stat##*) }"
   if [ "${fields[0]}" = Z ]; then return 1; fi
@@ -19,7 +20,7 @@ process_start_time() {
 # Prints the pid of NAME when the process its pid file names still runs.
 process_pid() {
   local pid start boot
-  { read -r pid start boot <"$RUN_DIR/$1.pid"; } 2>/dev/null || return 1
+  read -r pid start boot 2>/dev/null <"$RUN_DIR/$1.pid" || return 1
   if [ "$boot" != "$(boot_id)" ] || [ "$(process_start_time "$pid")" != "$start" ]; then return 1; fi
   printf '%s' "$pid"
 }

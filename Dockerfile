@@ -1,0 +1,36 @@
+# All programs in one image; docker-compose.yml and the command line choose which one runs.
+
+FROM swift:6.3.1-bookworm AS build
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      libhiredis-dev libmicrohttpd-dev libnghttp2-dev libpq-dev librdkafka-dev libssl-dev pkg-config zlib1g-dev \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY Package.swift ./
+COPY cmd cmd
+COPY internal internal
+# Package.swift names the test targets, so their folders must be there.
+COPY tests tests
+RUN --mount=type=cache,target=/src/.build \
+    swift build -c release --static-swift-stdlib \
+ && mkdir -p /out \
+ && for program in payments-server payments-consumer payments-cron paysaga devkafka; do \
+      install -s -m 755 ".build/release/$program" /out/ || exit 1; \
+    done
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      ca-certificates libhiredis0.14 libmicrohttpd12 libnghttp2-14 libpq5 librdkafka1 libssl3 libstdc++6 zlib1g \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin paysaga
+COPY --from=build /out/ /usr/local/bin/
+COPY --chmod=755 internal/stack/http-ready.sh /usr/local/bin/http-ready
+COPY config /etc/paysaga
+COPY migrations /usr/share/paysaga/migrations
+# `paysaga migrate` looks for ./migrations.
+WORKDIR /usr/share/paysaga
+USER paysaga
+ENV SWIFT_BACKTRACE=enable=no
+EXPOSE 8081 9101 9102 9103
+CMD ["payments-server", "--config", "/etc/paysaga/docker.env"]
