@@ -69,7 +69,7 @@ let package = Package(
 
     // The domain.
     box("Payments", "services/payment", ["Errs", "Runtime"]),
-    box("SystemService", "services/system", ["Errs", "Runtime"]),
+    box("SystemService", "services/system"),
 
     // Storage.
     box("Database", "storage/db", ["CLibpq", "Errs", "Logger", "Metrics", "Runtime"]),

@@ -1,5 +1,6 @@
 public import AdminHTTP
 internal import Config
+internal import Database
 internal import Errs
 internal import Logger
 public import ProgramSupport

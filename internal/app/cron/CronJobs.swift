@@ -9,7 +9,7 @@ public import Outbox
 internal import PaymentRepository
 internal import Payments
 public import ProgramSupport
-public import Runtime
+internal import Runtime
 internal import Synchronization
 
 /// The cron jobs of one process: the relay, the expiry of payments, and the care of the event tables.
@@ -24,7 +24,7 @@ public final class CronJobs: Sendable {
   private let relay: Relay
   private let notifications: Mutex<Listener?> = Mutex(nil)
   private let jobs: Mutex<[PeriodicJob]> = Mutex([])
-  private let status = Mutex<OutboxStatus?>(nil)
+  private let status = Monitor<OutboxStatus?>(nil)
 
   /// - Throws: `KafkaError` or `OutboxError` for settings that cannot work.
   public init(_ context: ProgramContext) throws {

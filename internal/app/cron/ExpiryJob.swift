@@ -1,3 +1,4 @@
+internal import Config
 internal import Database
 internal import Errs
 internal import Logger

@@ -4,7 +4,7 @@ internal import Errs
 public import Kafka
 public import Logger
 public import Metrics
-public import Runtime
+internal import Runtime
 
 /// What every part of a program is given.
 public struct ProgramContext: Sendable {

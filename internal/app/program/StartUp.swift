@@ -1,10 +1,11 @@
-public import Database
+internal import Config
+internal import Database
 internal import Errs
 internal import Kafka
 internal import Logger
 internal import Metrics
 public import Outbox
-public import Runtime
+internal import Runtime
 
 /// What programs wait for before they begin.
 extension ProgramContext {
@@ -16,9 +17,11 @@ extension ProgramContext {
       configuration: try database(role: "start-up"), logger: logger.labelled("start-up"), stop: stop)
     defer { connection.disconnect() }
     while true {
-      do {
-        return try ShardMap.load(try connection.connected(until: .distantFuture))
-      } catch let error as OutboxError where error.code == .database {
+      let database = try connection.connected(until: .distantFuture)
+      do throws(OutboxError) {
+        return try ShardMap.load(database)
+      } catch {
+        if error.code != .database { throw error }
         logger.warning("the database does not answer yet", ["error": .error(error)])
         if stop.wait(until: .now() + .seconds(1)) { throw error }
       }
@@ -33,21 +36,24 @@ extension ProgramContext {
     defer { admin.close() }
     let wanted = names.map { TopicSpecification($0, partitions: settings.kafka.topicPartitions) }
     while !stop.isStopped {
-      do {
-        for mismatch in try admin.ensureTopics(wanted, until: .now() + .seconds(2)) {
-          log.warning(
-            "a topic has another number of partitions than KAFKA_TOPIC_PARTITIONS",
-            [
-              "topic": .string(mismatch.topic), "found": .number(mismatch.found),
-              "expected": .number(mismatch.expected),
-            ])
-        }
+      do throws(KafkaError) {
+        let mismatches = try admin.ensureTopics(wanted, until: .now() + .seconds(2))
+        for mismatch in mismatches { warn(of: mismatch) }
         return true
-      } catch where error.isRetryable {
+      } catch {
+        if !error.isRetryable { throw error }
         log.warning("waiting for the broker", ["brokers": .string(settings.kafka.brokers), "error": .error(error)])
         if stop.wait(until: .now() + .seconds(1)) { break }
       }
     }
     return false
+  }
+
+  private func warn(of mismatch: TopicMismatch) {
+    logger.warning(
+      "a topic has another number of partitions than KAFKA_TOPIC_PARTITIONS",
+      [
+        "topic": .string(mismatch.topic), "found": .number(mismatch.found), "expected": .number(mismatch.expected),
+      ])
   }
 }

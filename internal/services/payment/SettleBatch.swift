@@ -13,6 +13,10 @@ public struct SettleCommand: Sendable, Hashable {
     self.to = to
     self.reason = try Validation.reason(reason)
   }
+
+  /// Checks an order id on its own, for calls that only read.
+  /// - Throws: `invalidArgument`.
+  public static func check(orderID: Int64) throws(PaymentError) { _ = try Validation.orderID(orderID) }
 }
 
 /// The state machine of a payment, over many callers at once: what each is told, which payments change, which events

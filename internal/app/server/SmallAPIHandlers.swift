@@ -1,0 +1,32 @@
+internal import GRPC
+internal import Messages
+internal import Payments
+internal import Protobuf
+internal import SystemService
+
+/// The handlers of `paymentsapi.PaymentsApi`, the small API that existing callers use.
+struct SmallAPIHandlers: Sendable {
+  let store: any PaymentStore
+
+  var service: ServiceDefinition {
+    let name = "paymentsapi.PaymentsApi"
+    return ServiceDefinition(
+      name,
+      [
+        .unary("/\(name)/UpdatePaymentStatus") { (request: PaymentsAPI.PayStatus, context) in
+          try await update(request, context)
+        },
+        .unaryInline("/\(name)/GetPing") { (_: GoogleProtobuf.Empty, _) in PaymentsAPI.Pong(pong: Ping.answer()) },
+      ])
+  }
+
+  /// True settles as COMPLETED, false as FAILED; an omitted status is false on the wire.
+  private func update(_ request: PaymentsAPI.PayStatus, _ context: ServerContext) async throws -> GoogleProtobuf.Empty {
+    try await answering { () throws(PaymentError) in
+      let command = try SettleCommand(
+        orderID: request.orderID, to: request.status ? .completed : .failed, reason: "")
+      _ = try await store.settle(command, deadline: context.deadline)
+      return GoogleProtobuf.Empty()
+    }
+  }
+}
