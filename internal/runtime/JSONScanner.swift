@@ -1,6 +1,6 @@
 /// Reads a JSON text (RFC 8259) piece by piece, as its caller asks for it, without Foundation.
 ///
-/// Made for small messages of known shape: 0.3 to 0.6 µs each, where a decoder takes 5 to 10. It is stricter than the
+/// Made for small messages of known shape: about 0.65 µs each, where a decoder takes 5 to 10. It is stricter than the
 /// standard asks: integers are exact to 64 bits, a field may appear once in an object the caller opened, the whole text
 /// is one value without a byte order mark, and size, depth and the number of fields are bounded. An object that
 /// `skipValue` passes over is checked for grammar only. One owner at a time, as any struct; after an error it is of no
@@ -50,10 +50,13 @@ public struct JSONScanner: Sendable {
     precondition(maximumBytes > 0 && (1...512).contains(maximumDepth), "limits of a JSON text must be sensible")
     self.bytes = bytes
     self.maximumDepth = maximumDepth
+    // Enough for the messages this is made for, in one allocation each.
+    open.reserveCapacity(2)
+    keys.reserveCapacity(8)
     guard bytes.count <= maximumBytes else {
       throw failure(.tooLarge, "\(bytes.count) bytes, at most \(maximumBytes) are taken")
     }
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) {
+    if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
       throw failure(.byteOrderMark, "the text starts with a byte order mark, expected UTF-8 without one")
     }
   }
