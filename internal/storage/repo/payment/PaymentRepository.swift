@@ -10,21 +10,22 @@ internal import Synchronization
 /// Callable on any thread.
 public final class PaymentRepository: PaymentStore {
   private let transactions: PaymentTransactions
-  private let pool: ConnectionPool
+  private let readers: ConnectionPool
   private let settling: GroupCommit<SettleCommand, Payment>
   private let creating: GroupCommit<CreateCommand, CreateOutcome>
   private let isStopped = Monitor(false)
   private let sweeper = Mutex<WorkerThread?>(nil)
 
   /// - Parameters:
-  ///   - pool: connections for reads and writes; at least two, so that a batch can form on one while another commits.
+  ///   - writers: connections for the group commits; two, so that a batch can form on one while another commits.
+  ///   - readers: connections for everything else.
   ///   - onCommit: called on a pool thread after each transaction that may have written events.
   public init(
-    transactions: PaymentTransactions, pool: ConnectionPool, logger: Logger, metrics: MetricsRegistry,
+    transactions: PaymentTransactions, writers: ConnectionPool, readers: ConnectionPool, logger: Logger, metrics: MetricsRegistry,
     onCommit: @escaping @Sendable () -> Void
   ) {
     self.transactions = transactions
-    self.pool = pool
+    self.readers = readers
     let log = logger.labelled("payments")
     let sizes = { (kind: String) in
       metrics.histogram(
@@ -33,13 +34,13 @@ public final class PaymentRepository: PaymentStore {
     }
     let settleSizes = sizes("settle")
     let createSizes = sizes("create")
-    settling = GroupCommit(pool: pool, limits: GroupCommitLimits(), logger: log) { count in
+    settling = GroupCommit(pool: writers, limits: GroupCommitLimits(), logger: log) { count in
       settleSizes.observe(Double(count))
       onCommit()
     } execute: { (commands, connection) throws(DatabaseError) in
       try transactions.settle(commands, on: connection)
     }
-    creating = GroupCommit(pool: pool, limits: GroupCommitLimits(), logger: log) { count in
+    creating = GroupCommit(pool: writers, limits: GroupCommitLimits(), logger: log) { count in
       createSizes.observe(Double(count))
       onCommit()
     } execute: { (commands, connection) throws(DatabaseError) in
@@ -82,11 +83,14 @@ public final class PaymentRepository: PaymentStore {
     }
   }
 
-  /// The payments of several orders; those without one are left out.
-  public func find(orderIDs: [Int64], deadline: Instant) async throws(PaymentError) -> [Payment] {
-    try await read(deadline) { [transactions] connection throws(DatabaseError) in
-      try transactions.find(orderIDs: orderIDs, on: connection)
+  /// The payments of several orders, for a thread that may block; empty when the database does not answer in a second.
+  public func findNow(orderIDs: [Int64]) -> [Payment] {
+    let answer = Monitor<[Payment]?>(nil)
+    readers.submit(deadline: .now() + .seconds(1)) { [transactions] result in
+      let payments = (try? result.get()).flatMap { try? transactions.find(orderIDs: orderIDs, on: $0) }
+      answer.update { $0 = payments ?? [] }
     }
+    return answer.wait { $0 } ?? []
   }
 
   public func list(_ query: PaymentQuery, deadline: Instant) async throws(PaymentError) -> PaymentPage {
@@ -100,7 +104,7 @@ public final class PaymentRepository: PaymentStore {
   ) async throws(PaymentError) -> Value {
     let giveUp = GroupCommitLimits().giveUp(before: deadline, now: .now())
     do {
-      return try await pool.withConnection(deadline: giveUp, body)
+      return try await readers.withConnection(deadline: giveUp, body)
     } catch {
       throw Self.readFailure(error)
     }

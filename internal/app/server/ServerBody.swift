@@ -1,0 +1,135 @@
+public import AdminHTTP
+internal import Config
+internal import CronApp
+internal import Database
+internal import Errs
+internal import GRPC
+internal import HTTP2
+internal import Logger
+internal import Metrics
+internal import Outbox
+internal import PaymentRepository
+internal import Payments
+public import ProgramSupport
+internal import Runtime
+internal import Synchronization
+internal import SystemService
+
+/// The inside of `payments-server`: the gRPC API and, unless switched off, the cron jobs.
+public final class ServerBody: ProgramBody {
+  private struct Parts: Sendable {
+    var writers: ConnectionPool
+    var readers: ConnectionPool
+    var notifyPool: ConnectionPool
+    var repository: PaymentRepository
+    var notifier: OutboxNotifier
+    var watches: WatchHub
+    var listener: Listener
+    var grpc: GRPCServer
+    var health: HealthService
+    var healthJob: PeriodicJob
+    var jobs: CronJobs?
+  }
+
+  private let context: ProgramContext
+  private let parts = Mutex<Parts?>(nil)
+
+  public init(_ context: ProgramContext) { self.context = context }
+
+  // MARK: - Start
+
+  public func start() throws {
+    let shards = try context.waitForDatabase()
+    let jobs = context.settings.cron.isEnabled ? try CronJobs(context) : nil
+    let made = try assemble(shards, jobs)
+    parts.withLock { $0 = made }
+    try made.grpc.start()
+    context.logger.info(
+      "serving gRPC", ["address": .describing(context.settings.server.address), "port": .number(made.grpc.boundPort)])
+    // Payments can be settled while the broker is away: their events wait.
+    guard try context.ensureTopics([context.settings.producer.topic]) else { return }
+    try jobs?.start(shards: shards)
+  }
+
+  private func assemble(_ shards: ShardMap, _ jobs: CronJobs?) throws -> Parts {
+    let settings = context.settings
+    let pool = { [context] (role: String, size: Int, queue: Int) throws in
+      ConnectionPool(
+        configuration: try context.indexedDatabase(role: role), size: size, queueLimit: queue, name: role,
+        logger: context.logger, metrics: context.metrics)
+    }
+    // Two write connections: a batch can form on one while another commits. Reads never queue behind them.
+    let writers = try pool("write", 2, 1_024)
+    let readers = try pool("read", settings.database.poolSize, 16_384)
+    let notifyPool = try pool("notify", 1, 16)
+    let watches = WatchHub()
+    let notifier = OutboxNotifier(pool: notifyPool, logger: context.logger) { !(jobs?.ownsAllShards ?? false) }
+    let transactions = PaymentTransactions(
+      outbox: OutboxWriter(shards: shards), topic: settings.producer.topic, ttl: settings.payment.timeToLive)
+    let repository = PaymentRepository(
+      transactions: transactions, writers: writers, readers: readers, logger: context.logger, metrics: context.metrics
+    ) {
+      jobs?.wake()
+      notifier.notify()
+      watches.wake()
+    }
+    let listener = Listener(
+      configuration: try context.database(role: "watch-listener", isDirect: true), channels: [OutboxNotifier.channel],
+      logger: context.logger, onConnect: { watches.wake() }, onNotification: { _, _ in watches.wake() })
+    repository.start()
+    notifier.start()
+    watches.start { repository.findNow(orderIDs: $0) }
+    let health = HealthService()
+    let grpc = try makeGRPC(repository, watches, health)
+    let healthJob = PeriodicJob(name: "health") { [context] in
+      let state = ServingState(isAccepting: !context.stop.isStopped, hasDatabase: writers.isHealthy)
+      Self.tell(health, state)
+      return .milliseconds(500)
+    }
+    return Parts(
+      writers: writers, readers: readers, notifyPool: notifyPool, repository: repository, notifier: notifier,
+      watches: watches, listener: listener, grpc: grpc, health: health, healthJob: healthJob, jobs: jobs)
+  }
+
+  private func makeGRPC(_ repository: PaymentRepository, _ watches: WatchHub, _ health: HealthService) throws
+    -> GRPCServer
+  {
+    let settings = context.settings.server
+    return try GRPCServer(
+      configuration: GRPCServerConfiguration(
+        address: HTTP2Address(host: settings.address.host, port: Int(settings.address.port)), loops: settings.threads),
+      services: [
+        PaymentHandlers(store: repository, watches: watches).service, SmallAPIHandlers(store: repository).service,
+        health.service,
+      ], logger: context.logger, metrics: context.metrics)
+  }
+
+  private static func tell(_ health: HealthService, _ state: ServingState) {
+    for service in ["", "payments.v1.PaymentService", "paymentsapi.PaymentsApi"] {
+      health.set(service: service, isServing: state.isServing)
+    }
+  }
+
+  // MARK: - Stop
+
+  public func stop(grace: Duration) {
+    guard let parts = parts.withLock({ $0 }) else { return }
+    let deadline = Instant.now() + grace
+    Self.tell(parts.health, ServingState(isAccepting: false, hasDatabase: true))
+    parts.watches.stop()
+    parts.grpc.shutdown(grace: grace)
+    parts.healthJob.stop()
+    parts.repository.stop()
+    parts.jobs?.stop(grace: max(.seconds(1), deadline - Instant.now()))
+    parts.notifier.stop()
+    parts.listener.stop()
+    for pool in [parts.writers, parts.readers, parts.notifyPool] { pool.shutdown() }
+  }
+
+  public var readiness: ReadinessReport {
+    guard let parts = parts.withLock({ $0 }) else { return ReadinessReport([], isServing: false) }
+    let postgres = ReadinessReport.Check(
+      "postgres", isReady: parts.writers.isHealthy, detail: parts.writers.stateDescription)
+    return ReadinessReport([postgres] + (parts.jobs?.checks ?? []), isServing: !context.stop.isStopped)
+  }
+}
