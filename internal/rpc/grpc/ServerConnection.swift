@@ -72,6 +72,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     calls[stream.slot].started = Instant.now().nanoseconds
     calls[stream.slot].record = ServerCallRecord(
       path: method.definition.path, deadline: deadline, metadata: request.metadata, peer: peer)
+    if server.isDraining { calls[stream.slot].record?.drain() }
     if deadline != .distantFuture {
       let token = UInt64(stream.slot) << 32 | UInt64(UInt32(bitPattern: stream.id))
       calls[stream.slot].timer = loop.schedule(at: deadline, self, token: token)
@@ -264,6 +265,12 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     guard isCurrent(stream) else { return }
     calls[stream.slot].timer = nil
     finish(stream, GRPCStatus(.deadlineExceeded, "the deadline has passed"), isForced: true)
+  }
+
+  /// GOAWAY for the peer, and word for the handlers that asked for it.
+  func drain() {
+    http2?.drain()
+    for record in calls.compactMap(\.record) { record.drain() }
   }
 
   /// Ends every call that still runs; for the end of a shutdown's grace.

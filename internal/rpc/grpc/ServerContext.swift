@@ -20,6 +20,10 @@ public struct ServerContext: Sendable {
   /// `body` must be short: it runs on the connection's loop.
   public func onCancel(_ body: @escaping @Sendable () -> Void) { call.onCancel(body) }
 
+  /// Runs `body` once when the server begins to drain, at once if it already does: a stream without an end of its own
+  /// ends itself then, so that the shutdown need not wait out its grace. `body` runs on the connection's loop.
+  public func onDrain(_ body: @escaping @Sendable () -> Void) { call.onDrain(body) }
+
   /// Metadata that goes out with the response headers; without effect once those are sent.
   public func setInitialMetadata(_ metadata: Metadata) { call.extras.withLock { $0.initial = metadata } }
 
@@ -34,6 +38,8 @@ final class ServerCallRecord: Sendable {
     var trailers = Metadata()
     var cancelHandlers: [@Sendable () -> Void] = []
     var isCancelled = false
+    var drainHandlers: [@Sendable () -> Void] = []
+    var isDraining = false
   }
   let path: String
   let deadline: Instant
@@ -67,6 +73,29 @@ final class ServerCallRecord: Sendable {
     for handler in handlers { handler() }
   }
 
+  func onDrain(_ body: @escaping @Sendable () -> Void) {
+    let runNow = extras.withLock { extras in
+      if !extras.isDraining { extras.drainHandlers.append(body) }
+      return extras.isDraining
+    }
+    if runNow { body() }
+  }
+
+  func drain() {
+    let handlers = extras.withLock { extras in
+      extras.isDraining = true
+      defer { extras.drainHandlers = [] }
+      return extras.drainHandlers
+    }
+    for handler in handlers { handler() }
+  }
+
   /// The call has ended by itself: what would have run on cancellation is let go.
-  func end() { extras.withLock { $0.cancelHandlers = [] } }
+  func end() {
+    extras.withLock { extras in
+      // Most calls never set any: no release to pay for then.
+      if !extras.cancelHandlers.isEmpty { extras.cancelHandlers = [] }
+      if !extras.drainHandlers.isEmpty { extras.drainHandlers = [] }
+    }
+  }
 }

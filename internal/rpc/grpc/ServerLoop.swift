@@ -79,7 +79,7 @@ final class ServerLoop: @unchecked Sendable {
       isDraining = true
       listener?.close()
       listener = nil
-      for connection in connections.values { connection.http2?.drain() }
+      for connection in connections.values { connection.drain() }
     }
   }
 

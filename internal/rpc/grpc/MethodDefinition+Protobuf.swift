@@ -1,0 +1,69 @@
+public import Protobuf
+
+/// The same factories for protobuf messages, which bring their codec.
+extension MethodDefinition {
+  /// One request, one response, asynchronously.
+  public static func unary<Request: ProtobufMessage, Response: ProtobufMessage>(
+    _ path: String, _ handle: @escaping @Sendable (Request, ServerContext) async throws -> Response
+  ) -> MethodDefinition {
+    unary(path, decode: decode(Request.self), encode: encode(Response.self), handle)
+  }
+
+  /// One request, one response, at once on the loop.
+  public static func unaryInline<Request: ProtobufMessage, Response: ProtobufMessage>(
+    _ path: String, _ handle: @escaping @Sendable (Request, ServerContext) throws -> Response
+  ) -> MethodDefinition {
+    unaryInline(path, decode: decode(Request.self), encode: encode(Response.self), handle)
+  }
+
+  /// One request, many responses.
+  public static func serverStreaming<Request: ProtobufMessage, Response: ProtobufMessage>(
+    _ path: String,
+    _ handle: @escaping @Sendable (Request, ServerContext, ResponseWriter<Response>) async throws -> Void
+  ) -> MethodDefinition {
+    serverStreaming(path, decode: decode(Request.self), encode: encode(Response.self), handle)
+  }
+
+  /// Many requests, one response.
+  public static func clientStreaming<Request: ProtobufMessage, Response: ProtobufMessage>(
+    _ path: String, _ handle: @escaping @Sendable (RequestStream<Request>, ServerContext) async throws -> Response
+  ) -> MethodDefinition {
+    clientStreaming(path, decode: decode(Request.self), encode: encode(Response.self), handle)
+  }
+
+  /// Many requests, many responses.
+  public static func bidirectional<Request: ProtobufMessage, Response: ProtobufMessage>(
+    _ path: String,
+    _ handle: @escaping @Sendable (
+      RequestStream<Request>, ServerContext, ResponseWriter<Response>
+    ) async throws -> Void
+  ) -> MethodDefinition {
+    bidirectional(path, decode: decode(Request.self), encode: encode(Response.self), handle)
+  }
+
+  private static func decode<Message: ProtobufMessage>(
+    _: Message.Type
+  ) -> @Sendable ([UInt8]) throws -> Message {
+    { bytes in try Message(serialized: bytes) }
+  }
+
+  private static func encode<Message: ProtobufMessage>(_: Message.Type) -> @Sendable (Message) -> [UInt8] {
+    { message in message.serialized() }
+  }
+}
+
+extension GRPCClient {
+  /// One request, one response, as protobuf messages.
+  /// - Throws: the status the call ended with; INTERNAL for an answer that cannot be read.
+  public func unary<Request: ProtobufMessage, Reply: ProtobufMessage>(
+    _ path: String, _ request: Request, returning: Reply.Type, timeout: Duration = .seconds(10),
+    metadata: Metadata = [:]
+  ) throws(GRPCStatus) -> Reply {
+    let response = try unary(path, request.serialized(), timeout: timeout, metadata: metadata)
+    do throws(ProtobufError) {
+      return try Reply(serialized: response.message)
+    } catch {
+      throw GRPCStatus(.internal, "the response message cannot be parsed")
+    }
+  }
+}
