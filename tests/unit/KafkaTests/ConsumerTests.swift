@@ -133,6 +133,7 @@ import Testing
     try cluster.mock.setUp()
     try fill(cluster, 5)
     #expect(try read(consumer, 5).map(\.offset) == Array(5..<10))
+    _ = try poll(consumer) { consumer.isConnected }
     #expect(consumer.isConnected)
   }
 }

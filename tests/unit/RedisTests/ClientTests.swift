@@ -1,0 +1,138 @@
+import Errs
+import Glibc
+import Logger
+import Redis
+import Runtime
+import Synchronization
+import Testing
+
+/// What the client does when the server is not as it should be; good days are in the integration tests.
+@Suite struct ClientTests {
+  private let key = Array("payments:test:idem:1".utf8)
+
+  private func client(_ port: UInt16, _ breaker: RedisBreaker = .init(), _ lines: LogLines = .init()) -> RedisClient {
+    RedisClient(
+      RedisDSN(host: "127.0.0.1", port: port, password: "hunter2"),
+      options: .init(
+        connectTimeout: .milliseconds(200), commandTimeout: .milliseconds(200), breaker: breaker),
+      logger: Logger(label: "test", sink: { lines.add($0) }))
+  }
+
+  @Test func anAbsentServerCostsOneTryAndOneLogLine() {
+    let lines = LogLines()
+    let client = client(1, .init(), lines)
+    #expect(error(client) == .connectionFailed)
+    for _ in 0..<1_000 { #expect(error(client) == .circuitOpen) }
+    #expect(!client.isHealthy)
+    #expect(lines.all.count == 1 && lines.all.allSatisfy { !$0.contains("hunter2") && $0.contains("127.0.0.1:1") })
+  }
+
+  @Test func aSilentServerCostsOneTimeout() throws {
+    let server = try FakeServer { _ in nil }
+    let client = client(server.port)
+    let start = Instant.now()
+    #expect(error(client) == .timedOut)
+    #expect(error(client) == .circuitOpen)
+    #expect(Instant.now() - start < .seconds(5))
+  }
+
+  @Test(arguments: [
+    ("-OOM command not allowed", RedisError.Code.outOfMemory), ("-READONLY You can't write", .readOnly),
+    ("-LOADING Redis is loading", .loading), ("-MASTERDOWN Link is down", .loading), ("-NOAUTH needed", .notAuthorized),
+    ("-ERR unknown key payments", .server), ("+OK", .protocolViolation), ("*1\r\n$-1", .protocolViolation),
+    ("?what", .protocolViolation),
+  ])
+  func wrongAnswersHaveCodes(_ answer: String, _ code: RedisError.Code) throws {
+    let server = try FakeServer { $0.contains("AUTH") ? "+OK\r\n" : answer + "\r\n" }
+    let client = client(server.port)
+    let error = #expect(throws: RedisError.self) { try client.mget([key, key]) }
+    #expect(error?.code == code)
+    // What follows the first word of an error reply may hold data.
+    #expect(error?.message.contains("payments") == false)
+  }
+
+  @Test func aRefusedPasswordIsSaidAndNotShown() throws {
+    let server = try FakeServer { _ in "-WRONGPASS invalid username-password pair\r\n" }
+    let error = #expect(throws: RedisError.self) { try client(server.port).ping() }
+    #expect(error?.code == .notAuthorized && error?.description.contains("hunter2") == false)
+  }
+
+  @Test func itReconnectsAfterTheRest() throws {
+    let isBroken = Atomic(true)
+    let server = try FakeServer { text in
+      if text.contains("AUTH") { return "+OK\r\n" }
+      return isBroken.load(ordering: .relaxed) ? nil : "+PONG\r\n"
+    }
+    let client = client(server.port, RedisBreaker(rest: .milliseconds(1), limit: .milliseconds(1)))
+    #expect(error(client) == .timedOut)
+    isBroken.store(false, ordering: .relaxed)
+    let deadline = Instant.now() + .seconds(10)
+    while !client.isHealthy, Instant.now() < deadline { try? client.ping() }
+    #expect(client.isHealthy && client.breakerState == .closed)
+    client.close()
+    #expect(error(client) == .closed)
+  }
+
+  private func error(_ client: RedisClient) -> RedisError.Code? {
+    do throws(RedisError) {
+      try client.ping()
+      return nil
+    } catch {
+      return error.code
+    }
+  }
+}
+
+final class LogLines: Sendable {
+  private let lines = Mutex<[String]>([])
+  func add(_ line: [UInt8]) { lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
+  var all: [String] { lines.withLock { $0 } }
+}
+
+/// A server on a free loopback port that gives canned answers; nil is silence.
+final class FakeServer: Sendable {
+  let port: UInt16
+  private let listener: Int32
+
+  init(_ answer: @escaping @Sendable (String) -> String?) throws {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isListening = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, length) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &length) == 0
+      }
+    }
+    try #require(isListening)
+    self.listener = listener
+    port = UInt16(bigEndian: address.sin_port)
+    _ = WorkerThread(name: "fake-redis") {
+      while true {
+        let client = accept(listener, nil, nil)
+        if client < 0 { return }
+        _ = WorkerThread(name: "fake-redis") {
+          Self.serve(client, answer)
+          close(client)
+        }
+      }
+    }
+  }
+
+  deinit {
+    shutdown(listener, Int32(SHUT_RDWR))
+    close(listener)
+  }
+
+  private static func serve(_ client: Int32, _ answer: (String) -> String?) {
+    var buffer = [UInt8](repeating: 0, count: 4_096)
+    while true {
+      let count = read(client, &buffer, buffer.count)
+      if count <= 0 { return }
+      guard let text = answer(String(decoding: buffer[..<count], as: UTF8.self)) else { continue }
+      let bytes = Array(text.utf8)
+      _ = send(client, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
+  }
+}
