@@ -11,6 +11,8 @@ done
 
 # A crash with backtraces on can hang for minutes.
 export SWIFT_BACKTRACE=enable=no
+# A crashing test must not fill the disk with a core file.
+ulimit -c 0
 # Two compilers at once: more run out of memory on small machines.
 JOBS=(--jobs 2)
 TSAN_BUILD=$ROOT/.build/tsan
