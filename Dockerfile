@@ -23,7 +23,7 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       ca-certificates libhiredis0.14 libmicrohttpd12 libnghttp2-14 libpq5 librdkafka1 libssl3 libstdc++6 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin paysaga
+ && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin paysaga
 COPY --from=build /out/ /usr/local/bin/
 COPY --chmod=755 internal/stack/http-ready.sh /usr/local/bin/http-ready
 COPY config /etc/paysaga

@@ -78,7 +78,7 @@ lint: ## Formatting, import rules, shell and Python syntax
 	@internal/stack/lint.sh
 
 format: ## Format the Swift sources in place
-	swift format --in-place --recursive --parallel Package.swift cmd internal tests
+	swift format --in-place --recursive --parallel Package.swift cmd internal tests $(wildcard bench)
 
 bench: ## Measure against the baselines of the design (bench/run)
 	@if [ -x bench/run ]; then bench/run; else echo "bench/run is not there" >&2; exit 1; fi

@@ -23,18 +23,27 @@ else
   export "${settings[@]}"
   paysaga=("${STACK_BIN#"$ROOT"/}/paysaga")
   psql=(psql -X "$DB_DSN")
+  say "The commands below find this stack through:"
+  stack_settings | sed "s/=/='/; s/.*/  export &'/" >&2
   topic=(kcat -C -b "$KAFKA_BROKERS" -t payment -o beginning -e -q -f '%k %s\n')
 fi
 
-# Prints the command as it could be typed, then runs it.
-show() {
+# Prints a command as it could be typed, quoted only where it must be.
+typed() {
+  local word
   printf '\n$' >&2
-  printf ' %q' "$@" >&2
-  printf '\n' >&2
+  for word in "$@"; do
+    if [[ $word =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]]; then printf ' %s' "$word" >&2; else printf " '%s'" "${word//\'/\'\\\'\'}" >&2; fi
+  done
+  printf '%s\n' "${SUFFIX:-}" >&2
+}
+
+show() {
+  typed "$@"
   "$@" || fail "the command above failed with exit code $?"
 }
 
-# Runs a check quietly; its output is kept for last_lines.
+# Runs a check with its output kept aside.
 quietly() { "$@" >"$OUTPUT" 2>&1; }
 
 payment_is_open() { quietly "${paysaga[@]}" get --order "$ORDER" || return 1; }
@@ -63,27 +72,27 @@ LAST_STATES=
 trap 'rm -f "$OUTPUT"' EXIT
 cd "$ROOT"
 
+case $ORDER in '' | *[!0-9]*) fail "ORDER is '$ORDER'; it must be a number above 0" ;; esac
+
 heading "1. the inventory service says: the goods of order $ORDER are reserved"
 show "${paysaga[@]}" push --order "$ORDER"
 
 heading "2. the consumer opens exactly one payment"
-wait_until 30 "waiting for the payment of order $ORDER" "$OUTPUT" payment_is_open || fail "no payment was opened"
+wait_until 30 "waiting for the payment of order $ORDER" "$LOG_DIR/payments-consumer.log" payment_is_open || fail "no payment was opened"
 show "${paysaga[@]}" get --order "$ORDER"
 
 heading "3. its event waits in the outbox until the relay has published it: WAIT, then DONE"
-wait_until 30 "waiting for the event to be DONE" "$OUTPUT" events_are_done 1 || fail "the event was not published"
+wait_until 30 "waiting for the event to be DONE" "$LOG_DIR/payments-server.log" events_are_done 1 || fail "the event was not published"
 show "${psql[@]}" -c "$EVENTS"
 
 heading "4. a caller settles the payment over gRPC"
 show "${paysaga[@]}" pay --order "$ORDER"
-wait_until 30 "waiting for the second event to be DONE" "$OUTPUT" events_are_done 2 || fail "the event was not published"
+wait_until 30 "waiting for the second event to be DONE" "$LOG_DIR/payments-server.log" events_are_done 2 || fail "the event was not published"
 show "${psql[@]}" -c "$EVENTS"
 
 heading "5. the rest of the saga reads what happened, in order"
-wait_until 30 "waiting for both messages" "$OUTPUT" messages_are_there 2 || fail "the topic does not show both events"
-printf '\n$' >&2
-printf ' %q' "${topic[@]}" >&2
-printf ' | grep ^%s\n' "$ORDER" >&2
+wait_until 30 "waiting for both messages" "$LOG_DIR/payments-server.log" messages_are_there 2 || fail "the topic does not show both events"
+SUFFIX=" | grep ^$ORDER" typed "${topic[@]}"
 grep "^$ORDER " "$OUTPUT"
 
 say ""

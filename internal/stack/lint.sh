@@ -17,7 +17,11 @@ check() {
   if ! "$@"; then FAILED+=("$what"); fi
 }
 
-swift_files() { swift format lint --strict --recursive --parallel Package.swift cmd internal tests; }
+swift_files() {
+  local folders=(cmd internal tests)
+  if [ -d bench ]; then folders+=(bench); fi
+  swift format lint --strict --recursive --parallel Package.swift "${folders[@]}"
+}
 
 shell_scripts() { git ls-files --cached --others --exclude-standard '*.sh' '.ci/run' 'bench/run'; }
 

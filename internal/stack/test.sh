@@ -11,6 +11,8 @@ done
 
 # A crash with backtraces on can hang for minutes.
 export SWIFT_BACKTRACE=enable=no
+# A crashing test must not fill the disk with a core file.
+ulimit -c 0
 # Two compilers at once: more run out of memory on small machines.
 JOBS=(--jobs 2)
 TSAN_BUILD=$ROOT/.build/tsan
@@ -32,7 +34,7 @@ step() {
   CURRENT=$name
   heading "$name: $*"
   : >"$log"
-  (cd "$ROOT" && exec timeout --kill-after=20 "${minutes}m" "$@") </dev/null >"$log" 2>&1 &
+  (cd "$ROOT" && exec timeout --kill-after=20 "${minutes}m" "$@") </dev/null >"$log" 2>&1 9>&- &
   CHILD=$!
   tail --lines=+1 --sleep-interval=0.3 --pid=$CHILD --follow "$log" 2>/dev/null &
   follower=$!
@@ -151,6 +153,9 @@ main() {
     esac
   done
   mkdir -p "$TEST_LOGS"
+  # Two runs in one checkout would stop each other's servers.
+  exec 9>"$ROOT/.local/test.lock"
+  flock -n 9 || fail "another test run is at work in this checkout"
   trap finish EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM

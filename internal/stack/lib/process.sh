@@ -56,6 +56,7 @@ process_launch() {
 process_stop() {
   local name=$1 signal=$2 grace=$3 harder=$4 pid
   if ! pid=$(process_pid "$name"); then
+    if [ -e "$RUN_DIR/$name.pid" ]; then say "    $name stopped"; fi
     rm -f "$RUN_DIR/$name.pid" "$RUN_DIR/$name.address"
     return 0
   fi
