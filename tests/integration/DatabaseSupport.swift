@@ -41,7 +41,7 @@ enum TestDatabase {
   }
 
   /// As `withSchema`, for tests that await.
-  static func withSchema(_ body: (String) async throws -> Void) async throws {
+  static func withSchemaAsync(_ body: (String) async throws -> Void) async throws {
     let schema = newName()
     try open().script("CREATE SCHEMA \(schema)")
     do {
@@ -64,8 +64,6 @@ extension Trait where Self == ConditionTrait {
 }
 
 extension Connection {
-  func script(_ sql: String) throws { try script(sql, timeout: nil) }
-
   /// One value of a query without parameters.
   func int(_ sql: String) throws -> Int { try run(Command(Statement(sql))).only.int(0) }
 }

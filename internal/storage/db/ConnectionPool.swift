@@ -39,6 +39,7 @@ public final class ConnectionPool: Sendable {
   /// - Parameter deadline: until when the job may wait to be started; once started, `statementTimeout` holds.
   /// - Throws: what `body` throws; `.unavailable` after the deadline, `.overloaded` at once when the queue is full,
   ///   `.closed` after `shutdown`.
+  @discardableResult
   public func withConnection<T: Sendable>(
     deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> T
   ) async throws(DatabaseError) -> T {

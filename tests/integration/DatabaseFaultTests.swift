@@ -1,0 +1,263 @@
+import Database
+import Errs
+import Foundation
+import Logger
+import Runtime
+import Testing
+
+@Suite("Database faults", .needsDatabase)
+struct DatabaseFaultTests {
+  static let insert = Statement("INSERT INTO t VALUES ($1)")
+
+  static func forwarder() throws -> TCPForwarder {
+    let port = try #require(URLComponents(string: try #require(TestDatabase.dsn))?.port ?? 5_432)
+    return TCPForwarder(to: UInt16(port))
+  }
+
+  /// Runs the commands over a connection through `forwarder` on a thread of its own, and gives what comes of it.
+  private func start(
+    through forwarder: TCPForwarder? = nil, schema: String, timeout: Duration = .seconds(30),
+    openTransaction: Bool = false,
+    _ commands: [Command]
+  ) throws -> (outcome: Monitor<Result<Int, DatabaseError>?>, backend: Int) {
+    let configuration = try TestDatabase.configuration(schema: schema, statementTimeout: timeout, port: forwarder?.port)
+    let outcome = Monitor<Result<Int, DatabaseError>?>(nil)
+    let backend = Monitor<Int?>(nil)
+    _ = WorkerThread(name: "runner") {
+      let result = Result { () throws(DatabaseError) in
+        let connection = try Connection.open(configuration, logger: TestDatabase.quiet)
+        if openTransaction { try connection.run(.begin) }
+        try connection.run(Command(Statement("SELECT 1", isReadOnly: true)))
+        backend.update { $0 = connection.backendID }
+        defer { #expect(!connection.isUsable) }
+        return try connection.run(commands).count
+      }
+      outcome.update { $0 = result }
+    }
+    let deadline = Instant.now() + .seconds(10)
+    return (outcome, try #require(backend.wait(until: deadline) { $0 }))
+  }
+
+  private func error(of outcome: Monitor<Result<Int, DatabaseError>?>) throws -> DatabaseError {
+    let result = try #require(outcome.wait(until: Instant.now() + .seconds(10)) { $0 })
+    return try #require(throws: DatabaseError.self) { try result.get() }
+  }
+
+  @Test(arguments: [true, false])
+  func anAnswerLostAfterCommitIsUnknown(explicit: Bool) async throws {
+    try await TestDatabase.withSchemaAsync { schema in
+      let watcher = try TestDatabase.open(schema: schema)
+      try watcher.script("CREATE TABLE t (id bigint)")
+      let forwarder = try Self.forwarder()
+      let write = Command(Self.insert, [.int64(1)])
+      // The first run is answered; what follows is not.
+      let hold = Command(Statement("SELECT 1", isReadOnly: true))
+      let configuration = try TestDatabase.configuration(schema: schema, port: forwarder.port)
+      let outcome = Monitor<DatabaseError?>(nil)
+      let isReady = WakeSignal()
+      let go = WakeSignal()
+      let thread = WorkerThread(name: "runner") {
+        do {
+          let connection = try Connection.open(configuration, logger: TestDatabase.quiet)
+          try connection.run(hold)
+          isReady.notify()
+          go.wait(until: Instant.now() + .seconds(10))
+          try connection.run(explicit ? [.begin, write, .commit] : [write])
+        } catch {
+          outcome.update { $0 = error as? DatabaseError }
+        }
+      }
+      #expect(isReady.wait(until: Instant.now() + .seconds(10)))
+      forwarder.setHoldingAnswers(true)
+      go.notify()
+      try await eventually { try watcher.int("SELECT count(*) FROM t") == 1 }
+      forwarder.cut()
+      let error = try #require(outcome.wait(until: Instant.now() + .seconds(10)) { $0 })
+      #expect(error.code == .outcomeUnknown && !error.isRetryable && error.isConnectionGone)
+      thread.join()
+    }
+  }
+
+  @Test func aCutWithinAnOpenTransactionIsALoss() async throws {
+    try await TestDatabase.withSchemaAsync { schema in
+      let watcher = try TestDatabase.open(schema: schema)
+      let forwarder = try Self.forwarder()
+      let sleep = Command(Statement("SELECT pg_sleep(30)"))
+      let (outcome, backend) = try start(through: forwarder, schema: schema, openTransaction: true, [sleep])
+      try await eventually { try watcher.isSleeping(backend) }
+      forwarder.cut()
+      let error = try error(of: outcome)
+      #expect(error.code == .connectionLost && error.isRetryable)
+      try watcher.terminate(backend)
+    }
+  }
+
+  @Test func aCutWhileReadingIsALossAndWhileWritingUnknown() async throws {
+    try await TestDatabase.withSchemaAsync { schema in
+      let watcher = try TestDatabase.open(schema: schema)
+      for isReadOnly in [true, false] {
+        let forwarder = try Self.forwarder()
+        let sleep = Command(Statement("SELECT pg_sleep(30)", isReadOnly: isReadOnly))
+        let (outcome, backend) = try start(through: forwarder, schema: schema, [sleep])
+        try await eventually { try watcher.isSleeping(backend) }
+        forwarder.cut()
+        #expect(try error(of: outcome).code == (isReadOnly ? .connectionLost : .outcomeUnknown))
+        try watcher.terminate(backend)
+      }
+    }
+  }
+
+  @Test func noAnswerInTimeClosesTheConnection() throws {
+    try TestDatabase.withSchema { schema in
+      let watcher = try TestDatabase.open(schema: schema)
+      let begun = Instant.now()
+      let sleep = Command(Statement("SELECT pg_sleep(30)"))
+      let (outcome, backend) = try start(schema: schema, timeout: .milliseconds(300), [sleep])
+      #expect(try error(of: outcome).code == .outcomeUnknown)
+      #expect(Instant.now() - begun < .seconds(10))
+      try watcher.terminate(backend)
+    }
+  }
+
+  @Test func aBackendEndedDuringCommitIsUnknown() async throws {
+    try await TestDatabase.withSchemaAsync { schema in
+      let watcher = try TestDatabase.open(schema: schema)
+      try watcher.script(
+        """
+        CREATE TABLE t (id bigint);
+        CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()
+        """)
+      let (outcome, backend) = try start(schema: schema, [.begin, Command(Self.insert, [.int64(1)]), .commit])
+      try await eventually { try watcher.isSleeping(backend) }
+      try watcher.terminate(backend)
+      let error = try error(of: outcome)
+      #expect(error.code == .outcomeUnknown && error.sqlState == "57P01")
+      #expect(try watcher.int("SELECT count(*) FROM t") == 0)
+    }
+  }
+
+  @Test func aBackendEndedBeforeCommitIsALoss() async throws {
+    try await TestDatabase.withSchemaAsync { schema in
+      let watcher = try TestDatabase.open(schema: schema)
+      let sleep = Command(Statement("SELECT pg_sleep(30)"))
+      let (outcome, backend) = try start(schema: schema, [.begin, sleep, .commit])
+      try await eventually { try watcher.isSleeping(backend) }
+      try watcher.terminate(backend)
+      let error = try error(of: outcome)
+      #expect(error.code == .connectionLost && error.isRetryable && error.sqlState == "57P01")
+    }
+  }
+
+  @Test func aCutInALargePipelineEndsTheRun() throws {
+    try TestDatabase.withSchema { schema in
+      let watcher = try TestDatabase.open(schema: schema)
+      try watcher.script("CREATE TABLE t (id bigint)")
+      let forwarder = try Self.forwarder()
+      let big = Statement("SELECT repeat('x', 1000000), pg_sleep(0.01)")
+      let (outcome, _) = try start(through: forwarder, schema: schema, Array(repeating: Command(big), count: 10_000))
+      forwarder.cut()
+      #expect(try error(of: outcome).isConnectionGone)
+    }
+  }
+
+  @Test func aClosedConnectionSaysSo() throws {
+    let connection = try TestDatabase.open()
+    connection.close()
+    connection.close()
+    #expect(!connection.isUsable && !connection.isInTransaction && !connection.checkLiveness())
+    let error = try #require(throws: DatabaseError.self) { try connection.run(.begin) }
+    #expect(error.code == .closed)
+    #expect(throws: DatabaseError.self) { try connection.script("SELECT 1") }
+  }
+
+  @Test func refusalsToConnectNameThePlaceButNotThePassword() throws {
+    let forwarder = try Self.forwarder()
+    forwarder.close()
+    let configuration = try TestDatabase.configuration(port: forwarder.port)
+    let error = try #require(throws: DatabaseError.self) {
+      try Connection.open(configuration, logger: TestDatabase.quiet)
+    }
+    #expect(error.code == .connectionFailed && error.isRetryable)
+    let password = try #require(URLComponents(string: try #require(TestDatabase.dsn))?.password ?? "none given")
+    #expect(!error.debugDescription.contains(password))
+  }
+
+  @Test func aSilentServerDoesNotHoldTheConnectForEver() throws {
+    let forwarder = try Self.forwarder()
+    forwarder.setHoldingAnswers(true)
+    let configuration = try TestDatabase.configuration(connectTimeout: .milliseconds(200), port: forwarder.port)
+    let begun = Instant.now()
+    #expect(throws: DatabaseError.self) { try Connection.open(configuration, logger: TestDatabase.quiet) }
+    #expect(Instant.now() - begun < .seconds(4))
+  }
+
+  @Test func aLostConnectionIsOpenedAgain() throws {
+    let watcher = try TestDatabase.open()
+    let reconnecting = ReconnectingConnection(
+      configuration: try TestDatabase.configuration(), logger: TestDatabase.quiet)
+    let first = try reconnecting.connected(until: .now() + .seconds(10)).backendID
+    #expect(try reconnecting.connected(until: .now()).backendID == first)
+    try watcher.terminate(first)
+    let second = try reconnecting.connected(until: .now() + .seconds(10))
+    #expect(second.backendID != first)
+    #expect(try second.int("SELECT 1") == 1)
+    #expect(reconnecting.reconnects == 1 && reconnecting.isConnected)
+  }
+
+  @Test func reconnectingEndsAtItsDeadlineAndWhenStopped() throws {
+    let forwarder = try Self.forwarder()
+    forwarder.setAccepting(false)
+    let stop = StopFlag()
+    let reconnecting = ReconnectingConnection(
+      configuration: try TestDatabase.configuration(port: forwarder.port), logger: TestDatabase.quiet.labelled("x"),
+      stop: stop)
+    let late = try #require(throws: DatabaseError.self) {
+      try reconnecting.connected(until: .now() + .milliseconds(150))
+    }
+    #expect(late.code == .unavailable && (late.cause as? DatabaseError)?.code == .connectionFailed)
+    let stopper = WorkerThread(name: "stopper") {
+      stop.wait(until: Instant.now() + .milliseconds(100))
+      stop.stop()
+    }
+    let stopped = try #require(throws: DatabaseError.self) { try reconnecting.connected(until: .distantFuture) }
+    #expect(stopped.code == .closed)
+    stopper.join()
+  }
+
+  @Test func listenersComeBack() async throws {
+    let watcher = try TestDatabase.open()
+    let channel = "c_\(UniqueID.random())\"x"
+    let heard = Monitor<[String]>([])
+    let connects = Monitor(0)
+    let listener = Listener(
+      configuration: try TestDatabase.configuration(), channels: [channel], logger: TestDatabase.quiet,
+      onConnect: { connects.update { $0 += 1 } },
+      onNotification: { channel, payload in heard.update { $0.append("\(channel) \(payload)") } })
+    try await eventually { connects.withLock { $0 } == 1 }
+    let notify = Statement("SELECT pg_notify($1, $2)")
+    try watcher.run(Command(notify, [.text(channel), .text("one")]))
+    try await eventually { heard.withLock { $0 } == ["\(channel) one"] }
+    let find = Statement(
+      "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' || $1 || '%' AND pid <> pg_backend_pid()")
+    let pid = try watcher.run(Command(find, [.text(String(channel.dropLast(2)))])).only.int(0)
+    try watcher.terminate(pid)
+    try await eventually { connects.withLock { $0 } == 2 && listener.isConnected }
+    try watcher.run(Command(notify, [.text(channel), .text("two")]))
+    try await eventually { heard.withLock { $0 } == ["\(channel) one", "\(channel) two"] }
+    listener.stop()
+    listener.stop()
+    #expect(!listener.isConnected)
+  }
+}
+
+extension Connection {
+  func isSleeping(_ backend: Int) throws -> Bool {
+    let wait = Statement("SELECT coalesce((SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1), false)")
+    return try run(Command(wait, [.int32(Int32(backend))])).only.bool(0)
+  }
+
+  func terminate(_ backend: Int) throws {
+    try run(Command(Statement("SELECT pg_terminate_backend($1, 5000)"), [.int32(Int32(backend))]))
+  }
+}
