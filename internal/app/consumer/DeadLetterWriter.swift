@@ -1,3 +1,4 @@
+internal import Config
 internal import Errs
 internal import Kafka
 internal import Logger

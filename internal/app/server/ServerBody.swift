@@ -6,6 +6,7 @@ internal import Errs
 internal import GRPC
 internal import HTTP2
 internal import Logger
+internal import Messages
 internal import Metrics
 internal import Outbox
 internal import PaymentRepository
@@ -100,13 +101,13 @@ public final class ServerBody: ProgramBody {
         address: HTTP2Address(host: settings.address.host, port: Int(settings.address.port)), loops: settings.threads),
       services: [
         PaymentHandlers(store: repository, watches: watches).service, SmallAPIHandlers(store: repository).service,
-        health.service,
+        health.definition,
       ], logger: context.logger, metrics: context.metrics)
   }
 
   private static func tell(_ health: HealthService, _ state: ServingState) {
     for service in ["", "payments.v1.PaymentService", "paymentsapi.PaymentsApi"] {
-      health.set(service: service, isServing: state.isServing)
+      health.set(service: service, status: state.isServing ? .serving : .notServing)
     }
   }
 
