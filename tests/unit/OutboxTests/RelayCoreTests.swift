@@ -215,6 +215,7 @@ import Testing
     report.renewed = [ShardEpoch(shard: 0, epoch: 1)]
     relay.now = relay.now + .seconds(15)
     relay.send(.leases(report, sentAt: relay.now))
+    relay.answerRead([], lastID: 9, xmin: 50, xmax: 50)
     relay.advance(.seconds(15))
     #expect(relay.reads.last?.shards[0].floor == 0)
   }
@@ -240,10 +241,12 @@ import Testing
     var report = LeaseReport(shardCount: 4)
     report.liveRelays = 2
     relay.advance(.seconds(1))
+    relay.answerRead([])
     relay.send(.leases(report, sentAt: relay.now))
     relay.advance(.seconds(1))
     // Shard 3 still has an event under way.
     #expect(relay.leaseRequests.last?.release == [ShardEpoch(shard: 2, epoch: 1)])
+    relay.answerRead([])
     relay.send(.leases(report, sentAt: relay.now))
     relay.answer(relay.published[0])
     relay.finishCompletion()

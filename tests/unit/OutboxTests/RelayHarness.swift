@@ -7,6 +7,7 @@ struct RelayHarness {
   var core: RelayCore
   private(set) var leaseRequests: [LeaseRequest] = []
   private(set) var reads: [ReadRequest] = []
+  private var isReadOpen = false
   private(set) var published: [PublishRequest] = []
   private(set) var completions: [CompletionRequest] = []
   private(set) var purges = 0
@@ -23,7 +24,9 @@ struct RelayHarness {
     for action in core.handle(event, at: now) {
       switch action {
       case .maintainLeases(let request): leaseRequests.append(request)
-      case .read(let request): reads.append(request)
+      case .read(let request):
+        reads.append(request)
+        isReadOpen = true
       case .publish(let requests): published += requests
       case .complete(let request): completions.append(request)
       case .purge: purges += 1
@@ -47,11 +50,12 @@ struct RelayHarness {
     send(.leases(report, sentAt: now))
   }
 
-  /// Answers the last read.
+  /// Answers the read that is under way, if there is one.
   mutating func answerRead(
     _ events: [WaitingEvent], lastID: Int64 = 0, xmin: Int64 = 100, xmax: Int64 = 100, held: Set<Int16>? = nil
   ) {
-    let asked = reads.last?.shards.map(\.shard) ?? []
+    guard isReadOpen, let asked = reads.last?.shards.map(\.shard) else { return }
+    isReadOpen = false
     send(
       .read(
         ReadReport(events: events, held: held ?? Set(asked), lastID: lastID, snapshot: (xmin: xmin, xmax: xmax))))
