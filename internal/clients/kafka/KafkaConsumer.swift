@@ -15,11 +15,13 @@ public final class KafkaConsumer: Sendable {
     public var group: String?
     /// How often stored offsets are committed by themselves; zero leaves it to `commit`.
     public var commitInterval: Duration
-    /// After how long without a heartbeat the group gives this member's partitions to others.
+    /// After how long without a heartbeat the group gives this member's partitions to others; brokers allow 6 s and
+    /// more by default (`group.min.session.timeout.ms`). devkafka makes every rebalance but a group's first last for
+    /// this long less one second.
     public var sessionTimeout: Duration
 
     public init(
-      group: String? = nil, commitInterval: Duration = .seconds(1), sessionTimeout: Duration = .seconds(10)
+      group: String? = nil, commitInterval: Duration = .seconds(1), sessionTimeout: Duration = .seconds(6)
     ) {
       self.group = group
       self.commitInterval = commitInterval
