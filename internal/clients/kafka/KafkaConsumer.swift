@@ -41,9 +41,10 @@ public final class KafkaConsumer: Sendable {
         .standard("partition.assignment.strategy", "cooperative-sticky"),
         // A new group starts with what came before it.
         .standard("auto.offset.reset", "earliest"),
-        // Memory: librdkafka would prefetch 64 MiB and 100,000 messages a partition.
+        // Memory: librdkafka would prefetch 64 MiB. The limit is on bytes alone: a partition that reaches
+        // queued.min.messages is left alone for a second, and 5,000 there made a backlog 3 times slower to read.
         .standard("queued.max.messages.kbytes", 8_192),
-        .standard("queued.min.messages", 5_000),
+        .standard("queued.min.messages", 100_000),
         // devkafka answers an empty fetch only when this is over, even if a message comes meanwhile.
         .standard("fetch.wait.max.ms", 100),
       ]
