@@ -134,7 +134,7 @@ let package = Package(
     unit("Redis", ["Errs", "Runtime"]),
     unit("Protobuf"),
     unit("Messages", ["Protobuf"]),
-    unit("GRPC", ["Errs", "HTTP2", "Messages", "Protobuf", "Runtime"]),
+    unit("GRPC", ["Errs", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
     unit("ConsumerApp", ["Payments", "Runtime"]),
     .testTarget(
       name: "IntegrationTests",
