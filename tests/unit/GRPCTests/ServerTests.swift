@@ -11,10 +11,12 @@ import Testing
 
 /// A server of ours on a free port, driven by our client; foreign clients are for the end-to-end tests.
 struct ServerTests {
+  private static let decode: @Sendable ([UInt8]) throws -> [UInt8] = { $0 }
+  private static let encode: @Sendable ([UInt8]) -> [UInt8] = { $0 }
+  private static let refuse: @Sendable ([UInt8]) throws -> [UInt8] = { _ in throw Secret() }
+
   private static let echo: [MethodDefinition] = {
-    let decode: @Sendable ([UInt8]) throws -> [UInt8] = { $0 }
-    let encode: @Sendable ([UInt8]) -> [UInt8] = { $0 }
-    return [
+    [
       .unaryInline("/echo.Echo/Inline", decode: decode, encode: encode) { request, _ in request },
       .unary("/echo.Echo/Task", decode: decode, encode: encode) { request, _ in
         await Task.yield()
@@ -27,7 +29,7 @@ struct ServerTests {
         context.setTrailers(trailers)
         return Array(context.peer.utf8)
       },
-      .unary("/echo.Echo/Unparseable", decode: { _ in throw Secret() }, encode: encode) { request, _ in request },
+      .unary("/echo.Echo/Unparseable", decode: refuse, encode: encode) { request, _ in request },
       .unary("/echo.Echo/Refuse", decode: decode, encode: encode) { (_, _) -> [UInt8] in
         throw GRPCStatus(
           .failedPrecondition, "naïve 100%\n", reason: "TEST", domain: "echo", field: ("a", "wrong"))
@@ -52,12 +54,12 @@ struct ServerTests {
 
   private func withServer<Result>(
     _ more: [MethodDefinition] = [], interceptors: [any ServerInterceptor] = [], health: HealthService? = nil,
-    configure: (inout GRPCServerConfiguration) -> Void = { _ in },
+    limits: (inout GRPCServerConfiguration) -> Void = { _ in },
     _ body: (GRPCServer, GRPCClient, MetricsRegistry) throws -> Result
   ) throws -> Result {
     let metrics = MetricsRegistry()
     var configuration = GRPCServerConfiguration(address: HTTP2Address(host: "127.0.0.1", port: 0))
-    configure(&configuration)
+    limits(&configuration)
     let services = [ServiceDefinition("echo.Echo", Self.echo + more)] + (health.map { [$0.definition] } ?? [])
     let server = try GRPCServer(
       configuration: configuration, services: services, interceptors: interceptors, logger: Self.quiet,
@@ -89,7 +91,7 @@ struct ServerTests {
   }
 
   @Test func aRequestOverTheLimitIsRefusedAndTheConnectionGoesOn() throws {
-    try withServer(configure: { $0.maxRequestSize = 1_000 }) { (_, client, _) throws in
+    try withServer(limits: { $0.maxRequestSize = 1_000 }) { (_, client, _) throws in
       let failure = status { () throws(GRPCStatus) in
         _ = try client.unary("/echo.Echo/Task", [UInt8](repeating: 3, count: 1_001))
       }
@@ -164,7 +166,7 @@ struct ServerTests {
   @Test func aWriterWaitsForASlowReader() throws {
     let written = Atomic(0)
     let endless = MethodDefinition.serverStreaming(
-      "/echo.Echo/Endless", decode: { $0 }, encode: { $0 }
+      "/echo.Echo/Endless", decode: Self.decode, encode: Self.encode
     ) { (_: [UInt8], _, writer: ResponseWriter<[UInt8]>) in
       let block = [UInt8](repeating: 1, count: 32 << 10)
       while true {
@@ -194,7 +196,7 @@ struct ServerTests {
   @Test func aDeadlineCancelsTheHandler() throws {
     let cancelled = WakeSignal()
     let heard = WakeSignal()
-    let sleepy = MethodDefinition.unary("/echo.Echo/Sleep", decode: { $0 }, encode: { $0 }) {
+    let sleepy = MethodDefinition.unary("/echo.Echo/Sleep", decode: Self.decode, encode: Self.encode) {
       (request: [UInt8], context) -> [UInt8] in
       context.onCancel { heard.notify() }
       do { try await Task.sleep(for: .seconds(60)) } catch {
@@ -216,7 +218,7 @@ struct ServerTests {
 
   @Test func shutdownLetsCallsEndAndThenCancelsThem() throws {
     let started = WakeSignal()
-    let hang = MethodDefinition.unary("/echo.Echo/Hang", decode: { $0 }, encode: { $0 }) {
+    let hang = MethodDefinition.unary("/echo.Echo/Hang", decode: Self.decode, encode: Self.encode) {
       (request: [UInt8], _) -> [UInt8] in
       started.notify()
       try await Task.sleep(for: request.isEmpty ? .seconds(60) : .milliseconds(300))
@@ -291,12 +293,12 @@ struct ServerTests {
   }
 
   @Test func callsAtOnceAreBounded() throws {
-    let hang = MethodDefinition.unary("/echo.Echo/Hang", decode: { $0 }, encode: { $0 }) {
+    let hang = MethodDefinition.unary("/echo.Echo/Hang", decode: Self.decode, encode: Self.encode) {
       (request: [UInt8], _) -> [UInt8] in
       try await Task.sleep(for: .seconds(60))
       return request
     }
-    try withServer([hang], configure: { $0.maxConcurrentCalls = 0 }) { (_, client, _) throws in
+    try withServer([hang], limits: { $0.maxConcurrentCalls = 0 }) { (_, client, _) throws in
       let refused = status { () throws(GRPCStatus) in _ = try client.unary("/echo.Echo/Hang", []) }
       #expect(refused.code == .resourceExhausted)
     }
