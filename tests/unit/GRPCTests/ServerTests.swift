@@ -54,12 +54,13 @@ struct ServerTests {
 
   private func withServer<Result>(
     _ more: [MethodDefinition] = [], interceptors: [any ServerInterceptor] = [], health: HealthService? = nil,
-    limits: (inout GRPCServerConfiguration) -> Void = { _ in },
+    maxRequestSize: Int = 4 << 20, maxConcurrentCalls: Int = 100,
     _ body: (GRPCServer, GRPCClient, MetricsRegistry) throws -> Result
   ) throws -> Result {
     let metrics = MetricsRegistry()
     var configuration = GRPCServerConfiguration(address: HTTP2Address(host: "127.0.0.1", port: 0))
-    limits(&configuration)
+    configuration.maxRequestSize = maxRequestSize
+    configuration.maxConcurrentCalls = maxConcurrentCalls
     let services = [ServiceDefinition("echo.Echo", Self.echo + more)] + (health.map { [$0.definition] } ?? [])
     let server = try GRPCServer(
       configuration: configuration, services: services, interceptors: interceptors, logger: Self.quiet,
@@ -91,7 +92,7 @@ struct ServerTests {
   }
 
   @Test func aRequestOverTheLimitIsRefusedAndTheConnectionGoesOn() throws {
-    try withServer(limits: { $0.maxRequestSize = 1_000 }) { (_, client, _) throws in
+    try withServer(maxRequestSize: 1_000) { (_, client, _) throws in
       let failure = status { () throws(GRPCStatus) in
         _ = try client.unary("/echo.Echo/Task", [UInt8](repeating: 3, count: 1_001))
       }
@@ -298,7 +299,7 @@ struct ServerTests {
       try await Task.sleep(for: .seconds(60))
       return request
     }
-    try withServer([hang], limits: { $0.maxConcurrentCalls = 0 }) { (_, client, _) throws in
+    try withServer([hang], maxConcurrentCalls: 0) { (_, client, _) throws in
       let refused = status { () throws(GRPCStatus) in _ = try client.unary("/echo.Echo/Hang", []) }
       #expect(refused.code == .resourceExhausted)
     }
