@@ -17,7 +17,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     /// The request of a call that takes one, until the client ends its side.
     var kept: [UInt8] = []
     /// Messages that wait for a streaming handler; flow control bounds them.
-    var queue: [[UInt8]] = []
+    var queue = MessageQueue()
     var hasEnded = false
     var reader: ServerCall.ReadWaiter?
     var writers: [ServerCall.WriteWaiter] = []
@@ -306,7 +306,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     held -= calls[slot].held
     calls[slot].held = 0
     calls[slot].kept = []
-    calls[slot].queue = []
+    if !calls[slot].queue.isEmpty { calls[slot].queue = MessageQueue() }
     calls[slot].deframer = MessageDeframer(limit: 0)
     let task = calls[slot].task
     let reader = calls[slot].reader

@@ -74,6 +74,13 @@ final class ServerLoop: @unchecked Sendable {
     logger.debug("connection closed", ["peer": .string(connection.peer), "reason": .string(reason)])
   }
 
+  /// Closes what nothing else has ended, whether or not its peer has read the last frames.
+  func closeAll() {
+    loop.execute { [self] in
+      for connection in connections.values { connection.http2?.closeNow("shut down") }
+    }
+  }
+
   /// Stops accepting and lets every connection drain.
   func drain() {
     loop.execute { [self] in

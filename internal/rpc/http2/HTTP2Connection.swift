@@ -112,7 +112,14 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   // MARK: Readiness, turns, time
 
   public func handle(_ readiness: Readiness) {
-    if case .lingering(let reason) = ending { return discard(reason) }
+    switch ending {
+    case .closed: return
+    case .lingering(let reason), .afterFlush(let reason):
+      // Nothing the peer says matters any more.
+      if readiness.contains(.writable) { markDirty() }
+      return discard(reason)
+    case .none: break
+    }
     if readiness.contains(.writable) { markDirty() }
     guard readiness.contains(.readable) || !readiness.isDisjoint(with: .broken) else { return }
     switch transport.read(scratch.incoming) {
@@ -328,6 +335,9 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     timer = loop.schedule(at: loop.now + Self.lingerTime, self)
     if let source { loop.update(source, interest: .readable) }
   }
+
+  /// Closes the connection without telling the peer. Not to be called from a delegate's methods: use `terminate` there.
+  public func closeNow(_ reason: String) { finish(reason) }
 
   /// Closes everything at once. Never called from inside an nghttp2 callback.
   func finish(_ reason: String) {
