@@ -1,3 +1,5 @@
+// Depending on the order of compilation `timespec` is taken from CLinux, whose <sys/epoll.h> has it too.
+internal import CLinux
 internal import Glibc
 
 /// A moment in UTC with microsecond resolution, as PostgreSQL's `timestamptz` has it.
