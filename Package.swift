@@ -137,7 +137,7 @@ let package = Package(
     unit("Redis", ["Errs", "Logger", "Runtime"]),
     unit("Protobuf"),
     unit("Messages", ["Protobuf"], exclude: ["golden"]),
-    unit("GRPC", ["Errs", "HTTP2", "Messages", "Protobuf", "Runtime"]),
+    unit("GRPC", ["Errs", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
     unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
     .testTarget(
       name: "IntegrationTests",
