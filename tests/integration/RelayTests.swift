@@ -8,21 +8,17 @@ import Runtime
 import Testing
 
 /// A broker in memory: it keeps what was published, in order, and answers as it is told to.
-final class MemoryBroker: EventPublisher {
+final class MemoryBroker: Sendable {
   private struct State {
     var topic: [OutboundMessage] = []
     var refused: Set<String> = []
     var isDown = false
-    var handler: @Sendable ([PublishOutcome]) -> Void = { _ in }
   }
   private let state = Monitor(State())
 
-  func start(_ handler: @escaping @Sendable ([PublishOutcome]) -> Void) { state.update { $0.handler = handler } }
-  func purge() {}
-
-  func publish(_ messages: [OutboundMessage]) {
-    let (outcomes, handler) = state.update { state in
-      let outcomes = messages.map { message in
+  fileprivate func take(_ messages: [OutboundMessage]) -> [PublishOutcome] {
+    state.update { state in
+      messages.map { message in
         if state.isDown { return PublishOutcome(token: message.token, result: .transient("down")) }
         if state.refused.contains(message.key) {
           return PublishOutcome(token: message.token, result: .permanent("refused", isCertain: true))
@@ -30,15 +26,25 @@ final class MemoryBroker: EventPublisher {
         state.topic.append(message)
         return PublishOutcome(token: message.token, result: .acknowledged)
       }
-      return (outcomes, state.handler)
     }
-    handler(outcomes)
   }
 
   var topic: [OutboundMessage] { state.withLock { $0.topic } }
   var keys: [String] { topic.map(\.key) }
   func refuse(_ keys: Set<String>) { state.update { $0.refused = keys } }
   func setDown(_ isDown: Bool) { state.update { $0.isDown = isDown } }
+}
+
+/// One relay's producer to it.
+final class MemoryPublisher: EventPublisher {
+  private let broker: MemoryBroker
+  private let handler = Monitor<@Sendable ([PublishOutcome]) -> Void>({ _ in })
+
+  init(_ broker: MemoryBroker) { self.broker = broker }
+
+  func start(_ handler: @escaping @Sendable ([PublishOutcome]) -> Void) { self.handler.update { $0 = handler } }
+  func publish(_ messages: [OutboundMessage]) { handler.withLock { $0 }(broker.take(messages)) }
+  func purge() {}
 }
 
 @Suite("Relay", .needsDatabase)
@@ -65,7 +71,7 @@ struct RelayTests {
     let relay = Relay(
       configuration: try RelayConfiguration(
         owner: name, reserve: .seconds(2), window: window, pollInterval: .milliseconds(50)),
-      pool: pool, publisher: broker, logger: TestDatabase.quiet, metrics: metrics)
+      pool: pool, publisher: MemoryPublisher(broker), logger: TestDatabase.quiet, metrics: metrics)
     relay.start()
     return Running(relay: relay, pool: pool, metrics: metrics)
   }
