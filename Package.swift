@@ -138,7 +138,7 @@ let package = Package(
     unit("Protobuf"),
     unit("Messages", ["Protobuf"], exclude: ["golden"]),
     unit("GRPC", ["Errs", "HTTP2", "Messages", "Protobuf", "Runtime"]),
-    unit("ConsumerApp", ["Payments", "Runtime"]),
+    unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [

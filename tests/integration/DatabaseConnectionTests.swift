@@ -270,6 +270,17 @@ struct DatabaseConnectionTests {
       #expect(try connection.run(Command(Self.statement, [.int64(Int64(value))])).only.int(0) == value + 1)
     }
     try connection.run([.begin, Command(Self.statement, [.int64(1)]), .commit])
+    // Neither a command that must come first nor the rollback of a failed transaction is disturbed by it.
+    try TestDatabase.withSchema { schema in
+      try connection.script("CREATE TABLE \(schema).t ()")
+      try connection.run(Command(Statement("VACUUM \(schema).t")))
+    }
+    let error = try #require(throws: DatabaseError.self) {
+      try connection.transaction { connection throws(DatabaseError) in
+        try connection.run(Command(Statement("SELECT 1/0")))
+      }
+    }
+    #expect(error.sqlState == "22012" && connection.isUsable && !connection.isInTransaction)
   }
 
   @Test func scriptsRunSeveralStatementsAsOne() throws {

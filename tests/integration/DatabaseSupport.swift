@@ -7,6 +7,8 @@ import Testing
 /// The PostgreSQL that integration tests use, from `TEST_DB_DSN`; its user may create schemas and databases.
 enum TestDatabase {
   static let dsn = ProcessInfo.processInfo.environment["TEST_DB_DSN"]
+  /// A PgBouncer in transaction mode in front of it.
+  static let poolerDSN = ProcessInfo.processInfo.environment["TEST_PGBOUNCER_DSN"]
 
   static let quiet = Logger(label: "test", level: .error)
 

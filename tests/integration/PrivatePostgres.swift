@@ -1,16 +1,20 @@
+import Database
 import Foundation
+import Runtime
 import Testing
 
 /// A PostgreSQL of the test's own, for tests that stop it; nothing else may use it.
 final class PrivatePostgres: Sendable {
   private struct Failure: Error {
     let command: String
-    let output: String
+    let status: Int32
   }
 
   let dsn: String
   private let directory: String
   private let binaries: String
+  private let port: UInt16
+  private let server = Monitor<Process?>(nil)
 
   /// Starts a server on a free loopback port; nil where no server is installed.
   static func start() throws -> PrivatePostgres? {
@@ -23,38 +27,55 @@ final class PrivatePostgres: Sendable {
   private init(binaries: String) throws {
     self.binaries = binaries
     directory = "/tmp/paysaga-pg-\(UUID().uuidString)"
-    let port = TCPForwarder.freePort()
+    port = TCPForwarder.freePort()
     dsn = "postgres://postgres@127.0.0.1:\(port)/postgres?sslmode=disable"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    if getuid() == 0 { try Self.run("/bin/chown", ["postgres:postgres", directory]) }
-    try asServerUser("initdb", ["-D", "\(directory)/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"])
-    try asServerUser(
-      "pg_ctl",
-      [
-        "start", "-w", "-D", "\(directory)/data", "-l", "\(directory)/log", "-o",
-        "-p \(port) -c listen_addresses=127.0.0.1 -c unix_socket_directories=''",
-      ])
+    if getuid() == 0 { try Self.finish(Self.spawn("/bin/chown", ["postgres:postgres", directory])) }
+    try Self.finish(
+      asServerUser("initdb", ["-D", "\(directory)/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]))
+    try launch()
   }
 
-  /// Kills all server processes without a checkpoint, as a crash would, and starts them again.
+  /// Starts the server as a child of the test, so that its end is seen, and waits until it takes connections.
+  private func launch() throws {
+    let process = try asServerUser(
+      "postgres",
+      [
+        "-D", "\(directory)/data", "-p", "\(port)", "-c", "listen_addresses=127.0.0.1", "-c",
+        "unix_socket_directories=",
+      ])
+    server.update { $0 = process }
+    let reconnecting = ReconnectingConnection(
+      configuration: try DatabaseConfiguration(dsn: dsn, applicationName: "paysaga-tests"), logger: TestDatabase.quiet)
+    _ = try reconnecting.connected(until: .now() + .seconds(30))
+    reconnecting.disconnect()
+  }
+
+  /// Ends all server processes without a checkpoint (SIGQUIT, "immediate shutdown"), and starts the server again.
   func restartImmediately() throws {
-    try asServerUser(
-      "pg_ctl", ["restart", "-w", "-m", "immediate", "-D", "\(directory)/data", "-l", "\(directory)/log"])
+    end()
+    try launch()
   }
 
   func stop() {
-    try? asServerUser("pg_ctl", ["stop", "-w", "-m", "immediate", "-D", "\(directory)/data"])
+    end()
     try? FileManager.default.removeItem(atPath: directory)
   }
 
-  /// PostgreSQL refuses to run as root.
-  private func asServerUser(_ tool: String, _ arguments: [String]) throws {
-    let command = ["\(binaries)/\(tool)"] + arguments
-    guard getuid() == 0 else { return try Self.run(command[0], arguments) }
-    try Self.run("/usr/bin/setpriv", ["--reuid=postgres", "--regid=postgres", "--clear-groups"] + command)
+  private func end() {
+    guard let process = server.withLock({ $0 }) else { return }
+    kill(process.processIdentifier, SIGQUIT)
+    process.waitUntilExit()
   }
 
-  private static func run(_ path: String, _ arguments: [String]) throws {
+  /// PostgreSQL refuses to run as root.
+  private func asServerUser(_ tool: String, _ arguments: [String]) throws -> Process {
+    let command = ["\(binaries)/\(tool)"] + arguments
+    guard getuid() == 0 else { return try Self.spawn(command[0], arguments) }
+    return try Self.spawn("/usr/bin/setpriv", ["--reuid=postgres", "--regid=postgres", "--clear-groups"] + command)
+  }
+
+  private static func spawn(_ path: String, _ arguments: [String]) throws -> Process {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments
@@ -62,9 +83,13 @@ final class PrivatePostgres: Sendable {
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
+    return process
+  }
+
+  private static func finish(_ process: Process) throws {
     process.waitUntilExit()
     if process.terminationStatus != 0 {
-      throw Failure(command: "\(path) \(arguments)", output: "exit \(process.terminationStatus)")
+      throw Failure(command: "\(process.arguments ?? [])", status: process.terminationStatus)
     }
   }
 }

@@ -85,7 +85,7 @@ final class InventoryConsumer: Sendable {
     while !context.stop.isStopped {
       do throws(KafkaError) {
         // Opened ahead of need, so that readiness tells of the database while no message comes.
-        isDatabaseUp.store((try? connection.connected(until: .now())) != nil, ordering: .relaxed)
+        isDatabaseUp.store((try? connection.connected(until: .now() + .seconds(1))) != nil, ordering: .relaxed)
         let messages = try consumer.poll(max: context.settings.consumer.batch, until: .now() + Self.pollWait)
         if !messages.isEmpty { process(messages, connection, filter) }
         metrics.observe(lag: (try? consumer.lag()) ?? [])

@@ -9,7 +9,7 @@ extension Connection {
 
   func exchange(_ commands: [Command], until deadline: Instant) throws(DatabaseError) -> [Rows] {
     var exchange = Exchange(commands, wasInTransaction: isInTransaction)
-    if plansAreDue() { try sendDiscardPlans(&exchange) }
+    if !exchange.wasInTransaction, plansAreDue() { try sendDiscardPlans(&exchange) }
     while true {
       let isBackedUp = try sendMore(&exchange)
       try readAnswers(&exchange)
@@ -17,12 +17,14 @@ extension Connection {
       switch handle.wait(toWrite: isBackedUp, until: deadline) {
       case .timedOut:
         throw lost(exchange, DatabaseError(.connectionLost, "the database gave no answer in time"))
+      case .ready where Instant.now() >= deadline:
+        throw lost(exchange, DatabaseError(.connectionLost, "the database did not finish answering in time"))
       case .ready, .stopped: break
       }
       if !handle.consumeInput() {
         // What had arrived before the end is still to be read: it may hold the server's reason, or the answers.
         try readAnswers(&exchange)
-        if exchange.isComplete || exchange.isCommittedInFull { break }
+        if exchange.isComplete { break }
         throw lost(exchange, DatabaseError(.connectionLost, handle.lastMessage))
       }
     }
@@ -58,9 +60,12 @@ extension Connection {
     return isDone
   }
 
+  /// With a Sync of its own, because commands such as VACUUM and DETACH CONCURRENTLY must be the first of theirs.
   private func sendDiscardPlans(_ exchange: inout Exchange) throws(DatabaseError) {
     try check(PQsendQueryParams(handle.pointer, "DISCARD PLANS", 0, nil, nil, nil, nil, 1), exchange)
     exchange.steps.append(.discardPlans)
+    try check(PQpipelineSync(handle.pointer), exchange)
+    exchange.steps.append(.sync)
   }
 
   /// Sends the next command, its preparation first when that is due.

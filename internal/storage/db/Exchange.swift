@@ -33,11 +33,6 @@ struct Exchange {
 
   var isComplete: Bool { syncSent && answeredSteps == steps.count }
 
-  /// The answers are all here and the last one confirmed a COMMIT, so that the loss of what follows changes nothing.
-  var isCommittedInFull: Bool {
-    failure == nil && answers.count == commands.count && commands.last?.statement.effect == .commits
-  }
-
   /// The error to throw when the connection was lost because of `reason`.
   func loss(_ reason: DatabaseError, farewell: Bool) -> DatabaseError {
     let verdict = LossVerdict(

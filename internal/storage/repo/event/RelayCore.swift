@@ -190,8 +190,11 @@ struct RelayCore {
     openRead = nil
     // Everything up to the noted id is visible to this read when all who might have drawn one have ended.
     var settledID: Int64 = 0
-    if let note, report.snapshot.xmin >= note.xmax { settledID = note.lastID }
-    if note == nil || settledID > 0 { note = Note(lastID: report.lastID, xmax: report.snapshot.xmax) }
+    let isNoteSettled = note.map { report.snapshot.xmin >= $0.xmax } ?? true
+    if isNoteSettled {
+      settledID = note?.lastID ?? 0
+      note = Note(lastID: report.lastID, xmax: report.snapshot.xmax)
+    }
 
     var taken: [Int16: ReadProgress] = [:]
     for asked in request.shards where shards[asked.shard]?.epoch == asked.epoch {

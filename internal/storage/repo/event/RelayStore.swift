@@ -151,8 +151,10 @@ extension RelayStore {
             WHERE owner <> $1::text AND reserved_to > clock_timestamp())
     """)
 
-  /// Taken before `snapshot`: whoever drew an id up to here had a transaction id by then.
-  private static let lastID = Statement("SELECT last_value FROM event_id_seq")
+  /// Taken before `snapshot`: whoever drew an id up to here had a transaction id by then. A sequence that was never
+  /// used already shows its first value.
+  private static let lastID = Statement(
+    "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM event_id_seq")
 
   private static let snapshot = Statement(
     """

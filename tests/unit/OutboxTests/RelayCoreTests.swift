@@ -1,0 +1,295 @@
+import Runtime
+import Testing
+
+@testable import Outbox
+
+@Suite struct RelayCoreTests {
+  @Test func anEventGoesFromWaitToDone() {
+    var relay = RelayHarness()
+    relay.own([0, 1, 2, 3])
+    #expect(relay.core.ownsAllShards)
+    #expect(relay.reads.last?.shards.map(\.floor) == [0, 0, 0, 0])
+    relay.answerRead([RelayHarness.event(1, key: "a")])
+    #expect(relay.published.map(\.event.id) == [1])
+    relay.answer(relay.published[0])
+    #expect(relay.completions.last?.items.map(\.id) == [1])
+    #expect(relay.completions.last?.leases == [ShardEpoch(shard: 0, epoch: 1)])
+    #expect(relay.completions.last?.isDead == false)
+    relay.finishCompletion()
+    #expect(relay.core.window.isEmpty)
+  }
+
+  @Test func ofAKeyOneEventIsUnderWayAndTheOthersFollowInOrder() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([1, 2, 3].map { RelayHarness.event($0, key: "a") } + [RelayHarness.event(4, key: "b")])
+    #expect(relay.published.map(\.event.id) == [1, 4])
+    relay.answer(relay.published[0])
+    #expect(relay.published.map(\.event.id) == [1, 4, 2])
+    relay.answer(relay.published[2])
+    #expect(relay.published.map(\.event.id) == [1, 4, 2, 3])
+  }
+
+  @Test func aFailureHoldsItsKeyAndNoOther() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "a"), RelayHarness.event(3, key: "b")])
+    relay.answer(relay.published[0], .transient("timed out"))
+    relay.answer(relay.published[1])
+    #expect(relay.published.map(\.event.id) == [1, 3])
+    relay.advance(.milliseconds(249))
+    #expect(relay.published.count == 2)
+    relay.advance(.milliseconds(1))
+    #expect(relay.published.map(\.event.id) == [1, 3, 1])
+    relay.answer(relay.published[2])
+    #expect(relay.published.map(\.event.id) == [1, 3, 1, 2])
+  }
+
+  @Test func aRefusalInCompanyIsTriedAloneBeforeItIsDead() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([1, 2, 3].map { RelayHarness.event($0, key: "k\($0)") } + [RelayHarness.event(4, key: "k1")])
+    relay.answer(relay.published[0], .permanent("too large", isCertain: false))
+    #expect(relay.published.count == 3)
+    relay.answer(relay.published[1], .permanent("too large", isCertain: false))
+    // The third is still under way: nothing goes out beside it.
+    #expect(relay.published.count == 3)
+    relay.answer(relay.published[2])
+    #expect(relay.published.map(\.event.id) == [1, 2, 3, 1])
+    relay.answer(relay.published[3], .permanent("too large", isCertain: false))
+    relay.finishCompletion()
+    // It is dead now, and the other suspect has its turn alone; it was innocent.
+    #expect(relay.completions.contains { $0.isDead && $0.items.map(\.id) == [1] && $0.items[0].refusal == "too large" })
+    #expect(relay.published.map(\.event.id) == [1, 2, 3, 1, 2])
+    relay.answer(relay.published[4])
+    relay.finishCompletion()
+    relay.finishCompletion()
+    // The dead event's successor left memory with it.
+    #expect(!relay.published.contains { $0.event.id == 4 })
+    #expect(relay.core.window.isEmpty)
+  }
+
+  @Test func aCertainRefusalIsDeadAtOnce() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "b")])
+    relay.answer(relay.published[0], .permanent("too large", isCertain: true))
+    #expect(relay.completions.last?.isDead == true)
+  }
+
+  @Test func nothingIsPublishedThatTheLeaseMayNotOutlast() {
+    var relay = RelayHarness()
+    relay.own([0])
+    // 27 s are left of the lease here; after 17 s a delivery of up to 10 s could end after it.
+    relay.now = relay.now + .seconds(17)
+    relay.answerRead([RelayHarness.event(1, key: "a")])
+    #expect(relay.published.isEmpty)
+    var report = LeaseReport(shardCount: 4)
+    report.renewed = [ShardEpoch(shard: 0, epoch: 1)]
+    relay.send(.leases(report, sentAt: relay.now))
+    #expect(relay.published.map(\.event.id) == [1])
+  }
+
+  @Test func aLeaseThatRanOutIsForgottenWithItsEvents() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(1, key: "a")])
+    relay.advance(.seconds(27))
+    #expect(relay.core.shards.isEmpty)
+    #expect(relay.core.window.isEmpty)
+    #expect(relay.purges == 1)
+    // Its report comes late, and completes nothing.
+    relay.answer(relay.published[0])
+    #expect(relay.completions.isEmpty)
+  }
+
+  @Test func theDeadlineCountsFromBeforeTheRequest() {
+    var relay = RelayHarness()
+    relay.send(.tick)
+    let sent = relay.now
+    relay.now = relay.now + .seconds(5)
+    var report = LeaseReport(shardCount: 4)
+    report.claimed = [ShardEpoch(shard: 0, epoch: 1)]
+    relay.send(.leases(report, sentAt: sent))
+    #expect(relay.core.shards[0]?.deadline == sent + .seconds(27))
+  }
+
+  @Test func aFencedShardIsLost() {
+    var relay = RelayHarness()
+    relay.own([0, 1])
+    relay.answerRead([RelayHarness.event(1, key: "a", shard: 0), RelayHarness.event(2, key: "b", shard: 1)])
+    relay.answer(relay.published[0])
+    relay.answer(relay.published[1])
+    let first = relay.completions[0]
+    relay.send(.completed(first, CompletionReport(moved: [:])))
+    #expect(relay.core.shards[0] == nil)
+    #expect(relay.core.shards[1] != nil)
+    #expect(relay.purges == 1)
+  }
+
+  @Test func aReadThatFindsAShardGoneLosesIt() {
+    var relay = RelayHarness()
+    relay.own([0, 1])
+    relay.answerRead([], held: [1])
+    #expect(Set(relay.core.shards.keys) == [1])
+    #expect(relay.purges == 1)
+  }
+
+  @Test func aCompletionOfUnknownFateIsAskedAgain() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(1, key: "a")])
+    relay.answer(relay.published[0])
+    relay.send(.completionFailed(relay.completions[0]))
+    relay.advance(.milliseconds(250))
+    #expect(relay.completions.count == 2)
+    #expect(relay.completions[0] == relay.completions[1])
+    // It had happened: no row moves now, and the lease holds.
+    relay.send(.completed(relay.completions[1], CompletionReport(moved: [0: 0])))
+    #expect(relay.core.window.isEmpty)
+  }
+
+  // MARK: - The floor
+
+  @Test func theFloorMovesOnlyToWhatCanNoLongerAppear() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(5, key: "a")], lastID: 9, xmin: 50, xmax: 60)
+    relay.send(.wake)
+    // Id 9 was drawn by a transaction below 60, which may still run: nothing is known to be final.
+    #expect(relay.reads.last?.shards[0].floor == 0)
+    relay.answerRead([], lastID: 20, xmin: 59, xmax: 80)
+    relay.send(.wake)
+    #expect(relay.reads.last?.shards[0].floor == 0)
+    relay.answerRead([], lastID: 30, xmin: 60, xmax: 90)
+    relay.send(.wake)
+    #expect(relay.reads.last?.shards[0].floor == 9)
+  }
+
+  @Test func aLateCommitBelowTheHighestIDIsRead() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(7, key: "b")], lastID: 7, xmin: 50, xmax: 52)
+    relay.send(.wake)
+    // The transaction that drew 6 commits only now.
+    relay.answerRead([RelayHarness.event(6, key: "a"), RelayHarness.event(7, key: "b")], lastID: 7, xmin: 52, xmax: 53)
+    #expect(relay.published.map(\.event.id) == [7, 6])
+  }
+
+  @Test func aCutReadRaisesTheFloorToWhatItSawOnly() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([], lastID: 500, xmin: 50, xmax: 50)
+    relay.send(.wake)
+    let limit = relay.reads[1].shards[0].limit
+    let events = (1...Int64(limit)).map { RelayHarness.event($0, key: "k\($0)") }
+    relay.answerRead(events, lastID: 500, xmin: 50, xmax: 50)
+    // There is more, so it reads on at once, above what it holds.
+    #expect(relay.reads.count == 3)
+    #expect(relay.reads[2].shards[0].floor == Int64(limit))
+  }
+
+  @Test func aRescanForgetsTheFloorEvenWhileAReadIsUnderWay() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([], lastID: 9, xmin: 50, xmax: 50)
+    relay.send(.wake)
+    relay.answerRead([], lastID: 9, xmin: 50, xmax: 50)
+    relay.send(.wake)
+    #expect(relay.reads.last?.shards[0].floor == 9)
+    relay.send(.rescan)
+    relay.answerRead([], lastID: 12, xmin: 50, xmax: 50)
+    #expect(relay.reads.last?.shards[0].floor == 0)
+  }
+
+  @Test func theFloorIsForgottenEveryHalfMinute() {
+    var relay = RelayHarness()
+    relay.own([0])
+    for _ in 0..<2 {
+      relay.answerRead([], lastID: 9, xmin: 50, xmax: 50)
+      relay.send(.wake)
+    }
+    relay.answerRead([], lastID: 9, xmin: 50, xmax: 50)
+    #expect(relay.core.shards[0]?.floor == 9)
+    var report = LeaseReport(shardCount: 4)
+    report.renewed = [ShardEpoch(shard: 0, epoch: 1)]
+    relay.now = relay.now + .seconds(15)
+    relay.send(.leases(report, sentAt: relay.now))
+    relay.answerRead([], lastID: 9, xmin: 50, xmax: 50)
+    relay.advance(.seconds(15))
+    #expect(relay.reads.last?.shards[0].floor == 0)
+  }
+
+  @Test func theWindowIsNeverOverfilled() {
+    var relay = RelayHarness()
+    relay.own([0])
+    for batch in 0..<10 {
+      let start = Int64(batch * 60 + 1)
+      relay.answerRead(
+        (start..<start + 60).map { RelayHarness.event($0, key: "k\($0)") }, lastID: start + 60, xmin: 50, xmax: 50)
+      relay.advance(.seconds(1))
+      #expect(relay.core.window.eventCount <= RelayHarness.rules.window)
+    }
+  }
+
+  // MARK: - Sharing and stopping
+
+  @Test func whatIsAboveTheFairShareIsDrainedAndGivenAway() {
+    var relay = RelayHarness()
+    relay.own([0, 1, 2, 3])
+    relay.answerRead([RelayHarness.event(1, key: "a", shard: 3)])
+    var report = LeaseReport(shardCount: 4)
+    report.liveRelays = 2
+    relay.advance(.seconds(1))
+    relay.answerRead([])
+    relay.send(.leases(report, sentAt: relay.now))
+    relay.advance(.seconds(1))
+    // Shard 3 still has an event under way.
+    #expect(relay.leaseRequests.last?.release == [ShardEpoch(shard: 2, epoch: 1)])
+    relay.answerRead([])
+    relay.send(.leases(report, sentAt: relay.now))
+    relay.answer(relay.published[0])
+    relay.finishCompletion()
+    relay.advance(.seconds(1))
+    #expect(relay.leaseRequests.last?.release == [ShardEpoch(shard: 3, epoch: 1)])
+    #expect(Set(relay.core.shards.keys) == [0, 1])
+  }
+
+  @Test func stoppingFinishesWhatIsUnderWayAndGivesTheLeasesBack() {
+    var relay = RelayHarness()
+    relay.own([0, 1])
+    relay.answerRead([RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "a")])
+    relay.send(.stop)
+    #expect(relay.releases.isEmpty)
+    relay.answer(relay.published[0])
+    relay.finishCompletion()
+    #expect(relay.published.map(\.event.id) == [1])
+    #expect(relay.releases == [[ShardEpoch(shard: 0, epoch: 1), ShardEpoch(shard: 1, epoch: 1)]])
+    relay.send(.released)
+    #expect(relay.isFinished)
+  }
+
+  @Test func leasesAreRenewedAfterAThirdAndShownBefore() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.advance(.seconds(1))
+    #expect(relay.leaseRequests.last?.renew == [])
+    #expect(relay.leaseRequests.last?.keeping == [ShardEpoch(shard: 0, epoch: 1)])
+    relay.send(.leases(LeaseReport(shardCount: 4), sentAt: relay.now))
+    relay.advance(.seconds(9))
+    #expect(relay.leaseRequests.last?.renew == [ShardEpoch(shard: 0, epoch: 1)])
+  }
+
+  @Test func aShardDroppedMeanwhileIsNotTakenUpByALateRenewal() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.advance(.seconds(10))
+    let sent = relay.now
+    relay.advance(.seconds(17))
+    #expect(relay.core.shards.isEmpty)
+    var report = LeaseReport(shardCount: 4)
+    report.renewed = [ShardEpoch(shard: 0, epoch: 1)]
+    relay.send(.leases(report, sentAt: sent))
+    #expect(relay.core.shards.isEmpty)
+  }
+}
