@@ -46,12 +46,12 @@ struct CommandParser: Sendable {
     let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     let known = (command?.options ?? []) + Option.global
     guard let option = known.first(where: { $0.name == parts[0] }) else { throw unknownOption(parts[0], known) }
-    guard given[option.name] == nil else { throw .usage("\(option.name) is there twice") }
     guard let placeholder = option.value else {
       guard parts.count == 1 else { throw .usage("\(option.name) takes no value") }
       given[option.name] = ""
       return
     }
+    guard given[option.name] == nil else { throw .usage("\(option.name) is there twice") }
     if parts.count == 2 {
       given[option.name] = parts[1]
     } else if let value = rest.first, !value.hasPrefix("--") {
@@ -92,7 +92,8 @@ struct CommandParser: Sendable {
     }
   }
 
-  private func unknownCommand(_ full: String, _ word: String, among names: [String], in group: String?) -> CommandError {
+  private func unknownCommand(_ full: String, _ word: String, among names: [String], in group: String?) -> CommandError
+  {
     let prefix = group.map { "\($0) " } ?? ""
     let hint = Spelling.nearest(to: word, among: names).map { "did you mean \(prefix)\($0)?" }
     return .usage("unknown command \"\(printable(full))\"; \(hint ?? "paysaga --help lists them all")")

@@ -46,6 +46,12 @@ final class Output {
     pending.removeAll(keepingCapacity: true)
   }
 
+  /// Notices that the reader went away while there is nothing to write, which no write would tell.
+  func checkReader() {
+    var poll = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+    if Glibc.poll(&poll, 1, 0) == 1, poll.revents & Int16(POLLERR) != 0 { isClosed = true }
+  }
+
   private func flushIfDue() {
     if isTerminal || pending.count >= Self.blockSize { flush() }
   }

@@ -69,6 +69,9 @@ struct PaymentsClient {
         "the server at \(address) did not answer within \(DurationText.format(timeout)); it may have done it all the "
           + "same, and doing it again is safe")
     case .unavailable: return .failure("\(said); doing it again is safe")
+    case .cancelled, .internal, .unknown, .unimplemented:
+      return .failure(
+        "the call to \(address) failed (\(said)); is it a payments-server of this version that listens there?")
     default: return .failure(said)
     }
   }

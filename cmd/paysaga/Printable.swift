@@ -5,6 +5,11 @@ func printable(_ text: String) -> String {
   return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "?" : $0 }))
 }
 
+/// A message of any origin in one line: blanks and line breaks, however many, become one blank.
+func oneLine(_ text: String) -> String {
+  printable(text.split(whereSeparator: \.isWhitespace).joined(separator: " "))
+}
+
 /// C0, DEL, C1, and the marks that turn the direction of text around.
 private func isControl(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar.value {

@@ -32,7 +32,8 @@ struct Progress: Sendable {
 
   /// The numbers alone.
   func line(at now: Instant) -> String {
-    var text = "\(done * 100 / total)% \(Self.grouped(done))/\(Self.grouped(total))  \(Self.grouped(rate(at: now))) msgs/s"
+    var text =
+      "\(done * 100 / total)% \(Self.grouped(done))/\(Self.grouped(total))  \(Self.grouped(rate(at: now))) msgs/s"
     if now - lastChange >= .seconds(3), done < total {
       text += "  waiting for the broker"
     } else if let left = remaining(at: now) {

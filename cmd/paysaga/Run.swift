@@ -21,7 +21,7 @@ func runPaysaga() -> Never {
     exit(0)
   } catch {
     let failure = explain(error)
-    notice("\(Program.cli.name): \(failure.message)")
+    notice("\(Program.cli.name): \(oneLine(failure.message))")
     exit(failure.exitStatus)
   }
 }

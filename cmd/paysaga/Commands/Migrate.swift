@@ -57,7 +57,8 @@ extension Session {
         "dirty": .bool(status.isDirty),
         "pending": .list(status.pending.map { ["version": .number($0.version), "name": .text($0.name)] }),
       ],
-      line: "version=\(status.version.map { "\($0)" } ?? "none") latest=\(status.latest) pending=\(status.pending.count)"
+      line:
+        "version=\(status.version.map { "\($0)" } ?? "none") latest=\(status.latest) pending=\(status.pending.count)"
         + (status.isDirty ? " dirty=true" : ""))
   }
 }

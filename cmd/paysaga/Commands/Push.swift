@@ -53,7 +53,9 @@ struct Push: Subcommand {
 
   private static func status(_ arguments: Arguments) throws(CommandError) -> String {
     let text = arguments.text("--status") ?? "COMPLETED"
-    let isWord = text.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+    let isWord = text.utf8.allSatisfy {
+      $0 == UInt8(ascii: "_") || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
+    }
     guard isWord, (1...32).contains(text.utf8.count) else {
       throw .usage("--status expects 1 to 32 capital letters or underscores, found \"\(printable(text))\"")
     }

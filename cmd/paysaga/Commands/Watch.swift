@@ -75,6 +75,7 @@ struct Watch: Subcommand {
   private func follow(_ consumer: KafkaConsumer, _ session: Session, until deadline: Instant) throws -> Int64 {
     var seen: Int64 = 0
     var wasConnected = false
+    var wasLost = false
     while !session.interruption.isRequested, !session.output.isClosed, Instant.now() < deadline {
       let most = Int(min(count.map { $0 - seen } ?? 1_000, 1_000))
       if most == 0 { break }
@@ -84,9 +85,12 @@ struct Watch: Subcommand {
         session.output.print(view.record, line: session.wantsJSON ? nil : view.line)
       }
       session.output.flush()
+      session.output.checkReader()
       seen += Int64(messages.count)
       let isConnected = consumer.isConnected
       if wasConnected, !isConnected { notice("no broker is reachable; waiting for one") }
+      if wasLost, isConnected { notice("a broker is back") }
+      wasLost = !isConnected && (wasConnected || wasLost)
       wasConnected = isConnected
     }
     return seen

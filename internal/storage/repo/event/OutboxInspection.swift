@@ -78,7 +78,8 @@ public struct EventSummary: Sendable, Hashable {
     }
   }
 
-  private static let columns = "id, event_id, shard, key, seq, topic, attempts, last_error, created_at, done_at, reserved_to"
+  private static let columns =
+    "id, event_id, shard, key, seq, topic, attempts, last_error, created_at, done_at, reserved_to"
 
   /// Through the index on (shard, id), so that a backlog is not read as a whole.
   private static func oldest(of table: String) -> Statement {
