@@ -163,7 +163,7 @@ public final class Relay: Sendable {
       let report: CompletionReport
       do throws(DatabaseError) {
         report = try store.complete(request, on: connection)
-      } catch  where error.sqlState == "23514" {
+      } catch where error.sqlState == "23514" {
         // No partition for today yet: make it, then the completion is asked for again.
         try OutboxPartitions.ensureDays(on: connection)
         throw error
