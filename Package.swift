@@ -140,6 +140,10 @@ let package = Package(
     unit("GRPC", ["Errs", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
     unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
     .testTarget(
+      name: "PaysagaTests",
+      dependencies: ["paysaga", "Config", "GRPC", "HTTP2", "Kafka", "Messages", "Outbox", "Payments", "Runtime"],
+      path: "tests/unit/PaysagaTests", swiftSettings: common),
+    .testTarget(
       name: "IntegrationTests",
       dependencies: [
         "Config", "ConsumerApp", "CronApp", "Database", "Errs", "Kafka", "Logger", "Metrics", "Migrator", "Outbox",
