@@ -1,5 +1,6 @@
 import Config
-import Foundation
+import FoundationEssentials
+import Glibc
 import Runtime
 
 /// Runs the command line from its words to the exit status: 0 done, 1 failed, 2 wrong words or settings.

@@ -1,5 +1,5 @@
 internal import Config
-internal import ServerApp
 internal import ProgramSupport
+internal import ServerApp
 
 runProgram(.server) { context in ServerBody(context) }

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FoundationEssentials
 
 /// A settings file: `KEY=VALUE` a line, `#` comments, single or double quotes, nothing expanded.
 struct EnvironmentFile {
@@ -18,7 +18,8 @@ struct EnvironmentFile {
     do {
       data = try Data(contentsOf: URL(fileURLWithPath: path))
     } catch {
-      throw SettingsError(.unreadableFile, "the settings file \(path) cannot be read: \(error.localizedDescription)")
+      throw SettingsError(
+        .unreadableFile, "the settings file \(path) cannot be read; is it there, and may this user read it?")
     }
     guard data.count <= Self.maximumBytes, let text = String(data: data, encoding: .utf8) else {
       throw SettingsError(

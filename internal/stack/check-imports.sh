@@ -46,7 +46,7 @@ c_libraries() { find internal/system -mindepth 1 -maxdepth 1 -type d -printf '%f
   }
   function complain(text) { print "error: " text; failed = 1 }
   BEGIN {
-    level["runtime"] = 0; level["errs"] = 1; level["monitoring"] = 1; level["config"] = 2; level["services"] = 2
+    level["runtime"] = 0; level["errs"] = 0; level["monitoring"] = 1; level["config"] = 2; level["services"] = 2
     level["storage"] = 3; level["clients"] = 3; level["rpc"] = 3; level["app"] = 4; level["cmd"] = 5
     split("Synchronization Runtime Errs Logger Metrics Tracing", list, " ")
     for (i in list) domain[list[i]] = 1

@@ -105,7 +105,8 @@ struct PaymentTransactionTests {
               for _ in 0..<40 {
                 let orders = (0..<30).map { _ in Int64.random(in: 1...60, using: &random) }
                 switch writer % 3 {
-                case 0: _ = try database.transactions.create(orders.map { try CreateCommand(orderID: $0) }, on: connection)
+                case 0:
+                  _ = try database.transactions.create(orders.map { try CreateCommand(orderID: $0) }, on: connection)
                 case 1:
                   _ = try database.transactions.settle(
                     orders.map { try SettleCommand(orderID: $0, to: .completed, reason: "") }, on: connection)
@@ -120,7 +121,9 @@ struct PaymentTransactionTests {
       let connection = try database.connect()
       #expect(try connection.int("SELECT count(*) FROM payment") == 60)
       #expect(
-        try connection.int("SELECT count(*) FROM payment p WHERE (SELECT count(*) FROM event e WHERE e.key = p.order_id::text) <> p.version") == 0)
+        try connection.int(
+          "SELECT count(*) FROM payment p WHERE (SELECT count(*) FROM event e WHERE e.key = p.order_id::text) <> p.version"
+        ) == 0)
     }
   }
 
@@ -205,7 +208,8 @@ struct PaymentRepositoryTests {
         }
         #expect(counts == [nil: 400, .notFound: 100])
         let text = metrics.exposition()
-        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("payments_batch_size_count{kind=\"settle\"}") })
+        let line = try #require(
+          text.split(separator: "\n").first { $0.hasPrefix("payments_batch_size_count{kind=\"settle\"}") })
         let transactions = try #require(Int(line.split(separator: " ")[1]))
         #expect(transactions < 250, "\(transactions) transactions for 500 calls")
       }
@@ -220,11 +224,15 @@ struct PaymentRepositoryTests {
       try await withRepository(database) { repository, _ in
         // Two calls hold the two connections; the third waits in the queue.
         let stuck = (0..<2).map { _ in
-          Task { try await repository.settle(try SettleCommand(orderID: 1, to: .failed, reason: ""), deadline: .distantFuture) }
+          Task {
+            try await repository.settle(
+              try SettleCommand(orderID: 1, to: .failed, reason: ""), deadline: .distantFuture)
+          }
         }
         try await eventually {
           try TestDatabase.open().int(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE%'") > 0
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE%'")
+            > 0
         }
         let began = Instant.now()
         await #expect(throws: PaymentError.self) {

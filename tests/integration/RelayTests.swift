@@ -94,7 +94,8 @@ struct RelayTests {
         #expect(numbers == ["1", "2"], "order \(key)")
       }
       #expect(
-        try connection.int("SELECT count(*) FROM event WHERE status = 'DONE' AND reserved_to > done_at AND attempts = 1")
+        try connection.int(
+          "SELECT count(*) FROM event WHERE status = 'DONE' AND reserved_to > done_at AND attempts = 1")
           == 1_000)
       #expect(try connection.int("SELECT count(*) FROM event_shard WHERE owner IS NOT NULL") == 0)
     }

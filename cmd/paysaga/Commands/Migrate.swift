@@ -1,5 +1,5 @@
 import Database
-import Foundation
+import FoundationEssentials
 import Migrator
 import Runtime
 
@@ -30,8 +30,8 @@ private func findMigrations(_ directory: String?, _ session: Session) throws(Com
 }
 
 private func isDirectory(_ path: String) -> Bool {
-  var isDirectory: ObjCBool = false
-  return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+  var isDirectory = false
+  return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory
 }
 
 /// A directory that is called so by chance holds none.

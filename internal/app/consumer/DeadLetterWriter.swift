@@ -70,7 +70,8 @@ final class DeadLetterWriter: Sendable {
     let whole = record(letter.message, value: letter.message.value, letter.reason, token)
     do throws(KafkaError) {
       try producer.produce(whole)
-    } catch where error.code == .messageTooLarge {
+    } catch {
+      guard error.code == .messageTooLarge else { throw error }
       // With our headers it is too large; where it lies is said in them, so the value can be left out.
       try producer.produce(record(letter.message, value: nil, "\(letter.reason) (value left out: too large)", token))
     }

@@ -102,7 +102,8 @@ final class InventoryConsumer: Sendable {
   }
 
   /// Takes one batch to its end, however long the database or the broker is away.
-  private func process(_ messages: [ConsumedMessage], _ connection: ReconnectingConnection, _ filter: DuplicateFilter?) {
+  private func process(_ messages: [ConsumedMessage], _ connection: ReconnectingConnection, _ filter: DuplicateFilter?)
+  {
     let started = Instant.now()
     var batch = InventoryBatch(messages, triggerStatus: context.settings.consumer.triggerStatus)
     if let filter {
@@ -156,7 +157,8 @@ final class InventoryConsumer: Sendable {
   {
     do throws(DatabaseError) {
       return try transactions.create(commands, on: connection)
-    } catch where error.code == .server && !error.isRetryable {
+    } catch {
+      guard error.code == .server, !error.isRetryable else { throw error }
       guard commands.count > 1 else {
         return [.failure(PaymentError(.internal, "the database refused the payment: \(error.message)", cause: error))]
       }
@@ -174,7 +176,10 @@ final class InventoryConsumer: Sendable {
     for letter in batch.deadLetters {
       logger.warning(
         "message goes to the dead-letter topic",
-        ["from": .string("\(messages[letter.index].place)@\(messages[letter.index].offset)"), "reason": .string(letter.reason)])
+        [
+          "from": .string("\(messages[letter.index].place)@\(messages[letter.index].offset)"),
+          "reason": .string(letter.reason),
+        ])
     }
     let done: Bool? = untilDone(messages) { () throws(DatabaseError) in
       if let failure = deadLetters.write(letters, until: .now() + .seconds(5)) {
@@ -217,7 +222,10 @@ final class InventoryConsumer: Sendable {
       try consumer.pause(try consumer.assignment())
       // Paused partitions give none; what a rebalance just brought is paused on the next round and comes again.
       let early = try consumer.poll(max: 1, until: .now() + pause)
-      if let first = early.first { try consumer.seek([TopicPartitionOffset(first.topic, first.partition, first.offset)], until: .now() + .seconds(1)) }
+      if let first = early.first {
+        try consumer.seek(
+          [TopicPartitionOffset(first.topic, first.partition, first.offset)], until: .now() + .seconds(1))
+      }
       return context.stop.isStopped ? nil : Set(try consumer.assignment())
     } catch {
       logger.warning("the consumer could not be paused", ["error": .error(error)])

@@ -26,6 +26,7 @@ public final class CronBody: ProgramBody {
   public func stop(grace: Duration) { jobs.withLock { $0 }?.stop(grace: grace) }
 
   public var readiness: ReadinessReport {
-    ReadinessReport(jobs.withLock { $0 }?.checks ?? [], isServing: jobs.withLock { $0 != nil } && !context.stop.isStopped)
+    ReadinessReport(
+      jobs.withLock { $0 }?.checks ?? [], isServing: jobs.withLock { $0 != nil } && !context.stop.isStopped)
   }
 }

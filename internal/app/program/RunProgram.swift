@@ -2,7 +2,8 @@ public import AdminHTTP
 public import Config
 internal import Database
 internal import Errs
-internal import Foundation
+internal import FoundationEssentials
+internal import Glibc
 internal import Logger
 internal import Metrics
 internal import Runtime
@@ -72,7 +73,7 @@ private func loadSettings(_ program: Program) -> Settings {
         program: program, environment: ProcessInfo.processInfo.environment, file: arguments.configFile)
     }
   } catch {
-    FileHandle.standardError.write(Data("\(program.name): \(error)\n".utf8))
+    writeToStandardError(Array("\(program.name): \(error)\n".utf8))
     exit(2)
   }
 }

@@ -29,8 +29,14 @@ import Testing
     ("{\"order_id\":1,\"status\":\"COMPLETED\"}", "idempotent_key"),
     ("{\"idempotent_key\":\"x\",\"order_id\":1,\"status\":\"COMPLETED\"}", "idempotent_key"),
     ("{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"status\":\"COMPLETED\"}", "order_id"),
-    ("{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":1.5,\"status\":\"COMPLETED\"}", "order_id"),
-    ("{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":0,\"status\":\"COMPLETED\"}", "order_id"),
+    (
+      "{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":1.5,\"status\":\"COMPLETED\"}",
+      "order_id"
+    ),
+    (
+      "{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":0,\"status\":\"COMPLETED\"}",
+      "order_id"
+    ),
     ("{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":1}", "status"),
     ("{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":1,\"status\":\"done\"}", "status"),
     (

@@ -33,7 +33,9 @@ import Testing
   @Test func aFailureHoldsItsKeyAndNoOther() {
     var relay = RelayHarness()
     relay.own([0])
-    relay.answerRead([RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "a"), RelayHarness.event(3, key: "b")])
+    relay.answerRead([
+      RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "a"), RelayHarness.event(3, key: "b"),
+    ])
     relay.answer(relay.published[0], .transient("timed out"))
     relay.answer(relay.published[1])
     #expect(relay.published.map(\.event.id) == [1, 3])

@@ -1,5 +1,6 @@
-@testable import Outbox
 import Runtime
+
+@testable import Outbox
 
 /// A relay's decisions with a clock and a world that the test moves.
 struct RelayHarness {

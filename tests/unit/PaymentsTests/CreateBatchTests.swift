@@ -5,7 +5,9 @@ import Testing
 @Suite struct CreateBatchTests {
   @Test func insertsAreOneAnOrderInTheOrderOfLocks() throws {
     let batch = CreateBatch(
-      try [30, 10, 20, 10].map { (order: Int64) in try CreateCommand(orderID: order, amountMinor: order, currency: "EUR") })
+      try [30, 10, 20, 10].map { (order: Int64) in
+        try CreateCommand(orderID: order, amountMinor: order, currency: "EUR")
+      })
     #expect(batch.inserts.map(\.orderID) == [10, 20, 30])
   }
 
@@ -28,14 +30,20 @@ import Testing
     #expect(try outcomes[0].get() == .existing(stored))
     #expect(try outcomes[3].get() == .existing(stored))
     for index in 1...2 {
-      guard case .failure(let error) = outcomes[index] else { Issue.record("\(index) must be refused"); continue }
+      guard case .failure(let error) = outcomes[index] else {
+        Issue.record("\(index) must be refused")
+        continue
+      }
       #expect(error.code == .alreadyExists)
     }
   }
 
   @Test func anOrderThatIsNowhereIsAnErrorOfOurs() throws {
     let outcomes = CreateBatch([try CreateCommand(orderID: 5)]).outcomes(created: [], existing: [])
-    guard case .failure(let error) = outcomes[0] else { Issue.record("must fail"); return }
+    guard case .failure(let error) = outcomes[0] else {
+      Issue.record("must fail")
+      return
+    }
     #expect(error.code == .internal)
   }
 }

@@ -11,7 +11,8 @@ import Testing
     let event = PaymentEvent(eventID: id, payment: payment)
     let object = try JSONSerialization.jsonObject(with: Data(event.payload())) as? [String: Any]
     let fields = try #require(object)
-    #expect(Set(fields.keys) == ["idempotent_key", "order_id", "status", "payment_id", "version", "reason", "occurred_at"])
+    #expect(
+      Set(fields.keys) == ["idempotent_key", "order_id", "status", "payment_id", "version", "reason", "occurred_at"])
     #expect(fields["idempotent_key"] as? String == "d978c560-fdba-4e84-b3f1-b570d8d95e4c")
     #expect(fields["order_id"] as? Int == 111)
     #expect(fields["status"] as? String == "FAILED")

@@ -40,10 +40,14 @@ import Testing
 
   @Test func anUnknownOrderIsNotFoundAndHurtsNoNeighbour() throws {
     let commands = [
-      try SettleCommand(orderID: 1, to: .completed, reason: ""), try SettleCommand(orderID: 2, to: .completed, reason: ""),
+      try SettleCommand(orderID: 1, to: .completed, reason: ""),
+      try SettleCommand(orderID: 2, to: .completed, reason: ""),
     ]
     let batch = decide(commands, [Samples.payment(order: 2)])
-    guard case .failure(let error) = batch.outcomes[0] else { Issue.record("order 1 has no payment"); return }
+    guard case .failure(let error) = batch.outcomes[0] else {
+      Issue.record("order 1 has no payment")
+      return
+    }
     #expect(error.code == .notFound)
     #expect(try batch.outcomes[1].get().status == .completed)
   }

@@ -15,8 +15,10 @@ public enum OutboxPartitions {
     let rows = try connection.run(Command(missingDays, [.int32(Int32(daysAhead))]))
     for index in 0..<rows.count {
       do throws(DatabaseError) {
-        try connection.script(attachScript(table: rows[index].text(0), from: rows[index].text(1), to: rows[index].text(2)))
-      } catch where alreadyThere.contains(error.sqlState ?? "") {
+        try connection.script(
+          attachScript(table: rows[index].text(0), from: rows[index].text(1), to: rows[index].text(2)))
+      } catch {
+        guard alreadyThere.contains(error.sqlState ?? "") else { throw error }
         // Another program made the same day at the same moment.
       }
     }

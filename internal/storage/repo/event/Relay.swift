@@ -163,7 +163,8 @@ public final class Relay: Sendable {
       let report: CompletionReport
       do throws(DatabaseError) {
         report = try store.complete(request, on: connection)
-      } catch where error.sqlState == "23514" {
+      } catch {
+        guard error.isCheckViolation else { throw error }
         // No partition for today yet: make it, then the completion is asked for again.
         try OutboxPartitions.ensureDays(on: connection)
         throw error

@@ -19,7 +19,8 @@ public struct ShardMap: Sendable, Hashable {
       rows = try connection.run(Command(countStatement))
     } catch {
       if error.sqlState == "42P01" {
-        throw OutboxError(.schema, "table event_shard is missing: run the migrations (paysaga migrate up)", cause: error)
+        throw OutboxError(
+          .schema, "table event_shard is missing: run the migrations (paysaga migrate up)", cause: error)
       }
       throw OutboxError(.database, "the number of shards could not be read", cause: error)
     }

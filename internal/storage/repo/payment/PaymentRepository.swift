@@ -21,7 +21,8 @@ public final class PaymentRepository: PaymentStore {
   ///   - readers: connections for everything else.
   ///   - onCommit: called on a pool thread after each transaction that may have written events.
   public init(
-    transactions: PaymentTransactions, writers: ConnectionPool, readers: ConnectionPool, logger: Logger, metrics: MetricsRegistry,
+    transactions: PaymentTransactions, writers: ConnectionPool, readers: ConnectionPool, logger: Logger,
+    metrics: MetricsRegistry,
     onCommit: @escaping @Sendable () -> Void
   ) {
     self.transactions = transactions
