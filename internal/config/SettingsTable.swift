@@ -61,7 +61,7 @@ public enum SettingsTable {
       "CRON_FREQUENCY", \.cron.frequency, .milliseconds(10)...(.seconds(3_600)), .value("1s"), [.server, .cron],
       "how often to look for work when nothing woke the jobs"),
     .integer(
-      "CRON_EVENTS_LIMIT", \.cron.eventsLimit, 1...1_000_000, .value("8192"), [.server, .cron],
+      "CRON_EVENTS_LIMIT", \.cron.eventsLimit, 1...65_536, .value("8192"), [.server, .cron],
       "most events one relay has in flight"),
     .duration(
       "CRON_RESERVE", \.cron.reserve, .seconds(1)...(.seconds(600)), .value("30s"), [.server, .cron],
