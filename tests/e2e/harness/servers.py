@@ -44,6 +44,11 @@ class Databases:
         """A database without tables; returns its DSN."""
         return database_dsn(self.dsn, self._create_empty())
 
+    def ask(self, query: str, *parameters) -> object:
+        """One value, asked from outside the tests' databases."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            return connection.execute(query, parameters).fetchone()[0]
+
     def drop(self, dsn: str) -> None:
         name = urlsplit(dsn).path.lstrip("/")
         with psycopg.connect(self.dsn, autocommit=True) as connection:

@@ -116,6 +116,11 @@ class World:
             self._connection.close()
             raise
 
+    @property
+    def database(self) -> str:
+        """The database's name."""
+        return self.connection.info.dbname
+
     def value(self, query: str, *parameters: Any) -> Any:
         return self.sql(query, *parameters)[0][0]
 
