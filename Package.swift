@@ -137,8 +137,12 @@ let package = Package(
     unit("Redis", ["Errs", "Logger", "Runtime"]),
     unit("Protobuf"),
     unit("Messages", ["Protobuf"], exclude: ["golden"]),
-    unit("GRPC", ["Errs", "HTTP2", "Messages", "Protobuf", "Runtime"]),
+    unit("GRPC", ["Errs", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
     unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
+    .testTarget(
+      name: "PaysagaTests",
+      dependencies: ["paysaga", "Config", "GRPC", "HTTP2", "Kafka", "Messages", "Outbox", "Payments", "Runtime"],
+      path: "tests/unit/PaysagaTests", swiftSettings: common),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [

@@ -1,9 +1,10 @@
 /// Finds what somebody probably meant.
-enum Spelling {
-  /// The candidate with the fewest changes of a letter to `word`; nil when even that one is too far off.
-  static func nearest(to word: String, among candidates: [String]) -> String? {
+public enum Spelling {
+  /// The candidate with the fewest changes of a letter to `word`, whatever their case; nil when even that one is too
+  /// far off.
+  public static func nearest(to word: String, among candidates: [String]) -> String? {
     let upper = word.uppercased()
-    let scored = candidates.map { (name: $0, distance: distance(upper, $0)) }
+    let scored = candidates.map { (name: $0, distance: distance(upper, $0.uppercased())) }
     guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
     return best.distance <= max(2, best.name.utf8.count / 3) ? best.name : nil
   }

@@ -11,6 +11,8 @@ internal import Synchronization
 /// `execute`, `enqueue` and `stop` may be called on any thread, everything else on the loop's own thread only.
 public final class EventLoop: TaskExecutor, @unchecked Sendable {
   // @unchecked: what is not a constant, an atomic or behind the mailbox's mutex is touched on the loop's thread only.
+  // @exclusivity(unchecked): on that one thread no access is held across a call out, but for the batch being run, which
+  // nothing else touches.
 
   /// Work for the loop that is not a source's or a timer's.
   enum Work {
@@ -29,21 +31,21 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// What the thread is called in `top -H`.
   public let name: String
   /// The time at which this turn began; good for deadlines, and cheaper than asking the clock again.
-  public private(set) var now = Instant.now()
+  @exclusivity(unchecked) public private(set) var now = Instant.now()
 
   private let epoll: Int32
   private let wakeup: Int32
   private let mailbox = Mutex(Mailbox())
   private let thread = Atomic<UInt>(0)
   private let worker = Mutex<WorkerThread?>(nil)
-  private var sources: [SourceSlot] = []
-  private var freeSources: [Int32] = []
-  private var timers = TimerHeap()
-  private var local: [Work] = []
-  private var spare: [Work] = []
-  private var turnEnd: [any TurnEndTarget] = []
-  private var turnEndSpare: [any TurnEndTarget] = []
-  private var isStopping = false
+  @exclusivity(unchecked) private var sources: [SourceSlot] = []
+  @exclusivity(unchecked) private var freeSources: [Int32] = []
+  @exclusivity(unchecked) private var timers = TimerHeap()
+  @exclusivity(unchecked) private var local: [Work] = []
+  @exclusivity(unchecked) private var spare: [Work] = []
+  @exclusivity(unchecked) private var turnEnd: [any TurnEndTarget] = []
+  @exclusivity(unchecked) private var turnEndSpare: [any TurnEndTarget] = []
+  @exclusivity(unchecked) private var isStopping = false
 
   /// Makes the loop; `start` gives it a thread. The machine having no descriptor left at this point is fatal.
   public init(name: String) {

@@ -1,3 +1,5 @@
+// Depending on the order of compilation `timespec` is taken from CLinux, whose <sys/epoll.h> has it too.
+internal import CLinux
 internal import Glibc
 
 /// A point on this machine's monotonic clock (CLOCK_BOOTTIME), which goes on while the machine sleeps.

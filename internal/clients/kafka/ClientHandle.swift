@@ -6,8 +6,8 @@ internal import Synchronization
 
 /// Owns an `rd_kafka_t`.
 ///
-/// Sendable because librdkafka says of it: "the rd_kafka_t … is completely thread-safe" (INTRODUCTION.md, "Threads and
-/// callbacks": "librdkafka is completely thread-safe … calling any of the API functions from any thread at any time").
+/// Sendable because librdkafka's INTRODUCTION.md, "Threads and callbacks", says: "The API is completely thread-safe and
+/// the calling application may call any of the API functions from any of its own threads at any time."
 /// What that leaves open, a call during or after `rd_kafka_destroy`, is ruled out by counting the calls.
 final class ClientHandle: @unchecked Sendable {
   private struct State {

@@ -8,30 +8,26 @@ extension KafkaProducer {
     let error = record.topic.withCString { topic in
       withMemory(record.key) { key, keyCount in
         withMemory(record.value) { value, valueCount in
-          var fields = [rd_kafka_vu_t](repeating: rd_kafka_vu_t(), count: 5)
-          fields[0].vtype = RD_KAFKA_VTYPE_TOPIC
-          fields[0].u.cstr = topic
-          fields[1].vtype = RD_KAFKA_VTYPE_KEY
-          fields[1].u.mem.ptr = key
-          fields[1].u.mem.size = keyCount
-          fields[2].vtype = RD_KAFKA_VTYPE_VALUE
-          fields[2].u.mem.ptr = value
-          fields[2].u.mem.size = valueCount
-          fields[3].vtype = RD_KAFKA_VTYPE_MSGFLAGS
-          fields[3].u.i = Int32(RD_KAFKA_MSG_F_COPY)
-          fields[4].vtype = RD_KAFKA_VTYPE_OPAQUE
-          fields[4].u.ptr = UnsafeMutableRawPointer(bitPattern: UInt(record.token))
-          if let partition = record.partition {
-            fields.append(rd_kafka_vu_t())
-            fields[fields.count - 1].vtype = RD_KAFKA_VTYPE_PARTITION
-            fields[fields.count - 1].u.i32 = partition
+          withUnsafeTemporaryAllocation(of: rd_kafka_vu_t.self, capacity: 7) { fields in
+            fields.initialize(repeating: rd_kafka_vu_t())
+            fields[0].vtype = RD_KAFKA_VTYPE_TOPIC
+            fields[0].u.cstr = topic
+            fields[1].vtype = RD_KAFKA_VTYPE_KEY
+            fields[1].u.mem.ptr = key
+            fields[1].u.mem.size = keyCount
+            fields[2].vtype = RD_KAFKA_VTYPE_VALUE
+            fields[2].u.mem.ptr = value
+            fields[2].u.mem.size = valueCount
+            fields[3].vtype = RD_KAFKA_VTYPE_MSGFLAGS
+            fields[3].u.i = Int32(RD_KAFKA_MSG_F_COPY)
+            fields[4].vtype = RD_KAFKA_VTYPE_OPAQUE
+            fields[4].u.ptr = UnsafeMutableRawPointer(bitPattern: UInt(record.token))
+            fields[5].vtype = RD_KAFKA_VTYPE_PARTITION
+            fields[5].u.i32 = record.partition ?? RD_KAFKA_PARTITION_UA
+            fields[6].vtype = RD_KAFKA_VTYPE_HEADERS
+            fields[6].u.headers = headers
+            return rd_kafka_produceva(client, fields.baseAddress, headers == nil ? 6 : 7)
           }
-          if let headers {
-            fields.append(rd_kafka_vu_t())
-            fields[fields.count - 1].vtype = RD_KAFKA_VTYPE_HEADERS
-            fields[fields.count - 1].u.headers = headers
-          }
-          return rd_kafka_produceva(client, fields, fields.count)
         }
       }
     }

@@ -24,8 +24,6 @@ struct RedisHandle: ~Copyable {
     return handle
   }
 
-  private init(context: UnsafeMutablePointer<redisContext>) { self.context = context }
-
   deinit { redisFree(context) }
 
   /// Puts a command, binary-safe, into the output buffer.

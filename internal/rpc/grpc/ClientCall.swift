@@ -5,7 +5,7 @@ internal import Runtime
 final class ClientCall: @unchecked Sendable {
   // @unchecked: what the caller reads is behind the monitor; the rest is touched on the loop's thread only.
   private struct State {
-    var messages: [[UInt8]] = []
+    var messages = MessageQueue()
     var waitingBytes = 0
     var initial = Metadata()
     var ending: (status: GRPCStatus, trailers: Metadata)?
@@ -40,8 +40,7 @@ final class ClientCall: @unchecked Sendable {
   func next() throws(GRPCStatus) -> [UInt8]? {
     var mustResume = false
     let outcome = state.wait(until: deadline) { state -> Result<[UInt8]?, GRPCStatus>? in
-      if !state.messages.isEmpty {
-        let message = state.messages.removeFirst()
+      if let message = state.messages.popFirst() {
         mustResume = state.waitingBytes > Self.highWater
         state.waitingBytes -= message.count
         mustResume = mustResume && state.waitingBytes <= Self.highWater

@@ -24,7 +24,7 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   func close() {
     over.store(true, ordering: .relaxed)
-    http2?.terminate(.noError, "closed")
+    http2?.closeNow("closed")
   }
 
   func start(_ call: ClientCall, _ headers: HTTP2HeaderBlock, _ requests: [[UInt8]]) {

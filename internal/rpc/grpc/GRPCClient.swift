@@ -27,7 +27,10 @@ public final class GRPCClient: Sendable {
     loop.start()
   }
 
-  deinit { loop.stop() }
+  deinit {
+    close()
+    loop.stop()
+  }
 
   /// Ends the connection; calls in progress fail with UNAVAILABLE.
   public func close() {

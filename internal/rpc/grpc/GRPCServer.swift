@@ -98,7 +98,10 @@ public final class GRPCServer: Sendable {
       // Their last frames get a moment to leave; nobody reading them is no reason to stay.
       _ = totals.waitUntilNone(.now() + .seconds(2))
     }
-    for loop in loops { loop.loop.stop() }
+    for loop in loops {
+      loop.closeAll()
+      loop.loop.stop()
+    }
     for loop in loops { loop.loop.join() }
     logger.info("gRPC server stopped")
   }

@@ -39,6 +39,7 @@ public struct Metadata: Sendable, Equatable, ExpressibleByDictionaryLiteral, Seq
 
   mutating func append(_ name: some Collection<UInt8>, _ value: some Collection<UInt8>) {
     precondition(name.count <= 0xFFFF && value.count <= 0xFFFF_FFFF, "metadata beyond every header limit")
+    if storage.isEmpty { storage.reserveCapacity(name.count + value.count + 6) }
     storage.append(UInt8(name.count >> 8))
     storage.append(UInt8(truncatingIfNeeded: name.count))
     for shift in [24, 16, 8, 0] { storage.append(UInt8(truncatingIfNeeded: value.count >> shift)) }

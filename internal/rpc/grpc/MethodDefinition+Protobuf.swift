@@ -34,9 +34,10 @@ extension MethodDefinition {
   /// Many requests, many responses.
   public static func bidirectional<Request: ProtobufMessage, Response: ProtobufMessage>(
     _ path: String,
-    _ handle: @escaping @Sendable (
-      RequestStream<Request>, ServerContext, ResponseWriter<Response>
-    ) async throws -> Void
+    _ handle:
+      @escaping @Sendable (
+        RequestStream<Request>, ServerContext, ResponseWriter<Response>
+      ) async throws -> Void
   ) -> MethodDefinition {
     bidirectional(path, decode: decode(Request.self), encode: encode(Response.self), handle)
   }

@@ -76,9 +76,10 @@ public struct MethodDefinition: Sendable {
   public static func bidirectional<Request, Response>(
     _ path: String, decode: @escaping @Sendable ([UInt8]) throws -> Request,
     encode: @escaping @Sendable (Response) -> [UInt8],
-    _ handle: @escaping @Sendable (
-      RequestStream<Request>, ServerContext, ResponseWriter<Response>
-    ) async throws -> Void
+    _ handle:
+      @escaping @Sendable (
+        RequestStream<Request>, ServerContext, ResponseWriter<Response>
+      ) async throws -> Void
   ) -> MethodDefinition {
     MethodDefinition(
       path: path,

@@ -4,10 +4,12 @@ internal import Metrics
 final class RegisteredMethod: Sendable {
   let definition: MethodDefinition
   let metrics: MethodMetrics
+  let path: [UInt8]
 
   init(_ definition: MethodDefinition, _ metrics: MethodMetrics) {
     self.definition = definition
     self.metrics = metrics
+    path = Array(definition.path.utf8)
   }
 }
 
@@ -25,7 +27,7 @@ struct MethodTable: Sendable {
     slots = Array(repeating: nil, count: size)
     self.unknown = unknown
     for method in methods {
-      var slot = Self.hash(Array(method.definition.path.utf8)[...]) & mask
+      var slot = Self.hash(method.path[...]) & mask
       while slots[slot] != nil { slot = (slot + 1) & mask }
       slots[slot] = method
     }
@@ -34,7 +36,7 @@ struct MethodTable: Sendable {
   func find(_ path: ArraySlice<UInt8>) -> RegisteredMethod? {
     var slot = Self.hash(path) & mask
     while let method = slots[slot] {
-      if method.definition.path.utf8.elementsEqual(path) { return method }
+      if method.path[...] == path { return method }
       slot = (slot + 1) & mask
     }
     return nil

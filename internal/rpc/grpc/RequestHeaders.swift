@@ -41,7 +41,8 @@ struct RequestHeaders {
     case 7 where headers.nameEquals(index, ":method"): isPost = headers.valueEquals(index, "POST")
     case 7 where headers.nameEquals(index, ":scheme"): break
     case 10 where headers.nameEquals(index, ":authority"): break
-    case 12 where headers.nameEquals(index, "content-type"): contentType = Self.classify(headers.value(index))
+    case 12 where headers.nameEquals(index, "content-type"):
+      contentType = headers.valueEquals(index, "application/grpc") ? .grpc : Self.classify(headers.value(index))
     case 12 where headers.nameEquals(index, "grpc-timeout"): readTimeout(headers.value(index))
     case 13 where headers.nameEquals(index, "grpc-encoding"): encoding = headers.value(index)
     case 20 where headers.nameEquals(index, "grpc-accept-encoding"): acceptEncoding = headers.value(index)
@@ -70,8 +71,15 @@ struct RequestHeaders {
 
   private mutating func readMetadata(_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) {
     // Reserved names are the protocol's, never the application's; `host` gives way to :authority.
-    if name.starts(with: "grpc-".utf8) || name.first == UInt8(ascii: ":") || name.elementsEqual("host".utf8) { return }
-    guard name.count > 4, name.suffix(4).elementsEqual("-bin".utf8) else { return metadata.append(name, value) }
+    switch name.first {
+    case UInt8(ascii: ":"): return
+    case UInt8(ascii: "g") where name.starts(with: "grpc-".utf8): return
+    case UInt8(ascii: "h") where name.elementsEqual("host".utf8): return
+    default: break
+    }
+    guard name.last == UInt8(ascii: "n"), name.count > 4, name.suffix(4).elementsEqual("-bin".utf8) else {
+      return metadata.append(name, value)
+    }
     for part in value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
       let trimmed = part.drop { $0 == 0x20 }.reversed().drop { $0 == 0x20 }.reversed()
       guard let bytes = Base64.decode(trimmed) else {

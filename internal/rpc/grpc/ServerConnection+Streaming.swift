@@ -29,8 +29,9 @@ extension ServerConnection {
 
   func read(_ stream: HTTP2Stream) -> ServerCall.ReadOutcome {
     guard isCurrent(stream), !calls[stream.slot].state.isFinished else { return .over }
-    if calls[stream.slot].queue.isEmpty { return calls[stream.slot].hasEnded ? .end : .mustWait }
-    let message = calls[stream.slot].queue.removeFirst()
+    guard let message = calls[stream.slot].queue.popFirst() else {
+      return calls[stream.slot].hasEnded ? .end : .mustWait
+    }
     // The last waiting message opens the window for whatever has come after it, too.
     http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.count + 5)
     return .message(message)

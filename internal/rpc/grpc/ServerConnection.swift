@@ -17,7 +17,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     /// The request of a call that takes one, until the client ends its side.
     var kept: [UInt8] = []
     /// Messages that wait for a streaming handler; flow control bounds them.
-    var queue: [[UInt8]] = []
+    var queue = MessageQueue()
     var hasEnded = false
     var reader: ServerCall.ReadWaiter?
     var writers: [ServerCall.WriteWaiter] = []
@@ -31,11 +31,11 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   let server: ServerLoop
   let peer: String
   var loop: EventLoop { server.loop }
-  // Set right after init, nil once the connection is closed.
-  var http2: HTTP2Connection!
-  var calls: [Call] = []
-  private var held = 0
-  var callsInProgress = 0
+  // Set right after init, nil once the connection is closed. Like the others it is touched on the loop's thread only
+  // and no access is held across a call out, so run-time exclusivity checks could never find anything.
+  @exclusivity(unchecked) var http2: HTTP2Connection!
+  @exclusivity(unchecked) var calls: [Call] = []
+  @exclusivity(unchecked) private var held = 0
 
   init(_ server: ServerLoop, peer: String) {
     self.server = server
@@ -63,7 +63,6 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   private func begin(_ stream: HTTP2Stream, _ request: RequestHeaders, _ method: RegisteredMethod) {
     let now = loop.now
     let deadline = request.timeout.map { now + $0 } ?? .distantFuture
-    callsInProgress += 1
     calls[stream.slot].id = stream.id
     calls[stream.slot].state = ServerCallState(method.definition.kind)
     calls[stream.slot].method = method
@@ -302,13 +301,12 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   /// The status is decided: counts it, stops the clock, and lets the handler go.
   private func ended(_ stream: HTTP2Stream, _ status: GRPCStatus) {
     let slot = stream.slot
-    callsInProgress -= 1
     if let timer = calls[slot].timer { loop.cancel(timer) }
     calls[slot].timer = nil
     held -= calls[slot].held
     calls[slot].held = 0
     calls[slot].kept = []
-    calls[slot].queue = []
+    if !calls[slot].queue.isEmpty { calls[slot].queue = MessageQueue() }
     calls[slot].deframer = MessageDeframer(limit: 0)
     let task = calls[slot].task
     let reader = calls[slot].reader

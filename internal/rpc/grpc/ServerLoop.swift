@@ -15,11 +15,12 @@ final class ServerLoop: @unchecked Sendable {
   private let totals: ServerTotals
   private var listener: HTTP2Listener?
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
+  // Touched on the loop's thread only and never across a call out: no exclusivity checks at run time.
   /// Handlers that run as tasks.
-  var running = 0
-  private(set) var isDraining = false
+  @exclusivity(unchecked) var running = 0
+  @exclusivity(unchecked) private(set) var isDraining = false
   /// The grace is over: nothing new is begun.
-  private(set) var isStopping = false
+  @exclusivity(unchecked) private(set) var isStopping = false
   private var lastRefusal = Instant(nanoseconds: 0)
 
   init(
@@ -71,6 +72,13 @@ final class ServerLoop: @unchecked Sendable {
     connections[ObjectIdentifier(connection)] = nil
     totals.connectionClosed()
     logger.debug("connection closed", ["peer": .string(connection.peer), "reason": .string(reason)])
+  }
+
+  /// Closes what nothing else has ended, whether or not its peer has read the last frames.
+  func closeAll() {
+    loop.execute { [self] in
+      for connection in connections.values { connection.http2?.closeNow("shut down") }
+    }
   }
 
   /// Stops accepting and lets every connection drain.

@@ -111,7 +111,11 @@ extension HTTP2Connection {
   /// Ends the body, with trailers or without.
   public func finish(_ stream: HTTP2Stream, trailers: HTTP2HeaderBlock?) {
     guard isOpen(stream), case .open = streams[stream.slot].finish else { return }
-    if let trailers { streams[stream.slot].finish = .trailers(trailers) } else { streams[stream.slot].finish = .endOfStream }
+    if let trailers {
+      streams[stream.slot].finish = .trailers(trailers)
+    } else {
+      streams[stream.slot].finish = .endOfStream
+    }
     resume(stream.slot)
   }
 

@@ -1,4 +1,5 @@
 internal import CNghttp2
+internal import Glibc
 
 /// A list of header fields in one buffer: names in lower case, pseudo-headers first.
 public struct HTTP2Headers: Sendable, Equatable {
@@ -77,8 +78,8 @@ public struct HTTP2Headers: Sendable, Equatable {
   }
 
   private func equals(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ text: StaticString) -> Bool {
-    for offset in 0..<text.utf8CodeUnitCount where bytes[start + offset] != text.utf8Start[offset] { return false }
-    return true
+    // The caller has compared the lengths; a field of the list is never at address zero.
+    memcmp(bytes.baseAddress! + start, text.utf8Start, text.utf8CodeUnitCount) == 0
   }
 
   /// Calls `body` with the fields as nghttp2 takes them; nghttp2 copies them.

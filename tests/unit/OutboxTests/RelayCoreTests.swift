@@ -149,6 +149,38 @@ import Testing
     #expect(relay.core.window.isEmpty)
   }
 
+  /// The read's snapshot is older than the completion that was answered before it.
+  @Test func aReadThatBegunBeforeACompletionBringsNothingBack() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(1, key: "a")])
+    relay.send(.wake)
+    relay.answer(relay.published[0])
+    relay.finishCompletion()
+    relay.answerRead([RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "a")])
+    #expect(relay.published.map(\.event.id) == [1, 2])
+    relay.answer(relay.published[1])
+    relay.finishCompletion()
+    #expect(relay.core.window.isEmpty)
+  }
+
+  @Test func nothingOfABuriedKeyIsTakenInUntilReadsSeeItDead() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(1, key: "a")])
+    relay.answer(relay.published[0], .permanent("no", isCertain: true))
+    relay.send(.wake)
+    relay.answerRead([RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "a")])
+    relay.send(.wake)
+    relay.finishCompletion()
+    relay.answerRead([RelayHarness.event(2, key: "a"), RelayHarness.event(3, key: "b")])
+    #expect(relay.published.map(\.event.id) == [1, 3])
+    // Requeued by an operator, the key comes back as a whole.
+    relay.send(.rescan)
+    relay.answerRead([RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "a")])
+    #expect(relay.published.map(\.event.id) == [1, 3, 1])
+  }
+
   // MARK: - The floor
 
   @Test func theFloorMovesOnlyToWhatCanNoLongerAppear() {

@@ -50,14 +50,13 @@ public enum OutboxPartitions {
   /// Duplicate table, duplicate object, unique violation in the catalogue, and "would overlap partition".
   private static let alreadyThere: Set<String> = ["42P07", "42710", "23505", "42P17"]
 
+  /// One message of the simple protocol: its statements are one transaction (PostgreSQL manual, section 55.2.2.1).
   private static func attachScript(table: String, from: String, to: String) -> String {
     """
-    BEGIN;
     CREATE TABLE \(table) (LIKE event_done INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
       CONSTRAINT \(table)_day CHECK (status IS NOT NULL AND status = 'DONE' AND done_at IS NOT NULL
         AND done_at >= '\(from)' AND done_at < '\(to)'));
-    ALTER TABLE event_done ATTACH PARTITION \(table) FOR VALUES FROM ('\(from)') TO ('\(to)');
-    COMMIT
+    ALTER TABLE event_done ATTACH PARTITION \(table) FOR VALUES FROM ('\(from)') TO ('\(to)')
     """
   }
 

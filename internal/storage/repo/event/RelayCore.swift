@@ -122,6 +122,7 @@ struct RelayCore {
     case .readFailed:
       isReadOpen = false
       openRead = nil
+      window.readReturned()
       isReadWanted = true
       nextPoll = now + rules.retryDelay
     case .published(let outcomes): for outcome in outcomes { take(outcome, now: now) }
@@ -209,6 +210,7 @@ struct RelayCore {
       if window.insert(event) { progress.take(event.id) } else { progress.isCut = true }
       taken[event.shard] = progress
     }
+    window.readReturned()
     for asked in request.shards {
       guard let progress = taken[asked.shard] else { continue }
       if progress.isCut { isReadWanted = true }
@@ -232,7 +234,7 @@ struct RelayCore {
     for lease in request.leases where shards[lease.shard]?.epoch == lease.epoch && report.moved[lease.shard] == nil {
       lose(lease.shard)
     }
-    window.finish(request)
+    window.finish(request, isReadOpen: isReadOpen)
   }
 
   /// A shard that is no longer ours: forgotten here, and whatever the producer has queued is thrown away.

@@ -50,6 +50,10 @@ struct RelayWindow {
   private var alone: UInt64?
   private var publishingCount = 0
   private var count = 0
+  /// Keys whose head was refused: nothing of them is taken in until reads see the dead event themselves.
+  private var buriedKeys: Set<String> = []
+  /// What left WAIT while a read was under way, which may have seen it still waiting.
+  private var leftDuringRead: (ids: [(shard: Int16, id: Int64)], keys: [String]) = ([], [])
 
   init(capacity: Int) {
     self.capacity = capacity
@@ -70,7 +74,7 @@ struct RelayWindow {
   /// Takes an event in, unless it is here already.
   /// - Returns: false when there is no room for it.
   mutating func insert(_ event: WaitingEvent) -> Bool {
-    if ids[event.shard]?.contains(event.id) == true { return true }
+    if ids[event.shard]?.contains(event.id) == true || buriedKeys.contains(event.key) { return true }
     guard count < capacity else { return false }
     ids[event.shard, default: []].insert(event.id)
     count += 1
@@ -86,9 +90,11 @@ struct RelayWindow {
   /// Forgets a shard that is owned no more. What the producer still says about it finds no slot.
   mutating func drop(shard: Int16) {
     guard ids.removeValue(forKey: shard) != nil else { return }
+    leftDuringRead.ids.removeAll { $0.shard == shard }
     for index in slots.indices {
       guard let event = slots[index].event, event.shard == shard else { continue }
       keys[event.key] = nil
+      buriedKeys.remove(event.key)
       release(index)
     }
     forgetStaleTokens()
@@ -166,6 +172,7 @@ struct RelayWindow {
     }
     slots[index].stage = .settled(refusal: refusal)
     refused.append(token)
+    buriedKeys.insert(key)
     guard let queue = keys.removeValue(forKey: key) else { return }
     for follower in queue.slots[(queue.first + 1)...] {
       if let event = slots[follower].event { ids[event.shard]?.remove(event.id) }
@@ -213,12 +220,23 @@ struct RelayWindow {
   }
 
   /// They have left WAIT.
-  mutating func finish(_ request: CompletionRequest) {
+  /// - Parameter isReadOpen: whether a read is under way. Its snapshot may be older than the completion, so what it
+  ///   brings of these events must not be taken for new: they are remembered until `readReturned`.
+  mutating func finish(_ request: CompletionRequest, isReadOpen: Bool) {
     for item in request.items {
       guard let index = index(of: item.token), let event = slots[index].event else { continue }
-      ids[event.shard]?.remove(event.id)
+      leftDuringRead.ids.append((event.shard, event.id))
+      if request.isDead { leftDuringRead.keys.append(event.key) }
       release(index)
     }
+    if !isReadOpen { readReturned() }
+  }
+
+  /// The read under way has been taken in or has failed: whatever a later one brings was waiting after that.
+  mutating func readReturned() {
+    for (shard, id) in leftDuringRead.ids { ids[shard]?.remove(id) }
+    for key in leftDuringRead.keys { buriedKeys.remove(key) }
+    leftDuringRead = ([], [])
   }
 
   /// They may not have left WAIT: they are asked for again.

@@ -1,0 +1,19 @@
+/// Why a command did not do what was asked, in one line for people.
+struct CommandError: Error, CustomStringConvertible {
+  /// Who has to change something.
+  enum Kind: Sendable {
+    /// Whoever typed the command.
+    case usage
+    /// The world: a server that is away, an order that is not there.
+    case failure
+  }
+
+  let kind: Kind
+  let message: String
+
+  static func usage(_ message: String) -> CommandError { CommandError(kind: .usage, message: message) }
+  static func failure(_ message: String) -> CommandError { CommandError(kind: .failure, message: message) }
+
+  var exitStatus: Int32 { kind == .usage ? 2 : 1 }
+  var description: String { message }
+}

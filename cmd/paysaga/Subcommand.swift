@@ -1,0 +1,24 @@
+/// A command: made from its arguments, run once.
+protocol Subcommand: Sendable {
+  static var usage: Usage { get }
+  /// - Throws: a usage error.
+  init(_ arguments: Arguments) throws(CommandError)
+  func run(_ session: Session) throws
+}
+
+/// All commands, in the order in which `--help` lists them.
+enum Subcommands {
+  static let all: [any Subcommand.Type] = [
+    MigrateUp.self, MigrateDown.self, MigrateStatus.self, Push.self, Pay.self, Fail.self, Get.self, List.self,
+    Watch.self, OutboxStatusCommand.self, OutboxList.self,
+  ]
+
+  static let usages = all.map { $0.usage }
+
+  static func named(_ name: String) -> any Subcommand.Type {
+    guard let command = all.first(where: { $0.usage.name == name }) else {
+      preconditionFailure("the parser found \(name), which is no command")
+    }
+    return command
+  }
+}

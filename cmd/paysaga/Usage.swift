@@ -1,0 +1,34 @@
+/// How a command is called: drives the parser, `--help` and the hints after a mistake.
+struct Usage: Sendable {
+  /// One word, or a group and a word: `push`, `migrate up`.
+  let name: String
+  /// What it does, in one line.
+  let summary: String
+  /// The one word it may take after its name; nil for none.
+  var operand: String?
+  var options: [Option] = []
+  /// What must be written, to follow the name in the first line of `--help`.
+  let synopsis: String
+  /// More to know, in whole lines; may be empty.
+  var notes = ""
+  /// A command line that can be copied.
+  let example: String
+
+  var words: [String] { name.split(separator: " ").map(String.init) }
+
+  /// What `--help` prints.
+  var help: String {
+    let head = "paysaga \(name): \(summary)\n\nusage: paysaga \(name)\(synopsis.isEmpty ? "" : " \(synopsis)")\n\n"
+    let notes = notes.isEmpty ? "" : "\n\(notes)\n"
+    return head + Self.table(options + Option.global) + notes + "\nexample:\n  \(example)"
+  }
+
+  private static func table(_ options: [Option]) -> String {
+    let width = options.map(\.usage.count).max() ?? 0
+    return options.map { "  \(pad($0.usage, width))  \($0.summary)\n" }.joined()
+  }
+
+  static func pad(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+  }
+}

@@ -1,0 +1,276 @@
+import Database
+import Errs
+import Metrics
+import Outbox
+import PaymentRepository
+import Payments
+import Runtime
+import Testing
+
+/// A broker in memory: it keeps what was published, in order, and answers as it is told to.
+final class MemoryBroker: Sendable {
+  private struct State {
+    var topic: [OutboundMessage] = []
+    var refused: Set<String> = []
+    var isDown = false
+  }
+  private let state = Monitor(State())
+
+  fileprivate func take(_ messages: [OutboundMessage]) -> [PublishOutcome] {
+    state.update { state in
+      messages.map { message in
+        if state.isDown { return PublishOutcome(token: message.token, result: .transient("down")) }
+        if state.refused.contains(message.key) {
+          return PublishOutcome(token: message.token, result: .permanent("refused", isCertain: true))
+        }
+        state.topic.append(message)
+        return PublishOutcome(token: message.token, result: .acknowledged)
+      }
+    }
+  }
+
+  var topic: [OutboundMessage] { state.withLock { $0.topic } }
+  var keys: [String] { topic.map(\.key) }
+  func refuse(_ keys: Set<String>) { state.update { $0.refused = keys } }
+  func setDown(_ isDown: Bool) { state.update { $0.isDown = isDown } }
+}
+
+/// One relay's producer to it.
+final class MemoryPublisher: EventPublisher {
+  private let broker: MemoryBroker
+  private let handler = Monitor<@Sendable ([PublishOutcome]) -> Void>({ _ in })
+
+  init(_ broker: MemoryBroker) { self.broker = broker }
+
+  func start(_ handler: @escaping @Sendable ([PublishOutcome]) -> Void) { self.handler.update { $0 = handler } }
+  func publish(_ messages: [OutboundMessage]) { handler.withLock { $0 }(broker.take(messages)) }
+  func purge() {}
+}
+
+@Suite("Relay", .needsDatabase)
+struct RelayTests {
+  /// A relay with its pool; `reserve` is short, so that takeovers are.
+  private struct Running: Sendable {
+    let relay: Relay
+    let pool: ConnectionPool
+    let metrics: MetricsRegistry
+
+    func stop(grace: Duration = .seconds(5)) async throws {
+      try await blocking {
+        relay.stop(grace: grace)
+        pool.shutdown()
+      }
+    }
+  }
+
+  private func start(
+    _ database: PaymentDatabase, _ broker: MemoryBroker, name: String = "one", window: Int = 1_000
+  ) throws -> Running {
+    let metrics = MetricsRegistry()
+    let pool = database.pool(3)
+    let relay = Relay(
+      configuration: try RelayConfiguration(
+        owner: name, reserve: .seconds(2), window: window, pollInterval: .milliseconds(50)),
+      pool: pool, publisher: MemoryPublisher(broker), logger: TestDatabase.quiet, metrics: metrics)
+    relay.start()
+    return Running(relay: relay, pool: pool, metrics: metrics)
+  }
+
+  private func waiting(_ connection: Connection) throws -> Int { try connection.int("SELECT count(*) FROM event_wait") }
+
+  @Test func eventsComeOutOnceInOrderAndAreDone() async throws {
+    try await PaymentDatabase.with { database in
+      try database.create(orders: 1...500)
+      let connection = try database.connect()
+      let settles = try (Int64(1)...500).map { try SettleCommand(orderID: $0, to: .completed, reason: "") }
+      _ = try database.transactions.settle(settles, on: connection)
+      let broker = MemoryBroker()
+      let running = try start(database, broker, window: 100)
+      try await eventually { try waiting(connection) == 0 }
+      try await running.stop()
+      #expect(broker.topic.count == 1_000)
+      for (key, messages) in Dictionary(grouping: broker.topic, by: \.key) {
+        let numbers = messages.map { message in message.headers.first { $0.name == "seq" }?.value }
+        #expect(numbers == ["1", "2"], "order \(key)")
+      }
+      #expect(
+        try connection.int("SELECT count(*) FROM event WHERE status = 'DONE' AND reserved_to > done_at AND attempts = 1")
+          == 1_000)
+      #expect(try connection.int("SELECT count(*) FROM event_shard WHERE owner IS NOT NULL") == 0)
+    }
+  }
+
+  @Test func aTransactionThatCommitsLateIsNotSkipped() async throws {
+    try await PaymentDatabase.with { database in
+      let late = try database.connect()
+      // Order 1 draws the lowest id and does not commit.
+      try late.script(
+        """
+        BEGIN; INSERT INTO payment (order_id) VALUES (1);
+        INSERT INTO event (event_id, shard, key, seq, topic, payload)
+        VALUES (gen_random_uuid(), 48, '1', 1, 'payment', 'late')
+        """)
+      let broker = MemoryBroker()
+      let running = try start(database, broker)
+      for round in Int64(0)..<20 {
+        try database.create(orders: (round * 50 + 2)..<(round * 50 + 52))
+        running.relay.wake()
+      }
+      try await eventually { broker.topic.count == 1_000 }
+      try late.script("COMMIT")
+      running.relay.wake()
+      // Well before the half-minute sweep from the start.
+      try await eventually(within: .seconds(10)) { broker.keys.contains("1") }
+      try await running.stop()
+      #expect(broker.topic.count == 1_001)
+    }
+  }
+
+  @Test func twoRelaysShareAndOneTakesOverFromTheOther() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      let broker = MemoryBroker()
+      let one = try start(database, broker, name: "one")
+      try await eventually { one.relay.ownedShards == 64 }
+      let two = try start(database, broker, name: "two")
+      try await eventually { one.relay.ownedShards == 32 && two.relay.ownedShards == 32 }
+      try database.create(orders: 1...300)
+      try await eventually { try waiting(connection) == 0 }
+      #expect(broker.topic.count == 300)
+      // A clean stop gives the leases back: the other has them long before they would have run out.
+      let began = Instant.now()
+      try await one.stop()
+      try await eventually { two.relay.ownedShards == 64 }
+      #expect(Instant.now() - began < .milliseconds(1_800))
+      try database.create(orders: 301...400)
+      try await eventually { try waiting(connection) == 0 }
+      #expect(broker.topic.count == 400)
+      try await two.stop()
+    }
+  }
+
+  @Test func aCrashedRelayIsTakenOverWithinItsLease() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try connection.script(
+        """
+        UPDATE event_shard SET owner = 'crashed', epoch = 5, reserved_to = clock_timestamp() + interval '1500 ms';
+        INSERT INTO event_relay VALUES ('crashed', clock_timestamp() + interval '1500 ms')
+        """)
+      try database.create(orders: 1...50)
+      let broker = MemoryBroker()
+      let began = Instant.now()
+      let running = try start(database, broker)
+      try await eventually { try waiting(connection) == 0 }
+      #expect(Instant.now() - began >= .milliseconds(1_300))
+      #expect(Instant.now() - began < .seconds(8))
+      #expect(try connection.int("SELECT min(epoch) FROM event_shard") == 6)
+      try await running.stop()
+    }
+  }
+
+  @Test func aRelayWhoseShardsWereTakenCompletesNothingAndComesBack() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      let broker = MemoryBroker()
+      let running = try start(database, broker)
+      try await eventually { running.relay.ownedShards == 64 }
+      broker.setDown(true)
+      try database.create(orders: 1...20)
+      running.relay.wake()
+      // Another takes every shard for a moment, as after a pause of this relay.
+      try connection.script(
+        "UPDATE event_shard SET owner = 'thief', epoch = epoch + 1, reserved_to = clock_timestamp() + interval '1 s'")
+      broker.setDown(false)
+      try await eventually { running.relay.ownedShards == 0 }
+      #expect(try connection.int("SELECT count(*) FROM event_done") == 0)
+      try await eventually { try waiting(connection) == 0 }
+      #expect(Set(broker.keys).count == 20)
+      try await running.stop()
+    }
+  }
+
+  @Test func anOutageOfTheBrokerSpendsNothing() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      let broker = MemoryBroker()
+      broker.setDown(true)
+      try database.create(orders: 1...20)
+      let running = try start(database, broker)
+      try await eventually { running.relay.ownedShards == 64 }
+      try await Task.sleep(for: .milliseconds(600))
+      #expect(try connection.int("SELECT count(*) FROM event WHERE status = 'WAIT' AND attempts = 0") == 20)
+      broker.setDown(false)
+      try await eventually { try waiting(connection) == 0 }
+      #expect(try connection.int("SELECT count(*) FROM event_dead") == 0)
+      try await running.stop()
+    }
+  }
+
+  @Test func aRefusedEventIsDeadAndHoldsItsKeyOnly() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      let broker = MemoryBroker()
+      broker.refuse(["7"])
+      try database.create(orders: 1...20)
+      _ = try database.transactions.settle(
+        try (Int64(1)...20).map { try SettleCommand(orderID: $0, to: .failed, reason: "") }, on: connection)
+      let running = try start(database, broker)
+      try await eventually { broker.topic.count == 38 }
+      try await eventually { try connection.int("SELECT count(*) FROM event_dead WHERE last_error = 'refused'") == 1 }
+      broker.refuse([])
+      // The rest of the key waits behind its dead head, polled for again and again.
+      try await Task.sleep(for: .milliseconds(300))
+      #expect(!broker.keys.contains("7"))
+      try await eventually { try waiting(connection) == 1 }
+      try await running.stop()
+    }
+  }
+
+  @Test func aMissingDayIsMade() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 0)
+      try database.create(orders: 1...3)
+      let running = try start(database, MemoryBroker())
+      try await eventually { try waiting(connection) == 0 }
+      #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 8)
+      try await running.stop()
+    }
+  }
+}
+
+@Suite("Outbox partitions", .needsDatabase)
+struct OutboxPartitionTests {
+  @Test func daysAreMadeAheadOnceAndOldOnesDropped() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try OutboxPartitions.ensureDays(on: connection)
+      try OutboxPartitions.ensureDays(on: connection)
+      #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 8)
+      try connection.script(
+        """
+        CREATE TABLE event_done_20200101 PARTITION OF event_done FOR VALUES FROM ('2020-01-01T00:00Z') TO ('2020-01-02T00:00Z')
+        """)
+      // One that a crash left detached and not yet dropped.
+      try connection.script("CREATE TABLE event_done_20200102 (LIKE event_done)")
+      let dropped = try OutboxPartitions.dropOldDays(retention: .seconds(86_400), on: connection)
+      #expect(dropped == ["event_done_20200101", "event_done_20200102"])
+      #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 8)
+    }
+  }
+
+  @Test func severalProgramsMakeTheSameDaysAtOnce() async throws {
+    try await PaymentDatabase.with { database in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<6 {
+          group.addTask { try await blocking { try OutboxPartitions.ensureDays(on: try database.connect()) } }
+        }
+        try await group.waitForAll()
+      }
+      let connection = try database.connect()
+      try OutboxPartitions.ensureDays(on: connection)
+      #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 8)
+    }
+  }
+}
