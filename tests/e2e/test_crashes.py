@@ -204,11 +204,17 @@ def insert_by_hand(connection: psycopg.Connection, world: World, order: int) -> 
     payload = json.dumps({
         "idempotent_key": identity, "order_id": order, "status": "CREATED", "payment_id": payment_id, "version": 1,
         "reason": "", "occurred_at": "2026-01-01T00:00:00Z"}).encode()
-    connection.execute(
-        "INSERT INTO event (event_id, shard, key, seq, topic, payload, headers) VALUES (%s, %s, %s, 1, %s, %s, %s)",
-        (identity, shard_of(str(order)), str(order), world.topic, payload,
-         ["ce_type", "paysaga.payment.created", "ce_source", oracle.SOURCE]))
+    insert_event(connection, world, order, 1, payload, identity)
     return identity
+
+
+def insert_event(
+    connection: psycopg.Connection, world: World, order: int, seq: int, payload: bytes, identity: str | None = None
+) -> None:
+    connection.execute(
+        "INSERT INTO event (event_id, shard, key, seq, topic, payload, headers) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (identity or str(uuid.uuid4()), shard_of(str(order)), str(order), seq, world.topic, payload,
+         ["ce_type", "paysaga.payment.created", "ce_source", oracle.SOURCE]))
 
 
 def test_a_late_commit_of_a_lower_id_is_not_skipped(world: World):
@@ -278,9 +284,8 @@ def test_a_key_whose_head_is_refused_waits_and_others_go_on(make_world):
     client.create(1)
     world.wait_until_published(1)
     with psycopg.connect(world.dsn) as connection:
-        insert_by_hand(connection, world, 2)
-        connection.execute(
-            "UPDATE event SET payload = decode(repeat('20', 2000000), 'hex') WHERE key = '2' AND status = 'WAIT'")
+        connection.execute("INSERT INTO payment (order_id) VALUES (2)")
+        insert_event(connection, world, 2, 1, b" " * 2_000_000)
     for order in range(3, 31):
         client.create(order)
     wait_until(lambda: world.count_events("DEAD") == 1, "the event is DEAD", 20)
@@ -292,3 +297,29 @@ def test_a_key_whose_head_is_refused_waits_and_others_go_on(make_world):
     [(key, attempts, error)] = world.sql("SELECT key, attempts, last_error FROM event WHERE status = 'DEAD'")
     assert key == "2" and attempts == 1 and error
     assert all(message.key != b"2" for message in world.events.catch_up())
+
+
+def test_followers_of_refused_heads_never_overtake_them(make_world):
+    """Keys that come with a head the broker refuses and a follower it would take, while the relay reads all the time."""
+    world: World = make_world()
+    client = world.client(world.server(KAFKA_MESSAGE_MAX_BYTES="2000", CRON_FREQUENCY="10ms"))
+    outcome = Settling(client, list(range(1, 201)))
+    bad = range(1000, 1300)
+    with psycopg.connect(world.dsn) as connection:
+        for order in bad:
+            insert_event(connection, world, order, 1, b" " * 5_000)
+            insert_event(connection, world, order, 2, b"{}")
+            connection.commit()
+    outcome.join()
+    wait_until(lambda: world.count_events("DEAD") == len(bad), "every refused head is DEAD", 30)
+    wait_until(lambda: world.count_events("DONE") == 400, "the other keys are published", 30)
+    assert world.count_events("WAIT") == len(bad), "a follower left WAIT although its head is DEAD"
+    overtaken = [message.key for message in world.events.catch_up() if int(message.key) in bad]
+    assert not overtaken, f"{len(overtaken)} followers were published before their heads"
+
+
+def test_steady_work_publishes_nothing_twice(world: World):
+    """Reads and completions overlap all the time here; no crash, no lost lease, so no copies."""
+    client = world.client(world.server(CRON_FREQUENCY="10ms"))
+    Settling(client, list(range(1, 2001)), threads=16).join()
+    assert oracle.check(world) == oracle.Verdict(2000, 4000, 4000, 0)

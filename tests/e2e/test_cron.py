@@ -48,8 +48,8 @@ def test_many_expire_in_two_processes_at_once(world: World):
     assert oracle.check(world) == oracle.Verdict(1200, 2400, 2400, 0)
 
 
-def test_never_means_never(world: World):
-    client = world.client(world.server(PAYMENT_TTL="never"))
+def test_without_a_time_to_live_nothing_expires(world: World):
+    client = world.client(world.server(PAYMENT_TTL="0"))
     assert not client.create(1).HasField("expires_at")
     assert world.value("SELECT expires_at IS NULL FROM payment")
 
