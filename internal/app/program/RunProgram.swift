@@ -4,6 +4,7 @@ internal import Database
 internal import Errs
 internal import FoundationEssentials
 internal import Glibc
+internal import Kafka
 internal import Logger
 internal import Metrics
 internal import Runtime
@@ -31,6 +32,7 @@ public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> an
   let context = ProgramContext(
     settings: settings, logger: logger, metrics: MetricsRegistry(), stop: StopFlag(),
     instance: "\(host):\(ProcessInfo.processInfo.processIdentifier):\(UniqueID.random().description.prefix(8))")
+  context.metrics.registerProcess(program: program.name, version: BuildInfo.version)
   do {
     let body = try make(context)
     let admin = try startAdmin(context, body)
@@ -69,13 +71,25 @@ private func loadSettings(_ program: Program) -> Settings {
       print("\(program.name) \(BuildInfo.version)")
       exit(0)
     case .run:
-      return try Settings.load(
+      let settings = try Settings.load(
         program: program, environment: ProcessInfo.processInfo.environment, file: arguments.configFile)
+      try checkLibraries(settings)
+      return settings
     }
   } catch {
     writeToStandardError(Array("\(program.name): \(error)\n".utf8))
     exit(2)
   }
+}
+
+/// Has libpq and librdkafka read what is theirs now, so that a mistake in it stops the program as any other does.
+private func checkLibraries(_ settings: Settings) throws {
+  for dsn in [settings.database.dsn, settings.database.directDSN] {
+    _ = try DatabaseConfiguration(dsn: dsn, applicationName: settings.program.name)
+  }
+  try KafkaConfiguration(
+    brokers: settings.kafka.brokers, clientID: settings.program.name, properties: settings.kafka.properties
+  ).validate()
 }
 
 private func startAdmin(_ context: ProgramContext, _ body: any ProgramBody) throws -> AdminServer? {

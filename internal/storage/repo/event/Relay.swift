@@ -73,6 +73,8 @@ public final class Relay: Sendable {
   /// Finishes what is with the producer and gives the leases back; blocks the calling thread until then.
   /// - Parameter grace: how long to wait; after it the leases are left to run out.
   public func stop(grace: Duration) {
+    // Stopped while the program waited for the broker, before it began.
+    guard thread.withLock({ $0 }) != nil else { return }
     mailbox.update { $0.events.append(.stop) }
     let finished = mailbox.wait(until: .now() + grace) { $0.isFinished ? true : nil }
     if finished == nil {

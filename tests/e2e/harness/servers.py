@@ -1,0 +1,207 @@
+"""PostgreSQL, Redis and devkafka, either of the tests' own or those named in the environment."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import redis
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from .process import BINARIES, ROOT, Process, clean_environment, free_port
+from .waiting import wait_until
+
+
+def database_dsn(dsn: str, database: str) -> str:
+    """The same server, another database."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
+
+
+class Databases:
+    """Makes databases on a server: a migrated template, and copies of it."""
+
+    def __init__(self, dsn: str):
+        self.dsn = dsn
+        self._template: str | None = None
+        self._made: list[str] = []
+
+    def create(self) -> str:
+        """A migrated database of its own; returns its DSN."""
+        if self._template is None:
+            self._template = self._create_empty()
+            migrate(database_dsn(self.dsn, self._template))
+        return database_dsn(self.dsn, self._create_empty(self._template))
+
+    def create_empty(self) -> str:
+        """A database without tables; returns its DSN."""
+        return database_dsn(self.dsn, self._create_empty())
+
+    def ask(self, query: str, *parameters) -> object:
+        """One value, asked from outside the tests' databases."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            return connection.execute(query, parameters).fetchone()[0]
+
+    def drop(self, dsn: str) -> None:
+        name = urlsplit(dsn).path.lstrip("/")
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._made.remove(name)
+
+    def drop_all(self) -> None:
+        for name in list(self._made):
+            self.drop(database_dsn(self.dsn, name))
+
+    def _create_empty(self, template: str = "template1") -> str:
+        name = f"e2e_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._made.append(name)
+        return name
+
+
+def migrate(dsn: str) -> None:
+    """Makes the tables the way users do."""
+    if not (BINARIES / "paysaga").exists():
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            for file in sorted((ROOT / "migrations").glob("*.up.sql")):
+                connection.execute(file.read_text())
+        return
+    environment = clean_environment() | {"DB_DSN": dsn}
+    subprocess.run(
+        [BINARIES / "paysaga", "migrate", "up"], env=environment, cwd=ROOT, check=True, capture_output=True, text=True,
+        timeout=60)
+
+
+class PostgresServer(Process):
+    """A PostgreSQL with its data in a directory of its own; fsync stays on."""
+
+    def __init__(self, directory: Path):
+        self.port = free_port()
+        self.data = Path(tempfile.mkdtemp(prefix="paysaga-e2e-postgres-"))
+        self.dsn = f"postgres://payments:payments@127.0.0.1:{self.port}/postgres?sslmode=disable"
+        self._bin = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        # PostgreSQL refuses to run as root.
+        self._as = []
+        if os.geteuid() == 0:
+            self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
+            shutil.chown(self.data, "postgres", "postgres")
+        settings = [
+            "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=on", "shared_buffers=128MB",
+            "max_connections=200", "log_line_prefix=%m [%p] %q%a ",
+        ]
+        command = [*self._as, str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port)]
+        for setting in settings:
+            command += ["-c", setting]
+        super().__init__("postgres", command, clean_environment(), directory / "postgres.log")
+        self.databases = Databases(self.dsn)
+
+    def initialise(self) -> None:
+        with tempfile.NamedTemporaryFile("w") as password:
+            password.write("payments\n")
+            password.flush()
+            if self._as:
+                shutil.chown(password.name, "postgres")
+            subprocess.run(
+                [*self._as, str(self._bin / "initdb"), f"--pgdata={self.data}", "--username=payments",
+                 f"--pwfile={password.name}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8",
+                 "--no-sync"],
+                env=clean_environment(), cwd="/", check=True, capture_output=True, timeout=120)
+
+    def start(self) -> None:
+        super().start()
+
+        def answers():
+            assert self.is_running, self.output[-2000:]
+            with psycopg.connect(self.dsn, connect_timeout=2) as connection:
+                return connection.execute("SELECT 1").fetchone()
+
+        wait_until(answers, "PostgreSQL answers", 60, interval=0.1)
+
+    def crash(self) -> None:
+        """An immediate shutdown: connections are cut, nothing is written out."""
+        self.send(signal.SIGQUIT)
+        self.wait(30)
+
+    def remove(self) -> None:
+        if self.is_running:
+            self.send(signal.SIGINT)
+            try:
+                self.wait(30)
+            except AssertionError:
+                self.crash()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
+class RedisServer(Process):
+    """A Redis without persistence."""
+
+    def __init__(self, directory: Path):
+        self.port = free_port()
+        self.dsn = f"redis://127.0.0.1:{self.port}/0"
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        super().__init__("redis", command, clean_environment(), directory / "redis.log")
+
+    @property
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, socket_timeout=5)
+
+    def start(self) -> None:
+        super().start()
+        wait_until(lambda: self.client.ping(), "Redis answers")
+
+
+class Broker:
+    """A Kafka-protocol broker; `control` is devkafka's address for injecting faults."""
+
+    def __init__(self, brokers: str, control: str | None):
+        self.brokers, self._control = brokers, control
+
+    def control(self, command: str) -> None:
+        """One command to devkafka; see `devkafka --help`."""
+        assert self._control, "this broker takes no commands"
+        host, port = self._control.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(command.encode() + b"\n")
+            answer = connection.makefile().readline().strip()
+        assert answer.startswith("ok"), f"{command}: {answer}"
+
+    def create_topic(self, name: str, partitions: int) -> None:
+        if self._control:
+            self.control(f"topic {name} {partitions}")
+            return
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        for future in admin.create_topics([NewTopic(name, num_partitions=partitions)]).values():
+            try:
+                future.result(30)
+            except KafkaException as error:
+                # devkafka named without its control endpoint: naming a topic makes it, with 4 partitions.
+                found = admin.list_topics(name, timeout=10).topics[name].partitions
+                assert len(found) == partitions, f"{name}: {error}"
+
+    def down(self) -> None:
+        self.control("broker down")
+
+    def up(self) -> None:
+        self.control("broker up")
+
+
+class DevKafka(Process, Broker):
+    """A devkafka of the tests' own."""
+
+    def __init__(self, directory: Path):
+        command = [str(BINARIES / "devkafka"), "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]
+        Process.__init__(self, "devkafka", command, clean_environment(), directory / "devkafka.log")
+
+    def start(self) -> None:
+        super().start()
+        listening = self.wait_for_output(r"listening on (\S+)")[1]
+        control = re.search(r"control on (\S+)", self.output)[1]
+        Broker.__init__(self, listening, control)
