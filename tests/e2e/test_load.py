@@ -99,6 +99,8 @@ def test_a_load(make_world, stop: signal.Signals | None):
                 assert code == (0 if stop == signal.SIGTERM else -signal.SIGKILL), f"{program.name}: {code}"
             for program in programs:
                 program.start()
+            for program in programs:
+                assert program.admin_port  # before that, SIGTERM may find the program without its handlers
     world.wait_for_payments(LOAD, timeout=PATIENCE)
     settler.join(PATIENCE)
     assert not settler.is_alive() and not unsettled, f"{len(unsettled)} orders could not be settled"

@@ -38,7 +38,9 @@ public final class KafkaConsumer: Sendable {
         .standard("auto.commit.interval.ms", max(1, commitInterval.inMilliseconds)),
         .standard("session.timeout.ms", sessionTimeout.inMilliseconds),
         .standard("heartbeat.interval.ms", max(1, min(3_000, sessionTimeout.inMilliseconds / 3))),
-        .standard("partition.assignment.strategy", "cooperative-sticky"),
+        // Not cooperative-sticky: up to librdkafka 2.2 it aborts the process when a member that has joined is closed
+        // before its first assignment (https://github.com/confluentinc/librdkafka/issues/4312); Debian 12 has 2.0.2.
+        .standard("partition.assignment.strategy", "roundrobin"),
         // A new group starts with what came before it.
         .standard("auto.offset.reset", "earliest"),
         // Memory: librdkafka would prefetch 64 MiB. The limit is on bytes alone: a partition that reaches
