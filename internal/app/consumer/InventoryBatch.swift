@@ -64,9 +64,21 @@ struct InventoryBatch: Sendable {
     openings = rest
   }
 
-  /// Notes what the database refused of a message for good.
-  mutating func bury(_ index: Int, reason: String) {
-    deadLetters.append(DeadLetter(index: index, reason: reason))
+  /// Takes in how the openings came out: those that failed for good are no openings any more.
+  /// - Parameter failures: for each of `openings` why it failed, nil where it is committed.
+  mutating func settle(failures: [String?]) {
+    precondition(failures.count == openings.count, "an outcome for each opening")
+    for (opening, failure) in zip(openings, failures) {
+      if let failure { deadLetters.append(DeadLetter(index: opening.index, reason: failure)) }
+    }
+    openings = zip(openings, failures).filter { $0.1 == nil }.map(\.0)
+  }
+
+  /// Where each partition would have to start again for these messages to come again.
+  static func starts(of messages: [ConsumedMessage]) -> [TopicPartition: Int64] {
+    var first: [TopicPartition: Int64] = [:]
+    for message in messages { first[message.place] = min(first[message.place] ?? .max, message.offset) }
+    return first
   }
 
   /// The offsets up to which everything is done once this batch is.

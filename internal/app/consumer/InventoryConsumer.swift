@@ -80,14 +80,27 @@ final class InventoryConsumer: Sendable {
 
   // MARK: - The member's thread
 
+  /// What the thread keeps between batches.
+  private struct Member {
+    let connection: ReconnectingConnection
+    let filter: DuplicateFilter?
+    /// Partitions that must go back, because messages of theirs were taken and given up.
+    var rewinds: [TopicPartition: Int64] = [:]
+  }
+
   private func run(_ filter: DuplicateFilter?) {
     let connection = ReconnectingConnection(configuration: database, logger: logger, stop: context.stop)
+    var member = Member(connection: connection, filter: filter)
     while !context.stop.isStopped {
       do throws(KafkaError) {
         // Opened ahead of need, so that readiness tells of the database while no message comes.
         isDatabaseUp.store((try? connection.connected(until: .now() + .seconds(1))) != nil, ordering: .relaxed)
+        guard rewind(&member) else {
+          _ = context.stop.wait(until: .now() + Self.pollWait)
+          continue
+        }
         let messages = try consumer.poll(max: context.settings.consumer.batch, until: .now() + Self.pollWait)
-        if !messages.isEmpty { process(messages, connection, filter) }
+        if !messages.isEmpty, !process(messages, &member) { giveUp(messages, &member) }
         metrics.observe(lag: (try? consumer.lag()) ?? [])
       } catch {
         // Only our own mistakes and a client that failed for good come here; a restart makes a new one.
@@ -102,25 +115,27 @@ final class InventoryConsumer: Sendable {
   }
 
   /// Takes one batch to its end, however long the database or the broker is away.
-  private func process(_ messages: [ConsumedMessage], _ connection: ReconnectingConnection, _ filter: DuplicateFilter?)
-  {
+  /// - Returns: false when it was given up: the program stops, or partitions of it went to another member.
+  private func process(_ messages: [ConsumedMessage], _ member: inout Member) -> Bool {
     let started = Instant.now()
     var batch = InventoryBatch(messages, triggerStatus: context.settings.consumer.triggerStatus)
-    if let filter {
+    if let filter = member.filter {
       batch.remove(known: filter.fingerprints(of: batch.keys))
       isRedisUp.store(filter.isReachable, ordering: .relaxed)
     }
-    guard let outcomes = open(&batch, messages, connection) else { return }
+    guard let outcomes = open(&batch, messages, &member) else { return false }
     if outcomes.created > 0 { onCommit() }
-    filter?.remember(batch.openings.map { ($0.message.idempotentKey, $0.message.fingerprint) })
-    guard bury(batch, messages) else { return }
+    guard bury(batch, messages, &member) else { return false }
+    member.filter?.remember(batch.openings.map { ($0.message.idempotentKey, $0.message.fingerprint) })
     do throws(KafkaError) {
       try consumer.storeOffsets(InventoryBatch.offsets(of: messages))
     } catch {
       logger.warning("offsets were not stored; the messages come again", ["error": .error(error)])
+      return false
     }
     metrics.count(batch, outcomes)
     metrics.batchSeconds.observe((Instant.now() - started).inSeconds)
+    return true
   }
 
   /// How a batch's openings came out.
@@ -130,73 +145,75 @@ final class InventoryConsumer: Sendable {
   }
 
   /// Opens the payments of a batch.
-  /// - Returns: nil when the batch was given up because its partitions went or the program stops.
-  private func open(
-    _ batch: inout InventoryBatch, _ messages: [ConsumedMessage], _ connection: ReconnectingConnection
-  ) -> Outcomes? {
+  /// - Returns: nil when the batch was given up.
+  private func open(_ batch: inout InventoryBatch, _ messages: [ConsumedMessage], _ member: inout Member) -> Outcomes? {
     guard !batch.openings.isEmpty else { return Outcomes() }
-    let openings = batch.openings
-    let results = untilDone(messages) { () throws(DatabaseError) in
-      try create(openings.map(\.message.command), on: try connection.connected(until: .now() + .seconds(1)))
+    let commands = batch.openings.map(\.message.command)
+    let connection = member.connection
+    let results = untilDone(messages, &member) { () throws(DatabaseError) in
+      try create(commands, on: try connection.connected(until: .now() + .seconds(1)))
     }
     guard let results else { return nil }
     var outcomes = Outcomes()
-    for (opening, result) in zip(openings, results) {
-      switch result {
-      case .success(.created): outcomes.created += 1
-      case .success(.existing): outcomes.existing += 1
-      case .failure(let error): batch.bury(opening.index, reason: error.message)
-      }
-    }
+    batch.settle(
+      failures: results.map { result in
+        switch result {
+        case .success(.created): outcomes.created += 1
+        case .success(.existing): outcomes.existing += 1
+        case .failure(let error): return error.message
+        }
+        return nil
+      })
     return outcomes
   }
 
-  /// One transaction for all; where the database refuses it for good, one for each, so that only the culprit fails.
+  /// One transaction for all; where values are to blame, one for each, so that only the culprit fails. Whatever else
+  /// the database refuses, time or an operator will cure.
   private func create(_ commands: [CreateCommand], on connection: Connection) throws(DatabaseError)
     -> [Result<CreateOutcome, PaymentError>]
   {
     do throws(DatabaseError) {
       return try transactions.create(commands, on: connection)
     } catch {
-      guard error.code == .server, !error.isRetryable else { throw error }
+      guard error.isDataError else { throw error }
       guard commands.count > 1 else {
         return [.failure(PaymentError(.internal, "the database refused the payment: \(error.message)", cause: error))]
       }
       var results: [Result<CreateOutcome, PaymentError>] = []
-      for command in commands { results += try create([command], on: connection) }
+      for command in commands {
+        if context.stop.isStopped { throw error }
+        results += try create([command], on: connection)
+      }
       return results
     }
   }
 
   /// Puts what cannot be used on the dead-letter topic.
   /// - Returns: false when the batch was given up.
-  private func bury(_ batch: InventoryBatch, _ messages: [ConsumedMessage]) -> Bool {
+  private func bury(_ batch: InventoryBatch, _ messages: [ConsumedMessage], _ member: inout Member) -> Bool {
     guard !batch.deadLetters.isEmpty else { return true }
-    let letters = batch.deadLetters.map { (messages[$0.index], $0.reason) }
     for letter in batch.deadLetters {
+      let message = messages[letter.index]
       logger.warning(
         "message goes to the dead-letter topic",
-        [
-          "from": .string("\(messages[letter.index].place)@\(messages[letter.index].offset)"),
-          "reason": .string(letter.reason),
-        ])
+        ["from": .string("\(message.place)@\(message.offset)"), "reason": .string(letter.reason)])
     }
-    let done: Bool? = untilDone(messages) { () throws(DatabaseError) in
-      if let failure = deadLetters.write(letters, until: .now() + .seconds(5)) {
-        logger.warning("the dead-letter topic does not take messages", ["error": .string(failure)])
-        return nil
-      }
-      return true
+    var letters = batch.deadLetters.map { DeadLetterWriter.Letter(message: messages[$0.index], reason: $0.reason) }
+    let done: Bool? = untilDone(messages, &member) { () throws(DatabaseError) in
+      guard let failure = deadLetters.write(&letters, until: .now() + .seconds(5)) else { return true }
+      logger.warning("the dead-letter topic does not take messages", ["error": .string(failure)])
+      return nil
     }
     return done ?? false
   }
 
   /// Tries again with backoff until it is done, serving the group meanwhile.
-  /// - Returns: nil when the program stops, or when partitions of the batch went to another member: nothing is stored
-  ///   then, and the messages come again.
-  private func untilDone<Value>(_ messages: [ConsumedMessage], _ body: () throws(DatabaseError) -> Value?) -> Value? {
+  /// - Returns: nil when the program stops, or when partitions of the batch went to another member.
+  private func untilDone<Value>(
+    _ messages: [ConsumedMessage], _ member: inout Member, _ body: () throws(DatabaseError) -> Value?
+  ) -> Value? {
     var backoff = Backoff()
-    let places = Array(Set(messages.map(\.place)))
+    let places = Set(messages.map(\.place))
     var isPaused = false
     defer { if isPaused { resume() } }
     while true {
@@ -206,26 +223,25 @@ final class InventoryConsumer: Sendable {
           return value
         }
       } catch {
-        isDatabaseUp.store(error.isConnectionGone ? false : true, ordering: .relaxed)
+        isDatabaseUp.store(error.code == .server, ordering: .relaxed)
         logger.warning("a batch is tried again", ["messages": .number(messages.count), "error": .error(error)])
       }
       isPaused = true
-      guard let owned = serveGroup(for: backoff.nextDelay()), Set(places).isSubset(of: owned) else { return nil }
+      guard let owned = serveGroup(for: backoff.nextDelay(), &member), places.isSubset(of: owned) else { return nil }
     }
   }
 
+  // MARK: - Staying in the group
+
   /// Keeps the membership alive without taking messages.
   /// - Returns: the partitions still assigned; nil when the program stops.
-  private func serveGroup(for pause: Duration) -> Set<TopicPartition>? {
+  private func serveGroup(for pause: Duration, _ member: inout Member) -> Set<TopicPartition>? {
     if context.stop.isStopped { return nil }
     do throws(KafkaError) {
       try consumer.pause(try consumer.assignment())
-      // Paused partitions give none; what a rebalance just brought is paused on the next round and comes again.
+      // Paused partitions give none; what a rebalance brings here has to come again.
       let early = try consumer.poll(max: 1, until: .now() + pause)
-      if let first = early.first {
-        try consumer.seek(
-          [TopicPartitionOffset(first.topic, first.partition, first.offset)], until: .now() + .seconds(1))
-      }
+      giveUp(early, &member)
       return context.stop.isStopped ? nil : Set(try consumer.assignment())
     } catch {
       logger.warning("the consumer could not be paused", ["error": .error(error)])
@@ -238,6 +254,32 @@ final class InventoryConsumer: Sendable {
       try consumer.resume(try consumer.assignment())
     } catch {
       logger.warning("the consumer could not go on", ["error": .error(error)])
+    }
+  }
+
+  /// Notes that these messages were taken and nothing came of them: their partitions must go back before the next poll.
+  private func giveUp(_ messages: [ConsumedMessage], _ member: inout Member) {
+    member.rewinds.merge(InventoryBatch.starts(of: messages)) { min($0, $1) }
+  }
+
+  /// Takes partitions back to messages that were given up. A partition that went to another member meanwhile starts
+  /// where its stored offsets say, wherever it comes up again.
+  /// - Returns: false when it has to be tried again before anything is polled.
+  private func rewind(_ member: inout Member) -> Bool {
+    guard !member.rewinds.isEmpty else { return true }
+    do throws(KafkaError) {
+      let owned = Set(try consumer.assignment())
+      for (place, offset) in member.rewinds {
+        if owned.contains(place) {
+          try consumer.seek(
+            [TopicPartitionOffset(place.topic, place.partition, offset)], until: .now() + .seconds(1))
+        }
+        member.rewinds[place] = nil
+      }
+      return true
+    } catch {
+      logger.warning("partitions could not go back yet", ["error": .error(error)])
+      return false
     }
   }
 }

@@ -39,8 +39,14 @@ public struct ProgramContext: Sendable {
 
   /// Connections for statements whose tables may be empty when a plan is made: index plans only, since the plan for an
   /// empty table (a sequential scan) is ruinous once the table has grown.
-  public func indexedDatabase(role: String) throws(DatabaseError) -> DatabaseConfiguration {
-    try database(role: role, parameters: ["enable_seqscan": "off"])
+  /// - Parameter lockTimeout: how long a statement may wait for a row that somebody else holds; nil for as long as
+  ///   the statement may take.
+  public func indexedDatabase(role: String, lockTimeout: Duration? = nil) throws(DatabaseError)
+    -> DatabaseConfiguration
+  {
+    var parameters = ["enable_seqscan": "off"]
+    if let lockTimeout { parameters["lock_timeout"] = "\(lockTimeout.inMilliseconds)ms" }
+    return try database(role: role, parameters: parameters)
   }
 
   /// The broker as the settings say.

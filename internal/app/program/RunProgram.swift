@@ -43,20 +43,33 @@ public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> an
         // Stopped before everything was there.
       } catch {
         logger.error("cannot start", ["error": .error(error)])
-        exit(1)
+        _exit(1)
       }
     }
     let signal = signals.wait { logger.info("SIGHUP: nothing to reload") }
     logger.info("stopping", ["signal": .number(signal)])
     context.stop.stop()
+    endAnyhow(after: settings.server.shutdownTimeout + .seconds(2), logger)
     starter.join()
     body.stop(grace: settings.server.shutdownTimeout)
     admin?.stop()
     logger.info("stopped")
-    exit(0)
+    // Not exit: what libraries registered for it would run beside their own threads.
+    _exit(0)
   } catch {
     logger.error("cannot start", ["error": .error(error)])
-    exit(1)
+    _exit(1)
+  }
+}
+
+/// Ends the process when a stop takes too long, as when a statement never returns: what was not acknowledged is rolled
+/// back by the database, and leases run out.
+private func endAnyhow(after limit: Duration, _ logger: Logger) {
+  let deadline = Instant.now() + limit
+  _ = WorkerThread(name: "stop-limit") {
+    WakeSignal().wait(until: deadline)
+    logger.warning("stopped with work under way; it took longer than SERVER_SHUTDOWN_TIMEOUT")
+    _exit(0)
   }
 }
 

@@ -56,10 +56,11 @@ public final class ServerBody: ProgramBody {
     let settings = context.settings
     let pool = { [context] (role: String, size: Int, queue: Int) throws in
       ConnectionPool(
-        configuration: try context.indexedDatabase(role: role), size: size, queueLimit: queue, name: role,
+        configuration: try context.indexedDatabase(role: role, lockTimeout: .seconds(1)), size: size, queueLimit: queue, name: role,
         logger: context.logger, metrics: context.metrics)
     }
-    // Two write connections: a batch can form on one while another commits. Reads never queue behind them.
+    // Two write connections: a batch can form on one while another commits. Reads never queue behind them. A row
+    // that somebody holds for long fails the calls on it, not everybody's.
     let writers = try pool("write", 2, 1_024)
     let readers = try pool("read", settings.database.poolSize, 16_384)
     let notifyPool = try pool("notify", 1, 16)
@@ -117,8 +118,9 @@ public final class ServerBody: ProgramBody {
     guard let parts = parts.withLock({ $0 }) else { return }
     let deadline = Instant.now() + grace
     Self.tell(parts.health, ServingState(isAccepting: false, hasDatabase: true))
-    parts.watches.stop()
+    parts.watches.end()
     parts.grpc.shutdown(grace: grace)
+    parts.watches.stop()
     parts.healthJob.stop()
     parts.repository.stop()
     parts.jobs?.stop(grace: max(.seconds(1), deadline - Instant.now()))

@@ -61,16 +61,18 @@ final class WatchHub: Sendable {
     return stream
   }
 
-  /// Ends all watches and the thread; blocks until it has ended.
-  func stop() {
+  /// Ends all watches and takes no new ones.
+  func end() {
     let watchers = state.update { state in
       state.isStopped = true
       return state.watchers.values.flatMap(\.values)
     }
     for watcher in watchers { watcher.finish() }
     wakeUp.notify()
-    thread.withLock { $0 }?.join()
   }
+
+  /// Waits for the thread, after `end`.
+  func stop() { thread.withLock { $0 }?.join() }
 
   private func deliver(_ payment: Payment) {
     for watcher in state.withLock({ $0.watchers[payment.orderID].map { Array($0.values) } ?? [] }) {

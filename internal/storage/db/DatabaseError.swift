@@ -70,6 +70,8 @@ public struct DatabaseError: ModuleError {
   public var isDeadlock: Bool { sqlState == "40P01" }
   /// Whether a unique constraint or index was violated (23505).
   public var isUniqueViolation: Bool { sqlState == "23505" }
+  /// Whether the statement's values are to blame (classes 22 and 23): it fails again with them, others need not.
+  public var isDataError: Bool { sqlState.map { $0.hasPrefix("22") || $0.hasPrefix("23") } ?? false }
   /// Whether a CHECK constraint was violated or no partition takes the row (23514).
   public var isCheckViolation: Bool { sqlState == "23514" }
   /// Whether the connection can no longer be used after this error.

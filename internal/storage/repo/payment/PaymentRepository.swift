@@ -87,11 +87,12 @@ public final class PaymentRepository: PaymentStore {
   /// The payments of several orders, for a thread that may block; empty when the database does not answer in a second.
   public func findNow(orderIDs: [Int64]) -> [Payment] {
     let answer = Monitor<[Payment]?>(nil)
-    readers.submit(deadline: .now() + .seconds(1)) { [transactions] result in
+    let deadline = Instant.now() + .seconds(1)
+    readers.submit(deadline: deadline) { [transactions] result in
       let payments = (try? result.get()).flatMap { try? transactions.find(orderIDs: orderIDs, on: $0) }
       answer.update { $0 = payments ?? [] }
     }
-    return answer.wait { $0 } ?? []
+    return answer.wait(until: deadline) { $0 } ?? []
   }
 
   public func list(_ query: PaymentQuery, deadline: Instant) async throws(PaymentError) -> PaymentPage {
