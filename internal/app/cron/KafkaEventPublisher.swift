@@ -1,3 +1,4 @@
+internal import Database
 internal import Errs
 internal import Kafka
 internal import Logger
@@ -14,6 +15,7 @@ final class KafkaEventPublisher: EventPublisher {
   private let logger: Logger
   private let handler = Mutex<Handler>({ _ in })
   private let producer = Mutex<KafkaProducer?>(nil)
+  private let isClosed = StopFlag()
 
   /// - Throws: `KafkaError` `.invalidConfiguration`.
   init(_ configuration: KafkaConfiguration, deliveryTimeout: Duration, logger: Logger) throws(KafkaError) {
@@ -44,13 +46,15 @@ final class KafkaEventPublisher: EventPublisher {
       let (accepted, failure) = producer.produce(rest)
       rest = rest.dropFirst(accepted)
       guard let failure, let first = rest.popFirst() else { continue }
-      if failure.code == .messageTooLarge {
-        // Of this message alone; those behind it have other keys.
+      switch failure.code {
+      case .queueFull, .fatal, .closed:
+        refused += ([first] + rest).map { PublishOutcome(token: $0.token, result: .transient("\(failure)")) }
+        rest = []
+      case .messageTooLarge:
         refused.append(PublishOutcome(token: first.token, result: .permanent("\(failure)", isCertain: true)))
-      } else {
+      default:
+        // Of this message alone, such as an absent topic; those behind it have other keys.
         refused.append(PublishOutcome(token: first.token, result: .transient("\(failure)")))
-        refused += rest.map { PublishOutcome(token: $0.token, result: .transient("\(failure)")) }
-        break
       }
     }
     if !refused.isEmpty { handler.withLock { $0 }(refused) }
@@ -58,8 +62,13 @@ final class KafkaEventPublisher: EventPublisher {
 
   func purge() { producer.withLock { $0 }?.purge() }
 
-  /// Closes the producer; what it had not sent is reported.
+  /// Closes the producer for good; what it had not sent is reported.
   func close() {
+    isClosed.stop()
+    retire()
+  }
+
+  private func retire() {
     let last = producer.withLock { producer in
       defer { producer = nil }
       return producer
@@ -73,6 +82,7 @@ final class KafkaEventPublisher: EventPublisher {
       onDelivery: { [weak self] reports in self?.deliver(reports) },
       onFatal: { [weak self] error in self?.recover(from: error) })
     producer.withLock { $0 = fresh }
+    if isClosed.isStopped { retire() }
   }
 
   private func deliver(_ reports: [DeliveryReport]) {
@@ -90,11 +100,15 @@ final class KafkaEventPublisher: EventPublisher {
   private func recover(from error: KafkaError) {
     logger.error("the producer failed for good and is replaced", ["error": .error(error)])
     _ = WorkerThread(name: "producer-swap") { [self] in
-      close()
-      do {
-        try replace()
-      } catch {
-        logger.error("no new producer could be made", ["error": .error(error)])
+      retire()
+      var backoff = Backoff()
+      while !isClosed.isStopped {
+        do throws(KafkaError) {
+          return try replace()
+        } catch {
+          logger.error("no new producer could be made yet", ["error": .error(error)])
+          _ = isClosed.wait(until: .now() + backoff.nextDelay())
+        }
       }
     }
   }

@@ -113,9 +113,12 @@ public final class KafkaProducer: Sendable {
 
   /// Gives up every record that is not acknowledged yet; each is reported as `.purged`, with `mayBePersisted` when it
   /// had been sent.
-  public func purge() {
+  /// Returns at once; what is queued meanwhile may be purged too.
+  public func purge() { purge(flags: RD_KAFKA_PURGE_F_NON_BLOCKING) }
+
+  private func purge(flags: Int32) {
     _ = try? handle.use { (client) throws(KafkaError) in
-      rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+      rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | flags)
     }
   }
 
@@ -130,7 +133,7 @@ public final class KafkaProducer: Sendable {
   /// Purges what is left, hands over the last reports and frees the client. Harmless when called again; not to be
   /// called in `onDelivery` or `onFatal`.
   public func close() {
-    purge()
+    purge(flags: 0)
     events.stop()
     thread.join()
     events.free()

@@ -12,7 +12,6 @@ public final class Relay: Sendable {
   private struct Mailbox {
     var events: [RelayCore.Event] = []
     var isWoken = false
-    var isRescanWanted = false
     var isAbandoned = false
     var isFinished = false
   }
@@ -58,9 +57,6 @@ public final class Relay: Sendable {
   /// Says that events may have begun to wait.
   public func wake() { mailbox.update { $0.isWoken = true } }
 
-  /// Says that events with old ids may wait again, after a requeue.
-  public func rescan() { mailbox.update { $0.isRescanWanted = true } }
-
   /// Whether it publishes every shard, so that nobody else needs to be woken.
   public var ownsAllShards: Bool { view.withLock { $0.ownsAllShards } }
 
@@ -100,14 +96,13 @@ public final class Relay: Sendable {
 
   private func nextEvents(until deadline: Instant) -> (events: [RelayCore.Event], isAbandoned: Bool) {
     let taken = mailbox.wait(until: deadline) { mailbox -> Mailbox? in
-      let isIdle = mailbox.events.isEmpty && !mailbox.isWoken && !mailbox.isRescanWanted && !mailbox.isAbandoned
+      let isIdle = mailbox.events.isEmpty && !mailbox.isWoken && !mailbox.isAbandoned
       if isIdle { return nil }
       defer { mailbox = Mailbox() }
       return mailbox
     }
     guard let taken else { return ([.tick], false) }
     var events = taken.events
-    if taken.isRescanWanted { events.append(.rescan) }
     if taken.isWoken { events.append(.wake) }
     return (events, taken.isAbandoned)
   }

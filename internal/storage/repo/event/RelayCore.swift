@@ -11,8 +11,6 @@ struct RelayCore {
     case tick
     /// Something may have begun to wait.
     case wake
-    /// Events with old ids may wait again.
-    case rescan
     /// The lease request sent at `sentAt` was answered.
     case leases(LeaseReport, sentAt: Instant)
     case leasesFailed
@@ -56,6 +54,9 @@ struct RelayCore {
   private var nextLeaseTick: Instant
   private var nextCompletion: Instant
   private var nextPoll: Instant
+  /// No read before this, after one has failed.
+  private var readAllowed: Instant
+  private var lastAcknowledged: Instant
   private var nextSweep: Instant
   private var openRead: ReadRequest?
 
@@ -68,8 +69,12 @@ struct RelayCore {
     var obtained: Instant
     /// Every id up to here is done, held back by a dead one, or in memory.
     var floor: Int64 = 0
-    /// It is to be given to another relay as soon as nothing of it is in memory.
+    /// It is to be given to another relay as soon as nothing of it is with the producer.
     var isLeaving = false
+    /// Keys of it that could not be published have left memory, from this id on, until then.
+    var parked: (from: Int64, until: Instant)?
+    /// How long its keys are parked next time.
+    var parkDelay = Duration.zero
   }
 
   /// How far a read got in one shard.
@@ -102,6 +107,8 @@ struct RelayCore {
     nextLeaseTick = now
     nextCompletion = now
     nextPoll = now
+    readAllowed = now
+    lastAcknowledged = now
     nextSweep = now + rules.sweepInterval
   }
 
@@ -111,9 +118,6 @@ struct RelayCore {
     switch event {
     case .tick: break
     case .wake: isReadWanted = true
-    case .rescan:
-      for shard in shards.keys { shards[shard]?.floor = 0 }
-      isReadWanted = true
     case .leases(let report, let sentAt): take(report, sentAt: sentAt, now: now)
     case .leasesFailed:
       isLeaseRequestOpen = false
@@ -123,8 +127,8 @@ struct RelayCore {
       isReadOpen = false
       openRead = nil
       window.readReturned()
-      isReadWanted = true
-      nextPoll = now + rules.retryDelay
+      readAllowed = now + rules.retryDelay
+      nextPoll = readAllowed
     case .published(let outcomes): for outcome in outcomes { take(outcome, now: now) }
     case .completed(let request, let report): take(request, report)
     case .completionFailed(let request):
@@ -144,8 +148,8 @@ struct RelayCore {
 
   /// When `tick` is due, at the latest.
   func nextDeadline(now: Instant) -> Instant {
-    var next = isLeaseRequestOpen ? Instant.distantFuture : nextLeaseTick
-    if !isReadOpen, !isStopping, !shards.isEmpty { next = min(next, nextPoll) }
+    var next = isLeaseRequestOpen || isReleasing ? Instant.distantFuture : nextLeaseTick
+    if canRead { next = min(next, max(isReadWanted ? now : nextPoll, readAllowed)) }
     if let retry = window.nextRetry { next = min(next, retry) }
     if !isCompletionOpen, nextCompletion > now { next = min(next, nextCompletion) }
     for shard in shards.values { next = min(next, shard.deadline) }
@@ -181,7 +185,14 @@ struct RelayCore {
   /// Marks what is above the fair share to leave, highest shards first.
   private mutating func chooseLeaving() {
     let share = (shardCount + liveRelays - 1) / liveRelays
-    for (rank, shard) in shards.keys.sorted().enumerated() { shards[shard]?.isLeaving = rank >= share }
+    for (rank, shard) in shards.keys.sorted().enumerated() {
+      let isLeaving = rank >= share
+      guard shards[shard]?.isLeaving != isLeaving else { continue }
+      shards[shard]?.isLeaving = isLeaving
+      // What is not with the producer is the next owner's, or is read anew if the shard stays after all.
+      if isLeaving { window.dropUnpublished(shard: shard) }
+      shards[shard]?.floor = 0
+    }
   }
 
   private mutating func take(_ report: ReadReport, now: Instant) {
@@ -223,7 +234,9 @@ struct RelayCore {
 
   private mutating func take(_ outcome: PublishOutcome, now: Instant) {
     switch outcome.result {
-    case .acknowledged: window.acknowledge(outcome.token)
+    case .acknowledged:
+      lastAcknowledged = now
+      window.acknowledge(outcome.token)
     case .transient: window.retry(outcome.token, at: now + rules.retryDelay)
     case .permanent(let refusal, let isCertain): window.bury(outcome.token, refusal: refusal, isCertain: isCertain)
     }
@@ -248,6 +261,8 @@ struct RelayCore {
 
   private mutating func pump(_ now: Instant, _ actions: inout [Action]) {
     for (shard, state) in shards where now >= state.deadline { lose(shard) }
+    for shard in window.shardsUnanswered(since: now - rules.deliveryTimeout - rules.answerGrace) { lose(shard) }
+    park(now)
     window.releaseRetries(until: now)
     if isPurgeDue {
       isPurgeDue = false
@@ -268,13 +283,32 @@ struct RelayCore {
     }
   }
 
+  /// Makes room when keys that cannot be published fill the window while others could go: as when one partition or
+  /// one topic is away. When nothing at all goes out, there is nobody to make room for.
+  private mutating func park(_ now: Instant) {
+    for (shard, state) in shards {
+      guard let parked = state.parked, parked.until <= now else { continue }
+      window.unpark { $0 == shard }
+      shards[shard]?.parked = nil
+      shards[shard]?.floor = min(state.floor, parked.from - 1)
+      isReadWanted = true
+    }
+    guard window.hasRetries, !hasRoom, now - lastAcknowledged < rules.deliveryTimeout else { return }
+    for (shard, lowest) in window.parkRetrying(limit: rules.parkLimit) {
+      guard var state = shards[shard] else { continue }
+      state.parkDelay = min(max(state.parkDelay * 2, .seconds(1)), .seconds(8))
+      state.parked = (min(lowest, state.parked?.from ?? .max), state.parked?.until ?? now + state.parkDelay)
+      shards[shard] = state
+    }
+  }
+
   private var heldLeases: [ShardEpoch] {
     shards.map { ShardEpoch(shard: $0.key, epoch: $0.value.epoch) }.sorted { $0.shard < $1.shard }
   }
 
   private mutating func publish(_ now: Instant, _ actions: inout [Action]) {
     guard !isStopping else { return }
-    let requests = window.takePublishable { [shards, rules] shard in
+    let requests = window.takePublishable(at: now) { [shards, rules] shard in
       guard let state = shards[shard] else { return false }
       return state.deadline - now > rules.deliveryTimeout
     }
@@ -294,16 +328,23 @@ struct RelayCore {
     actions.append(.complete(request))
   }
 
+  /// Whether there is room for a read that is worth its round trip.
+  private var hasRoom: Bool { window.room * 4 >= min(rules.readLimit, rules.window) }
+
+  private var canRead: Bool {
+    !isReadOpen && !isStopping && hasRoom && shards.contains { !$0.value.isLeaving }
+  }
+
   private mutating func read(_ now: Instant, _ actions: inout [Action]) {
-    guard !isReadOpen, !isStopping, isReadWanted || now >= nextPoll else { return }
+    guard canRead, now >= readAllowed, isReadWanted || now >= nextPoll else { return }
     let readable = shards.filter { !$0.value.isLeaving }
     let room = min(window.room, rules.readLimit)
-    guard !readable.isEmpty, room * 4 >= min(rules.readLimit, rules.window) else { return }
     let share = max(1, room / readable.count)
     let request = ReadRequest(
       shards: readable.sorted { $0.key < $1.key }.map { shard, state in
         ReadRequest.Shard(
-          shard: shard, epoch: state.epoch, floor: state.floor, limit: share + window.count(of: shard))
+          shard: shard, epoch: state.epoch, floor: state.floor,
+          limit: share + window.count(of: shard, above: state.floor))
       })
     isReadOpen = true
     isReadWanted = false

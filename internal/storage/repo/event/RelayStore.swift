@@ -156,9 +156,12 @@ extension RelayStore {
   private static let lastID = Statement(
     "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM event_id_seq")
 
+  /// The snapshot's own xmax would not do: it is the latest *completed* transaction plus one, and writers above it may
+  /// be running. The next id to be given is told by `age`, which counts from it when the asking transaction has none.
   private static let snapshot = Statement(
     """
-    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    SELECT pg_snapshot_xmin(s)::text::bigint, x + age((x % 4294967296)::text::xid)
+    FROM (SELECT pg_current_snapshot() AS s, pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS x) q
     """)
 
   /// A shard that is no longer ours gives no row; one of ours without events gives a row of nulls. Ours and the events

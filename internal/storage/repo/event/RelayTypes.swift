@@ -19,6 +19,11 @@ struct RelayRules: Sendable {
   /// How long an event that could not be published waits for its next try.
   var retryDelay: Duration
 
+  /// How long after the delivery timeout the producer may take to say so; then it has lost the message.
+  var answerGrace = Duration.seconds(10)
+  /// Most keys parked at a time.
+  var parkLimit = 65_536
+
   /// How much earlier than in the database a lease ends here: clocks may run at slightly different speeds.
   var leaseMargin: Duration { reserve / 10 }
   /// Renewed this long after it was last obtained.
@@ -80,7 +85,7 @@ struct ReadReport: Sendable {
   var held: Set<Int16>
   /// The id sequence's last value, taken before the snapshot below.
   var lastID: Int64
-  /// The oldest transaction still running and the first not yet begun when the rows were read.
+  /// The oldest transaction still running and the next to begin, when the rows were read.
   var snapshot: (xmin: Int64, xmax: Int64)
 }
 

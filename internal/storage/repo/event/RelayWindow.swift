@@ -28,10 +28,28 @@ struct RelayWindow {
 
   /// A key's events in memory that are not yet acknowledged, in id order; the first is the head.
   private struct KeyQueue {
-    var slots: [Int]
-    var first = 0
+    private var slots: [Int] = []
+    private var first = 0
+
     var head: Int { slots[first] }
     var isEmpty: Bool { first == slots.count }
+    /// All of them, the head first.
+    var all: ArraySlice<Int> { slots[first...] }
+
+    mutating func append(_ slot: Int) { slots.append(slot) }
+
+    mutating func removeHead() {
+      first += 1
+      guard first >= 32, first * 2 >= slots.count else { return }
+      slots.removeFirst(first)
+      first = 0
+    }
+
+    /// Keeps the head alone.
+    mutating func removeFollowers() {
+      slots = [head]
+      first = 0
+    }
   }
 
   private let capacity: Int
@@ -52,6 +70,10 @@ struct RelayWindow {
   private var count = 0
   /// Keys whose head was refused: nothing of them is taken in until reads see the dead event themselves.
   private var buriedKeys: Set<String> = []
+  /// Keys that cannot be published at present, with their shard.
+  private var parked: [String: Int16] = [:]
+  /// What is with the producer, by the moment it was handed over, earliest first.
+  private var handedOver: [(at: Instant, token: UInt64)] = []
   /// What left WAIT while a read was under way, which may have seen it still waiting.
   private var leftDuringRead: (ids: [(shard: Int16, id: Int64)], keys: [String]) = ([], [])
 
@@ -66,15 +88,21 @@ struct RelayWindow {
   var eventCount: Int { count }
   /// How many events of a shard are in memory.
   func count(of shard: Int16) -> Int { ids[shard]?.count ?? 0 }
+  /// How many of them have an id above `floor`: a read from there will bring them once more.
+  func count(of shard: Int16, above floor: Int64) -> Int { ids[shard]?.count { $0 > floor } ?? 0 }
+  /// Whether any event waits for its next try.
+  var hasRetries: Bool { !retries.isEmpty }
   /// When the next event is to be tried again.
   var nextRetry: Instant? { retries.first?.at }
 
   // MARK: - In and out
 
-  /// Takes an event in, unless it is here already.
+  /// Takes an event in, unless it is here already or its key is held back.
   /// - Returns: false when there is no room for it.
   mutating func insert(_ event: WaitingEvent) -> Bool {
-    if ids[event.shard]?.contains(event.id) == true || buriedKeys.contains(event.key) { return true }
+    if ids[event.shard]?.contains(event.id) == true { return true }
+    if !buriedKeys.isEmpty, buriedKeys.contains(event.key) { return true }
+    if !parked.isEmpty, parked[event.key] != nil { return true }
     guard count < capacity else { return false }
     ids[event.shard, default: []].insert(event.id)
     count += 1
@@ -82,13 +110,14 @@ struct RelayWindow {
     if index == slots.endIndex { slots.append(Slot()) }
     slots[index].event = event
     slots[index].stage = .waiting
-    keys[event.key, default: KeyQueue(slots: [])].slots.append(index)
+    keys[event.key, default: KeyQueue()].append(index)
     if keys[event.key]?.head == index { makeReady(index) }
     return true
   }
 
   /// Forgets a shard that is owned no more. What the producer still says about it finds no slot.
   mutating func drop(shard: Int16) {
+    unpark { $0 == shard }
     guard ids.removeValue(forKey: shard) != nil else { return }
     leftDuringRead.ids.removeAll { $0.shard == shard }
     for index in slots.indices {
@@ -100,26 +129,49 @@ struct RelayWindow {
     forgetStaleTokens()
   }
 
-  /// Forgets what has not been handed to the producer, for a relay that stops.
-  mutating func dropUnpublished() {
-    for index in slots.indices {
-      guard let event = slots[index].event else { continue }
-      switch slots[index].stage {
+  /// Forgets what has not been handed to the producer.
+  /// - Parameter shard: of this shard only; nil for all.
+  mutating func dropUnpublished(shard: Int16? = nil) {
+    for (key, queue) in keys {
+      guard !queue.isEmpty, let head = slots[queue.head].event, shard == nil || shard == head.shard else { continue }
+      for follower in queue.all.dropFirst() { forget(follower) }
+      keys[key]?.removeFollowers()
+      switch slots[queue.head].stage {
       case .waiting, .ready, .retrying:
-        ids[event.shard]?.remove(event.id)
-        keys[event.key]?.slots.removeAll { $0 == index }
-        release(index)
+        forget(queue.head)
+        keys[key] = nil
       case .publishing, .settled, .completing: break
       }
     }
     forgetStaleTokens()
   }
 
+  /// Parks the keys whose head could not be published, so that they do not hold the room that others need: they leave
+  /// memory, and nothing of them is taken in until `unpark`.
+  /// - Parameter limit: how many keys may be parked at all.
+  /// - Returns: the lowest id of each shard that left.
+  mutating func parkRetrying(limit: Int) -> [Int16: Int64] {
+    var lowest: [Int16: Int64] = [:]
+    for (_, token) in retries where parked.count < limit {
+      guard let index = index(of: token), case .retrying = slots[index].stage, let event = slots[index].event else {
+        continue
+      }
+      lowest[event.shard] = min(lowest[event.shard] ?? .max, event.id)
+      parked[event.key] = event.shard
+      for slot in keys.removeValue(forKey: event.key)?.all ?? [] { forget(slot) }
+    }
+    forgetStaleTokens()
+    return lowest
+  }
+
+  /// Takes events of these shards' parked keys in again.
+  mutating func unpark(_ isDue: (Int16) -> Bool) { parked = parked.filter { !isDue($0.value) } }
+
   // MARK: - Publishing
 
   /// The events that may be published now, in id order within each key; they are with the producer from here on.
   /// - Parameter isOpen: whether a shard's lease still allows it.
-  mutating func takePublishable(_ isOpen: (Int16) -> Bool) -> [PublishRequest] {
+  mutating func takePublishable(at now: Instant, _ isOpen: (Int16) -> Bool) -> [PublishRequest] {
     if alone != nil { return [] }
     if let suspect = suspects.first, let index = index(of: suspect), let event = slots[index].event,
       isOpen(event.shard)
@@ -127,7 +179,7 @@ struct RelayWindow {
       guard publishingCount == 0 else { return [] }
       suspects.removeFirst()
       alone = suspect
-      return [publish(suspect, index, event)]
+      return [publish(suspect, index, event, now)]
     }
     var requests: [PublishRequest] = []
     var held: [UInt64] = []
@@ -140,16 +192,34 @@ struct RelayWindow {
         held.append(token)
         continue
       }
-      requests.append(publish(token, index, event))
+      requests.append(publish(token, index, event, now))
     }
     ready = held
     return requests
   }
 
-  private mutating func publish(_ token: UInt64, _ index: Int, _ event: WaitingEvent) -> PublishRequest {
+  private mutating func publish(
+    _ token: UInt64, _ index: Int, _ event: WaitingEvent, _ now: Instant
+  ) -> PublishRequest {
     slots[index].stage = .publishing
     publishingCount += 1
+    handedOver.append((now, token))
     return PublishRequest(token: token, event: event)
+  }
+
+  /// The shards of events that the producer has had since `moment` or longer without an answer: it must have lost them.
+  mutating func shardsUnanswered(since moment: Instant) -> Set<Int16> {
+    var shards: Set<Int16> = []
+    var checked = 0
+    for (at, token) in handedOver {
+      if let index = index(of: token), case .publishing = slots[index].stage {
+        guard at <= moment, let event = slots[index].event else { break }
+        shards.insert(event.shard)
+      }
+      checked += 1
+    }
+    handedOver.removeFirst(checked)
+    return shards
   }
 
   /// The broker has it: it can be completed, and the next of its key can go.
@@ -173,11 +243,7 @@ struct RelayWindow {
     slots[index].stage = .settled(refusal: refusal)
     refused.append(token)
     buriedKeys.insert(key)
-    guard let queue = keys.removeValue(forKey: key) else { return }
-    for follower in queue.slots[(queue.first + 1)...] {
-      if let event = slots[follower].event { ids[event.shard]?.remove(event.id) }
-      release(follower)
-    }
+    for follower in keys.removeValue(forKey: key)?.all.dropFirst() ?? [] { forget(follower) }
   }
 
   /// It may not be on the topic: it stays the head of its key and is tried again.
@@ -278,12 +344,18 @@ struct RelayWindow {
 
   private mutating func advanceKey(of index: Int) {
     guard let key = slots[index].event?.key, keys[key]?.head == index else { return }
-    keys[key]?.first += 1
+    keys[key]?.removeHead()
     guard let queue = keys[key], !queue.isEmpty else {
       keys[key] = nil
       return
     }
     makeReady(queue.head)
+  }
+
+  /// Takes an event out of memory that is not done; a later read may bring it again.
+  private mutating func forget(_ index: Int) {
+    if let event = slots[index].event { ids[event.shard]?.remove(event.id) }
+    release(index)
   }
 
   private mutating func release(_ index: Int) {
