@@ -49,6 +49,7 @@ public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> an
     let signal = signals.wait { logger.info("SIGHUP: nothing to reload") }
     logger.info("stopping", ["signal": .number(signal)])
     context.stop.stop()
+    limitStop(settings.server.shutdownTimeout, logger)
     starter.join()
     body.stop(grace: settings.server.shutdownTimeout)
     admin?.stop()
@@ -57,6 +58,16 @@ public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> an
   } catch {
     logger.error("cannot start", ["error": .error(error)])
     exit(1)
+  }
+}
+
+/// Ends the program when stopping it takes much longer than it may: a statement that waits for a lock, for instance. Its
+/// caller has been refused by then, and the database undoes what was not committed.
+private func limitStop(_ grace: Duration, _ logger: Logger) {
+  _ = WorkerThread(name: "stop-limit") {
+    _ = StopFlag().wait(until: .now() + grace + .seconds(3))
+    logger.warning("stopping took too long; what still hangs is left")
+    _exit(0)
   }
 }
 
