@@ -127,6 +127,33 @@ struct RelayTests {
     }
   }
 
+  /// A snapshot's xmax is below a writer that runs with no later transaction completed: it must not settle the floor.
+  @Test func aLoneOpenWriterIsNotPassedOver() async throws {
+    try await PaymentDatabase.with { database in
+      let late = try database.connect()
+      try late.script(
+        """
+        BEGIN; INSERT INTO payment (order_id) VALUES (1);
+        INSERT INTO event (event_id, shard, key, seq, topic, payload)
+        VALUES (gen_random_uuid(), 48, '1', 1, 'payment', 'late')
+        """)
+      let broker = MemoryBroker()
+      let running = try start(database, broker)
+      try await eventually { running.relay.ownedShards == 64 }
+      // Several reads while nothing else happens in the database but leases.
+      let reads = { (text: String) in text.split(separator: "\n").first { $0.hasPrefix("outbox_reads_total ") } }
+      for _ in 0..<5 {
+        let before = reads(running.metrics.exposition())
+        running.relay.wake()
+        try await eventually { reads(running.metrics.exposition()) != before }
+      }
+      try late.script("COMMIT")
+      running.relay.wake()
+      try await eventually(within: .seconds(5)) { broker.keys == ["1"] }
+      try await running.stop()
+    }
+  }
+
   @Test func twoRelaysShareAndOneTakesOverFromTheOther() async throws {
     try await PaymentDatabase.with { database in
       let connection = try database.connect()

@@ -72,6 +72,7 @@ public final class GRPCServer: Sendable {
     var address = configuration.address
     var descriptors: [Int32] = []
     do throws(HTTP2Error) {
+      try HTTP2Listener.requireFree(address)
       for _ in loops {
         let (descriptor, port) = try HTTP2Listener.open(address)
         descriptors.append(descriptor)

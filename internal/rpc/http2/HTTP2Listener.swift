@@ -65,19 +65,29 @@ public final class HTTP2Listener: EventSource, EventLoopTimerTarget {
   /// Opens a socket that can be handed to `init`; callable on any thread.
   /// - Returns: the descriptor and the port, which the kernel chose if it was 0.
   public static func open(_ address: HTTP2Address) throws(HTTP2Error) -> (descriptor: Int32, port: Int) {
-    let descriptor = try address.resolve(passive: true) { info in
+    let descriptor = try bound(address, isShared: true)
+    return (descriptor, localPort(descriptor))
+  }
+
+  /// Fails when somebody listens there already. SO_REUSEPORT would not: it lets a second program of the same user in,
+  /// which then gets half of the connections.
+  public static func requireFree(_ address: HTTP2Address) throws(HTTP2Error) {
+    _ = Glibc.close(try bound(address, isShared: false))
+  }
+
+  private static func bound(_ address: HTTP2Address, isShared: Bool) throws(HTTP2Error) -> Int32 {
+    try address.resolve(passive: true) { info in
       let type = info.ai_socktype | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
       let descriptor = socket(info.ai_family, type, info.ai_protocol)
       guard descriptor >= 0 else { return nil }
       setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
-      setOption(descriptor, SOL_SOCKET, SO_REUSEPORT)
+      if isShared { setOption(descriptor, SOL_SOCKET, SO_REUSEPORT) }
       if bind(descriptor, info.ai_addr, info.ai_addrlen) == 0, listen(descriptor, 4_096) == 0 { return descriptor }
       let failure = errno
       _ = Glibc.close(descriptor)
       errno = failure
       return nil
     }
-    return (descriptor, localPort(descriptor))
   }
 
   /// Starts accepting on the loop's thread.

@@ -69,11 +69,6 @@ class Databases:
 
 def migrate(dsn: str) -> None:
     """Makes the tables the way users do."""
-    if not (BINARIES / "paysaga").exists():
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            for file in sorted((ROOT / "migrations").glob("*.up.sql")):
-                connection.execute(file.read_text())
-        return
     environment = clean_environment() | {"DB_DSN": dsn}
     subprocess.run(
         [BINARIES / "paysaga", "migrate", "up"], env=environment, cwd=ROOT, check=True, capture_output=True, text=True,

@@ -255,7 +255,122 @@ import Testing
     }
   }
 
+  /// In a backlog of one key the other shards keep their share of every read.
+  @Test func aHotKeyTakesNoMoreThanItsShare() {
+    var relay = RelayHarness()
+    relay.own([0, 1])
+    relay.answerRead([], lastID: 1_000, xmin: 50, xmax: 50)
+    relay.send(.wake)
+    for round in Int64(0)..<3 {
+      let limit = relay.reads.last?.shards[0].limit ?? 0
+      #expect(limit <= 25, "limit \(limit)")
+      let first = round * 25 + 1
+      relay.answerRead(
+        (first..<first + 25).map { RelayHarness.event($0, key: "hot") }, lastID: 1_000, xmin: 50, xmax: 50)
+    }
+  }
+
+  @Test func keysThatCannotGoMakeRoomForThoseThatCan() {
+    var relay = RelayHarness()
+    relay.own([0, 1])
+    var next: Int64 = 1
+    var good = 0
+    // Every second key is of a partition that is away; the window would be full of them after four reads.
+    for _ in 0..<12 {
+      let limit = relay.reads.last.map { $0.shards[0].limit } ?? 0
+      let events = (0..<Int64(min(limit, 25))).map { RelayHarness.event(next + $0, key: "k\(next + $0)") }
+      next += Int64(events.count)
+      let before = relay.published.count
+      relay.answerRead(events, lastID: 10_000, xmin: 50, xmax: 50)
+      for request in relay.published[before...] {
+        let isGood = request.event.id.isMultiple(of: 2)
+        good += isGood ? 1 : 0
+        relay.answer(request, isGood ? .acknowledged : .transient("leader not available"))
+      }
+      relay.finishCompletion()
+      relay.advance(.milliseconds(10))
+      relay.send(.wake)
+    }
+    #expect(good > 100, "\(good) of \(next) events came through")
+    // What was parked comes again.
+    let parked = relay.published.count
+    relay.advance(.seconds(2))
+    relay.answerRead([RelayHarness.event(1, key: "k1")], lastID: 10_000, xmin: 50, xmax: 50)
+    relay.advance(.seconds(2))
+    #expect(relay.reads.last?.shards[0].floor ?? 99 < 1)
+    relay.answerRead([RelayHarness.event(1, key: "k1")], lastID: 10_000, xmin: 50, xmax: 50)
+    #expect(relay.published.dropFirst(parked).contains { $0.event.id == 1 })
+  }
+
+  @Test func aFullWindowDoesNotSpin() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead((1...50).map { RelayHarness.event($0, key: "k\($0)") }, lastID: 500, xmin: 50, xmax: 50)
+    relay.answerRead((51...100).map { RelayHarness.event($0, key: "k\($0)") }, lastID: 500, xmin: 50, xmax: 50)
+    relay.send(.wake)
+    #expect(relay.core.window.room < 13)
+    for _ in 0..<5 {
+      relay.advance(.milliseconds(700))
+      #expect(relay.core.nextDeadline(now: relay.now) > relay.now)
+    }
+  }
+
+  @Test func aFailedReadWaitsBeforeTheNext() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.send(.readFailed)
+    relay.send(.wake)
+    #expect(relay.reads.count == 1)
+    #expect(relay.core.nextDeadline(now: relay.now) > relay.now)
+    relay.advance(.milliseconds(250))
+    #expect(relay.reads.count == 2)
+  }
+
+  @Test func anEventTheProducerNeverAnswersForLosesItsShard() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(1, key: "a")])
+    for _ in 0..<4 {
+      relay.advance(.seconds(5))
+      var report = LeaseReport(shardCount: 4)
+      report.renewed = [ShardEpoch(shard: 0, epoch: 1)]
+      relay.send(.leases(report, sentAt: relay.now))
+    }
+    relay.advance(.seconds(1))
+    #expect(relay.core.shards.isEmpty)
+    #expect(relay.core.window.isEmpty)
+  }
+
   // MARK: - Sharing and stopping
+
+  @Test func aLeavingShardIsGivenAwayAlthoughAKeyOfItIsStuck() {
+    var relay = RelayHarness()
+    relay.own([0, 1, 2, 3])
+    relay.answerRead([RelayHarness.event(1, key: "a", shard: 3), RelayHarness.event(2, key: "a", shard: 3)])
+    relay.answer(relay.published[0], .transient("no such topic"))
+    var report = LeaseReport(shardCount: 4)
+    report.liveRelays = 2
+    relay.advance(.seconds(1))
+    relay.answerRead([])
+    relay.send(.leases(report, sentAt: relay.now))
+    relay.advance(.seconds(1))
+    #expect(relay.leaseRequests.last?.release == [ShardEpoch(shard: 2, epoch: 1), ShardEpoch(shard: 3, epoch: 1)])
+  }
+
+  /// Slots are used again, so a key's spent entries may name a slot that it holds anew.
+  @Test func stoppingWithAKeyHalfWayThrough() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "a")])
+    relay.answer(relay.published[0])
+    relay.finishCompletion()
+    relay.send(.wake)
+    relay.answerRead([RelayHarness.event(2, key: "a"), RelayHarness.event(3, key: "a")])
+    relay.send(.stop)
+    relay.answer(relay.published[1])
+    relay.finishCompletion()
+    #expect(relay.releases.count == 1)
+  }
 
   @Test func whatIsAboveTheFairShareIsDrainedAndGivenAway() {
     var relay = RelayHarness()

@@ -148,6 +148,7 @@ public final class Relay: Sendable {
   private func read(_ request: ReadRequest) {
     onDatabase { [store, metrics] connection throws(DatabaseError) in
       let report = try store.read(request, on: connection)
+      metrics.reads.add()
       metrics.read.add(report.events.count)
       return .read(report)
     } failed: { _ in

@@ -2,6 +2,7 @@ internal import Metrics
 
 /// The relay's counters.
 struct RelayMetrics: Sendable {
+  let reads: Counter
   let read: Counter
   let done: Counter
   let dead: Counter
@@ -10,6 +11,7 @@ struct RelayMetrics: Sendable {
   let inMemory: Gauge
 
   init(_ registry: MetricsRegistry) {
+    reads = registry.counter("outbox_reads_total", help: "Times the relay has looked for waiting events.")
     read = registry.counter("outbox_read_total", help: "Rows the relay has read from the waiting events.")
     done = registry.counter("outbox_published_total", help: "Events acknowledged by the broker and marked DONE.")
     dead = registry.counter("outbox_dead_total", help: "Events refused by the broker and marked DEAD.")
