@@ -135,7 +135,8 @@ final class DeadLetterWriter: Sendable {
   private func record(_ letter: Letter, _ token: UInt64) -> ProducerRecord {
     let message = letter.message
     let isWhole = letter.form == .whole
-    let note = isWhole ? "" : " (left out here, being refused with it: \(letter.form == .place ? "all else" : "the value"))"
+    let leftOut = letter.form == .place ? "all else" : "the value"
+    let note = isWhole ? "" : " (left out here, being refused with it: \(leftOut))"
     let headers = [
       RecordHeader("dlq_topic", message.topic), RecordHeader("dlq_partition", String(message.partition)),
       RecordHeader("dlq_offset", String(message.offset)), RecordHeader("dlq_error", letter.reason + note),

@@ -56,7 +56,8 @@ public final class ServerBody: ProgramBody {
     let settings = context.settings
     let pool = { [context] (role: String, size: Int, queue: Int) throws in
       ConnectionPool(
-        configuration: try context.indexedDatabase(role: role, lockTimeout: .seconds(1)), size: size, queueLimit: queue, name: role,
+        configuration: try context.indexedDatabase(role: role, lockTimeout: .seconds(1)), size: size, queueLimit: queue,
+        name: role,
         logger: context.logger, metrics: context.metrics)
     }
     // Two write connections: a batch can form on one while another commits. Reads never queue behind them. A row
