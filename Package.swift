@@ -30,7 +30,7 @@ func program(_ name: String, _ path: String, _ dependencies: [String]) -> Target
 /// Unit tests of one box.
 func unit(_ module: String, _ more: [String] = [], exclude: [String] = []) -> Target {
   .testTarget(
-    name: "\(module)Tests", dependencies: ([module] + more).map { .byName(name: $0) },
+    name: "\(module)Tests", dependencies: ([module, "TestSupport"] + more).map { .byName(name: $0) },
     path: "tests/unit/\(module)Tests", exclude: exclude, swiftSettings: common)
 }
 
@@ -124,6 +124,7 @@ let package = Package(
     program("devkafka", "devkafka", ["Errs", "Kafka", "Logger", "Runtime"]),
 
     // Tests.
+    .target(name: "TestSupport", path: "tests/support", swiftSettings: common),
     unit("Runtime"),
     unit("Config", ["Errs", "Logger", "Runtime"]),
     unit("Logger", ["Runtime"]),
@@ -147,7 +148,7 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "Config", "ConsumerApp", "CronApp", "Database", "Errs", "Kafka", "Logger", "Metrics", "Migrator", "Outbox",
-        "PaymentRepository", "Payments", "Redis", "Runtime",
+        "PaymentRepository", "Payments", "Redis", "Runtime", "TestSupport",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )
