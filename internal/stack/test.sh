@@ -117,7 +117,8 @@ unit() {
 integration() {
   debug_build
   backing_start
-  step integration 12 swift test --skip-build --filter "$INTEGRATION"
+  # One after the other: many of these tests measure how soon something happens, and each waits on servers.
+  step integration 12 swift test --skip-build --no-parallel --filter "$INTEGRATION"
   require_tests_ran integration
 }
 
