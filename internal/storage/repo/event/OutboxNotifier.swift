@@ -49,7 +49,7 @@ public final class OutboxNotifier: Sendable {
       guard isNeeded() else { continue }
       pool.submit(deadline: .now() + .seconds(1)) { [logger] result in
         do {
-          _ = try result.get().run(Command(Self.statement))
+          _ = try result.get().run([RelaxedCommit.command, Command(Self.statement)])
         } catch {
           logger.debug("relays elsewhere were not told; they will poll", ["error": .error(error)])
         }

@@ -83,7 +83,10 @@ struct RelayStore: Sendable {
       [.text(owner)] + Self.columns(request.leases)
       + [.int16Array(items.map(\.shard)), .int64Array(items.map(\.id))]
     if request.isDead { parameters.append(.textArray(items.map { $0.refusal ?? "" })) }
-    let rows = try connection.run(Command(request.isDead ? Self.markDead : Self.markDone, parameters))
+    let results = try connection.run(
+      request.isDead
+        ? [Command(Self.markDead, parameters)] : [RelaxedCommit.command, Command(Self.markDone, parameters)])
+    guard let rows = results.last else { preconditionFailure("a run answers each of its commands") }
     var report = CompletionReport(moved: [:])
     for index in 0..<rows.count { report.moved[rows[index].int16(0)] = Int(rows[index].int64(1)) }
     return report
@@ -185,6 +188,7 @@ extension RelayStore {
       WHERE s.owner = $1::text AND s.epoch = w.epoch ORDER BY s.shard FOR SHARE OF s),
     """
 
+  /// Goes with `RelaxedCommit`: a DONE that a crash of the database undoes is published once more, and no worse.
   private static let markDone = Statement(
     fence + """
        gone AS (
