@@ -3,8 +3,9 @@
 import os
 import random
 import signal
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -40,7 +41,7 @@ def test_two_relays_under_random_faults(world: World, forwarders: list[Forwarder
     world.consumer()
     relays = [world.cron(DB_DSN=through(forwarder), CRON_RESERVE="2s") for forwarder in forwarders]
     client = world.client(server)
-    stop = threading.Event()
+    stop = Event()
     settled = []
 
     def load():
@@ -48,15 +49,14 @@ def test_two_relays_under_random_faults(world: World, forwarders: list[Forwarder
         while not stop.is_set():
             orders = range(order + 1, order + 41)
             world.push_orders(orders)
-            wait_until(lambda: world.payment_status(orders[-1]) is not None, "the payments are open", 60)
+            wait_until(lambda: world.count_payments() == orders[-1], "the payments are open", 60)
             for each in orders[::2]:
                 client.settle(each)
                 settled.append(each)
             order = orders[-1]
-        return order
 
-    loader = threading.Thread(target=load)
-    loader.start()
+    pool = ThreadPoolExecutor(1)
+    loader = pool.submit(load)
     faults = {"kill": 0, "pause": 0, "cut": 0}
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
@@ -79,7 +79,8 @@ def test_two_relays_under_random_faults(world: World, forwarders: list[Forwarder
             time.sleep(chance.uniform(0.1, 3))
             forwarder.mend()
     stop.set()
-    loader.join()
+    loader.result(timeout=120)
+    pool.shutdown()
     for relay in relays:
         relay.wait_ready()
     world.wait_until_published(timeout=60)
