@@ -42,7 +42,10 @@ func system(_ name: String, pkgConfig: String? = nil, apt: String) -> Target {
 let package = Package(
   name: "paysaga",
   products: [
-    .library(name: "Outbox", targets: ["Outbox"]),
+    // The outbox for other services, with what they need to use it: docs/outbox.md.
+    .library(
+      name: "Outbox",
+      targets: ["Outbox", "OutboxKafka", "Database", "Kafka", "Logger", "Metrics", "Migrator", "Runtime"]),
     .executable(name: "payments-server", targets: ["payments-server"]),
     .executable(name: "payments-consumer", targets: ["payments-consumer"]),
     .executable(name: "payments-cron", targets: ["payments-cron"]),
@@ -94,11 +97,12 @@ let package = Package(
     box(
       "ProgramSupport", "app/program",
       ["AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "Runtime"]),
+    box("OutboxKafka", "app/outbox", ["Database", "Errs", "Kafka", "Logger", "Outbox", "Runtime"]),
     box(
       "CronApp", "app/cron",
       [
-        "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "PaymentRepository",
-        "Payments", "ProgramSupport", "Runtime", "Tracing",
+        "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka",
+        "PaymentRepository", "Payments", "ProgramSupport", "Runtime", "Tracing",
       ]),
     box(
       "ServerApp", "app/server",
@@ -124,6 +128,11 @@ let package = Package(
     program("devkafka", "devkafka", ["Errs", "Kafka", "Logger", "Runtime"]),
 
     // Tests.
+    .executableTarget(
+      name: "outbox-example",
+      dependencies: [
+        "Database", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "Runtime",
+      ], path: "tests/example", swiftSettings: common),
     .target(name: "TestSupport", path: "tests/support", swiftSettings: common),
     unit("Runtime"),
     unit("Config", ["Errs", "Logger", "Runtime"]),

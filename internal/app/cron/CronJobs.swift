@@ -6,6 +6,7 @@ internal import Kafka
 internal import Logger
 internal import Metrics
 public import Outbox
+internal import OutboxKafka
 internal import PaymentRepository
 internal import Payments
 public import ProgramSupport
