@@ -35,6 +35,7 @@ final class TopicReader {
     let whole = marks.map { (offset: $0.low, isCut: $0.low > 0) }
     guard let since else { return whole }
     do throws(KafkaError) {
+      guard try hasTimeIndex(marks) else { return whole }
       let early = Timestamp(microseconds: max(0, since.microseconds - AuditLedger.Scope.skew))
       let found = try consumer.offsets(places, since: early, until: Instant.now() + Self.answerTime)
       var starts = whole
@@ -48,6 +49,15 @@ final class TopicReader {
     } catch {
       return whole
     }
+  }
+
+  /// devkafka answers every look-up by time as if there were nothing so late; a broker that looks finds the first
+  /// record for a time before all of them.
+  private func hasTimeIndex(_ marks: [Watermarks]) throws(KafkaError) -> Bool {
+    guard let filled = marks.firstIndex(where: { $0.low < $0.high }) else { return true }
+    let found = try consumer.offsets(
+      [places[filled]], since: Timestamp(microseconds: 0), until: Instant.now() + Self.answerTime)
+    return found.allSatisfy { $0.offset < marks[filled].high }
   }
 
   /// - Parameters:
