@@ -116,13 +116,14 @@ let package = Package(
         "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "PaymentRepository",
         "Payments", "ProgramSupport", "Redis", "Runtime", "Tracing",
       ]),
+    box("Audit", "app/audit", ["Config", "Database", "Errs", "Kafka", "Logger", "Runtime"]),
     program("payments-server", "server", ["Config", "ProgramSupport", "ServerApp"]),
     program("payments-consumer", "consumer", ["Config", "ConsumerApp", "ProgramSupport"]),
     program("payments-cron", "cron", ["Config", "CronApp", "ProgramSupport"]),
     program(
       "paysaga", "paysaga",
       [
-        "Config", "Database", "Errs", "GRPC", "HTTP2", "Kafka", "Logger", "Messages", "Metrics", "Migrator",
+        "Audit", "Config", "Database", "Errs", "GRPC", "HTTP2", "Kafka", "Logger", "Messages", "Metrics", "Migrator",
         "Outbox", "Payments", "Protobuf", "Runtime",
       ]),
     program("devkafka", "devkafka", ["Errs", "Kafka", "Logger", "Runtime"]),
@@ -148,6 +149,7 @@ let package = Package(
     unit("Protobuf"),
     unit("Messages", ["Protobuf"], exclude: ["golden"]),
     unit("GRPC", ["Errs", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
+    unit("Audit", ["Runtime"]),
     unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
     .testTarget(
       name: "PaysagaTests",

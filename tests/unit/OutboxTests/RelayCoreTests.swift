@@ -71,6 +71,22 @@ import Testing
     #expect(relay.core.window.isEmpty)
   }
 
+  @Test func behindADeadEventItsKeyGoesOnWhenToldSoAndOnlyOnceItIsDead() {
+    var rules = RelayHarness.rules
+    rules.onDead = .continue
+    var relay = RelayHarness(rules: rules)
+    relay.own([0])
+    relay.answerRead([RelayHarness.event(1, key: "a"), RelayHarness.event(2, key: "a")])
+    relay.answer(relay.published[0], .permanent("too large", isCertain: true))
+    // Were the lease lost now, the next owner would begin with the first again.
+    #expect(relay.published.map(\.event.id) == [1])
+    relay.finishCompletion()
+    #expect(relay.published.map(\.event.id) == [1, 2])
+    relay.answer(relay.published[1])
+    relay.finishCompletion()
+    #expect(relay.core.window.isEmpty)
+  }
+
   @Test func aCertainRefusalIsDeadAtOnce() {
     var relay = RelayHarness()
     relay.own([0])

@@ -103,7 +103,7 @@ struct RelayCore {
 
   init(rules: RelayRules, now: Instant) {
     self.rules = rules
-    window = RelayWindow(capacity: rules.window)
+    window = RelayWindow(capacity: rules.window, onDead: rules.onDead)
     nextLeaseTick = now
     nextCompletion = now
     nextPoll = now

@@ -18,6 +18,8 @@ struct RelayRules: Sendable {
   var sweepInterval: Duration
   /// How long an event that could not be published waits for its next try.
   var retryDelay: Duration
+  /// What happens to the rest of a key behind a dead event.
+  var onDead = DeadPolicy.hold
 
   /// How long after the delivery timeout the producer may take to say so; then it has lost the message.
   var answerGrace = Duration.seconds(10)

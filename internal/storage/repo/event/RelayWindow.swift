@@ -53,6 +53,7 @@ struct RelayWindow {
   }
 
   private let capacity: Int
+  private let onDead: DeadPolicy
   private var slots: [Slot] = []
   private var free: [Int] = []
   private var keys: [String: KeyQueue] = [:]
@@ -77,8 +78,9 @@ struct RelayWindow {
   /// What left WAIT while a read was under way, which may have seen it still waiting.
   private var leftDuringRead: (ids: [(shard: Int16, id: Int64)], keys: [String]) = ([], [])
 
-  init(capacity: Int) {
+  init(capacity: Int, onDead: DeadPolicy = .hold) {
     self.capacity = capacity
+    self.onDead = onDead
   }
 
   /// How many more events fit.
@@ -230,7 +232,8 @@ struct RelayWindow {
     advanceKey(of: index)
   }
 
-  /// The broker will never take it: it is to be marked dead, and the rest of its key leaves memory, held back by it.
+  /// The broker will never take it: it is to be marked dead. The rest of its key leaves memory, held back by it, or
+  /// waits until it has been moved to DEAD, by the setting.
   /// - Parameter isCertain: the refusal is of this event alone; otherwise it is first tried without company.
   mutating func bury(_ token: UInt64, refusal: String, isCertain: Bool) {
     let wasAlone = token == alone
@@ -242,6 +245,7 @@ struct RelayWindow {
     }
     slots[index].stage = .settled(refusal: refusal)
     refused.append(token)
+    guard onDead == .hold else { return }
     buriedKeys.insert(key)
     for follower in keys.removeValue(forKey: key)?.all.dropFirst() ?? [] { forget(follower) }
   }
@@ -292,7 +296,9 @@ struct RelayWindow {
     for item in request.items {
       guard let index = index(of: item.token), let event = slots[index].event else { continue }
       leftDuringRead.ids.append((event.shard, event.id))
-      if request.isDead { leftDuringRead.keys.append(event.key) }
+      if request.isDead {
+        if onDead == .hold { leftDuringRead.keys.append(event.key) } else { advanceKey(of: index) }
+      }
       release(index)
     }
     if !isReadOpen { readReturned() }
