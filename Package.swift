@@ -124,6 +124,8 @@ let package = Package(
     program("devkafka", "devkafka", ["Errs", "Kafka", "Logger", "Runtime"]),
 
     // Tests.
+    .executableTarget(
+      name: "relay-simulator", dependencies: ["Outbox", "Runtime"], path: "tests/simulation", swiftSettings: common),
     unit("Runtime"),
     unit("Config", ["Errs", "Logger", "Runtime"]),
     unit("Logger", ["Runtime"]),

@@ -1,12 +1,12 @@
-internal import Runtime
+package import Runtime
 
 /// The decisions of a relay: events in, actions out. It owns no clock, socket or thread.
 ///
 /// What can go wrong is sorted in three. Our own mistakes are preconditions. Failures of the database or the broker
 /// come as events and lead to another try. What may legitimately come late — a delivery report for a shard lost
 /// meanwhile — carries a token that no longer fits, and is ignored.
-struct RelayCore {
-  enum Event: Sendable {
+package struct RelayCore {
+  package enum Event: Sendable {
     /// Time has passed.
     case tick
     /// Something may have begun to wait.
@@ -24,7 +24,7 @@ struct RelayCore {
     case released
   }
 
-  enum Action: Sendable {
+  package enum Action: Sendable {
     case maintainLeases(LeaseRequest)
     case read(ReadRequest)
     case publish([PublishRequest])
@@ -35,10 +35,10 @@ struct RelayCore {
     case finished
   }
 
-  let rules: RelayRules
+  package let rules: RelayRules
   /// What is held in memory of the shards that are owned.
-  private(set) var window: RelayWindow
-  private(set) var shards: [Int16: Shard] = [:]
+  package private(set) var window: RelayWindow
+  package private(set) var shards: [Int16: Shard] = [:]
   private var note: Note?
   private var shardCount = 0
   private var liveRelays = 1
@@ -50,7 +50,7 @@ struct RelayCore {
   private var isPurgeDue = false
   private var isStopping = false
   private var isReleasing = false
-  private(set) var isFinished = false
+  package private(set) var isFinished = false
   private var nextLeaseTick: Instant
   private var nextCompletion: Instant
   private var nextPoll: Instant
@@ -61,8 +61,8 @@ struct RelayCore {
   private var openRead: ReadRequest?
 
   /// A shard this relay owns.
-  struct Shard {
-    var epoch: Int64
+  package struct Shard {
+    package var epoch: Int64
     /// When the lease ends here, counted from before it was asked for; earlier than in the database.
     var deadline: Instant
     /// When it was asked for.
@@ -101,7 +101,7 @@ struct RelayCore {
     var xmax: Int64
   }
 
-  init(rules: RelayRules, now: Instant) {
+  package init(rules: RelayRules, now: Instant) {
     self.rules = rules
     window = RelayWindow(capacity: rules.window)
     nextLeaseTick = now
@@ -113,7 +113,7 @@ struct RelayCore {
   }
 
   /// Takes one event and says what to do about it.
-  mutating func handle(_ event: Event, at now: Instant) -> [Action] {
+  package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
     var actions: [Action] = []
     switch event {
     case .tick: break
@@ -147,7 +147,7 @@ struct RelayCore {
   }
 
   /// When `tick` is due, at the latest.
-  func nextDeadline(now: Instant) -> Instant {
+  package func nextDeadline(now: Instant) -> Instant {
     var next = isLeaseRequestOpen || isReleasing ? Instant.distantFuture : nextLeaseTick
     if canRead { next = min(next, max(isReadWanted ? now : nextPoll, readAllowed)) }
     if let retry = window.nextRetry { next = min(next, retry) }

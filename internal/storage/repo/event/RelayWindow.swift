@@ -4,7 +4,7 @@ internal import Runtime
 ///
 /// Of each key at most one event is with the producer; the rest of the key waits behind it. A later event can thus
 /// never overtake an earlier one, whatever becomes of the earlier one's publication.
-struct RelayWindow {
+package struct RelayWindow {
   private enum Stage {
     /// Behind an earlier event of its key.
     case waiting
@@ -85,7 +85,9 @@ struct RelayWindow {
   var room: Int { max(0, capacity - count) }
   var isEmpty: Bool { count == 0 }
   /// How many events are in memory.
-  var eventCount: Int { count }
+  package var eventCount: Int { count }
+  /// How many keys are parked.
+  package var parkedCount: Int { parked.count }
   /// How many events of a shard are in memory.
   func count(of shard: Int16) -> Int { ids[shard]?.count ?? 0 }
   /// How many of them have an id above `floor`: a read from there will bring them once more.
