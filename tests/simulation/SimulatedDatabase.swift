@@ -142,17 +142,23 @@ struct SimulatedDatabase {
     var rows: [Int] = []
     for asked in request.shards where holds(ShardEpoch(shard: asked.shard, epoch: asked.epoch), owner) {
       held.insert(asked.shard)
-      let dead = isDeadMinded ? deadKeys(of: asked.shard) : []
+      let dead = isDeadMinded ? deadKeys(of: asked.shard) : [:]
       rows += waiting[Int(asked.shard)].lazy.filter { index in
         let event = self.events[index]
-        return event.status == .waiting && event.id > asked.floor && !dead.contains(event.key)
+        return event.status == .waiting && event.id > asked.floor
+          && event.sequence <= dead[event.key] ?? .max
       }.prefix(asked.limit)
     }
     return (held, rows)
   }
 
-  private func deadKeys(of shard: Int16) -> Set<Int> {
-    Set(dead.lazy.filter { events[$0].shard == shard && events[$0].status == .dead }.map { events[$0].key })
+  /// Of each key the number of the first that is dead.
+  private func deadKeys(of shard: Int16) -> [Int: Int64] {
+    var first: [Int: Int64] = [:]
+    for event in dead.lazy.map({ events[$0] }) where event.shard == shard && event.status == .dead {
+      first[event.key] = min(first[event.key] ?? .max, event.sequence)
+    }
+    return first
   }
 
   /// What has ever been dead.

@@ -56,7 +56,6 @@ package struct RelayCore {
   private var nextPoll: Instant
   /// No read before this, after one has failed.
   private var readAllowed: Instant
-  private var lastAcknowledged: Instant
   private var nextSweep: Instant
   private var openRead: ReadRequest?
 
@@ -75,6 +74,8 @@ package struct RelayCore {
     var parked: (from: Int64, until: Instant)?
     /// How long its keys are parked next time.
     var parkDelay = Duration.zero
+    /// When they come back, or came back last.
+    var parkEnd = Instant(nanoseconds: 0)
   }
 
   /// How far a read got in one shard.
@@ -108,7 +109,6 @@ package struct RelayCore {
     nextCompletion = now
     nextPoll = now
     readAllowed = now
-    lastAcknowledged = now
     nextSweep = now + rules.sweepInterval
   }
 
@@ -214,6 +214,12 @@ package struct RelayCore {
         lose(asked.shard)
         continue
       }
+      // A rescan that came while the read was under way has put the floor back. This read started above it and may
+      // bring events whose predecessors are no longer in memory: none of them is taken in.
+      guard shards[asked.shard]?.floor ?? 0 >= asked.floor else {
+        isReadWanted = true
+        continue
+      }
       taken[asked.shard] = ReadProgress(rest: asked.limit)
     }
     for event in report.events {
@@ -225,8 +231,7 @@ package struct RelayCore {
     for asked in request.shards {
       guard let progress = taken[asked.shard] else { continue }
       if progress.isCut { isReadWanted = true }
-      // A rescan that came while the read was under way has put the floor back; this read started above it.
-      guard let floor = shards[asked.shard]?.floor, floor >= asked.floor else { continue }
+      guard let floor = shards[asked.shard]?.floor else { continue }
       let seen = progress.isCut ? min(settledID, progress.last) : settledID
       shards[asked.shard]?.floor = max(floor, seen)
     }
@@ -234,9 +239,7 @@ package struct RelayCore {
 
   private mutating func take(_ outcome: PublishOutcome, now: Instant) {
     switch outcome.result {
-    case .acknowledged:
-      lastAcknowledged = now
-      window.acknowledge(outcome.token)
+    case .acknowledged: window.acknowledge(outcome.token)
     case .transient: window.retry(outcome.token, at: now + rules.retryDelay)
     case .permanent(let refusal, let isCertain): window.bury(outcome.token, refusal: refusal, isCertain: isCertain)
     }
@@ -284,7 +287,7 @@ package struct RelayCore {
   }
 
   /// Makes room when keys that cannot be published fill the window while others could go: as when one partition or
-  /// one topic is away. When nothing at all goes out, there is nobody to make room for.
+  /// one topic is away. Whether others could go is not known before they have been tried.
   private mutating func park(_ now: Instant) {
     for (shard, state) in shards {
       guard let parked = state.parked, parked.until <= now else { continue }
@@ -293,11 +296,18 @@ package struct RelayCore {
       shards[shard]?.floor = min(state.floor, parked.from - 1)
       isReadWanted = true
     }
-    guard window.hasRetries, !hasRoom, now - lastAcknowledged < rules.deliveryTimeout else { return }
+    guard window.hasRetries, !hasRoom else { return }
     for (shard, lowest) in window.parkRetrying(limit: rules.parkLimit) {
       guard var state = shards[shard] else { continue }
-      state.parkDelay = min(max(state.parkDelay * 2, .seconds(1)), .seconds(8))
-      state.parked = (min(lowest, state.parked?.from ?? .max), state.parked?.until ?? now + state.parkDelay)
+      if let parked = state.parked {
+        state.parked?.from = min(lowest, parked.from)
+      } else {
+        // Longer each time, so that all who cannot go are out of the way at once, however many windows they fill.
+        let isNewTrouble = now - state.parkEnd > state.parkDelay + rules.deliveryTimeout * 2
+        state.parkDelay = isNewTrouble ? .seconds(1) : min(state.parkDelay * 2, rules.deliveryTimeout * 8)
+        state.parkEnd = now + state.parkDelay
+        state.parked = (lowest, state.parkEnd)
+      }
       shards[shard] = state
     }
   }

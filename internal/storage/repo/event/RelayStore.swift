@@ -165,7 +165,8 @@ extension RelayStore {
     """)
 
   /// A shard that is no longer ours gives no row; one of ours without events gives a row of nulls. Ours and the events
-  /// are seen in one snapshot, so that whoever takes a shard or brings back an old event is never half seen.
+  /// are seen in one snapshot, so that whoever takes a shard or brings back an old event is never half seen. A dead
+  /// event holds back those behind it only: one before it may still wait, published and not completed when its relay died.
   private static let readWaiting = Statement(
     """
     SELECT s.shard, e.id, e.event_id, e.key, e.seq, e.topic, e.payload, e.headers, e.created_at
@@ -174,7 +175,7 @@ extension RelayStore {
     LEFT JOIN LATERAL (
       SELECT w.* FROM event_wait w
       WHERE w.shard = o.shard AND w.id > o.floor
-        AND NOT EXISTS (SELECT FROM event_dead d WHERE d.key = w.key)
+        AND NOT EXISTS (SELECT FROM event_dead d WHERE d.key = w.key AND d.seq < w.seq)
       ORDER BY w.id LIMIT o.rows) e ON true
     """)
 
