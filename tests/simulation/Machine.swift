@@ -44,6 +44,9 @@ final class Machine {
   var busyUntil: Int64 = 0
   var idleTicks = 0
   var idleSince: Int64 = 0
+  /// Reads since something was published or completed, or in the last second.
+  var reads = 0
+  var readsSince: Int64 = 0
 
   /// With the producer, in the order of handing over; answered ones are taken out.
   var outstanding: [Message] = []

@@ -128,7 +128,10 @@ extension Simulation {
 
   private func tell(_ messages: [Message], _ result: PublishOutcome.Result) {
     guard let machine = messages.first?.machine, machine.isAlive else { return }
-    for message in messages { message.isAnswered = true }
+    for message in messages {
+      message.isAnswered = true
+      message.wasGivenUpEarly = message.isSent && result != .acknowledged && now < message.deadline
+    }
     machine.outstanding.removeAll { $0.isAnswered }
     if result != .acknowledged { say("the producer gives up \(messages.map { name($0.event) }): \(result)") }
     send(.published(messages.map { PublishOutcome(token: $0.token, result: result) }), to: machine, after: 20_000)

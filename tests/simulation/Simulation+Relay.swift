@@ -71,14 +71,28 @@ extension Simulation {
     if machine.idleTicks > 500 { oracle.violate("spinning: relay \(machine.number) is woken for nothing") }
   }
 
+  /// Reads that lead to nothing must not follow each other at once.
+  private func checkReads(_ machine: Machine) {
+    if now - machine.readsSince > 1_000_000_000 {
+      machine.readsSince = now
+      machine.reads = 0
+    }
+    machine.reads += 1
+    if machine.reads > 200 { oracle.violate("spinning: relay \(machine.number) reads on and on") }
+  }
+
   private func perform(_ actions: [RelayCore.Action], _ machine: Machine, isLate: Bool = false) {
     for action in actions {
       if machine.isFinishedSeen { oracle.violate("relay \(machine.number) acts after it has finished") }
       switch action {
       case .maintainLeases(let request): maintainLeases(request, machine)
       case .read(let request): read(request, machine)
-      case .publish(let requests): publish(requests, machine, isLate: isLate)
-      case .complete(let request): complete(request, machine)
+      case .publish(let requests):
+        machine.reads = 0
+        publish(requests, machine, isLate: isLate)
+      case .complete(let request):
+        machine.reads = 0
+        complete(request, machine)
       case .purge: purge(machine)
       case .releaseAll(let leases): releaseAll(leases, machine)
       case .finished:
@@ -199,6 +213,7 @@ extension Simulation {
 
   /// Three statements in one round trip, each with a snapshot of its own.
   private func read(_ request: ReadRequest, _ machine: Machine) {
+    checkReads(machine)
     var report = ReadReport(events: [], held: [], lastID: 0, snapshot: (0, 0))
     var stage = 0
     machine.openRead = request

@@ -90,12 +90,12 @@ final class Simulation {
     for machine in machines where machine.isPaused { resume(machine) }
     if !machines.contains(where: { $0.isAlive && !$0.isStopping }) { startMachine() }
     // Transactions under way end within their own time; then one lease for a takeover, the producer's time and grace
-    // for what was lost, eight seconds of parking, and a sweep.
+    // for what was lost, parking of up to eight deliveries, and a sweep.
     let rules = conditions.rules
     let delivery = rules.deliveryTimeout.inNanoseconds
     let suspects = Int64(database.events.count { $0.isPoison && $0.status != .dead })
     let bound =
-      reserve * 4 + rules.answerGrace.inNanoseconds * 2 + delivery * (6 + 2 * suspects) + 60_000_000_000
+      reserve * 4 + rules.answerGrace.inNanoseconds * 2 + delivery * (24 + 2 * suspects) + 60_000_000_000
     if conditions.hasStuckPartition {
       if !advance(until: now + bound, when: { !self.isWaiting(exceptPartition: 0) }) {
         oracle.violate("progress: \(describeWaiting(exceptPartition: 0)) waits although only partition 0 is away")

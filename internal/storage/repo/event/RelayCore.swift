@@ -68,6 +68,8 @@ package struct RelayCore {
     var obtained: Instant
     /// Every id up to here is done, held back by a dead one, or in memory.
     var floor: Int64 = 0
+    /// Rows above the floor that the last read brought and that are held back; the next must look past them.
+    var heldBack = 0
     /// It is to be given to another relay as soon as nothing of it is with the producer.
     var isLeaving = false
     /// Keys of it that could not be published have left memory, from this id on, until then.
@@ -86,10 +88,20 @@ package struct RelayCore {
     var last: Int64 = 0
     /// Whether there may be more rows than were taken in.
     var isCut = false
+    /// Whether a read right after this one would bring something else.
+    var isWorthMore = false
+    /// Rows whose keys are held back.
+    var heldBack = 0
 
     init(rest: Int) { self.rest = rest }
 
-    mutating func take(_ id: Int64) {
+    mutating func take(_ id: Int64, _ insertion: RelayWindow.Insertion) {
+      if insertion == .taken || insertion == .full { isWorthMore = true }
+      if insertion == .heldBack { heldBack += 1 }
+      if insertion == .full {
+        isCut = true
+        return
+      }
       last = id
       rest -= 1
       if rest == 0 { isCut = true }
@@ -224,16 +236,19 @@ package struct RelayCore {
     }
     for event in report.events {
       guard var progress = taken[event.shard], !progress.isCut else { continue }
-      if window.insert(event) { progress.take(event.id) } else { progress.isCut = true }
+      progress.take(event.id, window.insert(event))
       taken[event.shard] = progress
     }
     window.readReturned()
     for asked in request.shards {
       guard let progress = taken[asked.shard] else { continue }
-      if progress.isCut { isReadWanted = true }
-      guard let floor = shards[asked.shard]?.floor else { continue }
+      guard let state = shards[asked.shard] else { continue }
       let seen = progress.isCut ? min(settledID, progress.last) : settledID
-      shards[asked.shard]?.floor = max(floor, seen)
+      // The same rows from the same floor would bring nothing new, and so without end.
+      let isWorthMore = progress.isWorthMore || seen > state.floor || progress.heldBack > state.heldBack
+      if progress.isCut, isWorthMore { isReadWanted = true }
+      shards[asked.shard]?.floor = max(state.floor, seen)
+      shards[asked.shard]?.heldBack = progress.heldBack
     }
   }
 
@@ -350,11 +365,12 @@ package struct RelayCore {
     let readable = shards.filter { !$0.value.isLeaving }
     let room = min(window.room, rules.readLimit)
     let share = max(1, room / readable.count)
+    let extra = rules.readLimit * 4 / readable.count
     let request = ReadRequest(
       shards: readable.sorted { $0.key < $1.key }.map { shard, state in
         ReadRequest.Shard(
           shard: shard, epoch: state.epoch, floor: state.floor,
-          limit: share + window.count(of: shard, above: state.floor))
+          limit: share + window.count(of: shard, above: state.floor) + min(state.heldBack * 2, extra))
       })
     isReadOpen = true
     isReadWanted = false

@@ -99,13 +99,24 @@ package struct RelayWindow {
 
   // MARK: - In and out
 
+  /// What has become of an event that a read brought.
+  enum Insertion {
+    /// It is here from now on.
+    case taken
+    /// It was here already.
+    case known
+    /// Its key is held back.
+    case heldBack
+    /// There is no room for it.
+    case full
+  }
+
   /// Takes an event in, unless it is here already or its key is held back.
-  /// - Returns: false when there is no room for it.
-  mutating func insert(_ event: WaitingEvent) -> Bool {
-    if ids[event.shard]?.contains(event.id) == true { return true }
-    if !buriedKeys.isEmpty, buriedKeys.contains(event.key) { return true }
-    if !parked.isEmpty, parked[event.key] != nil { return true }
-    guard count < capacity else { return false }
+  mutating func insert(_ event: WaitingEvent) -> Insertion {
+    if ids[event.shard]?.contains(event.id) == true { return .known }
+    if !buriedKeys.isEmpty, buriedKeys.contains(event.key) { return .heldBack }
+    if !parked.isEmpty, parked[event.key] != nil { return .heldBack }
+    guard count < capacity else { return .full }
     ids[event.shard, default: []].insert(event.id)
     count += 1
     let index = free.popLast() ?? slots.endIndex
@@ -114,7 +125,7 @@ package struct RelayWindow {
     slots[index].stage = .waiting
     keys[event.key, default: KeyQueue()].append(index)
     if keys[event.key]?.head == index { makeReady(index) }
-    return true
+    return .taken
   }
 
   /// Forgets a shard that is owned no more. What the producer still says about it finds no slot.
