@@ -141,7 +141,10 @@ package struct RelayCore {
       window.readReturned()
       readAllowed = now + rules.retryDelay
       nextPoll = readAllowed
-    case .published(let outcomes): for outcome in outcomes { take(outcome, now: now) }
+    case .published(let outcomes):
+      for outcome in outcomes { take(outcome, now: now) }
+      // What failed of a shard that is leaving is the next owner's to try again, or the shard would never be empty.
+      for (shard, state) in shards where state.isLeaving { window.dropUnpublished(shard: shard) }
     case .completed(let request, let report): take(request, report)
     case .completionFailed(let request):
       // Nothing moved, or it is unknown: the same rows are asked for again, and rows already gone count as moved.
@@ -228,7 +231,7 @@ package struct RelayCore {
       }
       // A rescan that came while the read was under way has put the floor back. This read started above it and may
       // bring events whose predecessors are no longer in memory: none of them is taken in.
-      guard shards[asked.shard]?.floor ?? 0 >= asked.floor else {
+      guard let state = shards[asked.shard], !state.isLeaving, state.floor >= asked.floor else {
         isReadWanted = true
         continue
       }
