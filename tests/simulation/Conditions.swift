@@ -94,7 +94,7 @@ struct Conditions {
     wakes = random.pick([0, 0.5, 1])
     drift = sabotage == .clockDrift ? 400_000 : random.pick([0, 1_000, 30_000])
     stall = random.pick([0, 1_000_000, 10_000_000])
-    hasStuckPartition = isRough && partitions > 1 && random.roll(0.25)
+    hasStuckPartition = sabotage == nil && isRough && partitions > 1 && random.roll(0.25)
     // Where more keys are stuck than may be parked, the others do wait; that is what the limit costs.
     if hasStuckPartition { rules.parkLimit = 65_536 }
   }

@@ -24,11 +24,10 @@ struct Program {
   private var runs = 1_000
   private var isTraced = false
   private var sabotage: Sabotage?
-  private var seconds = Int64.max
   private var mistake: String?
 
   /// Seeds that once found something, played before all others.
-  private static let known: [UInt64] = []
+  private static let known: [UInt64] = [2, 9, 17, 26, 55, 281, 7_381]
 
   init(arguments: [String]) {
     var rest = arguments[...]

@@ -36,7 +36,9 @@ extension Simulation {
       perform(actions, machine)
     } else if !actions.isEmpty {
       let decided = now
-      plan(after: stall) { self.whenRunning(machine) { self.perform(actions, machine, isLate: self.now - decided > stall) } }
+      plan(after: stall) {
+        self.whenRunning(machine) { self.perform(actions, machine, isLate: self.now - decided > stall) }
+      }
     }
     guard machine.isAlive else { return }
     let deadline = machine.clock.global(machine.core.nextDeadline(now: local))
@@ -122,7 +124,8 @@ extension Simulation {
       }
       let delay = self.chance(self.conditions.slowStatements) ? self.random.draw(0...self.reserve / 4) : 300_000
       guard self.chance(self.conditions.statementFailures) else {
-        return self.plan(after: delay) { self.tryWork(work) { self.plan(after: 200_000, answer) } }
+        let back = self.chance(self.conditions.slowStatements) ? self.random.draw(0...self.reserve / 3) : 200_000
+        return self.plan(after: delay) { self.tryWork(work) { self.plan(after: back, answer) } }
       }
       self.faults += 1
       let patience = self.random.draw(0...self.reserve)
@@ -268,9 +271,12 @@ extension Simulation {
         self.endCompletion(request, machine, held.leases, held.rows, held.transaction, isAborted: isAborted, &report)
         return true
       }
-      let fence = self.sabotage == .ignoreEpoch ? request.leases : request.leases.filter {
-        self.database.holds($0, machine.number)
-      }
+      let fence =
+        self.sabotage == .ignoreEpoch
+        ? request.leases
+        : request.leases.filter {
+          self.database.holds($0, machine.number)
+        }
       let shards = Set(fence.map(\.shard))
       let wanted = self.rows(of: request, in: shards)
       // Another statement of ours, given up here, is still at work on them.
@@ -309,7 +315,9 @@ extension Simulation {
     for row in rows { database.events[row].isLocked = false }
     database.end(transaction)
     if isAborted { return }
-    say("relay \(machine.number) completes \(rows.map { name($0) }.joined(separator: ", "))\(request.isDead ? " as dead" : "")")
+    say(
+      "relay \(machine.number) completes \(rows.map { name($0) }.joined(separator: ", "))\(request.isDead ? " as dead" : "")"
+    )
     mark(5, rows.count)
     for lease in fence { report.moved[lease.shard] = rows.count { database.events[$0].shard == lease.shard } }
     for row in rows {

@@ -193,7 +193,8 @@ final class Simulation {
 
   private func endTransaction(_ transaction: Int64, _ keys: [Int], _ rows: [Int]) {
     let isCommitted = !random.roll(conditions.rollbacks)
-    say("transaction \(transaction) \(isCommitted ? "commits" : "rolls back") \(rows.map(name).joined(separator: ", "))")
+    say(
+      "transaction \(transaction) \(isCommitted ? "commits" : "rolls back") \(rows.map(name).joined(separator: ", "))")
     mark(1, rows.count)
     for row in rows {
       if isCommitted {
