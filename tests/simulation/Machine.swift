@@ -77,6 +77,8 @@ final class Message {
   let partition: Int
   /// When the producer gives it up, in database time.
   let deadline: Int64
+  /// When it has to give it up; earlier than it does only when sabotaged.
+  var promised: Int64 = 0
   var isSent = false
   var isAnswered = false
   var hasLanded = false

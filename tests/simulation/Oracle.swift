@@ -58,7 +58,7 @@ struct Oracle {
     let lease = world.database.leases[Int(event.shard)]
     appends += 1
     if lease.owner != nil, lease.owner != message.machine.number, lease.epoch > message.epoch {
-      if message.wasPaused || message.wasGivenUpEarly {
+      if message.wasPaused || (message.wasGivenUpEarly && world.now <= message.promised) {
         lateCopies += 1
       } else {
         violate(

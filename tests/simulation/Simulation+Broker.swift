@@ -29,6 +29,7 @@ extension Simulation {
         machine: machine, token: request.token, event: index,
         epoch: machine.core.shards[event.shard]?.epoch ?? 0, partition: broker.partition(of: event.key),
         deadline: machine.clock.global(local + delivery + longer))
+      message.promised = machine.clock.global(local + delivery)
       message.wasPaused = isLate
       machine.tokens[request.token] = (index, event.shard)
       oracle.handedOver(message, self)
@@ -83,7 +84,7 @@ extension Simulation {
     let isSilent = random.roll(conditions.silentBatches)
     let lands = random.roll(0.5)
     if lands {
-      for message in sent { land(message, after: within(message, random.draw(0...delivery))) }
+      for message in sent { land(message, after: random.draw(0...max(0, message.deadline - now))) }
     }
     if isSilent {
       // The producer forgets them: not even their timeout is told.
