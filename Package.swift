@@ -135,6 +135,8 @@ let package = Package(
         "Database", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "Runtime",
       ], path: "tests/example", swiftSettings: common),
     .target(name: "TestSupport", path: "tests/support", swiftSettings: common),
+    .executableTarget(
+      name: "relay-simulator", dependencies: ["Outbox", "Runtime"], path: "tests/simulation", swiftSettings: common),
     unit("Runtime"),
     unit("Config", ["Errs", "Logger", "Runtime"]),
     unit("Logger", ["Runtime"]),

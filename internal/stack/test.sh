@@ -131,6 +131,9 @@ e2e() {
 
 release() { step release 20 swift build -c release --static-swift-stdlib "${JOBS[@]}"; }
 
+# The release build has made the simulator already.
+simulate() { step simulate 8 bash "$HERE/simulate.sh" ci; }
+
 tsan() {
   step tsan-build 20 swift build --build-tests --sanitize=thread --scratch-path "$TSAN_BUILD" "${JOBS[@]}"
   # Not the tests with librdkafka: its threads are C11's, which the sanitizer does not know, and it dies of our callbacks.
@@ -148,11 +151,11 @@ asan() {
 main() {
   local what
   if [ $# -eq 0 ]; then set -- all; fi
-  if [ "$*" = all ]; then set -- unit integration e2e release tsan; fi
+  if [ "$*" = all ]; then set -- unit integration e2e release simulate tsan; fi
   for what in "$@"; do
     case $what in
-    unit | integration | e2e | release | tsan | asan) ;;
-    *) fail "unknown step $what: unit, integration, e2e, release, tsan, asan or all" ;;
+    unit | integration | e2e | release | simulate | tsan | asan) ;;
+    *) fail "unknown step $what: unit, integration, e2e, release, simulate, tsan, asan or all" ;;
     esac
   done
   mkdir -p "$TEST_LOGS"

@@ -45,7 +45,7 @@ public struct RelayConfiguration: Sendable {
   /// renewed when a third of it has passed.
   public var deliveryTimeout: Duration { reserve / 3 }
 
-  var rules: RelayRules {
+  package var rules: RelayRules {
     RelayRules(
       reserve: reserve, deliveryTimeout: deliveryTimeout, window: window, readLimit: min(window, 2_048),
       completionLimit: 2_048, pollInterval: pollInterval, sweepInterval: .seconds(30),

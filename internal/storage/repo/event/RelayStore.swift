@@ -192,7 +192,8 @@ extension RelayStore {
       """)
   }
 
-  /// Passes over what is behind a dead event in its key. What is before it, as after a replay, can go.
+  /// Passes over what is behind a dead event in its key. What is before it can go: after a replay, or published and not
+  /// completed when its relay died.
   private static let readHolding = readWaiting(
     unless: "AND NOT EXISTS (SELECT FROM event_dead d WHERE d.key = w.key AND d.seq < w.seq)")
 

@@ -4,7 +4,7 @@ internal import Runtime
 ///
 /// Of each key at most one event is with the producer; the rest of the key waits behind it. A later event can thus
 /// never overtake an earlier one, whatever becomes of the earlier one's publication.
-struct RelayWindow {
+package struct RelayWindow {
   private enum Stage {
     /// Behind an earlier event of its key.
     case waiting
@@ -87,7 +87,9 @@ struct RelayWindow {
   var room: Int { max(0, capacity - count) }
   var isEmpty: Bool { count == 0 }
   /// How many events are in memory.
-  var eventCount: Int { count }
+  package var eventCount: Int { count }
+  /// How many keys are parked.
+  package var parkedCount: Int { parked.count }
   /// How many events of a shard are in memory.
   func count(of shard: Int16) -> Int { ids[shard]?.count ?? 0 }
   /// How many of them have an id above `floor`: a read from there will bring them once more.
@@ -99,13 +101,24 @@ struct RelayWindow {
 
   // MARK: - In and out
 
+  /// What has become of an event that a read brought.
+  enum Insertion {
+    /// It is here from now on.
+    case taken
+    /// It was here already.
+    case known
+    /// Its key is held back.
+    case heldBack
+    /// There is no room for it.
+    case full
+  }
+
   /// Takes an event in, unless it is here already or its key is held back.
-  /// - Returns: false when there is no room for it.
-  mutating func insert(_ event: WaitingEvent) -> Bool {
-    if ids[event.shard]?.contains(event.id) == true { return true }
-    if !buriedKeys.isEmpty, buriedKeys.contains(event.key) { return true }
-    if !parked.isEmpty, parked[event.key] != nil { return true }
-    guard count < capacity else { return false }
+  mutating func insert(_ event: WaitingEvent) -> Insertion {
+    if ids[event.shard]?.contains(event.id) == true { return .known }
+    if !buriedKeys.isEmpty, buriedKeys.contains(event.key) { return .heldBack }
+    if !parked.isEmpty, parked[event.key] != nil { return .heldBack }
+    guard count < capacity else { return .full }
     ids[event.shard, default: []].insert(event.id)
     count += 1
     let index = free.popLast() ?? slots.endIndex
@@ -114,7 +127,7 @@ struct RelayWindow {
     slots[index].stage = .waiting
     keys[event.key, default: KeyQueue()].append(index)
     if keys[event.key]?.head == index { makeReady(index) }
-    return true
+    return .taken
   }
 
   /// Forgets a shard that is owned no more. What the producer still says about it finds no slot.
