@@ -322,7 +322,8 @@ package struct RelayCore {
       } else {
         // Longer each time, so that all who cannot go are out of the way at once, however many windows they fill.
         let isNewTrouble = now - state.parkEnd > state.parkDelay + rules.deliveryTimeout * 2
-        state.parkDelay = isNewTrouble ? .seconds(1) : min(state.parkDelay * 2, rules.deliveryTimeout * 8)
+        state.parkDelay =
+          isNewTrouble ? .seconds(1) : min(max(state.parkDelay * 2, .seconds(1)), rules.deliveryTimeout * 8)
         state.parkEnd = now + state.parkDelay
         state.parked = (lowest, state.parkEnd)
       }
