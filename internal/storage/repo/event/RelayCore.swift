@@ -46,6 +46,11 @@ package struct RelayCore {
   private var isLeaseRequestOpen = false
   private var isReadOpen = false
   private var isCompletionOpen = false
+  /// Leases are being prolonged: their rows must not be locked by one completion after another.
+  private var isRenewing = false
+  private var completionBegan: Instant
+  /// Events completed by one statement: fewer when it takes long, since it holds the leases' rows.
+  private var completionLimit: Int
   private var isReadWanted = true
   private var isPurgeDue = false
   private var isStopping = false
@@ -119,6 +124,8 @@ package struct RelayCore {
     window = RelayWindow(capacity: rules.window, onDead: rules.onDead)
     nextLeaseTick = now
     nextCompletion = now
+    completionBegan = now
+    completionLimit = rules.completionLimit
     nextPoll = now
     readAllowed = now
     nextSweep = now + rules.sweepInterval
@@ -133,6 +140,7 @@ package struct RelayCore {
     case .leases(let report, let sentAt): take(report, sentAt: sentAt, now: now)
     case .leasesFailed:
       isLeaseRequestOpen = false
+      isRenewing = false
       nextLeaseTick = now + rules.leaseTick
     case .read(let report): take(report, now: now)
     case .readFailed:
@@ -145,7 +153,7 @@ package struct RelayCore {
       for outcome in outcomes { take(outcome, now: now) }
       // What failed of a shard that is leaving is the next owner's to try again, or the shard would never be empty.
       for (shard, state) in shards where state.isLeaving { window.dropUnpublished(shard: shard) }
-    case .completed(let request, let report): take(request, report)
+    case .completed(let request, let report): take(request, report, now: now)
     case .completionFailed(let request):
       // Nothing moved, or it is unknown: the same rows are asked for again, and rows already gone count as moved.
       isCompletionOpen = false
@@ -178,6 +186,7 @@ package struct RelayCore {
 
   private mutating func take(_ report: LeaseReport, sentAt: Instant, now: Instant) {
     isLeaseRequestOpen = false
+    isRenewing = false
     shardCount = report.shardCount
     liveRelays = max(report.liveRelays, 1)
     let deadline = sentAt + rules.reserve - rules.leaseMargin
@@ -263,8 +272,13 @@ package struct RelayCore {
     }
   }
 
-  private mutating func take(_ request: CompletionRequest, _ report: CompletionReport) {
+  private mutating func take(_ request: CompletionRequest, _ report: CompletionReport, now: Instant) {
     isCompletionOpen = false
+    // A renewal waits for the completion under way, so that must be short beside the lease.
+    let isSlow = now - completionBegan > rules.reserve / 20
+    completionLimit =
+      isSlow
+      ? max(completionLimit / 2, min(64, rules.completionLimit)) : min(completionLimit * 2, rules.completionLimit)
     for lease in request.leases where shards[lease.shard]?.epoch == lease.epoch && report.moved[lease.shard] == nil {
       lose(lease.shard)
     }
@@ -345,15 +359,16 @@ package struct RelayCore {
   }
 
   private mutating func complete(_ now: Instant, _ actions: inout [Action]) {
-    guard !isCompletionOpen, now >= nextCompletion else { return }
+    guard !isCompletionOpen, !isRenewing, now >= nextCompletion else { return }
     guard
       let request = window.takeCompletion(
-        limit: rules.completionLimit,
+        limit: completionLimit,
         lease: { [shards] shard in
           shards[shard].map { ShardEpoch(shard: shard, epoch: $0.epoch) }
         })
     else { return }
     isCompletionOpen = true
+    completionBegan = now
     actions.append(.complete(request))
   }
 
@@ -396,6 +411,7 @@ package struct RelayCore {
       if now - state.obtained >= rules.renewAfter { request.renew.append(lease) }
     }
     isLeaseRequestOpen = true
+    isRenewing = !request.renew.isEmpty
     actions.append(.maintainLeases(request))
   }
 
