@@ -84,13 +84,13 @@ final class TopicReader {
       }
       _ = try consumer.scan(
         into: record, max: 5_000, until: Instant.now() + .milliseconds(500),
-        atEnd: { partition, offset in reach(Int(partition), offset) }
-      ) { record in
-        let index = Int(record.partition)
-        guard record.offset < ends[index] else { return }
-        body(record)
-        reach(index, record.offset + 1)
-      }
+        atEnd: { partition, offset in reach(Int(partition), offset) },
+        onRecord: { record in
+          let index = Int(record.partition)
+          guard record.offset < ends[index] else { return }
+          body(record)
+          reach(index, record.offset + 1)
+        })
       if !finished.isEmpty {
         open.subtract(finished)
         // What goes on being published there is not asked for.
