@@ -8,7 +8,7 @@ final class TopicReader {
   private static let patience = Duration.seconds(60)
   private static let answerTime = Duration.seconds(15)
   /// Partitions that are read at a time: one answer may bring a batch of each, on top of what is queued.
-  private static let width = 8
+  private static let width = 2
 
   private let consumer: KafkaConsumer
   private let places: [TopicPartition]
@@ -18,10 +18,12 @@ final class TopicReader {
     configuration.properties["enable.partition.eof"] = "true"
     // Bounds what one answer of several partitions unpacks to.
     configuration.properties["fetch.message.max.bytes"] = "262144"
-    // librdkafka 2.0 asks for nothing for a second once its queue has been full, so the queue decides how many come in
-    // a second: 48 MiB are some 100,000. The limit is on bytes alone.
-    configuration.properties["queued.max.messages.kbytes"] = "49152"
+    // librdkafka 2.0 asks for nothing for a second once its queue has been full. It counts a third of what a message
+    // of ours takes in memory; 20 MiB hold what devkafka keeps of two partitions. The limit is on bytes alone.
+    configuration.properties["queued.max.messages.kbytes"] = "20480"
     configuration.properties["queued.min.messages"] = "1000000"
+    // The end of a partition is told by an empty answer.
+    configuration.properties["fetch.wait.max.ms"] = "10"
     consumer = try KafkaConsumer(configuration, options: KafkaConsumer.Options(), logger: logger)
     places = (0..<Int32(partitions)).map { TopicPartition(topic, $0) }
   }
