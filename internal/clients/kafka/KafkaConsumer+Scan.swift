@@ -28,14 +28,14 @@ extension KafkaConsumer {
   ///
   /// For readers of whole topics: `poll` is the call for everything else. On the thread that polls.
   /// - Parameters:
-  ///   - body: called with each record.
   ///   - atEnd: called when a partition has been read to its end, with the offset after it; only where the property
   ///     `enable.partition.eof` is on.
+  ///   - onRecord: called with each record.
   /// - Returns: how many records and ends there were.
   /// - Throws: `.fatal`, `.closed`.
   public func scan(
     into record: ScannedRecord, max: Int, until deadline: Instant, atEnd: (Int32, Int64) -> Void,
-    _ body: (ScannedRecord) -> Void
+    onRecord: (ScannedRecord) -> Void
   ) throws(KafkaError) -> Int {
     try handle.use { (client) throws(KafkaError) in
       var count = 0
@@ -49,7 +49,7 @@ extension KafkaConsumer {
         switch message.pointee.err {
         case RD_KAFKA_RESP_ERR_NO_ERROR:
           record.take(message)
-          body(record)
+          onRecord(record)
         case RD_KAFKA_RESP_ERR__PARTITION_EOF: atEnd(message.pointee.partition, message.pointee.offset)
         default:
           try noteError(message, client)

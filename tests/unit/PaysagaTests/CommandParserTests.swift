@@ -1,3 +1,4 @@
+import Runtime
 import Testing
 
 @testable import paysaga
@@ -62,7 +63,7 @@ struct CommandParserTests {
       return
     }
     for usage in Subcommands.usages { #expect(text.contains("\n  \(usage.name) ")) }
-    #expect(!text.contains("requeue"))
+    #expect(!text.contains("redrive"))
   }
 
   @Test func everyExampleCanBeTyped() throws {
@@ -77,8 +78,8 @@ struct CommandParserTests {
   @Test(arguments: [
     ("psuh --order 1", "unknown command \"psuh\"; did you mean push?"),
     ("migrate stauts", "unknown command \"migrate stauts\"; did you mean migrate status?"),
-    ("outbox requeue 5", "unknown command \"outbox requeue\"; paysaga --help lists them all"),
-    ("audit", "unknown command \"audit\"; paysaga --help lists them all"),
+    ("outbox unbury 5", "unknown command \"outbox unbury\"; paysaga --help lists them all"),
+    ("bookkeeping", "unknown command \"bookkeeping\"; paysaga --help lists them all"),
     ("migrate", "migrate what? It has up, down, status; see paysaga migrate --help"),
     ("", "no command given; paysaga --help lists them all"),
     ("get --ordr 1", "unknown option --ordr of get; did you mean --order?"),
@@ -92,6 +93,31 @@ struct CommandParserTests {
   ])
   func saysWhatIsWrong(_ line: String, _ message: String) {
     #expect(complaint(line) == message)
+  }
+
+  @Test func takesAnyNumberOfOperandsWhereThatIsMeant() throws {
+    guard case .run("outbox requeue", let arguments) = try parse("outbox requeue 5 6 7 --dry-run").outcome else {
+      Issue.record("expected outbox requeue")
+      return
+    }
+    #expect(arguments.operands == ["5", "6", "7"])
+    #expect(complaint("outbox pause payment inventory").hasPrefix("outbox pause takes no \"inventory\""))
+  }
+
+  @Test(arguments: [
+    ("outbox requeue", "outbox requeue needs the ids of dead events, or --all; paysaga outbox requeue --help"),
+    ("outbox requeue 1 --all", "outbox requeue needs the ids of dead events, or --all; paysaga outbox requeue --help"),
+    ("outbox pause a/b", "TOPIC expects 1 to 249 ASCII letters, digits and . _ -, found \"a/b\""),
+    ("audit --since soon", "--since expects a time such as 2026-01-31T12:00:00Z or 2h, found \"soon\""),
+  ])
+  func repairsAndAuditSayWhatIsWrong(_ line: String, _ message: String) {
+    #expect(complaint(line) == message)
+  }
+
+  @Test func aMomentIsATimeOrHowLongAgo() throws {
+    let now = Timestamp(microseconds: 7_200_000_000)
+    #expect(try AuditCommand.moment("1h", now: now).microseconds == 3_600_000_000)
+    #expect(try AuditCommand.moment("1970-01-01T00:00:05Z", now: now).microseconds == 5_000_000)
   }
 
   @Test(arguments: [
