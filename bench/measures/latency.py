@@ -8,7 +8,7 @@ The baseline is one hop alone, message produced → readable, with the same clie
 
 import time
 
-from support.bench import Bench, percentile
+from support.bench import Bench, messages_on, percentile, wait_for
 from support.writers import FETCH_WAIT_MS, CommitPace, InventoryPace, TopicNotes
 
 PARTITIONS = 4
@@ -37,11 +37,13 @@ def measure(bench: Bench) -> None:
                 baselines=[percentile(latencies, share) for latencies in hop])
 
 
-def _latencies(sent: dict[int, float], arrived: dict[int, float], rate: int) -> list[float]:
-    """Milliseconds, without the warm-up and without what was still on its way at the end."""
+def _latencies(brokers: str, topic: str, sent: dict[int, float], notes: TopicNotes, rate: int) -> list[float]:
+    """Milliseconds, without those of the warm-up; waits for what is still on its way."""
+    wait_for(lambda: messages_on(brokers, topic, PARTITIONS) >= len(sent), 120, 0.2)
+    time.sleep(1)
+    arrived = notes.collect()
     first = min(sent.values()) + WARM_UP
-    last = max(arrived.values()) - 1
-    counted = [order for order, moment in sent.items() if first <= moment <= last]
+    counted = [order for order, moment in sent.items() if moment >= first]
     missing = [order for order in counted if order not in arrived]
     assert not missing, f"{len(missing)} of {len(counted)} did not arrive, the first is {missing[0]}"
     assert len(counted) > rate, f"only {len(counted)} were counted at {rate}/s"
@@ -59,8 +61,7 @@ def _through(bench: Bench, rate: int, seconds: int) -> list[float]:
             with InventoryPace(broker.brokers, "inventory", rate) as pace:
                 time.sleep(WARM_UP + seconds)
                 sent = pace.collect()
-            time.sleep(1)
-            return _latencies(sent, notes.collect(), rate)
+            return _latencies(broker.brokers, "payment", sent, notes, rate)
 
 
 def _hop(bench: Bench, rate: int, seconds: int) -> list[float]:
@@ -68,8 +69,7 @@ def _hop(bench: Bench, rate: int, seconds: int) -> list[float]:
         with InventoryPace(broker.brokers, "inventory", rate) as pace:
             time.sleep(WARM_UP + seconds)
             sent = pace.collect()
-        time.sleep(1)
-        return _latencies(sent, notes.collect(), rate)
+        return _latencies(broker.brokers, "inventory", sent, notes, rate)
 
 
 def _commit(bench: Bench, rate: int, seconds: int) -> list[float]:
@@ -79,5 +79,4 @@ def _commit(bench: Bench, rate: int, seconds: int) -> list[float]:
               CommitPace(dsn, rate, batch=max(1, rate // 500)) as pace):
             time.sleep(WARM_UP + seconds)
             sent = pace.collect()
-            time.sleep(1)
-            return _latencies(sent, notes.collect(), rate)
+            return _latencies(broker.brokers, "payment", sent, notes, rate)

@@ -1,7 +1,8 @@
 """UpdatePaymentStatus, durable: many callers against pgbench with the same transaction, and one caller.
 
-pgbench runs BEGIN, SELECT … FOR NO KEY UPDATE, UPDATE, INSERT of the event, COMMIT, prepared, at the number of clients
-where it is fastest. No relay runs on either side. The added latency of one caller is the p50 of the call minus the p50
+pgbench runs BEGIN, SELECT … FOR NO KEY UPDATE, UPDATE, INSERT of the event, COMMIT, prepared. All numbers of clients are
+tried, the two fastest are measured in turn with our calls, and in each turn the better of them is the baseline. No relay
+runs on either side. The added latency of one caller is the p50 of the call minus the p50
 of pgbench's transaction with one client.
 """
 
@@ -35,19 +36,18 @@ COMMIT;
 
 def measure(bench: Bench) -> None:
     seconds = bench.size(5, 2)
-    # Quicker than any pgbench here by a wide margin: no client may run out of orders.
     tries = {clients: _pgbench(bench, clients, seconds)[0] for clients in CLIENTS}
-    best = max(tries, key=tries.get)
+    best = sorted(tries, key=tries.get)[-2:]
     print("    pgbench: " + ", ".join(f"{clients} clients {rate:,.0f}/s" for clients, rate in tries.items()), flush=True)
     sides = [lambda c=c: _calls(bench, *c, bench.size(100_000, 20_000)) for c in CALLERS]
-    baseline, *results = bench.in_turn(lambda: _pgbench(bench, best, seconds)[0], *sides)
+    baseline, *results = bench.in_turn(lambda: max(_pgbench(bench, n, seconds)[0] for n in best), *sides)
     rates = [[answer["calls"] / answer["seconds"] for answer in answers] for answers in results]
     chosen = max(range(len(CALLERS)), key=lambda n: median(rates[n]))
     for number, (connections, streams) in enumerate(CALLERS):
         judged = {"target": "≥ 4×", "meets": lambda _, ratio: ratio >= 4} if number == chosen else {}
         bench.report.add(
-            f"UpdatePaymentStatus, {connections * streams} callers, against pgbench ({best} clients)", rates[number],
-            "calls/s", baselines=baseline, **judged)
+            f"UpdatePaymentStatus, {connections * streams} callers, against pgbench at its best", rates[number], "calls/s",
+            baselines=baseline, **judged)
         bench.report.add(
             f"UpdatePaymentStatus, {connections * streams} callers, p99",
             [answer["p99_us"] / 1000 for answer in results[number]], "ms")
@@ -78,7 +78,8 @@ def _calls(bench: Bench, connections: int, streams: int, count: int) -> dict:
 
 def _pgbench(bench: Bench, clients: int, seconds: int) -> tuple[float, list[float]]:
     """Transactions a second, and the latency of each in µs."""
-    room = 12_000 * seconds // clients + 10_000
+    # No client may run out of orders: this is far more than any machine with fsync settles this way.
+    room = 30_000 * seconds // clients + 10_000
     with bench.database() as dsn, TemporaryDirectory() as directory:
         with connect(dsn) as connection:
             for client in range(clients):
