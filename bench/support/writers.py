@@ -138,7 +138,7 @@ def _note(brokers: str, topic: str, partitions: int, ready, ending, sender) -> N
 
 def _produce(brokers: str, topic: str, rate: int, ready, ending, sender) -> None:
     producer = Producer({
-        "bootstrap.servers": brokers, "linger.ms": 0, "compression.type": "lz4", "partitioner": "murmur2_random",
+        "bootstrap.servers": brokers, "linger.ms": 0 if rate < 1_000 else 1, "compression.type": "lz4", "partitioner": "murmur2_random",
         "log_level": 0,
     })
     producer.list_topics(topic, timeout=10)
