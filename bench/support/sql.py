@@ -25,7 +25,7 @@ INSERT INTO event (event_id, shard, key, seq, topic, payload, headers)
 SELECT id, (n % 64)::smallint, n::text, 1, 'payment',
        convert_to(format('{{"idempotent_key":"%s","order_id":%s,"status":"CREATED","payment_id":%s,"version":1,'
          '"reason":"","occurred_at":"2026-01-01T00:00:00.000000Z"}}', id, n, n), 'UTF8'), {HEADERS}
-FROM (SELECT n, gen_random_uuid() AS id FROM generate_series($1::bigint, $2::bigint) n) q ORDER BY n
+FROM (SELECT n, gen_random_uuid() AS id FROM generate_series($1::bigint, $2::bigint) n) q ORDER BY q.n
 """
 
 
