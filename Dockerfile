@@ -9,8 +9,9 @@ WORKDIR /src
 COPY Package.swift ./
 COPY cmd cmd
 COPY internal internal
-# Package.swift names the test targets, so their folders must be there.
+# Package.swift names the targets of the tests and of the benchmarks, so their folders must be there.
 COPY tests tests
+COPY bench bench
 RUN --mount=type=cache,target=/src/.build \
     swift build -c release --static-swift-stdlib \
  && mkdir -p /out \

@@ -127,6 +127,10 @@ let package = Package(
         "Outbox", "Payments", "Protobuf", "Runtime",
       ]),
     program("devkafka", "devkafka", ["Errs", "Kafka", "Logger", "Runtime"]),
+    .executableTarget(
+      name: "bench-load",
+      dependencies: ["HTTP2", "Kafka", "Logger", "Messages", "Protobuf", "Runtime"], path: "bench/load",
+      swiftSettings: common),
 
     // Tests.
     .executableTarget(

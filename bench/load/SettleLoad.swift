@@ -1,0 +1,92 @@
+import HTTP2
+import Messages
+import Protobuf
+import Runtime
+
+/// Settles `count` orders from `first` on, each once, by `connections` × `streams` callers that each wait for their
+/// answer before they call again.
+final class SettleLoad: @unchecked Sendable {
+  // @unchecked: after `run` has handed over to the loop, its thread is the only one that touches the rest.
+  private let address: HTTP2Address
+  private let connections: Int
+  private let streams: Int
+  private let firstOrder: Int
+  private let count: Int
+  private let loop = EventLoop(name: "load")
+  private let headers: HTTP2HeaderBlock
+  private let isFinished = Monitor(false)
+
+  private var callers: [SettleConnection] = []
+  private var next = 0
+  private var started = Instant.now()
+  private var ended = Instant.now()
+  private var latencies: [Int64] = []
+  private var failures = 0
+
+  init(_ options: LoadOptions) {
+    do {
+      address = try HTTP2Address(options.text("address"))
+    } catch {
+      fail("\(error)")
+    }
+    connections = options.number("connections", default: 1)
+    streams = options.number("streams", default: 1)
+    firstOrder = options.number("first")
+    count = options.number("count")
+    latencies.reserveCapacity(count)
+    headers = .fixed(
+      HTTP2FixedHeaders(
+        HTTP2Headers([
+          ":method": "POST", ":scheme": "http", ":path": "/payments.v1.PaymentService/UpdatePaymentStatus",
+          ":authority": "load", "content-type": "application/grpc", "te": "trailers",
+        ])))
+  }
+
+  func run() {
+    loop.start()
+    let descriptors = (0..<connections).map { _ in
+      do {
+        return try connectSocket(address, timeout: .seconds(5))
+      } catch {
+        fail("\(error)")
+      }
+    }
+    loop.execute { [self] in
+      started = .now()
+      callers = descriptors.map { SettleConnection(self, loop, descriptor: $0) }
+      for caller in callers { for _ in 0..<streams { caller.call() } }
+    }
+    _ = isFinished.wait(until: .distantFuture) { $0 ? true : nil }
+    report()
+  }
+
+  /// The next order to settle; nil when all have been handed out. On the loop's thread.
+  func nextRequest() -> (headers: HTTP2HeaderBlock, message: [UInt8])? {
+    guard next < count else { return nil }
+    defer { next += 1 }
+    let request = PaymentsV1.UpdatePaymentStatusRequest(orderID: Int64(firstOrder + next), status: .completed)
+    return (headers, request.serialized())
+  }
+
+  /// A call has ended. On the loop's thread.
+  func ended(since start: Instant, isOK: Bool) {
+    latencies.append((Instant.now() - start).inNanoseconds)
+    if !isOK { failures += 1 }
+    guard latencies.count == count else { return }
+    ended = .now()
+    isFinished.update { $0 = true }
+  }
+
+  private func report() {
+    latencies.sort()
+    func percentile(_ share: Double) -> Double {
+      Double(latencies[min(count - 1, Int(Double(count) * share))]) / 1_000
+    }
+    let seconds = (ended - started).inSeconds
+    print(
+      """
+      {"calls":\(count),"failures":\(failures),"seconds":\(seconds),"p50_us":\(percentile(0.5)),\
+      "p95_us":\(percentile(0.95)),"p99_us":\(percentile(0.99))}
+      """)
+  }
+}

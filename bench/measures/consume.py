@@ -1,0 +1,59 @@
+"""Consumption: inventory messages (32 partitions, lz4) → committed payments and events, by one payments-consumer.
+
+Baseline: the same payments and events made by a loop inside the database, 1,000 a batch, a COMMIT each. Measured with
+Redis, without, and with every message there twice (rate of messages, not of payments).
+"""
+
+import time
+
+from harness.process import Program
+
+from support.bench import PARTITIONS, Bench, connect, wait_for
+from support.sql import CREATE_PROCEDURE
+
+
+def measure(bench: Bench) -> None:
+    messages = bench.size(200_000, 40_000)
+
+    def by_sql() -> float:
+        with bench.database() as dsn, connect(dsn) as connection:
+            connection.execute(CREATE_PROCEDURE)
+            began = time.monotonic()
+            connection.execute(f"CALL bench_create({messages}, 1000)")
+            return messages / (time.monotonic() - began)
+
+    sql, plain, redis, twice, twice_plain = bench.in_turn(
+        by_sql, lambda: consume(bench, messages, redis=False), lambda: consume(bench, messages, redis=True),
+        lambda: consume(bench, messages, redis=True, repeated=True),
+        lambda: consume(bench, messages, redis=False, repeated=True))
+    for name, rates in (("without Redis", plain), ("with Redis", redis)):
+        bench.report.add(
+            f"consumption {name} against the SQL-only loop", rates, "messages/s", baselines=sql, target="≥ 0.5×",
+            meets=lambda _, ratio: ratio >= 0.5)
+    bench.report.add("consumption with Redis, half duplicates", twice, "messages/s", baselines=sql)
+    bench.report.add("consumption without Redis, half duplicates", twice_plain, "messages/s", baselines=sql)
+
+
+def consume(bench: Bench, messages: int, *, redis: bool, repeated: bool = False) -> float:
+    """Messages a second, from the first batch on: joining the group takes its time and is no part of it."""
+    unique = messages // 2 if repeated else messages
+    options = {"repeat": 1000} if repeated else {}
+    topics = {"inventory": PARTITIONS, "inventory.dlq": 1, "payment": PARTITIONS}
+    with bench.database() as dsn, bench.broker(**topics) as broker:
+        bench.load("produce", brokers=broker.brokers, topic="inventory", kind="inventory", count=messages, **options)
+        settings = {"REDIS_DSN": bench.redis_dsn if redis else "", "CONSUMER_GROUP": f"bench-{time.monotonic_ns()}"}
+        with bench.programs("payments-consumer", dsn=dsn, broker=broker, **settings) as [consumer]:
+            began = wait_for(lambda: seen(consumer) > 0, 60)
+            before = seen(consumer)
+            ended = wait_for(lambda: seen(consumer) >= messages, 300)
+        with connect(dsn) as connection:
+            counts = connection.execute(
+                "SELECT (SELECT count(*) FROM payment), (SELECT count(*) FROM event_wait)").fetchone()
+            assert counts == (unique, unique), f"{counts} payments and events for {unique} orders"
+    return (messages - before) / (ended - began)
+
+
+def seen(consumer: Program) -> float:
+    """How many messages it is done with."""
+    return sum(consumer.metric("inventory_messages_total", outcome=outcome)
+               for outcome in ("created", "duplicate", "filtered"))
