@@ -39,12 +39,15 @@ final class MemoryBroker: Sendable {
 /// One relay's producer to it.
 final class MemoryPublisher: EventPublisher {
   private let broker: MemoryBroker
-  private let handler = Monitor<@Sendable ([PublishOutcome]) -> Void>({ _ in })
+  private struct Sink {
+    var report: @Sendable ([PublishOutcome]) -> Void = { _ in }
+  }
+  private let sink = Monitor(Sink())
 
   init(_ broker: MemoryBroker) { self.broker = broker }
 
-  func start(_ handler: @escaping @Sendable ([PublishOutcome]) -> Void) { self.handler.update { $0 = handler } }
-  func publish(_ messages: [OutboundMessage]) { handler.withLock { $0 }(broker.take(messages)) }
+  func start(_ handler: @escaping @Sendable ([PublishOutcome]) -> Void) { sink.update { $0.report = handler } }
+  func publish(_ messages: [OutboundMessage]) { sink.withLock { $0.report }(broker.take(messages)) }
   func purge() {}
 }
 

@@ -44,9 +44,10 @@ public final class CronJobs: Sendable {
       configuration: configuration, pool: pool, publisher: publisher, logger: context.logger, metrics: context.metrics)
   }
 
-  /// Begins; the tables must be there. Returns at once.
+  /// Begins; the tables and the topic must be there.
   /// - Parameter shards: how keys are spread.
   public func start(shards: ShardMap) throws {
+    publisher.warmUp(topic: context.settings.producer.topic)
     relay.start()
     let listener = Listener(
       configuration: try context.database(role: "listener", isDirect: true), channels: [OutboxNotifier.channel],

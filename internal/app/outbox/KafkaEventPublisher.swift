@@ -14,7 +14,11 @@ public final class KafkaEventPublisher: EventPublisher {
   private let configuration: KafkaConfiguration
   private let deliveryTimeout: Duration
   private let logger: Logger
-  private let handler = Mutex<Handler>({ _ in })
+  /// A closure of its own in a Mutex would be wrapped anew, and so grow, each time it is read.
+  private struct Sink {
+    var report: Handler = { _ in }
+  }
+  private let sink = Mutex(Sink())
   private let producer = Mutex<KafkaProducer?>(nil)
   private let isClosed = StopFlag()
 
@@ -30,7 +34,7 @@ public final class KafkaEventPublisher: EventPublisher {
   /// Whether a broker is connected.
   public var isConnected: Bool { producer.withLock { $0 }?.isConnected ?? false }
 
-  public func start(_ handler: @escaping Handler) { self.handler.withLock { $0 = handler } }
+  public func start(_ handler: @escaping Handler) { sink.withLock { $0.report = handler } }
 
   public func publish(_ messages: [OutboundMessage]) {
     let records = messages.map { message in
@@ -59,7 +63,12 @@ public final class KafkaEventPublisher: EventPublisher {
         refused.append(PublishOutcome(token: first.token, result: .transient("\(failure)")))
       }
     }
-    if !refused.isEmpty { handler.withLock { $0 }(refused) }
+    if !refused.isEmpty { sink.withLock { $0.report }(refused) }
+  }
+
+  /// Learns where a topic's partitions are, so that the first event need not wait for it; blocks a second at most.
+  public func warmUp(topic: String) {
+    producer.withLock { $0 }?.warmUp(topic: topic, until: .now() + .seconds(1))
   }
 
   public func purge() { producer.withLock { $0 }?.purge() }
@@ -95,7 +104,7 @@ public final class KafkaEventPublisher: EventPublisher {
         token: report.token,
         result: isPermanent ? .permanent("\(failure)", isCertain: false) : .transient("\(failure)"))
     }
-    handler.withLock { $0 }(outcomes)
+    sink.withLock { $0.report }(outcomes)
   }
 
   /// Runs on the failed producer's own thread, which cannot close itself.

@@ -101,6 +101,19 @@ public final class KafkaProducer: Sendable {
     return (accepted, nil)
   }
 
+  /// Learns where a topic's partitions are, so that the first record need not wait for it.
+  ///
+  /// Blocks the calling thread until then, or until `deadline`; a broker that does not answer is no error here.
+  public func warmUp(topic: String, until deadline: Instant) {
+    _ = try? handle.use { (client) throws(KafkaError) in
+      guard let handle = rd_kafka_topic_new(client, topic, nil) else { return }
+      defer { rd_kafka_topic_destroy(handle) }
+      var metadata: UnsafePointer<rd_kafka_metadata_t>?
+      rd_kafka_metadata(client, 0, handle, &metadata, timeoutMilliseconds((deadline - Instant.now()).inNanoseconds))
+      if let metadata { rd_kafka_metadata_destroy(metadata) }
+    }
+  }
+
   /// Waits until every record so far has been reported to librdkafka's event queue, ignoring the linger.
   /// - Returns: false when `deadline` came first. Must not be called in `onDelivery`.
   public func flush(until deadline: Instant) -> Bool {

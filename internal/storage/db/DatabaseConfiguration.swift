@@ -26,6 +26,8 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
   public static let defaultParameters = [
     "plan_cache_mode": "force_generic_plan",
     "idle_in_transaction_session_timeout": "10s",
+    // Compiling a statement of ours takes longer than running it.
+    "jit": "off",
   ]
 
   /// - Parameters:

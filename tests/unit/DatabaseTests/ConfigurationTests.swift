@@ -43,7 +43,7 @@ struct ConfigurationTests {
       dsn: dsn + "&options=-c%20work_mem%3D5MB", applicationName: "test", parameters: ["search_path": "a, b"])
     #expect(
       value("options", direct)
-        == "-c idle_in_transaction_session_timeout=10s -c plan_cache_mode=force_generic_plan "
+        == "-c idle_in_transaction_session_timeout=10s -c jit=off -c plan_cache_mode=force_generic_plan "
         + "-c search_path=a,\\ b -c work_mem=5MB")
     let pooled = try DatabaseConfiguration(dsn: dsn, prepared: false, applicationName: "test")
     #expect(value("options", pooled) == nil)
