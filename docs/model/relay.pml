@@ -26,12 +26,13 @@
 #define outlasts(r) (lasting[r] > DELIVERY)
 #endif
 
-/* So many faults altogether, of any kind and at any moment. For safety time passes whenever it likes: any pause, any
-   delay. For liveness it passes when everybody has done what is due; a tick that comes earlier is a fault too. */
+/* So many faults altogether, of any kind and at any moment. Time passes when everybody has done what is due; a pause
+   (up to RESERVE ticks that come earlier) is a fault too. */
 #ifndef FAULTS
 #define FAULTS 2
 #endif
 byte faults = FAULTS;
+byte late;
 #define mayFail (faults > 0)
 #define spend faults--
 
@@ -591,7 +592,9 @@ proctype Time() {
   do
   :: d_step { isTime -> tick() }
 #ifdef LIVENESS
-  :: d_step { mayFail && !isTime -> spend; tick() }
+  /* A pause or a delay, of a lease's length at most, whatever is under way. */
+  :: d_step { mayFail && late == 0 && !isTime -> spend; late = RESERVE - 1; tick() }
+  :: d_step { late > 0 -> late--; tick() }
 #else
   /* An operator who brings back old events raises the epoch, the owner stays. */
   :: d_step { mayFail -> spend; freshEpoch(); epoch = fresh; fresh = 0 }
