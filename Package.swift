@@ -30,7 +30,7 @@ func program(_ name: String, _ path: String, _ dependencies: [String]) -> Target
 /// Unit tests of one box.
 func unit(_ module: String, _ more: [String] = [], exclude: [String] = []) -> Target {
   .testTarget(
-    name: "\(module)Tests", dependencies: ([module] + more).map { .byName(name: $0) },
+    name: "\(module)Tests", dependencies: ([module, "TestSupport"] + more).map { .byName(name: $0) },
     path: "tests/unit/\(module)Tests", exclude: exclude, swiftSettings: common)
 }
 
@@ -42,7 +42,10 @@ func system(_ name: String, pkgConfig: String? = nil, apt: String) -> Target {
 let package = Package(
   name: "paysaga",
   products: [
-    .library(name: "Outbox", targets: ["Outbox"]),
+    // The outbox for other services, with what they need to use it: docs/outbox.md.
+    .library(
+      name: "Outbox",
+      targets: ["Outbox", "OutboxKafka", "Database", "Kafka", "Logger", "Metrics", "Migrator", "Runtime"]),
     .executable(name: "payments-server", targets: ["payments-server"]),
     .executable(name: "payments-consumer", targets: ["payments-consumer"]),
     .executable(name: "payments-cron", targets: ["payments-cron"]),
@@ -94,11 +97,12 @@ let package = Package(
     box(
       "ProgramSupport", "app/program",
       ["AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "Runtime"]),
+    box("OutboxKafka", "app/outbox", ["Database", "Errs", "Kafka", "Logger", "Outbox", "Runtime"]),
     box(
       "CronApp", "app/cron",
       [
-        "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "PaymentRepository",
-        "Payments", "ProgramSupport", "Runtime", "Tracing",
+        "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka",
+        "PaymentRepository", "Payments", "ProgramSupport", "Runtime", "Tracing",
       ]),
     box(
       "ServerApp", "app/server",
@@ -112,18 +116,27 @@ let package = Package(
         "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "PaymentRepository",
         "Payments", "ProgramSupport", "Redis", "Runtime", "Tracing",
       ]),
+    box("Audit", "app/audit", ["Config", "Database", "Errs", "Kafka", "Logger", "Runtime"]),
     program("payments-server", "server", ["Config", "ProgramSupport", "ServerApp"]),
     program("payments-consumer", "consumer", ["Config", "ConsumerApp", "ProgramSupport"]),
     program("payments-cron", "cron", ["Config", "CronApp", "ProgramSupport"]),
     program(
       "paysaga", "paysaga",
       [
-        "Config", "Database", "Errs", "GRPC", "HTTP2", "Kafka", "Logger", "Messages", "Metrics", "Migrator",
+        "Audit", "Config", "Database", "Errs", "GRPC", "HTTP2", "Kafka", "Logger", "Messages", "Metrics", "Migrator",
         "Outbox", "Payments", "Protobuf", "Runtime",
       ]),
     program("devkafka", "devkafka", ["Errs", "Kafka", "Logger", "Runtime"]),
 
     // Tests.
+    .executableTarget(
+      name: "outbox-example",
+      dependencies: [
+        "Database", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "Runtime",
+      ], path: "tests/example", swiftSettings: common),
+    .target(name: "TestSupport", path: "tests/support", swiftSettings: common),
+    .executableTarget(
+      name: "relay-simulator", dependencies: ["Outbox", "Runtime"], path: "tests/simulation", swiftSettings: common),
     unit("Runtime"),
     unit("Config", ["Errs", "Logger", "Runtime"]),
     unit("Logger", ["Runtime"]),
@@ -138,6 +151,7 @@ let package = Package(
     unit("Protobuf"),
     unit("Messages", ["Protobuf"], exclude: ["golden"]),
     unit("GRPC", ["Errs", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
+    unit("Audit", ["Runtime"]),
     unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
     .testTarget(
       name: "PaysagaTests",
@@ -147,7 +161,7 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "Config", "ConsumerApp", "CronApp", "Database", "Errs", "Kafka", "Logger", "Metrics", "Migrator", "Outbox",
-        "PaymentRepository", "Payments", "Redis", "Runtime",
+        "PaymentRepository", "Payments", "Redis", "Runtime", "TestSupport",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

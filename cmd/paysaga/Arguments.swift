@@ -5,14 +5,17 @@ import Runtime
 struct Arguments: Sendable {
   private let given: [String: String]
   private let command: String
-  /// The word after the command's name, for commands that take one.
-  let operand: String?
+  /// The words after the command's name, for commands that take some.
+  let operands: [String]
 
-  init(command: String, given: [String: String], operand: String?) {
+  init(command: String, given: [String: String], operands: [String]) {
     self.command = command
     self.given = given
-    self.operand = operand
+    self.operands = operands
   }
+
+  /// The word after the command's name, for commands that take one.
+  var operand: String? { operands.first }
 
   func has(_ option: String) -> Bool { given[option] != nil }
 

@@ -6,6 +6,8 @@ struct CommandError: Error, CustomStringConvertible {
     case usage
     /// The world: a server that is away, an order that is not there.
     case failure
+    /// The question cannot be answered any more.
+    case unverifiable
   }
 
   let kind: Kind
@@ -14,6 +16,8 @@ struct CommandError: Error, CustomStringConvertible {
   static func usage(_ message: String) -> CommandError { CommandError(kind: .usage, message: message) }
   static func failure(_ message: String) -> CommandError { CommandError(kind: .failure, message: message) }
 
-  var exitStatus: Int32 { kind == .usage ? 2 : 1 }
+  static func unverifiable(_ message: String) -> CommandError { CommandError(kind: .unverifiable, message: message) }
+
+  var exitStatus: Int32 { kind == .failure ? 1 : 2 }
   var description: String { message }
 }

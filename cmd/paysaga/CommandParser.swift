@@ -17,7 +17,7 @@ struct CommandParser: Sendable {
   private var command: Usage?
   private var group: String?
   private var given: [String: String] = [:]
-  private var operand: String?
+  private var operands: [String] = []
 
   /// - Parameters:
   ///   - words: the command line without the program's name.
@@ -74,10 +74,10 @@ struct CommandParser: Sendable {
 
   private mutating func takeWord(_ word: String) throws(CommandError) {
     if let command {
-      guard command.operand != nil, operand == nil else {
+      guard command.operand != nil, operands.isEmpty || command.takesManyOperands else {
         throw .usage("\(command.name) takes no \"\(printable(word))\"; see paysaga \(command.name) --help")
       }
-      operand = word
+      operands.append(word)
     } else if let group {
       guard let found = commands.first(where: { $0.words == [group, word] }) else {
         throw unknownCommand("\(group) \(word)", word, among: members(of: group).map { $0.words[1] }, in: group)
@@ -107,7 +107,7 @@ struct CommandParser: Sendable {
     if given["--help"] != nil { return .help(help) }
     if given["--version"] != nil { return .version }
     if let command {
-      return .run(name: command.name, Arguments(command: command.name, given: given, operand: operand))
+      return .run(name: command.name, Arguments(command: command.name, given: given, operands: operands))
     }
     guard let group else { throw .usage("no command given; paysaga --help lists them all") }
     let names = members(of: group).map { $0.words[1] }.joined(separator: ", ")

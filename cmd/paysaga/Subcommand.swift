@@ -10,7 +10,8 @@ protocol Subcommand: Sendable {
 enum Subcommands {
   static let all: [any Subcommand.Type] = [
     MigrateUp.self, MigrateDown.self, MigrateStatus.self, Push.self, Pay.self, Fail.self, Get.self, List.self,
-    Watch.self, OutboxStatusCommand.self, OutboxList.self,
+    Watch.self, OutboxStatusCommand.self, OutboxList.self, OutboxRequeue.self, OutboxReplay.self, OutboxPause.self,
+    OutboxResume.self, AuditCommand.self,
   ]
 
   static let usages = all.map { $0.usage }

@@ -6,6 +6,8 @@ struct Usage: Sendable {
   let summary: String
   /// The one word it may take after its name; nil for none.
   var operand: String?
+  /// Whether it takes any number of them.
+  var takesManyOperands = false
   var options: [Option] = []
   /// What must be written, to follow the name in the first line of `--help`.
   let synopsis: String

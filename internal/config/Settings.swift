@@ -104,6 +104,10 @@ public struct Settings: Sendable {
     public var retentionDays = 0
     /// The same as a duration.
     public var retention: Duration { .seconds(86_400 * retentionDays) }
+    /// `EVENT_ON_DEAD`: what happens to the rest of an order behind an event the broker refused.
+    public var onDead = OnDead.hold
+
+    public enum OnDead: Sendable { case hold, `continue` }
   }
 
   /// The log.

@@ -73,6 +73,9 @@ public enum SettingsTable {
       "EVENT_RETENTION", \.event.retentionDays, 1...3_650, .value("7d"), [.server, .cron, .cli],
       "how long published events are kept, and how far back `replay` reaches"),
     .choice(
+      "EVENT_ON_DEAD", \.event.onDead, ["hold": .hold, "continue": .continue], .value("hold"), [.server, .cron],
+      "what happens to an order's later events behind one that the broker refused: they wait for `requeue`, or go on"),
+    .choice(
       "LOG_LEVEL", \.log.level, ["debug": .debug, "info": .info, "warning": .warning, "error": .error], .value("info"),
       all, "the least that is logged"),
     .choice("LOG_FORMAT", \.log.format, ["text": .text, "json": .json], .value("text"), all, "how a log line looks"),

@@ -4,6 +4,7 @@ import time
 
 import grpc
 import pytest
+from confluent_kafka import Consumer
 
 from harness import oracle
 from harness.rpc import COMPLETED, refused
@@ -106,6 +107,38 @@ def test_an_error_the_broker_may_get_over_is_tried_again_in_order(make_world, ka
     kafka.control("clear Produce")
     verdict = oracle.check(world, timeout=60)
     assert verdict == oracle.Verdict(20, 40, 40, 0)
+
+
+def test_the_group_rebalances_while_a_batch_waits_for_postgres(make_world, postgres: PostgresServer):
+    """A stranger joins and takes partitions while the member holds messages it cannot finish, and goes again."""
+    world: World = make_world(postgres=postgres)
+    server, consumer = world.server(), world.consumer()
+    world.push_orders(range(1, 21))
+    world.wait_for_payments(20)
+    postgres.crash()
+    consumer.wait_not_ready("postgres")
+    world.push_orders(range(21, 121))
+    consumer.wait_for_output("a batch is tried again")
+    stranger = Consumer({
+        "bootstrap.servers": world.broker.brokers, "group.id": world.group, "enable.auto.commit": False,
+        "partition.assignment.strategy": "roundrobin", "session.timeout.ms": 6000, "log_level": 0,
+    })
+    try:
+        stranger.subscribe([world.inventory])
+
+        def joined():
+            stranger.poll(0.2)
+            return len(stranger.assignment()) > 0
+
+        wait_until(joined, "the stranger has partitions", 60)
+    finally:
+        stranger.close()
+    postgres.start()
+    server.wait_ready()
+    world.wait_for_payments(120, timeout=60)
+    wait_until(lambda: world.lag() == 0, "every offset is committed", 60)
+    verdict = oracle.check(world, duplicates_allowed=True, timeout=60)
+    assert (verdict.payments, verdict.events) == (120, 120)
 
 
 def test_postgres_is_down_at_the_start(make_world, postgres: PostgresServer):

@@ -44,7 +44,8 @@ WRONG = [
     ("PAYMENT_TTL", "-5s", "PAYMENT_TTL=-5s"),
     ("CRON_FREQUENZY", "1s", "CRON_FREQUENZY=1s in the environment: no such setting; did you mean CRON_FREQUENCY?"),
     ("DB_DNS", "x", "no such setting; did you mean DB_DSN?"),
-    ("KAFKA_NO_SUCH_PROPERTY", "1", "no.such.property"),
+    ("KAFKA_NO_SUCH_PROPERTY", "1", "KAFKA_NO_SUCH_PROPERTY: "),
+    ("DB_DSN", "postgres://user@127.0.0.1/db?no_such_option=1", "DB_DSN: "),
     ("KAFKA_ENABLE_IDEMPOTENCE", "false", "enable.idempotence"),
     ("REDIS_DSN", "rediss://127.0.0.1:6379/0", "TLS"),
 ]

@@ -4,6 +4,7 @@ import Outbox
 import PaymentRepository
 import Payments
 import Runtime
+import TestSupport
 import Testing
 
 @Suite("Payment transactions", .needsDatabase)
@@ -45,7 +46,7 @@ struct PaymentTransactionTests {
   @Test(arguments: [UInt64(1), 2, 3]) func batchesEqualOneByOne(seed: UInt64) async throws {
     try await PaymentDatabase.with { batched in
       try await PaymentDatabase.with { single in
-        var random = Seeded(seed)
+        var random = SeededGenerator(seed: seed)
         let (left, right) = (try batched.connect(), try single.connect())
         for _ in 0..<20 {
           let creates = try (0..<Int.random(in: 1...20, using: &random)).map { _ in
@@ -100,7 +101,7 @@ struct PaymentTransactionTests {
         for writer in 0..<writers {
           group.addTask {
             try await blocking {
-              var random = Seeded(UInt64(writer))
+              var random = SeededGenerator(seed: UInt64(writer))
               let connection = try database.connect()
               for _ in 0..<40 {
                 let orders = (0..<30).map { _ in Int64.random(in: 1...60, using: &random) }
@@ -244,18 +245,5 @@ struct PaymentRepositoryTests {
         for task in stuck { #expect(try await task.value.status == .failed) }
       }
     }
-  }
-}
-
-/// A small seeded generator (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-  private var state: UInt64
-  init(_ seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -10,7 +10,8 @@ struct OutboxStatusCommand: Subcommand {
     synopsis: "",
     notes: """
       The first line: events waiting and dead (counted up to \(OutboxStatus.countLimit)) and how long the oldest waits.
-      Then a line for each owner of shards: how many, their fencing numbers, and when the first lease ends.
+      Then a line for each paused topic, and one for each owner of shards: how many, their fencing numbers, and when
+      the first lease ends.
       """,
     example: "paysaga outbox status")
 
@@ -21,15 +22,19 @@ struct OutboxStatusCommand: Subcommand {
     defer { connection.close() }
     let status = try OutboxStatus.load(connection)
     let holdings = try ShardHolding.load(connection)
+    let paused: [Record] = try PausedTopic.load(connection).map {
+      ["paused": .text($0.topic), "since": .time($0.since)]
+    }
     let owners = holdings.map(Self.record)
     let record: Record = [
       "waiting": .number(Int64(status.waiting)), "dead": .number(Int64(status.dead)),
       "oldest_waiting": .optional(status.oldestWaiting), "age_ms": .number(status.age.inMilliseconds),
-      "shards": .number(Int64(holdings.map(\.shards).reduce(0, +))), "owners": .list(owners),
+      "shards": .number(Int64(holdings.map(\.shards).reduce(0, +))), "paused": .list(paused),
+      "owners": .list(owners),
     ]
     let age = status.oldestWaiting == nil ? "" : " oldest=\(DurationText.format(status.age))"
     session.output.print(record, line: "waiting=\(status.waiting) dead=\(status.dead)\(age)")
-    if !session.wantsJSON { for owner in owners { session.output.print(owner) } }
+    if !session.wantsJSON { for line in paused + owners { session.output.print(line) } }
     if status.waiting > 0, !holdings.contains(where: { $0.owner != nil && $0.isCurrent }) {
       notice("events wait and no relay holds a shard: is payments-server or payments-cron running?")
     }
@@ -72,17 +77,20 @@ struct OutboxList: Subcommand {
     let connection = try Connection.open(try session.database(), logger: session.logger)
     defer { connection.close() }
     let events = try EventSummary.load(status, limit: limit, connection)
-    for event in events { session.output.print(Self.record(event)) }
+    for event in events { session.output.print(event.record) }
     if events.isEmpty { notice("no events are \(status.rawValue)") }
   }
 
-  private static func record(_ event: EventSummary) -> Record {
+}
+
+extension EventSummary {
+  /// All of it, as it is printed.
+  var record: Record {
     [
-      "id": .number(event.id), "status": .text(event.status.rawValue), "key": .text(event.key),
-      "seq": .number(event.sequence), "topic": .text(event.topic), "shard": .number(Int64(event.shard)),
-      "attempts": .number(Int64(event.attempts)), "last_error": .optional(event.lastError),
-      "created_at": .time(event.createdAt), "done_at": .optional(event.doneAt),
-      "reserved_to": .optional(event.reservedTo), "event_id": .uuid(event.eventID),
+      "id": .number(id), "status": .text(status.rawValue), "key": .text(key), "seq": .number(sequence),
+      "topic": .text(topic), "shard": .number(Int64(shard)), "attempts": .number(Int64(attempts)),
+      "last_error": .optional(lastError), "created_at": .time(createdAt), "done_at": .optional(doneAt),
+      "reserved_to": .optional(reservedTo), "event_id": .uuid(eventID),
     ]
   }
 }

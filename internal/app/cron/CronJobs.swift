@@ -6,6 +6,7 @@ internal import Kafka
 internal import Logger
 internal import Metrics
 public import Outbox
+internal import OutboxKafka
 internal import PaymentRepository
 internal import Payments
 public import ProgramSupport
@@ -32,7 +33,8 @@ public final class CronJobs: Sendable {
     logger = context.logger.labelled("cron")
     let cron = context.settings.cron
     let configuration = try RelayConfiguration(
-      owner: context.instance, reserve: cron.reserve, window: cron.eventsLimit, pollInterval: cron.frequency)
+      owner: context.instance, reserve: cron.reserve, window: cron.eventsLimit, pollInterval: cron.frequency,
+      onDead: context.settings.event.onDead == .hold ? .hold : .continue)
     pool = ConnectionPool(
       configuration: try context.indexedDatabase(role: "relay"), size: 3, queueLimit: 64, name: "relay",
       logger: context.logger, metrics: context.metrics)

@@ -32,8 +32,10 @@ public struct ProgramContext: Sendable {
     -> DatabaseConfiguration
   {
     let database = settings.database
+    // Without an address of its own the direct one is the pooler's too.
+    let isPastPooler = isDirect && database.directDSN != database.dsn
     return try DatabaseConfiguration(
-      dsn: isDirect ? database.directDSN : database.dsn, prepared: isDirect || database.isPrepared,
+      dsn: isDirect ? database.directDSN : database.dsn, prepared: database.isPrepared || isPastPooler,
       applicationName: "\(settings.program.name) \(role)", parameters: parameters)
   }
 

@@ -96,13 +96,29 @@ private func loadSettings(_ program: Program) -> Settings {
 }
 
 /// Has libpq and librdkafka read what is theirs now, so that a mistake in it stops the program as any other does.
+/// - Throws: a `WrongSetting` that names the setting; values are left to the libraries' messages, which hide secrets.
 private func checkLibraries(_ settings: Settings) throws {
-  for dsn in [settings.database.dsn, settings.database.directDSN] {
-    _ = try DatabaseConfiguration(dsn: dsn, applicationName: settings.program.name)
+  for (name, dsn) in [("DB_DSN", settings.database.dsn), ("DB_DIRECT_DSN", settings.database.directDSN)] {
+    do throws(DatabaseError) {
+      _ = try DatabaseConfiguration(dsn: dsn, applicationName: settings.program.name)
+    } catch {
+      throw WrongSetting(description: "\(name): \(error)")
+    }
   }
-  try KafkaConfiguration(
-    brokers: settings.kafka.brokers, clientID: settings.program.name, properties: settings.kafka.properties
-  ).validate()
+  let kafka = settings.kafka
+  do throws(KafkaError) {
+    try KafkaConfiguration(brokers: kafka.brokers, clientID: settings.program.name, properties: kafka.properties)
+      .validate()
+  } catch {
+    let property = kafka.properties.keys.filter { error.message.contains($0) }.max { $0.count < $1.count }
+    let name = property.map { "KAFKA_" + $0.uppercased().split(separator: ".").joined(separator: "_") }
+    throw WrongSetting(description: "\(name ?? "KAFKA_BROKERS"): \(error)")
+  }
+}
+
+/// A setting that a library refuses.
+private struct WrongSetting: Error, CustomStringConvertible {
+  let description: String
 }
 
 private func startAdmin(_ context: ProgramContext, _ body: any ProgramBody) throws -> AdminServer? {

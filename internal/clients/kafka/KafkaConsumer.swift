@@ -123,6 +123,9 @@ public final class KafkaConsumer: Sendable {
     }
   }
 
+  /// Whether `wake` was called; asking takes it back.
+  var isInterrupted: Bool { isWoken.exchange(false, ordering: .relaxed) }
+
   /// Makes a waiting `poll` return, or the next one not wait.
   public func wake() {
     isWoken.store(true, ordering: .relaxed)
@@ -163,7 +166,7 @@ public final class KafkaConsumer: Sendable {
     messages.removeAll { revoked.contains($0.place) }
   }
 
-  private func noteError(
+  func noteError(
     _ message: UnsafeMutablePointer<rd_kafka_message_t>, _ client: OpaquePointer
   ) throws(KafkaError) {
     let error = message.pointee.err

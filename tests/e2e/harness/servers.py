@@ -135,6 +135,48 @@ class PostgresServer(Process):
         shutil.rmtree(self.data, ignore_errors=True)
 
 
+class PgBouncer(Process):
+    """A PgBouncer in transaction mode in front of a PostgreSQL."""
+
+    def __init__(self, directory: Path, server_dsn: str):
+        self.port = free_port()
+        server = urlsplit(server_dsn)
+        self.data = Path(tempfile.mkdtemp(prefix="paysaga-e2e-pgbouncer-"))
+        (self.data / "users.txt").write_text(f'"{server.username}" "{server.password}"\n')
+        (self.data / "pgbouncer.ini").write_text(f"""
+[databases]
+* = host={server.hostname} port={server.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {self.port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {self.data}/users.txt
+pool_mode = transaction
+default_pool_size = 20
+max_client_conn = 200
+""")
+        user = []
+        # PgBouncer refuses to run as root.
+        if os.geteuid() == 0:
+            user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
+            for path in (self.data, *self.data.iterdir()):
+                shutil.chown(path, "postgres", "postgres")
+        command = [*user, shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", str(self.data / "pgbouncer.ini")]
+        super().__init__("pgbouncer", command, clean_environment(), directory / "pgbouncer.log")
+
+    def dsn(self, direct: str) -> str:
+        """The same database through this pooler."""
+        parts = urlsplit(direct)
+        return urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{self.port}"))
+
+    def remove(self) -> None:
+        if self.is_running:
+            self.send(signal.SIGINT)
+            self.wait(30)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
 class RedisServer(Process):
     """A Redis without persistence."""
 

@@ -1,22 +1,16 @@
 import Protobuf
+import TestSupport
 
 /// Random messages of every type, the same ones for the same seed.
 ///
 /// They are made through the wire: random fields with plausible numbers, wire types and contents are read, and what the
 /// codec refuses is thrown away. So no list of fields has to be kept here.
 struct RandomMessages: RandomNumberGenerator {
-  private var state: UInt64
+  private var generator: SeededGenerator
 
-  init(seed: UInt64) { state = seed }
+  init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
-  /// SplitMix64.
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
+  mutating func next() -> UInt64 { generator.next() }
 
   /// A message of this type with some of its fields set.
   mutating func message(_ type: any ProtobufNamedMessage.Type) -> any ProtobufNamedMessage {

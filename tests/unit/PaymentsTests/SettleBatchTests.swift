@@ -1,5 +1,6 @@
 import Payments
 import Runtime
+import TestSupport
 import Testing
 
 @Suite struct SettleBatchTests {
@@ -62,7 +63,7 @@ import Testing
 
   /// Random batches come out as if their commands came one after another.
   @Test(arguments: 0..<200) func aBatchEqualsItsCommandsOneByOne(seed: UInt64) throws {
-    var random = SplitMix(seed: seed)
+    var random = SeededGenerator(seed: seed)
     var stored: [Int64: Payment] = [:]
     for order in Int64(1)...6 where Bool.random(using: &random) {
       stored[order] = Samples.payment(order: order, status: PaymentStatus.allCases.randomElement(using: &random)!)
@@ -86,18 +87,5 @@ import Testing
     #expect(whole.changed == changes.sorted { $0.orderID < $1.orderID })
     #expect(whole.events.map(\.payment) == whole.changed)
     #expect(Set(whole.events.map(\.eventID)).count == whole.events.count)
-  }
-}
-
-/// A small seeded generator (SplitMix64).
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

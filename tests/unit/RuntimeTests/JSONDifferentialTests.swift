@@ -1,5 +1,6 @@
 import Foundation
 import Runtime
+import TestSupport
 import Testing
 
 /// Our scanner against Foundation's reader, on thousands of random documents and on broken ones made from them.

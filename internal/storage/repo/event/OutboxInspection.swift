@@ -70,7 +70,12 @@ public struct EventSummary: Sendable, Hashable {
       case .dead: dead
       case .done: done
       }
-    return try connection.run(Command(statement, [.int64(Int64(limit))])).map { row in
+    return read(try connection.run(Command(statement, [.int64(Int64(limit))])), status)
+  }
+
+  /// Rows of `columns`.
+  static func read(_ rows: Rows, _ status: EventStatus) -> [EventSummary] {
+    rows.map { row in
       EventSummary(
         id: row.int64(0), eventID: row.uuid(1), shard: row.int16(2), key: row.text(3), sequence: row.int64(4),
         topic: row.text(5), status: status, attempts: row.int(6), lastError: row.optionalText(7),
@@ -78,7 +83,7 @@ public struct EventSummary: Sendable, Hashable {
     }
   }
 
-  private static let columns =
+  static let columns =
     "id, event_id, shard, key, seq, topic, attempts, last_error, created_at, done_at, reserved_to"
 
   /// Through the index on (shard, id), so that a backlog is not read as a whole.

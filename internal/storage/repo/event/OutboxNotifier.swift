@@ -16,8 +16,11 @@ public final class OutboxNotifier: Sendable {
   private let pool: ConnectionPool
   private let logger: Logger
   private let isNeeded: @Sendable () -> Bool
-  private let signal = WakeSignal()
-  private let isStopped = Atomic(false)
+  private struct State {
+    var isPending = false
+    var isStopped = false
+  }
+  private let state = Monitor(State())
   private let thread = Mutex<WorkerThread?>(nil)
 
   /// - Parameter isNeeded: whether any relay outside this process may own a shard; asked before each notification.
@@ -33,36 +36,38 @@ public final class OutboxNotifier: Sendable {
   }
 
   /// Says that a transaction with events has committed. Callable on any thread; costs no round trip.
-  public func notify() { signal.notify() }
+  public func notify() { state.update { $0.isPending = true } }
 
   /// Ends the thread; blocks until it has.
   public func stop() {
-    isStopped.store(true, ordering: .releasing)
-    signal.notify()
+    state.update { $0.isStopped = true }
     thread.withLock { $0 }?.join()
   }
 
   private func run() {
-    while true {
-      signal.wait(until: .distantFuture)
-      if isStopped.load(ordering: .acquiring) { return }
+    while takePending() {
       guard isNeeded() else { continue }
-      let next = Instant.now() + Self.debounce
       pool.submit(deadline: .now() + .seconds(1)) { [logger] result in
         do {
-          _ = try result.get().run(Command(Self.statement))
+          _ = try result.get().run([RelaxedCommit.command, Command(Self.statement)])
         } catch {
           logger.debug("relays elsewhere were not told; they will poll", ["error": .error(error)])
         }
       }
       // Commits of the next few milliseconds fold into one notification.
-      while Instant.now() < next, !isStopped.load(ordering: .acquiring) { pause(until: next) }
+      _ = state.wait(until: .now() + Self.debounce) { $0.isStopped ? true : nil }
     }
   }
 
-  private func pause(until moment: Instant) {
-    let timer = WakeSignal()
-    timer.wait(until: moment)
+  /// Waits for a commit.
+  /// - Returns: false when stopped.
+  private func takePending() -> Bool {
+    state.wait { state in
+      if state.isStopped { return false }
+      guard state.isPending else { return nil }
+      state.isPending = false
+      return true
+    } ?? false
   }
 
   private static let statement = Statement("NOTIFY \(channel)", isReadOnly: true)

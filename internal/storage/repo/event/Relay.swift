@@ -45,7 +45,7 @@ public final class Relay: Sendable {
     self.publisher = publisher
     self.logger = logger.labelled("relay")
     self.metrics = RelayMetrics(metrics)
-    store = RelayStore(owner: configuration.owner, reserve: configuration.reserve)
+    store = RelayStore(owner: configuration.owner, reserve: configuration.reserve, onDead: configuration.onDead)
   }
 
   /// Starts to publish, on a thread of its own.

@@ -1,5 +1,14 @@
 internal import Runtime
 
+/// What happens to the rest of a key behind an event that the broker refused for good.
+public enum DeadPolicy: Sendable, Hashable {
+  /// It waits until the dead event is brought back: order within the key holds.
+  case hold
+  /// It goes on, as soon as the refused event has been moved to DEAD. An event that is brought back later comes after
+  /// its successors.
+  case `continue`
+}
+
 /// How a relay works.
 public struct RelayConfiguration: Sendable {
   /// Unique to this run of the process; shows in `event_shard.owner`.
@@ -11,10 +20,13 @@ public struct RelayConfiguration: Sendable {
   public var window: Int
   /// How often to look for events when nothing wakes the relay.
   public var pollInterval: Duration
+  /// What happens to the rest of a key behind a dead event.
+  public var onDead: DeadPolicy
 
   /// - Throws: `configuration` when a value cannot work.
   public init(
-    owner: String, reserve: Duration = .seconds(30), window: Int = 8_192, pollInterval: Duration = .seconds(1)
+    owner: String, reserve: Duration = .seconds(30), window: Int = 8_192, pollInterval: Duration = .seconds(1),
+    onDead: DeadPolicy = .hold
   ) throws(OutboxError) {
     guard reserve >= .seconds(1) else {
       throw OutboxError(.configuration, "a lease must last at least 1 s, found \(reserve)")
@@ -26,16 +38,17 @@ public struct RelayConfiguration: Sendable {
     self.reserve = reserve
     self.window = window
     self.pollInterval = pollInterval
+    self.onDead = onDead
   }
 
   /// How long the producer may go on trying to deliver a message: it must give up before the lease ends (G6), which is
   /// renewed when a third of it has passed.
   public var deliveryTimeout: Duration { reserve / 3 }
 
-  var rules: RelayRules {
+  package var rules: RelayRules {
     RelayRules(
       reserve: reserve, deliveryTimeout: deliveryTimeout, window: window, readLimit: min(window, 2_048),
       completionLimit: 2_048, pollInterval: pollInterval, sweepInterval: .seconds(30),
-      retryDelay: .milliseconds(250))
+      retryDelay: .milliseconds(250), onDead: onDead)
   }
 }

@@ -1,12 +1,12 @@
-internal import Runtime
+package import Runtime
 
 /// The decisions of a relay: events in, actions out. It owns no clock, socket or thread.
 ///
 /// What can go wrong is sorted in three. Our own mistakes are preconditions. Failures of the database or the broker
 /// come as events and lead to another try. What may legitimately come late — a delivery report for a shard lost
 /// meanwhile — carries a token that no longer fits, and is ignored.
-struct RelayCore {
-  enum Event: Sendable {
+package struct RelayCore {
+  package enum Event: Sendable {
     /// Time has passed.
     case tick
     /// Something may have begun to wait.
@@ -24,7 +24,7 @@ struct RelayCore {
     case released
   }
 
-  enum Action: Sendable {
+  package enum Action: Sendable {
     case maintainLeases(LeaseRequest)
     case read(ReadRequest)
     case publish([PublishRequest])
@@ -35,10 +35,10 @@ struct RelayCore {
     case finished
   }
 
-  let rules: RelayRules
+  package let rules: RelayRules
   /// What is held in memory of the shards that are owned.
-  private(set) var window: RelayWindow
-  private(set) var shards: [Int16: Shard] = [:]
+  package private(set) var window: RelayWindow
+  package private(set) var shards: [Int16: Shard] = [:]
   private var note: Note?
   private var shardCount = 0
   private var liveRelays = 1
@@ -46,35 +46,43 @@ struct RelayCore {
   private var isLeaseRequestOpen = false
   private var isReadOpen = false
   private var isCompletionOpen = false
+  /// Leases are being prolonged: their rows must not be locked by one completion after another.
+  private var isRenewing = false
+  private var completionBegan: Instant
+  /// Events completed by one statement: fewer when it takes long, since it holds the leases' rows.
+  private var completionLimit: Int
   private var isReadWanted = true
   private var isPurgeDue = false
   private var isStopping = false
   private var isReleasing = false
-  private(set) var isFinished = false
+  package private(set) var isFinished = false
   private var nextLeaseTick: Instant
   private var nextCompletion: Instant
   private var nextPoll: Instant
   /// No read before this, after one has failed.
   private var readAllowed: Instant
-  private var lastAcknowledged: Instant
   private var nextSweep: Instant
   private var openRead: ReadRequest?
 
   /// A shard this relay owns.
-  struct Shard {
-    var epoch: Int64
+  package struct Shard {
+    package var epoch: Int64
     /// When the lease ends here, counted from before it was asked for; earlier than in the database.
     var deadline: Instant
     /// When it was asked for.
     var obtained: Instant
     /// Every id up to here is done, held back by a dead one, or in memory.
     var floor: Int64 = 0
+    /// Rows above the floor that the last read brought and that are held back; the next must look past them.
+    var heldBack = 0
     /// It is to be given to another relay as soon as nothing of it is with the producer.
     var isLeaving = false
     /// Keys of it that could not be published have left memory, from this id on, until then.
     var parked: (from: Int64, until: Instant)?
     /// How long its keys are parked next time.
     var parkDelay = Duration.zero
+    /// When they come back, or came back last.
+    var parkEnd = Instant(nanoseconds: 0)
   }
 
   /// How far a read got in one shard.
@@ -85,10 +93,20 @@ struct RelayCore {
     var last: Int64 = 0
     /// Whether there may be more rows than were taken in.
     var isCut = false
+    /// Whether a read right after this one would bring something else.
+    var isWorthMore = false
+    /// Rows whose keys are held back.
+    var heldBack = 0
 
     init(rest: Int) { self.rest = rest }
 
-    mutating func take(_ id: Int64) {
+    mutating func take(_ id: Int64, _ insertion: RelayWindow.Insertion) {
+      if insertion == .taken || insertion == .full { isWorthMore = true }
+      if insertion == .heldBack { heldBack += 1 }
+      if insertion == .full {
+        isCut = true
+        return
+      }
       last = id
       rest -= 1
       if rest == 0 { isCut = true }
@@ -101,19 +119,20 @@ struct RelayCore {
     var xmax: Int64
   }
 
-  init(rules: RelayRules, now: Instant) {
+  package init(rules: RelayRules, now: Instant) {
     self.rules = rules
-    window = RelayWindow(capacity: rules.window)
+    window = RelayWindow(capacity: rules.window, onDead: rules.onDead)
     nextLeaseTick = now
     nextCompletion = now
+    completionBegan = now
+    completionLimit = rules.completionLimit
     nextPoll = now
     readAllowed = now
-    lastAcknowledged = now
     nextSweep = now + rules.sweepInterval
   }
 
   /// Takes one event and says what to do about it.
-  mutating func handle(_ event: Event, at now: Instant) -> [Action] {
+  package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
     var actions: [Action] = []
     switch event {
     case .tick: break
@@ -121,6 +140,7 @@ struct RelayCore {
     case .leases(let report, let sentAt): take(report, sentAt: sentAt, now: now)
     case .leasesFailed:
       isLeaseRequestOpen = false
+      isRenewing = false
       nextLeaseTick = now + rules.leaseTick
     case .read(let report): take(report, now: now)
     case .readFailed:
@@ -129,8 +149,11 @@ struct RelayCore {
       window.readReturned()
       readAllowed = now + rules.retryDelay
       nextPoll = readAllowed
-    case .published(let outcomes): for outcome in outcomes { take(outcome, now: now) }
-    case .completed(let request, let report): take(request, report)
+    case .published(let outcomes):
+      for outcome in outcomes { take(outcome, now: now) }
+      // What failed of a shard that is leaving is the next owner's to try again, or the shard would never be empty.
+      for (shard, state) in shards where state.isLeaving { window.dropUnpublished(shard: shard) }
+    case .completed(let request, let report): take(request, report, now: now)
     case .completionFailed(let request):
       // Nothing moved, or it is unknown: the same rows are asked for again, and rows already gone count as moved.
       isCompletionOpen = false
@@ -147,7 +170,7 @@ struct RelayCore {
   }
 
   /// When `tick` is due, at the latest.
-  func nextDeadline(now: Instant) -> Instant {
+  package func nextDeadline(now: Instant) -> Instant {
     var next = isLeaseRequestOpen || isReleasing ? Instant.distantFuture : nextLeaseTick
     if canRead { next = min(next, max(isReadWanted ? now : nextPoll, readAllowed)) }
     if let retry = window.nextRetry { next = min(next, retry) }
@@ -163,6 +186,7 @@ struct RelayCore {
 
   private mutating func take(_ report: LeaseReport, sentAt: Instant, now: Instant) {
     isLeaseRequestOpen = false
+    isRenewing = false
     shardCount = report.shardCount
     liveRelays = max(report.liveRelays, 1)
     let deadline = sentAt + rules.reserve - rules.leaseMargin
@@ -214,36 +238,47 @@ struct RelayCore {
         lose(asked.shard)
         continue
       }
+      // A rescan that came while the read was under way has put the floor back. This read started above it and may
+      // bring events whose predecessors are no longer in memory: none of them is taken in.
+      guard let state = shards[asked.shard], !state.isLeaving, state.floor >= asked.floor else {
+        isReadWanted = true
+        continue
+      }
       taken[asked.shard] = ReadProgress(rest: asked.limit)
     }
     for event in report.events {
       guard var progress = taken[event.shard], !progress.isCut else { continue }
-      if window.insert(event) { progress.take(event.id) } else { progress.isCut = true }
+      progress.take(event.id, window.insert(event))
       taken[event.shard] = progress
     }
     window.readReturned()
     for asked in request.shards {
       guard let progress = taken[asked.shard] else { continue }
-      if progress.isCut { isReadWanted = true }
-      // A rescan that came while the read was under way has put the floor back; this read started above it.
-      guard let floor = shards[asked.shard]?.floor, floor >= asked.floor else { continue }
+      guard let state = shards[asked.shard] else { continue }
       let seen = progress.isCut ? min(settledID, progress.last) : settledID
-      shards[asked.shard]?.floor = max(floor, seen)
+      // The same rows from the same floor would bring nothing new, and so without end.
+      let isWorthMore = progress.isWorthMore || seen > state.floor || progress.heldBack > state.heldBack
+      if progress.isCut, isWorthMore { isReadWanted = true }
+      shards[asked.shard]?.floor = max(state.floor, seen)
+      shards[asked.shard]?.heldBack = progress.heldBack
     }
   }
 
   private mutating func take(_ outcome: PublishOutcome, now: Instant) {
     switch outcome.result {
-    case .acknowledged:
-      lastAcknowledged = now
-      window.acknowledge(outcome.token)
+    case .acknowledged: window.acknowledge(outcome.token)
     case .transient: window.retry(outcome.token, at: now + rules.retryDelay)
     case .permanent(let refusal, let isCertain): window.bury(outcome.token, refusal: refusal, isCertain: isCertain)
     }
   }
 
-  private mutating func take(_ request: CompletionRequest, _ report: CompletionReport) {
+  private mutating func take(_ request: CompletionRequest, _ report: CompletionReport, now: Instant) {
     isCompletionOpen = false
+    // A renewal waits for the completion under way, so that must be short beside the lease.
+    let isSlow = now - completionBegan > rules.reserve / 20
+    completionLimit =
+      isSlow
+      ? max(completionLimit / 2, min(64, rules.completionLimit)) : min(completionLimit * 2, rules.completionLimit)
     for lease in request.leases where shards[lease.shard]?.epoch == lease.epoch && report.moved[lease.shard] == nil {
       lose(lease.shard)
     }
@@ -284,7 +319,7 @@ struct RelayCore {
   }
 
   /// Makes room when keys that cannot be published fill the window while others could go: as when one partition or
-  /// one topic is away. When nothing at all goes out, there is nobody to make room for.
+  /// one topic is away. Whether others could go is not known before they have been tried.
   private mutating func park(_ now: Instant) {
     for (shard, state) in shards {
       guard let parked = state.parked, parked.until <= now else { continue }
@@ -293,11 +328,19 @@ struct RelayCore {
       shards[shard]?.floor = min(state.floor, parked.from - 1)
       isReadWanted = true
     }
-    guard window.hasRetries, !hasRoom, now - lastAcknowledged < rules.deliveryTimeout else { return }
+    guard window.hasRetries, !hasRoom else { return }
     for (shard, lowest) in window.parkRetrying(limit: rules.parkLimit) {
       guard var state = shards[shard] else { continue }
-      state.parkDelay = min(max(state.parkDelay * 2, .seconds(1)), .seconds(8))
-      state.parked = (min(lowest, state.parked?.from ?? .max), state.parked?.until ?? now + state.parkDelay)
+      if let parked = state.parked {
+        state.parked?.from = min(lowest, parked.from)
+      } else {
+        // Longer each time, so that all who cannot go are out of the way at once, however many windows they fill.
+        let isNewTrouble = now - state.parkEnd > state.parkDelay + rules.deliveryTimeout * 2
+        state.parkDelay =
+          isNewTrouble ? .seconds(1) : min(max(state.parkDelay * 2, .seconds(1)), rules.deliveryTimeout * 8)
+        state.parkEnd = now + state.parkDelay
+        state.parked = (lowest, state.parkEnd)
+      }
       shards[shard] = state
     }
   }
@@ -316,15 +359,16 @@ struct RelayCore {
   }
 
   private mutating func complete(_ now: Instant, _ actions: inout [Action]) {
-    guard !isCompletionOpen, now >= nextCompletion else { return }
+    guard !isCompletionOpen, !isRenewing, now >= nextCompletion else { return }
     guard
       let request = window.takeCompletion(
-        limit: rules.completionLimit,
+        limit: completionLimit,
         lease: { [shards] shard in
           shards[shard].map { ShardEpoch(shard: shard, epoch: $0.epoch) }
         })
     else { return }
     isCompletionOpen = true
+    completionBegan = now
     actions.append(.complete(request))
   }
 
@@ -340,11 +384,12 @@ struct RelayCore {
     let readable = shards.filter { !$0.value.isLeaving }
     let room = min(window.room, rules.readLimit)
     let share = max(1, room / readable.count)
+    let extra = rules.readLimit * 4 / readable.count
     let request = ReadRequest(
       shards: readable.sorted { $0.key < $1.key }.map { shard, state in
         ReadRequest.Shard(
           shard: shard, epoch: state.epoch, floor: state.floor,
-          limit: share + window.count(of: shard, above: state.floor))
+          limit: share + window.count(of: shard, above: state.floor) + min(state.heldBack * 2, extra))
       })
     isReadOpen = true
     isReadWanted = false
@@ -366,6 +411,7 @@ struct RelayCore {
       if now - state.obtained >= rules.renewAfter { request.renew.append(lease) }
     }
     isLeaseRequestOpen = true
+    isRenewing = !request.renew.isEmpty
     actions.append(.maintainLeases(request))
   }
 

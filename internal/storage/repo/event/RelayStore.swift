@@ -6,6 +6,8 @@ struct RelayStore: Sendable {
   /// Who we are: unique to this run of the process.
   let owner: String
   let reserve: Duration
+  /// What happens to the rest of a key behind a dead event.
+  var onDead = DeadPolicy.hold
 
   private var reserveSeconds: Parameter { .double(reserve.inSeconds) }
 
@@ -52,7 +54,7 @@ struct RelayStore: Sendable {
     let results = try connection.run([
       Command(Self.lastID), Command(Self.snapshot),
       Command(
-        Self.readWaiting,
+        onDead == .hold ? Self.readHolding : Self.readContinuing,
         [
           .text(owner), .int16Array(shards.map(\.shard)), .int64Array(shards.map(\.epoch)),
           .int64Array(shards.map(\.floor)), .int32Array(shards.map { Int32(clamping: $0.limit) }),
@@ -83,7 +85,10 @@ struct RelayStore: Sendable {
       [.text(owner)] + Self.columns(request.leases)
       + [.int16Array(items.map(\.shard)), .int64Array(items.map(\.id))]
     if request.isDead { parameters.append(.textArray(items.map { $0.refusal ?? "" })) }
-    let rows = try connection.run(Command(request.isDead ? Self.markDead : Self.markDone, parameters))
+    let results = try connection.run(
+      request.isDead
+        ? [Command(Self.markDead, parameters)] : [RelaxedCommit.command, Command(Self.markDone, parameters)])
+    guard let rows = results.last else { preconditionFailure("a run answers each of its commands") }
     var report = CompletionReport(moved: [:])
     for index in 0..<rows.count { report.moved[rows[index].int16(0)] = Int(rows[index].int64(1)) }
     return report
@@ -166,17 +171,33 @@ extension RelayStore {
 
   /// A shard that is no longer ours gives no row; one of ours without events gives a row of nulls. Ours and the events
   /// are seen in one snapshot, so that whoever takes a shard or brings back an old event is never half seen.
-  private static let readWaiting = Statement(
-    """
-    SELECT s.shard, e.id, e.event_id, e.key, e.seq, e.topic, e.payload, e.headers, e.created_at
-    FROM unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::int[]) o(shard, epoch, floor, rows)
-    JOIN event_shard s ON s.shard = o.shard AND s.epoch = o.epoch AND s.owner = $1::text
-    LEFT JOIN LATERAL (
-      SELECT w.* FROM event_wait w
-      WHERE w.shard = o.shard AND w.id > o.floor
-        AND NOT EXISTS (SELECT FROM event_dead d WHERE d.key = w.key)
-      ORDER BY w.id LIMIT o.rows) e ON true
-    """)
+  ///
+  /// Left out are events of paused topics and all that is behind them in their keys: the first test is cheap and passes
+  /// over a paused backlog, the second is made only while something is paused. The floor may pass what is left out;
+  /// `OutboxRepair.resume` raises the epochs.
+  private static func readWaiting(unless held: String) -> Statement {
+    Statement(
+      """
+      SELECT s.shard, e.id, e.event_id, e.key, e.seq, e.topic, e.payload, e.headers, e.created_at
+      FROM unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::int[]) o(shard, epoch, floor, rows)
+      JOIN event_shard s ON s.shard = o.shard AND s.epoch = o.epoch AND s.owner = $1::text
+      LEFT JOIN LATERAL (
+        SELECT w.* FROM event_wait w
+        WHERE w.shard = o.shard AND w.id > o.floor
+          AND w.topic <> ALL (ARRAY(SELECT topic FROM event_topic_pause))
+          AND (NOT (SELECT EXISTS (SELECT FROM event_topic_pause)) OR NOT EXISTS (
+            SELECT FROM event_wait b JOIN event_topic_pause p USING (topic) WHERE b.key = w.key AND b.seq < w.seq))
+          \(held)
+        ORDER BY w.id LIMIT o.rows) e ON true
+      """)
+  }
+
+  /// Passes over what is behind a dead event in its key. What is before it can go: after a replay, or published and not
+  /// completed when its relay died.
+  private static let readHolding = readWaiting(
+    unless: "AND NOT EXISTS (SELECT FROM event_dead d WHERE d.key = w.key AND d.seq < w.seq)")
+
+  private static let readContinuing = readWaiting(unless: "")
 
   private static let fence = """
     WITH fence AS MATERIALIZED (
@@ -185,6 +206,7 @@ extension RelayStore {
       WHERE s.owner = $1::text AND s.epoch = w.epoch ORDER BY s.shard FOR SHARE OF s),
     """
 
+  /// Goes with `RelaxedCommit`: a DONE that a crash of the database undoes is published once more, and no worse.
   private static let markDone = Statement(
     fence + """
        gone AS (

@@ -4,7 +4,7 @@ internal import Runtime
 ///
 /// Of each key at most one event is with the producer; the rest of the key waits behind it. A later event can thus
 /// never overtake an earlier one, whatever becomes of the earlier one's publication.
-struct RelayWindow {
+package struct RelayWindow {
   private enum Stage {
     /// Behind an earlier event of its key.
     case waiting
@@ -53,6 +53,7 @@ struct RelayWindow {
   }
 
   private let capacity: Int
+  private let onDead: DeadPolicy
   private var slots: [Slot] = []
   private var free: [Int] = []
   private var keys: [String: KeyQueue] = [:]
@@ -77,15 +78,18 @@ struct RelayWindow {
   /// What left WAIT while a read was under way, which may have seen it still waiting.
   private var leftDuringRead: (ids: [(shard: Int16, id: Int64)], keys: [String]) = ([], [])
 
-  init(capacity: Int) {
+  init(capacity: Int, onDead: DeadPolicy = .hold) {
     self.capacity = capacity
+    self.onDead = onDead
   }
 
   /// How many more events fit.
   var room: Int { max(0, capacity - count) }
   var isEmpty: Bool { count == 0 }
   /// How many events are in memory.
-  var eventCount: Int { count }
+  package var eventCount: Int { count }
+  /// How many keys are parked.
+  package var parkedCount: Int { parked.count }
   /// How many events of a shard are in memory.
   func count(of shard: Int16) -> Int { ids[shard]?.count ?? 0 }
   /// How many of them have an id above `floor`: a read from there will bring them once more.
@@ -97,13 +101,24 @@ struct RelayWindow {
 
   // MARK: - In and out
 
+  /// What has become of an event that a read brought.
+  enum Insertion {
+    /// It is here from now on.
+    case taken
+    /// It was here already.
+    case known
+    /// Its key is held back.
+    case heldBack
+    /// There is no room for it.
+    case full
+  }
+
   /// Takes an event in, unless it is here already or its key is held back.
-  /// - Returns: false when there is no room for it.
-  mutating func insert(_ event: WaitingEvent) -> Bool {
-    if ids[event.shard]?.contains(event.id) == true { return true }
-    if !buriedKeys.isEmpty, buriedKeys.contains(event.key) { return true }
-    if !parked.isEmpty, parked[event.key] != nil { return true }
-    guard count < capacity else { return false }
+  mutating func insert(_ event: WaitingEvent) -> Insertion {
+    if ids[event.shard]?.contains(event.id) == true { return .known }
+    if !buriedKeys.isEmpty, buriedKeys.contains(event.key) { return .heldBack }
+    if !parked.isEmpty, parked[event.key] != nil { return .heldBack }
+    guard count < capacity else { return .full }
     ids[event.shard, default: []].insert(event.id)
     count += 1
     let index = free.popLast() ?? slots.endIndex
@@ -112,7 +127,7 @@ struct RelayWindow {
     slots[index].stage = .waiting
     keys[event.key, default: KeyQueue()].append(index)
     if keys[event.key]?.head == index { makeReady(index) }
-    return true
+    return .taken
   }
 
   /// Forgets a shard that is owned no more. What the producer still says about it finds no slot.
@@ -230,7 +245,8 @@ struct RelayWindow {
     advanceKey(of: index)
   }
 
-  /// The broker will never take it: it is to be marked dead, and the rest of its key leaves memory, held back by it.
+  /// The broker will never take it: it is to be marked dead. The rest of its key leaves memory, held back by it, or
+  /// waits until it has been moved to DEAD, by the setting.
   /// - Parameter isCertain: the refusal is of this event alone; otherwise it is first tried without company.
   mutating func bury(_ token: UInt64, refusal: String, isCertain: Bool) {
     let wasAlone = token == alone
@@ -242,6 +258,7 @@ struct RelayWindow {
     }
     slots[index].stage = .settled(refusal: refusal)
     refused.append(token)
+    guard onDead == .hold else { return }
     buriedKeys.insert(key)
     for follower in keys.removeValue(forKey: key)?.all.dropFirst() ?? [] { forget(follower) }
   }
@@ -292,7 +309,9 @@ struct RelayWindow {
     for item in request.items {
       guard let index = index(of: item.token), let event = slots[index].event else { continue }
       leftDuringRead.ids.append((event.shard, event.id))
-      if request.isDead { leftDuringRead.keys.append(event.key) }
+      if request.isDead {
+        if onDead == .hold { leftDuringRead.keys.append(event.key) } else { advanceKey(of: index) }
+      }
       release(index)
     }
     if !isReadOpen { readReturned() }

@@ -20,7 +20,8 @@ public struct ShardMap: Sendable, Hashable {
     } catch {
       if error.sqlState == "42P01" {
         throw OutboxError(
-          .schema, "table event_shard is missing: run the migrations (paysaga migrate up)", cause: error)
+          .schema, "table event_shard or event_topic_pause is missing: run the migrations (paysaga migrate up)",
+          cause: error)
       }
       throw OutboxError(.database, "the number of shards could not be read", cause: error)
     }
@@ -39,5 +40,6 @@ public struct ShardMap: Sendable, Hashable {
     return Int16(hash % UInt64(count))
   }
 
-  private static let countStatement = Statement("SELECT count(*) FROM event_shard")
+  private static let countStatement = Statement(
+    "SELECT count(*), (SELECT count(*) FROM event_topic_pause) FROM event_shard")
 }

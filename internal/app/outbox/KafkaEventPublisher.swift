@@ -1,14 +1,15 @@
 internal import Database
 internal import Errs
-internal import Kafka
-internal import Logger
-internal import Outbox
+public import Kafka
+public import Logger
+public import Outbox
 internal import Runtime
 internal import Synchronization
 
 /// The relay's publisher on Kafka: an idempotent producer that is made anew when it has failed for good.
-final class KafkaEventPublisher: EventPublisher {
-  typealias Handler = @Sendable ([PublishOutcome]) -> Void
+/// Callable on any thread.
+public final class KafkaEventPublisher: EventPublisher {
+  public typealias Handler = @Sendable ([PublishOutcome]) -> Void
 
   private let configuration: KafkaConfiguration
   private let deliveryTimeout: Duration
@@ -17,8 +18,9 @@ final class KafkaEventPublisher: EventPublisher {
   private let producer = Mutex<KafkaProducer?>(nil)
   private let isClosed = StopFlag()
 
+  /// - Parameter deliveryTimeout: when to give a message up; the relay's `RelayConfiguration.deliveryTimeout`.
   /// - Throws: `KafkaError` `.invalidConfiguration`.
-  init(_ configuration: KafkaConfiguration, deliveryTimeout: Duration, logger: Logger) throws(KafkaError) {
+  public init(_ configuration: KafkaConfiguration, deliveryTimeout: Duration, logger: Logger) throws(KafkaError) {
     self.configuration = configuration
     self.deliveryTimeout = deliveryTimeout
     self.logger = logger.labelled("producer")
@@ -26,11 +28,11 @@ final class KafkaEventPublisher: EventPublisher {
   }
 
   /// Whether a broker is connected.
-  var isConnected: Bool { producer.withLock { $0 }?.isConnected ?? false }
+  public var isConnected: Bool { producer.withLock { $0 }?.isConnected ?? false }
 
-  func start(_ handler: @escaping Handler) { self.handler.withLock { $0 = handler } }
+  public func start(_ handler: @escaping Handler) { self.handler.withLock { $0 = handler } }
 
-  func publish(_ messages: [OutboundMessage]) {
+  public func publish(_ messages: [OutboundMessage]) {
     let records = messages.map { message in
       ProducerRecord(
         topic: message.topic, key: Array(message.key.utf8), value: message.payload,
@@ -60,10 +62,10 @@ final class KafkaEventPublisher: EventPublisher {
     if !refused.isEmpty { handler.withLock { $0 }(refused) }
   }
 
-  func purge() { producer.withLock { $0 }?.purge() }
+  public func purge() { producer.withLock { $0 }?.purge() }
 
   /// Closes the producer for good; what it had not sent is reported.
-  func close() {
+  public func close() {
     isClosed.stop()
     retire()
   }

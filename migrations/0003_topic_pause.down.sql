@@ -1,0 +1,1 @@
+DROP TABLE event_topic_pause;

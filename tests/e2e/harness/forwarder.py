@@ -1,0 +1,74 @@
+"""A TCP forwarder that can cut its connections: a network that fails."""
+
+import socket
+import threading
+
+
+class Forwarder:
+    """Forwards a port of its own to another; while cut, connections are closed and new ones refused at once."""
+
+    def __init__(self, host: str, port: int):
+        self._target = (host, port)
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._is_cut = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        with self._lock:
+            self._is_cut = True
+            sockets, self._open = self._open, set()
+        for each in sockets:
+            self._close(each)
+
+    def mend(self) -> None:
+        with self._lock:
+            self._is_cut = False
+
+    def close(self) -> None:
+        self.cut()
+        self._close(self._listener)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(self._target, timeout=5)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            with self._lock:
+                refused = self._is_cut
+                if not refused:
+                    self._open |= {client, server}
+            if refused:
+                client.close()
+                server.close()
+                continue
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass  # cut, or one side has gone
+        for each in (source, sink):
+            with self._lock:
+                self._open.discard(each)
+            self._close(each)
+
+    @staticmethod
+    def _close(each: socket.socket) -> None:
+        try:
+            each.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # not connected any more
+        each.close()

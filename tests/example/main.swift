@@ -1,0 +1,59 @@
+// A service that ships orders and says so through the outbox. The whole of it is in docs/outbox.md.
+internal import Database
+internal import Kafka
+internal import Logger
+internal import Metrics
+internal import Outbox
+internal import OutboxKafka
+internal import Runtime
+
+let signals = TerminationSignals()
+guard CommandLine.arguments.count == 4 else {
+  print("usage: outbox-example DB_DSN KAFKA_BROKERS TOPIC")
+  throw OutboxError(.configuration, "three arguments are needed")
+}
+let logger = Logger(label: "shipping")
+let metrics = MetricsRegistry()
+let database = try DatabaseConfiguration(dsn: CommandLine.arguments[1], applicationName: "shipping")
+let topic = CommandLine.arguments[3]
+
+// 1. Our own table, beside those of migrations/0002_event.up.sql.
+let connection = try Connection.open(database, logger: logger)
+try connection.script("CREATE TABLE IF NOT EXISTS shipment (order_id bigint PRIMARY KEY, version bigint NOT NULL)")
+let outbox = OutboxWriter(shards: try ShardMap.load(connection))
+
+// 2. The relay: three connections, a producer, a thread. Any number of processes may run one.
+let configuration = try RelayConfiguration(owner: "shipping-\(UniqueID.random())")
+let publisher = try KafkaEventPublisher(
+  KafkaConfiguration(brokers: CommandLine.arguments[2], clientID: "shipping"),
+  deliveryTimeout: configuration.deliveryTimeout, logger: logger)
+let pool = ConnectionPool(
+  configuration: database, size: 3, queueLimit: 16, name: "relay", logger: logger, metrics: metrics)
+let relay = Relay(configuration: configuration, pool: pool, publisher: publisher, logger: logger, metrics: metrics)
+relay.start()
+
+// 3. A change and its event in one transaction. The row of the key is written first, so that the events of an order
+//    are numbered in the order in which they commit; the version is the event's number.
+let ship = Statement(
+  """
+  INSERT INTO shipment VALUES ($1, 1) ON CONFLICT (order_id) DO UPDATE SET version = shipment.version + 1
+  RETURNING version
+  """)
+for order in [Int64(1), 2, 3, 1] {
+  try connection.transaction { (connection) throws(DatabaseError) in
+    let version = try connection.run(Command(ship, [.int64(order)])).only.int64(0)
+    let event = NewEvent(
+      eventID: .random(), key: String(order), sequence: version, topic: topic,
+      payload: Array("{\"order_id\":\(order),\"shipped\":true}".utf8), type: "shipping.order.shipped",
+      source: "/shipping")
+    try connection.run(outbox.insert([event]))
+  }
+  relay.wake()
+}
+print("shipped")
+
+// 4. Stop: what is with the producer is awaited, and the leases are given back.
+_ = signals.wait()
+relay.stop(grace: .seconds(10))
+publisher.close()
+pool.shutdown()

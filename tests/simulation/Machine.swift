@@ -1,0 +1,100 @@
+import Outbox
+import Runtime
+
+/// A machine's monotonic clock: it starts anywhere and runs a little faster or slower than the database's.
+struct MachineClock {
+  private let offset: Int64
+  private let drift: Int64
+
+  /// - Parameter drift: parts per million.
+  init(offset: Int64, drift: Int64) {
+    self.offset = offset
+    self.drift = drift
+  }
+
+  func local(_ time: Int64) -> Instant {
+    Instant(nanoseconds: offset + time + (time / 1_000) * drift / 1_000)
+  }
+
+  /// The first moment at which the clock shows `instant` or more.
+  func global(_ instant: Instant) -> Int64 {
+    if instant == .distantFuture { return .max }
+    var time = Int64(Double(instant.nanoseconds - offset) / (1 + Double(drift) / 1e6))
+    while local(time) < instant { time += max(1, (instant - local(time)).inNanoseconds / 2) }
+    return time
+  }
+}
+
+/// One run of a relay's process: the real decisions, and around them a thread, a pool and a producer that are made up.
+final class Machine {
+  let number: Int
+  let clock: MachineClock
+  var core: RelayCore
+  var mailbox: [RelayCore.Event] = []
+  var isWoken = false
+  var isPaused = false
+  /// Crashed, or its program gave up waiting for it to stop.
+  var isGone = false
+  var isStopping = false
+  /// Planned while the process was paused.
+  var onResume: [() -> Void] = []
+  /// When the thread runs next, and which plan of it counts.
+  var nextLoop = Int64.max
+  var loopPlan = 0
+  var busyUntil: Int64 = 0
+  var idleTicks = 0
+  var idleSince: Int64 = 0
+  /// Reads since something was published or completed, or in the last second.
+  var reads = 0
+  var readsSince: Int64 = 0
+
+  /// With the producer, in the order of handing over; answered ones are taken out.
+  var outstanding: [Message] = []
+  var producerBackAt: Int64 = 0
+  /// What each token stands for.
+  var tokens: [UInt64: (event: Int, shard: Int16)] = [:]
+  var isFinishedSeen = false
+  /// The read under way at the database.
+  var openRead: ReadRequest?
+  /// When sabotaged: rows completed just now, for the next read to bring although it is asked for later.
+  var staleRows: [Int]?
+
+  init(number: Int, clock: MachineClock, rules: RelayRules, now: Int64) {
+    self.number = number
+    self.clock = clock
+    core = RelayCore(rules: rules, now: clock.local(now))
+  }
+
+  var isAlive: Bool { !isGone && !core.isFinished }
+}
+
+/// One publication.
+final class Message {
+  let machine: Machine
+  let token: UInt64
+  let event: Int
+  let epoch: Int64
+  let partition: Int
+  /// When the producer gives it up, in database time.
+  let deadline: Int64
+  /// When it has to give it up; earlier than it does only when sabotaged.
+  var promised: Int64 = 0
+  var isSent = false
+  var isAnswered = false
+  var hasLanded = false
+  /// The producer will never answer for it.
+  var isForgotten = false
+  /// Its process was paused while it was on its way to the broker: the limit that docs/guarantees.md names.
+  var wasPaused = false
+  /// It was given up although the broker may still be about to take it.
+  var wasGivenUpEarly = false
+
+  init(machine: Machine, token: UInt64, event: Int, epoch: Int64, partition: Int, deadline: Int64) {
+    self.machine = machine
+    self.token = token
+    self.event = event
+    self.epoch = epoch
+    self.partition = partition
+    self.deadline = deadline
+  }
+}

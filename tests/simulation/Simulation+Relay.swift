@@ -1,0 +1,329 @@
+import Outbox
+import Runtime
+
+/// What `Relay` does around the decisions: a thread with a mailbox, and a pool of connections.
+extension Simulation {
+  func send(_ event: RelayCore.Event, to machine: Machine, after delay: Int64) {
+    machine.mailbox.append(event)
+    planLoop(machine, after: delay)
+  }
+
+  func planLoop(_ machine: Machine, after delay: Int64) {
+    let time = max(now + delay, machine.busyUntil)
+    guard time < machine.nextLoop else { return }
+    machine.nextLoop = time
+    machine.loopPlan += 1
+    let plan = machine.loopPlan
+    agenda.plan(at: time) { if machine.loopPlan == plan { self.loop(machine) } }
+  }
+
+  private func loop(_ machine: Machine) {
+    machine.nextLoop = .max
+    guard machine.isAlive, !machine.isPaused else { return }
+    var events = machine.mailbox
+    machine.mailbox = []
+    if machine.isWoken { events.append(.wake) }
+    machine.isWoken = false
+    let isTick = events.isEmpty
+    if isTick { events = [.tick] }
+    let local = machine.clock.local(now)
+    var actions: [RelayCore.Action] = []
+    for event in events { actions += handle(event, machine, at: local) }
+    check(machine, isIdle: isTick && actions.isEmpty)
+    let stall = chance(0.05) ? random.draw(0...conditions.stall) : 0
+    machine.busyUntil = now + stall
+    if stall == 0 {
+      perform(actions, machine)
+    } else if !actions.isEmpty {
+      let decided = now
+      plan(after: stall) {
+        self.whenRunning(machine) { self.perform(actions, machine, isLate: self.now - decided > stall) }
+      }
+    }
+    guard machine.isAlive else { return }
+    let deadline = machine.clock.global(machine.core.nextDeadline(now: local))
+    if deadline != .max { planLoop(machine, after: max(deadline - now, 1_000)) }
+    if !machine.mailbox.isEmpty { planLoop(machine, after: 1_000) }
+  }
+
+  private func handle(_ event: RelayCore.Event, _ machine: Machine, at local: Instant) -> [RelayCore.Action] {
+    if sabotage == .staleRead, case .completed(let request, _) = event {
+      machine.staleRows = database.rows(named: request)
+    }
+    if case .published(let outcomes) = event {
+      for outcome in outcomes where outcome.result == .acknowledged { oracle.acknowledged(outcome.token, machine) }
+    }
+    return machine.core.handle(event, at: local)
+  }
+
+  private func check(_ machine: Machine, isIdle: Bool) {
+    let window = machine.core.window
+    if window.eventCount > conditions.rules.window {
+      oracle.violate("memory: relay \(machine.number) holds \(window.eventCount) events")
+    }
+    if window.parkedCount > conditions.rules.parkLimit {
+      oracle.violate("memory: relay \(machine.number) has parked \(window.parkedCount) keys")
+    }
+    guard isIdle else { return }
+    if now - machine.idleSince > 1_000_000_000 {
+      machine.idleSince = now
+      machine.idleTicks = 0
+    }
+    machine.idleTicks += 1
+    if machine.idleTicks > 500 { oracle.violate("spinning: relay \(machine.number) is woken for nothing") }
+  }
+
+  /// Reads that lead to nothing must not follow each other at once.
+  private func checkReads(_ machine: Machine) {
+    if now - machine.readsSince > 1_000_000_000 {
+      machine.readsSince = now
+      machine.reads = 0
+    }
+    machine.reads += 1
+    if machine.reads > 200 { oracle.violate("spinning: relay \(machine.number) reads on and on") }
+  }
+
+  private func perform(_ actions: [RelayCore.Action], _ machine: Machine, isLate: Bool = false) {
+    for action in actions {
+      if machine.isFinishedSeen { oracle.violate("relay \(machine.number) acts after it has finished") }
+      switch action {
+      case .maintainLeases(let request): maintainLeases(request, machine)
+      case .read(let request): read(request, machine)
+      case .publish(let requests):
+        machine.reads = 0
+        publish(requests, machine, isLate: isLate)
+      case .complete(let request):
+        machine.reads = 0
+        complete(request, machine)
+      case .purge: purge(machine)
+      case .releaseAll(let leases): releaseAll(leases, machine)
+      case .finished:
+        say("relay \(machine.number) has finished")
+        machine.isFinishedSeen = true
+      }
+    }
+  }
+
+  // MARK: - Statements
+
+  /// Runs a statement of `machine`: `work` at the database, then `answer` back at the machine, or `failed`, with or
+  /// without the work done, or done only later.
+  /// - Parameter work: gives what the statement took; nil when it must wait for a lock.
+  private func statement(
+    _ machine: Machine, giveUpAt: Int64? = nil, work: @escaping () -> Bool, answer: @escaping () -> Void,
+    failed: @escaping () -> Void
+  ) {
+    let limit = giveUpAt ?? now + reserve
+    whenRunning(machine) {
+      if self.databaseBackAt > self.now {
+        if self.now >= limit { return failed() }
+        self.plan(after: self.milliseconds(20...200)) {
+          self.statement(machine, giveUpAt: limit, work: work, answer: answer, failed: failed)
+        }
+        return
+      }
+      let delay = self.chance(self.conditions.slowStatements) ? self.random.draw(0...self.reserve / 4) : 300_000
+      guard self.chance(self.conditions.statementFailures) else {
+        let back = self.chance(self.conditions.slowStatements) ? self.random.draw(0...self.reserve / 3) : 200_000
+        return self.plan(after: delay) { self.tryWork(work) { self.plan(after: back, answer) } }
+      }
+      self.faults += 1
+      let patience = self.random.draw(0...self.reserve)
+      self.plan(after: patience) { self.whenRunning(machine, failed) }
+      switch self.random.draw(0...2) {
+      case 0: self.plan(after: min(delay, patience)) { self.tryWork(work) {} }
+      case 1: self.plan(after: patience + self.random.draw(0...self.reserve)) { self.tryWork(work) {} }
+      default: break
+      }
+    }
+  }
+
+  private func tryWork(_ work: @escaping () -> Bool, then: @escaping () -> Void) {
+    if work() { then() } else { plan(after: 2_000_000) { self.tryWork(work, then: then) } }
+  }
+
+  /// Three transactions one after another, as in `RelayStore.maintainLeases`.
+  private func maintainLeases(_ request: LeaseRequest, _ machine: Machine) {
+    let owner = machine.number
+    var sentAt = machine.clock.local(now)
+    var renewed: [ShardEpoch] = []
+    var due: [ShardEpoch]?
+    let failed = { self.send(.leasesFailed, to: machine, after: 0) }
+    let claim = {
+      var report = LeaseReport()
+      self.statement(machine) {
+        self.database.end(self.database.begin())
+        let impatience = self.sabotage == .earlyTakeover ? self.reserve / 2 : 0
+        let claimed =
+          request.mayClaim
+          ? self.database.claim(
+            keeping: request.keeping, owner, self.reserve, now: self.now, impatience: impatience) : []
+        report = self.database.survey(owner, now: self.now)
+        report.claimed = claimed
+        report.renewed = renewed
+        if !claimed.isEmpty { self.say("relay \(owner) takes shards \(claimed.map { "\($0.shard)@\($0.epoch)" })") }
+        self.mark(3, claimed.count)
+        return true
+      } answer: {
+        if self.sabotage == .leaseFromAnswer { sentAt = machine.clock.local(self.now) }
+        self.send(.leases(report, sentAt: sentAt), to: machine, after: 0)
+      } failed: {
+        failed()
+      }
+    }
+    let release = {
+      if request.release.isEmpty { return claim() }
+      self.statement(machine) {
+        guard !self.database.isLocked(request.release) else { return false }
+        self.say("relay \(owner) gives back \(request.release.map(\.shard))")
+        self.database.release(request.release, owner)
+        return true
+      } answer: {
+        claim()
+      } failed: {
+        failed()
+      }
+    }
+    statement(machine) {
+      // Whether a lease is over is judged before the wait for those who hold it.
+      let now = self.now
+      let judged = due ?? request.renew.filter { self.database.leases[Int($0.shard)].reservedTo > now }
+      due = judged
+      guard !self.database.isLocked(judged) else { return false }
+      self.database.aliveTo[owner] = now + self.reserve
+      renewed = self.database.renew(judged, owner, self.reserve, now: now)
+      return true
+    } answer: {
+      release()
+    } failed: {
+      failed()
+    }
+  }
+
+  private func releaseAll(_ leases: [ShardEpoch], _ machine: Machine) {
+    statement(machine) {
+      guard !self.database.isLocked(leases) else { return false }
+      self.say("relay \(machine.number) gives everything back")
+      self.database.release(leases, machine.number)
+      self.database.aliveTo[machine.number] = nil
+      return true
+    } answer: {
+      self.send(.released, to: machine, after: 0)
+    } failed: {
+      self.send(.released, to: machine, after: 0)
+    }
+  }
+
+  /// Three statements in one round trip, each with a snapshot of its own.
+  private func read(_ request: ReadRequest, _ machine: Machine) {
+    checkReads(machine)
+    var report = ReadReport(events: [], held: [], lastID: 0, snapshot: (0, 0))
+    var stage = 0
+    machine.openRead = request
+    let pauseBetween = chance(0.2)
+    statement(machine) {
+      let database = self.database
+      if stage == 0 { report.lastID = database.lastID }
+      if stage <= 1 {
+        let next = self.sabotage == .plainXmax ? database.latestCompleted + 1 : database.nextTransaction
+        report.snapshot = (database.xmin, next)
+      }
+      stage += 1
+      if stage < 3, pauseBetween { return false }
+      let (held, rows) = database.read(request, machine.number, minding: self.sabotage != .forgetDead)
+      report.held = held
+      report.events = rows.map { self.waitingEvent($0) }
+      self.say("relay \(machine.number) reads \(rows.map { self.name($0) }.joined(separator: ", "))")
+      self.mark(4, rows.count)
+      return true
+    } answer: {
+      machine.openRead = nil
+      // Rows that a completion answered before this read was asked for has moved.
+      if let stale = machine.staleRows {
+        machine.staleRows = nil
+        report.events = (report.events + stale.map { self.waitingEvent($0) }).filter { event in
+          request.shards.contains { $0.shard == event.shard && $0.floor < event.id }
+        }.sorted { ($0.shard, $0.id) < ($1.shard, $1.id) }
+      }
+      self.send(.read(report), to: machine, after: 0)
+    } failed: {
+      machine.openRead = nil
+      self.send(.readFailed, to: machine, after: 0)
+    }
+  }
+
+  private func waitingEvent(_ index: Int) -> WaitingEvent {
+    let event = database.events[index]
+    let names = sabotage == .twoInFlight && event.sequence.isMultiple(of: 2) ? aliasNames : keyNames
+    return WaitingEvent(
+      id: event.id, shard: event.shard, eventID: UniqueID(high: 0, low: UInt64(index)), key: names[event.key],
+      sequence: event.sequence, topic: "payment", payload: [], headers: [], createdAt: Timestamp(microseconds: 0))
+  }
+
+  /// Locks leases and rows, and commits at once or later, or not at all.
+  private func complete(_ request: CompletionRequest, _ machine: Machine) {
+    var report = CompletionReport(moved: [:])
+    var locked: (leases: [ShardEpoch], rows: [Int], transaction: Int64, end: Int64)?
+    var isAborted = false
+    statement(machine) {
+      if let held = locked {
+        guard self.now >= held.end else { return false }
+        self.endCompletion(request, machine, held.leases, held.rows, held.transaction, isAborted: isAborted, &report)
+        return true
+      }
+      let fence =
+        self.sabotage == .ignoreEpoch
+        ? request.leases
+        : request.leases.filter {
+          self.database.holds($0, machine.number)
+        }
+      let shards = Set(fence.map(\.shard))
+      let wanted = self.rows(of: request, in: shards)
+      // Another statement of ours, given up here, is still at work on them.
+      if wanted.contains(where: { self.database.events[$0].isLocked }) { return false }
+      for row in wanted { self.database.events[row].isLocked = true }
+      if self.sabotage != .noShareLock {
+        for lease in fence { self.database.leases[Int(lease.shard)].shareLocks += 1 }
+      }
+      let isSlow = self.chance(self.conditions.slowStatements / 2)
+      isAborted = self.chance(self.conditions.statementFailures / 4)
+      locked = (
+        fence, wanted, self.database.begin(), self.now + (isSlow ? self.random.draw(0...self.reserve) : 0)
+      )
+      return false
+    } answer: {
+      self.send(isAborted ? .completionFailed(request) : .completed(request, report), to: machine, after: 0)
+    } failed: {
+      self.send(.completionFailed(request), to: machine, after: 0)
+    }
+  }
+
+  private func rows(of request: CompletionRequest, in shards: Set<Int16>) -> [Int] {
+    request.items.compactMap { item in
+      guard shards.contains(item.shard) else { return nil }
+      return database.waiting[Int(item.shard)].first {
+        database.events[$0].id == item.id && database.events[$0].status == .waiting
+      }
+    }
+  }
+
+  private func endCompletion(
+    _ request: CompletionRequest, _ machine: Machine, _ fence: [ShardEpoch], _ rows: [Int], _ transaction: Int64,
+    isAborted: Bool, _ report: inout CompletionReport
+  ) {
+    if sabotage != .noShareLock { for lease in fence { database.leases[Int(lease.shard)].shareLocks -= 1 } }
+    for row in rows { database.events[row].isLocked = false }
+    database.end(transaction)
+    if isAborted { return }
+    say(
+      "relay \(machine.number) completes \(rows.map { name($0) }.joined(separator: ", "))\(request.isDead ? " as dead" : "")"
+    )
+    mark(5, rows.count)
+    for lease in fence { report.moved[lease.shard] = rows.count { database.events[$0].shard == lease.shard } }
+    for row in rows {
+      oracle.leaves(row, request, machine, self)
+      database.leave(row, as: request.isDead ? .dead : .done)
+      if request.isDead { database.dead.append(row) }
+    }
+  }
+}

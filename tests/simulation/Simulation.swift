@@ -1,0 +1,226 @@
+import Outbox
+import Runtime
+
+/// One schedule: everything that happens follows from the seed.
+final class Simulation {
+  let seed: UInt64
+  let sabotage: Sabotage?
+  var random: SplitMix64
+  let conditions: Conditions
+  var now: Int64 = 0
+  var agenda = Agenda()
+  var database: SimulatedDatabase
+  var broker: SimulatedBroker
+  var oracle: Oracle
+  var machines: [Machine] = []
+  var lockedKeys: Set<Int> = []
+  var committedSequence: [Int64]
+  var databaseBackAt: Int64 = 0
+  /// From here on nothing goes wrong any more, and nothing new is written.
+  var isCalm = false
+  var faults = 0
+  var steps = 0
+  /// The last steps, when they are wanted.
+  var trace: [String]?
+  /// Sums up every step, to tell whether two runs were the same.
+  private(set) var digest: UInt64 = 14_695_981_039_346_656_037
+
+  let keyNames: [String]
+  let aliasNames: [String]
+
+  init(seed: UInt64, sabotage: Sabotage?, isTraced: Bool) {
+    self.seed = seed
+    self.sabotage = sabotage
+    random = SplitMix64(seed: seed)
+    conditions = Conditions(&random, sabotage: sabotage)
+    database = SimulatedDatabase(shards: conditions.shards)
+    broker = SimulatedBroker(partitions: conditions.partitions)
+    oracle = Oracle(keys: conditions.keys)
+    committedSequence = Array(repeating: 0, count: conditions.keys)
+    keyNames = (0..<conditions.keys).map { "k\($0)" }
+    aliasNames = (0..<conditions.keys).map { "k\($0)'" }
+    trace = isTraced ? [] : nil
+  }
+
+  /// Nanoseconds of the lease.
+  var reserve: Int64 { conditions.rules.reserve.inNanoseconds }
+
+  func say(_ text: @autoclosure () -> String) {
+    guard trace != nil else { return }
+    let seconds = now / 1_000_000_000
+    let micros = String(now / 1_000 % 1_000_000)
+    trace?.append("\(seconds).\(String(repeating: "0", count: 6 - micros.count))\(micros) \(text())")
+  }
+
+  /// Takes a step into the digest.
+  func mark(_ kind: UInt64, _ value: Int) {
+    digest = (digest ^ kind ^ UInt64(bitPattern: now) ^ (UInt64(truncatingIfNeeded: value) << 32)) &* 1_099_511_628_211
+  }
+
+  func plan(after delay: Int64, _ action: @escaping () -> Void) { agenda.plan(at: now + max(0, delay), action) }
+
+  func chance(_ probability: Double) -> Bool { !isCalm && random.roll(probability) }
+
+  func milliseconds(_ range: ClosedRange<Int>) -> Int64 {
+    random.draw(Int64(range.lowerBound) * 1_000_000...Int64(range.upperBound) * 1_000_000)
+  }
+
+  // MARK: - The course of a schedule
+
+  /// - Returns: what was violated, or nil.
+  func run() -> String? {
+    say("conditions: \(conditions)")
+    for _ in 0..<conditions.relays { startMachine() }
+    plan(after: random.draw(0...conditions.transactionEvery)) { self.beginTransactions() }
+    if !conditions.faults.isEmpty { planFault() }
+    if random.roll(0.3) { planBystander() }
+    advance(until: conditions.length) { false }
+    if oracle.violation == nil { settle() }
+    return oracle.violation.map { "\($0) (at \(Double(now) / 1e9) s)" }
+  }
+
+  /// Time runs without faults: what is committed must come through.
+  private func settle() {
+    isCalm = true
+    databaseBackAt = now
+    broker.backAt = now
+    for partition in broker.partitionBackAt.indices { broker.partitionBackAt[partition] = now }
+    if conditions.hasStuckPartition { broker.partitionBackAt[0] = .max }
+    say("calm: no more faults\(conditions.hasStuckPartition ? ", but partition 0 stays away" : "")")
+    for machine in machines where machine.isPaused { resume(machine) }
+    if !machines.contains(where: { $0.isAlive && !$0.isStopping }) { startMachine() }
+    // Transactions under way end within their own time; then one lease for a takeover, the producer's time and grace
+    // for what was lost, parking of up to eight deliveries, and a sweep.
+    let rules = conditions.rules
+    let delivery = rules.deliveryTimeout.inNanoseconds
+    let suspects = Int64(database.events.count { $0.isPoison && $0.status != .dead })
+    let bound =
+      reserve * 4 + rules.answerGrace.inNanoseconds * 2 + delivery * (24 + 2 * suspects) + 60_000_000_000
+    if conditions.hasStuckPartition {
+      if !advance(until: now + bound, when: { !self.isWaiting(exceptPartition: 0) }) {
+        oracle.violate("progress: \(describeWaiting(exceptPartition: 0)) waits although only partition 0 is away")
+        return
+      }
+      broker.partitionBackAt[0] = now
+      say("calm: partition 0 is back")
+    }
+    if !advance(until: now + bound, when: { !self.isWaiting(exceptPartition: nil) }) {
+      oracle.violate("loss: \(describeWaiting(exceptPartition: nil)) is never published")
+      return
+    }
+    oracle.checkEnd(database)
+  }
+
+  /// - Returns: whether `isDone` held before `limit`; it is asked every so often.
+  @discardableResult
+  private func advance(until limit: Int64, when isDone: () -> Bool) -> Bool {
+    var nextQuestion = now
+    while oracle.violation == nil, let time = agenda.nextTime, time <= limit {
+      now = time
+      if now >= nextQuestion {
+        if isDone() { return true }
+        nextQuestion = now + 200_000_000
+      }
+      agenda.next()?()
+      steps += 1
+      if steps > 3_000_000 { oracle.violate("spinning: more than three million steps") }
+    }
+    if oracle.violation == nil { now = limit }
+    return oracle.violation != nil
+  }
+
+  private func isWaiting(exceptPartition spared: Int?) -> Bool { firstWaiting(exceptPartition: spared) != nil }
+
+  private func firstWaiting(exceptPartition spared: Int?) -> Int? {
+    for indices in database.waiting {
+      for index in indices {
+        let event = database.events[index]
+        if let spared, broker.partition(of: event.key) == spared { continue }
+        if event.status == .drawn { return index }
+        if event.status == .waiting, !oracle.isHeld(event, database) { return index }
+      }
+    }
+    return nil
+  }
+
+  private func describeWaiting(exceptPartition spared: Int?) -> String {
+    firstWaiting(exceptPartition: spared).map { name($0) } ?? "nothing"
+  }
+
+  /// An event for people: key, number in it, id.
+  func name(_ index: Int) -> String {
+    let event = database.events[index]
+    return "k\(event.key):\(event.sequence) (id \(event.id), shard \(event.shard))"
+  }
+
+  // MARK: - Those who write events
+
+  private func beginTransactions() {
+    guard !isCalm else { return }
+    beginTransaction()
+    plan(after: random.draw(0...conditions.transactionEvery * 2)) { self.beginTransactions() }
+  }
+
+  /// Locks its keys' payments, which gives it a transaction id, later draws the events' ids, and later ends.
+  private func beginTransaction() {
+    guard databaseBackAt <= now else { return }
+    let free = (0..<conditions.keys).filter { !lockedKeys.contains($0) }
+    guard !free.isEmpty else { return }
+    var keys: Set<Int> = []
+    for _ in 0..<random.draw(1...4) { keys.insert(random.pick(free)) }
+    let chosen = keys.sorted()
+    lockedKeys.formUnion(chosen)
+    let transaction = database.begin()
+    let isSlow = chance(conditions.slowCommits)
+    let before = isSlow ? random.draw(0...reserve / 2) : milliseconds(0...3)
+    let after = isSlow ? random.draw(0...reserve * 2) : milliseconds(0...3)
+    plan(after: before) {
+      var rows: [Int] = []
+      for key in chosen {
+        for number in 1...Int64(self.random.draw(1...3)) {
+          self.database.lastID += 1
+          rows.append(
+            self.database.insert(
+              SimulatedDatabase.Event(
+                id: self.database.lastID, shard: Int16(key % self.conditions.shards), key: key,
+                sequence: self.committedSequence[key] + number, isPoison: self.random.roll(self.conditions.poison),
+                isTooLarge: self.random.roll(self.conditions.poison / 4))))
+        }
+      }
+      self.plan(after: after) { self.endTransaction(transaction, chosen, rows) }
+    }
+  }
+
+  private func endTransaction(_ transaction: Int64, _ keys: [Int], _ rows: [Int]) {
+    let isCommitted = !random.roll(conditions.rollbacks)
+    say(
+      "transaction \(transaction) \(isCommitted ? "commits" : "rolls back") \(rows.map(name).joined(separator: ", "))")
+    mark(1, rows.count)
+    for row in rows {
+      if isCommitted {
+        database.events[row].status = .waiting
+        let event = database.events[row]
+        committedSequence[event.key] = max(committedSequence[event.key], event.sequence)
+      } else {
+        database.leave(row, as: .rolledBack)
+      }
+    }
+    database.end(transaction)
+    lockedKeys.subtract(keys)
+    oracle.committed += isCommitted ? rows.count : 0
+    for machine in machines where isCommitted && machine.isAlive && random.roll(conditions.wakes) {
+      machine.isWoken = true
+      planLoop(machine, after: milliseconds(0...1))
+    }
+  }
+
+  /// A transaction that has nothing to do with events, and holds back xmin.
+  private func planBystander() {
+    plan(after: random.draw(0...reserve * 2)) {
+      guard !self.isCalm else { return }
+      let transaction = self.database.begin()
+      self.plan(after: self.random.draw(0...self.reserve)) { self.database.end(transaction) }
+      self.planBystander()
+    }
+  }
+}
