@@ -32,7 +32,6 @@
 #define FAULTS 2
 #endif
 byte faults = FAULTS;
-byte late;
 #define mayFail (faults > 0)
 #define spend faults--
 
@@ -83,16 +82,10 @@ byte readState[2], readEpoch[2], readFloor[2], readUpTo[2], readRows[2];
 byte doneState[2], doneEpoch[2], doneRows[2];
 
 bool crashed[2];
-#ifdef LIVENESS
 bool isDown[2], leaseDue[2] = true, readDue[2] = true;
 #define up(r) (!isDown[r])
 #define wantsLease(r) leaseDue[r]
 #define wantsRead(r) readDue[r]
-#else
-#define up(r) true
-#define wantsLease(r) true
-#define wantsRead(r) true
-#endif
 
 /* What must hold; named so that the checker's message names it. Cleared after use, so that they cost no states. */
 byte first_appearances_in_order, published_by_no_zombie, done_only_when_on_the_topic;
@@ -165,10 +158,8 @@ inline tick() {
 #endif
   expire(0);
   expire(1)
-#ifdef LIVENESS
   ;
   leaseDue[0] = true; leaseDue[1] = true; readDue[0] = true; readDue[1] = true
-#endif
 }
 
 /* The broker appends event e, sent by `sender`. */
@@ -254,10 +245,8 @@ proctype Relay(byte r) {
        :: else -> leaseKind[r] = claim; leaseLocal[r] = LOCAL
        fi;
        leaseState[r] = SENT
-#ifdef LIVENESS
        ;
        leaseDue[r] = false
-#endif
      }
   :: d_step {
        leaseState[r] == SENT ->
@@ -296,10 +285,8 @@ proctype Relay(byte r) {
           ;
           floor[r] = 0
 #endif
-#ifdef LIVENESS
           ;
           readDue[r] = true
-#endif
        :: leaseKind[r] == renew && leaseEpoch[r] && leaseEpoch[r] == held[r] ->
           if
 #ifdef COUNT_FROM_ANSWER
@@ -344,24 +331,16 @@ proctype Relay(byte r) {
        :: else
        fi;
        parkedFrom[r] = 0
-#ifdef LIVENESS
        ;
        readDue[r] = true
-#endif
      }
-#ifndef LIVENESS
-  /* The floors are forgotten from time to time. */
-  :: d_step { held[r] && floor[r] > 0 -> floor[r] = 0 }
-#endif
 
   /* Reading. */
   :: d_step {
        up(r) && canRead(r) && wantsRead(r) ->
        readState[r] = SENT; readEpoch[r] = held[r]; readFloor[r] = floor[r]
-#ifdef LIVENESS
        ;
        readDue[r] = false
-#endif
      }
   :: atomic {
        readState[r] == SENT ->
@@ -372,13 +351,6 @@ proctype Relay(byte r) {
        :: isFenced(r, readEpoch[r]) ->
 #endif
           readUpTo[r] = committed;
-#ifndef LIVENESS
-          /* Cut by its limit, or nothing is known yet of later ids. */
-          do
-          :: readUpTo[r] > 0 -> readUpTo[r]--
-          :: break
-          od;
-#endif
           readRows[r] = waiting & above(readFloor[r]) & older(readUpTo[r]);
           readState[r] = EXECUTED
        :: else -> readState[r] = REFUSED
@@ -398,11 +370,7 @@ proctype Relay(byte r) {
 #ifndef STALE_READ
           /* The floor was put back meanwhile: older events may have left memory that this read did not ask for. */
           :: readState[r] == EXECUTED && floor[r] < readFloor[r] ->
-#ifdef LIVENESS
              readDue[r] = true
-#else
-             skip
-#endif
           :: readState[r] == EXECUTED && floor[r] >= readFloor[r] ->
 #else
           :: readState[r] == EXECUTED ->
@@ -426,10 +394,8 @@ proctype Relay(byte r) {
        mayFail && readState[r] != IDLE -> spend;
        left[r] = 0;
        readState[r] = IDLE; readEpoch[r] = 0; readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0
-#ifdef LIVENESS
        ;
        readDue[r] = true
-#endif
      }
 
   /* Publishing: handed over, and answered. */
@@ -534,9 +500,7 @@ proctype Relay(byte r) {
        :: else
        fi
      }
-#ifdef LIVENESS
   :: d_step { mayFail && crashed[r] && !isDown[1 - r] && held[r] == 0 && leaseState[r] == IDLE -> isDown[r] = true }
-#endif
   od
 }
 
@@ -568,10 +532,8 @@ proctype Writer() {
   do
   :: d_step {
        committed < EVENTS -> waiting = waiting | ev(committed); committed++
-#ifdef LIVENESS
        ;
        readDue[0] = true; readDue[1] = true
-#endif
      }
   :: committed == EVENTS -> break
   od
@@ -579,26 +541,25 @@ proctype Writer() {
 
 /* --- Time. --- */
 
-#ifdef LIVENESS
 /* Something that takes no time to speak of is yet to be done. */
 #define isBusy(r) (leaseState[r] != IDLE || readState[r] != IDLE || doneState[r] != IDLE || publishing[r] || \
   (up(r) && (leaseDue[r] || canPublish(r) || canComplete(r) || (canRead(r) && readDue[r]))) || parkedFrom[r])
 #define isTime (!isBusy(0) && !isBusy(1))
-#else
-#define isTime true
-#endif
 
 proctype Time() {
+  byte length;
   do
   :: d_step { isTime -> tick() }
-#ifdef LIVENESS
-  /* A pause or a delay, of a lease's length at most, whatever is under way. */
-  :: d_step { mayFail && late == 0 && !isTime -> spend; late = RESERVE - 1; tick() }
-  :: d_step { late > 0 -> late--; tick() }
-#else
+  /* A pause or a delay, of a lease's length at most, whatever is under way; others may act between its ticks. */
+  :: atomic {
+       mayFail && !isTime -> spend;
+       do
+       :: d_step { length < RESERVE - 1 -> length++; tick() }
+       :: d_step { length = 0; tick() } -> break
+       od
+     }
   /* An operator who brings back old events raises the epoch, the owner stays. */
-  :: d_step { mayFail -> spend; freshEpoch(); epoch = fresh; fresh = 0 }
-#endif
+  :: d_step { mayFail && owner != NOBODY -> spend; freshEpoch(); epoch = fresh; fresh = 0 }
   od
 }
 
@@ -606,6 +567,4 @@ init {
   atomic { run Relay(0); run Relay(1); run Broker(); run Writer(); run Time() }
 }
 
-#ifdef LIVENESS
 ltl everything_is_done { <> (done == ALL) }
-#endif
