@@ -1,8 +1,7 @@
 /*
  * The relay's lease protocol: two relays, one shard, one key. README.md says what each part stands for.
  *
- * Events are bits of a mask, the oldest the lowest. Epochs are compared for equality alone, so a new one is any number
- * that nobody refers to: the model needs no bound on them. Durations are counted down by `tick`.
+ * Events are bits of a mask, the oldest the lowest. Durations are counted down by `tick`.
  */
 
 #ifndef EVENTS
@@ -27,7 +26,7 @@
 #endif
 
 /* So many faults altogether, of any kind and at any moment. Time passes when everybody has done what is due; a pause
-   (up to RESERVE ticks that come earlier) is a fault too. */
+   (up to RESERVE ticks at once, whatever is due) is a fault too. */
 #ifndef FAULTS
 #define FAULTS 2
 #endif
@@ -40,11 +39,17 @@ byte faults = FAULTS;
 #define dead(r) (r + 3)
 #define NOBODY 0
 
+/* Epochs are compared for equality alone, a relay's with the database's and with its own. So it is enough to know which
+   are the database's (CURRENT), which of the others is the one the relay holds the shard under (OLD), and the rest. */
+#define CURRENT 1
+#define OLD 2
+#define OLDER 3
+
 /* The database. */
 byte committed;          /* how many events have committed */
 byte waiting;            /* WAIT */
 byte done;               /* DONE */
-byte owner, epoch, lease;
+byte owner, lease;
 
 /* The topic. */
 byte appeared;
@@ -82,25 +87,54 @@ byte readState[2], readEpoch[2], readFloor[2], readUpTo[2], readRows[2];
 byte doneState[2], doneEpoch[2], doneRows[2];
 
 bool crashed[2];
-bool isDown[2], leaseDue[2] = true, readDue[2] = true;
+bool isDown[2], leaseDue[2] = true, readDue[2];
+#define wakeRead(r) readDue[r] = (held[r] != 0)
 #define up(r) (!isDown[r])
-#define wantsLease(r) leaseDue[r]
-#define wantsRead(r) readDue[r]
 
 /* What must hold; named so that the checker's message names it. Cleared after use, so that they cost no states. */
 byte first_appearances_in_order, published_by_no_zombie, done_only_when_on_the_topic;
 byte done_only_by_the_owner, queue_in_id_order;
-byte k, fresh;
+byte k;
 
 /* --- Pieces of the relay --- */
 
+inline endLease(r) {
+  leaseState[r] = IDLE; leaseKind[r] = none; leaseEpoch[r] = 0; leaseLocal[r] = 0
+}
+
+/* The epoch a statement was sent under is no longer the relay's. */
+#define outdate(variable) variable = (variable == OLD -> OLDER : variable)
+
+/* What a read was asked for matters no more once its answer will be ignored. */
+#ifdef READ_WITHOUT_EPOCH
+#define forgetRead(r)
+#else
+#define forgetRead(r) \
+  if \
+  :: readEpoch[r] == OLDER -> \
+     readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0; readState[r] = (readState[r] == SENT -> SENT : REFUSED) \
+  :: else \
+  fi
+#endif
+
+inline giveUpEpoch(r) {
+  held[r] = 0; lasting[r] = 0; leaving[r] = false; readDue[r] = false;
+  outdate(leaseEpoch[r]); outdate(readEpoch[r]); outdate(doneEpoch[r]);
+  forgetRead(r)
+}
+
+/* A new epoch in the database: what was CURRENT is no more. */
+#define age(r, variable) variable = (variable == CURRENT -> (held[r] == CURRENT -> OLD : OLDER) : variable)
+
+inline ageEpochs(r) {
+  age(r, leaseEpoch[r]); age(r, readEpoch[r]); age(r, doneEpoch[r]);
+  held[r] = (held[r] == CURRENT -> OLD : held[r]);
+  forgetRead(r)
+}
+
 inline freshEpoch() {
-  fresh = 1;
-  do
-  :: fresh == epoch || fresh == held[0] || fresh == held[1] || fresh == leaseEpoch[0] || fresh == leaseEpoch[1] ||
-     fresh == readEpoch[0] || fresh == readEpoch[1] || fresh == doneEpoch[0] || fresh == doneEpoch[1] -> fresh++
-  :: else -> break
-  od
+  ageEpochs(0);
+  ageEpochs(1)
 }
 
 /* The events of a shard leave memory; what the producer has of them is on its way all the same. */
@@ -122,7 +156,7 @@ inline dropEvents(r) {
 
 inline lose(r) {
   dropEvents(r);
-  held[r] = 0; lasting[r] = 0; leaving[r] = false;
+  giveUpEpoch(r);
 #ifndef TAKEOVER_KEEPS_FLOOR
   floor[r] = 0;
 #endif
@@ -157,9 +191,8 @@ inline tick() {
   k = 0;
 #endif
   expire(0);
-  expire(1)
-  ;
-  leaseDue[0] = true; leaseDue[1] = true; readDue[0] = true; readDue[1] = true
+  expire(1);
+  leaseDue[0] = true; leaseDue[1] = true; wakeRead(0); wakeRead(1)
 }
 
 /* The broker appends event e, sent by `sender`. */
@@ -203,7 +236,7 @@ inline insert(r, k) {
 #define canPublish(r) (held[r] && outlasts(r) && ready[r])
 #define canRead(r) (held[r] && !leaving[r] && readState[r] == IDLE)
 #define canComplete(r) (held[r] && settled[r] && doneState[r] == IDLE)
-#define isFenced(r, e) (owner == me(r) && epoch == e)
+#define isFenced(r, e) (owner == me(r) && e == CURRENT)
 
 #ifdef COMPLETE_EARLY
 #define handOver(r, k) settled[r] = settled[r] | ev(k); forgotten[at(r, k)] = DELIVERY
@@ -236,28 +269,28 @@ proctype Relay(byte r) {
   do
   /* Leases: asked for (the local deadline counts from here), executed, answered or not. */
   :: d_step {
-       up(r) && leaseState[r] == IDLE && wantsLease(r) ->
+       up(r) && leaseState[r] == IDLE && leaseDue[r] ->
        if
        :: mayRelease(r) ->
           leaseKind[r] = release; leaseEpoch[r] = held[r];
-          held[r] = 0; lasting[r] = 0; leaving[r] = false; floor[r] = 0; parkedFrom[r] = 0
+          giveUpEpoch(r); floor[r] = 0; parkedFrom[r] = 0
        :: !mayRelease(r) && held[r] -> leaseKind[r] = renew; leaseEpoch[r] = held[r]; leaseLocal[r] = LOCAL
        :: else -> leaseKind[r] = claim; leaseLocal[r] = LOCAL
        fi;
-       leaseState[r] = SENT
-       ;
+       leaseState[r] = SENT;
        leaseDue[r] = false
      }
   :: d_step {
        leaseState[r] == SENT ->
+       /* What refuses a claim, and a release, need no answer: nothing is done with it. */
        leaseState[r] = EXECUTED;
        if
        :: leaseKind[r] == claim ->
           if
           :: owner == NOBODY || lease == 0 || owner == me(r) ->
              freshEpoch();
-             owner = me(r); epoch = fresh; lease = RESERVE; leaseEpoch[r] = fresh; fresh = 0
-          :: else -> leaseEpoch[r] = 0
+             owner = me(r); lease = RESERVE; leaseEpoch[r] = CURRENT
+          :: else -> endLease(r)
           fi
        :: leaseKind[r] == renew ->
           if
@@ -268,7 +301,8 @@ proctype Relay(byte r) {
           if
           :: isFenced(r, leaseEpoch[r]) -> owner = NOBODY; lease = 0
           :: else
-          fi
+          fi;
+          endLease(r)
        fi
      }
   :: d_step {
@@ -276,17 +310,17 @@ proctype Relay(byte r) {
        if
 #ifdef COUNT_FROM_ANSWER
        :: leaseKind[r] == claim && leaseEpoch[r] ->
-          dropEvents(r); held[r] = leaseEpoch[r]; lasting[r] = LOCAL; leaving[r] = false
+          dropEvents(r); held[r] = (leaseEpoch[r] == CURRENT -> CURRENT : OLD); lasting[r] = LOCAL; leaving[r] = false
 #else
        :: leaseKind[r] == claim && leaseEpoch[r] && leaseLocal[r] ->
-          dropEvents(r); held[r] = leaseEpoch[r]; lasting[r] = leaseLocal[r]; leaving[r] = false
+          dropEvents(r); held[r] = (leaseEpoch[r] == CURRENT -> CURRENT : OLD); lasting[r] = leaseLocal[r]; leaving[r] = false
 #endif
 #ifndef TAKEOVER_KEEPS_FLOOR
           ;
           floor[r] = 0
 #endif
           ;
-          readDue[r] = true
+          wakeRead(r)
        :: leaseKind[r] == renew && leaseEpoch[r] && leaseEpoch[r] == held[r] ->
           if
 #ifdef COUNT_FROM_ANSWER
@@ -298,11 +332,11 @@ proctype Relay(byte r) {
           fi
        :: else
        fi;
-       leaseState[r] = IDLE; leaseKind[r] = none; leaseEpoch[r] = 0; leaseLocal[r] = 0
+       endLease(r)
      }
   :: d_step { /* not executed, or its answer lost */
        mayFail && leaseState[r] != IDLE -> spend;
-       leaseState[r] = IDLE; leaseKind[r] = none; leaseEpoch[r] = 0; leaseLocal[r] = 0
+       endLease(r)
      }
 
   /* The fair share has become smaller, or larger again. */
@@ -330,16 +364,14 @@ proctype Relay(byte r) {
        :: floor[r] >= parkedFrom[r] -> floor[r] = parkedFrom[r] - 1
        :: else
        fi;
-       parkedFrom[r] = 0
-       ;
-       readDue[r] = true
+       parkedFrom[r] = 0;
+       wakeRead(r)
      }
 
   /* Reading. */
   :: d_step {
-       up(r) && canRead(r) && wantsRead(r) ->
-       readState[r] = SENT; readEpoch[r] = held[r]; readFloor[r] = floor[r]
-       ;
+       up(r) && canRead(r) && readDue[r] ->
+       readState[r] = SENT; readEpoch[r] = held[r]; readFloor[r] = floor[r];
        readDue[r] = false
      }
   :: atomic {
@@ -370,7 +402,7 @@ proctype Relay(byte r) {
 #ifndef STALE_READ
           /* The floor was put back meanwhile: older events may have left memory that this read did not ask for. */
           :: readState[r] == EXECUTED && floor[r] < readFloor[r] ->
-             readDue[r] = true
+             wakeRead(r)
           :: readState[r] == EXECUTED && floor[r] >= readFloor[r] ->
 #else
           :: readState[r] == EXECUTED ->
@@ -393,9 +425,8 @@ proctype Relay(byte r) {
   :: d_step {
        mayFail && readState[r] != IDLE -> spend;
        left[r] = 0;
-       readState[r] = IDLE; readEpoch[r] = 0; readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0
-       ;
-       readDue[r] = true
+       readState[r] = IDLE; readEpoch[r] = 0; readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0;
+       wakeRead(r)
      }
 
   /* Publishing: handed over, and answered. */
@@ -492,7 +523,7 @@ proctype Relay(byte r) {
        :: else -> break
        od;
        e = 0;
-       leaseState[r] = IDLE; leaseKind[r] = none; leaseEpoch[r] = 0; leaseLocal[r] = 0;
+       endLease(r);
        readState[r] = IDLE; readEpoch[r] = 0; readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0;
        doneState[r] = IDLE; doneEpoch[r] = 0; doneRows[r] = 0;
        if
@@ -531,9 +562,8 @@ proctype Broker() {
 proctype Writer() {
   do
   :: d_step {
-       committed < EVENTS -> waiting = waiting | ev(committed); committed++
-       ;
-       readDue[0] = true; readDue[1] = true
+       committed < EVENTS -> waiting = waiting | ev(committed); committed++;
+       wakeRead(0); wakeRead(1)
      }
   :: committed == EVENTS -> break
   od
@@ -550,7 +580,7 @@ proctype Time() {
   byte length;
   do
   :: d_step { isTime -> tick() }
-  /* A pause or a delay, of a lease's length at most, whatever is under way; others may act between its ticks. */
+  /* A pause or a delay, of a lease's length at most, whatever is under way. */
   :: atomic {
        mayFail && !isTime -> spend;
        do
@@ -559,7 +589,7 @@ proctype Time() {
        od
      }
   /* An operator who brings back old events raises the epoch, the owner stays. */
-  :: d_step { mayFail && owner != NOBODY -> spend; freshEpoch(); epoch = fresh; fresh = 0 }
+  :: d_step { mayFail && owner != NOBODY -> spend; freshEpoch() }
   od
 }
 
