@@ -106,16 +106,12 @@ inline endLease(r) {
 #define outdate(variable) variable = (variable == OLD -> OLDER : variable)
 
 /* What a read was asked for matters no more once its answer will be ignored. */
-#ifdef READ_WITHOUT_EPOCH
-#define forgetRead(r)
-#else
 #define forgetRead(r) \
   if \
   :: readEpoch[r] == OLDER -> \
      readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0; readState[r] = (readState[r] == SENT -> SENT : REFUSED) \
   :: else \
   fi
-#endif
 
 inline giveUpEpoch(r) {
   held[r] = 0; lasting[r] = 0; leaving[r] = false; readDue[r] = false;
@@ -269,7 +265,7 @@ proctype Relay(byte r) {
   do
   /* Leases: asked for (the local deadline counts from here), executed, answered or not. */
   :: d_step {
-       up(r) && leaseState[r] == IDLE && leaseDue[r] ->
+       up(r) && leaseState[r] == IDLE && (leaseDue[r] || mayRelease(r)) ->
        if
        :: mayRelease(r) ->
           leaseKind[r] = release; leaseEpoch[r] = held[r];
@@ -377,11 +373,7 @@ proctype Relay(byte r) {
   :: atomic {
        readState[r] == SENT ->
        if
-#ifdef READ_WITHOUT_EPOCH
-       :: true ->
-#else
        :: isFenced(r, readEpoch[r]) ->
-#endif
           readUpTo[r] = committed;
           readRows[r] = waiting & above(readFloor[r]) & older(readUpTo[r]);
           readState[r] = EXECUTED
@@ -391,11 +383,7 @@ proctype Relay(byte r) {
   :: atomic {
        readState[r] == EXECUTED || readState[r] == REFUSED ->
        if
-#ifdef READ_WITHOUT_EPOCH
-       :: held[r] == 0
-#else
        :: held[r] == 0 || held[r] != readEpoch[r]
-#endif
        :: else ->
           if
           :: readState[r] == REFUSED -> lose(r)
@@ -573,14 +561,19 @@ proctype Writer() {
 
 /* Something that takes no time to speak of is yet to be done. */
 #define isBusy(r) (leaseState[r] != IDLE || readState[r] != IDLE || doneState[r] != IDLE || publishing[r] || \
-  (up(r) && (leaseDue[r] || canPublish(r) || canComplete(r) || (canRead(r) && readDue[r]))) || parkedFrom[r])
+  (up(r) && (leaseDue[r] || mayRelease(r) || canPublish(r) || canComplete(r) || (canRead(r) && readDue[r]))) || parkedFrom[r])
 #define isTime (!isBusy(0) && !isBusy(1))
 
 proctype Time() {
   byte length;
   do
-  :: d_step { isTime -> tick() }
+  :: d_step { isTime -> length = 0; tick() }
   /* A pause or a delay, of a lease's length at most, whatever is under way. */
+#ifdef LONG_PAUSES
+  /* Others act between its ticks. */
+  :: d_step { mayFail && length == 0 && !isTime -> spend; length = RESERVE - 1; tick() }
+  :: d_step { length > 0 && !isTime -> length--; tick() }
+#else
   :: atomic {
        mayFail && !isTime -> spend;
        do
@@ -588,6 +581,7 @@ proctype Time() {
        :: d_step { length = 0; tick() } -> break
        od
      }
+#endif
   /* An operator who brings back old events raises the epoch, the owner stays. */
   :: d_step { mayFail && owner != NOBODY -> spend; freshEpoch() }
   od

@@ -153,7 +153,7 @@ asan() {
 main() {
   local what
   if [ $# -eq 0 ]; then set -- all; fi
-  if [ "$*" = all ]; then set -- unit integration e2e release simulate tsan; fi
+  if [ "$*" = all ]; then set -- model unit integration e2e release simulate tsan; fi
   for what in "$@"; do
     case $what in
     model | unit | integration | e2e | release | simulate | tsan | asan) ;;
