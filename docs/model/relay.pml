@@ -306,10 +306,12 @@ proctype Relay(byte r) {
        if
 #ifdef COUNT_FROM_ANSWER
        :: leaseKind[r] == claim && leaseEpoch[r] ->
-          dropEvents(r); held[r] = (leaseEpoch[r] == CURRENT -> CURRENT : OLD); lasting[r] = LOCAL; leaving[r] = false
+          dropEvents(r); held[r] = (leaseEpoch[r] == CURRENT -> CURRENT : OLD);
+          lasting[r] = LOCAL; leaving[r] = false
 #else
        :: leaseKind[r] == claim && leaseEpoch[r] && leaseLocal[r] ->
-          dropEvents(r); held[r] = (leaseEpoch[r] == CURRENT -> CURRENT : OLD); lasting[r] = leaseLocal[r]; leaving[r] = false
+          dropEvents(r); held[r] = (leaseEpoch[r] == CURRENT -> CURRENT : OLD);
+          lasting[r] = leaseLocal[r]; leaving[r] = false
 #endif
 #ifndef TAKEOVER_KEEPS_FLOOR
           ;
