@@ -108,6 +108,8 @@ debug_build() {
   step build 25 swift build --build-tests "${JOBS[@]}"
 }
 
+model() { step model 8 bash "$HERE/model.sh"; }
+
 unit() {
   debug_build
   step unit 10 swift test --skip-build --skip "$INTEGRATION"
@@ -151,11 +153,11 @@ asan() {
 main() {
   local what
   if [ $# -eq 0 ]; then set -- all; fi
-  if [ "$*" = all ]; then set -- unit integration e2e release simulate tsan; fi
+  if [ "$*" = all ]; then set -- model unit integration e2e release simulate tsan; fi
   for what in "$@"; do
     case $what in
-    unit | integration | e2e | release | simulate | tsan | asan) ;;
-    *) fail "unknown step $what: unit, integration, e2e, release, simulate, tsan, asan or all" ;;
+    model | unit | integration | e2e | release | simulate | tsan | asan) ;;
+    *) fail "unknown step $what: model, unit, integration, e2e, release, simulate, tsan, asan or all" ;;
     esac
   done
   mkdir -p "$TEST_LOGS"

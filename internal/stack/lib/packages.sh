@@ -10,7 +10,8 @@
   PACKAGES_BUILD=(libpq-dev libhiredis-dev librdkafka-dev libnghttp2-dev libmicrohttpd-dev libssl-dev zlib1g-dev
     pkg-config)
   PACKAGES_RUN=(postgresql redis-server redis-tools kcat)
-  PACKAGES_TEST=(python3 python3-venv protobuf-compiler nghttp2-client nghttp2-server pgbouncer shellcheck)
+  PACKAGES_TEST=(python3 python3-venv protobuf-compiler nghttp2-client nghttp2-server pgbouncer shellcheck
+    spin gcc)
 }
 
 POLICY=/usr/sbin/policy-rc.d

@@ -1,0 +1,596 @@
+/*
+ * The relay's lease protocol: two relays, one shard, one key. README.md says what each part stands for.
+ *
+ * Events are bits of a mask, the oldest the lowest. Durations are counted down by `tick`.
+ */
+
+#ifndef EVENTS
+#define EVENTS 2
+#endif
+#define ALL ((1 << EVENTS) - 1)
+#define ev(k) (1 << (k))
+#define has(mask, k) ((mask) & ev(k))
+/* The events older than k, and those younger than the f oldest. */
+#define older(k) (ev(k) - 1)
+#define above(f) (ALL & ~older(f))
+
+/* A lease lasts 3 ticks in the database and 2 here (the margin); a message may be delivered for 1 tick. */
+#define RESERVE 3
+#define LOCAL 2
+#ifdef OUTLAST
+#define DELIVERY RESERVE
+#define outlasts(r) (lasting[r] > 0)
+#else
+#define DELIVERY 1
+#define outlasts(r) (lasting[r] > DELIVERY)
+#endif
+
+/* So many faults altogether, of any kind and at any moment. Time passes when everybody has done what is due; a pause
+   (up to RESERVE ticks at once, whatever is due) is a fault too. */
+#ifndef FAULTS
+#define FAULTS 2
+#endif
+byte faults = FAULTS;
+#define mayFail (faults > 0)
+#define spend faults--
+
+/* Owners: 1 and 2 are the relays as they run now, 3 and 4 what they were before they crashed. */
+#define me(r) (r + 1)
+#define dead(r) (r + 3)
+#define NOBODY 0
+
+/* Epochs are compared for equality alone, a relay's with the database's and with its own. So it is enough to know which
+   are the database's (CURRENT), which of the others is the one the relay holds the shard under (OLD), and the rest. */
+#define CURRENT 1
+#define OLD 2
+#define OLDER 3
+
+/* The database. */
+byte committed;          /* how many events have committed */
+byte waiting;            /* WAIT */
+byte done;               /* DONE */
+byte owner, lease;
+
+/* The topic. */
+byte appeared;
+
+/* A relay's memory, of the shard and of its events by stage. */
+byte held[2];            /* the epoch under which the shard is held; 0: it is not */
+byte lasting[2];           /* how long the lease still lasts here */
+byte floor[2];           /* reads ask for events above the so many oldest */
+bool leaving[2];
+byte parkedFrom[2];      /* the key has left memory from this event (counted from 1) on; 0: it has not */
+byte ready[2];           /* waiting, ready or retrying */
+byte publishing[2];
+byte settled[2];
+byte completing[2];
+byte left[2];            /* completed while a read was under way */
+byte quiet[2];           /* how long what a purge could not stop may still arrive */
+
+/* Copies on their way to the topic, with the time they have left: those the relay waits for, those it has forgotten,
+   those of a process that has crashed; and the answers that are on their way back. */
+byte awaited[2 * EVENTS];
+byte forgotten[2 * EVENTS];
+byte orphaned[2 * EVENTS];
+byte answered[2];
+#define at(r, k) (r * EVENTS + k)
+
+/* The statements under way, at most one of each kind. */
+#define IDLE 0
+#define SENT 1
+#define EXECUTED 2
+#define REFUSED 3
+mtype = { none, claim, renew, release };
+mtype leaseKind[2] = none;
+byte leaseState[2], leaseEpoch[2], leaseLocal[2];
+byte readState[2], readEpoch[2], readFloor[2], readUpTo[2], readRows[2];
+byte doneState[2], doneEpoch[2], doneRows[2];
+
+bool crashed[2];
+bool isDown[2], leaseDue[2] = true, readDue[2];
+#define wakeRead(r) readDue[r] = (held[r] != 0)
+#define up(r) (!isDown[r])
+
+/* What must hold; named so that the checker's message names it. Cleared after use, so that they cost no states. */
+byte first_appearances_in_order, published_by_no_zombie, done_only_when_on_the_topic;
+byte done_only_by_the_owner, queue_in_id_order;
+byte k;
+
+/* --- Pieces of the relay --- */
+
+inline endLease(r) {
+  leaseState[r] = IDLE; leaseKind[r] = none; leaseEpoch[r] = 0; leaseLocal[r] = 0
+}
+
+/* The epoch a statement was sent under is no longer the relay's. */
+#define outdate(variable) variable = (variable == OLD -> OLDER : variable)
+
+/* What a read was asked for matters no more once its answer will be ignored. */
+#define forgetRead(r) \
+  if \
+  :: readEpoch[r] == OLDER -> \
+     readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0; readState[r] = (readState[r] == SENT -> SENT : REFUSED) \
+  :: else \
+  fi
+
+inline giveUpEpoch(r) {
+  held[r] = 0; lasting[r] = 0; leaving[r] = false; readDue[r] = false;
+  outdate(leaseEpoch[r]); outdate(readEpoch[r]); outdate(doneEpoch[r]);
+  forgetRead(r)
+}
+
+/* A new epoch in the database: what was CURRENT is no more. */
+#define age(r, variable) variable = (variable == CURRENT -> (held[r] == CURRENT -> OLD : OLDER) : variable)
+
+inline ageEpochs(r) {
+  age(r, leaseEpoch[r]); age(r, readEpoch[r]); age(r, doneEpoch[r]);
+  held[r] = (held[r] == CURRENT -> OLD : held[r]);
+  forgetRead(r)
+}
+
+inline freshEpoch() {
+  ageEpochs(0);
+  ageEpochs(1)
+}
+
+/* The events of a shard leave memory; what the producer has of them is on its way all the same. */
+inline dropEvents(r) {
+  k = 0;
+  do
+  :: k < EVENTS ->
+     if
+     :: awaited[at(r, k)] > forgotten[at(r, k)] -> forgotten[at(r, k)] = awaited[at(r, k)]
+     :: else
+     fi;
+     awaited[at(r, k)] = 0;
+     k++
+  :: else -> break
+  od;
+  k = 0;
+  ready[r] = 0; publishing[r] = 0; settled[r] = 0; completing[r] = 0; left[r] = 0; answered[r] = 0; parkedFrom[r] = 0
+}
+
+inline lose(r) {
+  dropEvents(r);
+  giveUpEpoch(r);
+#ifndef TAKEOVER_KEEPS_FLOOR
+  floor[r] = 0;
+#endif
+  quiet[r] = DELIVERY
+}
+
+inline count(variable) {
+  if
+  :: variable > 0 -> variable--
+  :: else
+  fi
+}
+
+inline expire(r) {
+  count(leaseLocal[r]);
+  count(quiet[r]);
+  if
+  :: held[r] && lasting[r] > 1 -> lasting[r]--
+  :: held[r] && lasting[r] <= 1 -> lose(r)
+  :: else
+  fi
+}
+
+inline tick() {
+  count(lease);
+#ifndef LATE
+  k = 0;
+  do
+  :: k < 2 * EVENTS -> count(awaited[k]); count(forgotten[k]); count(orphaned[k]); k++
+  :: else -> break
+  od;
+  k = 0;
+#endif
+  expire(0);
+  expire(1);
+  leaseDue[0] = true; leaseDue[1] = true; wakeRead(0); wakeRead(1)
+}
+
+/* The broker appends event e, sent by `sender`. */
+inline append(sender, e) {
+  first_appearances_in_order = (older(e) & ~appeared) == 0;
+  assert(first_appearances_in_order);
+  first_appearances_in_order = 0;
+#ifndef ZOMBIES_ALLOWED
+  published_by_no_zombie = owner == NOBODY || owner == sender;
+  assert(published_by_no_zombie);
+  published_by_no_zombie = 0;
+#endif
+  appeared = appeared | ev(e)
+}
+
+/* Takes one row of a read in. */
+inline insert(r, k) {
+  if
+  :: has(readRows[r], k) && !has(ready[r] | publishing[r] | settled[r] | completing[r] | left[r], k) &&
+     parkedFrom[r] == 0 ->
+     queue_in_id_order = ((ready[r] | publishing[r]) & above(k)) == 0;
+     assert(queue_in_id_order);
+     queue_in_id_order = 0;
+     ready[r] = ready[r] | ev(k)
+  :: else
+  fi
+}
+
+#define inMemory(r) (ready[r] | publishing[r] | settled[r] | completing[r] | left[r])
+#ifdef TWO_IN_FLIGHT
+#define isHead(r, k) true
+#else
+#define isHead(r, k) (((ready[r] | publishing[r]) & older(k)) == 0)
+#endif
+#ifdef EARLY_RELEASE
+#define isQuiet(r) true
+#else
+#define isQuiet(r) (quiet[r] == 0)
+#endif
+#define mayRelease(r) (leaving[r] && inMemory(r) == 0 && readState[r] == IDLE && isQuiet(r))
+#define canPublish(r) (held[r] && outlasts(r) && ready[r])
+#define canRead(r) (held[r] && !leaving[r] && readState[r] == IDLE)
+#define canComplete(r) (held[r] && settled[r] && doneState[r] == IDLE)
+#define isFenced(r, e) (owner == me(r) && e == CURRENT)
+
+#ifdef COMPLETE_EARLY
+#define handOver(r, k) settled[r] = settled[r] | ev(k); forgotten[at(r, k)] = DELIVERY
+#else
+#define handOver(r, k) publishing[r] = publishing[r] | ev(k); awaited[at(r, k)] = DELIVERY
+#endif
+
+/* Hand over event k; take its acknowledgement; lose it, so that it is given up though it is on the topic; time out. */
+#define PUBLISHING(r, k) \
+  :: d_step { \
+       up(r) && canPublish(r) && has(ready[r], k) && isHead(r, k) -> ready[r] = ready[r] & ~ev(k); handOver(r, k) \
+     } \
+  :: d_step { \
+       has(answered[r], k) -> \
+       answered[r] = answered[r] & ~ev(k); publishing[r] = publishing[r] & ~ev(k); settled[r] = settled[r] | ev(k) \
+     } \
+  :: d_step { \
+       mayFail && has(answered[r], k) -> spend; \
+       answered[r] = answered[r] & ~ev(k); publishing[r] = publishing[r] & ~ev(k); ready[r] = ready[r] | ev(k) \
+     } \
+  :: d_step { \
+       has(publishing[r], k) && !has(answered[r], k) && awaited[at(r, k)] == 0 -> \
+       publishing[r] = publishing[r] & ~ev(k); ready[r] = ready[r] | ev(k) \
+     }
+
+/* --- A relay --- */
+
+proctype Relay(byte r) {
+  byte e;
+  do
+  /* Leases: asked for (the local deadline counts from here), executed, answered or not. */
+  :: d_step {
+       up(r) && leaseState[r] == IDLE && (leaseDue[r] || mayRelease(r)) ->
+       if
+       :: mayRelease(r) ->
+          leaseKind[r] = release; leaseEpoch[r] = held[r];
+          giveUpEpoch(r); floor[r] = 0; parkedFrom[r] = 0
+       :: !mayRelease(r) && held[r] -> leaseKind[r] = renew; leaseEpoch[r] = held[r]; leaseLocal[r] = LOCAL
+       :: else -> leaseKind[r] = claim; leaseLocal[r] = LOCAL
+       fi;
+       leaseState[r] = SENT;
+       leaseDue[r] = false
+     }
+  :: d_step {
+       leaseState[r] == SENT ->
+       /* What refuses a claim, and a release, need no answer: nothing is done with it. */
+       leaseState[r] = EXECUTED;
+       if
+       :: leaseKind[r] == claim ->
+          if
+          :: owner == NOBODY || lease == 0 || owner == me(r) ->
+             freshEpoch();
+             owner = me(r); lease = RESERVE; leaseEpoch[r] = CURRENT
+          :: else -> endLease(r)
+          fi
+       :: leaseKind[r] == renew ->
+          if
+          :: isFenced(r, leaseEpoch[r]) && lease > 0 -> lease = RESERVE
+          :: else -> leaseEpoch[r] = 0
+          fi
+       :: else ->
+          if
+          :: isFenced(r, leaseEpoch[r]) -> owner = NOBODY; lease = 0
+          :: else
+          fi;
+          endLease(r)
+       fi
+     }
+  :: d_step {
+       leaseState[r] == EXECUTED ->
+       if
+#ifdef COUNT_FROM_ANSWER
+       :: leaseKind[r] == claim && leaseEpoch[r] ->
+          dropEvents(r); held[r] = (leaseEpoch[r] == CURRENT -> CURRENT : OLD);
+          lasting[r] = LOCAL; leaving[r] = false
+#else
+       :: leaseKind[r] == claim && leaseEpoch[r] && leaseLocal[r] ->
+          dropEvents(r); held[r] = (leaseEpoch[r] == CURRENT -> CURRENT : OLD);
+          lasting[r] = leaseLocal[r]; leaving[r] = false
+#endif
+#ifndef TAKEOVER_KEEPS_FLOOR
+          ;
+          floor[r] = 0
+#endif
+          ;
+          wakeRead(r)
+       :: leaseKind[r] == renew && leaseEpoch[r] && leaseEpoch[r] == held[r] ->
+          if
+#ifdef COUNT_FROM_ANSWER
+          :: true -> lasting[r] = LOCAL
+#else
+          :: leaseLocal[r] > 0 -> lasting[r] = leaseLocal[r]
+          :: else -> lose(r)
+#endif
+          fi
+       :: else
+       fi;
+       endLease(r)
+     }
+  :: d_step { /* not executed, or its answer lost */
+       mayFail && leaseState[r] != IDLE -> spend;
+       endLease(r)
+     }
+
+  /* The fair share has become smaller, or larger again. */
+  :: d_step {
+       mayFail && held[r] -> spend;
+       leaving[r] = !leaving[r]; floor[r] = 0;
+       if
+       :: leaving[r] -> ready[r] = 0
+       :: else
+       fi
+     }
+  /* The key makes room for others, and comes back. */
+  :: d_step {
+       mayFail && held[r] && ready[r] && publishing[r] == 0 && parkedFrom[r] == 0 -> spend;
+       do
+       :: has(ready[r], parkedFrom[r]) -> break
+       :: else -> parkedFrom[r]++
+       od;
+       parkedFrom[r]++;
+       ready[r] = 0
+     }
+  :: d_step {
+       held[r] && parkedFrom[r] ->
+       if
+       :: floor[r] >= parkedFrom[r] -> floor[r] = parkedFrom[r] - 1
+       :: else
+       fi;
+       parkedFrom[r] = 0;
+       wakeRead(r)
+     }
+
+  /* Reading. */
+  :: d_step {
+       up(r) && canRead(r) && readDue[r] ->
+       readState[r] = SENT; readEpoch[r] = held[r]; readFloor[r] = floor[r];
+       readDue[r] = false
+     }
+  :: atomic {
+       readState[r] == SENT ->
+       if
+       :: isFenced(r, readEpoch[r]) ->
+          readUpTo[r] = committed;
+          readRows[r] = waiting & above(readFloor[r]) & older(readUpTo[r]);
+          readState[r] = EXECUTED
+       :: else -> readState[r] = REFUSED
+       fi
+     }
+  :: atomic {
+       readState[r] == EXECUTED || readState[r] == REFUSED ->
+       if
+       :: held[r] == 0 || held[r] != readEpoch[r]
+       :: else ->
+          if
+          :: readState[r] == REFUSED -> lose(r)
+#ifndef STALE_READ
+          /* The floor was put back meanwhile: older events may have left memory that this read did not ask for. */
+          :: readState[r] == EXECUTED && floor[r] < readFloor[r] ->
+             wakeRead(r)
+          :: readState[r] == EXECUTED && floor[r] >= readFloor[r] ->
+#else
+          :: readState[r] == EXECUTED ->
+#endif
+             e = 0;
+             do
+             :: e < EVENTS -> insert(r, e); e++
+             :: else -> break
+             od;
+             e = 0;
+             if
+             :: floor[r] >= readFloor[r] && readUpTo[r] > floor[r] -> floor[r] = readUpTo[r]
+             :: true
+             fi
+          fi
+       fi;
+       left[r] = 0;
+       readState[r] = IDLE; readEpoch[r] = 0; readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0
+     }
+  :: d_step {
+       mayFail && readState[r] != IDLE -> spend;
+       left[r] = 0;
+       readState[r] = IDLE; readEpoch[r] = 0; readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0;
+       wakeRead(r)
+     }
+
+  /* Publishing: handed over, and answered. */
+  PUBLISHING(r, 0)
+  PUBLISHING(r, 1)
+#if EVENTS > 2
+  PUBLISHING(r, 2)
+#endif
+  :: d_step { /* a purge because of another shard: given up, though it may still arrive */
+       mayFail && publishing[r] -> spend;
+       e = 0;
+       do
+       :: e < EVENTS ->
+          if
+          :: awaited[at(r, e)] > forgotten[at(r, e)] -> forgotten[at(r, e)] = awaited[at(r, e)]
+          :: else
+          fi;
+          awaited[at(r, e)] = 0;
+          e++
+       :: else -> break
+       od;
+       e = 0;
+       ready[r] = ready[r] | (publishing[r] & ~answered[r]); publishing[r] = publishing[r] & answered[r];
+       quiet[r] = DELIVERY
+     }
+
+  /* Completing: asked for, executed, answered or not. */
+  :: d_step {
+       up(r) && canComplete(r) ->
+       doneState[r] = SENT; doneEpoch[r] = held[r]; doneRows[r] = settled[r];
+       completing[r] = settled[r]; settled[r] = 0
+     }
+  :: d_step {
+       doneState[r] == SENT ->
+       if
+#ifdef NO_EPOCH_CHECK
+       :: true ->
+#else
+       :: isFenced(r, doneEpoch[r]) ->
+#endif
+          doneRows[r] = doneRows[r] & waiting;
+          done_only_by_the_owner = doneRows[r] == 0 || owner == NOBODY || owner == me(r);
+          assert(done_only_by_the_owner);
+          done_only_by_the_owner = 0;
+          done_only_when_on_the_topic = (doneRows[r] & ~appeared) == 0;
+          assert(done_only_when_on_the_topic);
+          done_only_when_on_the_topic = 0;
+          waiting = waiting & ~doneRows[r]; done = done | doneRows[r];
+          doneState[r] = EXECUTED
+       :: else -> doneState[r] = REFUSED
+       fi;
+       doneRows[r] = 0
+     }
+  :: d_step {
+       doneState[r] == EXECUTED || doneState[r] == REFUSED ->
+       if
+       :: held[r] == 0 || held[r] != doneEpoch[r]
+       :: else ->
+          if
+          :: doneState[r] == REFUSED -> lose(r)
+          :: else ->
+             if
+             :: readState[r] != IDLE -> left[r] = left[r] | completing[r]
+             :: else
+             fi;
+             completing[r] = 0
+          fi
+       fi;
+       doneState[r] = IDLE; doneEpoch[r] = 0
+     }
+  :: d_step {
+       mayFail && doneState[r] != IDLE -> spend;
+       if
+       :: held[r] && held[r] == doneEpoch[r] ->
+#ifndef COMPLETION_FORGOTTEN
+          settled[r] = settled[r] | completing[r]; completing[r] = 0
+#else
+          skip
+#endif
+       :: else
+       fi;
+       doneState[r] = IDLE; doneEpoch[r] = 0; doneRows[r] = 0
+     }
+
+  /* A crash; it starts again as a new owner, or (one of the two) never. */
+  :: d_step {
+       mayFail && !crashed[r] -> spend;
+       crashed[r] = true;
+       lose(r);
+       quiet[r] = 0; floor[r] = 0;
+       e = 0;
+       do
+       :: e < EVENTS -> orphaned[at(r, e)] = forgotten[at(r, e)]; forgotten[at(r, e)] = 0; e++
+       :: else -> break
+       od;
+       e = 0;
+       endLease(r);
+       readState[r] = IDLE; readEpoch[r] = 0; readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0;
+       doneState[r] = IDLE; doneEpoch[r] = 0; doneRows[r] = 0;
+       if
+       :: owner == me(r) -> owner = dead(r)
+       :: else
+       fi
+     }
+  :: d_step { mayFail && crashed[r] && !isDown[1 - r] && held[r] == 0 && leaseState[r] == IDLE -> isDown[r] = true }
+  od
+}
+
+/* --- The broker: what is on its way may be appended at any time until it is too late. --- */
+
+#define BROKER(r, k) \
+  :: d_step { \
+       awaited[at(r, k)] -> append(me(r), k); awaited[at(r, k)] = 0; answered[r] = answered[r] | ev(k) \
+     } \
+  :: d_step { forgotten[at(r, k)] -> append(me(r), k); forgotten[at(r, k)] = 0 } \
+  :: d_step { orphaned[at(r, k)] -> append(dead(r), k); orphaned[at(r, k)] = 0 }
+
+proctype Broker() {
+  do
+  BROKER(0, 0)
+  BROKER(0, 1)
+  BROKER(1, 0)
+  BROKER(1, 1)
+#if EVENTS > 2
+  BROKER(0, 2)
+  BROKER(1, 2)
+#endif
+  od
+}
+
+/* --- Those who write events: each is committed after the one before it. --- */
+
+proctype Writer() {
+  do
+  :: d_step {
+       committed < EVENTS -> waiting = waiting | ev(committed); committed++;
+       wakeRead(0); wakeRead(1)
+     }
+  :: committed == EVENTS -> break
+  od
+}
+
+/* --- Time. --- */
+
+/* Something that takes no time to speak of is yet to be done. */
+#define isBusy(r) (leaseState[r] != IDLE || readState[r] != IDLE || doneState[r] != IDLE || publishing[r] || \
+  (up(r) && (leaseDue[r] || mayRelease(r) || canPublish(r) || canComplete(r) || (canRead(r) && readDue[r]))) || parkedFrom[r])
+#define isTime (!isBusy(0) && !isBusy(1))
+
+proctype Time() {
+  byte length;
+  do
+  :: d_step { isTime -> length = 0; tick() }
+  /* A pause or a delay, of a lease's length at most, whatever is under way. */
+#ifdef LONG_PAUSES
+  /* Others act between its ticks. */
+  :: d_step { mayFail && length == 0 && !isTime -> spend; length = RESERVE - 1; tick() }
+  :: d_step { length > 0 && !isTime -> length--; tick() }
+#else
+  :: atomic {
+       mayFail && !isTime -> spend;
+       do
+       :: d_step { length < RESERVE - 1 -> length++; tick() }
+       :: d_step { length = 0; tick() } -> break
+       od
+     }
+#endif
+  /* An operator who brings back old events raises the epoch, the owner stays. */
+  :: d_step { mayFail && owner != NOBODY -> spend; freshEpoch() }
+  od
+}
+
+init {
+  atomic { run Relay(0); run Relay(1); run Broker(); run Writer(); run Time() }
+}
+
+ltl everything_is_done { <> (done == ALL) }
