@@ -238,7 +238,7 @@ package struct RelayCore {
         lose(asked.shard)
         continue
       }
-      // A rescan that came while the read was under way has put the floor back. This read started above it and may
+      // The floor was put back while the read was under way, by a sweep or by keys that may go again. This read started above it and may
       // bring events whose predecessors are no longer in memory: none of them is taken in.
       guard let state = shards[asked.shard], !state.isLeaving, state.floor >= asked.floor else {
         isReadWanted = true
@@ -253,8 +253,7 @@ package struct RelayCore {
     }
     window.readReturned()
     for asked in request.shards {
-      guard let progress = taken[asked.shard] else { continue }
-      guard let state = shards[asked.shard] else { continue }
+      guard let progress = taken[asked.shard], let state = shards[asked.shard] else { continue }
       let seen = progress.isCut ? min(settledID, progress.last) : settledID
       // The same rows from the same floor would bring nothing new, and so without end.
       let isWorthMore = progress.isWorthMore || seen > state.floor || progress.heldBack > state.heldBack
