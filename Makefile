@@ -8,7 +8,7 @@ TEST_SH := internal/stack/test.sh
 # A crash with backtraces on can hang for minutes.
 export SWIFT_BACKTRACE := enable=no
 
-.PHONY: help up down restart status logs demo reset clean-data deps build release debug venv migrate \
+.PHONY: help up down restart status logs demo reset clean-data deps build release debug venv migrate descriptors \
   test test-unit test-integration test-e2e simulate model tsan asan lint format bench clean
 
 help: ## List the targets
@@ -55,6 +55,9 @@ venv: ## The Python environment of the tests: .local/venv
 
 migrate: ## Bring the local stack's database up to date
 	@$(STACK_SH) migrate up
+
+descriptors: venv ## What reflection serves, anew from the .proto files of api/
+	@.local/venv/bin/python -B internal/stack/descriptors.py
 
 test: ## Everything: unit, integration, end to end, release build, thread sanitizer
 	@$(TEST_SH) all

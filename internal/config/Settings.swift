@@ -58,6 +58,8 @@ public struct Settings: Sendable {
     public var shutdownTimeout = Duration.zero
     /// `SERVER_THREADS`: event loops; the number of processors where it is 0.
     public var threads = 0
+    /// `SERVER_REFLECTION`: whether callers may ask what is served.
+    public var hasReflection = true
   }
 
   /// The reader of the inventory topic.

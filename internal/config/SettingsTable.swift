@@ -37,6 +37,9 @@ public enum SettingsTable {
       "how long calls in flight, batches and deliveries may take after SIGTERM"),
     .integer(
       "SERVER_THREADS", \.server.threads, 0...64, .value("0"), [.server], "event loops; 0 for one a processor"),
+    .boolean(
+      "SERVER_REFLECTION", \.server.hasReflection, .value("true"), [.server],
+      "tell callers what is served and how its messages look (gRPC server reflection)"),
     tls("SERVER_TLS_CERT", "certificate chain of the gRPC API"),
     tls("SERVER_TLS_KEY", "private key of the gRPC API"),
     tls("SERVER_TLS_CLIENT_CA", "authorities whose clients are let in"),

@@ -98,13 +98,17 @@ public final class ServerBody: ProgramBody {
     -> GRPCServer
   {
     let settings = context.settings.server
+    let services = [
+      PaymentHandlers(store: repository, watches: watches).service, SmallAPIHandlers(store: repository).service,
+      health.definition,
+    ]
+    let descriptors = try DescriptorSet(base64: PaymentDescriptors.base64)
+    let reflection =
+      settings.hasReflection ? try ReflectionService(describing: services, with: [descriptors]).definitions : []
     return try GRPCServer(
       configuration: GRPCServerConfiguration(
         address: HTTP2Address(host: settings.address.host, port: Int(settings.address.port)), loops: settings.threads),
-      services: [
-        PaymentHandlers(store: repository, watches: watches).service, SmallAPIHandlers(store: repository).service,
-        health.definition,
-      ], logger: context.logger, metrics: context.metrics)
+      services: services + reflection, logger: context.logger, metrics: context.metrics)
   }
 
   private static func tell(_ health: HealthService, _ state: ServingState) {

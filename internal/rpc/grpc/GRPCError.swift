@@ -7,6 +7,8 @@ public struct GRPCError: ModuleError {
     case cannotListen
     /// The same method is registered twice, or a path is not `/package.Service/Method`.
     case invalidService
+    /// Descriptors for reflection that cannot be read, are incomplete, or do not declare a service.
+    case invalidDescriptors
   }
 
   public let code: Code

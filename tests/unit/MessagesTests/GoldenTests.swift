@@ -82,6 +82,45 @@ private let shared: [Example] = [
     ])),
 ]
 
+private typealias Reflection = GRPCReflectionV1
+
+private let question = Reflection.ServerReflectionRequest(
+  host: "h",
+  question: .fileContainingExtension(Reflection.ExtensionRequest(containingType: "a.B", extensionNumber: -7)))
+private let files = Reflection.FileDescriptorResponse(fileDescriptorProto: [[], [0xFF, 0]])
+private let numbers = Reflection.ExtensionNumberResponse(baseTypeName: "a.B", extensionNumber: [1, 300, -1])
+private let services = Reflection.ListServiceResponse(service: [
+  Reflection.ServiceResponse(name: "a.S"), Reflection.ServiceResponse(),
+])
+private let failure = Reflection.ErrorResponse(errorCode: 5, errorMessage: "no ✗")
+
+private func asks(_ wanted: Reflection.ServerReflectionRequest.Question) -> Reflection.ServerReflectionRequest {
+  Reflection.ServerReflectionRequest(question: wanted)
+}
+
+private func answers(_ answer: Reflection.ServerReflectionResponse.Answer) -> Reflection.ServerReflectionResponse {
+  Reflection.ServerReflectionResponse(validHost: "h", originalRequest: question, answer: answer)
+}
+
+private let reflection: [Example] = [
+  Example(Golden.reflectionRequest, question),
+  Example(Golden.reflectionFileByFilename, asks(.fileByFilename("a.B"))),
+  Example(Golden.reflectionFileContainingSymbol, asks(.fileContainingSymbol("a.B"))),
+  Example(Golden.reflectionAllExtensionNumbersOfType, asks(.allExtensionNumbersOfType("a.B"))),
+  Example(Golden.reflectionListServices, asks(.listServices(""))),
+  Example(
+    Golden.reflectionExtension, Reflection.ExtensionRequest(containingType: "a.B", extensionNumber: 536_870_911)),
+  Example(Golden.reflectionAnswerFiles, answers(.fileDescriptors(files))),
+  Example(Golden.reflectionFiles, files),
+  Example(Golden.reflectionAnswerNumbers, answers(.allExtensionNumbers(numbers))),
+  Example(Golden.reflectionNumbers, numbers),
+  Example(Golden.reflectionAnswerServices, answers(.listServices(services))),
+  Example(Golden.reflectionServices, services),
+  Example(Golden.reflectionAnswerError, answers(.error(failure))),
+  Example(Golden.reflectionError, failure),
+  Example(Golden.reflectionService, Reflection.ServiceResponse(name: "a.S")),
+]
+
 private let allTypes = AllTypes(
   int32Field: -1, int64Field: -2, uint32Field: 3, uint64Field: .max, sint32Field: -5, sint64Field: .min,
   fixed32Field: 7, fixed64Field: 8, sfixed32Field: -9, sfixed64Field: -10, floatField: -0.0, doubleField: 1.5,
@@ -91,7 +130,7 @@ private let allTypes = AllTypes(
   children: [AllTypes(), AllTypes(stringField: String(repeating: "x", count: 130))],
   stringMap: ["b": "1", "a": ""], last: 1)
 
-private let examples = payments + shared + [Example(Golden.allTypes, allTypes)]
+private let examples = payments + shared + reflection + [Example(Golden.allTypes, allTypes)]
 
 @Suite struct GoldenTests {
   @Test(arguments: examples) fileprivate func `reads and writes as Google's protobuf does`(example: Example) throws {

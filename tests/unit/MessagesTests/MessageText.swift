@@ -1,3 +1,4 @@
+import Messages
 import Protobuf
 
 /// The text form of golden/schema.py: `{name:value,...}` with all fields in the order of their numbers.
@@ -5,8 +6,9 @@ import Protobuf
 /// Made by reflection, so a name that was given to the wrong field shows up against Python's.
 enum MessageText {
   static func of(_ message: any ProtobufMessage) -> String {
-    let fields = Mirror(reflecting: message).children.map { "\(name($0.label ?? "")):\(value($0.value))" }
-    return "{\(fields.joined(separator: ","))}"
+    let children =
+      (message as? any HasOneof)?.fields ?? Mirror(reflecting: message).children.map { ($0.label, $0.value) }
+    return "{\(children.map { "\(name($0.label ?? "")):\(value($0.value))" }.joined(separator: ","))}"
   }
 
   /// `orderID` becomes `order_id`.
@@ -57,5 +59,47 @@ enum MessageText {
 
   private static func hexadecimal(_ bits: some FixedWidthInteger) -> String {
     withUnsafeBytes(of: bits.bigEndian) { Hex.text($0) }
+  }
+}
+
+/// A message with a oneof, which is one value here and a field for each member in Python.
+private protocol HasOneof {
+  /// All members, by their numbers, with their defaults where they are not set.
+  var fields: [(label: String?, value: Any)] { get }
+}
+
+extension GRPCReflectionV1.ServerReflectionRequest: HasOneof {
+  fileprivate var fields: [(label: String?, value: Any)] {
+    var texts = [Int: String]()
+    var wanted: GRPCReflectionV1.ExtensionRequest?
+    switch question {
+    case nil: break
+    case .fileByFilename(let text): texts[3] = text
+    case .fileContainingSymbol(let text): texts[4] = text
+    case .fileContainingExtension(let request): wanted = request
+    case .allExtensionNumbersOfType(let text): texts[6] = text
+    case .listServices(let text): texts[7] = text
+    }
+    return [
+      ("host", host), ("fileByFilename", texts[3] ?? ""), ("fileContainingSymbol", texts[4] ?? ""),
+      ("fileContainingExtension", wanted as Any), ("allExtensionNumbersOfType", texts[6] ?? ""),
+      ("listServices", texts[7] ?? ""),
+    ]
+  }
+}
+
+extension GRPCReflectionV1.ServerReflectionResponse: HasOneof {
+  fileprivate var fields: [(label: String?, value: Any)] {
+    var set = [Int: Any]()
+    switch answer {
+    case nil: break
+    case .fileDescriptors(let value): set[4] = value
+    case .allExtensionNumbers(let value): set[5] = value
+    case .listServices(let value): set[6] = value
+    case .error(let value): set[7] = value
+    }
+    let names = ["fileDescriptorResponse", "allExtensionNumbersResponse", "listServicesResponse", "errorResponse"]
+    return [("validHost", validHost), ("originalRequest", originalRequest as Any)]
+      + names.enumerated().map { ($1, set[$0 + 4] as Any) }
   }
 }

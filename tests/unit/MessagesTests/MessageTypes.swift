@@ -16,6 +16,10 @@ enum MessageTypes {
     GoogleRPC.BadRequest.FieldViolation.self,
     GRPCHealthV1.HealthCheckRequest.self, GRPCHealthV1.HealthCheckResponse.self, GRPCHealthV1.HealthListRequest.self,
     GRPCHealthV1.HealthListResponse.self,
+    GRPCReflectionV1.ServerReflectionRequest.self, GRPCReflectionV1.ExtensionRequest.self,
+    GRPCReflectionV1.ServerReflectionResponse.self, GRPCReflectionV1.FileDescriptorResponse.self,
+    GRPCReflectionV1.ExtensionNumberResponse.self, GRPCReflectionV1.ListServiceResponse.self,
+    GRPCReflectionV1.ServiceResponse.self, GRPCReflectionV1.ErrorResponse.self,
     AllTypes.self,
   ]
 

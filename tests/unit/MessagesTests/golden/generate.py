@@ -8,7 +8,7 @@ import schema
 def examples(classes):
     """Every field of every message with a value of its own, so that two mixed-up fields are seen."""
 
-    def make(name, **fields):
+    def make(name, /, **fields):
         return classes[name](**fields)
 
     time = dict(seconds=1767323045, nanos=678901000)
@@ -46,6 +46,25 @@ def examples(classes):
     yield "healthList", make("grpc.health.v1.HealthListRequest")
     statuses = {"": dict(status=1), "payments.v1.PaymentService": dict(status=2), "b": {}}
     yield "healthListResponse", make("grpc.health.v1.HealthListResponse", statuses=statuses)
+    question = dict(host="h", file_containing_extension=dict(containing_type="a.B", extension_number=-7))
+    yield "reflectionRequest", make("grpc.reflection.v1.ServerReflectionRequest", **question)
+    for member in ("file_by_filename", "file_containing_symbol", "all_extension_numbers_of_type", "list_services"):
+        name = "reflection" + member.title().replace("_", "")
+        yield name, make("grpc.reflection.v1.ServerReflectionRequest", **{member: "" if member[0] == "l" else "a.B"})
+    extension = dict(containing_type="a.B", extension_number=536870911)
+    yield "reflectionExtension", make("grpc.reflection.v1.ExtensionRequest", **extension)
+    for name, answer in {
+        "Files": dict(file_descriptor_response=dict(file_descriptor_proto=[b"", b"\xff\x00"])),
+        "Numbers": dict(
+            all_extension_numbers_response=dict(base_type_name="a.B", extension_number=[1, 300, -1])),
+        "Services": dict(list_services_response=dict(service=[dict(name="a.S"), {}])),
+        "Error": dict(error_response=dict(error_code=5, error_message="no ✗")),
+    }.items():  # fmt: skip
+        response = make("grpc.reflection.v1.ServerReflectionResponse", valid_host="h", original_request=question, **answer)
+        yield f"reflectionAnswer{name}", response
+        inner = getattr(response, response.WhichOneof("message_response"))
+        yield f"reflection{name}", inner
+    yield "reflectionService", make("grpc.reflection.v1.ServiceResponse", name="a.S")
     yield "allTypes", make(
         "test.AllTypes", int32_field=-1, int64_field=-2, uint32_field=3, uint64_field=2**64 - 1, sint32_field=-5,
         sint64_field=-(2**63), fixed32_field=7, fixed64_field=8, sfixed32_field=-9, sfixed64_field=-10,

@@ -39,6 +39,14 @@ NAMES = [
     "grpc.health.v1.HealthCheckResponse",
     "grpc.health.v1.HealthListRequest",
     "grpc.health.v1.HealthListResponse",
+    "grpc.reflection.v1.ServerReflectionRequest",
+    "grpc.reflection.v1.ExtensionRequest",
+    "grpc.reflection.v1.ServerReflectionResponse",
+    "grpc.reflection.v1.FileDescriptorResponse",
+    "grpc.reflection.v1.ExtensionNumberResponse",
+    "grpc.reflection.v1.ListServiceResponse",
+    "grpc.reflection.v1.ServiceResponse",
+    "grpc.reflection.v1.ErrorResponse",
     "test.AllTypes",
 ]
 
