@@ -59,6 +59,7 @@ let package = Package(
     system("CRdkafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
     system("CNghttp2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
     system("CMicrohttpd", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
     .target(name: "CLinux", path: "internal/system/CLinux"),
 
     // Under everything.
@@ -90,8 +91,10 @@ let package = Package(
     box("Protobuf", "rpc/protobuf"),
     box("Messages", "rpc/messages", ["Protobuf"]),
     box("HTTP2", "rpc/http2", ["CNghttp2", "Errs", "Logger", "Metrics", "Runtime"]),
+    box("Gzip", "rpc/gzip", ["CZlib", "Errs"]),
     box(
-      "GRPC", "rpc/grpc", ["Errs", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "Tracing"]),
+      "GRPC", "rpc/grpc",
+      ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "Tracing"]),
 
     // Composition roots and programs.
     box(
@@ -154,7 +157,8 @@ let package = Package(
     unit("Redis", ["Errs", "Logger", "Runtime"]),
     unit("Protobuf"),
     unit("Messages", ["Protobuf"], exclude: ["golden"]),
-    unit("GRPC", ["Errs", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
+    unit("Gzip", ["Errs"]),
+    unit("GRPC", ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
     unit("Audit", ["Runtime"]),
     unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
     .testTarget(

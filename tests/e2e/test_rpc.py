@@ -334,6 +334,17 @@ def small_empty():
 # What every gRPC server owes its callers
 
 
+def test_requests_may_come_compressed(client: Client, order: int):
+    """Whatever the codec, and each call alone: a message that is not worth it goes out as it is."""
+    client.create(order)
+    reason = "declined " * 50
+    settled = client.settle(order, FAILED, reason, compression=grpc.Compression.Gzip)
+    assert (settled.status, settled.reason) == (FAILED, reason)
+    assert list(client.watch(order, compression=grpc.Compression.Gzip)) == [settled]
+    refusal = refused(client.get, order, compression=grpc.Compression.Deflate)
+    assert refusal.code == Code.UNIMPLEMENTED and "deflate" in refusal.message
+
+
 def test_an_unknown_method_or_service_is_unimplemented(client: Client):
     for path in ("/payments.v1.PaymentService/Nothing", "/nobody.Service/GetPing"):
         method = client.channel.unary_unary(path, lambda value: value, lambda value: value)

@@ -40,7 +40,7 @@ final class ClientCall: @unchecked Sendable {
   func next() throws(GRPCStatus) -> [UInt8]? {
     var mustResume = false
     let outcome = state.wait(until: deadline) { state -> Result<[UInt8]?, GRPCStatus>? in
-      if let message = state.messages.popFirst() {
+      if let message = state.messages.popFirst()?.bytes {
         mustResume = state.waitingBytes > Self.highWater
         state.waitingBytes -= message.count
         mustResume = mustResume && state.waitingBytes <= Self.highWater
@@ -89,7 +89,7 @@ final class ClientCall: @unchecked Sendable {
       while let message = try deframer.next(&rest) {
         if message.isCompressed { return GRPCStatus(.internal, "a compressed message that was not asked for") }
         state.update { state in
-          state.messages.append(message.bytes)
+          state.messages.append(message)
           state.waitingBytes += message.bytes.count
         }
       }

@@ -4,6 +4,9 @@ struct MessageDeframer {
     /// Whether flag 1, "compressed", was set.
     var isCompressed: Bool
     var bytes: [UInt8]
+
+    /// No message; also the empty one, not compressed.
+    static let none = Message(isCompressed: false, bytes: [])
   }
   enum Failure: Error, Equatable {
     /// The prefix announces more than the limit; nothing of the message was kept.

@@ -1,16 +1,16 @@
 /// Messages that wait for their reader, first in, first out; taking one is O(1), amortised.
 struct MessageQueue {
-  private var messages: [[UInt8]] = []
+  private var messages: [MessageDeframer.Message] = []
   private var start = 0
 
   var isEmpty: Bool { start == messages.count }
 
-  mutating func append(_ message: [UInt8]) { messages.append(message) }
+  mutating func append(_ message: MessageDeframer.Message) { messages.append(message) }
 
-  mutating func popFirst() -> [UInt8]? {
+  mutating func popFirst() -> MessageDeframer.Message? {
     guard start < messages.count else { return nil }
     let message = messages[start]
-    messages[start] = []
+    messages[start].bytes = []
     start += 1
     if start == messages.count {
       messages.removeAll(keepingCapacity: start <= 64)

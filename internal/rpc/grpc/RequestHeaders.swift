@@ -21,8 +21,11 @@ struct RequestHeaders {
   private(set) var path: ArraySlice<UInt8> = []
   /// Nil: endless.
   private(set) var timeout: Duration?
-  private(set) var encoding: ArraySlice<UInt8>?
-  private(set) var acceptEncoding: ArraySlice<UInt8>?
+  /// How compressed messages of the request are compressed; nil when the name in `encodingName` is not known.
+  private(set) var encoding: MessageEncoding? = .identity
+  private(set) var encodingName: ArraySlice<UInt8> = []
+  /// Whether the client takes gzip.
+  private(set) var acceptsGzip = false
   private(set) var metadata = Metadata()
   private(set) var refusal: Refusal?
   private var contentType = ContentType.missing
@@ -44,8 +47,9 @@ struct RequestHeaders {
     case 12 where headers.nameEquals(index, "content-type"):
       contentType = headers.valueEquals(index, "application/grpc") ? .grpc : Self.classify(headers.value(index))
     case 12 where headers.nameEquals(index, "grpc-timeout"): readTimeout(headers.value(index))
-    case 13 where headers.nameEquals(index, "grpc-encoding"): encoding = headers.value(index)
-    case 20 where headers.nameEquals(index, "grpc-accept-encoding"): acceptEncoding = headers.value(index)
+    case 13 where headers.nameEquals(index, "grpc-encoding"): readEncoding(headers.value(index))
+    case 20 where headers.nameEquals(index, "grpc-accept-encoding"):
+      acceptsGzip = Self.listsGzip(headers.value(index))
     default: readMetadata(headers.name(index), headers.value(index))
     }
   }
@@ -66,6 +70,18 @@ struct RequestHeaders {
       timeout = duration
     } else {
       refusal = .both(400, GRPCStatus(.internal, "malformed grpc-timeout"))
+    }
+  }
+
+  private mutating func readEncoding(_ value: ArraySlice<UInt8>) {
+    encoding = MessageEncoding(value)
+    encodingName = value
+  }
+
+  /// Whether a list such as `identity, deflate, gzip` has gzip in it.
+  private static func listsGzip(_ value: ArraySlice<UInt8>) -> Bool {
+    value.split(separator: UInt8(ascii: ",")).contains { name in
+      MessageEncoding(name.drop { $0 == 0x20 }.prefix { $0 != 0x20 }) == .gzip
     }
   }
 

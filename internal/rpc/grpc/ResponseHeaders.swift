@@ -3,11 +3,14 @@ internal import HTTP2
 /// The header blocks a server sends.
 enum ResponseHeaders {
   static let ok = HTTP2FixedHeaders(HTTP2Headers([":status": "200", "content-type": "application/grpc"]))
+  static let okGzip = HTTP2FixedHeaders(
+    HTTP2Headers([":status": "200", "content-type": "application/grpc", "grpc-encoding": "gzip"]))
   static let okTrailers = HTTP2FixedHeaders(HTTP2Headers(["grpc-status": "0"]))
 
-  static func initial(_ metadata: Metadata) -> HTTP2HeaderBlock {
-    if metadata.isEmpty { return .fixed(ok) }
+  static func initial(_ metadata: Metadata, _ encoding: MessageEncoding = .identity) -> HTTP2HeaderBlock {
+    if metadata.isEmpty { return .fixed(encoding == .gzip ? okGzip : ok) }
     var headers = base(200)
+    if encoding == .gzip { headers.append("grpc-encoding", "gzip") }
     append(metadata, to: &headers)
     return .list(headers)
   }

@@ -28,9 +28,9 @@ struct ServerCall: Sendable {
   }
 
   /// Queues a message and returns once there is room for another.
-  func write(_ message: [UInt8]) async throws {
+  func write(_ message: [UInt8], mayCompress: Bool) async throws {
     if connection.loop.isCurrent {
-      switch connection.write(stream, message) {
+      switch connection.write(stream, message, mayCompress: mayCompress) {
       case .done: return
       case .over: throw Self.over
       case .mustWait: try await withUnsafeThrowingContinuation { connection.waitToWrite(stream, $0) }
@@ -38,7 +38,7 @@ struct ServerCall: Sendable {
     } else {
       try await withUnsafeThrowingContinuation { (waiter: WriteWaiter) in
         onLoop { connection, stream in
-          switch connection.write(stream, message) {
+          switch connection.write(stream, message, mayCompress: mayCompress) {
           case .done: waiter.resume()
           case .over: waiter.resume(throwing: Self.over)
           case .mustWait: connection.waitToWrite(stream, waiter)
@@ -85,8 +85,11 @@ public struct ResponseWriter<Response>: Sendable {
   let encode: @Sendable (Response) -> [UInt8]
 
   /// Sends a response; waits while the caller does not read, so that at most 64 KiB and one message lie ready.
+  /// - Parameter mayCompress: false sends this response as it is, even where the call's are compressed.
   /// - Throws: `GRPCStatus` CANCELLED when the call is over.
-  public func write(_ response: Response) async throws { try await call.write(encode(response)) }
+  public func write(_ response: Response, mayCompress: Bool = true) async throws {
+    try await call.write(encode(response), mayCompress: mayCompress)
+  }
 
   /// Sends the response headers before the first response.
   public func sendHeaders() { call.sendHeaders() }

@@ -12,7 +12,12 @@ public struct GRPCServerConfiguration: Sendable {
   public var maxConcurrentCalls = 10_000
   /// The longest request message, bytes.
   public var maxRequestSize = 4 << 20
-  /// Bytes of requests that one connection has begun and not finished.
+  /// How responses are compressed where the caller accepts it and the handler does not choose for its call.
+  public var responseEncoding = MessageEncoding.identity
+  /// Responses shorter than this, bytes, are not compressed unless the handler chose so.
+  public var minCompressedResponse = 1 << 10
+  /// Bytes of requests that one connection has begun and not finished, and of those that came compressed what they
+  /// expanded to, while their handlers run.
   public var maxHeldRequestBytes = 16 << 20
   /// The limits of each connection.
   public var http2 = HTTP2Configuration()

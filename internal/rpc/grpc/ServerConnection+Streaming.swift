@@ -8,14 +8,18 @@ extension ServerConnection {
     respond(stream)
   }
 
-  func write(_ stream: HTTP2Stream, _ message: [UInt8]) -> ServerCall.WriteOutcome {
+  func write(_ stream: HTTP2Stream, _ message: [UInt8], mayCompress: Bool = true) -> ServerCall.WriteOutcome {
     guard isCurrent(stream) else { return .over }
     switch calls[stream.slot].state.send() {
     case .ignore: return .over
     case .headersThenMessage: respond(stream)
     case .message: break
     }
-    http2.writeMessage(stream, message)
+    if message.count >= calls[stream.slot].minCompressed, mayCompress, let shorter = compressed(message) {
+      http2.writeMessage(stream, flag: 1, shorter)
+    } else {
+      http2.writeMessage(stream, message)
+    }
     return http2.queued(stream) > HTTP2Connection.highWater ? .mustWait : .done
   }
 
@@ -33,8 +37,9 @@ extension ServerConnection {
       return calls[stream.slot].hasEnded ? .end : .mustWait
     }
     // The last waiting message opens the window for whatever has come after it, too.
-    http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.count + 5)
-    return .message(message)
+    http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.bytes.count + 5)
+    guard let bytes = plain(stream, message) else { return .over }
+    return .message(bytes)
   }
 
   func waitToRead(_ stream: HTTP2Stream, _ waiter: ServerCall.ReadWaiter) {
@@ -53,7 +58,12 @@ extension ServerConnection {
   }
 
   private func respond(_ stream: HTTP2Stream) {
-    let initial = calls[stream.slot].record?.extras.withLock { $0.initial } ?? [:]
-    http2.respond(stream, ResponseHeaders.initial(initial))
+    let slot = stream.slot
+    guard let (initial, chosen) = calls[slot].record?.extras.withLock({ ($0.initial, $0.responseEncoding) }) else {
+      return
+    }
+    let encoding = calls[slot].acceptsGzip ? chosen ?? server.configuration.responseEncoding : .identity
+    if encoding == .gzip { calls[slot].minCompressed = chosen == nil ? server.configuration.minCompressedResponse : 0 }
+    http2.respond(stream, ResponseHeaders.initial(initial, encoding))
   }
 }

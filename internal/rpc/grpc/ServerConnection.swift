@@ -14,8 +14,15 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     var method: RegisteredMethod?
     var record: ServerCallRecord?
     var deframer = MessageDeframer(limit: 0)
+    /// How compressed messages of the request are compressed.
+    var encoding = MessageEncoding.identity
+    var acceptsGzip = false
+    /// Responses from this length on are compressed; set when the headers go out.
+    var minCompressed = Int.max
     /// The request of a call that takes one, until the client ends its side.
-    var kept: [UInt8] = []
+    var kept = MessageDeframer.Message.none
+    /// What the compressed message that its handler was given last has expanded to, bytes.
+    var expanded = 0
     /// Messages that wait for a streaming handler; flow control bounds them.
     var queue = MessageQueue()
     var hasEnded = false
@@ -67,6 +74,10 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     calls[stream.slot].state = ServerCallState(method.definition.kind)
     calls[stream.slot].method = method
     calls[stream.slot].deframer = MessageDeframer(limit: server.configuration.maxRequestSize)
+    calls[stream.slot].encoding = request.encoding ?? .identity
+    calls[stream.slot].acceptsGzip = request.acceptsGzip
+    calls[stream.slot].minCompressed = .max
+    calls[stream.slot].expanded = 0
     calls[stream.slot].hasEnded = false
     calls[stream.slot].started = Instant.now().nanoseconds
     calls[stream.slot].record = ServerCallRecord(
@@ -84,10 +95,9 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
       let path = String(decoding: request.path.prefix(200), as: UTF8.self)
       return .grpc(GRPCStatus(.unimplemented, "unknown method \(path)"))
     }
-    // Codecs are found here once there are any; today only the plain one is offered.
-    if let encoding = request.encoding, !encoding.elementsEqual("identity".utf8) {
-      let name = String(decoding: encoding.prefix(40), as: UTF8.self)
-      let offered: Metadata = ["grpc-accept-encoding": "identity"]
+    if request.encoding == nil {
+      let name = String(decoding: request.encodingName.prefix(40), as: UTF8.self)
+      let offered: Metadata = ["grpc-accept-encoding": "identity,gzip"]
       return .grpc(GRPCStatus(.unimplemented, "unknown grpc-encoding \(name)", trailers: offered))
     }
     return nil
@@ -125,20 +135,19 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   private func take(_ stream: HTTP2Stream, _ message: MessageDeframer.Message) {
     let slot = stream.slot
-    if message.isCompressed {
+    if message.isCompressed, calls[slot].encoding == .identity {
       return finish(stream, GRPCStatus(.internal, "a compressed message without a grpc-encoding"))
     }
     switch calls[slot].state.received() {
     case .ignore: break
-    case .keep: calls[slot].kept = message.bytes
+    case .keep: calls[slot].kept = message
     case .fail(let status): finish(stream, status)
     case .deliver:
-      if let reader = calls[slot].reader {
-        calls[slot].reader = nil
-        reader.resume(returning: message.bytes)
-      } else {
-        calls[slot].queue.append(message.bytes)
-      }
+      guard let reader = calls[slot].reader else { return calls[slot].queue.append(message) }
+      // A message that cannot be expanded has ended the call, and its reader with it.
+      guard let bytes = plain(stream, message) else { return }
+      calls[slot].reader = nil
+      reader.resume(returning: bytes)
     }
   }
 
@@ -153,10 +162,10 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   }
 
   /// Keeps the connection's unfinished requests within its budget, whatever flow control would allow.
-  private func account(_ stream: HTTP2Stream) {
+  func account(_ stream: HTTP2Stream) {
     let slot = stream.slot
     let isOver = calls[slot].state.isFinished
-    let now = isOver ? 0 : calls[slot].deframer.buffered + calls[slot].kept.count
+    let now = isOver ? 0 : calls[slot].deframer.buffered + calls[slot].kept.bytes.count + calls[slot].expanded
     held += now - calls[slot].held
     calls[slot].held = now
     if held > server.configuration.maxHeldRequestBytes, !isOver {
@@ -186,8 +195,8 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     let slot = stream.slot
     guard let method = calls[slot].method, let record = calls[slot].record else { return }
     let context = ServerContext(call: record)
-    let request = calls[slot].kept
-    calls[slot].kept = []
+    let kept = calls[slot].kept
+    calls[slot].kept = .none
     account(stream)
     do throws(GRPCStatus) {
       if server.isStopping { throw GRPCStatus(.unavailable, "the server is shutting down") }
@@ -195,6 +204,8 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     } catch {
       return finish(stream, error)
     }
+    // Only now: nobody unauthorised has anything expanded.
+    guard let request = plain(stream, kept) else { return }
     if case .inline(let handle) = method.definition.handler {
       do { reply(stream, try handle(request, context)) } catch { finish(stream, status(of: error, record)) }
     } else {
@@ -281,7 +292,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   /// Answers the call, whatever its handler still does. `isForced`: what the peer has not taken yet is dropped, so that
   /// the status does not wait behind it.
-  private func finish(_ stream: HTTP2Stream, _ status: GRPCStatus, httpStatus: Int = 200, isForced: Bool = false) {
+  func finish(_ stream: HTTP2Stream, _ status: GRPCStatus, httpStatus: Int = 200, isForced: Bool = false) {
     let slot = stream.slot
     guard isCurrent(stream), let record = calls[slot].record else { return }
     let action = calls[slot].state.finish()
@@ -305,7 +316,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     calls[slot].timer = nil
     held -= calls[slot].held
     calls[slot].held = 0
-    calls[slot].kept = []
+    calls[slot].kept = .none
     if !calls[slot].queue.isEmpty { calls[slot].queue = MessageQueue() }
     calls[slot].deframer = MessageDeframer(limit: 0)
     let task = calls[slot].task

@@ -16,6 +16,16 @@ public struct ServerContext: Sendable {
   /// Whether nobody waits for the answer any more: the caller went away or its deadline has passed.
   public var isCancelled: Bool { call.isCancelled }
 
+  /// How the request came that the handler was given last: `.gzip` when it was compressed.
+  public var requestEncoding: MessageEncoding { call.extras.withLock { $0.requestEncoding } }
+
+  /// Chooses how this call's responses are compressed, over the server's configuration; before the first response.
+  /// Responses that gzip does not shorten go out as they are, and all of them where the caller does not accept gzip.
+  /// Compression takes the loop's time: some milliseconds a megabyte.
+  public func setResponseEncoding(_ encoding: MessageEncoding) {
+    call.extras.withLock { $0.responseEncoding = encoding }
+  }
+
   /// Runs `body` once when the call is cancelled, at once if it is already; never when it ends by itself.
   /// `body` must be short: it runs on the connection's loop.
   public func onCancel(_ body: @escaping @Sendable () -> Void) { call.onCancel(body) }
@@ -36,6 +46,9 @@ final class ServerCallRecord: Sendable {
   struct Extras: Sendable {
     var initial = Metadata()
     var trailers = Metadata()
+    var requestEncoding = MessageEncoding.identity
+    /// Nil: as the server's configuration says.
+    var responseEncoding: MessageEncoding?
     var cancelHandlers: [@Sendable () -> Void] = []
     var isCancelled = false
     var drainHandlers: [@Sendable () -> Void] = []

@@ -1,3 +1,4 @@
+internal import Gzip
 internal import HTTP2
 internal import Logger
 internal import Runtime
@@ -11,6 +12,7 @@ final class ServerLoop: @unchecked Sendable {
   let methods: MethodTable
   let interceptors: [any ServerInterceptor]
   let logger: Logger
+  let gzip = GzipCodec()
   private let scratch = HTTP2Scratch()
   private let totals: ServerTotals
   private var listener: HTTP2Listener?
