@@ -56,14 +56,13 @@ heading "the protocol as it is: everything must hold"
 check clean safety holds -DFAULTS=2
 check long-pauses safety holds -DFAULTS=1 -DLONG_PAUSES
 check clean-live liveness holds -DFAULTS=1
-check early-release safety holds -DFAULTS=2 -DEARLY_RELEASE -DZOMBIES_ALLOWED
 check late safety holds -DFAULTS=1 -DLATE -DZOMBIES_ALLOWED
-heading "known limits: only the named property must break"
-check early-release-zombie safety published_by_no_zombie -DFAULTS=2 -DEARLY_RELEASE
+heading "a known limit: only the named property must break"
 check late-zombie safety published_by_no_zombie -DFAULTS=2 -DLATE
 heading "broken on purpose: the named property must break"
 check no-epoch-check safety done_only_by_the_owner -DFAULTS=2 -DNO_EPOCH_CHECK
 check outlast safety published_by_no_zombie -DFAULTS=2 -DOUTLAST
+check early-release safety published_by_no_zombie -DFAULTS=2 -DEARLY_RELEASE
 check count-from-answer safety published_by_no_zombie -DFAULTS=2 -DCOUNT_FROM_ANSWER
 check complete-early safety done_only_when_on_the_topic -DFAULTS=1 -DCOMPLETE_EARLY
 check two-in-flight safety first_appearances_in_order -DFAULTS=1 -DTWO_IN_FLIGHT

@@ -22,6 +22,8 @@ enum Sabotage: String, CaseIterable {
   case forgetDead = "forget-dead"
   /// The producer acknowledges what the broker never had.
   case blindAck = "blind-ack"
+  /// The producer says of all it gives up that it was never sent.
+  case falseCertainty = "false-certainty"
   /// Leases may be taken before they end.
   case earlyTakeover = "early-takeover"
 }

@@ -77,8 +77,6 @@ final class Message {
   let partition: Int
   /// When the producer gives it up, in database time.
   let deadline: Int64
-  /// When it has to give it up; earlier than it does only when sabotaged.
-  var promised: Int64 = 0
   var isSent = false
   var isAnswered = false
   var hasLanded = false
@@ -86,8 +84,6 @@ final class Message {
   var isForgotten = false
   /// Its process was paused while it was on its way to the broker: the limit that docs/guarantees.md names.
   var wasPaused = false
-  /// It was given up although the broker may still be about to take it.
-  var wasGivenUpEarly = false
 
   init(machine: Machine, token: UInt64, event: Int, epoch: Int64, partition: Int, deadline: Int64) {
     self.machine = machine

@@ -13,7 +13,7 @@ struct Oracle {
   var committed = 0
   private(set) var appends = 0
   private(set) var duplicates = 0
-  /// Copies that landed after their shard was another's, within the limits that are documented.
+  /// Copies that landed after their shard was another's, within the limit that is documented.
   private(set) var lateCopies = 0
   /// Of each key the number up to which everything has appeared.
   private var appeared: [Int64]
@@ -58,7 +58,7 @@ struct Oracle {
     let lease = world.database.leases[Int(event.shard)]
     appends += 1
     if lease.owner != nil, lease.owner != message.machine.number, lease.epoch > message.epoch {
-      if message.wasPaused || (message.wasGivenUpEarly && world.now <= message.promised) {
+      if message.wasPaused {
         lateCopies += 1
       } else {
         violate(

@@ -135,7 +135,7 @@ private struct Totals {
   func summary(runs: Int, seconds elapsed: Double) -> String {
     "\(runs) schedules in \(Int(elapsed)) s (\(Int(Double(runs) / max(elapsed, 0.001))) a second): \(steps) steps, "
       + "\(seconds) simulated seconds, \(faults) faults, \(events) events committed, \(appends) appended, "
-      + "\(duplicates) of them duplicates with a cause, \(lateCopies) late copies within the documented limits; "
+      + "\(duplicates) of them duplicates with a cause, \(lateCopies) late copies within the documented limit; "
       + "no guarantee violated"
   }
 }

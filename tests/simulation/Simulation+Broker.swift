@@ -29,14 +29,17 @@ extension Simulation {
         machine: machine, token: request.token, event: index,
         epoch: machine.core.shards[event.shard]?.epoch ?? 0, partition: broker.partition(of: event.key),
         deadline: machine.clock.global(local + delivery + longer))
-      message.promised = machine.clock.global(local + delivery)
       message.wasPaused = isLate
       machine.tokens[request.token] = (index, event.shard)
       oracle.handedOver(message, self)
       if machine.producerBackAt > now {
-        refused.append(PublishOutcome(token: request.token, result: .transient("the producer is closed")))
+        refused.append(
+          PublishOutcome(
+            token: request.token, result: .transient("the producer is closed"), mayBePersisted: false))
       } else if event.isTooLarge {
-        refused.append(PublishOutcome(token: request.token, result: .permanent("too large", isCertain: true)))
+        refused.append(
+          PublishOutcome(
+            token: request.token, result: .permanent("too large", isCertain: true), mayBePersisted: false))
       } else {
         machine.outstanding.append(message)
         partitions.insert(message.partition)
@@ -129,13 +132,14 @@ extension Simulation {
 
   private func tell(_ messages: [Message], _ result: PublishOutcome.Result) {
     guard let machine = messages.first?.machine, machine.isAlive else { return }
-    for message in messages {
-      message.isAnswered = true
-      message.wasGivenUpEarly = message.isSent && result != .acknowledged && now < message.deadline
-    }
+    for message in messages { message.isAnswered = true }
     machine.outstanding.removeAll { $0.isAnswered }
     if result != .acknowledged { say("the producer gives up \(messages.map { name($0.event) }): \(result)") }
-    send(.published(messages.map { PublishOutcome(token: $0.token, result: result) }), to: machine, after: 20_000)
+    let outcomes = messages.map { message in
+      PublishOutcome(
+        token: message.token, result: result, mayBePersisted: message.isSent && sabotage != .falseCertainty)
+    }
+    send(.published(outcomes), to: machine, after: 20_000)
   }
 
   /// What has no answer yet is given up; what was sent may still land.

@@ -46,7 +46,7 @@ public final class KafkaEventPublisher: EventPublisher {
     var refused: [PublishOutcome] = []
     while !rest.isEmpty {
       guard let producer = producer.withLock({ $0 }) else {
-        refused += rest.map { PublishOutcome(token: $0.token, result: .transient("the producer is closed")) }
+        refused += rest.map { Self.untaken($0, .transient("the producer is closed")) }
         break
       }
       let (accepted, failure) = producer.produce(rest)
@@ -54,16 +54,21 @@ public final class KafkaEventPublisher: EventPublisher {
       guard let failure, let first = rest.popFirst() else { continue }
       switch failure.code {
       case .queueFull, .fatal, .closed:
-        refused += ([first] + rest).map { PublishOutcome(token: $0.token, result: .transient("\(failure)")) }
+        refused += ([first] + rest).map { Self.untaken($0, .transient("\(failure)")) }
         rest = []
       case .messageTooLarge:
-        refused.append(PublishOutcome(token: first.token, result: .permanent("\(failure)", isCertain: true)))
+        refused.append(Self.untaken(first, .permanent("\(failure)", isCertain: true)))
       default:
         // Of this message alone, such as an absent topic; those behind it have other keys.
-        refused.append(PublishOutcome(token: first.token, result: .transient("\(failure)")))
+        refused.append(Self.untaken(first, .transient("\(failure)")))
       }
     }
     if !refused.isEmpty { sink.withLock { $0.report }(refused) }
+  }
+
+  /// The producer itself would not have it: no broker has seen it.
+  private static func untaken(_ record: ProducerRecord, _ result: PublishOutcome.Result) -> PublishOutcome {
+    PublishOutcome(token: record.token, result: result, mayBePersisted: false)
   }
 
   /// Learns where a topic's partitions are, so that the first event need not wait for it; blocks a second at most.
@@ -102,7 +107,8 @@ public final class KafkaEventPublisher: EventPublisher {
       let isPermanent = failure.kind == .permanent
       return PublishOutcome(
         token: report.token,
-        result: isPermanent ? .permanent("\(failure)", isCertain: false) : .transient("\(failure)"))
+        result: isPermanent ? .permanent("\(failure)", isCertain: false) : .transient("\(failure)"),
+        mayBePersisted: failure.mayBePersisted)
     }
     sink.withLock { $0.report }(outcomes)
   }

@@ -111,6 +111,37 @@ import Testing
     #expect(try cluster.readAll(100, partitions: 1).map(\.value) == (0..<100).map { [UInt8($0)] })
   }
 
+  /// Decision 26 in docs/decisions.md. When this fails because nothing is lost, the mock cluster has learnt to check
+  /// sequence numbers, and the tests that keep one request in flight for its sake need not any longer.
+  @Test(arguments: [5, 1]) func theMockClusterTakesABatchAfterOneThatItRefused(inFlight: Int) throws {
+    let cluster = try TestCluster(partitions: 1)
+    let reports = Reports()
+    let producer = try cluster.producer(
+      .init(linger: .zero), into: reports,
+      properties: ["max.in.flight.requests.per.connection": "\(inFlight)", "batch.num.messages": "1"])
+    defer { producer.close() }
+    let records = (0..<4).map {
+      ProducerRecord(topic: cluster.topic, key: nil, value: bytes("\($0)"), token: $0, partition: 0)
+    }
+    try producer.produce(records[0])
+    #expect(reports.wait(1).count == 1)
+    try cluster.mock.setRoundTrip(milliseconds: 200)
+    cluster.mock.pushErrors(request: .produce, [6])  // NOT_LEADER_FOR_PARTITION
+    #expect(producer.produce(records[1...2]).accepted == 2)
+    let all = reports.wait(3)
+    #expect(all.count == 3 && all.allSatisfy { $0.failure == nil })
+    try cluster.mock.setRoundTrip(milliseconds: 0)
+    try producer.produce(records[3])
+    #expect(reports.wait(4).count == 4)
+
+    let refused = try #require(all.first { $0.token == 1 })
+    let isLost = inFlight > 1
+    // Without an offset: it is inferred from the acknowledgement of the batch behind it.
+    #expect((refused.offset == nil) == isLost)
+    let expected = isLost ? ["0", "2", "3"] : ["0", "1", "2", "3"]
+    #expect(try cluster.readAll(expected.count, partitions: 1).compactMap(\.value) == expected.map { bytes($0) })
+  }
+
   @Test func aFatalErrorReachesTheOwner() throws {
     let cluster = try TestCluster(partitions: 1)
     let reports = Reports()

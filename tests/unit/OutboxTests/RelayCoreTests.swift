@@ -496,6 +496,75 @@ import Testing
     #expect(relay.isFinished)
   }
 
+  // MARK: - What was given up early and may still arrive
+
+  /// Answers lease requests as a database with a second relay would, a second at a time.
+  private func pass(_ seconds: Int, _ relay: inout RelayHarness) {
+    for _ in 0..<seconds {
+      relay.answerRead([])
+      var report = LeaseReport(shardCount: 2)
+      report.liveRelays = 2
+      report.renewed = relay.leaseRequests.last?.renew ?? []
+      relay.send(.leases(report, sentAt: relay.now))
+      relay.advance(.seconds(1))
+    }
+  }
+
+  private func released(_ relay: RelayHarness) -> [ShardEpoch] { relay.leaseRequests.flatMap(\.release) }
+
+  @Test func whatMayStillArriveKeepsItsShardHereAndIsPublishedAgain() {
+    var relay = RelayHarness()
+    relay.own([0, 1], of: 2)
+    relay.answerRead([RelayHarness.event(1, key: "a", shard: 1)])
+    relay.answer(relay.published[0], .transient("purged"), mayBePersisted: true)
+    pass(2, &relay)
+    #expect(relay.published.map(\.event.id) == [1, 1])
+    relay.answer(relay.published[1])
+    relay.finishCompletion()
+    // The delivery timeout and the margin after the first was handed over.
+    pass(10, &relay)
+    #expect(released(relay) == [])
+    pass(3, &relay)
+    #expect(released(relay) == [ShardEpoch(shard: 1, epoch: 1)])
+  }
+
+  @Test func whatWasCertainlyNotSentKeepsNothing() {
+    var relay = RelayHarness()
+    relay.own([0, 1], of: 2)
+    relay.answerRead([RelayHarness.event(1, key: "a", shard: 1)])
+    relay.answer(relay.published[0], .transient("purged"), mayBePersisted: false)
+    pass(2, &relay)
+    #expect(released(relay) == [ShardEpoch(shard: 1, epoch: 1)])
+  }
+
+  @Test func aShardThatWasLostAndTakenAnewIsKeptForWhatWasSentBefore() {
+    var relay = RelayHarness()
+    relay.own([0, 1], of: 2)
+    relay.answerRead([RelayHarness.event(1, key: "a", shard: 1)])
+    relay.send(.wake)
+    relay.answerRead([], held: [0])
+    #expect(relay.purges == 1)
+    relay.own([1], of: 2, relays: 2, epoch: 2)
+    relay.answer(relay.published[0], .transient("purged"), mayBePersisted: false)
+    pass(12, &relay)
+    #expect(released(relay) == [])
+    pass(3, &relay)
+    #expect(released(relay) == [ShardEpoch(shard: 1, epoch: 2)])
+  }
+
+  @Test func stoppingWaitsForWhatMayStillArrive() {
+    var relay = RelayHarness()
+    relay.own([0, 1], of: 2)
+    relay.answerRead([RelayHarness.event(1, key: "a", shard: 1)])
+    relay.answer(relay.published[0], .transient("purged"), mayBePersisted: true)
+    relay.send(.stop)
+    pass(12, &relay)
+    #expect(relay.releases.isEmpty)
+    #expect(relay.core.nextDeadline(now: relay.now) <= relay.now + .seconds(1))
+    pass(2, &relay)
+    #expect(relay.releases.count == 1)
+  }
+
   @Test func leasesAreRenewedAfterAThirdAndShownBefore() {
     var relay = RelayHarness()
     relay.own([0])

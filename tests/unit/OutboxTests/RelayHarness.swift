@@ -62,8 +62,10 @@ struct RelayHarness {
         ReadReport(events: events, held: held ?? Set(asked), lastID: lastID, snapshot: (xmin: xmin, xmax: xmax))))
   }
 
-  mutating func answer(_ request: PublishRequest, _ result: PublishOutcome.Result = .acknowledged) {
-    send(.published([PublishOutcome(token: request.token, result: result)]))
+  mutating func answer(
+    _ request: PublishRequest, _ result: PublishOutcome.Result = .acknowledged, mayBePersisted: Bool = false
+  ) {
+    send(.published([PublishOutcome(token: request.token, result: result, mayBePersisted: mayBePersisted)]))
   }
 
   /// Answers the last completion as wholly done.

@@ -8,7 +8,7 @@ public protocol EventPublisher: Sendable {
   /// Hands messages over, in order. Each is answered exactly once through the handler of `start`, unless the publisher
   /// is closed first.
   func publish(_ messages: [OutboundMessage])
-  /// Throws away what is queued and not yet sent; each such message is answered as `transient`.
+  /// Throws away what is queued or not yet answered; each such message is answered as `transient`.
   func purge()
   /// Sets the handler of outcomes, which is called from any thread; called once, before the first `publish`.
   func start(_ handler: @escaping @Sendable ([PublishOutcome]) -> Void)
@@ -48,7 +48,7 @@ extension OutboundMessage {
   }
 }
 
-/// What the broker said about one message.
+/// What became of one message.
 public struct PublishOutcome: Sendable {
   public enum Result: Sendable, Equatable {
     /// On the topic, acknowledged by all in-sync replicas.
@@ -60,9 +60,14 @@ public struct PublishOutcome: Sendable {
   }
   public let token: UInt64
   public let result: Result
+  /// Whether the message may be on the topic although it was not acknowledged, or may yet come there within its
+  /// delivery timeout. False only of what was certainly never taken by a broker: then its shard can be given to another
+  /// relay at once.
+  public let mayBePersisted: Bool
 
-  public init(token: UInt64, result: Result) {
+  public init(token: UInt64, result: Result, mayBePersisted: Bool = true) {
     self.token = token
     self.result = result
+    self.mayBePersisted = mayBePersisted
   }
 }

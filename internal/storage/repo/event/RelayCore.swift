@@ -39,6 +39,8 @@ package struct RelayCore {
   /// What is held in memory of the shards that are owned.
   package private(set) var window: RelayWindow
   package private(set) var shards: [Int16: Shard] = [:]
+  /// Until when something of a shard that was given up early may still arrive; kept through losing and taking it anew.
+  private var unquiet: [Int16: Instant] = [:]
   private var note: Note?
   private var shardCount = 0
   private var liveRelays = 1
@@ -176,6 +178,7 @@ package struct RelayCore {
     if let retry = window.nextRetry { next = min(next, retry) }
     if !isCompletionOpen, nextCompletion > now { next = min(next, nextCompletion) }
     for shard in shards.values { next = min(next, shard.deadline) }
+    for end in unquiet.values { next = min(next, end) }
     return next
   }
 
@@ -198,7 +201,7 @@ package struct RelayCore {
     }
     for lease in report.claimed {
       precondition(lease.epoch > (shards[lease.shard]?.epoch ?? -1), "a claim must raise the epoch")
-      window.drop(shard: lease.shard)
+      forget(lease.shard)
       shards[lease.shard] = Shard(epoch: lease.epoch, deadline: deadline, obtained: sentAt)
       isReadWanted = true
     }
@@ -206,12 +209,14 @@ package struct RelayCore {
     chooseLeaving()
   }
 
-  /// Marks what is above the fair share to leave, highest shards first.
+  /// Marks what is above the fair share to leave, highest shards first. What may not be given away yet is published
+  /// here until then.
   private mutating func chooseLeaving() {
     let share = (shardCount + liveRelays - 1) / liveRelays
     for (rank, shard) in shards.keys.sorted().enumerated() {
-      let isLeaving = rank >= share
-      guard shards[shard]?.isLeaving != isLeaving else { continue }
+      guard let state = shards[shard] else { continue }
+      let isLeaving = rank >= share && (state.isLeaving || isQuiet(shard))
+      guard state.isLeaving != isLeaving else { continue }
       shards[shard]?.isLeaving = isLeaving
       // What is not with the producer is the next owner's, or is read anew if the shard stays after all.
       if isLeaving { window.dropUnpublished(shard: shard) }
@@ -264,6 +269,9 @@ package struct RelayCore {
   }
 
   private mutating func take(_ outcome: PublishOutcome, now: Instant) {
+    if outcome.result != .acknowledged, outcome.mayBePersisted, let (shard, at) = window.handover(of: outcome.token) {
+      keepUntilQuiet(shard, since: at)
+    }
     switch outcome.result {
     case .acknowledged: window.acknowledge(outcome.token)
     case .transient: window.retry(outcome.token, at: now + rules.retryDelay)
@@ -287,13 +295,28 @@ package struct RelayCore {
   /// A shard that is no longer ours: forgotten here, and whatever the producer has queued is thrown away.
   private mutating func lose(_ shard: Int16) {
     shards[shard] = nil
-    window.drop(shard: shard)
+    forget(shard)
     isPurgeDue = true
   }
+
+  private mutating func forget(_ shard: Int16) {
+    if let at = window.drop(shard: shard) { keepUntilQuiet(shard, since: at) }
+  }
+
+  /// A message that was handed over then is no longer waited for and may still arrive: until that is over, nobody else
+  /// may get the shard from us. The margin is for the time between deciding and handing over, and for a producer that
+  /// is late to give up.
+  private mutating func keepUntilQuiet(_ shard: Int16, since handover: Instant) {
+    let end = handover + rules.deliveryTimeout + rules.leaseMargin
+    unquiet[shard] = max(unquiet[shard] ?? end, end)
+  }
+
+  private func isQuiet(_ shard: Int16) -> Bool { unquiet[shard] == nil }
 
   // MARK: - Deciding what to do next
 
   private mutating func pump(_ now: Instant, _ actions: inout [Action]) {
+    unquiet = unquiet.filter { now < $0.value }
     for (shard, state) in shards where now >= state.deadline { lose(shard) }
     for shard in window.shardsUnanswered(since: now - rules.deliveryTimeout - rules.answerGrace) { lose(shard) }
     park(now)
@@ -311,7 +334,9 @@ package struct RelayCore {
     complete(now, &actions)
     read(now, &actions)
     maintainLeases(now, &actions)
-    if isStopping, !isReleasing, !isReadOpen, !isLeaseRequestOpen, !isCompletionOpen, window.isEmpty {
+    if isStopping, !isReleasing, !isReadOpen, !isLeaseRequestOpen, !isCompletionOpen, window.isEmpty,
+      shards.keys.allSatisfy(isQuiet)
+    {
       isReleasing = true
       actions.append(.releaseAll(heldLeases))
     }
@@ -401,7 +426,7 @@ package struct RelayCore {
     var request = LeaseRequest(renew: [], release: [], keeping: [], mayClaim: !isStopping)
     for (shard, state) in shards.sorted(by: { $0.key < $1.key }) {
       let lease = ShardEpoch(shard: shard, epoch: state.epoch)
-      if state.isLeaving, window.count(of: shard) == 0, !isStopping, !isRead(shard) {
+      if state.isLeaving, window.count(of: shard) == 0, !isStopping, !isRead(shard), isQuiet(shard) {
         request.release.append(lease)
         shards[shard] = nil
         continue

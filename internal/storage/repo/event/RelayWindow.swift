@@ -24,6 +24,8 @@ package struct RelayWindow {
     var generation: UInt32 = 0
     var event: WaitingEvent?
     var stage = Stage.waiting
+    /// When it was last given to the producer.
+    var handedOver: Instant?
   }
 
   /// A key's events in memory that are not yet acknowledged, in id order; the first is the head.
@@ -131,17 +133,23 @@ package struct RelayWindow {
   }
 
   /// Forgets a shard that is owned no more. What the producer still says about it finds no slot.
-  mutating func drop(shard: Int16) {
+  /// - Returns: when the last of its events was handed over that the producer has not answered for; nil without one.
+  mutating func drop(shard: Int16) -> Instant? {
     unpark { $0 == shard }
-    guard ids.removeValue(forKey: shard) != nil else { return }
+    guard ids.removeValue(forKey: shard) != nil else { return nil }
     leftDuringRead.ids.removeAll { $0.shard == shard }
+    var lastHandover: Instant?
     for index in slots.indices {
       guard let event = slots[index].event, event.shard == shard else { continue }
+      if case .publishing = slots[index].stage, let at = slots[index].handedOver {
+        lastHandover = max(lastHandover ?? at, at)
+      }
       keys[event.key] = nil
       buriedKeys.remove(event.key)
       release(index)
     }
     forgetStaleTokens()
+    return lastHandover
   }
 
   /// Forgets what has not been handed to the producer.
@@ -217,6 +225,7 @@ package struct RelayWindow {
     _ token: UInt64, _ index: Int, _ event: WaitingEvent, _ now: Instant
   ) -> PublishRequest {
     slots[index].stage = .publishing
+    slots[index].handedOver = now
     publishingCount += 1
     handedOver.append((now, token))
     return PublishRequest(token: token, event: event)
@@ -235,6 +244,14 @@ package struct RelayWindow {
     }
     handedOver.removeFirst(checked)
     return shards
+  }
+
+  /// The shard of an event that is with the producer, and when it was handed over; nil when it is not there any more.
+  func handover(of token: UInt64) -> (shard: Int16, at: Instant)? {
+    guard let index = index(of: token), case .publishing = slots[index].stage, let event = slots[index].event,
+      let at = slots[index].handedOver
+    else { return nil }
+    return (event.shard, at)
   }
 
   /// The broker has it: it can be completed, and the next of its key can go.
