@@ -60,6 +60,21 @@ public struct Settings: Sendable {
     public var threads = 0
     /// `SERVER_REFLECTION`: whether callers may ask what is served.
     public var hasReflection = true
+    /// `SERVER_MAX_CONNECTIONS`: on all loops together.
+    public var maxConnections = 0
+    /// `SERVER_MAX_CALLS`: asynchronous handlers at work, on all loops together.
+    public var maxCalls = 0
+    /// `SERVER_MAX_AGE`: after which a connection is drained; nil for never.
+    public var maxAge: Duration?
+    /// `SERVER_MAX_IDLE`: without a call, after which a connection is drained; nil for never.
+    public var maxIdle: Duration?
+    /// `SERVER_KEEPALIVE_INTERVAL` and `SERVER_KEEPALIVE_TIMEOUT`: the PINGs of ours.
+    public var keepaliveInterval = Duration.zero
+    public var keepaliveTimeout = Duration.zero
+    /// `SERVER_HANDSHAKE_TIMEOUT`: for a new connection to say what HTTP/2 begins with.
+    public var handshakeTimeout = Duration.zero
+    /// `SERVER_STALL_TIMEOUT`: for a request to come, and for a peer to take its answers.
+    public var stallTimeout = Duration.zero
   }
 
   /// The reader of the inventory topic.

@@ -40,6 +40,30 @@ public enum SettingsTable {
     .boolean(
       "SERVER_REFLECTION", \.server.hasReflection, .value("true"), [.server],
       "tell callers what is served and how its messages look (gRPC server reflection)"),
+    .integer(
+      "SERVER_MAX_CONNECTIONS", \.server.maxConnections, 1...1_000_000, .value("10000"), [.server],
+      "most connections of callers; further ones get GOAWAY. Never more than the limit on open files less 256"),
+    .integer(
+      "SERVER_MAX_CALLS", \.server.maxCalls, 1...1_000_000, .value("20000"), [.server],
+      "most calls at work, streams included; further ones get RESOURCE_EXHAUSTED"),
+    .durationOrNever(
+      "SERVER_MAX_AGE", \.server.maxAge, .milliseconds(100)...(.seconds(365 * 86_400)), .value("0"), [.server],
+      "after how long, give or take a tenth, a connection is asked to go once its calls have ended"),
+    .durationOrNever(
+      "SERVER_MAX_IDLE", \.server.maxIdle, .milliseconds(100)...(.seconds(365 * 86_400)), .value("30m"), [.server],
+      "after how long without a call a connection is closed; callers open a new one when they need it"),
+    .duration(
+      "SERVER_KEEPALIVE_INTERVAL", \.server.keepaliveInterval, .milliseconds(100)...(.seconds(86_400)), .value("2h"),
+      [.server], "after how long without a sign of the caller it is sent a PING"),
+    .duration(
+      "SERVER_KEEPALIVE_TIMEOUT", \.server.keepaliveTimeout, .milliseconds(100)...(.seconds(3_600)), .value("20s"),
+      [.server], "how long that PING may stay without an answer before the connection is closed"),
+    .duration(
+      "SERVER_HANDSHAKE_TIMEOUT", \.server.handshakeTimeout, .milliseconds(100)...(.seconds(600)), .value("10s"),
+      [.server], "how long a new connection may take for the beginning of HTTP/2"),
+    .duration(
+      "SERVER_STALL_TIMEOUT", \.server.stallTimeout, .milliseconds(100)...(.seconds(3_600)), .value("60s"), [.server],
+      "how long a request may take to come whole, and a caller to take what waits for it"),
     tls("SERVER_TLS_CERT", "certificate chain of the gRPC API"),
     tls("SERVER_TLS_KEY", "private key of the gRPC API"),
     tls("SERVER_TLS_CLIENT_CA", "authorities whose clients are let in"),

@@ -117,6 +117,20 @@ def shared_world(
     made.close()
 
 
+@pytest.fixture(scope="session")
+def grpc_world(directory: Path, databases: Databases, redis_dsn: str, broker: Broker) -> Iterator[World]:
+    """One world for all tests of what goes over the wire rather than into tables."""
+    made = World(directory, databases, redis_dsn, broker).make_topics()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def grpc_port(grpc_world: World) -> int:
+    """A server that any number of strange callers may call; none may take it down."""
+    return grpc_world.server(CRON_ENABLED="false").grpc_port
+
+
 WORLDS = pytest.StashKey[list[World]]()
 
 

@@ -106,8 +106,7 @@ public final class ServerBody: ProgramBody {
     let reflection =
       settings.hasReflection ? try ReflectionService(describing: services, with: [descriptors]).definitions : []
     return try GRPCServer(
-      configuration: GRPCServerConfiguration(
-        address: HTTP2Address(host: settings.address.host, port: Int(settings.address.port)), loops: settings.threads),
+      configuration: GRPCServerConfiguration(settings, logger: context.logger),
       services: services + reflection, logger: context.logger, metrics: context.metrics)
   }
 

@@ -3,13 +3,22 @@ struct MessageQueue {
   private var messages: [MessageDeframer.Message] = []
   private var start = 0
 
+  /// What an array costs beside its bytes, about: many small messages are more than they seem.
+  private static let overhead = 64
+  /// Memory that the waiting messages take, about.
+  private(set) var byteCount = 0
+
   var isEmpty: Bool { start == messages.count }
 
-  mutating func append(_ message: MessageDeframer.Message) { messages.append(message) }
+  mutating func append(_ message: MessageDeframer.Message) {
+    byteCount += message.bytes.count + Self.overhead
+    messages.append(message)
+  }
 
   mutating func popFirst() -> MessageDeframer.Message? {
     guard start < messages.count else { return nil }
     let message = messages[start]
+    byteCount -= message.bytes.count + Self.overhead
     messages[start].bytes = []
     start += 1
     if start == messages.count {

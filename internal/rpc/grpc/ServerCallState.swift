@@ -60,6 +60,8 @@ struct ServerCallState {
 
   var isFinished: Bool { response == .finished }
   var hasSentHeaders: Bool { response != .idle }
+  /// Whether the handler cannot start before the client has sent its request whole.
+  var awaitsRequest: Bool { kind.hasOneRequest && request != .ended && response != .finished }
 
   /// Can transition to: complete (one-request kinds). Stays open otherwise.
   mutating func received() -> MessageAction {

@@ -6,7 +6,7 @@ public struct GRPCServerConfiguration: Sendable {
   public var address: HTTP2Address
   /// Threads, each with a listener and connections of its own.
   public var loops: Int
-  /// Connections on all loops together; further ones are closed at once.
+  /// Connections on all loops together; further ones are told GOAWAY and closed.
   public var maxConnections = 10_000
   /// Asynchronous handlers that run at once, on each loop; further calls get RESOURCE_EXHAUSTED.
   public var maxConcurrentCalls = 10_000
@@ -16,9 +16,16 @@ public struct GRPCServerConfiguration: Sendable {
   public var responseEncoding = MessageEncoding.identity
   /// Responses shorter than this, bytes, are not compressed unless the handler chose so.
   public var minCompressedResponse = 1 << 10
-  /// Bytes of requests that one connection has begun and not finished, and of those that came compressed what they
-  /// expanded to, while their handlers run.
+  /// Bytes of requests that one connection has begun and not finished or that wait for its handlers, and of those that
+  /// came compressed what they expanded to, while their handlers run.
   public var maxHeldRequestBytes = 16 << 20
+  /// Bytes of answers that one connection's peer has not taken: beyond them its further calls get RESOURCE_EXHAUSTED.
+  public var maxUnreadBytes = 16 << 20
+  /// Both together on all connections of a loop: beyond it each connection is held to a 64th of its own limits, so that
+  /// those who hold much make room, not everybody.
+  public var maxHeldBytesPerLoop = 256 << 20
+  /// A call that takes one request gets UNAVAILABLE when that has not come whole in this time, give or take a quarter.
+  public var requestTimeout = Duration.seconds(60)
   /// The limits of each connection.
   public var http2 = HTTP2Configuration()
 

@@ -36,6 +36,7 @@ extension ServerConnection {
     guard let message = calls[stream.slot].queue.popFirst() else {
       return calls[stream.slot].hasEnded ? .end : .mustWait
     }
+    updateHeld(stream.slot)
     // The last waiting message opens the window for whatever has come after it, too.
     http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.bytes.count + 5)
     guard let bytes = plain(stream, message) else { return .over }

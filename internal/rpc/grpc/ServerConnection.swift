@@ -31,7 +31,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     var task: Task<Void, Never>?
     var timer: EventLoopTimer?
     var started: Int64 = 0
-    /// Bytes of unfinished requests counted against the connection's budget.
+    /// Bytes of its requests counted against the connection's budget.
     var held = 0
   }
 
@@ -100,6 +100,9 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
       let offered: Metadata = ["grpc-accept-encoding": "identity,gzip"]
       return .grpc(GRPCStatus(.unimplemented, "unknown grpc-encoding \(name)", trailers: offered))
     }
+    if http2.queuedBytes > server.share(of: server.configuration.maxUnreadBytes) {
+      return .grpc(GRPCStatus(.resourceExhausted, "the answers to earlier calls have not been read"))
+    }
     return nil
   }
 
@@ -163,14 +166,21 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   /// Keeps the connection's unfinished requests within its budget, whatever flow control would allow.
   func account(_ stream: HTTP2Stream) {
-    let slot = stream.slot
-    let isOver = calls[slot].state.isFinished
-    let now = isOver ? 0 : calls[slot].deframer.buffered + calls[slot].kept.bytes.count + calls[slot].expanded
-    held += now - calls[slot].held
-    calls[slot].held = now
-    if held > server.configuration.maxHeldRequestBytes, !isOver {
+    let before = held
+    updateHeld(stream.slot)
+    if held > before, held > server.share(of: server.configuration.maxHeldRequestBytes) {
       finish(stream, GRPCStatus(.resourceExhausted, "too many unfinished requests on this connection"))
     }
+  }
+
+  /// Notes how many bytes of its requests a call makes us hold.
+  func updateHeld(_ slot: Int) {
+    let isOver = calls[slot].state.isFinished
+    let waiting = calls[slot].deframer.buffered + calls[slot].kept.bytes.count + calls[slot].queue.byteCount
+    let now = isOver ? 0 : waiting + calls[slot].expanded
+    held += now - calls[slot].held
+    server.held += now - calls[slot].held
+    calls[slot].held = now
   }
 
   func endReceived(_ stream: HTTP2Stream) {
@@ -283,6 +293,15 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     for record in calls.compactMap(\.record) { record.drain() }
   }
 
+  /// Ends the calls whose request began before `limit` and has not come whole.
+  func endUnfinishedRequests(begunBefore limit: Instant) {
+    for slot in calls.indices
+    where calls[slot].id != 0 && calls[slot].state.awaitsRequest && calls[slot].started < limit.nanoseconds {
+      let status = GRPCStatus(.unavailable, "the request did not arrive in time")
+      finish(HTTP2Stream(slot: slot, id: calls[slot].id), status)
+    }
+  }
+
   /// Ends every call that still runs; for the end of a shutdown's grace.
   func cancelCalls(_ status: GRPCStatus) {
     for slot in calls.indices where calls[slot].id != 0 {
@@ -314,11 +333,10 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     let slot = stream.slot
     if let timer = calls[slot].timer { loop.cancel(timer) }
     calls[slot].timer = nil
-    held -= calls[slot].held
-    calls[slot].held = 0
     calls[slot].kept = .none
     if !calls[slot].queue.isEmpty { calls[slot].queue = MessageQueue() }
     calls[slot].deframer = MessageDeframer(limit: 0)
+    updateHeld(slot)
     let task = calls[slot].task
     let reader = calls[slot].reader
     let writers = calls[slot].writers

@@ -5,7 +5,7 @@ internal import Runtime
 internal import Synchronization
 
 /// One of a server's loops: a listener and its connections. Nothing is shared with the other loops but counts.
-final class ServerLoop: @unchecked Sendable {
+final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   // @unchecked: what is not constant is touched on the loop's thread only.
   let loop: EventLoop
   let configuration: GRPCServerConfiguration
@@ -14,6 +14,9 @@ final class ServerLoop: @unchecked Sendable {
   let logger: Logger
   let gzip = GzipCodec()
   private let scratch = HTTP2Scratch()
+  /// Connections beyond the cap that are being told so, and the most of them at a time.
+  private var refused: [ObjectIdentifier: ServerConnection] = [:]
+  private static let maxRefused = 64
   private let totals: ServerTotals
   private var listener: HTTP2Listener?
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
@@ -23,7 +26,14 @@ final class ServerLoop: @unchecked Sendable {
   @exclusivity(unchecked) private(set) var isDraining = false
   /// The grace is over: nothing new is begun.
   @exclusivity(unchecked) private(set) var isStopping = false
-  private var lastRefusal = Instant(nanoseconds: 0)
+  /// Bytes of requests that calls make this loop hold.
+  @exclusivity(unchecked) var held = 0
+  private var lastComplaint = Instant(nanoseconds: 0)
+
+  /// What a connection may have of `limit` bytes: little, while peers that neither finish nor read hold too much.
+  func share(of limit: Int) -> Int {
+    held + scratch.queuedBytes > configuration.maxHeldBytesPerLoop ? limit / 64 : limit
+  }
 
   init(
     name: String, configuration: GRPCServerConfiguration, methods: MethodTable,
@@ -42,35 +52,62 @@ final class ServerLoop: @unchecked Sendable {
     loop.execute { [self] in
       listener = HTTP2Listener(descriptor: descriptor, loop: loop) { [unowned self] descriptor, peer in
         accept(descriptor, peer)
-      } failed: { [logger] reason in
-        logger.error("cannot accept connections, pausing", ["reason": .string(reason)])
+      } failed: { [unowned self] reason in
+        complain { $0.error("cannot accept connections, pausing", ["reason": .string(reason)]) }
       }
+      _ = loop.schedule(at: loop.now + sweepInterval, self)
     }
   }
 
   private func accept(_ descriptor: Int32, _ peer: String) {
-    guard totals.connectionOpened(limit: configuration.maxConnections) else {
-      closeDescriptor(descriptor)
-      // One line a second is enough to see it by.
-      if loop.now > lastRefusal + .seconds(1) {
-        lastRefusal = loop.now
-        logger.warning("too many connections, refusing", ["limit": .number(configuration.maxConnections)])
-      }
-      return
+    guard totals.connectionOpened(limit: configuration.maxConnections) else { return refuse(descriptor, peer) }
+    if let connection = connection(descriptor, peer) {
+      connections[ObjectIdentifier(connection)] = connection
+    } else {
+      totals.connectionClosed()
     }
+  }
+
+  private func connection(_ descriptor: Int32, _ peer: String) -> ServerConnection? {
     let connection = ServerConnection(self, peer: peer)
     do throws(HTTP2Error) {
       connection.http2 = try HTTP2Connection(
         descriptor: descriptor, role: .server, loop: loop, configuration: configuration.http2, scratch: scratch,
         delegate: connection)
-      connections[ObjectIdentifier(connection)] = connection
+      return connection
     } catch {
-      totals.connectionClosed()
       logger.error("cannot serve a connection", ["error": .error(error)])
+      return nil
     }
   }
 
+  /// Says why before it closes; when too many have to be told already, it only closes.
+  private func refuse(_ descriptor: Int32, _ peer: String) {
+    complain { $0.warning("too many connections, refusing", ["limit": .number(configuration.maxConnections)]) }
+    guard refused.count < Self.maxRefused else { return closeDescriptor(descriptor) }
+    guard let connection = connection(descriptor, peer) else { return }
+    refused[ObjectIdentifier(connection)] = connection
+    connection.http2.terminate(.enhanceYourCalm, "too many connections")
+  }
+
+  /// One line a second is enough to see it by.
+  private func complain(_ log: (Logger) -> Void) {
+    guard loop.now > lastComplaint + .seconds(1) else { return }
+    lastComplaint = loop.now
+    log(logger)
+  }
+
+  private var sweepInterval: Duration { configuration.requestTimeout / 4 }
+
+  /// Looks for requests that do not arrive: once in a while, so that a call in time pays nothing for it.
+  func timerFired(_ token: UInt64) {
+    let limit = loop.now - configuration.requestTimeout
+    for connection in connections.values { connection.endUnfinishedRequests(begunBefore: limit) }
+    _ = loop.schedule(at: loop.now + sweepInterval, self)
+  }
+
   func closed(_ connection: ServerConnection, _ reason: String) {
+    if refused.removeValue(forKey: ObjectIdentifier(connection)) != nil { return }
     connections[ObjectIdentifier(connection)] = nil
     totals.connectionClosed()
     logger.debug("connection closed", ["peer": .string(connection.peer), "reason": .string(reason)])
@@ -79,7 +116,7 @@ final class ServerLoop: @unchecked Sendable {
   /// Closes what nothing else has ended, whether or not its peer has read the last frames.
   func closeAll() {
     loop.execute { [self] in
-      for connection in connections.values { connection.http2?.closeNow("shut down") }
+      for connection in Array(connections.values) + Array(refused.values) { connection.http2?.closeNow("shut down") }
     }
   }
 

@@ -73,7 +73,7 @@ struct ConnectionClock {
   mutating func expire(_ now: Instant) -> Action? {
     if handshakeDeadline <= now { return .close("no HTTP/2 preface in time") }
     if pingDeadline <= now { return .close("keepalive ping not answered") }
-    if stallDeadline <= now { return .close("the peer took nothing of what waits for it") }
+    if stallDeadline <= now { return .close("the peer does not take what waits for it") }
     if drainDeadline <= now {
       drainDeadline = .distantFuture
       return .finishDrain

@@ -8,12 +8,17 @@ public struct HTTP2Configuration: Sendable {
   public var connectionWindow = 1 << 20
   /// Bytes of one header block, each field counted as name + value + 32 (RFC 9113 section 6.5.2).
   public var maxHeaderListSize = 8 << 10
-  /// RST_STREAM frames taken at once, and a second in the long run; beyond them the connection is ended.
+  /// RST_STREAM frames taken at once, and a second in the long run; beyond them the connection is ended. As many may be
+  /// provoked by what the peer does wrong.
   public var resetBurst = 2_000
   public var resetsPerSecond = 200
+  /// Frames that ask for nothing (SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA), likewise. Each HEADERS or DATA
+  /// frame of ours allows four more.
+  public var idleFrameBurst = 10_000
+  public var idleFramesPerSecond = 1_000
   /// Within this time of the connection's start the preface and SETTINGS have come, or it is closed.
   public var handshakeTimeout = Duration.seconds(10)
-  /// A peer that takes nothing of what waits for it, for this long, is dropped.
+  /// A peer that in this time takes neither 4 KiB nor all of what waits for it is dropped.
   public var stalledPeerTimeout = Duration.seconds(60)
   /// Quiet for this long we send a PING; unanswered for `keepaliveTimeout` the connection is closed.
   public var keepaliveInterval = Duration.seconds(7_200)

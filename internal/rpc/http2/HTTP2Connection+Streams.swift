@@ -104,7 +104,7 @@ extension HTTP2Connection {
   private func write(_ stream: HTTP2Stream, count: Int, _ append: (inout [UInt8]) -> Void) {
     guard isOpen(stream) else { return }
     append(&streams[stream.slot].outgoing)
-    queuedBytes += count
+    queue(count)
     resume(stream.slot)
   }
 
@@ -122,7 +122,7 @@ extension HTTP2Connection {
   /// Forgets what has not been sent of the body yet; for calls that fail while the peer does not read.
   public func dropUnsent(_ stream: HTTP2Stream) {
     guard isOpen(stream) else { return }
-    queuedBytes -= streams[stream.slot].outgoingCount
+    queue(-streams[stream.slot].outgoingCount)
     streams[stream.slot].outgoing = []
     streams[stream.slot].outgoingStart = 0
   }
@@ -169,8 +169,14 @@ extension HTTP2Connection {
     return streams.count - 1
   }
 
+  /// Counts bytes of bodies that wait to be sent.
+  func queue(_ change: Int) {
+    queuedBytes += change
+    scratch.queuedBytes += change
+  }
+
   func releaseSlot(_ slot: Int) {
-    queuedBytes -= streams[slot].outgoingCount
+    queue(-streams[slot].outgoingCount)
     streams[slot].reset()
     freeStreams.append(slot)
     activeStreams -= 1

@@ -48,6 +48,8 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   /// Above this many bytes waiting on a stream its writer should wait for `writable`.
   public static let highWater = 64 << 10
   static let lowWater = 16 << 10
+  /// A peer that takes less than this of what waits, in `stalledPeerTimeout`, does not read.
+  static let leastProgress = 4 << 10
   static let lingerTime = Duration.seconds(1)
 
   // The variables below are touched on the loop's thread only, and no access to one is held across a call out of this
@@ -67,6 +69,8 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   @exclusivity(unchecked) var headerSlot = 0
   @exclusivity(unchecked) var clock: ConnectionClock
   @exclusivity(unchecked) var pings: PingPolicy
+  @exclusivity(unchecked) var idleFrames: TokenBucket
+  @exclusivity(unchecked) var provokedResets: TokenBucket
   @exclusivity(unchecked) var ending = Ending.none
   @exclusivity(unchecked) private var isDirty = false
   private var source: EventSourceID?
@@ -75,8 +79,11 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   @exclusivity(unchecked) private var timerDeadline = Instant.distantFuture
   @exclusivity(unchecked) private var unwritten: [UInt8] = []
   @exclusivity(unchecked) private var unwrittenStart = 0
-  @exclusivity(unchecked) var queuedBytes = 0
-  @exclusivity(unchecked) var tookData = false
+  /// Bytes that the peer took since it last counted as making progress.
+  @exclusivity(unchecked) var taken = 0
+
+  /// Bytes of bodies that wait for the peer to take them, on all streams.
+  @exclusivity(unchecked) public internal(set) var queuedBytes = 0
 
   /// Streams that are open now.
   @exclusivity(unchecked) public internal(set) var activeStreams = 0
@@ -98,12 +105,17 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     transport = .plain(descriptor)
     clock = ConnectionClock(configuration, now: loop.now, jitter: Double.random(in: -0.1...0.1))
     pings = PingPolicy(configuration)
+    idleFrames = TokenBucket(
+      burst: configuration.idleFrameBurst, perSecond: configuration.idleFramesPerSecond, now: loop.now)
+    provokedResets = TokenBucket(
+      burst: configuration.resetBurst, perSecond: configuration.resetsPerSecond, now: loop.now)
     // Unretained: the session is deleted in `finish`, before this object can go.
     session = makeSession(role, configuration, Unmanaged.passUnretained(self).toOpaque())
     guard session != nil else {
       transport.close()
       throw HTTP2Error(.session, "nghttp2 could not make a session: out of memory")
     }
+    if role == .server { unwritten = openingSettings(session, configuration) }
     source = loop.add(self, descriptor: descriptor, interest: .readable)
     markDirty()
     setTimer()
@@ -226,7 +238,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     case .closed: return nil
     case .wouldBlock: return false
     case .count(let count):
-      tookData = true
+      taken += count
       unwrittenStart += count
       guard unwrittenStart == unwritten.count else { return false }
       unwritten = []
@@ -244,9 +256,12 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   }
 
   private func trackProgress() {
-    if tookData || (queuedBytes == 0 && unwritten.isEmpty) { clock.peerMadeProgress() }
-    tookData = false
-    if queuedBytes > 0 || !unwritten.isEmpty { clock.waitingForPeer(loop.now) }
+    let isWaiting = queuedBytes > 0 || !unwritten.isEmpty
+    if !isWaiting || taken >= Self.leastProgress {
+      clock.peerMadeProgress()
+      taken = 0
+    }
+    if isWaiting { clock.waitingForPeer(loop.now) }
   }
 
   func setTimer() {

@@ -25,18 +25,31 @@ func makeSession(
       settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
       value: UInt32(configuration.maxHeaderListSize)),
   ]
-  if role == .server {
-    settings.append(
-      nghttp2_settings_entry(
-        settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
-        value: UInt32(configuration.maxConcurrentStreams)))
-  } else {
+  if role == .client {
     settings.append(nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
   }
   nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count)
   nghttp2_session_set_local_window_size(
     session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, Int32(configuration.connectionWindow))
   return session
+}
+
+/// A server's first SETTINGS frame, with SETTINGS_MAX_CONCURRENT_STREAMS added.
+///
+/// nghttp2 must not know of that limit: it ends the whole connection of a peer that exceeds it, where `beginHeaders`
+/// refuses the one stream.
+func openingSettings(_ session: OpaquePointer, _ configuration: HTTP2Configuration) -> [UInt8] {
+  var first: UnsafePointer<UInt8>?
+  let count = nghttp2_session_mem_send(session, &first)
+  guard count >= 9, let first else { return [] }  // out of memory, which the next send reports
+  var frame = Array(UnsafeBufferPointer(start: first, count: count))
+  let payload = count - 9 + 6
+  frame[1] = UInt8(payload >> 8)
+  frame[2] = UInt8(truncatingIfNeeded: payload)
+  let limit = UInt32(configuration.maxConcurrentStreams)
+  frame += [0, UInt8(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue)]
+  frame += [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: limit >> $0) }
+  return frame
 }
 
 /// The callback table, made once; nghttp2 copies it into each session.
@@ -115,7 +128,7 @@ private func onFrameSent(
   _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ context: UnsafeMutableRawPointer?
 ) -> Int32 {
   guard let frame else { return 0 }
-  with(context) { $0.frameSent(frame.pointee.hd) }
+  with(context) { $0.frameSent(frame) }
   return 0
 }
 
@@ -134,6 +147,7 @@ extension HTTP2Connection {
     headerBlock.removeAll()
     headerListSize = 0
     if role == .server, frame.cat == NGHTTP2_HCAT_REQUEST {
+      if activeStreams >= configuration.maxConcurrentStreams { return refuse(frame.hd.stream_id, .refusedStream) }
       headerSlot = takeSlot()
       streams[headerSlot].id = frame.hd.stream_id
       nghttp2_session_set_stream_user_data(session, frame.hd.stream_id, userData(headerSlot))
@@ -146,22 +160,30 @@ extension HTTP2Connection {
   ) -> Int32 {
     // nghttp2 advertises the limit and does not enforce it.
     headerListSize += name.count + value.count + 32
-    if headerListSize > configuration.maxHeaderListSize {
-      nghttp2_submit_rst_stream(
-        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, HTTP2ErrorCode.enhanceYourCalm.rawValue)
-      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
-    }
+    if headerListSize > configuration.maxHeaderListSize { return refuse(id, .enhanceYourCalm) }
     headerBlock.append(name: name, value: value)
     return 0
+  }
+
+  /// Resets a stream from within its header block; the rest of the block is decoded and dropped.
+  private func refuse(_ id: Int32, _ code: HTTP2ErrorCode) -> Int32 {
+    nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, code.rawValue)
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
   }
 
   fileprivate func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) {
     let header = frame.pointee.hd
     switch UInt32(header.type) {
-    case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue: messageFrame(header)
+    case NGHTTP2_HEADERS.rawValue: return messageFrame(header)
+    case NGHTTP2_DATA.rawValue:
+      let isEmpty = header.length == 0 && header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0
+      if !isEmpty { return messageFrame(header) }
     case NGHTTP2_SETTINGS.rawValue: clock.handshakeDone()
     case NGHTTP2_PING.rawValue: ping(frame.pointee.ping)
     default: break
+    }
+    if role == .server, !idleFrames.spend(loop.now) {
+      terminate(.enhanceYourCalm, "too many frames that ask for nothing")
     }
   }
 
@@ -196,15 +218,27 @@ extension HTTP2Connection {
     delegate?.dataReceived(HTTP2Stream(slot: slot, id: id), bytes)
   }
 
-  fileprivate func frameSent(_ header: nghttp2_frame_hd) {
-    guard header.type == UInt8(NGHTTP2_HEADERS.rawValue) || header.type == UInt8(NGHTTP2_DATA.rawValue) else { return }
+  fileprivate func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
+    let header = frame.pointee.hd
+    guard header.type == UInt8(NGHTTP2_HEADERS.rawValue) || header.type == UInt8(NGHTTP2_DATA.rawValue) else {
+      if header.type == UInt8(NGHTTP2_RST_STREAM.rawValue) { resetSent(frame.pointee.rst_stream.error_code) }
+      return
+    }
     pings.sentFrames()
+    // The peer may answer with WINDOW_UPDATEs for the stream and the connection, and a PING to measure by.
+    idleFrames.credit(4)
     guard role == .server, header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
       let slot = slot(header.stream_id), !streams[slot].remoteEnded
     else { return }
     // The answer is complete and the client still sends: it is told to stop, without an error.
     nghttp2_submit_rst_stream(
       session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.stream_id, NGHTTP2_NO_ERROR.rawValue)
+  }
+
+  /// A peer that makes us reset its streams costs as much as one that resets them itself (CVE-2025-8671).
+  private func resetSent(_ code: UInt32) {
+    guard role == .server, code != NGHTTP2_NO_ERROR.rawValue, !provokedResets.spend(loop.now) else { return }
+    terminate(.enhanceYourCalm, "too many streams that had to be reset")
   }
 
   fileprivate func body(
@@ -238,8 +272,8 @@ extension HTTP2Connection {
     streams[slot].outgoing.withUnsafeBufferPointer { outgoing in
       buffer.update(from: outgoing.baseAddress! + start, count: count)  // count > 0: there is a base address
     }
-    queuedBytes -= count
-    tookData = true
+    queue(-count)
+    taken += count
     if start + count == streams[slot].outgoing.count {
       streams[slot].outgoing.removeAll(keepingCapacity: true)
       streams[slot].outgoingStart = 0

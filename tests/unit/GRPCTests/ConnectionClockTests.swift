@@ -65,7 +65,7 @@ struct ConnectionClockTests {
     clock.peerMadeProgress()
     clock.waitingForPeer(start + .seconds(55))
     #expect(clock.expire(start + .seconds(60)) == nil)
-    #expect(clock.expire(start + .seconds(115)) == .close("the peer took nothing of what waits for it"))
+    #expect(clock.expire(start + .seconds(115)) == .close("the peer does not take what waits for it"))
   }
 
   @Test func threePingsTooManyAreTooMany() {
