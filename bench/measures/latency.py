@@ -2,7 +2,7 @@
 payments-cron; and an event committed → readable on the topic.
 
 devkafka answers an empty fetch only when the client's fetch.wait.max.ms is over, even if a message comes meanwhile: the
-measuring client sets 2 ms, and so does the consumer here (KAFKA_FETCH_WAIT_MAX_MS; a real broker needs no such thing).
+measuring client sets 1 ms, and so does the consumer here (KAFKA_FETCH_WAIT_MAX_MS; a real broker needs no such thing).
 The baseline is one hop alone, message produced → readable, with the same clients at the same rate.
 """
 

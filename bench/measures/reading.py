@@ -6,7 +6,7 @@ import time
 import psycopg
 
 from support.bench import Bench, connect, percentile
-from support.sql import HEADERS, WAITING, relay_statement
+from support.sql import HEADERS, WAITING, read_statement
 
 # 16 of each of the 64 shards.
 LIMIT = 16
@@ -44,7 +44,7 @@ def measure(bench: Bench) -> None:
 
 def _read(connection: psycopg.Connection) -> float:
     """The median time of one read, ms."""
-    statement = relay_statement("readWaiting")
+    statement = read_statement()
     shards = list(range(64))
     parameters = ["bench", shards, [1] * 64, [0] * 64, [LIMIT] * 64]
     times = []

@@ -38,6 +38,15 @@ def relay_statement(name: str) -> str:
     return (fence[1] if found[1] else "") + found[2]
 
 
+def read_statement() -> str:
+    """The text of the relay's read, of one that holds keys behind a dead event, as it does by default."""
+    source = (ROOT / "internal/storage/repo/event/RelayStore.swift").read_text()
+    body = re.search(r'func readWaiting\(unless held: String\).*?"""\n(.*?)\n\s*"""\)', source, re.DOTALL)
+    held = re.search(r'readHolding = readWaiting\(\s*unless: "(.*?)"\)', source, re.DOTALL)
+    assert body and held, "RelayStore.swift has no read of the known form"
+    return body[1].replace("\\(held)", held[1])
+
+
 def fill(statement: str, **names: str) -> str:
     """The statement with its parameters $1, $2, … replaced by expressions p1, p2, …"""
     return re.sub(r"\$(\d+)", lambda match: names[f"p{match[1]}"], statement)

@@ -13,7 +13,7 @@ from .sql import WAITING
 # Processes, not threads: what one does must not hold up the clock of the other.
 _PROCESSES = multiprocessing.get_context("spawn")
 # devkafka answers an empty fetch only when this is over: as short as it may be without keeping the core busy.
-FETCH_WAIT_MS = 2
+FETCH_WAIT_MS = 1
 
 
 class _Worker:
@@ -95,10 +95,13 @@ def commits(dsn: str, rate: int, batch: int, ending):
 
     def notify() -> None:
         with connect(dsn) as connection:
-            while signal.wait() and not over.is_set():
+            while signal.wait():
                 signal.clear()
                 connection.execute("NOTIFY paysaga_outbox")
-                time.sleep(0.005)
+                if over.is_set():
+                    return
+                # OutboxNotifier's debounce.
+                time.sleep(0.001)
 
     notifier = threading.Thread(target=notify, daemon=True)
     notifier.start()
@@ -113,6 +116,7 @@ def commits(dsn: str, rate: int, batch: int, ending):
             signal.set()
             yield last + 1, last + batch
             last += batch
+    # The last commits are told of, too.
     over.set()
     signal.set()
     notifier.join(5)

@@ -11,7 +11,7 @@ public final class OutboxNotifier: Sendable {
   /// The channel that relays LISTEN on.
   public static let channel = "paysaga_outbox"
   /// The shortest time between two notifications.
-  public static let debounce = Duration.milliseconds(2)
+  public static let debounce = Duration.milliseconds(1)
 
   private let pool: ConnectionPool
   private let logger: Logger
