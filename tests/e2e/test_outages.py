@@ -83,16 +83,10 @@ def test_the_broker_goes_and_comes_back(make_world, kafka: DevKafka):
     assert (verdict.payments, verdict.events) == (60, 85)
 
 
-# A broker refuses a batch that comes before its predecessor; devkafka does not look at sequence numbers. When it refuses
-# one batch by command and takes the next, librdkafka infers that the first is there. So one at a time where errors are
-# injected.
-ONE_IN_FLIGHT = {"KAFKA_MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION": "1"}
-
-
 def test_a_delivery_that_arrived_unanswered_is_not_doubled(make_world, kafka: DevKafka):
     """Connections cut while produce requests are under way: the idempotent producer sends again, the broker knows."""
     world: World = make_world(kafka=kafka)
-    server = world.server(**ONE_IN_FLIGHT)
+    server = world.server()
     client = world.client(server)
     for order in range(1, 101):
         if order % 10 == 0:
@@ -105,7 +99,7 @@ def test_a_delivery_that_arrived_unanswered_is_not_doubled(make_world, kafka: De
 
 def test_an_error_the_broker_may_get_over_is_tried_again_in_order(make_world, kafka: DevKafka):
     world: World = make_world(kafka=kafka)
-    client = world.client(world.server(**ONE_IN_FLIGHT))
+    client = world.client(world.server())
     kafka.control("error Produce 5 NOT_LEADER_FOR_PARTITION")
     for order in range(1, 21):
         client.create(order)

@@ -7,7 +7,7 @@ public struct DeliveryReport: Sendable {
   public var token: UInt64
   public var topic: String
   public var partition: Int32
-  /// nil when it failed, or when a retried record turned out to be there already.
+  /// nil when it failed.
   public var offset: Int64?
   /// nil when it failed or the broker gave none.
   public var timestamp: Timestamp?
@@ -43,10 +43,14 @@ public struct DeliveryFailure: Sendable, Hashable, CustomStringConvertible {
     case timedOut
     /// The owner purged it.
     case purged
+    /// librdkafka calls it delivered, by inference alone: it had no acknowledgement of its own, but a later record of
+    /// its partition has one, which a broker gives only when all before it are there. A broker without a memory of the
+    /// producer gives it too (Kafka's `ProducerAppendInfo.checkSequence`), so it may be on the topic or not.
+    case unconfirmed
   }
 
   public var kind: Kind
-  /// librdkafka's or the broker's error number.
+  /// librdkafka's or the broker's error number; 0 of what is unconfirmed.
   public var number: Int32
   /// The record was sent and may be on the topic all the same; false means that it certainly is not.
   public var mayBePersisted: Bool
@@ -57,6 +61,9 @@ public struct DeliveryFailure: Sendable, Hashable, CustomStringConvertible {
     self.mayBePersisted = mayBePersisted
   }
 
+  /// What librdkafka reports without an offset: with acks=all an acknowledgement brings one.
+  static let unconfirmed = DeliveryFailure(kind: .unconfirmed, number: 0, mayBePersisted: true)
+
   init(_ error: rd_kafka_resp_err_t, _ status: rd_kafka_msg_status_t) {
     self.init(
       kind: Kind(error), number: error.rawValue, mayBePersisted: status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
@@ -66,7 +73,8 @@ public struct DeliveryFailure: Sendable, Hashable, CustomStringConvertible {
   public var name: String { String(cString: rd_kafka_err2name(rd_kafka_resp_err_t(rawValue: number))) }
 
   public var description: String {
-    "\(String(cString: rd_kafka_err2str(rd_kafka_resp_err_t(rawValue: number)))) (\(name))"
+    if kind == .unconfirmed { return "no acknowledgement of its own, only of a later record" }
+    return "\(String(cString: rd_kafka_err2str(rd_kafka_resp_err_t(rawValue: number)))) (\(name))"
   }
 }
 

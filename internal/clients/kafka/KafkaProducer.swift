@@ -3,7 +3,8 @@ public import Logger
 public import Runtime
 
 /// An idempotent producer with acks=all: what it acknowledged is on all in-sync replicas, and within one life of the
-/// producer a partition has no duplicates and keeps the order of `produce`.
+/// producer a partition has no duplicates and keeps the order of `produce`. What librdkafka only infers to have been
+/// delivered is reported as a failure of unknown fate.
 ///
 /// Every function may be called on any thread. Delivery reports come on a thread of its own.
 public final class KafkaProducer: Sendable {

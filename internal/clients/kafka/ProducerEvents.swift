@@ -74,16 +74,21 @@ final class ProducerEvents: @unchecked Sendable {
     reports.reserveCapacity(rd_kafka_event_message_count(event))
     var names = TopicNames()
     while let message = rd_kafka_event_message_next(event) {
-      let failed = message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR
+      let failure = Self.failure(of: message)
       reports.append(
         DeliveryReport(
           token: UInt64(UInt(bitPattern: message.pointee._private)),
           topic: names.name(message.pointee.rkt),
           partition: message.pointee.partition,
-          offset: failed || message.pointee.offset < 0 ? nil : message.pointee.offset,
-          timestamp: failed ? nil : messageTimestamp(message),
-          failure: failed ? DeliveryFailure(message.pointee.err, rd_kafka_message_status(message)) : nil))
+          offset: failure == nil ? message.pointee.offset : nil,
+          timestamp: failure == nil ? messageTimestamp(message) : nil, failure: failure))
     }
     return reports
+  }
+
+  private static func failure(of message: UnsafePointer<rd_kafka_message_t>) -> DeliveryFailure? {
+    let error = message.pointee.err
+    if error != RD_KAFKA_RESP_ERR_NO_ERROR { return DeliveryFailure(error, rd_kafka_message_status(message)) }
+    return message.pointee.offset < 0 ? .unconfirmed : nil
   }
 }
