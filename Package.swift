@@ -111,7 +111,8 @@ let package = Package(
       "ServerApp", "app/server",
       [
         "AdminHTTP", "Config", "CronApp", "Database", "Errs", "GRPC", "Kafka", "Logger", "Messages", "Metrics",
-        "Outbox", "PaymentRepository", "Payments", "ProgramSupport", "Protobuf", "Runtime", "SystemService", "Tracing",
+        "Outbox", "PaymentRepository", "Payments", "ProgramSupport", "Protobuf", "Redis", "Runtime", "SystemService",
+        "Tracing",
       ]),
     box(
       "ConsumerApp", "app/consumer",
@@ -159,6 +160,7 @@ let package = Package(
     unit("Messages", ["Protobuf"], exclude: ["golden"]),
     unit("Gzip", ["Errs"]),
     unit("GRPC", ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
+    unit("PaymentRepository"),
     unit("Audit", ["Runtime"]),
     unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
     .testTarget(

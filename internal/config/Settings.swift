@@ -13,6 +13,7 @@ public struct Settings: Sendable {
   public var producer = Producer()
   public var cron = Cron()
   public var payment = Payment()
+  public var idempotency = Idempotency()
   public var event = Event()
   public var log = Log()
   public var admin = Admin()
@@ -113,6 +114,14 @@ public struct Settings: Sendable {
   public struct Payment: Sendable {
     /// `PAYMENT_TTL`: after how long an unsettled payment fails; nil for never.
     public var timeToLive: Duration?
+  }
+
+  /// The keys of calls.
+  public struct Idempotency: Sendable {
+    /// `IDEMPOTENCY_RETENTION` in days: how long a key is known.
+    public var retentionDays = 0
+    /// The same as a duration.
+    public var retention: Duration { .seconds(86_400 * retentionDays) }
   }
 
   /// The outbox.

@@ -19,7 +19,8 @@ public enum SettingsTable {
       "prepare statements; false behind a PgBouncer before 1.21 in transaction mode"),
     .integer("DB_POOL_SIZE", \.database.poolSize, 1...256, .value("4"), [.server], "connections for calls"),
     .redis(
-      "REDIS_DSN", \.redis.dsn, .value(""), [.consumer], "the filter for repeated messages in front of PostgreSQL"),
+      "REDIS_DSN", \.redis.dsn, .value(""), [.server, .consumer],
+      "the filter for repeated messages and calls in front of PostgreSQL"),
     .duration(
       "REDIS_TTL", \.redis.timeToLive, .seconds(1)...(.seconds(365 * 86_400)), .value("24h"), [.consumer],
       "how long the filter remembers a message"),
@@ -71,8 +72,8 @@ public enum SettingsTable {
       "CONSUMER_TOPIC", \.consumer.topic, longest: 245, extra: "._-", .value("inventory"), [.consumer, .cli],
       "topic with the inventory messages; what cannot be read goes to the topic of this name with `.dlq` added"),
     .name(
-      "CONSUMER_GROUP", \.consumer.group, longest: 249, extra: "._-", .value("payments"), [.consumer],
-      "consumer group, and part of the filter's keys"),
+      "CONSUMER_GROUP", \.consumer.group, longest: 249, extra: "._-", .value("payments"), [.server, .consumer],
+      "consumer group, and part of the filters' keys"),
     .name(
       "CONSUMER_TRIGGER_STATUS", \.consumer.triggerStatus, longest: 64, extra: "_-", .value("COMPLETED"), [.consumer],
       "the status of an inventory message that opens a payment"),
@@ -96,6 +97,9 @@ public enum SettingsTable {
     .durationOrNever(
       "PAYMENT_TTL", \.payment.timeToLive, .seconds(1)...(.seconds(3_650 * 86_400)), .value("24h"),
       [.server, .consumer, .cron], "after how long a payment nobody settled fails as EXPIRED"),
+    .days(
+      "IDEMPOTENCY_RETENTION", \.idempotency.retentionDays, 1...30, .value("1d"), [.server, .cron],
+      "how long the `idempotency-key` of a call is known; the same for all programs"),
     .days(
       "EVENT_RETENTION", \.event.retentionDays, 1...3_650, .value("7d"), [.server, .cron, .cli],
       "how long published events are kept, and how far back `replay` reaches"),
@@ -126,6 +130,7 @@ public enum SettingsTable {
 
   /// Names that start like this are ours, and wrong when we do not know them.
   static let prefixes = [
-    "DB_", "REDIS_", "KAFKA_", "SERVER_", "CONSUMER_", "PRODUCER_", "CRON_", "PAYMENT_", "EVENT_", "LOG_", "ADMIN_",
+    "DB_", "REDIS_", "KAFKA_", "SERVER_", "CONSUMER_", "PRODUCER_", "CRON_", "PAYMENT_", "IDEMPOTENCY_", "EVENT_",
+    "LOG_", "ADMIN_",
   ]
 }

@@ -43,12 +43,16 @@ def test_everything_works_through_a_transaction_pooler(make_world, pooler: PgBou
     client = world.client(server)
     for order in range(1, 101):
         assert client.settle(order).status == COMPLETED
+    keyed = {"metadata": (("idempotency-key", "through-the-pooler"),)}
+    first = client.create(1000, **keyed)
+    client.settle(1000)
+    assert client.create(1000, **keyed) == first
     # The relays share the shards, and one gives its own back when it stops.
     wait_until(lambda: other.metric("outbox_owned_shards") == 32, "the second relay has its share")
     other.stop()
     for order in range(101, 151):
         client.settle(order)
-    assert oracle.check(world) == oracle.Verdict(200, 350, 350, 0)
+    assert oracle.check(world) == oracle.Verdict(201, 352, 352, 0)
     # The care of the tables works too: a week of days is there.
     days = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass"
     wait_until(lambda: world.value(days) == 8, "the days ahead are made")

@@ -50,12 +50,15 @@ struct PaymentTransactionTests {
         let (left, right) = (try batched.connect(), try single.connect())
         for _ in 0..<20 {
           let creates = try (0..<Int.random(in: 1...20, using: &random)).map { _ in
-            try CreateCommand(
+            let key = Int.random(in: 1...24, using: &random)
+            return try CreateCommand(
               orderID: Int64.random(in: 1...40, using: &random), amountMinor: Int64.random(in: 1...2, using: &random),
-              currency: "EUR")
+              currency: "EUR", callKey: key > 12 ? nil : try IdempotencyKey(Array("key-\(key)".utf8)))
           }
           let made = try batched.transactions.create(creates, on: left)
           for (command, outcome) in zip(creates, made) {
+            // Of two requests under one key at once the second is not executed when the first is refused.
+            if case .failure(let error) = outcome, error.code == .keyInFlight { continue }
             #expect(Self.describe(try single.transactions.create([command], on: right)[0]) == Self.describe(outcome))
           }
           let settles = try (0..<Int.random(in: 1...20, using: &random)).map { index in
@@ -74,6 +77,10 @@ struct PaymentTransactionTests {
             (SELECT string_agg(e.seq::text, ',' ORDER BY e.id) FROM event e WHERE e.key = p.order_id::text), ';'
             ORDER BY p.order_id) FROM payment p
           """)
+        let keys = Statement(
+          "SELECT string_agg(key || ' ' || fingerprint || ' ' || status || version, ';' ORDER BY key) FROM idempotency_key"
+        )
+        #expect(try left.run(Command(keys)).only.text(0) == right.run(Command(keys)).only.text(0))
         #expect(try left.run(Command(state)).only.text(0) == right.run(Command(state)).only.text(0))
       }
     }
@@ -83,6 +90,7 @@ struct PaymentTransactionTests {
     switch outcome {
     case .success(.created(let payment)): "created \(payment.orderID) \(payment.amountMinor)"
     case .success(.existing(let payment)): "existing \(payment.orderID) \(payment.amountMinor) \(payment.status)"
+    case .success(.replayed(let payment)): "replayed \(payment.orderID) \(payment.amountMinor) \(payment.status)"
     case .failure(let error): "\(error.code) \(error.message)"
     }
   }
@@ -107,7 +115,10 @@ struct PaymentTransactionTests {
                 let orders = (0..<30).map { _ in Int64.random(in: 1...60, using: &random) }
                 switch writer % 3 {
                 case 0:
-                  _ = try database.transactions.create(orders.map { try CreateCommand(orderID: $0) }, on: connection)
+                  let key = try IdempotencyKey(Array("key-\(orders[0])".utf8))
+                  _ = try database.transactions.create(
+                    orders.enumerated().map { try CreateCommand(orderID: $1, callKey: $0 == 7 ? key : nil) },
+                    on: connection)
                 case 1:
                   _ = try database.transactions.settle(
                     orders.map { try SettleCommand(orderID: $0, to: .completed, reason: "") }, on: connection)

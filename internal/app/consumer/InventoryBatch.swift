@@ -91,13 +91,5 @@ struct InventoryBatch: Sendable {
 
 extension InventoryMessage {
   /// What must be the same when the same key comes again.
-  var fingerprint: [UInt8] {
-    var bytes: [UInt8] = []
-    JSONWriter.appendInteger(command.orderID, to: &bytes)
-    bytes.append(UInt8(ascii: "/"))
-    JSONWriter.appendInteger(command.amountMinor, to: &bytes)
-    bytes.append(UInt8(ascii: "/"))
-    bytes += command.currency.utf8
-    return bytes
-  }
+  var fingerprint: [UInt8] { command.fingerprint }
 }

@@ -159,7 +159,7 @@ final class InventoryConsumer: Sendable {
       failures: results.map { result in
         switch result {
         case .success(.created): outcomes.created += 1
-        case .success(.existing): outcomes.existing += 1
+        case .success(.existing), .success(.replayed): outcomes.existing += 1
         case .failure(let error): return error.message
         }
         return nil

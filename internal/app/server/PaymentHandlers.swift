@@ -7,6 +7,7 @@ internal import Runtime
 /// The handlers of `payments.v1.PaymentService`.
 struct PaymentHandlers: Sendable {
   let store: any PaymentStore
+  let creating: CreateHandler
   let watches: WatchHub
 
   var service: ServiceDefinition {
@@ -15,7 +16,7 @@ struct PaymentHandlers: Sendable {
       name,
       [
         .unary("/\(name)/CreatePayment") { (request: PaymentsV1.CreatePaymentRequest, context) in
-          try await create(request, context)
+          try await creating.create(request, context)
         },
         .unary("/\(name)/GetPayment") { (request: PaymentsV1.GetPaymentRequest, context) in
           PaymentsV1.Payment(try await find(request.orderID, context))
@@ -30,16 +31,6 @@ struct PaymentHandlers: Sendable {
           try await watch(request, context, writer)
         },
       ])
-  }
-
-  private func create(_ request: PaymentsV1.CreatePaymentRequest, _ context: ServerContext) async throws
-    -> PaymentsV1.Payment
-  {
-    try await answering { () throws(PaymentError) in
-      let command = try CreateCommand(
-        orderID: request.orderID, amountMinor: request.amountMinor, currency: request.currency)
-      return PaymentsV1.Payment(try await store.create(command, deadline: context.deadline).payment)
-    }
   }
 
   private func find(_ orderID: Int64, _ context: ServerContext) async throws -> Payment {

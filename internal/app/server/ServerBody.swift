@@ -25,6 +25,7 @@ public final class ServerBody: ProgramBody {
     var repository: PaymentRepository
     var notifier: OutboxNotifier
     var watches: WatchHub
+    var filter: ReplayFilter?
     var listener: Listener
     var grpc: GRPCServer
     var health: HealthService
@@ -68,7 +69,8 @@ public final class ServerBody: ProgramBody {
     let watches = WatchHub()
     let notifier = OutboxNotifier(pool: notifyPool, logger: context.logger) { !(jobs?.ownsAllShards ?? false) }
     let transactions = PaymentTransactions(
-      outbox: OutboxWriter(shards: shards), topic: settings.producer.topic, ttl: settings.payment.timeToLive)
+      outbox: OutboxWriter(shards: shards), topic: settings.producer.topic, ttl: settings.payment.timeToLive,
+      keys: IdempotencyKeyTable(retention: settings.idempotency.retention))
     let repository = PaymentRepository(
       transactions: transactions, writers: writers, readers: readers, logger: context.logger, metrics: context.metrics
     ) {
@@ -82,8 +84,12 @@ public final class ServerBody: ProgramBody {
     repository.start()
     notifier.start()
     watches.start { repository.findNow(orderIDs: $0) }
+    let filter = settings.redis.isEnabled ? try ReplayFilter(context) : nil
+    filter?.start()
     let health = HealthService()
-    let grpc = try makeGRPC(repository, watches, health)
+    let creating = CreateHandler(store: repository, filter: filter, metrics: context.metrics)
+    let handlers = PaymentHandlers(store: repository, creating: creating, watches: watches)
+    let grpc = try makeGRPC([handlers.service, SmallAPIHandlers(store: repository).service, health.definition])
     let healthJob = PeriodicJob(name: "health") { [context] in
       let state = ServingState(isAccepting: !context.stop.isStopped, hasDatabase: writers.isHealthy)
       Self.tell(health, state)
@@ -91,17 +97,12 @@ public final class ServerBody: ProgramBody {
     }
     return Parts(
       writers: writers, readers: readers, notifyPool: notifyPool, repository: repository, notifier: notifier,
-      watches: watches, listener: listener, grpc: grpc, health: health, healthJob: healthJob, jobs: jobs)
+      watches: watches, filter: filter, listener: listener, grpc: grpc, health: health, healthJob: healthJob, jobs: jobs
+    )
   }
 
-  private func makeGRPC(_ repository: PaymentRepository, _ watches: WatchHub, _ health: HealthService) throws
-    -> GRPCServer
-  {
+  private func makeGRPC(_ services: [ServiceDefinition]) throws -> GRPCServer {
     let settings = context.settings.server
-    let services = [
-      PaymentHandlers(store: repository, watches: watches).service, SmallAPIHandlers(store: repository).service,
-      health.definition,
-    ]
     let descriptors = try DescriptorSet(base64: PaymentDescriptors.base64)
     let reflection =
       settings.hasReflection ? try ReflectionService(describing: services, with: [descriptors]).definitions : []
@@ -127,6 +128,7 @@ public final class ServerBody: ProgramBody {
     parts.watches.stop()
     parts.healthJob.stop()
     parts.repository.stop()
+    parts.filter?.stop()
     parts.jobs?.stop(grace: max(.seconds(1), deadline - Instant.now()))
     parts.notifier.stop()
     parts.listener.stop()
@@ -137,6 +139,12 @@ public final class ServerBody: ProgramBody {
     guard let parts = parts.withLock({ $0 }) else { return ReadinessReport([], isServing: false) }
     let postgres = ReadinessReport.Check(
       "postgres", isReady: parts.writers.isHealthy, detail: parts.writers.stateDescription)
-    return ReadinessReport([postgres] + (parts.jobs?.checks ?? []), isServing: !context.stop.isStopped)
+    // A filter that is away costs speed only.
+    let redis = parts.filter.map { filter in
+      ReadinessReport.Check(
+        "redis", isReady: true, detail: filter.isReachable ? "" : "away; the database decides alone")
+    }
+    return ReadinessReport(
+      [postgres] + [redis].compactMap(\.self) + (parts.jobs?.checks ?? []), isServing: !context.stop.isStopped)
   }
 }

@@ -17,6 +17,11 @@ enum StatusMapping {
       let violation = GoogleRPC.BadRequest.FieldViolation(field: field, description: error.message)
       details.append(GoogleProtobuf.AnyMessage(packing: GoogleRPC.BadRequest(fieldViolations: [violation])))
     }
+    if let delay = error.retryDelay {
+      let parts = delay.components
+      let duration = GoogleProtobuf.Duration(seconds: parts.seconds, nanos: Int32(parts.attoseconds / 1_000_000_000))
+      details.append(GoogleProtobuf.AnyMessage(packing: GoogleRPC.RetryInfo(retryDelay: duration)))
+    }
     let status = GoogleRPC.Status(code: Int32(code.rawValue), message: error.message, details: details)
     return GRPCStatus(code, error.message, details: status.serialized())
   }
@@ -27,6 +32,8 @@ enum StatusMapping {
     case .notFound: (.notFound, "PAYMENT_NOT_FOUND")
     case .alreadyExists: (.alreadyExists, "PAYMENT_DIFFERS")
     case .alreadySettled: (.failedPrecondition, "PAYMENT_ALREADY_SETTLED")
+    case .keyReused: (.failedPrecondition, "IDEMPOTENCY_KEY_REUSED")
+    case .keyInFlight: (.aborted, "IDEMPOTENCY_KEY_IN_FLIGHT")
     case .unavailable: (.unavailable, "DATABASE_UNAVAILABLE")
     case .outcomeUnknown: (.unavailable, "OUTCOME_UNKNOWN")
     case .overloaded: (.resourceExhausted, "TOO_MANY_CALLS")

@@ -11,6 +11,10 @@ public struct PaymentError: ModuleError {
     case alreadyExists
     /// The payment has the other final status.
     case alreadySettled
+    /// The call's key was used for another request; nothing was done.
+    case keyReused
+    /// Another call with the same key is under way; nothing was done. Asking again soon gives its answer.
+    case keyInFlight
     /// The store cannot be reached; nothing was done.
     case unavailable
     /// The store was lost after the commit had been sent: it may or may not have happened. Asking again is safe.
@@ -41,8 +45,11 @@ public struct PaymentError: ModuleError {
 
   public var isRetryable: Bool {
     switch code {
-    case .unavailable, .outcomeUnknown, .overloaded: true
-    case .invalidArgument, .notFound, .alreadyExists, .alreadySettled, .internal: false
+    case .unavailable, .outcomeUnknown, .overloaded, .keyInFlight: true
+    case .invalidArgument, .notFound, .alreadyExists, .alreadySettled, .keyReused, .internal: false
     }
   }
+
+  /// How long to wait before asking again, where that can be said: a transaction lasts a few milliseconds.
+  public var retryDelay: Duration? { code == .keyInFlight ? .milliseconds(100) : nil }
 }

@@ -69,6 +69,9 @@ public final class ConnectionPool: Sendable {
   /// Whether at least one connection lives; an idle one that the server dropped is noticed within a second.
   public var isHealthy: Bool { core.connectedCount > 0 }
 
+  /// Whether jobs wait for a connection, as all are busy or away.
+  public var hasWaitingJobs: Bool { core.waitingCount > 0 }
+
   /// The state on one line, for a readiness report: `3 of 4 connections, 0 jobs waiting`.
   public var stateDescription: String { core.stateDescription }
 

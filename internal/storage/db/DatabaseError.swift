@@ -68,6 +68,8 @@ public struct DatabaseError: ModuleError {
   public var isSerializationFailure: Bool { sqlState == "40001" }
   /// Whether the transaction was chosen as a deadlock's victim (40P01).
   public var isDeadlock: Bool { sqlState == "40P01" }
+  /// Whether a lock was waited for longer than `lock_timeout` (55P03).
+  public var isLockTimeout: Bool { sqlState == "55P03" }
   /// Whether a unique constraint or index was violated (23505).
   public var isUniqueViolation: Bool { sqlState == "23505" }
   /// Whether the statement's values are to blame (classes 22 and 23): it fails again with them, others need not.

@@ -58,11 +58,12 @@ final class PoolCore: Sendable {
       self.map { core in core.state.withLock { Double($0.busy) } }
     }
     metrics.gauge("db_pool_waiting", help: "Jobs that wait for a connection.", labels: ["pool": name]) { [weak self] in
-      self.map { core in core.state.withLock { Double($0.queue.waitingCount) } }
+      self.map { Double($0.waitingCount) }
     }
   }
 
   var connectedCount: Int { state.withLock { $0.connected } }
+  var waitingCount: Int { state.withLock { $0.queue.waitingCount } }
 
   var stateDescription: String {
     state.withLock { state in

@@ -1,4 +1,4 @@
-"""A TCP forwarder that can cut its connections: a network that fails."""
+"""A TCP forwarder that can cut its connections and hold back answers: a network that fails."""
 
 import socket
 import threading
@@ -12,6 +12,8 @@ class Forwarder:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._is_cut = False
+        self._may_answer = threading.Event()
+        self._may_answer.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -27,8 +29,16 @@ class Forwarder:
         with self._lock:
             self._is_cut = False
 
+    def hold_answers(self) -> None:
+        """What the server says from here on waits for `pass_answers`; what clients say goes through."""
+        self._may_answer.clear()
+
+    def pass_answers(self) -> None:
+        self._may_answer.set()
+
     def close(self) -> None:
         self.cut()
+        self.pass_answers()
         self._close(self._listener)
 
     def _accept(self) -> None:
@@ -51,12 +61,14 @@ class Forwarder:
                 client.close()
                 server.close()
                 continue
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+            for source, sink, answers in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._copy, args=(source, sink, answers), daemon=True).start()
 
-    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+    def _copy(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         try:
             while data := source.recv(65536):
+                if answers:
+                    self._may_answer.wait()
                 sink.sendall(data)
         except OSError:
             pass  # cut, or one side has gone

@@ -83,15 +83,19 @@ class Refusal:
 
     def __init__(self, error: grpc.RpcError):
         self.code, self.message = error.code(), error.details()
+        self.retry_after: float | None = None
         self.info: error_details_pb2.ErrorInfo | None = None
         self.fields: list[str] = []
         status = rpc_status.from_call(error)
         for detail in status.details if status else []:
             info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+            retry = error_details_pb2.RetryInfo()
             if detail.Unpack(info):
                 self.info = info
             elif detail.Unpack(request):
                 self.fields += [violation.field for violation in request.field_violations]
+            elif detail.Unpack(retry):
+                self.retry_after = retry.retry_delay.ToTimedelta().total_seconds()
 
     def __repr__(self) -> str:
         return f"{self.code} {self.message!r} {self.info and self.info.reason} {self.fields}"

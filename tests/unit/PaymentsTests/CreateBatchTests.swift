@@ -48,6 +48,91 @@ import Testing
   }
 }
 
+@Suite struct KeyedCreateBatchTests {
+  private func command(_ order: Int64, _ key: String?, amount: Int64 = 0) throws -> CreateCommand {
+    try CreateCommand(
+      orderID: order, amountMinor: amount, currency: amount == 0 ? "" : "EUR",
+      callKey: try key.map { try IdempotencyKey(Array($0.utf8)) })
+  }
+
+  private func words(_ outcomes: [Result<CreateOutcome, PaymentError>]) -> [String] {
+    outcomes.map { outcome in
+      switch outcome {
+      case .success(.created(let payment)): "created \(payment.orderID)"
+      case .success(.existing(let payment)): "existing \(payment.orderID)"
+      case .success(.replayed(let payment)): "replayed \(payment.orderID)"
+      case .failure(let error): "\(error.code)"
+      }
+    }
+  }
+
+  @Test func whatTheKeysTellIsNotExecuted() throws {
+    let stored = try command(5, "known")
+    let states = KeyStates(
+      answered: [
+        KeyedAnswer(
+          key: try #require(stored.callKey), fingerprint: stored.fingerprint, payment: Samples.payment(order: 5))
+      ], inFlight: [try IdempotencyKey(Array("busy".utf8))])
+    let batch = CreateBatch(
+      [stored, try command(6, "known"), try command(7, "busy"), try command(8, "new"), try command(9, nil)],
+      keys: states)
+    #expect(batch.inserts.map(\.orderID) == [8, 9])
+    let outcomes = batch.outcomes(
+      created: [Samples.payment(order: 8)], existing: [Samples.payment(order: 8), Samples.payment(order: 9)])
+    #expect(words(outcomes) == ["replayed 5", "keyReused", "keyInFlight", "created 8", "existing 9"])
+    #expect(batch.answers(outcomes).map(\.key.text) == ["new"])
+  }
+
+  @Test func theSecondUseOfAKeyFollowsTheFirst() throws {
+    let batch = CreateBatch([
+      try command(5, "k", amount: 1), try command(5, "k", amount: 1), try command(6, "k"),
+      try command(5, nil, amount: 1),
+    ])
+    #expect(batch.inserts.map(\.orderID) == [5])
+    let payment = Samples.payment(order: 5, amount: 1, currency: "EUR")
+    let outcomes = batch.outcomes(created: [payment], existing: [])
+    #expect(words(outcomes) == ["created 5", "replayed 5", "keyReused", "existing 5"])
+    #expect(batch.answers(outcomes).map(\.payment) == [payment])
+    // When the first is refused nothing is kept; another request was not executed and may come again.
+    let stands = Samples.payment(order: 5, amount: 2, currency: "EUR")
+    let refused = batch.outcomes(created: [], existing: [stands])
+    #expect(words(refused) == ["alreadyExists", "alreadyExists", "keyInFlight", "alreadyExists"])
+    #expect(batch.answers(refused).isEmpty)
+  }
+
+  @Test func fingerprintsHoldEverythingThatIsAskedFor() throws {
+    #expect(String(decoding: try command(111, nil, amount: 250).fingerprint, as: UTF8.self) == "111/250/EUR")
+    let all = try [command(1, "a"), command(1, "a", amount: 1), command(11, "a"), command(1, "b", amount: 11)]
+    #expect(Set(all.map(\.fingerprint)).count == 4)
+  }
+
+  @Test func keysAreOneTo255VisibleCharacters() throws {
+    func refusal(_ values: [[UInt8]]) -> String? {
+      do {
+        _ = try IdempotencyKey.only(of: values)
+        return nil
+      } catch {
+        return error.code == .invalidArgument ? error.field : "another error"
+      }
+    }
+    let visible = Array(UInt8(0x21)...0x7E)
+    #expect(try IdempotencyKey.only(of: []) == nil)
+    #expect(try IdempotencyKey.only(of: [visible])?.text.utf8.count == visible.count)
+    #expect(refusal([Array(repeating: 0x61, count: 255)]) == nil)
+    for wrong in [[], Array(repeating: 0x61, count: 256), [0x61, 0x20], [0x7F], [0x80], [0x09], [0xC3, 0xA4]]
+      as [[UInt8]]
+    {
+      #expect(refusal([wrong]) == "idempotency-key")
+    }
+    #expect(refusal([[0x61], [0x61]]) == "idempotency-key")
+  }
+
+  @Test func aKeyIsNotShown() throws {
+    let key = try IdempotencyKey(Array("secret-1".utf8))
+    #expect(!"\(key) \(String(reflecting: key))".contains("secret"))
+  }
+}
+
 @Suite struct ValidationTests {
   private func field(_ body: () throws -> Void) -> String? {
     do {

@@ -8,72 +8,75 @@ internal import Synchronization
 /// Gathers the calls of concurrent callers into one transaction, each with an outcome of its own.
 ///
 /// Nothing waits for company: a lone call is executed at once, and the next batch forms while one is under way. A
-/// second connection joins in only when a whole batch is waiting. After a failure that may or may not have committed
-/// the batch is run again: both writes of this service answer a repetition with what is stored, so that running them
-/// again is how the writer finds out.
+/// second connection joins in only when a whole batch is waiting, or when the first is stuck. After a failure that may
+/// or may not have committed the batch is run again: both writes of this service answer a repetition with what is
+/// stored, so that running them again is how the writer finds out.
+///
+/// One call never fails its neighbours. What the database refuses as a batch is tried an order at a time, then a call at
+/// a time; a row that somebody holds fails the calls on its order.
 final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
   typealias Execute =
-    @Sendable ([Call], Connection) throws(DatabaseError) -> [Result<Outcome, PaymentError>]
+    @Sendable ([Call], TransactionMode, Connection) throws(DatabaseError) -> [Result<Outcome, PaymentError>]
 
   /// One caller, answered exactly once: with its outcome, or when its time is up, whichever comes first.
   private final class Entry: Sendable {
-    private struct Progress {
+    private struct State {
+      var progress = CallProgress()
       var continuation: CheckedContinuation<Result<Outcome, PaymentError>, Never>?
-      /// A transaction with it is under way.
-      var isRunning = false
-      /// One with it has ended in a way that is not known; stays so whatever comes after.
-      var isUnknown = false
     }
     let call: Call
     /// Answered by then, whatever happens.
     let giveUp: Instant
-    private let progress: Mutex<Progress>
+    private let state: Mutex<State>
 
     init(_ call: Call, giveUp: Instant, _ continuation: CheckedContinuation<Result<Outcome, PaymentError>, Never>) {
       self.call = call
       self.giveUp = giveUp
-      progress = Mutex(Progress(continuation: continuation))
+      state = Mutex(State(continuation: continuation))
     }
 
-    /// Whether nobody waits for it any more.
-    var isAnswered: Bool { progress.withLock { $0.continuation == nil } }
+    var isUnknown: Bool { state.withLock { $0.progress.isUnknown } }
 
-    /// Its transaction begins.
-    func begin() { progress.withLock { $0.isRunning = true } }
+    func begin() -> Bool { state.withLock { $0.progress.begin() } }
 
-    /// Its transaction came to nothing, or to what is not known.
-    func end(isUnknown: Bool) {
-      progress.withLock { progress in
-        progress.isRunning = false
-        progress.isUnknown = progress.isUnknown || isUnknown
-      }
-    }
+    func end(isUnknown: Bool) { state.withLock { $0.progress.end(isUnknown: isUnknown) } }
 
-    func answer(_ result: Result<Outcome, PaymentError>) {
-      let continuation = progress.withLock { progress in
-        defer { progress.continuation = nil }
-        return progress.continuation
-      }
-      continuation?.resume(returning: result)
-    }
+    func answer(_ result: Result<Outcome, PaymentError>) { answer { _ in result } }
 
     /// Answers that it did not happen, or that this is not known.
     func fail(_ code: PaymentError.Code, _ message: String, cause: DatabaseError? = nil) {
-      if progress.withLock({ $0.isRunning || $0.isUnknown }) {
+      answer { progress in
+        guard progress.mayHaveHappened else {
+          return .failure(PaymentError(code, message + "; nothing was done", cause: cause))
+        }
         let text = "it is not known whether the change was made; ask again to learn what came of it"
-        answer(.failure(PaymentError(.outcomeUnknown, text, cause: cause)))
-      } else {
-        answer(.failure(PaymentError(code, message + "; nothing was done", cause: cause)))
+        return .failure(PaymentError(.outcomeUnknown, text, cause: cause))
       }
     }
 
     func timeOut() { fail(.unavailable, "the database did not answer in time") }
+
+    /// What is said and that it is said are one step: a call that is told "nothing was done" can no longer begin.
+    private func answer(_ make: (CallProgress) -> Result<Outcome, PaymentError>) {
+      let (continuation, result) = state.withLock { state in
+        let result = make(state.progress)
+        defer { state.continuation = nil }
+        return (state.progress.answer() ? state.continuation : nil, result)
+      }
+      continuation?.resume(returning: result)
+    }
+  }
+
+  /// A batch that is being executed.
+  private struct Running {
+    let entries: [Entry]
+    let since: Instant
   }
 
   private struct State {
     var waiting: [Entry] = []
-    /// Those in a transaction, by drain.
-    var running: [Int: [Entry]] = [:]
+    /// Those being executed, by drain.
+    var running: [Int: Running] = [:]
     var nextDrain = 0
     var drains = 0
     var isStopped = false
@@ -83,19 +86,22 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
   private let pool: ConnectionPool
   private let limits: GroupCommitLimits
   private let logger: Logger
+  private let order: @Sendable (Call) -> Int64
   private let execute: Execute
   private let onCommit: @Sendable (_ size: Int) -> Void
 
   /// - Parameters:
+  ///   - order: the order that a call is about.
   ///   - execute: runs a batch in one transaction and gives an outcome for each call, in order.
   ///   - onCommit: called on a pool thread after each committed batch, before its callers are answered.
   init(
-    pool: ConnectionPool, limits: GroupCommitLimits, logger: Logger, onCommit: @escaping @Sendable (Int) -> Void,
-    execute: @escaping Execute
+    pool: ConnectionPool, limits: GroupCommitLimits, logger: Logger, order: @escaping @Sendable (Call) -> Int64,
+    onCommit: @escaping @Sendable (Int) -> Void, execute: @escaping Execute
   ) {
     self.pool = pool
     self.limits = limits
     self.logger = logger
+    self.order = order
     self.onCommit = onCommit
     self.execute = execute
   }
@@ -118,10 +124,19 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
     return try result.get()
   }
 
-  /// Answers those whose time is up. Called every few milliseconds, so that a stuck database delays no answer.
-  func expire(now: Instant) {
+  /// Answers those whose time is up, and sees to it that a stuck batch does not hold up the others. Called every few
+  /// milliseconds, so that a stuck database delays no answer.
+  func watch(now: Instant) {
+    expire(now: now)
+    let isStuck = state.withLock { state in
+      state.running.count == state.drains && state.running.values.allSatisfy { now - $0.since > limits.stuckAfter }
+    }
+    drainIfUseful(isStuck: isStuck)
+  }
+
+  private func expire(now: Instant) {
     let due = state.withLock { state -> [Entry] in
-      let running = state.running.values.joined().filter { $0.giveUp <= now }
+      let running = state.running.values.flatMap(\.entries).filter { $0.giveUp <= now }
       guard state.waiting.contains(where: { $0.giveUp <= now }) else { return running }
       let waiting = state.waiting.filter { $0.giveUp <= now }
       state.waiting.removeAll { $0.giveUp <= now }
@@ -142,9 +157,11 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
 
   // MARK: - On the pool's threads
 
-  private func drainIfUseful() {
+  /// - Parameter isStuck: the drains there are do not get on.
+  private func drainIfUseful(isStuck: Bool = false) {
     let drain = state.withLock { state -> Int? in
-      let isUseful = state.drains == 0 ? !state.waiting.isEmpty : state.waiting.count >= limits.batch
+      let enough = state.drains == 0 || isStuck ? 1 : limits.batch
+      let isUseful = state.waiting.count >= enough
       guard isUseful, state.drains < limits.drains else { return nil }
       state.drains += 1
       state.nextDrain += 1
@@ -153,7 +170,7 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
     if let drain { pool.submit { [self] result in run(drain, result) } }
   }
 
-  /// Executes batches until none waits.
+  /// Executes batches until none waits, letting others have the connection in between.
   private func run(_ drain: Int, _ result: Result<Connection, DatabaseError>) {
     guard case .success(let connection) = result else {
       // The pool gives up only when it is shut down.
@@ -164,7 +181,12 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
     while let batch = nextBatch(of: drain) {
       let undecided = execute(batch, on: connection)
       state.withLock { $0.running[drain] = nil }
-      guard !undecided.isEmpty else { continue }
+      if undecided.isEmpty {
+        guard pool.hasWaitingJobs else { continue }
+        // The other kind of write may be among them: however busy this one is, it must get its turn.
+        pool.submit { [self] result in run(drain, result) }
+        return
+      }
       // The connection is gone: another one goes on with what was not decided.
       state.withLock { state in
         state.waiting.insert(contentsOf: undecided, at: 0)
@@ -184,24 +206,24 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
         return nil
       }
       state.waiting.removeFirst(batch.count)
-      state.running[drain] = batch
+      state.running[drain] = Running(entries: batch, since: .now())
       return batch
     }
   }
 
   /// Runs a batch to its outcomes, trying again a few times when other transactions are in the way.
   /// - Returns: what could not be decided because the connection was lost.
-  private func execute(_ batch: [Entry], on connection: Connection) -> [Entry] {
+  private func execute(_ batch: [Entry], hasBriefLocks: Bool = false, on connection: Connection) -> [Entry] {
     var attempt = 0
     while true {
-      // A command is never begun after its deadline.
+      // A command is never begun after its deadline, nor after its caller was told so.
       let now = Instant.now()
       for entry in batch where entry.giveUp <= now { entry.timeOut() }
-      let batch = batch.filter { !$0.isAnswered }
+      let batch = batch.filter { $0.begin() }
       if batch.isEmpty { return [] }
-      for entry in batch { entry.begin() }
+      let mode = TransactionMode(isRepetition: batch.contains(where: \.isUnknown), hasBriefLocks: hasBriefLocks)
       do {
-        let outcomes = try execute(batch.map(\.call), connection)
+        let outcomes = try execute(batch.map(\.call), mode, connection)
         precondition(outcomes.count == batch.count, "\(batch.count) calls, but \(outcomes.count) outcomes")
         onCommit(batch.count)
         for (entry, outcome) in zip(batch, outcomes) { entry.answer(outcome) }
@@ -219,22 +241,29 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
     }
   }
 
-  /// One of several calls is the cause of a failure: each is run on its own, so that it fails alone.
+  /// Some of these calls are the cause of a failure: those of each order are run on their own, then each call, so that
+  /// only the guilty fail. What was locked has been waited for by then, so that many of them do not add up.
   private func isolate(_ batch: [Entry], from error: DatabaseError, on connection: Connection) -> [Entry] {
-    guard batch.count > 1 else {
-      logger.error("a call failed in the database", ["error": .error(error)])
-      if error.isDataError {
-        batch[0].fail(.internal, "the database refused the call", cause: error)
-      } else {
-        batch[0].fail(.unavailable, "the database cannot take the call just now", cause: error)
-      }
+    let orders = Dictionary(grouping: batch) { order($0.call) }
+    guard batch.count > 1, orders.count > 1 || !error.isLockTimeout else {
+      logger.error("calls failed in the database", ["calls": .number(batch.count), "error": .error(error)])
+      for entry in batch { fail(entry, error) }
       return []
     }
-    for index in batch.indices {
-      let undecided = execute([batch[index]], on: connection)
-      if !undecided.isEmpty { return undecided + batch[(index + 1)...] }
+    var rest = (orders.count > 1 ? Array(orders.values) : batch.map { [$0] })[...]
+    while let part = rest.popFirst() {
+      let undecided = execute(part, hasBriefLocks: true, on: connection)
+      if !undecided.isEmpty { return undecided + rest.joined() }
     }
     return []
+  }
+
+  private func fail(_ entry: Entry, _ error: DatabaseError) {
+    if error.isDataError {
+      entry.fail(.internal, "the database refused the call", cause: error)
+    } else {
+      entry.fail(.unavailable, "the database cannot take the call just now", cause: error)
+    }
   }
 }
 
@@ -246,6 +275,8 @@ struct GroupCommitLimits: Sendable {
   var queue = 16_384
   /// Most connections used at a time.
   var drains = 2
+  /// How long a batch may take before another connection goes on with what waits behind it.
+  var stuckAfter = Duration.milliseconds(50)
   /// How often a batch is tried while other transactions are in its way.
   var attempts = 5
   /// How long a call without a deadline may take.

@@ -35,28 +35,28 @@ public final class PaymentRepository: PaymentStore {
     }
     let settleSizes = sizes("settle")
     let createSizes = sizes("create")
-    settling = GroupCommit(pool: writers, limits: GroupCommitLimits(), logger: log) { count in
+    settling = GroupCommit(pool: writers, limits: GroupCommitLimits(), logger: log, order: \.orderID) { count in
       settleSizes.observe(Double(count))
       onCommit()
-    } execute: { (commands, connection) throws(DatabaseError) in
-      try transactions.settle(commands, on: connection)
+    } execute: { (commands, mode, connection) throws(DatabaseError) in
+      try transactions.settle(commands, mode: mode, on: connection)
     }
-    creating = GroupCommit(pool: writers, limits: GroupCommitLimits(), logger: log) { count in
+    creating = GroupCommit(pool: writers, limits: GroupCommitLimits(), logger: log, order: \.orderID) { count in
       createSizes.observe(Double(count))
       onCommit()
-    } execute: { (commands, connection) throws(DatabaseError) in
-      try transactions.create(commands, on: connection)
+    } execute: { (commands, mode, connection) throws(DatabaseError) in
+      try transactions.create(commands, mode: mode, on: connection)
     }
   }
 
-  /// Starts the thread that answers calls whose time is up.
+  /// Starts the thread that answers calls whose time is up and goes on beside a stuck batch.
   public func start() {
     sweeper.withLock {
       $0 = WorkerThread(name: "call-deadlines") { [isStopped, settling, creating] in
         while isStopped.wait(until: .now() + .milliseconds(20), { $0 ? true : nil }) == nil {
           let now = Instant.now()
-          settling.expire(now: now)
-          creating.expire(now: now)
+          settling.watch(now: now)
+          creating.watch(now: now)
         }
       }
     }

@@ -4,10 +4,16 @@ internal import Payments
 /// How a payment lies in its table.
 enum PaymentRow {
   /// The columns `decode` reads, of a table or alias named `p`.
-  static let columns = """
-    p.id, p.order_id, p.status::text, p.reason, p.version, p.amount_minor, p.currency::text, p.idempotent_key, \
+  static let columns = columns(idColumn: "id")
+
+  /// The same of a table that has a payment among its columns.
+  /// - Parameter idColumn: the name that the payment's id has there.
+  static func columns(idColumn: String) -> String {
+    """
+    p.\(idColumn), p.order_id, p.status::text, p.reason, p.version, p.amount_minor, p.currency::text, p.idempotent_key, \
     p.created_at, p.updated_at, p.expires_at
     """
+  }
 
   static func decode(_ row: Row) -> Payment {
     guard let status = PaymentStatus(rawValue: row.text(2)) else {

@@ -6,12 +6,16 @@ public import Runtime
 
 /// The transactions on payments, each over a batch: payments and their events commit together or not at all (G2).
 ///
-/// Order of locks: payments by ascending order id, inserts included; so writers never wait for each other in a circle.
+/// Order of locks, so that writers never wait for each other in a circle: the keys of calls, which are tried and not
+/// waited for (a repetition waits, by ascending number of the lock); then payments by ascending order id, inserts
+/// included. Expiry passes over what is locked. What comes after, events and keys, belongs to payments and keys that are
+/// locked already.
 /// Each function uses the connection it is given and may run on any thread that owns it.
 public struct PaymentTransactions: Sendable {
   private let outbox: OutboxWriter
   private let topic: String
   private let ttl: Duration?
+  private let keys: IdempotencyKeyTable
   private let newID: @Sendable () -> UniqueID
 
   /// The `ce_source` of our events.
@@ -20,36 +24,46 @@ public struct PaymentTransactions: Sendable {
   /// - Parameters:
   ///   - topic: where events go.
   ///   - ttl: how long a payment may stay unsettled; nil for ever.
+  ///   - keys: where the keys of calls are kept; messages have none.
   ///   - newID: makes the identities of events.
   public init(
     outbox: OutboxWriter, topic: String, ttl: Duration?,
+    keys: IdempotencyKeyTable = IdempotencyKeyTable(retention: .seconds(86_400)),
     newID: @escaping @Sendable () -> UniqueID = { UniqueID.random() }
   ) {
     self.outbox = outbox
     self.topic = topic
     self.ttl = ttl
+    self.keys = keys
     self.newID = newID
   }
 
-  /// Opens payments; an order that has one keeps it.
+  /// Opens payments; an order that has one keeps it, and a key that was used before gives the answer it gave then.
   /// - Returns: an outcome for each command, in order.
-  public func create(_ commands: [CreateCommand], on connection: Connection) throws(DatabaseError)
-    -> [Result<CreateOutcome, PaymentError>]
+  public func create(_ commands: [CreateCommand], mode: TransactionMode = TransactionMode(), on connection: Connection)
+    throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
   {
-    let batch = CreateBatch(commands)
+    guard commands.contains(where: { $0.callKey != nil }) else {
+      return try createWithoutKeys(CreateBatch(commands), mode, on: connection)
+    }
+    do throws(DatabaseError) {
+      return try createWithKeys(commands, mode, on: connection)
+    } catch {
+      guard error.isCheckViolation else { throw error }
+      // No partition for today yet: it is made, and the batch, which was rolled back, is run again.
+      try keys.makeDays(on: connection)
+      return try createWithKeys(commands, mode, on: connection)
+    }
+  }
+
+  /// Two round trips.
+  private func createWithoutKeys(_ batch: CreateBatch, _ mode: TransactionMode, on connection: Connection)
+    throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
+  {
     let inserts = batch.inserts
     return try inTransaction(connection) { () throws(DatabaseError) in
-      let rows = try connection.run([
-        .begin,
-        Command(
-          Self.insertPayments,
-          [
-            .int64Array(inserts.map(\.orderID)), .int64Array(inserts.map(\.amountMinor)),
-            .optionalTextArray(inserts.map { $0.currency.isEmpty ? nil : $0.currency }),
-            .optionalUUIDArray(inserts.map(\.idempotentKey)), ttl.map { .double($0.inSeconds) } ?? .typedNull(.double),
-          ]),
-      ])[1]
-      let created = PaymentRow.decode(rows)
+      let begin = mode.begin
+      let created = PaymentRow.decode(try connection.run(begin + [insertPayments(inserts)])[begin.count])
       var commands: [Command] = []
       if !created.isEmpty { commands.append(insertEvents(CreateBatch.events(of: created, newID: newID))) }
       let opened = Set(created.map(\.orderID))
@@ -61,14 +75,45 @@ public struct PaymentTransactions: Sendable {
     }
   }
 
+  /// Three round trips: keys, payments, and what follows from both with the COMMIT.
+  private func createWithKeys(_ commands: [CreateCommand], _ mode: TransactionMode, on connection: Connection)
+    throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
+  {
+    let asked = Array(Set(commands.compactMap(\.callKey)))
+    return try inTransaction(connection) { () throws(DatabaseError) in
+      let begin = mode.begin
+      let answers = try connection.run(begin + keys.lockAndFind(asked, waits: mode.isRepetition))
+      let states = keys.states(
+        asked, waits: mode.isRepetition, locked: answers[begin.count], found: answers[begin.count + 1])
+      let batch = CreateBatch(commands, keys: states)
+      let inserts = batch.inserts
+      guard !inserts.isEmpty else {
+        try connection.run(.commit)
+        return batch.outcomes(created: [], existing: [])
+      }
+      // Looked up here and not beside the COMMIT: what is kept under a key is the payment as it is answered.
+      let find = Command(Self.findPayments, [.int64Array(inserts.map(\.orderID))])
+      let results = try connection.run([insertPayments(inserts), find])
+      let created = PaymentRow.decode(results[0])
+      let outcomes = batch.outcomes(created: created, existing: PaymentRow.decode(results[1]))
+      var last: [Command] = []
+      if !created.isEmpty { last.append(insertEvents(CreateBatch.events(of: created, newID: newID))) }
+      let kept = batch.answers(outcomes)
+      if !kept.isEmpty { last.append(keys.insert(kept)) }
+      try connection.run(last + [.commit])
+      return outcomes
+    }
+  }
+
   /// Settles payments, as if the commands came one after another.
   /// - Returns: an outcome for each command, in order.
-  public func settle(_ commands: [SettleCommand], on connection: Connection) throws(DatabaseError)
-    -> [Result<Payment, PaymentError>]
+  public func settle(_ commands: [SettleCommand], mode: TransactionMode = TransactionMode(), on connection: Connection)
+    throws(DatabaseError) -> [Result<Payment, PaymentError>]
   {
     try inTransaction(connection) { () throws(DatabaseError) in
       let orders = Set(commands.map(\.orderID)).sorted()
-      let locked = try connection.run([.begin, Command(Self.lockPayments, [.int64Array(orders)])])[1]
+      let begin = mode.begin
+      let locked = try connection.run(begin + [Command(Self.lockPayments, [.int64Array(orders)])])[begin.count]
       let now = locked.count > 0 ? locked[0].timestamp(11) : Timestamp(microseconds: 0)
       let batch = SettleBatch(commands, locked: PaymentRow.decode(locked), now: now, newID: newID)
       try write(batch.changed, batch.events, on: connection)
@@ -148,6 +193,16 @@ public struct PaymentTransactions: Sendable {
     precondition(
       results[0].affected == changed.count,
       "locked \(changed.count) open payments, but \(results[0].affected) of them changed")
+  }
+
+  private func insertPayments(_ inserts: [CreateCommand]) -> Command {
+    Command(
+      Self.insertPayments,
+      [
+        .int64Array(inserts.map(\.orderID)), .int64Array(inserts.map(\.amountMinor)),
+        .optionalTextArray(inserts.map { $0.currency.isEmpty ? nil : $0.currency }),
+        .optionalUUIDArray(inserts.map(\.idempotentKey)), ttl.map { .double($0.inSeconds) } ?? .typedNull(.double),
+      ])
   }
 
   private func insertEvents(_ events: [PaymentEvent]) -> Command {
