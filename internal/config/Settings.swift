@@ -88,6 +88,8 @@ public struct Settings: Sendable {
     public var triggerStatus = ""
     /// `CONSUMER_BATCH`: the most messages in one transaction.
     public var batch = 0
+    /// `CONSUMER_PARALLELISM`: how many threads work on the messages, each on some of the partitions.
+    public var parallelism = 0
     /// Where messages go that cannot be read.
     public var deadLetterTopic: String { topic + ".dlq" }
   }

@@ -79,6 +79,9 @@ public enum SettingsTable {
       "the status of an inventory message that opens a payment"),
     .integer(
       "CONSUMER_BATCH", \.consumer.batch, 1...10_000, .value("1000"), [.consumer], "most messages in one transaction"),
+    .integer(
+      "CONSUMER_PARALLELISM", \.consumer.parallelism, 1...64, .value("2"), [.consumer],
+      "batches at work side by side, each on partitions and a connection of its own"),
     .name(
       "PRODUCER_TOPIC", \.producer.topic, longest: 249, extra: "._-", .value("payment"), all,
       "topic for the payment events"),

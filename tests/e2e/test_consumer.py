@@ -197,6 +197,32 @@ def test_unreadable_messages_go_to_the_dead_letter_topic_as_they_came(world: Wor
     assert oracle.check(world).payments == len(UNREADABLE)
 
 
+def test_the_lag_of_each_partition(world: World):
+    """What is not done counts, whether it was fetched or not; an idle partition has none."""
+    consumer = world.consumer()
+    produce(world.broker.brokers, world.inventory, [(None, inventory_message(order)) for order in range(1, 11)],
+            partition=1)
+
+    def lags() -> list[float]:
+        return [consumer.metric("inventory_partition_lag_messages", topic=world.inventory, partition=str(place))
+                for place in range(world.partitions)]
+
+    def all_is_done():
+        assert world.count_payments() == 10
+        assert lags() == [0, 0, 0, 0]
+        assert consumer.metric("inventory_lag_messages") == 0
+        return consumer.metric("inventory_partitions") == world.partitions
+
+    wait_until(all_is_done, "the partitions' lag is known, and none", 30)
+    with world.connection.transaction():
+        world.connection.execute("LOCK TABLE payment IN EXCLUSIVE MODE")
+        produce(world.broker.brokers, world.inventory, [(None, inventory_message(order)) for order in range(11, 16)],
+                partition=2)
+        wait_until(lambda: lags() == [0, 0, 5, 0], "the messages that are held up count", 20)
+        assert consumer.metric("inventory_lag_messages") == 5
+    wait_until(lambda: lags() == [0, 0, 0, 0], "the messages are done", 20)
+
+
 def test_another_status_is_skipped(world: World):
     consumer = world.consumer()
     world.push(*[inventory_message(order, status) for order, status in enumerate(["CREATED", "FAILED", "RESERVED"], 1)])

@@ -1,4 +1,3 @@
-internal import Kafka
 internal import Metrics
 
 /// The consumer's counters.
@@ -8,7 +7,6 @@ struct ConsumerMetrics: Sendable {
   private let filtered: Counter
   private let skipped: Counter
   private let deadLettered: Counter
-  private let lag: Gauge
   let batchSeconds: Histogram
 
   init(_ registry: MetricsRegistry) {
@@ -21,20 +19,15 @@ struct ConsumerMetrics: Sendable {
     filtered = outcome("filtered")
     skipped = outcome("skipped")
     deadLettered = outcome("dead_lettered")
-    lag = registry.gauge("inventory_lag_messages", help: "Messages behind the end of the assigned partitions.")
     batchSeconds = registry.histogram(
       "inventory_batch_seconds", help: "From a batch's arrival until its offsets were stored.")
   }
 
-  func count(_ batch: InventoryBatch, _ outcomes: InventoryConsumer.Outcomes) {
+  func count(_ batch: InventoryBatch, _ outcomes: InventoryLane.Outcomes) {
     created.add(outcomes.created)
     duplicate.add(outcomes.existing)
     filtered.add(batch.repeated)
     skipped.add(batch.skipped)
     deadLettered.add(batch.deadLetters.count)
-  }
-
-  func observe(lag partitions: [PartitionLag]) {
-    lag.set(partitions.reduce(Int64(0)) { $0 + ($1.lag ?? 0) })
   }
 }

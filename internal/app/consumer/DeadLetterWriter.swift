@@ -8,7 +8,7 @@ internal import Synchronization
 
 /// Puts messages on the dead-letter topic as they came, with headers that say from where and why.
 ///
-/// For one thread: `write` blocks it until the broker has answered. A message that the topic refuses is written again
+/// `write` blocks its thread until the broker has answered; several may write at once. A message that the topic refuses is written again
 /// with less of it, down to the headers that say where it lies; nothing may keep the consumer from going on.
 final class DeadLetterWriter: Sendable {
   /// A message on its way.
@@ -28,15 +28,26 @@ final class DeadLetterWriter: Sendable {
     var next: Form { Form(rawValue: rawValue + 1) ?? .place }
   }
 
-  private enum Answer { case stored, refused, failed }
+  private enum Answer {
+    case awaited
+    case stored
+    /// The topic will never take it like this.
+    case refused(String)
+    case failed(String)
+  }
 
   private struct Reports {
-    /// The first token of the write under way; reports of earlier ones come late and are ignored.
-    var first: UInt64 = 0
     var next: UInt64 = 0
+    /// By token, for the writes under way; reports of others come late and are ignored.
     var answers: [UInt64: Answer] = [:]
-    var failure: String?
     var hasFailedForGood = false
+
+    /// The answers to `tokens`, once there is one to each.
+    func complete(_ tokens: Range<UInt64>) -> [Answer]? {
+      let known = tokens.map { answers[$0] ?? .awaited }
+      let isComplete = known.allSatisfy { if case .awaited = $0 { false } else { true } }
+      return isComplete ? known : nil
+    }
   }
 
   private let context: ProgramContext
@@ -56,30 +67,34 @@ final class DeadLetterWriter: Sendable {
   /// - Parameter letters: those not yet written; what is acknowledged is taken out.
   /// - Returns: nil when all are there, otherwise why not; writing again is safe, if some may then lie there twice.
   func write(_ letters: inout [Letter], until deadline: Instant) -> String? {
-    reports.withLock { reports in
-      reports.first = reports.next
-      reports.answers = [:]
-      reports.failure = nil
+    let count = UInt64(letters.count)
+    let tokens = reports.withLock { reports in
+      let tokens = reports.next..<reports.next + count
+      reports.next += count
+      for token in tokens { reports.answers[token] = .awaited }
+      return tokens
     }
+    defer { reports.withLock { reports in for token in tokens { reports.answers[token] = nil } } }
     do throws(KafkaError) {
       let producer = try currentProducer()
-      let first = reports.withLock { $0.first }
-      for index in letters.indices { try produce(&letters[index], producer) }
-      let count = letters.count
-      let answers = reports.wait(until: deadline) { $0.answers.count == count ? $0.answers : nil }
-      let known = answers ?? reports.withLock { $0.answers }
-      for index in letters.indices.reversed() {
-        switch known[first + UInt64(index)] {
-        case .stored: letters.remove(at: index)
-        case .refused: letters[index].form = letters[index].form.next
-        case .failed, nil: break
-        }
-      }
+      for (index, token) in zip(letters.indices, tokens) { try produce(&letters[index], token, producer) }
     } catch {
       return error.description
     }
-    if letters.isEmpty { return nil }
-    return reports.withLock { $0.failure } ?? "the broker did not acknowledge in time"
+    let answers = reports.wait(until: deadline) { $0.complete(tokens) }
+    let known = answers ?? reports.withLock { reports in tokens.map { reports.answers[$0] ?? .awaited } }
+    var failure: String?
+    for (index, answer) in zip(letters.indices, known).reversed() {
+      switch answer {
+      case .stored: letters.remove(at: index)
+      case .refused(let reason):
+        letters[index].form = letters[index].form.next
+        failure = reason
+      case .failed(let reason): failure = reason
+      case .awaited: failure = failure ?? "the broker did not acknowledge in time"
+      }
+    }
+    return failure
   }
 
   func close() { producer.withLock { $0 }?.close() }
@@ -92,13 +107,13 @@ final class DeadLetterWriter: Sendable {
       context.kafka(role: "dead-letters"), logger: context.logger.labelled("dead-letters"),
       onDelivery: { delivered in
         reports.update { reports in
-          for report in delivered where report.token >= reports.first {
+          for report in delivered where reports.answers[report.token] != nil {
             guard let failure = report.failure else {
               reports.answers[report.token] = .stored
               continue
             }
-            reports.answers[report.token] = failure.kind == .permanent ? .refused : .failed
-            reports.failure = "\(failure)"
+            let reason = "\(failure)"
+            reports.answers[report.token] = failure.kind == .permanent ? .refused(reason) : .failed(reason)
           }
         }
       }, onFatal: { _ in reports.update { $0.hasFailedForGood = true } })
@@ -110,18 +125,19 @@ final class DeadLetterWriter: Sendable {
       defer { reports.hasFailedForGood = false }
       return reports.hasFailedForGood
     }
-    if let current = producer.withLock({ $0 }), !hasFailed { return current }
-    close()
-    let made = try makeProducer()
-    producer.withLock { $0 = made }
-    return made
+    let result = producer.withLock { current in
+      Result { () throws(KafkaError) in
+        if let current, !hasFailed { return current }
+        current?.close()
+        let made = try makeProducer()
+        current = made
+        return made
+      }
+    }
+    return try result.get()
   }
 
-  private func produce(_ letter: inout Letter, _ producer: KafkaProducer) throws(KafkaError) {
-    let token = reports.withLock { reports in
-      defer { reports.next += 1 }
-      return reports.next
-    }
+  private func produce(_ letter: inout Letter, _ token: UInt64, _ producer: KafkaProducer) throws(KafkaError) {
     while true {
       do throws(KafkaError) {
         return try producer.produce(record(letter, token))

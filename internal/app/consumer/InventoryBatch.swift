@@ -74,11 +74,23 @@ struct InventoryBatch: Sendable {
     openings = zip(openings, failures).filter { $0.1 == nil }.map(\.0)
   }
 
-  /// Where each partition would have to start again for these messages to come again.
-  static func starts(of messages: [ConsumedMessage]) -> [TopicPartition: Int64] {
-    var first: [TopicPartition: Int64] = [:]
-    for message in messages { first[message.place] = min(first[message.place] ?? .max, message.offset) }
-    return first
+  /// Drops what becomes of the messages that somebody else has to care for now.
+  /// - Parameter isKept: says of a place in the batch whether its message stays ours.
+  mutating func keep(_ isKept: (Int) -> Bool) {
+    openings.removeAll { !isKept($0.index) }
+    deadLetters.removeAll { !isKept($0.index) }
+  }
+
+  /// The partitions of these messages.
+  static func places(of messages: [ConsumedMessage]) -> Set<TopicPartition> {
+    var places: Set<TopicPartition> = []
+    // Messages come in runs of one partition.
+    for (index, message) in messages.enumerated()
+    where index == 0 || messages[index - 1].partition != message.partition || messages[index - 1].topic != message.topic
+    {
+      places.insert(message.place)
+    }
+    return places
   }
 
   /// The offsets up to which everything is done once this batch is.

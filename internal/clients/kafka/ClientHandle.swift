@@ -13,6 +13,8 @@ final class ClientHandle: @unchecked Sendable {
   private struct State {
     var isClosed = false
     var users = 0
+    /// Queues that have to be freed before the client.
+    var queues: [OpaquePointer] = []
   }
   private let client: OpaquePointer
   private let state = Monitor(State())
@@ -65,6 +67,9 @@ final class ClientHandle: @unchecked Sendable {
     return try body(client)
   }
 
+  /// Takes over a queue, which lives as long as the client.
+  func adopt(_ queue: OpaquePointer) { state.withLock { $0.queues.append(queue) } }
+
   /// Waits for the calls in progress, then frees the client. Harmless when called again.
   func close(flags: Int32) {
     let isFirst = state.update { state in
@@ -72,7 +77,8 @@ final class ClientHandle: @unchecked Sendable {
       return !state.isClosed
     }
     guard isFirst else { return }
-    _ = state.wait { $0.users == 0 ? true : nil }
+    let queues = state.wait { $0.users == 0 ? $0.queues : nil }
+    for queue in queues ?? [] { rd_kafka_queue_destroy(queue) }
     rd_kafka_destroy_flags(client, flags)
     // Retained in init.
     Unmanaged.passUnretained(context).release()

@@ -18,20 +18,6 @@ public enum StartPosition: Sendable, Hashable {
   }
 }
 
-/// How far a partition has been read.
-public struct PartitionLag: Sendable, Hashable {
-  public var place: TopicPartition
-  /// The next offset `poll` would give; nil before the first message.
-  public var position: Int64?
-  /// The high watermark of the last fetch; nil before it.
-  public var high: Int64?
-  /// Messages not read yet; nil while either is unknown.
-  public var lag: Int64? {
-    guard let position, let high else { return nil }
-    return max(0, high - position)
-  }
-}
-
 extension KafkaConsumer {
   /// Reads these partitions from the given places, without a group. Replaces what was assigned.
   public func assign(_ places: [(place: TopicPartition, from: StartPosition)]) throws(KafkaError) {
@@ -112,8 +98,7 @@ extension KafkaConsumer {
     }
   }
 
-  /// Stops giving messages of these partitions; the group is kept alive by `poll` as before. A partition that is
-  /// assigned anew is not paused.
+  /// Stops giving messages of these partitions; the group is kept alive by `poll` as before.
   public func pause(_ places: [TopicPartition]) throws(KafkaError) {
     try handle.use { (client) throws(KafkaError) in
       let list = PartitionList(places)
@@ -121,41 +106,15 @@ extension KafkaConsumer {
     }
   }
 
-  /// Goes on with paused partitions where they stopped.
-  public func resume(_ places: [TopicPartition]) throws(KafkaError) {
+  /// An assigned partition's watermarks as far as they are known from fetching: the high one since the first answer, the
+  /// low one some seconds later. Asks no broker.
+  public func knownWatermarks(_ place: TopicPartition) throws(KafkaError) -> (low: Int64?, high: Int64?) {
     try handle.use { (client) throws(KafkaError) in
-      let list = PartitionList(places)
-      try check(list.withPointer { rd_kafka_resume_partitions(client, $0) }, "resume partitions")
-    }
-  }
-
-  /// Continues assigned partitions at other offsets; what was prefetched of them is dropped.
-  /// - Throws: `.notAssigned` when one of them is not ours, `.timedOut`.
-  public func seek(_ offsets: [TopicPartitionOffset], until deadline: Instant) throws(KafkaError) {
-    try handle.use { (client) throws(KafkaError) in
-      let list = PartitionList(offsets)
-      let remaining = max(1, timeoutMilliseconds((deadline - Instant.now()).inNanoseconds))
-      if let error = list.withPointer({ rd_kafka_seek_partitions(client, $0, remaining) }) {
-        throw KafkaError(consuming: error, "seek")
-      }
-      for element in list.elements { try check(element.error, "seek in \(element.place)") }
-    }
-  }
-
-  /// Position and lag of every assigned partition, from what is known here: asks no broker.
-  public func lag() throws(KafkaError) -> [PartitionLag] {
-    let places = try assignment()
-    return try handle.use { (client) throws(KafkaError) in
-      let list = PartitionList(places)
-      try check(list.withPointer { rd_kafka_position(client, $0) }, "read positions")
-      return list.elements.map { element in
-        var low: Int64 = 0
-        var high: Int64 = 0
-        let error = rd_kafka_get_watermark_offsets(client, element.place.topic, element.place.partition, &low, &high)
-        return PartitionLag(
-          place: element.place, position: element.offset >= 0 ? element.offset : nil,
-          high: error == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : nil)
-      }
+      var low: Int64 = -1
+      var high: Int64 = -1
+      // Fails for partitions that are not known here, which leaves both unknown.
+      rd_kafka_get_watermark_offsets(client, place.topic, place.partition, &low, &high)
+      return (low >= 0 ? low : nil, high >= 0 ? high : nil)
     }
   }
 

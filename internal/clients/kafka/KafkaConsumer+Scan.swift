@@ -52,7 +52,7 @@ extension KafkaConsumer {
           onRecord(record)
         case RD_KAFKA_RESP_ERR__PARTITION_EOF: atEnd(message.pointee.partition, message.pointee.offset)
         default:
-          try noteError(message, client)
+          if let failure = handle.noteError(message, client) { throw failure }
           continue
         }
         count += 1

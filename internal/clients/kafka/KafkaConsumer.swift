@@ -19,13 +19,18 @@ public final class KafkaConsumer: Sendable {
     /// more by default (`group.min.session.timeout.ms`). devkafka makes every rebalance but a group's first last for
     /// this long less one second.
     public var sessionTimeout: Duration
+    /// How many lanes the owner will make; librdkafka's limit on fetched messages holds for each lane, or for all where
+    /// there is none.
+    public var lanes: Int
 
     public init(
-      group: String? = nil, commitInterval: Duration = .seconds(1), sessionTimeout: Duration = .seconds(6)
+      group: String? = nil, commitInterval: Duration = .seconds(1), sessionTimeout: Duration = .seconds(6),
+      lanes: Int = 0
     ) {
       self.group = group
       self.commitInterval = commitInterval
       self.sessionTimeout = sessionTimeout
+      self.lanes = lanes
     }
 
     var settings: [ClientSetting] {
@@ -45,7 +50,7 @@ public final class KafkaConsumer: Sendable {
         .standard("auto.offset.reset", "earliest"),
         // Memory: librdkafka would prefetch 64 MiB. The limit is on bytes alone: a partition that reaches
         // queued.min.messages is left alone for a second, and 5,000 there made a backlog 3 times slower to read.
-        .standard("queued.max.messages.kbytes", 8_192),
+        .standard("queued.max.messages.kbytes", 8_192 / max(1, lanes)),
         .standard("queued.min.messages", 100_000),
         // devkafka answers an empty fetch only when this is over, even if a message comes meanwhile.
         .standard("fetch.wait.max.ms", 100),
@@ -116,7 +121,7 @@ public final class KafkaConsumer: Sendable {
         if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
           messages.append(ConsumedMessage(message, &names))
         } else {
-          try noteError(message, client)
+          if let failure = handle.noteError(message, client) { throw failure }
         }
       }
       return messages
@@ -165,18 +170,18 @@ public final class KafkaConsumer: Sendable {
     }
     messages.removeAll { revoked.contains($0.place) }
   }
+}
 
-  func noteError(
-    _ message: UnsafeMutablePointer<rd_kafka_message_t>, _ client: OpaquePointer
-  ) throws(KafkaError) {
+extension ClientHandle {
+  /// Notes an error that came in a message's place.
+  /// - Returns: the error when the client has failed for good.
+  func noteError(_ message: UnsafeMutablePointer<rd_kafka_message_t>, _ client: OpaquePointer) -> KafkaError? {
     let error = message.pointee.err
-    if error == RD_KAFKA_RESP_ERR__PARTITION_EOF { return }
-    let reason = rd_kafka_message_errstr(message).map { String(cString: $0) } ?? ""
-    handle.context.noteError(error, reason)
+    if error == RD_KAFKA_RESP_ERR__PARTITION_EOF { return nil }
+    context.noteError(error, rd_kafka_message_errstr(message).map { String(cString: $0) } ?? "")
     let (fatal, why) = withErrorBuffer { rd_kafka_fatal_error(client, $0, $1) }
-    guard fatal == RD_KAFKA_RESP_ERR_NO_ERROR else {
-      throw KafkaError(.fatal, "the Kafka consumer has failed for good: \(why)", number: fatal.rawValue)
-    }
+    if fatal == RD_KAFKA_RESP_ERR_NO_ERROR { return nil }
+    return KafkaError(.fatal, "the Kafka consumer has failed for good: \(why)", number: fatal.rawValue)
   }
 }
 

@@ -22,8 +22,6 @@ func kafkaRebalance(
     context.logger.info("partitions assigned", ["partitions": .string(summary(places))])
     hooks.onAssign(places)
     apply(partitions, client, context, incremental: rd_kafka_incremental_assign, whole: partitions)
-    // librdkafka remembers a pause across assignments: a partition that went while it was paused would come back mute.
-    rd_kafka_resume_partitions(client, partitions)
   case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
     let lost = rd_kafka_assignment_lost(client) != 0
     context.logger.info("partitions revoked", ["partitions": .string(summary(places)), "lost": .bool(lost)])

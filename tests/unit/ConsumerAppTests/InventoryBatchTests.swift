@@ -80,4 +80,16 @@ import Testing
     ])
     #expect(Set(offsets) == [TopicPartitionOffset("inventory", 0, 6), TopicPartitionOffset("inventory", 1, 10)])
   }
+
+  @Test func whatBecomesForeignIsDropped() {
+    let messages = [
+      message(valid(1), partition: 0), message("x", partition: 1), message(valid(2), partition: 1),
+      message("y", partition: 0),
+    ]
+    var batch = InventoryBatch(messages, triggerStatus: "COMPLETED")
+    #expect(InventoryBatch.places(of: messages) == [TopicPartition("inventory", 0), TopicPartition("inventory", 1)])
+    batch.keep { messages[$0].partition == 1 }
+    #expect(batch.openings.map(\.index) == [2])
+    #expect(batch.deadLetters.map(\.index) == [1])
+  }
 }
