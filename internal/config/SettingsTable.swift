@@ -43,7 +43,8 @@ public enum SettingsTable {
       "tell callers what is served and how its messages look (gRPC server reflection)"),
     .integer(
       "SERVER_MAX_CONNECTIONS", \.server.maxConnections, 1...1_000_000, .value("10000"), [.server],
-      "most connections of callers; further ones get GOAWAY. Never more than the limit on open files less 256"),
+      "most connections of callers, and never more than the limit on open files less 256; calls of others get UNAVAILABLE"
+    ),
     .integer(
       "SERVER_MAX_CALLS", \.server.maxCalls, 1...1_000_000, .value("20000"), [.server],
       "most calls at work, streams included; further ones get RESOURCE_EXHAUSTED"),

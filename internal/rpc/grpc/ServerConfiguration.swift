@@ -6,7 +6,7 @@ public struct GRPCServerConfiguration: Sendable {
   public var address: HTTP2Address
   /// Threads, each with a listener and connections of its own.
   public var loops: Int
-  /// Connections on all loops together; further ones are told GOAWAY and closed.
+  /// Connections on all loops together; the first call of a further one gets UNAVAILABLE.
   public var maxConnections = 10_000
   /// Asynchronous handlers that run at once, on each loop; further calls get RESOURCE_EXHAUSTED.
   public var maxConcurrentCalls = 10_000

@@ -15,7 +15,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   let gzip = GzipCodec()
   private let scratch = HTTP2Scratch()
   /// Connections beyond the cap that are being told so, and the most of them at a time.
-  private var refused: [ObjectIdentifier: ServerConnection] = [:]
+  private var refused: [ObjectIdentifier: RefusedConnection] = [:]
   private static let maxRefused = 64
   private let totals: ServerTotals
   private var listener: HTTP2Listener?
@@ -60,34 +60,38 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   }
 
   private func accept(_ descriptor: Int32, _ peer: String) {
-    guard totals.connectionOpened(limit: configuration.maxConnections) else { return refuse(descriptor, peer) }
-    if let connection = connection(descriptor, peer) {
+    guard totals.connectionOpened(limit: configuration.maxConnections) else { return refuse(descriptor) }
+    let connection = ServerConnection(self, peer: peer)
+    do throws(HTTP2Error) {
+      connection.http2 = try http2(descriptor, configuration.http2, connection)
       connections[ObjectIdentifier(connection)] = connection
-    } else {
+    } catch {
       totals.connectionClosed()
+      logger.error("cannot serve a connection", ["error": .error(error)])
     }
   }
 
-  private func connection(_ descriptor: Int32, _ peer: String) -> ServerConnection? {
-    let connection = ServerConnection(self, peer: peer)
-    do throws(HTTP2Error) {
-      connection.http2 = try HTTP2Connection(
-        descriptor: descriptor, role: .server, loop: loop, configuration: configuration.http2, scratch: scratch,
-        delegate: connection)
-      return connection
-    } catch {
-      logger.error("cannot serve a connection", ["error": .error(error)])
-      return nil
-    }
+  private func http2(
+    _ descriptor: Int32, _ configuration: HTTP2Configuration, _ delegate: any HTTP2ConnectionDelegate
+  ) throws(HTTP2Error) -> HTTP2Connection {
+    try HTTP2Connection(
+      descriptor: descriptor, role: .server, loop: loop, configuration: configuration, scratch: scratch,
+      delegate: delegate)
   }
 
   /// Says why before it closes; when too many have to be told already, it only closes.
-  private func refuse(_ descriptor: Int32, _ peer: String) {
+  private func refuse(_ descriptor: Int32) {
     complain { $0.warning("too many connections, refusing", ["limit": .number(configuration.maxConnections)]) }
     guard refused.count < Self.maxRefused else { return closeDescriptor(descriptor) }
-    guard let connection = connection(descriptor, peer) else { return }
-    refused[ObjectIdentifier(connection)] = connection
-    connection.http2.terminate(.enhanceYourCalm, "too many connections")
+    let connection = RefusedConnection { [unowned self] in refused[ObjectIdentifier($0)] = nil }
+    do throws(HTTP2Error) {
+      try connection.start { configuration, delegate throws(HTTP2Error) in
+        try http2(descriptor, configuration, delegate)
+      }
+      refused[ObjectIdentifier(connection)] = connection
+    } catch {
+      logger.error("cannot refuse a connection", ["error": .error(error)])
+    }
   }
 
   /// One line a second is enough to see it by.
@@ -107,7 +111,6 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   }
 
   func closed(_ connection: ServerConnection, _ reason: String) {
-    if refused.removeValue(forKey: ObjectIdentifier(connection)) != nil { return }
     connections[ObjectIdentifier(connection)] = nil
     totals.connectionClosed()
     logger.debug("connection closed", ["peer": .string(connection.peer), "reason": .string(reason)])
@@ -116,7 +119,8 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   /// Closes what nothing else has ended, whether or not its peer has read the last frames.
   func closeAll() {
     loop.execute { [self] in
-      for connection in Array(connections.values) + Array(refused.values) { connection.http2?.closeNow("shut down") }
+      for connection in connections.values { connection.http2?.closeNow("shut down") }
+      for connection in refused.values { connection.http2?.closeNow("shut down") }
     }
   }
 

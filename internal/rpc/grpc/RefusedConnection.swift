@@ -1,0 +1,38 @@
+internal import HTTP2
+
+/// A connection beyond the cap: its first call is told so, and then it is closed; without a call it is closed soon.
+///
+/// GOAWAY alone would be no answer: clients take it for a reason to connect again, and callers only see a deadline pass.
+final class RefusedConnection: HTTP2ConnectionDelegate {
+  private static let status = GRPCStatus(.unavailable, "too many connections")
+
+  // The connection owns its delegate until it is closed.
+  private(set) weak var http2: HTTP2Connection?
+  private let closed: (RefusedConnection) -> Void
+
+  /// - Parameter closed: told once, when the connection is over.
+  init(_ closed: @escaping (RefusedConnection) -> Void) { self.closed = closed }
+
+  /// Takes over the socket. On the loop's thread.
+  func start(_ make: (HTTP2Configuration, any HTTP2ConnectionDelegate) throws(HTTP2Error) -> HTTP2Connection)
+    throws(HTTP2Error)
+  {
+    var configuration = HTTP2Configuration()
+    configuration.maxConcurrentStreams = 1
+    configuration.handshakeTimeout = .seconds(1)
+    configuration.stalledPeerTimeout = .seconds(1)
+    configuration.maxIdle = .seconds(1)
+    http2 = try make(configuration, self)
+  }
+
+  func headersReceived(_ stream: HTTP2Stream, _ headers: HTTP2Headers, endOfStream: Bool) {
+    http2?.respondOnly(stream, ResponseHeaders.trailersOnly(Self.status))
+    http2?.terminate(.enhanceYourCalm, Self.status.message)
+  }
+
+  func dataReceived(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {}
+  func endReceived(_ stream: HTTP2Stream) {}
+  func writable(_ stream: HTTP2Stream) {}
+  func streamClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {}
+  func connectionClosed(_ reason: String) { closed(self) }
+}
