@@ -19,7 +19,8 @@ import Testing
   @Test(arguments: [
     "", "127.0.0.1:6379", "http://127.0.0.1", "redis://", "redis://:6379", "redis://host:0", "redis://host:65536",
     "redis://host:x", "redis://host:", "redis://host/x", "redis://host/-1", "redis://secret@host",
-    "redis://:@host", "redis://:%zz@host", "redis://:%4", "redis://[::1", "redis://host?db=1", "redis://a:b:c",
+    "redis://:@host", "redis://:%zz@host", "redis://:%4", "redis://:%+f@host", "redis://[::1", "redis://host?db=1",
+    "redis://a:b:c",
   ])
   func badForms(_ text: String) {
     let error = #expect(throws: RedisError.self) { try RedisDSN(text) }
