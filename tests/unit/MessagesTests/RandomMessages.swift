@@ -43,8 +43,13 @@ struct RandomMessages: RandomNumberGenerator {
     var writer = ProtobufWriter()
     let number = UInt32.random(in: 1...(depth == 0 ? 27 : 10), using: &self)
     switch Int.random(in: 0..<8, using: &self) {
-    case 0: writer.writeFixed32(UInt32(truncatingIfNeeded: next()), field: number)
-    case 1: writer.writeFixed64(next(), field: number)
+    // No NaN with a payload: Google's Python reads each as the one NaN.
+    case 0:
+      let bits = UInt32(truncatingIfNeeded: next())
+      writer.writeFixed32(Float(bitPattern: bits).isNaN ? 1 : bits, field: number)
+    case 1:
+      let bits = next()
+      writer.writeFixed64(Double(bitPattern: bits).isNaN ? 1 : bits, field: number)
     case 2, 3: writer.writeUInt64(next() >> UInt64.random(in: 0..<64, using: &self), field: number)
     case 4, 5: writer.writeString(text(), field: number)
     default:
