@@ -9,7 +9,7 @@ TEST_SH := internal/stack/test.sh
 export SWIFT_BACKTRACE := enable=no
 
 .PHONY: help up down restart status logs demo reset clean-data deps build release debug venv migrate descriptors \
-  test test-unit test-integration test-e2e simulate model tsan asan lint format bench clean
+  test test-unit test-integration test-e2e simulate model fuzz tsan asan lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-18s %s\n", $$1, $$2 }'
@@ -76,6 +76,9 @@ simulate: ## Random schedules of the relay: SEED=1 RUNS=10000; TRACE=1 with RUNS
 
 model: ## Check the model of the relay's protocol, and that breaking the protocol fails (spin)
 	@internal/stack/model.sh
+
+fuzz: ## libFuzzer on what strangers can send: SECONDS=60 each; TARGET=NAME one of them; INPUT=FILE plays a find again
+	@FUZZ_SECONDS='$(or $(SECONDS),60)' TARGET='$(TARGET)' INPUT='$(INPUT)' internal/stack/fuzz.sh
 
 tsan: ## Unit tests under the thread sanitizer
 	@$(TEST_SH) tsan

@@ -142,7 +142,15 @@ let package = Package(
       dependencies: [
         "Database", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "Runtime",
       ], path: "tests/example", swiftSettings: common),
-    .target(name: "TestSupport", path: "tests/support", swiftSettings: common),
+    .target(
+      name: "TestSupport", dependencies: ["Messages", "Protobuf", "Runtime"], path: "tests/support",
+      swiftSettings: common),
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "Config", "ConsumerApp", "Database", "Errs", "GRPC", "HTTP2", "Logger", "Messages", "Metrics", "Payments",
+        "Protobuf", "Redis", "Runtime", "TestSupport",
+      ], path: "tests/fuzz/targets", swiftSettings: common),
     .executableTarget(
       name: "relay-simulator", dependencies: ["Outbox", "Runtime"], path: "tests/simulation", swiftSettings: common),
     unit("Runtime"),
@@ -162,6 +170,7 @@ let package = Package(
     unit("GRPC", ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
     unit("PaymentRepository"),
     unit("Audit", ["Runtime"]),
+    unit("FuzzTargets"),
     unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
     .testTarget(
       name: "PaysagaTests",
@@ -175,3 +184,13 @@ let package = Package(
       ], path: "tests/integration", swiftSettings: common),
   ]
 )
+
+// The fuzzer needs the compiler's instrumentation: internal/stack/fuzz.sh builds it, in a folder of its own.
+if Context.environment["PAYSAGA_FUZZ"] == "1" {
+  package.targets += [
+    .target(name: "CLibFuzzer", path: "tests/fuzz/libfuzzer"),
+    .executableTarget(
+      name: "fuzz-driver", dependencies: ["CLibFuzzer", "FuzzTargets"], path: "tests/fuzz/driver",
+      swiftSettings: common),
+  ]
+}

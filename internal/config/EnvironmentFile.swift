@@ -1,17 +1,17 @@
 internal import FoundationEssentials
 
 /// A settings file: `KEY=VALUE` a line, `#` comments, single or double quotes, nothing expanded.
-struct EnvironmentFile {
-  struct Entry {
-    let name: String
-    let value: String
+package struct EnvironmentFile {
+  package struct Entry {
+    package let name: String
+    package let value: String
     let line: Int
   }
 
   /// The longest file taken, in bytes.
   static let maximumBytes = 1 << 20
 
-  let entries: [Entry]
+  package let entries: [Entry]
 
   init(path: String) throws(SettingsError) {
     let data: Data
@@ -29,7 +29,7 @@ struct EnvironmentFile {
   }
 
   /// - Parameter path: for messages.
-  init(text: String, path: String) throws(SettingsError) {
+  package init(text: String, path: String) throws(SettingsError) {
     var entries: [Entry] = []
     var lines: [String: Int] = [:]
     let rows = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }

@@ -18,6 +18,15 @@ extension Settings {
   public static func load(
     program: Program, environment: [String: String], file: String? = nil
   ) throws(SettingsError) -> Settings {
+    guard let file else { return try load(program: program, environment: environment, file: nil, path: "") }
+    return try load(program: program, environment: environment, file: try EnvironmentFile(path: file), path: file)
+  }
+
+  /// The same with a file that has been read.
+  /// - Parameter path: the file's, for messages.
+  package static func load(
+    program: Program, environment: [String: String], file: EnvironmentFile?, path: String
+  ) throws(SettingsError) -> Settings {
     var settings = Settings(program: program)
     var missing: [Setting] = []
     for setting in SettingsTable.settings {
@@ -29,7 +38,7 @@ extension Settings {
       }
     }
     var given: Set<String> = []
-    for entry in try gather(environment: environment, file: file) {
+    for entry in gather(environment, file, path: path) {
       try settings.take(entry)
       given.insert(entry.name)
     }
@@ -45,12 +54,9 @@ extension Settings {
   }
 
   /// What is set, the file first, so that the environment wins; a value of the file is checked even where it loses.
-  private static func gather(environment: [String: String], file: String?) throws(SettingsError) -> [Given] {
-    var all: [Given] = []
-    if let file {
-      all = try EnvironmentFile(path: file).entries.map { entry in
-        Given(name: entry.name, value: entry.value, source: "\(file) line \(entry.line)")
-      }
+  private static func gather(_ environment: [String: String], _ file: EnvironmentFile?, path: String) -> [Given] {
+    var all = (file?.entries ?? []).map { entry in
+      Given(name: entry.name, value: entry.value, source: "\(path) line \(entry.line)")
     }
     for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
       let isOurs = SettingsTable.prefixes.contains(where: name.hasPrefix)

@@ -35,6 +35,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   private let epoll: Int32
   private let wakeup: Int32
+  private static let eventsPerTurn = 256
+  private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: eventsPerTurn)
   private let mailbox = Mutex(Mailbox())
   private let thread = Atomic<UInt>(0)
   private let worker = Mutex<WorkerThread?>(nil)
@@ -62,6 +64,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   deinit {
     close(epoll)
     close(wakeup)
+    events.deallocate()
   }
 
   private static let wakeupMark = UInt64.max
@@ -176,19 +179,29 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func run() {
-    thread.store(UInt(pthread_self()), ordering: .relaxed)
-    let capacity = 256
-    let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
-    defer { events.deallocate() }
-    while !isStopping {
-      let count = epoll_wait(epoll, events, Int32(capacity), timeout())
-      now = .now()
-      for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
-      while let due = timers.popDue(now) { due.target.timerFired(due.token) }
-      runLocal()
-      endTurn()
-    }
+    adoptCurrentThread()
+    while !isStopping { takeTurn(waiting: timeout()) }
     closeMailbox()
+  }
+
+  /// Makes the calling thread the loop's, in place of `start`: for a program that takes the loop's turns itself, one by
+  /// one, so that what happens depends on nothing but its input.
+  package func adoptCurrentThread() {
+    thread.store(UInt(pthread_self()), ordering: .relaxed)
+  }
+
+  /// One turn.
+  /// - Parameter waiting: how long to wait for something to be ready, milliseconds; 0: not at all, negative: for ever.
+  /// - Returns: whether a source was ready or work is left for the next turn.
+  @discardableResult
+  package func takeTurn(waiting: Int32) -> Bool {
+    let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), waiting)
+    now = .now()
+    for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
+    while let due = timers.popDue(now) { due.target.timerFired(due.token) }
+    runLocal()
+    endTurn()
+    return count > 0 || !local.isEmpty || !turnEnd.isEmpty
   }
 
   /// Milliseconds to wait at most, rounded up so that a timer never fires early.

@@ -1,22 +1,22 @@
-internal import Payments
-internal import Runtime
+package import Payments
+package import Runtime
 
 /// What the inventory service says of an order's goods (api/topics/inventory.schema.json).
-struct InventoryMessage: Sendable, Hashable {
+package struct InventoryMessage: Sendable, Hashable {
   /// The longest message that is read.
-  static let maximumBytes = 65_536
+  package static let maximumBytes = 65_536
 
-  let idempotentKey: UniqueID
-  let status: String
-  let command: CreateCommand
+  package let idempotentKey: UniqueID
+  package let status: String
+  package let command: CreateCommand
 
   /// Why a message cannot be read, in words for the dead-letter topic's header; it quotes no values.
-  struct Unreadable: Error, Sendable, Hashable, CustomStringConvertible {
-    let description: String
+  package struct Unreadable: Error, Sendable, Hashable, CustomStringConvertible {
+    package let description: String
   }
 
   /// Reads a message; unknown fields are ignored.
-  init(_ value: [UInt8]?) throws(Unreadable) {
+  package init(_ value: [UInt8]?) throws(Unreadable) {
     guard let value else { throw Unreadable(description: "the message has no value") }
     do {
       self = try Self.scan(value)

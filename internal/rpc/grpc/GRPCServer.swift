@@ -20,8 +20,8 @@ internal import Synchronization
 ///     server.shutdown(grace: .seconds(10))
 public final class GRPCServer: Sendable {
   private let configuration: GRPCServerConfiguration
-  private let loops: [ServerLoop]
-  private let totals = ServerTotals()
+  let loops: [ServerLoop]
+  let totals = ServerTotals()
   private let logger: Logger
   private let port = Mutex(0)
 

@@ -30,9 +30,12 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   @exclusivity(unchecked) var held = 0
   private var lastComplaint = Instant(nanoseconds: 0)
 
+  /// Bytes that peers make this loop hold: requests not finished and answers not taken.
+  var heldBytes: Int { held + scratch.queuedBytes }
+
   /// What a connection may have of `limit` bytes: little, while peers that neither finish nor read hold too much.
   func share(of limit: Int) -> Int {
-    held + scratch.queuedBytes > configuration.maxHeldBytesPerLoop ? limit / 64 : limit
+    heldBytes > configuration.maxHeldBytesPerLoop ? limit / 64 : limit
   }
 
   init(
@@ -59,7 +62,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     }
   }
 
-  private func accept(_ descriptor: Int32, _ peer: String) {
+  func accept(_ descriptor: Int32, _ peer: String) {
     guard totals.connectionOpened(limit: configuration.maxConnections) else { return refuse(descriptor) }
     let connection = ServerConnection(self, peer: peer)
     do throws(HTTP2Error) {

@@ -3,6 +3,8 @@ import Messages
 import Protobuf
 import Testing
 
+@testable import TestSupport
+
 /// Our codec against Google's protobuf on random messages and on damaged ones.
 ///
 /// `PROTOBUF_SEED` repeats a run; the seed is in the message of a failure.

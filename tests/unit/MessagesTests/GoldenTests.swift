@@ -2,6 +2,8 @@ import Messages
 import Protobuf
 import Testing
 
+@testable import TestSupport
+
 /// A message and what Google's protobuf makes of it.
 private struct Example: CustomTestStringConvertible {
   let name: String
@@ -77,8 +79,8 @@ private let shared: [Example] = [
   Example(
     Golden.healthListResponse,
     GRPCHealthV1.HealthListResponse(statuses: [
-      "": GRPCHealthResponse(status: .serving), "b": GRPCHealthResponse(),
-      "payments.v1.PaymentService": GRPCHealthResponse(status: .notServing),
+      "": GRPCHealthV1.HealthCheckResponse(status: .serving), "b": GRPCHealthV1.HealthCheckResponse(),
+      "payments.v1.PaymentService": GRPCHealthV1.HealthCheckResponse(status: .notServing),
     ])),
 ]
 

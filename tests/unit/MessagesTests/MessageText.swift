@@ -1,6 +1,8 @@
 import Messages
 import Protobuf
 
+@testable import TestSupport
+
 /// The text form of golden/schema.py: `{name:value,...}` with all fields in the order of their numbers.
 ///
 /// Made by reflection, so a name that was given to the wrong field shows up against Python's.
@@ -38,7 +40,7 @@ enum MessageText {
     case let number as Double: hexadecimal(number.bitPattern)
     case let child as AllTypes.Child: child.value.first.map { of($0) } ?? "-"
     case let map as [String: String]: entries(map)
-    case let map as [String: GRPCHealthResponse]: entries(map)
+    case let map as [String: GRPCHealthV1.HealthCheckResponse]: entries(map)
     default: composed(value)
     }
   }

@@ -1,11 +1,9 @@
 import Messages
-import Protobuf
-
-typealias GRPCHealthResponse = GRPCHealthV1.HealthCheckResponse
+package import Protobuf
 
 /// Every message type there is, by its full name.
-enum MessageTypes {
-  static let all: [any ProtobufNamedMessage.Type] = [
+package enum MessageTypes {
+  package static let all: [any ProtobufNamedMessage.Type] = [
     PaymentsV1.Payment.self, PaymentsV1.CreatePaymentRequest.self, PaymentsV1.GetPaymentRequest.self,
     PaymentsV1.UpdatePaymentStatusRequest.self, PaymentsV1.ListPaymentsRequest.self,
     PaymentsV1.ListPaymentsResponse.self, PaymentsV1.WatchPaymentRequest.self,
@@ -23,5 +21,5 @@ enum MessageTypes {
     AllTypes.self,
   ]
 
-  static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.protobufName, $0) })
+  package static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.protobufName, $0) })
 }

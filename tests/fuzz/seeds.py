@@ -1,0 +1,179 @@
+"""Writes the seeds of the fuzz targets into tests/fuzz/corpus, each made by another implementation than ours: Google's
+protobuf, Python's json, hpack and hyperframe.
+
+    .local/venv/bin/python -m pip install hpack hyperframe
+    .local/venv/bin/python tests/fuzz/seeds.py
+
+Inputs that a fuzzer found lie beside them under names that start with `found-`; they are left alone.
+"""
+
+import gzip
+import json
+import random
+import struct
+import sys
+from pathlib import Path
+
+from hpack import Encoder
+from hyperframe.frame import (
+    ContinuationFrame, DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, PriorityFrame, RstStreamFrame,
+    SettingsFrame, WindowUpdateFrame)
+
+HERE = Path(__file__).resolve().parent
+CORPUS = HERE / "corpus"
+sys.path.insert(0, str(HERE.parent / "unit/MessagesTests/golden"))
+import peer  # noqa: E402
+import schema  # noqa: E402
+
+
+def write(target: str, name: str, content: bytes) -> None:
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+# The target takes a message's type from the first byte: its place in MessageTypes.all.
+
+def protobuf() -> None:
+    rng = random.Random(1)
+    types = schema.load()
+    for place, name in enumerate(schema.NAMES):
+        message = types[name]()
+        peer.fill(rng, message)
+        content = schema.serialize(message)
+        if len(content) > 600:
+            content = content[:600]
+        write("protobuf", f"{place:02}-{name}", bytes([place]) + content)
+
+
+KEY = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+
+
+def inventory() -> None:
+    plain = {"idempotent_key": KEY, "order_id": 111, "status": "COMPLETED"}
+    documents = {
+        "message": plain,
+        "amount": plain | {"amount_minor": 1999, "currency": "EUR"},
+        "limits": plain | {"order_id": 2**63 - 1, "amount_minor": 0, "currency": ""},
+        "unknown-fields": plain | {"extra": {"a": [1, -2.5, 1e300, None, True], "b": {"c": {}}}, "note": "é😀\u2028\0"},
+        "upper-key": plain | {"idempotent_key": KEY.upper(), "status": "IN_PROGRESS"},
+        "wrong-types": {"idempotent_key": 1, "order_id": "111", "status": None},
+        "numbers": [0, -0.0, 1.5e-7, 2**63, -(2**63), 2**64, 10**30, 1e22],
+        "strings": ["", "\"\\/\b\f\n\r\t", "\ud83d\ude00", "ü" * 20, "\x7f"],
+        "deep": json.loads("[" * 33 + "]" * 33),
+        "scalar": "COMPLETED",
+    }
+    for name, document in documents.items():
+        write("json", name, json.dumps(document).encode())
+        write("json", f"{name}-utf8", json.dumps(document, ensure_ascii=False, indent=1).encode(errors="replace"))
+    write("json", "twice", b'{"order_id":1,"order_id":2,"status":"COMPLETED","idempotent_key":"%s"}' % KEY.encode())
+    write("json", "bom", b"\xef\xbb\xbf{}")
+
+
+class Call:
+    """The frames of a gRPC client on one connection, without the preface's magic."""
+
+    def __init__(self, pieces: int = 0):
+        self.content = bytes([pieces])
+        self.encoder = Encoder()
+        self.stream = -1
+        self.add(SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 65535}))
+
+    def add(self, *frames: Frame) -> "Call":
+        for frame in frames:
+            self.content += frame.serialize()
+        return self
+
+    def headers(self, path: str, *more: tuple[str, str], end: bool = False, split: int = 0) -> "Call":
+        self.stream += 2
+        block = self.encoder.encode([
+            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "h"),
+            ("content-type", "application/grpc"), ("te", "trailers"), *more])
+        flags = ["END_STREAM"] if end else []
+        if split:
+            self.add(HeadersFrame(self.stream, block[:split], flags=flags))
+            return self.add(ContinuationFrame(self.stream, block[split:], flags=["END_HEADERS"]))
+        return self.add(HeadersFrame(self.stream, block, flags=[*flags, "END_HEADERS"]))
+
+    def data(self, *messages: bytes, flag: int = 0, end: bool = True, stream: int = 0) -> "Call":
+        body = b"".join(struct.pack(">BI", flag, len(message)) + message for message in messages)
+        return self.add(DataFrame(stream or self.stream, body, flags=["END_STREAM"] if end else []))
+
+
+def http2() -> None:
+    types = schema.load()
+    message = schema.serialize(types["payments.v1.UpdatePaymentStatusRequest"](order_id=7, status=2, reason="ok"))
+    calls = {
+        "inline": Call().headers("/fuzz.Fuzz/Inline").data(message),
+        "task": Call(5).headers("/fuzz.Fuzz/Task", ("grpc-timeout", "1S")).data(message),
+        "count": Call().headers("/fuzz.Fuzz/Count").data(message).add(WindowUpdateFrame(1, window_increment=1000)),
+        "last": Call(1).headers("/fuzz.Fuzz/Last").data(message, message, end=False).data(message),
+        "chat": Call().headers("/fuzz.Fuzz/Chat").data(message, end=False).data(message, end=False).data(),
+        "check": Call().headers("/grpc.health.v1.Health/Check").data(b""),
+        "watch": Call().headers("/grpc.health.v1.Health/Watch").data(b"").add(RstStreamFrame(1, error_code=8)),
+        "list": Call().headers("/grpc.health.v1.Health/List").data(b""),
+        "unknown": Call().headers("/fuzz.Fuzz/None", ("x-data-bin", "AAH+/w")).data(message),
+        "metadata": Call().headers(
+            "/fuzz.Fuzz/Inline", ("x-bin-bin", "AAH+/w==,AA"), ("grpc-encoding", "identity"), ("user-agent", "seed")).data(message),
+        "gzip": Call().headers("/fuzz.Fuzz/Chat", ("grpc-encoding", "gzip"), ("grpc-accept-encoding", "gzip")).data(
+            gzip.compress(message, mtime=0), gzip.compress(message * 30, mtime=0), flag=1),
+        "gzip-bomb": Call().headers("/fuzz.Fuzz/Last", ("grpc-encoding", "gzip")).data(
+            gzip.compress(bytes(100_000), mtime=0), flag=1),
+        "reflection": Call().headers("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo").data(
+            *[schema.serialize(types["grpc.reflection.v1.ServerReflectionRequest"](**question)) for question in (
+                {"list_services": ""}, {"file_by_filename": "grpc/health/v1/health.proto"},
+                {"file_containing_symbol": "grpc.health.v1.Health"}, {"file_containing_symbol": "none"})]),
+        "compressed": Call().headers("/fuzz.Fuzz/Inline", ("grpc-encoding", "gzip")).data(message, flag=1),
+        "no-message": Call().headers("/fuzz.Fuzz/Inline", end=True),
+        "two-messages": Call().headers("/fuzz.Fuzz/Task").data(message, message),
+        "too-long": Call().headers("/fuzz.Fuzz/Last").data(bytes(600)),
+        "continuation": Call(9).headers("/fuzz.Fuzz/Inline", split=20).data(message),
+        "many": Call(),
+        "pings": Call().add(*[PingFrame(0, opaque_data=bytes([n] * 8)) for n in range(4)]),
+        "resets": Call(),
+        "goaway": Call().headers("/fuzz.Fuzz/Chat").data(message, end=False).add(GoAwayFrame(0, last_stream_id=0)),
+        "small-window": Call().add(SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 3})).headers(
+            "/fuzz.Fuzz/Count").data(message).add(WindowUpdateFrame(1, window_increment=50)),
+        "priority": Call().add(PriorityFrame(3, depends_on=0, stream_weight=9)).headers("/fuzz.Fuzz/Inline").data(message),
+        "trailers": Call().headers("/fuzz.Fuzz/Chat").data(message, end=False).add(
+            HeadersFrame(1, Encoder().encode([("x", "y")]), flags=["END_STREAM", "END_HEADERS"])),
+    }
+    for _ in range(12):
+        calls["many"].headers("/fuzz.Fuzz/Chat").data(message, end=False)
+    for _ in range(6):
+        calls["resets"].headers("/fuzz.Fuzz/Last")
+        calls["resets"].add(RstStreamFrame(calls["resets"].stream, error_code=8))
+    for name, call in calls.items():
+        write("http2", name, call.content)
+
+
+def settings() -> None:
+    files = {
+        "plain": "DB_DSN=postgres://u:p@h/db\nKAFKA_BROKERS=h:1,[::1]:2\n",
+        "quotes": "# a\n\tCONSUMER_GROUP='a b' # c\nLOG_FORMAT=\"json\"\r\nKAFKA_CLIENT_ID=\"a\\\"b\\\\c\\d\"\n",
+        "durations": "CRON_FREQUENCY=1h30m\nPAYMENT_TTL=0\nEVENT_RETENTION=168h\nCRON_RESERVE=500ms",
+        "numbers": "DB_POOL_SIZE=256\nSERVER_THREADS=0\nKAFKA_TOPIC_PARTITIONS=10000\nCONSUMER_BATCH=1",
+        "addresses": "SERVER_GRPC_ADDR=[::]:0\nADMIN_ADDR=:1\nREDIS_DSN=redis://u:p%40@h:6379/3\n",
+        "properties": "KAFKA_SECURITY_PROTOCOL=SASL_SSL\nKAFKA_SASL_PASSWORD=x\nKAFKA_ACKS=1\n",
+        "wrong": "COLOUR=blue\nDB_POOL_SIZE=x\n",
+        "twice": "LOG_LEVEL=info\nLOG_LEVEL=debug\n",
+        "open-quote": "LOG_LEVEL='info",
+        "unicode": "KAFKA_CLIENT_ID=é\u0301😀\u200d\n",
+        "dsn-hosts": "postgres://u:p%40@h1:5432,h2/db?target_session_attrs=any&sslmode=disable",
+        "dsn-socket": "postgresql:///db?host=/tmp&port=1&user=u&password=p",
+        "dsn-ipv6": "u:p@[::1]:5432/db?connect_timeout=3",
+        "redis": "redis://:p%2F@[::1]:6379/16383",
+        "redis-host": "h",
+        "redis-tls": "rediss://u:p@h:1/0",
+        "duration": "1d2h3m4s5ms",
+        "address": "[fe80::1%eth0]:65535",
+    }
+    for name, text in files.items():
+        write("settings", name, text.encode())
+
+
+if __name__ == "__main__":
+    protobuf()
+    inventory()
+    http2()
+    settings()

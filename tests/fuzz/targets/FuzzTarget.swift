@@ -1,0 +1,33 @@
+/// What a fuzz target found: a promise about an input that did not hold. A trap is a find too, without one.
+package struct FuzzFinding: Error, CustomStringConvertible {
+  package let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+/// A place where bytes of strangers come in. Each target takes any bytes, and checks more than that nothing crashes.
+package enum FuzzTarget: String, CaseIterable, Sendable {
+  /// Messages of every type: the first byte says which.
+  case protobuf
+  /// A JSON text, and an inventory message.
+  case json
+  /// What a gRPC client may send after the preface of HTTP/2; the first byte says in pieces of how many bytes.
+  case http2
+  /// A settings file, and addresses.
+  case settings
+
+  /// Plays one input. Callable on any thread, on several at once.
+  package func run(_ input: [UInt8]) throws(FuzzFinding) {
+    switch self {
+    case .protobuf: try ProtobufTarget.run(input)
+    case .json: try JSONTarget.run(input)
+    case .http2: try HTTP2Target.run(input)
+    case .settings: try SettingsTarget.run(input)
+    }
+  }
+}
+
+/// Fails the input unless `condition` holds.
+func require(_ condition: Bool, _ promise: @autoclosure () -> String) throws(FuzzFinding) {
+  if !condition { throw FuzzFinding(promise()) }
+}

@@ -1,0 +1,103 @@
+import ConsumerApp
+import Foundation
+import Payments
+import Runtime
+import TestSupport
+
+/// Our scanner takes what Foundation takes and reads the same, but for the rules that are stricter on purpose; and an
+/// inventory message is one exactly when the document says so.
+enum JSONTarget {
+  static func run(_ input: [UInt8]) throws(FuzzFinding) {
+    // Foundation tells UTF-16 and UTF-32 by their first bytes; we read UTF-8 only.
+    let isForeign =
+      input.prefix(4).contains(0) || input.starts(with: [0xFE, 0xFF]) || input.starts(with: [0xFF, 0xFE])
+    let theirs = isForeign ? nil : JSONTree(foundation: input)
+    var ours: JSONTree?
+    do throws(JSONError) {
+      ours = try JSONTree.read(input)
+    } catch {
+      if theirs != nil {
+        try require(JSONTree.isStricterRule(error, input), "we refuse what Foundation takes: \(error)")
+      }
+      try require(error.offset <= input.count, "an error beyond the end: \(error)")
+    }
+    if let ours {
+      // Foundation also refuses what no Double holds; we only pass such a number over.
+      if let theirs {
+        try require(ours.matches(theirs), "we read \(ours), Foundation \(theirs)")
+      } else {
+        try require(ours.hasOtherNumber, "we take what Foundation refuses")
+      }
+      do throws(JSONError) { try JSONTree.skip(input) } catch {
+        throw FuzzFinding("passed over it is refused: \(error)")
+      }
+    }
+    try checkInventory(input, ours: ours, theirs: theirs)
+  }
+
+  private static func checkInventory(_ input: [UInt8], ours: JSONTree?, theirs: JSONTree?) throws(FuzzFinding) {
+    let expected = ours.flatMap(Inventory.init)
+    let message: InventoryMessage
+    do throws(InventoryMessage.Unreadable) {
+      message = try InventoryMessage(input)
+    } catch {
+      return try require(expected == nil, "an inventory message was refused: \(error)")
+    }
+    let read = Inventory(message)
+    if let expected { try same(read, expected) }
+    // Where there are fields that appear twice below the surface, only Foundation has read the whole.
+    if let theirs { try same(read, Inventory(theirs)) }
+  }
+
+  private static func same(_ read: Inventory, _ expected: Inventory?) throws(FuzzFinding) {
+    try require(read == expected, "read as \(read), expected \(String(describing: expected))")
+  }
+}
+
+/// An inventory message by the words of api/topics/inventory.schema.json and Foundation's UUID.
+private struct Inventory: Equatable {
+  let key: UUID
+  let order: Int64
+  let status: String
+  let amount: Int64
+  let currency: String
+
+  init(_ message: InventoryMessage) {
+    key = UUID(uuidString: message.idempotentKey.description) ?? UUID()
+    order = message.command.orderID
+    status = message.status
+    amount = message.command.amountMinor
+    currency = message.command.currency
+  }
+
+  /// Nil when the document is none.
+  init?(_ tree: JSONTree) {
+    guard case .object(let members) = tree, case .string(let key)? = members["idempotent_key"],
+      let key = UUID(uuidString: String(decoding: key, as: UTF8.self)), case .integer(let order)? = members["order_id"],
+      case .string(let status)? = members["status"], order > 0
+    else { return nil }
+    // Foundation also takes a blank for a digit.
+    guard case .string(let written)? = members["idempotent_key"], written.count == 36,
+      written.allSatisfy({ $0 == UInt8(ascii: "-") || Character(Unicode.Scalar($0)).isHexDigit })
+    else { return nil }
+    self.key = key
+    self.order = order
+    self.status = String(decoding: status, as: UTF8.self)
+    switch members["amount_minor"] {
+    case nil: amount = 0
+    case .integer(let minor)?: amount = minor
+    default: return nil
+    }
+    switch members["currency"] {
+    case nil: currency = ""
+    case .string(let bytes)?: currency = String(decoding: bytes, as: UTF8.self)
+    default: return nil
+    }
+    func isWord(_ text: String, _ lengths: ClosedRange<Int>, extra: String = "") -> Bool {
+      lengths.contains(text.utf8.count)
+        && text.unicodeScalars.allSatisfy { ("A"..."Z").contains($0) || extra.unicodeScalars.contains($0) }
+    }
+    guard isWord(self.status, 1...32, extra: "_"), amount >= 0, currency.isEmpty ? amount == 0 : isWord(currency, 3...3)
+    else { return nil }
+  }
+}
