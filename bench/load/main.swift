@@ -1,7 +1,7 @@
 import Glibc
 import Runtime
 
-// The load of the benchmarks: `settle` calls UpdatePaymentStatus, `produce` fills a topic. One JSON object on standard
+// The load of the benchmarks: `settle` calls UpdatePaymentStatus, `create` CreatePayment, `produce` fills a topic. One JSON object on standard
 // output tells what came of it.
 
 /// Ends the program with a message.
@@ -14,7 +14,8 @@ func fail(_ message: String) -> Never {
 /// The options of the command line, each with a value.
 let options = LoadOptions(CommandLine.arguments.dropFirst(2))
 switch CommandLine.arguments.dropFirst().first {
-case "settle": SettleLoad(options).run()
+case "create": CallLoad(.create, options).run()
+case "settle": CallLoad(.settle, options).run()
 case "produce": ProduceLoad(options).run()
-default: fail("expected settle or produce")
+default: fail("expected create, settle or produce")
 }

@@ -8,22 +8,15 @@ import time
 
 from harness.process import Program
 
+from support.baselines import create_by_sql
 from support.bench import PARTITIONS, Bench, connect, wait_for
-from support.sql import CREATE_PROCEDURE
 
 
 def measure(bench: Bench) -> None:
     messages = bench.size(200_000, 40_000)
 
-    def by_sql() -> float:
-        with bench.database() as dsn, connect(dsn) as connection:
-            connection.execute(CREATE_PROCEDURE)
-            began = time.monotonic()
-            connection.execute(f"CALL bench_create({messages}, 1000)")
-            return messages / (time.monotonic() - began)
-
     sql, plain, redis, twice, twice_plain = bench.in_turn(
-        by_sql, lambda: consume(bench, messages, redis=False), lambda: consume(bench, messages, redis=True),
+        lambda: create_by_sql(bench, messages), lambda: consume(bench, messages, redis=False), lambda: consume(bench, messages, redis=True),
         lambda: consume(bench, messages, redis=True, repeated=True),
         lambda: consume(bench, messages, redis=False, repeated=True))
     for name, rates in (("without Redis", plain), ("with Redis", redis)):

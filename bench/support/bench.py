@@ -5,18 +5,30 @@ import json
 import os
 import subprocess
 import time
+import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
 from harness.process import BINARIES, Program, clean_environment, stop_all
-from harness.servers import Databases, DevKafka
+from confluent_kafka.admin import AdminClient
+from harness.servers import Broker, Databases, DevKafka
 
 from .report import Report
 from .sql import DAYS
 
 PARTITIONS = 32
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """A broker with topics of this run."""
+
+    brokers: str
+    # What a benchmark calls it → its name there.
+    topics: dict[str, str]
 
 
 class Bench:
@@ -79,7 +91,30 @@ class Bench:
             broker.kill()
 
     @contextlib.contextmanager
-    def programs(self, *names: str, dsn: str, broker: DevKafka, prefix: list[str] | None = None,
+    def kafka(self, **partitions: int) -> Iterator[Kafka]:
+        """Topics on the broker of KAFKA_BROKERS, which are deleted at the end, or on a devkafka of its own."""
+        prefix = f"bench-{uuid.uuid4().hex[:8]}"
+        topics = {name: f"{prefix}-{name}" for name in partitions}
+        if "dead" in topics:
+            topics["dead"] = f"{topics['inventory']}.dlq"
+        named = {topics[name]: count for name, count in partitions.items()}
+        brokers = os.environ.get("KAFKA_BROKERS")
+        if not brokers:
+            with self.broker(**named) as broker:
+                yield Kafka(broker.brokers, topics)
+            return
+        broker = Broker(brokers, None)
+        try:
+            for topic, count in named.items():
+                broker.create_topic(topic, count)
+            yield Kafka(brokers, topics)
+        finally:
+            deletions = AdminClient({"bootstrap.servers": brokers}).delete_topics(list(named), operation_timeout=30)
+            for deletion in deletions.values():
+                deletion.result(60)
+
+    @contextlib.contextmanager
+    def programs(self, *names: str, dsn: str, broker: DevKafka | Kafka, prefix: list[str] | None = None,
                  **settings: str) -> Iterator[list[Program]]:
         """Programs, ready; stopped at the end."""
         started: list[Program] = []

@@ -2,17 +2,17 @@ import HTTP2
 import Runtime
 
 /// One connection of the load with its calls; on the loop's thread.
-final class SettleConnection: HTTP2ConnectionDelegate {
+final class CallConnection: HTTP2ConnectionDelegate {
   private struct Call {
     let start: Instant
     var isOK = false
   }
 
-  private unowned let load: SettleLoad
+  private unowned let load: CallLoad
   private var http2: HTTP2Connection?
   private var calls: [Int32: Call] = [:]
 
-  init(_ load: SettleLoad, _ loop: EventLoop, descriptor: Int32) {
+  init(_ load: CallLoad, _ loop: EventLoop, descriptor: Int32) {
     self.load = load
     do {
       http2 = try HTTP2Connection(

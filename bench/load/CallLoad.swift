@@ -3,10 +3,16 @@ import Messages
 import Protobuf
 import Runtime
 
-/// Settles `count` orders from `first` on, each once, by `connections` × `streams` callers that each wait for their
-/// answer before they call again.
-final class SettleLoad: @unchecked Sendable {
+/// Opens or settles the payments of `count` orders from `first` on, each once, by `connections` × `streams` callers that
+/// each wait for their answer before they call again.
+final class CallLoad: @unchecked Sendable {
   // @unchecked: after `run` has handed over to the loop, its thread is the only one that touches the rest.
+  enum Method: String {
+    case create = "CreatePayment"
+    case settle = "UpdatePaymentStatus"
+  }
+
+  private let method: Method
   private let address: HTTP2Address
   private let connections: Int
   private let streams: Int
@@ -16,14 +22,15 @@ final class SettleLoad: @unchecked Sendable {
   private let headers: HTTP2HeaderBlock
   private let isFinished = Monitor(false)
 
-  private var callers: [SettleConnection] = []
+  private var callers: [CallConnection] = []
   private var next = 0
   private var started = Instant.now()
   private var ended = Instant.now()
   private var latencies: [Int64] = []
   private var failures = 0
 
-  init(_ options: LoadOptions) {
+  init(_ method: Method, _ options: LoadOptions) {
+    self.method = method
     do {
       address = try HTTP2Address(options.text("address"))
     } catch {
@@ -37,7 +44,7 @@ final class SettleLoad: @unchecked Sendable {
     headers = .fixed(
       HTTP2FixedHeaders(
         HTTP2Headers([
-          ":method": "POST", ":scheme": "http", ":path": "/payments.v1.PaymentService/UpdatePaymentStatus",
+          ":method": "POST", ":scheme": "http", ":path": "/payments.v1.PaymentService/\(method.rawValue)",
           ":authority": "load", "content-type": "application/grpc", "te": "trailers",
         ])))
   }
@@ -53,19 +60,22 @@ final class SettleLoad: @unchecked Sendable {
     }
     loop.execute { [self] in
       started = .now()
-      callers = descriptors.map { SettleConnection(self, loop, descriptor: $0) }
+      callers = descriptors.map { CallConnection(self, loop, descriptor: $0) }
       for caller in callers { for _ in 0..<streams { caller.call() } }
     }
     _ = isFinished.wait(until: .distantFuture) { $0 ? true : nil }
     report()
   }
 
-  /// The next order to settle; nil when all have been handed out. On the loop's thread.
+  /// The next order's request; nil when all have been handed out. On the loop's thread.
   func nextRequest() -> (headers: HTTP2HeaderBlock, message: [UInt8])? {
     guard next < count else { return nil }
     defer { next += 1 }
-    let request = PaymentsV1.UpdatePaymentStatusRequest(orderID: Int64(firstOrder + next), status: .completed)
-    return (headers, request.serialized())
+    let order = Int64(firstOrder + next)
+    return switch method {
+    case .create: (headers, PaymentsV1.CreatePaymentRequest(orderID: order).serialized())
+    case .settle: (headers, PaymentsV1.UpdatePaymentStatusRequest(orderID: order, status: .completed).serialized())
+    }
   }
 
   /// A call has ended. On the loop's thread.
