@@ -160,7 +160,7 @@ def settings() -> None:
         "open-quote": "LOG_LEVEL='info",
         "unicode": "KAFKA_CLIENT_ID=é\u0301😀\u200d\n",
         "dsn-hosts": "postgres://u:p%40@h1:5432,h2/db?target_session_attrs=any&sslmode=disable",
-        "dsn-socket": "postgresql:///db?host=/tmp&port=1&user=u&password=p",
+        "dsn-socket": "postgresql:///db?host=/run/postgresql&port=1&user=u&password=p",
         "dsn-ipv6": "u:p@[::1]:5432/db?connect_timeout=3",
         "redis": "redis://:p%2F@[::1]:6379/16383",
         "redis-host": "h",

@@ -72,13 +72,11 @@ private struct Inventory: Equatable {
 
   /// Nil when the document is none.
   init?(_ tree: JSONTree) {
-    guard case .object(let members) = tree, case .string(let key)? = members["idempotent_key"],
-      let key = UUID(uuidString: String(decoding: key, as: UTF8.self)), case .integer(let order)? = members["order_id"],
-      case .string(let status)? = members["status"], order > 0
-    else { return nil }
-    // Foundation also takes a blank for a digit.
-    guard case .string(let written)? = members["idempotent_key"], written.count == 36,
-      written.allSatisfy({ $0 == UInt8(ascii: "-") || Character(Unicode.Scalar($0)).isHexDigit })
+    guard case .object(let members) = tree, case .string(let written)? = members["idempotent_key"],
+      let key = UUID(uuidString: String(decoding: written, as: UTF8.self)),
+      // Foundation also takes a blank or a dash for a digit.
+      key.uuidString == String(decoding: written, as: UTF8.self).uppercased(),
+      case .integer(let order)? = members["order_id"], case .string(let status)? = members["status"], order > 0
     else { return nil }
     self.key = key
     self.order = order

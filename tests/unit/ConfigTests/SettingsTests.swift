@@ -201,6 +201,15 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     #expect(settings.kafka.properties == ["client.id": "$HOME#1"])
   }
 
+  /// Marks that combine with a sign of the file into one character.
+  @Test func readSignsBesideCombiningMarks() throws {
+    let text = "KAFKA_A=\"a\\\\\u{200D}b\\\"\u{301}\" # c\nKAFKA_B=x #\u{301}y\nKAFKA_C='\u{301}'\n"
+    let settings = try withFile(text) { try load(file: $0) }
+    #expect(
+      settings.kafka.properties == ["a": "a\\\u{200D}b\"\u{301}", "b": "x", "c": "\u{301}"],
+      "\(settings.kafka.properties)")
+  }
+
   @Test(arguments: [
     ("LOG_LEVEL", "line 1: expected KEY=VALUE"), ("\nLOG_LEVEL='info", "line 2: expected KEY=VALUE"),
     ("LOG_LEVEL=\"info\" x", "line 1: expected KEY=VALUE"), ("export LOG_LEVEL=info", "line 1: expected KEY=VALUE"),
