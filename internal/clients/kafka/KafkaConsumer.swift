@@ -50,7 +50,8 @@ public final class KafkaConsumer: Sendable {
         .standard("auto.offset.reset", "earliest"),
         // Memory: librdkafka would prefetch 64 MiB. The limit is on bytes alone: a partition that reaches
         // queued.min.messages is left alone for a second, and 5,000 there made a backlog 3 times slower to read.
-        .standard("queued.max.messages.kbytes", 8_192 / max(1, lanes)),
+        // It counts payload only: over a backlog of a million small messages 8 MiB made 70 MiB resident, 6 MiB make 60.
+        .standard("queued.max.messages.kbytes", 6_144 / max(1, lanes)),
         .standard("queued.min.messages", 100_000),
         // devkafka answers an empty fetch only when this is over, even if a message comes meanwhile.
         .standard("fetch.wait.max.ms", 100),
