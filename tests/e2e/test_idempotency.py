@@ -11,7 +11,7 @@ import pytest
 from harness import oracle
 from harness.forwarder import Forwarder
 from harness.rpc import COMPLETED, TIMEOUT, Client, payments, refused
-from harness.servers import RedisServer
+from harness.servers import PostgresServer, RedisServer
 from harness.waiting import wait_until
 from harness.world import World
 
@@ -188,6 +188,29 @@ def test_redis_answers_replays_and_nothing_depends_on_it(make_world, own_redis: 
     assert oracle.check(world).payments == 4
     for key in ("secret-key", "while-slow"):
         assert key not in server.output, "a key is in the log"
+
+
+def test_postgres_crashes_under_calls_with_keys(make_world, own_postgres: PostgresServer):
+    """Whatever the callers were told, making the calls again gives each one answer, the one it had if it had any."""
+    world: World = make_world(postgres=own_postgres)
+    client = world.client(world.server(REDIS_DSN=""))
+    create(client, 1, "key-1")
+    orders = range(2, 302)
+    calls = {}
+    for order in orders:
+        calls[order] = client.payments.CreatePayment.future(
+            payments.CreatePaymentRequest(order_id=order), metadata=(("idempotency-key", f"key-{order}"),), timeout=20)
+        if order == 150:
+            own_postgres.crash()
+            own_postgres.start()
+    told = {order: call.result() for order, call in calls.items() if call.exception() is None}
+    assert {call.code() for call in calls.values()} <= {Code.OK, Code.UNAVAILABLE, Code.ABORTED}
+    for order in orders:
+        answer, replayed = create(client, order, f"key-{order}", timeout=20)
+        assert order not in told or (answer, replayed) == (told[order], True)
+        assert create(client, order, f"key-{order}") == (answer, True)
+    verdict = oracle.check(world, duplicates_allowed=True, timeout=60)
+    assert (verdict.payments, verdict.events) == (301, 301)
 
 
 def test_a_key_is_free_again_after_a_day_and_its_day_is_dropped(world: World):

@@ -10,12 +10,13 @@ import Testing
 struct GroupCommitTests {
   /// A repository as the server has it, reached through `forwarder` when there is one.
   private func withRepository(
-    _ database: PaymentDatabase, through forwarder: TCPForwarder? = nil, lockTimeout: Duration = .seconds(1),
+    _ database: PaymentDatabase, through forwarder: TCPForwarder? = nil, prepared: Bool = true,
+    lockTimeout: Duration = .seconds(1),
     _ body: (PaymentRepository) async throws -> Void
   ) async throws {
     let schema = try database.connect().run(Command(Statement("SELECT current_schema()::text"))).only.text(0)
     let configuration = try TestDatabase.configuration(
-      schema: schema, port: forwarder?.port,
+      prepared: prepared, schema: schema, port: forwarder?.port,
       parameters: ["enable_seqscan": "off", "lock_timeout": "\(lockTimeout.inMilliseconds)ms"])
     let pools = ["write", "read"].map { name in
       ConnectionPool(
@@ -182,11 +183,13 @@ struct GroupCommitTests {
     }
   }
 
-  @Test func aRowThatSomebodyHoldsFailsTheCallsOnItAndNoOthers() async throws {
+  /// Not prepared is how connections are behind a pooler that knows no session settings.
+  @Test(arguments: [true, false])
+  func aRowThatSomebodyHoldsFailsTheCallsOnItAndNoOthers(prepared: Bool) async throws {
     try await PaymentDatabase.with { database in
       try database.create(orders: 1...200)
       let blocker = try database.connect()
-      try await withRepository(database) { repository in
+      try await withRepository(database, prepared: prepared) { repository in
         _ = try blocker.run([
           .begin, Command(Statement("SELECT FROM payment WHERE order_id IN (1, 2, 3) FOR UPDATE")),
         ])

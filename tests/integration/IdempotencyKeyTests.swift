@@ -73,6 +73,19 @@ struct IdempotencyKeyTests {
 
   private struct Unexpected: Error {}
 
+  /// A call without a key pays nothing for those that have one.
+  @Test func withoutAKeyNothingIsLockedOrLookedUp() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      let touching =
+        "SELECT count(*) FROM pg_prepared_statements WHERE statement ~ 'idempotency_key' AND statement !~ 'pg_prepared'"
+      _ = try database.transactions.create([try command(1, nil), try command(2, nil)], on: connection)
+      #expect(try connection.int(touching) == 0)
+      _ = try database.transactions.create([try command(3, "k")], on: connection)
+      #expect(try connection.int(touching) == 3)
+    }
+  }
+
   @Test func aRefusalKeepsNothingAndLeavesTheKeyFree() async throws {
     try await PaymentDatabase.with { database in
       let connection = try database.connect()
@@ -132,6 +145,7 @@ struct IdempotencyKeyTests {
     try await PaymentDatabase.with { database in
       let (right, holder) = (try database.connect(), try database.connect())
       // The first server's transaction stands at the payment, with the key already taken.
+      try IdempotencyKeyTable.days.ensure(daysAhead: 1, on: holder)
       _ = try holder.run([.begin, Command(Statement("INSERT INTO payment (order_id) VALUES (5)"))])
       let (held, other) = (try command(5, "held"), try command(6, "held"))
       let first = try await Stuck(held, in: database)
@@ -263,6 +277,7 @@ struct IdempotencyKeyTests {
   @Test func aRepetitionWaitsForTheKey() async throws {
     try await PaymentDatabase.with { database in
       let holder = try database.connect()
+      try IdempotencyKeyTable.days.ensure(daysAhead: 1, on: holder)
       _ = try holder.run([.begin, Command(Statement("INSERT INTO payment (order_id) VALUES (5)"))])
       let held = try command(5, "held")
       let first = try await Stuck(held, in: database)

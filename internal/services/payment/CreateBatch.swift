@@ -58,8 +58,8 @@ public enum CreateOutcome: Sendable, Hashable {
 /// Opening many payments at once. Pure; the caller holds the keys' locks and does the inserting.
 public struct CreateBatch: Sendable {
   private enum Step {
-    /// Its key tells what to answer.
-    case decided(Result<CreateOutcome, PaymentError>)
+    /// Its key tells what to answer. Indirect, since few have one and a step is made for each command.
+    indirect case decided(Result<CreateOutcome, PaymentError>)
     /// It is to be executed.
     case execute
     /// It has the key of an earlier command of the batch that is to be executed, at this place.

@@ -40,6 +40,9 @@ public final class Connection {
   /// Whether the connection can take another run, as far as is known here.
   public var isUsable: Bool { handle.isOpen }
 
+  /// Whether the configuration's `parameters` are in force; not so behind a pooler that refuses them.
+  public var hasSessionParameters: Bool { configuration.prepared }
+
   /// Whether a transaction is open, failed ones included.
   public var isInTransaction: Bool {
     handle.transactionStatus == PQTRANS_INTRANS || handle.transactionStatus == PQTRANS_INERROR
