@@ -11,16 +11,17 @@ final class CallConnection: HTTP2ConnectionDelegate {
   private unowned let load: CallLoad
   private var http2: HTTP2Connection?
   private var calls: [Int32: Call] = [:]
+  private var hasStatusOK = false
 
   init(_ load: CallLoad, _ loop: EventLoop, descriptor: Int32) {
     self.load = load
     do {
       http2 = try HTTP2Connection(
-        descriptor: descriptor, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch(),
-        delegate: self)
+        descriptor: descriptor, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch())
     } catch {
       fail("\(error)")
     }
+    http2?.setDelegate(self)
   }
 
   /// Begins the next call, if there is one left.
@@ -32,8 +33,14 @@ final class CallConnection: HTTP2ConnectionDelegate {
     http2.finish(stream, trailers: nil)
   }
 
-  func headersReceived(_ stream: HTTP2Stream, _ headers: HTTP2Headers, endOfStream: Bool) {
-    if headers.first("grpc-status") == "0" { calls[stream.id]?.isOK = true }
+  func headersBegan() { hasStatusOK = false }
+
+  func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    if name.elementsEqual("grpc-status".utf8), value.elementsEqual("0".utf8) { hasStatusOK = true }
+  }
+
+  func headersReceived(_ stream: HTTP2Stream, endOfStream: Bool) {
+    if hasStatusOK { calls[stream.id]?.isOK = true }
   }
 
   func dataReceived(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) { http2?.consume(stream, bytes.count) }

@@ -31,7 +31,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// What the thread is called in `top -H`.
   public let name: String
   /// The time at which this turn began; good for deadlines, and cheaper than asking the clock again.
-  @exclusivity(unchecked) public private(set) var now = Instant.now()
+  public var now: Instant { turnStart }
+  // Behind a function: other modules do not see that this needs no exclusivity check.
+  @exclusivity(unchecked) private var turnStart = Instant.now()
 
   private let epoll: Int32
   private let wakeup: Int32
@@ -196,7 +198,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
   @discardableResult
   package func takeTurn(waiting: Int32) -> Bool {
     let count = epoll_wait(epoll, events, Int32(Self.eventsPerTurn), waiting)
-    now = .now()
+    turnStart = .now()
     for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
     while let due = timers.popDue(now) { due.target.timerFired(due.token) }
     runLocal()

@@ -8,6 +8,7 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   let loop: EventLoop
   private var http2: HTTP2Connection?
   private var calls: [Int32: ClientCall] = [:]
+  private var headers = HTTP2Headers()
   private let over = Atomic(false)
 
   init(_ loop: EventLoop) { self.loop = loop }
@@ -17,8 +18,8 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   func open(_ descriptor: Int32) {
     http2 = try? HTTP2Connection(
-      descriptor: descriptor, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch(),
-      delegate: self)
+      descriptor: descriptor, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch())
+    http2?.setDelegate(self)
     if http2 == nil { over.store(true, ordering: .relaxed) }
   }
 
@@ -38,7 +39,13 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     http2.finish(stream, trailers: nil)
   }
 
-  func headersReceived(_ stream: HTTP2Stream, _ headers: HTTP2Headers, endOfStream: Bool) {
+  func headersBegan() { headers.removeAll() }
+
+  func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    headers.append(name: name, value: value)
+  }
+
+  func headersReceived(_ stream: HTTP2Stream, endOfStream: Bool) {
     calls[stream.id]?.headersReceived(headers)
   }
 

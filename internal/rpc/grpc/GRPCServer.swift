@@ -59,7 +59,8 @@ public final class GRPCServer: Sendable {
         methods.append(RegisteredMethod(method, MethodMetrics(metrics, service: service.name, method: name)))
       }
     }
-    let unknown = MethodDefinition(path: "unknown", handler: .inline { _, _ in throw GRPCStatus(.unimplemented) })
+    let unknown = MethodDefinition(
+      path: "unknown", kind: .unary, handler: .inline { _, _, _ in throw GRPCStatus(.unimplemented) })
     return MethodTable(
       methods, unknown: RegisteredMethod(unknown, MethodMetrics(metrics, service: "unknown", method: "unknown")))
   }

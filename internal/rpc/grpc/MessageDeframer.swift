@@ -22,6 +22,12 @@ struct MessageDeframer {
   /// - Parameter limit: the longest message that is taken, bytes; equal is fine.
   init(limit: Int) { self.limit = limit }
 
+  /// Forgets a message that has begun.
+  mutating func reset() {
+    prefixCount = 0
+    if !body.isEmpty { body = [] }
+  }
+
   /// Whether a message has begun that is not complete.
   var isInsideMessage: Bool { prefixCount > 0 }
   /// Bytes kept of a message that is not complete.
@@ -29,6 +35,29 @@ struct MessageDeframer {
 
   /// Takes bytes from the front of `input` until a message is complete or the input is used up (nil).
   mutating func next(_ input: inout UnsafeRawBufferPointer) throws(Failure) -> Message? {
+    if prefixCount == 0, input.count >= 5 {
+      let length = Int(UInt32(bigEndian: input.loadUnaligned(fromByteOffset: 1, as: UInt32.self)))
+      // Nearly always a message comes in one piece.
+      if input[0] <= 1, length <= limit, input.count - 5 >= length {
+        let message = Message(isCompressed: input[0] == 1, bytes: copy(input, 5, length))
+        input = UnsafeRawBufferPointer(rebasing: input[(5 + length)...])
+        return message
+      }
+    }
+    return try nextInPieces(&input)
+  }
+
+  /// Without what `Array.init` costs, and without memory for no bytes.
+  private func copy(_ input: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> [UInt8] {
+    if count == 0 { return [] }
+    var bytes = [UInt8](repeating: 0, count: count)
+    bytes.withUnsafeMutableBytes {
+      $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: input[start..<start + count]))
+    }
+    return bytes
+  }
+
+  private mutating func nextInPieces(_ input: inout UnsafeRawBufferPointer) throws(Failure) -> Message? {
     while prefixCount < 5 {
       guard let byte = input.first else { return nil }
       input = UnsafeRawBufferPointer(rebasing: input.dropFirst())

@@ -47,6 +47,12 @@ public struct Metadata: Sendable, Equatable, ExpressibleByDictionaryLiteral, Seq
     storage.append(contentsOf: value)
   }
 
+  /// What stands before a field's name and value in `storage`.
+  static let prefixSize = 6
+
+  /// Fields laid out as in `storage`.
+  init(storage: UnsafeRawBufferPointer) { self.storage = Array(storage) }
+
   public struct Iterator: IteratorProtocol {
     fileprivate let storage: [UInt8]
     fileprivate var position = 0

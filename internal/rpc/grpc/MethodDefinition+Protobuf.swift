@@ -1,19 +1,30 @@
 public import Protobuf
 
-/// The same factories for protobuf messages, which bring their codec.
+/// The same factories for protobuf messages, which bring their codec; inlinable, so that it is compiled for the messages
+/// of each method.
 extension MethodDefinition {
   /// One request, one response, asynchronously.
+  @inlinable
   public static func unary<Request: ProtobufMessage, Response: ProtobufMessage>(
     _ path: String, _ handle: @escaping @Sendable (Request, ServerContext) async throws -> Response
   ) -> MethodDefinition {
-    unary(path, decode: decode(Request.self), encode: encode(Response.self), handle)
+    MethodDefinition(
+      path: path, kind: .unary,
+      handler: .task { bytes, context, call in
+        Task.immediate(executorPreference: call.executor) {
+          do { call.answer(try await handle(read(bytes), context).serialized()) } catch { call.fail(error) }
+        }
+      })
   }
 
   /// One request, one response, at once on the loop.
+  @inlinable
   public static func unaryInline<Request: ProtobufMessage, Response: ProtobufMessage>(
     _ path: String, _ handle: @escaping @Sendable (Request, ServerContext) throws -> Response
   ) -> MethodDefinition {
-    unaryInline(path, decode: decode(Request.self), encode: encode(Response.self), handle)
+    MethodDefinition(
+      path: path, kind: .unary,
+      handler: .inline { bytes, context, answer in try handle(read(bytes), context).append(to: &answer) })
   }
 
   /// One request, many responses.
@@ -40,6 +51,11 @@ extension MethodDefinition {
       ) async throws -> Void
   ) -> MethodDefinition {
     bidirectional(path, decode: decode(Request.self), encode: encode(Response.self), handle)
+  }
+
+  @inlinable
+  static func read<Message: ProtobufMessage>(_ bytes: [UInt8]) throws -> Message {
+    do { return try Message(serialized: bytes) } catch { throw GRPCStatus.unreadableRequest }
   }
 
   private static func decode<Message: ProtobufMessage>(

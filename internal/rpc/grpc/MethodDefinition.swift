@@ -4,25 +4,26 @@
 /// run as tasks that prefer the connection's loop: they must not block it. A handler answers with an error by throwing
 /// a `GRPCStatus`; any other error becomes UNKNOWN, and its text only goes to the log.
 public struct MethodDefinition: Sendable {
+  /// Starts the task of a call, which tells the `ServerCall` how it ended.
+  @usableFromInline typealias Start = @Sendable ([UInt8], ServerContext, ServerCall) -> Task<Void, Never>
+
+  @usableFromInline
   enum Handler: Sendable {
-    case inline(@Sendable ([UInt8], ServerContext) throws -> [UInt8])
-    case unary(@Sendable ([UInt8], ServerContext) async throws -> [UInt8])
-    case serverStreaming(@Sendable ([UInt8], ServerContext, ServerCall) async throws -> Void)
-    case clientStreaming(@Sendable (ServerContext, ServerCall) async throws -> [UInt8])
-    case bidirectional(@Sendable (ServerContext, ServerCall) async throws -> Void)
+    /// Appends its response to the last parameter.
+    case inline(@Sendable ([UInt8], ServerContext, inout [UInt8]) throws -> Void)
+    case task(Start)
   }
 
   /// `/package.Service/Method`.
   public let path: String
+  let kind: ServerCallState.Kind
   let handler: Handler
 
-  var kind: ServerCallState.Kind {
-    switch handler {
-    case .inline, .unary: .unary
-    case .serverStreaming: .serverStreaming
-    case .clientStreaming: .clientStreaming
-    case .bidirectional: .bidirectional
-    }
+  @usableFromInline
+  init(path: String, kind: ServerCallState.Kind, handler: Handler) {
+    self.path = path
+    self.kind = kind
+    self.handler = handler
   }
 
   /// One request, one response, asynchronously.
@@ -32,8 +33,12 @@ public struct MethodDefinition: Sendable {
     _ handle: @escaping @Sendable (Request, ServerContext) async throws -> Response
   ) -> MethodDefinition {
     MethodDefinition(
-      path: path,
-      handler: .unary { bytes, context in encode(try await handle(try parse(bytes, decode), context)) })
+      path: path, kind: .unary,
+      handler: .task { bytes, context, call in
+        Task.immediate(executorPreference: call.executor) {
+          do { call.answer(encode(try await handle(try parse(bytes, decode), context))) } catch { call.fail(error) }
+        }
+      })
   }
 
   /// One request, one response, at once on the loop: for handlers that neither wait nor compute for long.
@@ -43,7 +48,8 @@ public struct MethodDefinition: Sendable {
     _ handle: @escaping @Sendable (Request, ServerContext) throws -> Response
   ) -> MethodDefinition {
     MethodDefinition(
-      path: path, handler: .inline { bytes, context in encode(try handle(try parse(bytes, decode), context)) })
+      path: path, kind: .unary,
+      handler: .inline { bytes, context, answer in answer = encode(try handle(try parse(bytes, decode), context)) })
   }
 
   /// One request, many responses; the stream ends when the handler returns.
@@ -53,9 +59,16 @@ public struct MethodDefinition: Sendable {
     _ handle: @escaping @Sendable (Request, ServerContext, ResponseWriter<Response>) async throws -> Void
   ) -> MethodDefinition {
     MethodDefinition(
-      path: path,
-      handler: .serverStreaming { bytes, context, call in
-        try await handle(try parse(bytes, decode), context, ResponseWriter(call: call, encode: encode))
+      path: path, kind: .serverStreaming,
+      handler: .task { bytes, context, call in
+        Task.immediate(executorPreference: call.executor) {
+          do {
+            try await handle(try parse(bytes, decode), context, ResponseWriter(call: call, encode: encode))
+            call.end()
+          } catch {
+            call.fail(error)
+          }
+        }
       })
   }
 
@@ -66,9 +79,15 @@ public struct MethodDefinition: Sendable {
     _ handle: @escaping @Sendable (RequestStream<Request>, ServerContext) async throws -> Response
   ) -> MethodDefinition {
     MethodDefinition(
-      path: path,
-      handler: .clientStreaming { context, call in
-        encode(try await handle(RequestStream(call: call, decode: decode), context))
+      path: path, kind: .clientStreaming,
+      handler: .task { _, context, call in
+        Task.immediate(executorPreference: call.executor) {
+          do {
+            call.answer(encode(try await handle(RequestStream(call: call, decode: decode), context)))
+          } catch {
+            call.fail(error)
+          }
+        }
       })
   }
 
@@ -82,10 +101,17 @@ public struct MethodDefinition: Sendable {
       ) async throws -> Void
   ) -> MethodDefinition {
     MethodDefinition(
-      path: path,
-      handler: .bidirectional { context, call in
-        try await handle(
-          RequestStream(call: call, decode: decode), context, ResponseWriter(call: call, encode: encode))
+      path: path, kind: .bidirectional,
+      handler: .task { _, context, call in
+        Task.immediate(executorPreference: call.executor) {
+          do {
+            try await handle(
+              RequestStream(call: call, decode: decode), context, ResponseWriter(call: call, encode: encode))
+            call.end()
+          } catch {
+            call.fail(error)
+          }
+        }
       })
   }
 }
@@ -110,7 +136,12 @@ public protocol ServerInterceptor: Sendable {
   func didFinish(_ context: ServerContext, _ status: GRPCStatus, elapsed: Duration)
 }
 
-/// A request that cannot be read is INTERNAL, as PROTOCOL-HTTP2.md's implementations have it.
+extension GRPCStatus {
+  /// A request that cannot be read is INTERNAL, as PROTOCOL-HTTP2.md's implementations have it.
+  @usableFromInline static let unreadableRequest = GRPCStatus(.internal, "the request message cannot be parsed")
+}
+
+/// Decodes, with the status of a request that cannot be read.
 func parse<Request>(_ bytes: [UInt8], _ decode: ([UInt8]) throws -> Request) throws -> Request {
-  do { return try decode(bytes) } catch { throw GRPCStatus(.internal, "the request message cannot be parsed") }
+  do { return try decode(bytes) } catch { throw GRPCStatus.unreadableRequest }
 }

@@ -13,19 +13,26 @@ final class RefusedConnection: HTTP2ConnectionDelegate {
   /// - Parameter closed: told once, when the connection is over.
   init(_ closed: @escaping (RefusedConnection) -> Void) { self.closed = closed }
 
-  /// Takes over the socket. On the loop's thread.
-  func start(_ make: (HTTP2Configuration, any HTTP2ConnectionDelegate) throws(HTTP2Error) -> HTTP2Connection)
-    throws(HTTP2Error)
-  {
+  /// It gets little time.
+  static var configuration: HTTP2Configuration {
     var configuration = HTTP2Configuration()
     configuration.maxConcurrentStreams = 1
     configuration.handshakeTimeout = .seconds(1)
     configuration.stalledPeerTimeout = .seconds(1)
     configuration.maxIdle = .seconds(1)
-    http2 = try make(configuration, self)
+    return configuration
   }
 
-  func headersReceived(_ stream: HTTP2Stream, _ headers: HTTP2Headers, endOfStream: Bool) {
+  /// Speaks on `http2` from now on. On the loop's thread.
+  func start(_ http2: HTTP2Connection) {
+    self.http2 = http2
+    http2.setDelegate(self)
+  }
+
+  func headersBegan() {}
+  func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {}
+
+  func headersReceived(_ stream: HTTP2Stream, endOfStream: Bool) {
     http2?.respondOnly(stream, ResponseHeaders.trailersOnly(Self.status))
     http2?.terminate(.enhanceYourCalm, Self.status.message)
   }

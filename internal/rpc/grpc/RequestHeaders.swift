@@ -1,3 +1,4 @@
+internal import Glibc
 internal import HTTP2
 internal import Runtime
 
@@ -18,43 +19,58 @@ struct RequestHeaders {
     case foreign
   }
 
-  private(set) var path: ArraySlice<UInt8> = []
+  /// Nil when the path is not served; `path` says then what it is.
+  private(set) var method: RegisteredMethod?
+  private(set) var path = ""
   /// Nil: endless.
   private(set) var timeout: Duration?
   /// How compressed messages of the request are compressed; nil when the name in `encodingName` is not known.
   private(set) var encoding: MessageEncoding? = .identity
-  private(set) var encodingName: ArraySlice<UInt8> = []
+  private(set) var encodingName = ""
   /// Whether the client takes gzip.
   private(set) var acceptsGzip = false
-  private(set) var metadata = Metadata()
   private(set) var refusal: Refusal?
   private var contentType = ContentType.missing
   private var isPost = false
+  /// Whether fields have been read since `reset`.
+  private(set) var isBegun = false
 
-  init(_ headers: HTTP2Headers) {
-    for index in 0..<headers.count { read(headers, index) }
-    decide()
-  }
-
-  private mutating func read(_ headers: HTTP2Headers, _ index: Int) {
+  /// Reads the next field; the application's go to `metadata`.
+  /// - Returns: whether it is the path, which `setMethod` takes then.
+  mutating func read(
+    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ metadata: inout MetadataBuffer
+  ) -> Bool {
+    isBegun = true
     // The length tells nearly all names apart without comparing text.
-    switch headers.nameLength(index) {
-    case 2 where headers.nameEquals(index, "te"): break
-    case 5 where headers.nameEquals(index, ":path"): path = headers.value(index)
-    case 7 where headers.nameEquals(index, ":method"): isPost = headers.valueEquals(index, "POST")
-    case 7 where headers.nameEquals(index, ":scheme"): break
-    case 10 where headers.nameEquals(index, ":authority"): break
-    case 12 where headers.nameEquals(index, "content-type"):
-      contentType = headers.valueEquals(index, "application/grpc") ? .grpc : Self.classify(headers.value(index))
-    case 12 where headers.nameEquals(index, "grpc-timeout"): readTimeout(headers.value(index))
-    case 13 where headers.nameEquals(index, "grpc-encoding"): readEncoding(headers.value(index))
-    case 20 where headers.nameEquals(index, "grpc-accept-encoding"):
-      acceptsGzip = Self.listsGzip(headers.value(index))
-    default: readMetadata(headers.name(index), headers.value(index))
+    switch name.count {
+    case 2 where name.equals("te"): break
+    case 5 where name.equals(":path"): return true
+    case 7 where name.equals(":method"): isPost = value.equals("POST")
+    case 7 where name.equals(":scheme"): break
+    case 10 where name.equals(":authority"): break
+    case 12 where name.equals("content-type"):
+      contentType = value.equals("application/grpc") ? .grpc : Self.classify(value)
+    case 12 where name.equals("grpc-timeout"): readTimeout(value)
+    case 13 where name.equals("grpc-encoding"):
+      encoding = MessageEncoding(value)
+      if encoding == nil { encodingName = Self.text(value, limit: 40) }
+    case 20 where name.equals("grpc-accept-encoding"): acceptsGzip = Self.listsGzip(value)
+    default: readMetadata(name, value, &metadata)
     }
+    return false
   }
 
-  private static func classify(_ value: ArraySlice<UInt8>) -> ContentType {
+  /// - Parameter method: what is served under `path`; nil for nothing.
+  mutating func setMethod(_ method: RegisteredMethod?, _ path: UnsafeRawBufferPointer) {
+    self.method = method
+    if method == nil { self.path = Self.text(path, limit: 200) }
+  }
+
+  private static func text(_ value: UnsafeRawBufferPointer, limit: Int) -> String {
+    String(decoding: value.prefix(limit), as: UTF8.self)
+  }
+
+  private static func classify(_ value: UnsafeRawBufferPointer) -> ContentType {
     guard value.starts(with: "application/grpc".utf8) else { return .foreign }
     let rest = value.dropFirst(16)
     if rest.isEmpty || rest.elementsEqual("+proto".utf8) || rest.first == UInt8(ascii: ";")
@@ -65,7 +81,7 @@ struct RequestHeaders {
     return rest.first == UInt8(ascii: "+") ? .otherCodec : .foreign
   }
 
-  private mutating func readTimeout(_ value: ArraySlice<UInt8>) {
+  private mutating func readTimeout(_ value: UnsafeRawBufferPointer) {
     if let duration = WireText.timeout(value) {
       timeout = duration
     } else {
@@ -73,24 +89,21 @@ struct RequestHeaders {
     }
   }
 
-  private mutating func readEncoding(_ value: ArraySlice<UInt8>) {
-    encoding = MessageEncoding(value)
-    encodingName = value
-  }
-
   /// Whether a list such as `identity, deflate, gzip` has gzip in it.
-  private static func listsGzip(_ value: ArraySlice<UInt8>) -> Bool {
+  private static func listsGzip(_ value: UnsafeRawBufferPointer) -> Bool {
     value.split(separator: UInt8(ascii: ",")).contains { name in
       MessageEncoding(name.drop { $0 == 0x20 }.prefix { $0 != 0x20 }) == .gzip
     }
   }
 
-  private mutating func readMetadata(_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) {
+  private mutating func readMetadata(
+    _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ metadata: inout MetadataBuffer
+  ) {
     // Reserved names are the protocol's, never the application's; `host` gives way to :authority.
     switch name.first {
     case UInt8(ascii: ":"): return
     case UInt8(ascii: "g") where name.starts(with: "grpc-".utf8): return
-    case UInt8(ascii: "h") where name.elementsEqual("host".utf8): return
+    case UInt8(ascii: "h") where name.equals("host"): return
     default: break
     }
     guard name.last == UInt8(ascii: "n"), name.count > 4, name.suffix(4).elementsEqual("-bin".utf8) else {
@@ -102,16 +115,38 @@ struct RequestHeaders {
         refusal = .both(400, GRPCStatus(.internal, "metadata ending in -bin is not Base64"))
         return
       }
-      metadata.append(name, bytes)
+      bytes.withUnsafeBytes { metadata.append(name, $0) }
     }
   }
 
-  private mutating func decide() {
+  /// All fields have been read.
+  mutating func end() {
     switch contentType {
     case .missing, .foreign: refusal = .http(415, "expected content-type application/grpc")
     case .otherCodec: refusal = .grpc(GRPCStatus(.unimplemented, "only the proto codec is served"))
     case .grpc: break
     }
     if !isPost { refusal = .both(405, GRPCStatus(.internal, "expected the method POST")) }
+  }
+
+  /// Makes ready for the next block; what is already as it should be is not touched.
+  mutating func reset() {
+    if refusal != nil || method == nil || encoding == nil { self = RequestHeaders() }
+    method = nil
+    timeout = nil
+    encoding = .identity
+    acceptsGzip = false
+    contentType = .missing
+    isPost = false
+    isBegun = false
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Inlined, so that the compiler turns the comparison with a short constant into one or two of words.
+  @inline(__always)
+  fileprivate func equals(_ text: StaticString) -> Bool {
+    // Same length, and `text` is not empty: there is an address.
+    count == text.utf8CodeUnitCount && memcmp(baseAddress!, text.utf8Start, text.utf8CodeUnitCount) == 0
   }
 }

@@ -7,6 +7,9 @@ enum ResponseHeaders {
     HTTP2Headers([":status": "200", "content-type": "application/grpc", "grpc-encoding": "gzip"]))
   static let okTrailers = HTTP2FixedHeaders(HTTP2Headers(["grpc-status": "0"]))
 
+  /// The trailers of a call that went well and has none of its own.
+  static var success: HTTP2HeaderBlock { .fixed(okTrailers) }
+
   static func initial(_ metadata: Metadata, _ encoding: MessageEncoding = .identity) -> HTTP2HeaderBlock {
     if metadata.isEmpty { return .fixed(encoding == .gzip ? okGzip : ok) }
     var headers = base(200)
@@ -16,7 +19,7 @@ enum ResponseHeaders {
   }
 
   static func trailers(_ status: GRPCStatus, _ metadata: Metadata) -> HTTP2HeaderBlock {
-    if status == .ok, metadata.isEmpty { return .fixed(okTrailers) }
+    if status == .ok, metadata.isEmpty { return success }
     var headers = HTTP2Headers()
     append(status, metadata, to: &headers)
     return .list(headers)

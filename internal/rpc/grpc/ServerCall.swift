@@ -1,7 +1,8 @@
 internal import HTTP2
 internal import Runtime
 
-/// A handler's end of a streaming call. Usable on any thread; on the connection's loop without a crossing.
+/// A handler's end of a call. Usable on any thread; on the connection's loop without a crossing.
+@usableFromInline
 struct ServerCall: Sendable {
   enum WriteOutcome {
     case done
@@ -19,6 +20,22 @@ struct ServerCall: Sendable {
 
   let connection: ServerConnection
   let stream: HTTP2Stream
+
+  /// Where the handler's task runs.
+  @usableFromInline var executor: any TaskExecutor { connection.loop }
+
+  /// The handler has come to the only response.
+  @usableFromInline
+  func answer(_ response: [UInt8]) {
+    if connection.loop.isCurrent { connection.answered(stream, response) } else { onLoop { $0.answered($1, response) } }
+  }
+
+  /// The handler has written all its responses.
+  func end() { onLoop { $0.ended($1) } }
+
+  /// The handler has thrown.
+  @usableFromInline
+  func fail(_ error: any Error) { onLoop { $0.failed($1, error) } }
 
   /// The error of a call that is over while its handler still works.
   static let over = GRPCStatus(.cancelled, "the call is over")

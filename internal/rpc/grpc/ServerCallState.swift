@@ -2,7 +2,9 @@
 ///
 /// Our own mistakes are preconditions, the peer's are actions that fail the call, and what may legitimately come late
 /// (bytes after the answer, an answer after the client has gone) gives `.ignore`.
+@usableFromInline
 struct ServerCallState {
+  @usableFromInline
   enum Kind: Sendable, Hashable {
     case unary
     case clientStreaming

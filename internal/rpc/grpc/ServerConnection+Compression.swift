@@ -1,5 +1,6 @@
 internal import Gzip
 internal import HTTP2
+internal import Runtime
 internal import Synchronization
 
 /// Compressed messages; on the loop's thread.

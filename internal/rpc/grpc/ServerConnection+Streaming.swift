@@ -1,18 +1,28 @@
 internal import HTTP2
+internal import Runtime
 internal import Synchronization
 
 /// What streaming handlers do through `ServerCall`; on the loop's thread.
 extension ServerConnection {
   func sendHeaders(_ stream: HTTP2Stream) {
-    guard isCurrent(stream), calls[stream.slot].state.sendHeaders() else { return }
-    respond(stream)
+    guard isCurrent(stream), let record = calls[stream.slot].record, calls[stream.slot].state.sendHeaders() else {
+      return
+    }
+    respond(stream, record)
   }
 
-  func write(_ stream: HTTP2Stream, _ message: [UInt8], mayCompress: Bool = true) -> ServerCall.WriteOutcome {
+  func write(_ stream: HTTP2Stream, _ message: [UInt8], mayCompress: Bool) -> ServerCall.WriteOutcome {
+    guard isCurrent(stream), let record = calls[stream.slot].record else { return .over }
+    return write(stream, record, message, mayCompress: mayCompress)
+  }
+
+  func write(
+    _ stream: HTTP2Stream, _ record: ServerCallRecord, _ message: [UInt8], mayCompress: Bool = true
+  ) -> ServerCall.WriteOutcome {
     guard isCurrent(stream) else { return .over }
     switch calls[stream.slot].state.send() {
     case .ignore: return .over
-    case .headersThenMessage: respond(stream)
+    case .headersThenMessage: respond(stream, record)
     case .message: break
     }
     if message.count >= calls[stream.slot].minCompressed, mayCompress, let shorter = compressed(message) {
@@ -58,13 +68,11 @@ extension ServerConnection {
     for writer in writers { writer.resume() }
   }
 
-  private func respond(_ stream: HTTP2Stream) {
+  private func respond(_ stream: HTTP2Stream, _ record: ServerCallRecord) {
     let slot = stream.slot
-    guard let (initial, chosen) = calls[slot].record?.extras.withLock({ ($0.initial, $0.responseEncoding) }) else {
-      return
-    }
+    let (initial, chosen) = record.extras.withLock { ($0.initial, $0.responseEncoding) }
     let encoding = calls[slot].acceptsGzip ? chosen ?? server.configuration.responseEncoding : .identity
     if encoding == .gzip { calls[slot].minCompressed = chosen == nil ? server.configuration.minCompressedResponse : 0 }
-    http2.respond(stream, ResponseHeaders.initial(initial, encoding))
+    http2.respond(stream, ResponseHeaders.initial(initial ?? [:], encoding))
   }
 }

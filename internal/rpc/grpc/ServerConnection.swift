@@ -11,9 +11,10 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     /// 0: the slot is free.
     var id: Int32 = 0
     var state = ServerCallState(.unary)
-    var method: RegisteredMethod?
     var record: ServerCallRecord?
-    var deframer = MessageDeframer(limit: 0)
+    /// The record of the last call here, when nobody kept it.
+    var spare: ServerCallRecord?
+    var deframer: MessageDeframer
     /// How compressed messages of the request are compressed.
     var encoding = MessageEncoding.identity
     var acceptsGzip = false
@@ -33,74 +34,99 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     var started: Int64 = 0
     /// Bytes of its requests counted against the connection's budget.
     var held = 0
+
+    /// Whether anything is counted or would have to be.
+    var holdsBytes: Bool { held > 0 || deframer.buffered > 0 || !kept.bytes.isEmpty || !queue.isEmpty || expanded > 0 }
+
+    init(_ configuration: GRPCServerConfiguration) {
+      deframer = MessageDeframer(limit: configuration.maxRequestSize)
+    }
   }
 
   let server: ServerLoop
   let peer: String
   var loop: EventLoop { server.loop }
-  // Set right after init, nil once the connection is closed. Like the others it is touched on the loop's thread only
-  // and no access is held across a call out, so run-time exclusivity checks could never find anything.
-  @exclusivity(unchecked) var http2: HTTP2Connection!
-  @exclusivity(unchecked) var calls: [Call] = []
+  let http2: HTTP2Connection
+  // Touched on the loop's thread only, and no access is held across a call out, so run-time exclusivity checks could
+  // never find anything.
+  @exclusivity(unchecked) var calls = Slots<Call>()
+  /// The header block that is coming in.
+  @exclusivity(unchecked) private var incoming = RequestHeaders()
+  @exclusivity(unchecked) private var incomingMetadata = MetadataBuffer()
   @exclusivity(unchecked) private var held = 0
 
-  init(_ server: ServerLoop, peer: String) {
+  init(_ server: ServerLoop, _ http2: HTTP2Connection, peer: String) {
     self.server = server
+    self.http2 = http2
     self.peer = peer
   }
 
   // MARK: Requests
 
-  func headersReceived(_ stream: HTTP2Stream, _ headers: HTTP2Headers, endOfStream: Bool) {
-    while calls.count <= stream.slot { calls.append(Call()) }
+  func headersBegan() {
+    // Only after a block that was refused.
+    if incoming.isBegun { resetIncoming() }
+  }
+
+  func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    if incoming.read(name, value, &incomingMetadata) { incoming.setMethod(server.methods.find(value), value) }
+  }
+
+  func headersReceived(_ stream: HTTP2Stream, endOfStream: Bool) {
+    defer { resetIncoming() }
+    while calls.count <= stream.slot { calls.append(Call(server.configuration)) }
     // A second block on a stream is the trailers of a request, which mean nothing in gRPC.
     guard calls[stream.slot].id != stream.id else { return }
-    let request = RequestHeaders(headers)
-    let method = server.methods.find(request.path)
-    begin(stream, request, method ?? server.methods.unknown)
-    if let refusal = refusal(request, isKnown: method != nil) {
+    incoming.end()
+    begin(stream)
+    if let refusal = refusal() {
       refuse(stream, refusal)
-    } else if let timeout = request.timeout, timeout <= .zero {
+    } else if let timeout = incoming.timeout, timeout <= .zero {
       finish(stream, GRPCStatus(.deadlineExceeded, "the deadline had passed when the call arrived"))
     } else if !calls[stream.slot].state.kind.hasOneRequest {
       dispatch(stream)
     }
   }
 
-  private func begin(_ stream: HTTP2Stream, _ request: RequestHeaders, _ method: RegisteredMethod) {
-    let now = loop.now
-    let deadline = request.timeout.map { now + $0 } ?? .distantFuture
-    calls[stream.slot].id = stream.id
-    calls[stream.slot].state = ServerCallState(method.definition.kind)
-    calls[stream.slot].method = method
-    calls[stream.slot].deframer = MessageDeframer(limit: server.configuration.maxRequestSize)
-    calls[stream.slot].encoding = request.encoding ?? .identity
-    calls[stream.slot].acceptsGzip = request.acceptsGzip
-    calls[stream.slot].minCompressed = .max
-    calls[stream.slot].expanded = 0
-    calls[stream.slot].hasEnded = false
-    calls[stream.slot].started = Instant.now().nanoseconds
-    calls[stream.slot].record = ServerCallRecord(
-      path: method.definition.path, deadline: deadline, metadata: request.metadata, peer: peer)
-    if server.isDraining { calls[stream.slot].record?.drain() }
+  private func resetIncoming() {
+    incoming.reset()
+    incomingMetadata.removeAll()
+  }
+
+  private func begin(_ stream: HTTP2Stream) {
+    let slot = stream.slot
+    let method = incoming.method ?? server.methods.unknown
+    let deadline = incoming.timeout.map { loop.now + $0 } ?? .distantFuture
+    calls[slot].id = stream.id
+    calls[slot].state = ServerCallState(method.kind)
+    calls[slot].deframer.reset()
+    calls[slot].encoding = incoming.encoding ?? .identity
+    calls[slot].acceptsGzip = incoming.acceptsGzip
+    calls[slot].minCompressed = .max
+    calls[slot].expanded = 0
+    calls[slot].hasEnded = false
+    calls[slot].started = Instant.now().nanoseconds
+    let record =
+      calls[slot].spare.take() ?? ServerCallRecord(method: method, deadline: deadline, peer: peer)
+    record.reuse(method: method, deadline: deadline)
+    record.takeMetadata(&incomingMetadata)
+    if server.isDraining { record.drain() }
+    calls[slot].record = record
     if deadline != .distantFuture {
-      let token = UInt64(stream.slot) << 32 | UInt64(UInt32(bitPattern: stream.id))
-      calls[stream.slot].timer = loop.schedule(at: deadline, self, token: token)
+      let token = UInt64(slot) << 32 | UInt64(UInt32(bitPattern: stream.id))
+      calls[slot].timer = loop.schedule(at: deadline, self, token: token)
     }
   }
 
-  private func refusal(_ request: RequestHeaders, isKnown: Bool) -> RequestHeaders.Refusal? {
-    if let refusal = request.refusal { return refusal }
-    if !isKnown {
-      let path = String(decoding: request.path.prefix(200), as: UTF8.self)
-      return .grpc(GRPCStatus(.unimplemented, "unknown method \(path)"))
-    }
-    if request.encoding == nil {
-      let name = String(decoding: request.encodingName.prefix(40), as: UTF8.self)
+  private func refusal() -> RequestHeaders.Refusal? {
+    if let refusal = incoming.refusal { return refusal }
+    if incoming.method == nil { return .grpc(GRPCStatus(.unimplemented, "unknown method \(incoming.path)")) }
+    if incoming.encoding == nil {
       let offered: Metadata = ["grpc-accept-encoding": "identity,gzip"]
-      return .grpc(GRPCStatus(.unimplemented, "unknown grpc-encoding \(name)", trailers: offered))
+      return .grpc(
+        GRPCStatus(.unimplemented, "unknown grpc-encoding \(incoming.encodingName)", trailers: offered))
     }
-    if http2.queuedBytes > server.share(of: server.configuration.maxUnreadBytes) {
+    if http2.queuedBytes > 0, http2.queuedBytes > server.share(of: server.configuration.maxUnreadBytes) {
       return .grpc(GRPCStatus(.resourceExhausted, "the answers to earlier calls have not been read"))
     }
     return nil
@@ -112,7 +138,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     case .both(let httpStatus, let status): finish(stream, status, httpStatus: httpStatus)
     case .http(let httpStatus, let text):
       _ = calls[stream.slot].state.finish()
-      ended(stream, GRPCStatus(.internal, text))
+      if let record = calls[stream.slot].record { ended(stream, record, GRPCStatus(.internal, text)) }
       http2.respond(stream, ResponseHeaders.plain(httpStatus))
       http2.write(stream, Array((text + "\n").utf8))
       http2.finish(stream, trailers: nil)
@@ -131,7 +157,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
         fail(stream, error)
       }
     }
-    account(stream)
+    if calls[slot].holdsBytes { account(stream) }
     // While a message waits for its handler, what comes after it stays on the peer's side of flow control.
     if calls[slot].queue.isEmpty { http2.consume(stream, .max) }
   }
@@ -203,72 +229,69 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   private func dispatch(_ stream: HTTP2Stream) {
     let slot = stream.slot
-    guard let method = calls[slot].method, let record = calls[slot].record else { return }
+    guard let record = calls[slot].record else { return }
     let context = ServerContext(call: record)
-    let kept = calls[slot].kept
-    calls[slot].kept = .none
-    account(stream)
+    var kept = MessageDeframer.Message.none
+    swap(&kept, &calls[slot].kept)
+    if !kept.bytes.isEmpty { account(stream) }
     do throws(GRPCStatus) {
       if server.isStopping { throw GRPCStatus(.unavailable, "the server is shutting down") }
-      for interceptor in server.interceptors { try interceptor.willHandle(context) }
+      if server.isIntercepted { for interceptor in server.interceptors { try interceptor.willHandle(context) } }
     } catch {
       return finish(stream, error)
     }
     // Only now: nobody unauthorised has anything expanded.
     guard let request = plain(stream, kept) else { return }
-    if case .inline(let handle) = method.definition.handler {
-      do { reply(stream, try handle(request, context)) } catch { finish(stream, status(of: error, record)) }
-    } else {
-      startTask(stream, method.definition.handler, request, context)
+    switch record.method.definition.handler {
+    case .inline(let handle):
+      server.answer.removeAll(keepingCapacity: server.answer.capacity <= 64 << 10)
+      do {
+        try handle(request, context, &server.answer)
+      } catch {
+        return finish(stream, status(of: error, record))
+      }
+      reply(stream, record, server.answer)
+    case .task(let start): startTask(stream, start, request, context)
     }
   }
 
   private func startTask(
-    _ stream: HTTP2Stream, _ handler: MethodDefinition.Handler, _ request: [UInt8], _ context: ServerContext
+    _ stream: HTTP2Stream, _ start: MethodDefinition.Start, _ request: [UInt8], _ context: ServerContext
   ) {
     guard server.running < server.configuration.maxConcurrentCalls else {
       return finish(stream, GRPCStatus(.resourceExhausted, "too many calls in progress"))
     }
     server.running += 1
-    let call = ServerCall(connection: self, stream: stream)
-    let task = Task.immediate(executorPreference: loop) { [self] in
-      let outcome: Result<[UInt8]?, any Error>
-      do {
-        switch handler {
-        case .inline(let handle): outcome = .success(try handle(request, context))
-        case .unary(let handle): outcome = .success(try await handle(request, context))
-        case .clientStreaming(let handle): outcome = .success(try await handle(context, call))
-        case .serverStreaming(let handle):
-          try await handle(request, context, call)
-          outcome = .success(nil)
-        case .bidirectional(let handle):
-          try await handle(context, call)
-          outcome = .success(nil)
-        }
-      } catch {
-        outcome = .failure(error)
-      }
-      if loop.isCurrent { completed(stream, outcome) } else { loop.execute { self.completed(stream, outcome) } }
-    }
+    let task = start(request, context, ServerCall(connection: self, stream: stream))
     // The handler may have answered already, without ever waiting.
     if isCurrent(stream), !calls[stream.slot].state.isFinished { calls[stream.slot].task = task }
   }
 
-  private func completed(_ stream: HTTP2Stream, _ outcome: Result<[UInt8]?, any Error>) {
+  /// The record of a call whose handler has ended; nil when the call ended before: nobody waits for the outcome.
+  private func handlerEnded(_ stream: HTTP2Stream) -> ServerCallRecord? {
     server.running -= 1
-    guard isCurrent(stream), !calls[stream.slot].state.isFinished, let record = calls[stream.slot].record else {
-      return  // the call ended before its handler did: nobody waits for this
-    }
+    guard isCurrent(stream), !calls[stream.slot].state.isFinished else { return nil }
     calls[stream.slot].task = nil
-    switch outcome {
-    case .success(let response?): reply(stream, response)
-    case .success(nil): finish(stream, .ok)
-    case .failure(let error): finish(stream, status(of: error, record))
-    }
+    return calls[stream.slot].record
   }
 
-  private func reply(_ stream: HTTP2Stream, _ response: [UInt8]) {
-    if write(stream, response) != .over { finish(stream, .ok) }
+  /// A task has come to the only response of its call.
+  func answered(_ stream: HTTP2Stream, _ response: [UInt8]) {
+    if let record = handlerEnded(stream) { reply(stream, record, response) }
+  }
+
+  /// A task has written all its responses.
+  func ended(_ stream: HTTP2Stream) {
+    if let record = handlerEnded(stream) { succeed(stream, record) }
+  }
+
+  /// A task has thrown.
+  func failed(_ stream: HTTP2Stream, _ error: any Error) {
+    if let record = handlerEnded(stream) { finish(stream, status(of: error, record)) }
+  }
+
+  private func reply(_ stream: HTTP2Stream, _ record: ServerCallRecord, _ response: [UInt8]) {
+    if write(stream, record, response) != .over { succeed(stream, record) }
   }
 
   private func status(of error: any Error, _ record: ServerCallRecord) -> GRPCStatus {
@@ -289,8 +312,11 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   /// GOAWAY for the peer, and word for the handlers that asked for it.
   func drain() {
-    http2?.drain()
-    for record in calls.compactMap(\.record) { record.drain() }
+    http2.drain()
+    for slot in calls.indices {
+      let record = calls[slot].record
+      record?.drain()
+    }
   }
 
   /// Ends the calls whose request began before `limit` and has not come whole.
@@ -302,11 +328,31 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     }
   }
 
+  /// Gives back what the calls of a quiet connection have left.
+  func trim() {
+    guard http2.activeStreams == 0 else { return }
+    calls.removeAll()
+    http2.trim()
+  }
+
   /// Ends every call that still runs; for the end of a shutdown's grace.
   func cancelCalls(_ status: GRPCStatus) {
     for slot in calls.indices where calls[slot].id != 0 {
       finish(HTTP2Stream(slot: slot, id: calls[slot].id), status, isForced: true)
     }
+  }
+
+  /// The shortest way out, for the calls that end well: no status is made and nothing is encoded.
+  private func succeed(_ stream: HTTP2Stream, _ record: ServerCallRecord) {
+    let slot = stream.slot
+    guard isCurrent(stream), calls[slot].state.hasSentHeaders else { return finish(stream, .ok) }
+    guard calls[slot].state.finish() == .trailers else { return }
+    if let trailers = record.extras.withLock({ $0.trailers }) {
+      http2.finish(stream, trailers: ResponseHeaders.trailers(.ok, trailers))
+    } else {
+      http2.finish(stream, trailers: ResponseHeaders.success)
+    }
+    ended(stream, record, nil)
   }
 
   /// Answers the call, whatever its handler still does. `isForced`: what the peer has not taken yet is dropped, so that
@@ -320,63 +366,65 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     if action == .trailersOnly {
       http2.respondOnly(
         stream,
-        ResponseHeaders.trailersOnly(status, initial: initial, trailers: trailers, httpStatus: httpStatus))
+        ResponseHeaders.trailersOnly(
+          status, initial: initial ?? [:], trailers: trailers ?? [:], httpStatus: httpStatus))
     } else {
       if isForced { http2.dropUnsent(stream) }
-      http2.finish(stream, trailers: ResponseHeaders.trailers(status, trailers))
+      http2.finish(stream, trailers: ResponseHeaders.trailers(status, trailers ?? [:]))
     }
-    ended(stream, status)
+    ended(stream, record, status)
   }
 
-  /// The status is decided: counts it, stops the clock, and lets the handler go.
-  private func ended(_ stream: HTTP2Stream, _ status: GRPCStatus) {
+  /// The status is decided (nil: OK): counts it, stops the clock, and lets the handler go.
+  private func ended(_ stream: HTTP2Stream, _ record: ServerCallRecord, _ status: GRPCStatus?) {
     let slot = stream.slot
-    if let timer = calls[slot].timer { loop.cancel(timer) }
-    calls[slot].timer = nil
-    calls[slot].kept = .none
+    if let timer = calls[slot].timer.take() { loop.cancel(timer) }
+    if !calls[slot].kept.bytes.isEmpty { calls[slot].kept = .none }
     if !calls[slot].queue.isEmpty { calls[slot].queue = MessageQueue() }
-    calls[slot].deframer = MessageDeframer(limit: 0)
-    updateHeld(slot)
-    let task = calls[slot].task
-    let reader = calls[slot].reader
-    let writers = calls[slot].writers
+    calls[slot].deframer.reset()
+    if calls[slot].held > 0 { updateHeld(slot) }
     let elapsed = Instant.now().nanoseconds - calls[slot].started
-    calls[slot].task = nil
-    calls[slot].reader = nil
-    if !writers.isEmpty { calls[slot].writers = [] }
-    calls[slot].method?.metrics.record(status.code, nanoseconds: elapsed)
-    guard let record = calls[slot].record else { return }
-    if let task {
+    record.method.metrics.record(status?.code ?? .ok, nanoseconds: elapsed)
+    if let task = calls[slot].task.take() {
       task.cancel()
       record.cancel()
     } else {
       record.end()
     }
-    reader?.resume(throwing: ServerCall.over)
-    for writer in writers { writer.resume(throwing: ServerCall.over) }
+    if let reader = calls[slot].reader.take() { reader.resume(throwing: ServerCall.over) }
+    if !calls[slot].writers.isEmpty {
+      let writers = calls[slot].writers
+      calls[slot].writers = []
+      for writer in writers { writer.resume(throwing: ServerCall.over) }
+    }
+    guard server.isIntercepted else { return }
     for interceptor in server.interceptors {
-      interceptor.didFinish(ServerContext(call: record), status, elapsed: .nanoseconds(elapsed))
+      interceptor.didFinish(ServerContext(call: record), status ?? .ok, elapsed: .nanoseconds(elapsed))
     }
   }
 
   func streamClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
     guard isCurrent(stream) else { return }
-    if !calls[stream.slot].state.isFinished {
+    if !calls[stream.slot].state.isFinished, let record = calls[stream.slot].record {
       _ = calls[stream.slot].state.finish()
-      ended(stream, GRPCStatus(.cancelled, "the caller went away"))
+      ended(stream, record, GRPCStatus(.cancelled, "the caller went away"))
     }
     calls[stream.slot].id = 0
-    calls[stream.slot].record = nil
-    calls[stream.slot].method = nil
+    // A handler may have kept its context, or still run.
+    if isKnownUniquelyReferenced(&calls[stream.slot].record) {
+      calls[stream.slot].record?.clear()
+      calls[stream.slot].spare = calls[stream.slot].record.take()
+    } else {
+      calls[stream.slot].record = nil
+    }
   }
 
   func connectionClosed(_ reason: String) {
-    http2 = nil
     server.closed(self, reason)
   }
 
   func isCurrent(_ stream: HTTP2Stream) -> Bool {
-    stream.slot < calls.count && calls[stream.slot].id == stream.id && http2 != nil
+    stream.slot < calls.count && calls[stream.slot].id == stream.id
   }
 }
 

@@ -42,36 +42,64 @@ public struct ServerContext: Sendable {
 }
 
 /// The part of a call that its handler and its connection share.
-final class ServerCallRecord: Sendable {
+final class ServerCallRecord: @unchecked Sendable {
+  // @unchecked: the variables are written in `init`, and in `reuse` and `clear` while nobody else has a reference.
   struct Extras: Sendable {
-    var initial = Metadata()
-    var trailers = Metadata()
+    // Nil where nothing was set, as in most calls: nothing to release then.
+    var initial: Metadata?
+    var trailers: Metadata?
     var requestEncoding = MessageEncoding.identity
     /// Nil: as the server's configuration says.
     var responseEncoding: MessageEncoding?
-    var cancelHandlers: [@Sendable () -> Void] = []
+    var cancelHandlers: [@Sendable () -> Void]?
     var isCancelled = false
-    var drainHandlers: [@Sendable () -> Void] = []
+    var drainHandlers: [@Sendable () -> Void]?
     var isDraining = false
+
+    var isAsMade: Bool {
+      initial == nil && trailers == nil && requestEncoding == .identity && responseEncoding == nil
+        && cancelHandlers == nil && !isCancelled && drainHandlers == nil && !isDraining
+    }
   }
-  let path: String
-  let deadline: Instant
-  let metadata: Metadata
+  @exclusivity(unchecked) private(set) var method: RegisteredMethod
+  @exclusivity(unchecked) private(set) var deadline: Instant
+  @exclusivity(unchecked) private var fields = MetadataBuffer()
   let peer: String
   let extras = Mutex(Extras())
 
-  init(path: String, deadline: Instant, metadata: Metadata, peer: String) {
-    self.path = path
+  var path: String { method.definition.path }
+
+  /// The request's, made anew each time.
+  var metadata: Metadata { fields.metadata }
+
+  init(method: RegisteredMethod, deadline: Instant, peer: String) {
+    self.method = method
     self.deadline = deadline
-    self.metadata = metadata
     self.peer = peer
+  }
+
+  /// Makes the record of an ended call one for the next; nobody else may have a reference to it.
+  func reuse(method: RegisteredMethod, deadline: Instant) {
+    self.method = method
+    self.deadline = deadline
+  }
+
+  /// Takes the request's metadata and gives empty memory for the next; before a handler sees the record.
+  func takeMetadata(_ gathered: inout MetadataBuffer) { swap(&fields, &gathered) }
+
+  /// Lets go what the call had set; nobody else may have a reference to the record.
+  func clear() {
+    fields.removeAll()
+    extras.withLock { extras in
+      if !extras.isAsMade { extras = Extras() }
+    }
   }
 
   var isCancelled: Bool { extras.withLock { $0.isCancelled } }
 
   func onCancel(_ body: @escaping @Sendable () -> Void) {
     let runNow = extras.withLock { extras in
-      if !extras.isCancelled { extras.cancelHandlers.append(body) }
+      if !extras.isCancelled { extras.cancelHandlers = (extras.cancelHandlers ?? []) + [body] }
       return extras.isCancelled
     }
     if runNow { body() }
@@ -80,15 +108,14 @@ final class ServerCallRecord: Sendable {
   func cancel() {
     let handlers = extras.withLock { extras in
       extras.isCancelled = true
-      defer { extras.cancelHandlers = [] }
-      return extras.cancelHandlers
+      return extras.cancelHandlers.take() ?? []
     }
     for handler in handlers { handler() }
   }
 
   func onDrain(_ body: @escaping @Sendable () -> Void) {
     let runNow = extras.withLock { extras in
-      if !extras.isDraining { extras.drainHandlers.append(body) }
+      if !extras.isDraining { extras.drainHandlers = (extras.drainHandlers ?? []) + [body] }
       return extras.isDraining
     }
     if runNow { body() }
@@ -97,8 +124,7 @@ final class ServerCallRecord: Sendable {
   func drain() {
     let handlers = extras.withLock { extras in
       extras.isDraining = true
-      defer { extras.drainHandlers = [] }
-      return extras.drainHandlers
+      return extras.drainHandlers.take() ?? []
     }
     for handler in handlers { handler() }
   }
@@ -106,9 +132,8 @@ final class ServerCallRecord: Sendable {
   /// The call has ended by itself: what would have run on cancellation is let go.
   func end() {
     extras.withLock { extras in
-      // Most calls never set any: no release to pay for then.
-      if !extras.cancelHandlers.isEmpty { extras.cancelHandlers = [] }
-      if !extras.drainHandlers.isEmpty { extras.drainHandlers = [] }
+      extras.cancelHandlers = nil
+      extras.drainHandlers = nil
     }
   }
 }

@@ -11,6 +11,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   let configuration: GRPCServerConfiguration
   let methods: MethodTable
   let interceptors: [any ServerInterceptor]
+  let isIntercepted: Bool
   let logger: Logger
   let gzip = GzipCodec()
   private let scratch = HTTP2Scratch()
@@ -24,6 +25,8 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   /// Handlers that run as tasks.
   @exclusivity(unchecked) var running = 0
   @exclusivity(unchecked) private(set) var isDraining = false
+  /// What an inline handler answers, until it is queued; its memory is used again.
+  @exclusivity(unchecked) var answer: [UInt8] = []
   /// The grace is over: nothing new is begun.
   @exclusivity(unchecked) private(set) var isStopping = false
   /// Bytes of requests that calls make this loop hold.
@@ -46,6 +49,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     self.configuration = configuration
     self.methods = methods
     self.interceptors = interceptors
+    isIntercepted = !interceptors.isEmpty
     self.logger = logger
     self.totals = totals
   }
@@ -64,9 +68,10 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
 
   func accept(_ descriptor: Int32, _ peer: String) {
     guard totals.connectionOpened(limit: configuration.maxConnections) else { return refuse(descriptor) }
-    let connection = ServerConnection(self, peer: peer)
     do throws(HTTP2Error) {
-      connection.http2 = try http2(descriptor, configuration.http2, connection)
+      let http2 = try http2(descriptor, configuration.http2)
+      let connection = ServerConnection(self, http2, peer: peer)
+      http2.setDelegate(connection)
       connections[ObjectIdentifier(connection)] = connection
     } catch {
       totals.connectionClosed()
@@ -75,11 +80,10 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   }
 
   private func http2(
-    _ descriptor: Int32, _ configuration: HTTP2Configuration, _ delegate: any HTTP2ConnectionDelegate
+    _ descriptor: Int32, _ configuration: HTTP2Configuration
   ) throws(HTTP2Error) -> HTTP2Connection {
     try HTTP2Connection(
-      descriptor: descriptor, role: .server, loop: loop, configuration: configuration, scratch: scratch,
-      delegate: delegate)
+      descriptor: descriptor, role: .server, loop: loop, configuration: configuration, scratch: scratch)
   }
 
   /// Says why before it closes; when too many have to be told already, it only closes.
@@ -88,9 +92,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     guard refused.count < Self.maxRefused else { return closeDescriptor(descriptor) }
     let connection = RefusedConnection { [unowned self] in refused[ObjectIdentifier($0)] = nil }
     do throws(HTTP2Error) {
-      try connection.start { configuration, delegate throws(HTTP2Error) in
-        try http2(descriptor, configuration, delegate)
-      }
+      connection.start(try http2(descriptor, RefusedConnection.configuration))
       refused[ObjectIdentifier(connection)] = connection
     } catch {
       logger.error("cannot refuse a connection", ["error": .error(error)])
@@ -106,10 +108,14 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
 
   private var sweepInterval: Duration { configuration.requestTimeout / 4 }
 
-  /// Looks for requests that do not arrive: once in a while, so that a call in time pays nothing for it.
+  /// Looks for requests that do not arrive, and for memory that nobody uses: once in a while, so that a call in time
+  /// pays nothing for it.
   func timerFired(_ token: UInt64) {
     let limit = loop.now - configuration.requestTimeout
-    for connection in connections.values { connection.endUnfinishedRequests(begunBefore: limit) }
+    for connection in connections.values {
+      connection.endUnfinishedRequests(begunBefore: limit)
+      connection.trim()
+    }
     _ = loop.schedule(at: loop.now + sweepInterval, self)
   }
 
@@ -122,7 +128,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   /// Closes what nothing else has ended, whether or not its peer has read the last frames.
   func closeAll() {
     loop.execute { [self] in
-      for connection in connections.values { connection.http2?.closeNow("shut down") }
+      for connection in connections.values { connection.http2.closeNow("shut down") }
       for connection in refused.values { connection.http2?.closeNow("shut down") }
     }
   }
@@ -143,7 +149,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
       isStopping = true
       for connection in connections.values {
         connection.cancelCalls(GRPCStatus(.unavailable, "the server is shutting down"))
-        connection.http2?.terminate(.noError, "shutting down")
+        connection.http2.terminate(.noError, "shutting down")
       }
     }
   }

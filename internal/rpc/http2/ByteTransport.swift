@@ -50,11 +50,13 @@ enum ByteTransport {
 /// What all connections of one loop share: buffers for the duration of one call, and a count.
 public final class HTTP2Scratch {
   /// Bytes of bodies that wait on any of the connections for their peers to take them.
-  @exclusivity(unchecked) public internal(set) var queuedBytes = 0  // on the loop's thread only
+  public var queuedBytes: Int { waitingBytes }
+  @exclusivity(unchecked) var waitingBytes = 0  // on the loop's thread only
 
   static let size = 64 << 10
   /// One nghttp2 frame more than `size`, so that a frame always fits when less than `size` is used.
   static let outgoingSize = size + (32 << 10)
+  let memory = SessionMemory()
   let incoming = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
   let outgoing = UnsafeMutableRawBufferPointer.allocate(byteCount: outgoingSize, alignment: 16)
 

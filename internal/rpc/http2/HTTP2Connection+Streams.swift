@@ -2,7 +2,7 @@ internal import CNghttp2
 internal import Runtime
 
 /// What a connection keeps for each stream; slots are reused with their buffers.
-struct StreamState {
+struct StreamState: ~Copyable {
   enum Finish {
     /// More may be written.
     case open
@@ -12,29 +12,28 @@ struct StreamState {
   }
   /// 0: the slot is free.
   var id: Int32 = 0
-  var outgoing: [UInt8] = []
-  var outgoingStart = 0
+  var outgoing = ByteQueue()
   var finish = Finish.open
   /// nghttp2 waits for `resume_data`.
   var isDeferred = false
   var hasSentHeaders = false
   var remoteEnded = false
   var wantsWritable = false
+  /// The peer sends nothing more on the stream, or only the rest of the frame that has begun.
+  var needsNoWindow = false
   /// Bytes received and not yet given back to flow control.
   var unconsumed = 0
 
-  var outgoingCount: Int { outgoing.count - outgoingStart }
-
   /// Makes the slot ready for the next stream; small buffers are kept.
   mutating func reset() {
-    if outgoing.capacity > 16 << 10 { outgoing = [] } else { outgoing.removeAll(keepingCapacity: true) }
-    outgoingStart = 0
+    outgoing.removeAll(keepingUpTo: 512)
     id = 0
     finish = .open
     isDeferred = false
     hasSentHeaders = false
     remoteEnded = false
     wantsWritable = false
+    needsNoWindow = false
     unconsumed = 0
   }
 }
@@ -88,23 +87,17 @@ extension HTTP2Connection {
 
   /// Adds to the body. It is copied; the caller bounds it with `queued` and `writable`.
   public func write(_ stream: HTTP2Stream, _ bytes: [UInt8]) {
-    write(stream, count: bytes.count) { $0.append(contentsOf: bytes) }
+    guard isOpen(stream) else { return }
+    bytes.withUnsafeBytes { streams[stream.slot].outgoing.append($0) }
+    queue(bytes.count)
+    resume(stream.slot)
   }
 
   /// Adds a gRPC message to the body: flag, length, bytes.
   public func writeMessage(_ stream: HTTP2Stream, flag: UInt8 = 0, _ message: [UInt8]) {
-    write(stream, count: message.count + 5) { outgoing in
-      outgoing.reserveCapacity(outgoing.count + message.count + 5)
-      outgoing.append(flag)
-      for shift in [24, 16, 8, 0] { outgoing.append(UInt8(truncatingIfNeeded: message.count >> shift)) }
-      outgoing.append(contentsOf: message)
-    }
-  }
-
-  private func write(_ stream: HTTP2Stream, count: Int, _ append: (inout [UInt8]) -> Void) {
     guard isOpen(stream) else { return }
-    append(&streams[stream.slot].outgoing)
-    queue(count)
+    message.withUnsafeBytes { streams[stream.slot].outgoing.appendMessage(flag: flag, $0) }
+    queue(message.count + 5)
     resume(stream.slot)
   }
 
@@ -122,14 +115,13 @@ extension HTTP2Connection {
   /// Forgets what has not been sent of the body yet; for calls that fail while the peer does not read.
   public func dropUnsent(_ stream: HTTP2Stream) {
     guard isOpen(stream) else { return }
-    queue(-streams[stream.slot].outgoingCount)
-    streams[stream.slot].outgoing = []
-    streams[stream.slot].outgoingStart = 0
+    queue(-streams[stream.slot].outgoing.count)
+    streams[stream.slot].outgoing.removeAll(keepingUpTo: 0)
   }
 
   /// Bytes of the body that wait to be sent.
   public func queued(_ stream: HTTP2Stream) -> Int {
-    isOpen(stream) ? streams[stream.slot].outgoingCount : 0
+    isOpen(stream) ? streams[stream.slot].outgoing.count : 0
   }
 
   /// Asks for one `writable` call once little is left to send.
@@ -150,9 +142,8 @@ extension HTTP2Connection {
     let given = min(count, streams[stream.slot].unconsumed)
     guard given > 0 else { return }
     streams[stream.slot].unconsumed -= given
-    if streams[stream.slot].remoteEnded {
-      // Nothing more can come on the stream: only the connection's window needs it back.
-      nghttp2_session_consume_connection(session, given)
+    if streams[stream.slot].needsNoWindow {
+      consumed += given
     } else {
       nghttp2_session_consume(session, stream.id, given)
     }
@@ -160,6 +151,13 @@ extension HTTP2Connection {
   }
 
   // MARK: Slots
+
+  /// Gives back what the streams of a quiet connection have left; for now and then.
+  public func trim() {
+    guard activeStreams == 0, !freeStreams.isEmpty else { return }
+    streams.removeAll()
+    freeStreams = []
+  }
 
   func takeSlot() -> Int {
     activeStreams += 1
@@ -171,12 +169,12 @@ extension HTTP2Connection {
 
   /// Counts bytes of bodies that wait to be sent.
   func queue(_ change: Int) {
-    queuedBytes += change
-    scratch.queuedBytes += change
+    waitingBytes += change
+    scratch.waitingBytes += change
   }
 
   func releaseSlot(_ slot: Int) {
-    queue(-streams[slot].outgoingCount)
+    queue(-streams[slot].outgoing.count)
     streams[slot].reset()
     freeStreams.append(slot)
     activeStreams -= 1
@@ -185,11 +183,9 @@ extension HTTP2Connection {
 
   func closeStream(_ slot: Int, _ code: HTTP2ErrorCode) {
     let stream = HTTP2Stream(slot: slot, id: streams[slot].id)
-    delegate?.streamClosed(stream, code)
-    if streams[slot].unconsumed > 0 {
-      // What the application never took must not shrink the connection's window for the others.
-      nghttp2_session_consume_connection(session, streams[slot].unconsumed)
-    }
+    tell { $0.streamClosed(stream, code) }
+    // What the application never took must not shrink the connection's window for the others.
+    consumed += streams[slot].unconsumed
     releaseSlot(slot)
   }
 
@@ -212,7 +208,11 @@ extension HTTP2Connection {
   func userData(_ slot: Int) -> UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: slot + 1) }
 
   func slot(_ id: Int32) -> Int? {
+    // What comes next is mostly of the same stream.
+    if lastSlot < streams.count, streams[lastSlot].id == id { return lastSlot }
     let mark = UInt(bitPattern: nghttp2_session_get_stream_user_data(session, id))
-    return mark == 0 ? nil : Int(mark) - 1
+    guard mark != 0 else { return nil }
+    lastSlot = Int(mark) - 1
+    return lastSlot
   }
 }

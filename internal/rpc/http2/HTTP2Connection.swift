@@ -19,8 +19,12 @@ public struct HTTP2Stream: Sendable, Hashable {
 ///
 /// Everything a connection offers may be called from inside these calls: what is sent leaves at the end of the turn.
 public protocol HTTP2ConnectionDelegate: AnyObject {
-  /// A complete header block; `headers` is only valid during the call unless copied.
-  func headersReceived(_ stream: HTTP2Stream, _ headers: HTTP2Headers, endOfStream: Bool)
+  /// A header block begins; what an earlier one brought without reaching `headersReceived` was refused.
+  func headersBegan()
+  /// A field of the block: name in lower case, pseudo-headers first, valid during the call.
+  func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
+  /// The block is complete. Blocks of a connection never interleave.
+  func headersReceived(_ stream: HTTP2Stream, endOfStream: Bool)
   /// A part of the body. `consume` gives its bytes back to flow control.
   func dataReceived(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer)
   /// The peer has ended its side, with the last DATA or by trailers.
@@ -60,13 +64,13 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   let scratch: HTTP2Scratch
   let transport: ByteTransport
   @exclusivity(unchecked) var session: OpaquePointer!  // set in init, nil once closed
-  // The delegate owns the connection's meaning and outlives its last call; released in `finish`.
-  @exclusivity(unchecked) var delegate: (any HTTP2ConnectionDelegate)?
-  @exclusivity(unchecked) var streams: [StreamState] = []
+  /// Owns the connection's meaning: retained by `setDelegate`, released in `finish`, after its last call.
+  @exclusivity(unchecked) private var delegate: Unmanaged<DelegateBox>?
+  @exclusivity(unchecked) var streams = Slots<StreamState>()
   @exclusivity(unchecked) var freeStreams: [Int] = []
-  @exclusivity(unchecked) var headerBlock = HTTP2Headers()
   @exclusivity(unchecked) var headerListSize = 0
-  @exclusivity(unchecked) var headerSlot = 0
+  /// The slot of the stream that was looked for last.
+  @exclusivity(unchecked) var lastSlot = 0
   @exclusivity(unchecked) var clock: ConnectionClock
   @exclusivity(unchecked) var pings: PingPolicy
   @exclusivity(unchecked) var idleFrames: TokenBucket
@@ -79,11 +83,15 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   @exclusivity(unchecked) private var timerDeadline = Instant.distantFuture
   @exclusivity(unchecked) private var unwritten: [UInt8] = []
   @exclusivity(unchecked) private var unwrittenStart = 0
+  /// Bytes to give back to the connection's window, once a turn.
+  @exclusivity(unchecked) var consumed = 0
   /// Bytes that the peer took since it last counted as making progress.
   @exclusivity(unchecked) var taken = 0
 
   /// Bytes of bodies that wait for the peer to take them, on all streams.
-  @exclusivity(unchecked) public internal(set) var queuedBytes = 0
+  public var queuedBytes: Int { waitingBytes }
+  // Behind a function: other modules do not see that this needs no exclusivity check.
+  @exclusivity(unchecked) var waitingBytes = 0
 
   /// Streams that are open now.
   @exclusivity(unchecked) public internal(set) var activeStreams = 0
@@ -92,16 +100,14 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   /// Whether the connection can no longer be used.
   public var isClosed: Bool { if case .none = ending { false } else { true } }
 
-  /// Takes over a connected, non-blocking socket.
+  /// Takes over a connected, non-blocking socket. `setDelegate` must follow in the same turn of the loop.
   public init(
-    descriptor: Int32, role: Role, loop: EventLoop, configuration: HTTP2Configuration, scratch: HTTP2Scratch,
-    delegate: any HTTP2ConnectionDelegate
+    descriptor: Int32, role: Role, loop: EventLoop, configuration: HTTP2Configuration, scratch: HTTP2Scratch
   ) throws(HTTP2Error) {
     self.loop = loop
     self.role = role
     self.configuration = configuration
     self.scratch = scratch
-    self.delegate = delegate
     transport = .plain(descriptor)
     clock = ConnectionClock(configuration, now: loop.now, jitter: Double.random(in: -0.1...0.1))
     pings = PingPolicy(configuration)
@@ -110,7 +116,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     provokedResets = TokenBucket(
       burst: configuration.resetBurst, perSecond: configuration.resetsPerSecond, now: loop.now)
     // Unretained: the session is deleted in `finish`, before this object can go.
-    session = makeSession(role, configuration, Unmanaged.passUnretained(self).toOpaque())
+    session = makeSession(role, configuration, scratch.memory, Unmanaged.passUnretained(self).toOpaque())
     guard session != nil else {
       transport.close()
       throw HTTP2Error(.session, "nghttp2 could not make a session: out of memory")
@@ -119,6 +125,18 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     source = loop.add(self, descriptor: descriptor, interest: .readable)
     markDirty()
     setTimer()
+  }
+
+  /// Says who is told; once.
+  public func setDelegate(_ target: any HTTP2ConnectionDelegate) {
+    precondition(delegate == nil, "a connection has one delegate")
+    delegate = Unmanaged.passRetained(DelegateBox(target))
+  }
+
+  /// Calls the delegate without touching a reference count: it is retained until `finish`, which no callback reaches.
+  @inline(__always)
+  func tell(_ body: (any HTTP2ConnectionDelegate) -> Void) {
+    delegate?._withUnsafeGuaranteedRef { body($0.target) }
   }
 
   // MARK: Readiness, turns, time
@@ -174,6 +192,10 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     switch ending {
     case .closed, .lingering: return
     case .none, .afterFlush: break
+    }
+    if consumed > 0 {
+      nghttp2_session_consume_connection(session, consumed)
+      consumed = 0
     }
     guard flush() else { return finish("the peer closed the connection") }
     updateInterest()
@@ -256,7 +278,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   }
 
   private func trackProgress() {
-    let isWaiting = queuedBytes > 0 || !unwritten.isEmpty
+    let isWaiting = waitingBytes > 0 || !unwritten.isEmpty
     if !isWaiting || taken >= Self.leastProgress {
       clock.peerMadeProgress()
       taken = 0
@@ -364,9 +386,9 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     nghttp2_session_del(session)
     session = nil
     transport.close()
-    let delegate = delegate
+    let delegate = delegate?.takeRetainedValue()
     self.delegate = nil
-    delegate?.connectionClosed(reason)
+    delegate?.target.connectionClosed(reason)
   }
 
   private func endStreams() {
@@ -374,6 +396,13 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
       closeStream(slot, HTTP2ErrorCode.cancel)
     }
   }
+}
+
+/// A constant that can be called through without a retain, which a variable of protocol type cannot.
+private final class DelegateBox {
+  let target: any HTTP2ConnectionDelegate
+
+  init(_ target: any HTTP2ConnectionDelegate) { self.target = target }
 }
 
 /// Payloads that tell our PINGs apart.

@@ -2,8 +2,8 @@ internal import CNghttp2
 internal import Glibc
 
 /// A list of header fields in one buffer: names in lower case, pseudo-headers first.
-public struct HTTP2Headers: Sendable, Equatable {
-  struct Entry: Sendable, Equatable {
+public struct HTTP2Headers: Sendable {
+  struct Entry: Sendable {
     var start: Int
     var nameLength: Int
     var valueLength: Int
@@ -19,8 +19,6 @@ public struct HTTP2Headers: Sendable, Equatable {
 
   /// How many fields there are.
   public var count: Int { entries.count }
-  /// The length of all names and values together.
-  public var byteCount: Int { bytes.count }
 
   public mutating func append(_ name: String, _ value: String) {
     append(name: name.utf8, value: value.utf8)
@@ -32,14 +30,8 @@ public struct HTTP2Headers: Sendable, Equatable {
     bytes.append(contentsOf: value)
   }
 
-  mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
-    entries.append(Entry(start: bytes.count, nameLength: name.count, valueLength: value.count))
-    bytes.append(contentsOf: name)
-    bytes.append(contentsOf: value)
-  }
-
   /// Empties the list and keeps its memory for the next one.
-  mutating func removeAll() {
+  public mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)
     entries.removeAll(keepingCapacity: true)
   }
@@ -55,31 +47,20 @@ public struct HTTP2Headers: Sendable, Equatable {
     return bytes[start..<start + entry.valueLength]
   }
 
-  public func nameLength(_ index: Int) -> Int { entries[index].nameLength }
-
   /// Compares a field's name without making a string.
   public func nameEquals(_ index: Int, _ name: StaticString) -> Bool {
     let entry = entries[index]
     guard entry.nameLength == name.utf8CodeUnitCount else { return false }
-    return bytes.withUnsafeBufferPointer { equals($0, entry.start, name) }
-  }
-
-  /// Compares a field's value without making a string.
-  public func valueEquals(_ index: Int, _ value: StaticString) -> Bool {
-    let entry = entries[index]
-    guard entry.valueLength == value.utf8CodeUnitCount else { return false }
-    return bytes.withUnsafeBufferPointer { equals($0, entry.start + entry.nameLength, value) }
+    return bytes.withUnsafeBufferPointer { bytes in
+      // The lengths are the same, and a field of the list is never at address zero.
+      memcmp(bytes.baseAddress! + entry.start, name.utf8Start, name.utf8CodeUnitCount) == 0
+    }
   }
 
   /// The first value under `name`, as text.
   public func first(_ name: StaticString) -> String? {
     for index in 0..<count where nameEquals(index, name) { return String(decoding: value(index), as: UTF8.self) }
     return nil
-  }
-
-  private func equals(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ text: StaticString) -> Bool {
-    // The caller has compared the lengths; a field of the list is never at address zero.
-    memcmp(bytes.baseAddress! + start, text.utf8Start, text.utf8CodeUnitCount) == 0
   }
 
   /// Calls `body` with the fields as nghttp2 takes them; nghttp2 copies them.

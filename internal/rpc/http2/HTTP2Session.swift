@@ -4,7 +4,8 @@ internal import Runtime
 
 /// Makes a session with our callbacks, limits and first SETTINGS; nil when memory is out.
 func makeSession(
-  _ role: HTTP2Connection.Role, _ configuration: HTTP2Configuration, _ context: UnsafeMutableRawPointer
+  _ role: HTTP2Connection.Role, _ configuration: HTTP2Configuration, _ memory: SessionMemory,
+  _ context: UnsafeMutableRawPointer
 ) -> OpaquePointer? {
   var option: OpaquePointer?
   guard nghttp2_option_new(&option) == 0 else { return nil }
@@ -13,10 +14,11 @@ func makeSession(
   nghttp2_option_set_stream_reset_rate_limit(
     option, UInt64(configuration.resetBurst), UInt64(configuration.resetsPerSecond))
   var session: OpaquePointer?
+  var memory = memory.table
   let status =
     role == .server
-    ? nghttp2_session_server_new2(&session, callbacks.pointer, context, option)
-    : nghttp2_session_client_new2(&session, callbacks.pointer, context, option)
+    ? nghttp2_session_server_new3(&session, callbacks.pointer, context, option, &memory)
+    : nghttp2_session_client_new3(&session, callbacks.pointer, context, option, &memory)
   guard status == 0 else { return nil }
   var settings = [
     nghttp2_settings_entry(
@@ -25,7 +27,12 @@ func makeSession(
       settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
       value: UInt32(configuration.maxHeaderListSize)),
   ]
-  if role == .client {
+  if role == .server {
+    settings.append(
+      nghttp2_settings_entry(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
+        value: UInt32(configuration.maxConcurrentStreams + refusalRoom)))
+  } else {
     settings.append(nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
   }
   nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), settings, settings.count)
@@ -34,21 +41,26 @@ func makeSession(
   return session
 }
 
-/// A server's first SETTINGS frame, with SETTINGS_MAX_CONCURRENT_STREAMS added.
+/// By how many streams the limit that nghttp2 knows is above the one that the peer is told.
 ///
-/// nghttp2 must not know of that limit: it ends the whole connection of a peer that exceeds it, where `beginHeaders`
-/// refuses the one stream.
+/// nghttp2 ends the whole connection of a peer that exceeds its limit, where `beginHeaders` refuses the one stream; so
+/// there must be room for the streams that are being refused. And nghttp2 remembers closed streams, up to its limit: for
+/// ever when it knows of none.
+private let refusalRoom = 28
+
+/// A server's first SETTINGS frame, with the SETTINGS_MAX_CONCURRENT_STREAMS that the peer is to keep to.
 func openingSettings(_ session: OpaquePointer, _ configuration: HTTP2Configuration) -> [UInt8] {
   var first: UnsafePointer<UInt8>?
   let count = nghttp2_session_mem_send(session, &first)
   guard count >= 9, let first else { return [] }  // out of memory, which the next send reports
   var frame = Array(UnsafeBufferPointer(start: first, count: count))
-  let payload = count - 9 + 6
-  frame[1] = UInt8(payload >> 8)
-  frame[2] = UInt8(truncatingIfNeeded: payload)
-  let limit = UInt32(configuration.maxConcurrentStreams)
-  frame += [0, UInt8(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue)]
-  frame += [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: limit >> $0) }
+  // Behind the frame's header entries of six bytes: a number of two, a value of four.
+  for entry in stride(from: 9, to: count, by: 6)
+  where frame[entry] == 0 && frame[entry + 1] == UInt8(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue) {
+    for byte in 0..<4 {
+      frame[entry + 2 + byte] = UInt8(truncatingIfNeeded: configuration.maxConcurrentStreams >> (24 - 8 * byte))
+    }
+  }
   return frame
 }
 
@@ -75,6 +87,7 @@ private let callbacks = Callbacks()
 // The callbacks are file-scope functions, so that they inherit no actor. Their context is the connection, unretained:
 // the session is deleted before the connection can go, and the reference count is not touched on the way.
 
+@inline(__always)
 private func with<Result>(_ context: UnsafeMutableRawPointer?, _ body: (HTTP2Connection) -> Result) -> Result {
   // nghttp2 hands back the pointer it was given in `makeSession`.
   Unmanaged<HTTP2Connection>.fromOpaque(context!)._withUnsafeGuaranteedRef(body)
@@ -94,8 +107,8 @@ private func onHeader(
   guard let frame else { return 0 }
   return with(context) {
     $0.header(
-      frame.pointee.hd.stream_id, UnsafeBufferPointer(start: name, count: nameLength),
-      UnsafeBufferPointer(start: value, count: valueLength))
+      frame.pointee.hd.stream_id, UnsafeRawBufferPointer(start: name, count: nameLength),
+      UnsafeRawBufferPointer(start: value, count: valueLength))
   }
 }
 
@@ -111,7 +124,8 @@ private func onDataChunk(
   _ session: OpaquePointer?, _ flags: UInt8, _ id: Int32, _ data: UnsafePointer<UInt8>?, _ length: Int,
   _ context: UnsafeMutableRawPointer?
 ) -> Int32 {
-  with(context) { $0.dataChunk(id, UnsafeRawBufferPointer(start: data, count: length)) }
+  let isLast = flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+  with(context) { $0.dataChunk(id, UnsafeRawBufferPointer(start: data, count: length), isLast: isLast) }
   return 0
 }
 
@@ -144,24 +158,25 @@ func readBody(
 
 extension HTTP2Connection {
   fileprivate func beginHeaders(_ frame: nghttp2_headers) -> Int32 {
-    headerBlock.removeAll()
+    tell { $0.headersBegan() }
     headerListSize = 0
     if role == .server, frame.cat == NGHTTP2_HCAT_REQUEST {
       if activeStreams >= configuration.maxConcurrentStreams { return refuse(frame.hd.stream_id, .refusedStream) }
-      headerSlot = takeSlot()
-      streams[headerSlot].id = frame.hd.stream_id
-      nghttp2_session_set_stream_user_data(session, frame.hd.stream_id, userData(headerSlot))
+      lastSlot = takeSlot()
+      streams[lastSlot].id = frame.hd.stream_id
+      nghttp2_session_set_stream_user_data(session, frame.hd.stream_id, userData(lastSlot))
     }
     return 0
   }
 
+  @inline(__always)
   fileprivate func header(
-    _ id: Int32, _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+    _ id: Int32, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
   ) -> Int32 {
     // nghttp2 advertises the limit and does not enforce it.
     headerListSize += name.count + value.count + 32
     if headerListSize > configuration.maxHeaderListSize { return refuse(id, .enhanceYourCalm) }
-    headerBlock.append(name: name, value: value)
+    tell { $0.headerReceived(name, value) }
     return 0
   }
 
@@ -191,11 +206,14 @@ extension HTTP2Connection {
     guard let slot = slot(header.stream_id) else { return }
     let stream = HTTP2Stream(slot: slot, id: header.stream_id)
     let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
-    if isEnd { streams[slot].remoteEnded = true }
-    if UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
-      delegate?.headersReceived(stream, headerBlock, endOfStream: isEnd)
+    if isEnd {
+      streams[slot].remoteEnded = true
+      streams[slot].needsNoWindow = true
     }
-    if isEnd, isOpen(stream) { delegate?.endReceived(stream) }
+    if UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
+      tell { $0.headersReceived(stream, endOfStream: isEnd) }
+    }
+    if isEnd, isOpen(stream) { tell { $0.endReceived(stream) } }
   }
 
   private func ping(_ frame: nghttp2_ping) {
@@ -209,13 +227,15 @@ extension HTTP2Connection {
     }
   }
 
-  fileprivate func dataChunk(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
+  /// - Parameter isLast: the DATA frame ends the stream; it need not be whole yet.
+  fileprivate func dataChunk(_ id: Int32, _ bytes: UnsafeRawBufferPointer, isLast: Bool) {
     guard let slot = slot(id) else {
-      nghttp2_session_consume_connection(session, bytes.count)
+      consumed += bytes.count
       return
     }
     streams[slot].unconsumed += bytes.count
-    delegate?.dataReceived(HTTP2Stream(slot: slot, id: id), bytes)
+    streams[slot].needsNoWindow = isLast
+    tell { $0.dataReceived(HTTP2Stream(slot: slot, id: id), bytes) }
   }
 
   fileprivate func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
@@ -244,9 +264,13 @@ extension HTTP2Connection {
   fileprivate func body(
     _ slot: Int, _ buffer: UnsafeMutablePointer<UInt8>, _ length: Int, _ flags: UnsafeMutablePointer<UInt32>
   ) -> Int {
-    let waiting = streams[slot].outgoingCount
-    let count = min(waiting, length)
-    if count > 0 { take(slot, count, buffer) }
+    lastSlot = slot
+    let waiting = streams[slot].outgoing.count
+    let count = streams[slot].outgoing.take(UnsafeMutableRawBufferPointer(start: buffer, count: length))
+    if count > 0 {
+      queue(-count)
+      taken += count
+    }
     if count == waiting {
       switch streams[slot].finish {
       case .open where count == 0:
@@ -262,23 +286,9 @@ extension HTTP2Connection {
     }
     if streams[slot].wantsWritable, waiting - count < Self.lowWater {
       streams[slot].wantsWritable = false
-      delegate?.writable(HTTP2Stream(slot: slot, id: streams[slot].id))
+      let stream = HTTP2Stream(slot: slot, id: streams[slot].id)
+      tell { $0.writable(stream) }
     }
     return count
-  }
-
-  private func take(_ slot: Int, _ count: Int, _ buffer: UnsafeMutablePointer<UInt8>) {
-    let start = streams[slot].outgoingStart
-    streams[slot].outgoing.withUnsafeBufferPointer { outgoing in
-      buffer.update(from: outgoing.baseAddress! + start, count: count)  // count > 0: there is a base address
-    }
-    queue(-count)
-    taken += count
-    if start + count == streams[slot].outgoing.count {
-      streams[slot].outgoing.removeAll(keepingCapacity: true)
-      streams[slot].outgoingStart = 0
-    } else {
-      streams[slot].outgoingStart = start + count
-    }
   }
 }

@@ -29,6 +29,7 @@ final class RawCaller: HTTP2ConnectionDelegate, @unchecked Sendable {
   private let loop = EventLoop(name: "raw")
   private let answer = Monitor(Answer())
   private var http2: HTTP2Connection?
+  private var block = HTTP2Headers()
 
   /// Makes one call on a connection of its own and waits for its end.
   static func call(
@@ -50,8 +51,8 @@ final class RawCaller: HTTP2ConnectionDelegate, @unchecked Sendable {
     _ extra: KeyValuePairs<String, String>
   ) {
     http2 = try? HTTP2Connection(
-      descriptor: descriptor, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch(),
-      delegate: self)
+      descriptor: descriptor, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch())
+    http2?.setDelegate(self)
     var headers = HTTP2Headers([
       ":method": "POST", ":scheme": "http", ":path": path, ":authority": "raw", "content-type": "application/grpc",
       "te": "trailers",
@@ -62,9 +63,15 @@ final class RawCaller: HTTP2ConnectionDelegate, @unchecked Sendable {
     http2.finish(stream, trailers: nil)
   }
 
-  func headersReceived(_ stream: HTTP2Stream, _ headers: HTTP2Headers, endOfStream: Bool) {
+  func headersBegan() { block.removeAll() }
+
+  func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    block.append(name: name, value: value)
+  }
+
+  func headersReceived(_ stream: HTTP2Stream, endOfStream: Bool) {
     answer.update { answer in
-      if answer.headers == nil { answer.headers = headers } else { answer.trailers = headers }
+      if answer.headers == nil { answer.headers = block } else { answer.trailers = block }
     }
   }
 

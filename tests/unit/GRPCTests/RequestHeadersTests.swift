@@ -1,16 +1,24 @@
 import Testing
 
 @testable import GRPC
-@testable import HTTP2
 
 struct RequestHeadersTests {
-  private func read(_ more: KeyValuePairs<String, String>) -> RequestHeaders {
-    var headers = HTTP2Headers([
+  private func read(_ more: KeyValuePairs<String, String>) -> (headers: RequestHeaders, metadata: Metadata) {
+    let common: KeyValuePairs<String, String> = [
       ":method": "POST", ":scheme": "http", ":path": "/a.B/C", ":authority": "localhost", "te": "trailers",
       "content-type": "application/grpc",
-    ])
-    for (name, value) in more { headers.append(name, value) }
-    return RequestHeaders(headers)
+    ]
+    var request = RequestHeaders()
+    var metadata = MetadataBuffer()
+    for (name, value) in Array(common) + Array(more) {
+      Array(name.utf8).withUnsafeBytes { name in
+        Array(value.utf8).withUnsafeBytes { value in
+          #expect(request.read(name, value, &metadata) == name.elementsEqual(":path".utf8))
+        }
+      }
+    }
+    request.end()
+    return (request, metadata.metadata)
   }
 
   @Test func theProtocolsOwnFieldsAreNoMetadata() {
@@ -18,19 +26,19 @@ struct RequestHeadersTests {
       "host": "another", "grpc-nobody-knows": "x", "grpc-data-bin": "####", "grpc-timeout": "1S",
       "grpc-accept-encoding": "gzip", "user-agent": "test", "x-mine": "1",
     ])
-    #expect(request.refusal == nil)
+    #expect(request.headers.refusal == nil)
     #expect(request.metadata.map(\.name) == ["user-agent", "x-mine"])
   }
 
   @Test func aTimeoutIsReadOrAbsent() {
-    #expect(read([:]).timeout == nil)
-    #expect(read(["grpc-timeout": "20m"]).timeout == .milliseconds(20))
-    #expect(read(["grpc-timeout": "99999999H"]).timeout == .seconds(99_999_999 * 3_600))
+    #expect(read([:]).headers.timeout == nil)
+    #expect(read(["grpc-timeout": "20m"]).headers.timeout == .milliseconds(20))
+    #expect(read(["grpc-timeout": "99999999H"]).headers.timeout == .seconds(99_999_999 * 3_600))
   }
 
   @Test func binaryMetadataIsSplitAndDecoded() {
     let request = read(["x-bin": "Zg==,Zm8, Zm9v,", "x-bin": "AAEC"])
-    #expect(request.refusal == nil)
+    #expect(request.headers.refusal == nil)
     #expect(request.metadata.all("x-bin") == [Array("f".utf8), Array("fo".utf8), Array("foo".utf8), [], [0, 1, 2]])
   }
 }

@@ -1,0 +1,37 @@
+/// The metadata of a request as it comes in: gathered in memory that the next request uses again, and made into
+/// `Metadata` only for a handler that asks.
+struct MetadataBuffer: ~Copyable {
+  private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  private var count = 0
+
+  deinit { memory.deallocate() }
+
+  /// The fields so far.
+  var metadata: Metadata { Metadata(storage: UnsafeRawBufferPointer(rebasing: memory[..<count])) }
+
+  mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    let end = count + Metadata.prefixSize + name.count + value.count
+    if end > memory.count { grow(end) }
+    memory.storeBytes(of: UInt16(name.count).bigEndian, toByteOffset: count, as: UInt16.self)
+    memory.storeBytes(of: UInt32(value.count).bigEndian, toByteOffset: count + 2, as: UInt32.self)
+    let start = count + Metadata.prefixSize
+    UnsafeMutableRawBufferPointer(rebasing: memory[start...]).copyMemory(from: name)
+    UnsafeMutableRawBufferPointer(rebasing: memory[(start + name.count)...]).copyMemory(from: value)
+    count = end
+  }
+
+  /// Forgets the fields; what is more memory than most requests need is given back.
+  mutating func removeAll() {
+    count = 0
+    guard memory.count > 1 << 10 else { return }
+    memory.deallocate()
+    memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  }
+
+  private mutating func grow(_ needed: Int) {
+    let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: max(128, needed * 2), alignment: 1)
+    larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<count]))
+    memory.deallocate()
+    memory = larger
+  }
+}
