@@ -135,6 +135,9 @@ let package = Package(
       name: "bench-load",
       dependencies: ["HTTP2", "Kafka", "Logger", "Messages", "Protobuf", "Runtime"], path: "bench/load",
       swiftSettings: common),
+    .executableTarget(
+      name: "bench-ping", dependencies: ["GRPC", "HTTP2", "Logger", "Messages", "Metrics"], path: "bench/ping",
+      swiftSettings: common),
 
     // Tests.
     .executableTarget(

@@ -21,7 +21,7 @@ the whole stack
   reset              remove the data (the stack must be down)
 
 parts (local only)
-  deps [GROUP…]      install the missing Debian packages of build, run, test (default: all)
+  deps [GROUP…]      install the missing Debian packages of build, run, test (the default), bench
   build              release build
   venv               the Python environment of the tests, .local/venv
   backing-up [--free-ports]   PostgreSQL, Redis and devkafka; prints `export TEST_DB_DSN=…` lines to evaluate

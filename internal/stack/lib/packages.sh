@@ -12,6 +12,8 @@
   PACKAGES_RUN=(postgresql redis-server redis-tools kcat)
   PACKAGES_TEST=(python3 python3-venv protobuf-compiler nghttp2-client nghttp2-server pgbouncer shellcheck
     spin gcc)
+  # grpc-c++ is a baseline, callgrind counts instructions.
+  PACKAGES_BENCH=(valgrind g++ protobuf-compiler-grpc libgrpc++-dev libprotobuf-dev)
 }
 
 POLICY=/usr/sbin/policy-rc.d
@@ -22,7 +24,7 @@ package_is_installed() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# packages_ensure GROUP…: installs what is missing of the groups build, run and test.
+# packages_ensure GROUP…: installs what is missing of the groups build, run, test and bench.
 packages_ensure() {
   local group package missing=()
   if ! have dpkg-query; then fail "only Debian 12 is supported without Docker: dpkg was not found"; fi
