@@ -12,7 +12,12 @@ extension MethodDefinition {
       path: path, kind: .unary,
       handler: .task { bytes, context, call in
         Task.immediate(executorPreference: call.executor) {
-          do { call.answer(try await handle(read(bytes), context).serialized()) } catch { call.fail(error) }
+          do {
+            let response = try await handle(read(bytes), context)
+            call.answer { response.append(to: &$0) }
+          } catch {
+            call.fail(error)
+          }
         }
       })
   }

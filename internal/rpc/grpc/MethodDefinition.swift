@@ -36,7 +36,12 @@ public struct MethodDefinition: Sendable {
       path: path, kind: .unary,
       handler: .task { bytes, context, call in
         Task.immediate(executorPreference: call.executor) {
-          do { call.answer(encode(try await handle(try parse(bytes, decode), context))) } catch { call.fail(error) }
+          do {
+            let response = encode(try await handle(try parse(bytes, decode), context))
+            call.answer { $0 = response }
+          } catch {
+            call.fail(error)
+          }
         }
       })
   }
@@ -83,7 +88,8 @@ public struct MethodDefinition: Sendable {
       handler: .task { _, context, call in
         Task.immediate(executorPreference: call.executor) {
           do {
-            call.answer(encode(try await handle(RequestStream(call: call, decode: decode), context)))
+            let response = encode(try await handle(RequestStream(call: call, decode: decode), context))
+            call.answer { $0 = response }
           } catch {
             call.fail(error)
           }

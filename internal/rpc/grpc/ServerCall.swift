@@ -24,10 +24,13 @@ struct ServerCall: Sendable {
   /// Where the handler's task runs.
   @usableFromInline var executor: any TaskExecutor { connection.loop }
 
-  /// The handler has come to the only response.
+  /// The handler has come to the only response, which `append` adds to what it is given.
   @usableFromInline
-  func answer(_ response: [UInt8]) {
-    if connection.loop.isCurrent { connection.answered(stream, response) } else { onLoop { $0.answered($1, response) } }
+  func answer(_ append: (inout [UInt8]) -> Void) {
+    if connection.loop.isCurrent { return connection.answered(stream, append) }
+    var response: [UInt8] = []
+    append(&response)
+    onLoop { [response] in $0.answered($1) { $0 = response } }
   }
 
   /// The handler has written all its responses.

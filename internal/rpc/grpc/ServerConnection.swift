@@ -244,7 +244,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     guard let request = plain(stream, kept) else { return }
     switch record.method.definition.handler {
     case .inline(let handle):
-      server.answer.removeAll(keepingCapacity: server.answer.capacity <= 64 << 10)
+      server.clearAnswer()
       do {
         try handle(request, context, &server.answer)
       } catch {
@@ -276,8 +276,11 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   }
 
   /// A task has come to the only response of its call.
-  func answered(_ stream: HTTP2Stream, _ response: [UInt8]) {
-    if let record = handlerEnded(stream) { reply(stream, record, response) }
+  func answered(_ stream: HTTP2Stream, _ append: (inout [UInt8]) -> Void) {
+    guard let record = handlerEnded(stream) else { return }
+    server.clearAnswer()
+    append(&server.answer)
+    reply(stream, record, server.answer)
   }
 
   /// A task has written all its responses.

@@ -25,8 +25,11 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   /// Handlers that run as tasks.
   @exclusivity(unchecked) var running = 0
   @exclusivity(unchecked) private(set) var isDraining = false
-  /// What an inline handler answers, until it is queued; its memory is used again.
+  /// What a handler answers, until it is queued; its memory is used again.
   @exclusivity(unchecked) var answer: [UInt8] = []
+
+  func clearAnswer() { answer.removeAll(keepingCapacity: answer.capacity <= 64 << 10) }
+
   /// The grace is over: nothing new is begun.
   @exclusivity(unchecked) private(set) var isStopping = false
   /// Bytes of requests that calls make this loop hold.
