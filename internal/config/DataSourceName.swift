@@ -15,9 +15,8 @@ package enum DataSourceName {
     }
     let hosts = authority.afterLast("@")
     for host in hosts.split(separator: ",", omittingEmptySubsequences: false) where !hosts.isEmpty {
-      if NetworkAddress(host + (host.hasPort ? "" : ":5432")) == nil || host.hasSuffix(":0")
-        || host.isEmpty || host.hasPrefix(":")
-      {
+      let address = NetworkAddress(host + (host.hasPort ? "" : ":5432"))
+      if address == nil || address?.port == 0 || host.isEmpty || host.hasPrefix(":") {
         return "\(form); the host or port is wrong"
       }
     }
@@ -51,8 +50,8 @@ package enum DataSourceName {
         return "\(form); user and password are UTF-8, with what is not ASCII written as %XX"
       }
     }
-    let isAddress = NetworkAddress(host + (host.hasPort ? "" : ":6379")) != nil
-    guard isAddress, !host.hasSuffix(":0"), !host.hasPrefix(":"), !host.isEmpty else {
+    let address = NetworkAddress(host + (host.hasPort ? "" : ":6379"))
+    guard let address, address.port != 0, !host.hasPrefix(":"), !host.isEmpty else {
       return "\(form); the host or port is wrong"
     }
     guard let path, !path.isEmpty else { return nil }

@@ -116,7 +116,8 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     "mysql://u:s3cret@h/db", "host=h password=s3cret", "postgres://u:s3cret@h:99999/db", "postgres://u:s3cret@h",
     "postgres://u:s3cret@h/", "postgres://u:p/@s3cret@h:x/db", "postgres://h/db?password=s3cret&oops",
     "postgres://u:s3cret@h/db?sslpassword=s3cret&&", "postgres://u:s3 cret@h/db", "postgres://u:s3cret@h/a/b", "",
-    "postgres://u:s3cret@h,,i/db", "postgres://u:p@s3cret@h/db", "postgres://u:s3cret%zz@h/db",
+    "postgres://u:s3cret@h,,i/db", "postgres://u:p@s3cret@h/db", "postgres://u:s3cret@h:00/db",
+    "postgres://u:s3cret%zz@h/db",
     "postgres://u:s3cret%00@h/db", "postgres://h/db?password=s3cret=", "postgres://u:s3cret%4@h/db",
     // Marks that combine with what is beside them into one character.
     "postgres://u:s3cret@\u{301}h/db", "postgres://u:\u{301}s3cret@h/db", "postgres://u:s3cret\u{600}@h/db",
@@ -137,7 +138,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
 
   @Test(arguments: [
     "redis://h:x", "redis://", "redis://h/a", "redis://u@h:1", "http://h:1", "redis://h:0", "redis://:p@",
-    "redis://h/0/1", "redis://u:@h", "redis://:%ff@h", "redis://%C3:p@h",
+    "redis://h/0/1", "redis://u:@h", "redis://h:00", "redis://:%ff@h", "redis://%C3:p@h",
   ])
   func refuseAWrongRedis(dsn: String) {
     #expect(message(["REDIS_DSN": dsn]).contains(": expected redis://"))
