@@ -110,6 +110,16 @@ def test_missing_tables_are_told_with_what_to_do(world: World):
         world.databases.drop(empty)
 
 
+def test_tables_of_an_older_release_are_told(world: World):
+    """Found when a program starts, not when the first call needs what is missing."""
+    world.sql("DROP TABLE idempotency_key")
+    for binary in PROGRAMS:
+        program = world.program(binary).start()
+        assert program.wait() == 1
+        assert "idempotency_key is missing: run the migrations (paysaga migrate up)" in program.output
+        program.is_killed = True  # its end was wanted
+
+
 def test_a_taken_port_is_told(world: World):
     server = world.server()
     second = world.program("payments-server", SERVER_GRPC_ADDR=f"127.0.0.1:{server.grpc_port}").start()

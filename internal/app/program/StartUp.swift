@@ -9,6 +9,9 @@ internal import Runtime
 
 /// What programs wait for before they begin.
 extension ProgramContext {
+  /// What the last migration makes: where it is, all before it have been run.
+  private static let newestTable = "idempotency_key"
+
   /// Waits for the database, however long it takes, and reads how keys are spread.
   /// - Throws: `OutboxError` when the tables are missing: they must be made first, waiting would not help.
   ///   `DatabaseError` `.closed` when the program was stopped meanwhile.
@@ -19,12 +22,27 @@ extension ProgramContext {
     while true {
       let database = try connection.connected(until: .distantFuture)
       do throws(OutboxError) {
-        return try ShardMap.load(database)
+        let shards = try ShardMap.load(database)
+        try requireNewestTable(database)
+        return shards
       } catch {
         if error.code != .database { throw error }
         logger.warning("the database does not answer yet", ["error": .error(error)])
         if stop.wait(until: .now() + .seconds(1)) { throw error }
       }
+    }
+  }
+
+  private func requireNewestTable(_ connection: Connection) throws(OutboxError) {
+    let rows: Rows
+    do {
+      rows = try connection.run(
+        Command(Statement("SELECT to_regclass($1::text) IS NOT NULL", isReadOnly: true), [.text(Self.newestTable)]))
+    } catch {
+      throw OutboxError(.database, "the tables could not be looked up", cause: error)
+    }
+    guard rows[0].bool(0) else {
+      throw OutboxError(.schema, "table \(Self.newestTable) is missing: run the migrations (paysaga migrate up)")
     }
   }
 
