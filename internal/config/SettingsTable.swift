@@ -62,7 +62,7 @@ public enum SettingsTable {
       [.server], "how long that PING may stay without an answer before the connection is closed"),
     .duration(
       "SERVER_HANDSHAKE_TIMEOUT", \.server.handshakeTimeout, .milliseconds(100)...(.seconds(600)), .value("10s"),
-      [.server], "how long a new connection may take for the beginning of HTTP/2"),
+      [.server], "how long a new connection may take for the beginning of HTTP/2, and the headers of a call to come"),
     .duration(
       "SERVER_STALL_TIMEOUT", \.server.stallTimeout, .milliseconds(100)...(.seconds(3_600)), .value("60s"), [.server],
       "how long a request may take to come whole, and a caller to take what waits for it"),

@@ -14,8 +14,8 @@ from hyperframe.frame import (
     WindowUpdateFrame)
 
 from harness.frames import (
-    CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, OK, PREFACE, RESOURCE_EXHAUSTED, UNAVAILABLE, Connection, message,
-    request_headers)
+    CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, OK, PREFACE, PROTOCOL_ERROR, RESOURCE_EXHAUSTED, UNAVAILABLE, Connection,
+    message, request_headers)
 from harness.process import Program
 from harness.rpc import Client, payments
 from harness.waiting import holds_for, wait_until
@@ -336,6 +336,37 @@ def test_connections_that_say_nothing_are_closed(port: int, target: Program):
             connection.send_bytes(openings[number % 4])
         for connection in silent:
             connection.wait_closed()
+
+
+def test_headers_that_do_not_end_are_not_waited_for(port: int, target: Program):
+    """A header block cut short, between frames and within one, with a byte now and then."""
+    with ExitStack() as stack:
+        cut = [stack.enter_context(Connection(port)) for _ in range(20)]
+        for number, connection in enumerate(cut):
+            connection.ping()  # so that no acknowledgement of ours gets in between
+            block = connection.encoder.encode(request_headers(PING), huffman=False)
+            frame = HeadersFrame(connection.new_stream(), block, flags=["END_HEADERS"] if number % 2 else [])
+            connection.send_bytes(frame.serialize()[:20 if number % 2 else None])
+        while not all(connection.is_closed for connection in cut):
+            for connection in cut[1::2]:
+                connection.try_send(b"\0", 0.1)
+            for connection in cut:
+                connection.pump(0.01)
+    # Those that end are not timed any more, nor are those that were refused meanwhile.
+    with Connection(port) as connection:
+        connection.ping()
+        whole = connection.headers_frame(connection.new_stream(), request_headers(PING)).serialize()
+        connection.send_bytes(whole[:20])
+        holds_for(lambda: not connection.pump() or not connection.answers, "nothing is answered", 0.1)
+        connection.send_bytes(whole[20:])
+        refused = connection.new_stream()
+        fields = request_headers(PING, ("connection", "close"), ("x", "y"))
+        connection.send(HeadersFrame(refused, connection.encoder.encode(fields, huffman=False)))
+        assert connection.wait_for(refused).reset == PROTOCOL_ERROR
+        connection.send(ContinuationFrame(refused, b"", flags=["END_HEADERS"]))
+        holds_for(lambda: (connection.pump(), not connection.is_closed)[1], "the connection stays", 0.6)
+        connection.data(1, message(), end_stream=True)
+        assert connection.wait_for(1).status in (OK, UNAVAILABLE)  # late by 0.7 s where a request has 1 s
 
 
 def test_callers_that_died_are_found(grpc_world: World):

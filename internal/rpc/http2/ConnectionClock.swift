@@ -20,19 +20,24 @@ struct ConnectionClock {
   private var stallDeadline = Instant.distantFuture
   private var ageDeadline = Instant.distantFuture
   private var idleSince: Instant?
+  private let idleLimit: Duration?
   private var drainDeadline = Instant.distantFuture
   private(set) var isDraining = false
 
-  /// - Parameter jitter: from -0.1 to 0.1, so that clients that came together do not leave together.
+  /// - Parameter jitter: from -0.1 to 0.1 of age and idleness, so that clients that came together do not leave together.
   init(_ configuration: HTTP2Configuration, now: Instant, jitter: Double) {
     self.configuration = configuration
     handshakeDeadline = now + configuration.handshakeTimeout
     lastRead = now
     idleSince = now
     if let age = configuration.maxAge { ageDeadline = now + age * (1 + jitter) }
+    idleLimit = configuration.maxIdle.map { $0 * (1 + jitter) }
   }
 
   mutating func handshakeDone() { handshakeDeadline = .distantFuture }
+  /// A header block has begun that is not complete: it may take as long as the handshake.
+  mutating func headerBlockBegun(_ now: Instant) { handshakeDeadline = now + configuration.handshakeTimeout }
+  mutating func headerBlockEnded() { handshakeDeadline = .distantFuture }
   mutating func received(_ now: Instant) { lastRead = now }
   mutating func keepaliveAnswered() { pingDeadline = .distantFuture }
   mutating func streamsChanged(active: Int, _ now: Instant) {
@@ -58,8 +63,8 @@ struct ConnectionClock {
   }
 
   private var idleDue: Instant {
-    guard let idleSince, let limit = configuration.maxIdle, !isDraining else { return .distantFuture }
-    return idleSince + limit
+    guard let idleSince, let idleLimit, !isDraining else { return .distantFuture }
+    return idleSince + idleLimit
   }
 
   var nextDeadline: Instant {
@@ -71,7 +76,7 @@ struct ConnectionClock {
 
   /// The one thing to do now; asked again until it gives nil.
   mutating func expire(_ now: Instant) -> Action? {
-    if handshakeDeadline <= now { return .close("no HTTP/2 preface in time") }
+    if handshakeDeadline <= now { return .close("no HTTP/2 preface or no end of a header block in time") }
     if pingDeadline <= now { return .close("keepalive ping not answered") }
     if stallDeadline <= now { return .close("the peer does not take what waits for it") }
     if drainDeadline <= now {

@@ -16,7 +16,8 @@ public struct HTTP2Configuration: Sendable {
   /// frame of ours allows four more.
   public var idleFrameBurst = 10_000
   public var idleFramesPerSecond = 1_000
-  /// Within this time of the connection's start the preface and SETTINGS have come, or it is closed.
+  /// Within this time of the connection's start the preface and SETTINGS have come, or it is closed; as long has the
+  /// header block of a request.
   public var handshakeTimeout = Duration.seconds(10)
   /// A peer that in this time takes neither 4 KiB nor all of what waits for it is dropped.
   public var stalledPeerTimeout = Duration.seconds(60)

@@ -183,6 +183,7 @@ extension HTTP2Connection {
 
   func closeStream(_ slot: Int, _ code: HTTP2ErrorCode) {
     let stream = HTTP2Stream(slot: slot, id: streams[slot].id)
+    if slot == headerBlockSlot { headerBlockSlot = -1 }
     tell { $0.streamClosed(stream, code) }
     // What the application never took must not shrink the connection's window for the others.
     consumed += streams[slot].unconsumed

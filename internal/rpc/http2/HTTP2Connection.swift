@@ -71,6 +71,9 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   @exclusivity(unchecked) var headerListSize = 0
   /// The slot of the stream that was looked for last.
   @exclusivity(unchecked) var lastSlot = 0
+  /// Server: the stream whose header block has begun and neither ended nor been refused; -1 for none.
+  @exclusivity(unchecked) var headerBlockSlot = -1
+  @exclusivity(unchecked) private var isHeaderBlockTimed = false
   @exclusivity(unchecked) var clock: ConnectionClock
   @exclusivity(unchecked) var pings: PingPolicy
   @exclusivity(unchecked) var idleFrames: TokenBucket
@@ -200,6 +203,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     guard flush() else { return finish("the peer closed the connection") }
     updateInterest()
     trackProgress()
+    if (headerBlockSlot >= 0) != isHeaderBlockTimed { timeHeaderBlock() }
     setTimer()
     guard unwritten.isEmpty else { return }
     if case .afterFlush(let reason) = ending {
@@ -284,6 +288,12 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
       taken = 0
     }
     if isWaiting { clock.waitingForPeer(loop.now) }
+  }
+
+  /// Nearly every header block comes whole within a turn; only others are timed.
+  private func timeHeaderBlock() {
+    isHeaderBlockTimed = headerBlockSlot >= 0
+    if isHeaderBlockTimed { clock.headerBlockBegun(loop.now) } else { clock.headerBlockEnded() }
   }
 
   func setTimer() {

@@ -163,6 +163,7 @@ extension HTTP2Connection {
     if role == .server, frame.cat == NGHTTP2_HCAT_REQUEST {
       if activeStreams >= configuration.maxConcurrentStreams { return refuse(frame.hd.stream_id, .refusedStream) }
       lastSlot = takeSlot()
+      headerBlockSlot = lastSlot
       streams[lastSlot].id = frame.hd.stream_id
       nghttp2_session_set_stream_user_data(session, frame.hd.stream_id, userData(lastSlot))
     }
@@ -182,6 +183,7 @@ extension HTTP2Connection {
 
   /// Resets a stream from within its header block; the rest of the block is decoded and dropped.
   private func refuse(_ id: Int32, _ code: HTTP2ErrorCode) -> Int32 {
+    headerBlockSlot = -1
     nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, code.rawValue)
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
   }
@@ -211,6 +213,7 @@ extension HTTP2Connection {
       streams[slot].needsNoWindow = true
     }
     if UInt32(header.type) == NGHTTP2_HEADERS.rawValue {
+      headerBlockSlot = -1
       tell { $0.headersReceived(stream, endOfStream: isEnd) }
     }
     if isEnd, isOpen(stream) { tell { $0.endReceived(stream) } }

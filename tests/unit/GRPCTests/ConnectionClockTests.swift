@@ -16,7 +16,32 @@ struct ConnectionClockTests {
     var clock = clock()
     #expect(clock.nextDeadline == start + .seconds(10))
     #expect(clock.expire(start + .seconds(9)) == nil)
-    #expect(clock.expire(start + .seconds(10)) == .close("no HTTP/2 preface in time"))
+    #expect(clock.expire(start + .seconds(10)) == .close("no HTTP/2 preface or no end of a header block in time"))
+  }
+
+  @Test func aHeaderBlockHasAnEndInTime() {
+    var clock = clock()
+    clock.handshakeDone()
+    clock.headerBlockBegun(start + .seconds(30))
+    #expect(clock.expire(start + .seconds(39)) == nil)
+    var ended = clock
+    ended.headerBlockEnded()
+    #expect(ended.expire(start + .seconds(40)) == nil)
+    #expect(clock.expire(start + .seconds(40)) != nil)
+  }
+
+  @Test func jitterMovesAgeAndIdleness() {
+    var configuration = HTTP2Configuration()
+    configuration.maxAge = .seconds(100)
+    configuration.maxIdle = .seconds(50)
+    var early = ConnectionClock(configuration, now: start, jitter: -0.1)
+    early.handshakeDone()
+    #expect(early.nextDeadline == start + .seconds(45))
+    early.streamsChanged(active: 1, start)
+    #expect(early.nextDeadline == start + .seconds(90))
+    var late = ConnectionClock(configuration, now: start, jitter: 0.1)
+    late.handshakeDone()
+    #expect(late.nextDeadline == start + .seconds(55))
   }
 
   @Test func quietConnectionsArePingedAndThenClosed() {
