@@ -153,10 +153,13 @@ final class DeadLetterWriter: Sendable {
     let isWhole = letter.form == .whole
     let leftOut = letter.form == .place ? "all else" : "the value"
     let note = isWhole ? "" : " (left out here, being refused with it: \(leftOut))"
-    let headers = [
-      RecordHeader("dlq_topic", message.topic), RecordHeader("dlq_partition", String(message.partition)),
-      RecordHeader("dlq_offset", String(message.offset)), RecordHeader("dlq_error", letter.reason + note),
+    var headers = [
+      RecordHeader(DeadLetterHeader.topic, message.topic),
+      RecordHeader(DeadLetterHeader.partition, String(message.partition)),
+      RecordHeader(DeadLetterHeader.offset, String(message.offset)),
+      RecordHeader(DeadLetterHeader.error, letter.reason + note),
     ]
+    if !isWhole { headers.append(RecordHeader(DeadLetterHeader.leftOut, letter.form == .place ? "all" : "value")) }
     let isPlace = letter.form == .place
     return ProducerRecord(
       topic: topic, key: isPlace ? nil : message.key, value: isWhole ? message.value : nil,

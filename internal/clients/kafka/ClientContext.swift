@@ -11,6 +11,8 @@ final class ClientContext: Sendable {
   /// Partitions given up since the polling thread last looked, and how often that happened.
   let revoked = Mutex<Set<TopicPartition>>([])
   let revocations = Atomic(0)
+  /// How far a member of a group has come: see `ClientHandle.mustStay`.
+  let membership = Mutex(Membership.none)
   private let connected = Atomic(false)
 
   init(logger: Logger) { self.logger = logger }
@@ -44,6 +46,16 @@ final class ClientContext: Sendable {
     logger.warning(
       "Kafka client", ["error": .string(String(cString: rd_kafka_err2name(error))), "reason": .string(reason)])
   }
+}
+
+/// How far a consumer's membership of a group has come.
+enum Membership: Sendable {
+  case none
+  /// Subscribed, and not told of any assignment yet.
+  case joining
+  case assigned
+  /// Closing did not come to its end.
+  case stuck
 }
 
 /// Puts librdkafka's log lines into ours; called from its threads.

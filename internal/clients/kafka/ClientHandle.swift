@@ -78,10 +78,28 @@ final class ClientHandle: @unchecked Sendable {
     }
     guard isFirst else { return }
     let queues = state.wait { $0.users == 0 ? $0.queues : nil }
+    if mustStay { return }
     for queue in queues ?? [] { rd_kafka_queue_destroy(queue) }
     rd_kafka_destroy_flags(client, flags)
     // Retained in init.
     Unmanaged.passUnretained(context).release()
+  }
+
+  /// Whether the client is better left alone than freed.
+  ///
+  /// librdkafka's cooperative assignor aborts the process when a member is freed that has joined and had no assignment
+  /// (before 2.3, https://github.com/confluentinc/librdkafka/issues/4312), and waits for ever when an assignment comes
+  /// while it closes (before 2.5, issue 4527). A consumer is closed when its program ends, which frees it too.
+  private var mustStay: Bool {
+    guard rd_kafka_version() < 0x0205_0000 else { return false }
+    switch context.membership.withLock({ $0 }) {
+    case .none, .assigned: return false
+    case .joining, .stuck: break
+    }
+    var value = [CChar](repeating: 0, count: 256)
+    var count = value.count
+    let result = rd_kafka_conf_get(rd_kafka_conf(client), "partition.assignment.strategy", &value, &count)
+    return result == RD_KAFKA_CONF_OK && strstr(value, "cooperative") != nil
   }
 
   deinit {

@@ -60,16 +60,30 @@ extension KafkaConsumer {
   /// Commits stored offsets, or the given ones, and waits for the broker's answer.
   /// - Throws: `.timedOut`, `.notAssigned` when the group has moved on, `.brokerUnavailable`.
   public func commit(_ offsets: [TopicPartitionOffset]? = nil, until deadline: Instant) throws(KafkaError) {
+    guard let offsets else { return try send(nil, until: deadline) }
+    let list = PartitionList(offsets)
+    let result = list.withPointer { list in Result { () throws(KafkaError) in try send(list, until: deadline) } }
+    try result.get()
+  }
+
+  /// Commits one offset with a note, which `committedNotes` gives back, and waits for the broker's answer.
+  /// - Parameter note: brokers take 4,096 bytes by default (`offset.metadata.max.bytes`).
+  /// - Throws: as the other `commit`.
+  public func commit(_ offset: TopicPartitionOffset, note: String, until deadline: Instant) throws(KafkaError) {
+    let list = PartitionList()
+    list.add(offset, note: note)
+    let result = list.withPointer { list in Result { () throws(KafkaError) in try send(list, until: deadline) } }
+    try result.get()
+  }
+
+  /// - Parameter list: what to commit; nil for what is stored.
+  private func send(
+    _ list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?, until deadline: Instant
+  ) throws(KafkaError) {
     try handle.use { (client) throws(KafkaError) in
       guard let queue = rd_kafka_queue_new(client) else { return }
       defer { rd_kafka_queue_destroy(queue) }
-      let error =
-        if let offsets {
-          PartitionList(offsets).withPointer { rd_kafka_commit_queue(client, $0, queue, nil, nil) }
-        } else {
-          rd_kafka_commit_queue(client, nil, queue, nil, nil)
-        }
-      try check(error, "commit offsets")
+      try check(rd_kafka_commit_queue(client, list, queue, nil, nil), "commit offsets")
       let remaining = timeoutMilliseconds((deadline - Instant.now()).inNanoseconds)
       guard let event = rd_kafka_queue_poll(queue, remaining) else {
         throw KafkaError(.timedOut, "cannot commit offsets: no answer from the group's coordinator in time")
@@ -86,16 +100,35 @@ extension KafkaConsumer {
     _ places: [TopicPartition], until deadline: Instant
   ) throws(KafkaError) -> [TopicPartition: Int64?] {
     try handle.use { (client) throws(KafkaError) in
-      let list = PartitionList(places)
-      let remaining = timeoutMilliseconds((deadline - Instant.now()).inNanoseconds)
-      try check(list.withPointer { rd_kafka_committed(client, $0, remaining) }, "read committed offsets")
+      let list = try readCommitted(places, client, until: deadline)
       var offsets: [TopicPartition: Int64?] = [:]
-      for element in list.elements {
-        try check(element.error, "read the committed offset of \(element.place)")
-        offsets[element.place] = .some(element.offset >= 0 ? element.offset : nil)
-      }
+      for element in list.elements { offsets[element.place] = .some(element.offset >= 0 ? element.offset : nil) }
       return offsets
     }
+  }
+
+  /// The group's committed offsets with their notes; partitions without one are left out.
+  public func committedNotes(
+    _ places: [TopicPartition], until deadline: Instant
+  ) throws(KafkaError) -> [TopicPartition: (offset: Int64, note: String)] {
+    try handle.use { (client) throws(KafkaError) in
+      let list = try readCommitted(places, client, until: deadline)
+      var found: [TopicPartition: (offset: Int64, note: String)] = [:]
+      for (element, note) in zip(list.elements, list.notes) where element.offset >= 0 {
+        found[element.place] = (element.offset, note)
+      }
+      return found
+    }
+  }
+
+  private func readCommitted(
+    _ places: [TopicPartition], _ client: OpaquePointer, until deadline: Instant
+  ) throws(KafkaError) -> PartitionList {
+    let list = PartitionList(places)
+    let remaining = timeoutMilliseconds((deadline - Instant.now()).inNanoseconds)
+    try check(list.withPointer { rd_kafka_committed(client, $0, remaining) }, "read committed offsets")
+    for element in list.elements { try check(element.error, "read the committed offset of \(element.place)") }
+    return list
   }
 
   /// Stops giving messages of these partitions; the group is kept alive by `poll` as before.

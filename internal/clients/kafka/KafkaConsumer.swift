@@ -33,6 +33,10 @@ public final class KafkaConsumer: Sendable {
       self.lanes = lanes
     }
 
+    /// Up to librdkafka 2.6.0 the cooperative assignor of a group with more members than partitions never ends: its
+    /// leader spins (https://github.com/confluentinc/librdkafka/issues/4783). Debian 12 has 2.0.2.
+    private static let assignor = rd_kafka_version() >= 0x0206_0100 ? "cooperative-sticky" : "roundrobin"
+
     var settings: [ClientSetting] {
       let commits = group != nil && commitInterval > .zero
       return [
@@ -43,9 +47,7 @@ public final class KafkaConsumer: Sendable {
         .standard("auto.commit.interval.ms", max(1, commitInterval.inMilliseconds)),
         .standard("session.timeout.ms", sessionTimeout.inMilliseconds),
         .standard("heartbeat.interval.ms", max(1, min(3_000, sessionTimeout.inMilliseconds / 3))),
-        // Not cooperative-sticky: up to librdkafka 2.2 it aborts the process when a member that has joined is closed
-        // before its first assignment (https://github.com/confluentinc/librdkafka/issues/4312); Debian 12 has 2.0.2.
-        .standard("partition.assignment.strategy", "roundrobin"),
+        .standard("partition.assignment.strategy", Self.assignor),
         // A new group starts with what came before it.
         .standard("auto.offset.reset", "earliest"),
         // Memory: librdkafka would prefetch 64 MiB. The limit is on bytes alone: a partition that reaches
@@ -90,6 +92,7 @@ public final class KafkaConsumer: Sendable {
     onRevoke: @escaping @Sendable (_ partitions: [TopicPartition], _ lost: Bool) -> Void = { _, _ in }
   ) throws(KafkaError) {
     handle.context.hooks.withLock { $0 = RebalanceHooks(onAssign: onAssign, onRevoke: onRevoke) }
+    handle.context.membership.withLock { $0 = .joining }
     try handle.use { (client) throws(KafkaError) in
       let list = PartitionList(topics.map { TopicPartition($0, RD_KAFKA_PARTITION_UA) })
       try check(list.withPointer { rd_kafka_subscribe(client, $0) }, "subscribe to \(topics.joined(separator: ", "))")
@@ -159,6 +162,7 @@ public final class KafkaConsumer: Sendable {
         // Serves the rebalance that closing causes; messages still queued are dropped.
         if let message = rd_kafka_consumer_poll(client, 50) { rd_kafka_message_destroy(message) }
       }
+      if rd_kafka_consumer_closed(client) == 0 { handle.context.membership.withLock { $0 = .stuck } }
     }
     handle.context.hooks.withLock { $0 = RebalanceHooks() }
     handle.close(flags: RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)

@@ -1,4 +1,5 @@
 internal import CRdkafka
+internal import Glibc
 
 /// An `rd_kafka_topic_partition_list_t` of our own.
 struct PartitionList: ~Copyable {
@@ -24,6 +25,24 @@ struct PartitionList: ~Copyable {
   func add(_ topic: String, _ partition: Int32, _ offset: Int64) {
     // Never NULL: the call fails for out of memory only, by abort.
     rd_kafka_topic_partition_list_add(list, topic, partition).pointee.offset = offset
+  }
+
+  /// Adds a place with the note that goes with a committed offset.
+  func add(_ place: TopicPartitionOffset, note: String) {
+    let element = rd_kafka_topic_partition_list_add(list, place.topic, place.partition)
+    element?.pointee.offset = place.offset
+    // From malloc: the list frees it.
+    element?.pointee.metadata = UnsafeMutableRawPointer(strdup(note))
+    element?.pointee.metadata_size = note.utf8.count
+  }
+
+  /// The notes that came with committed offsets.
+  var notes: [String] {
+    (0..<Int(list.pointee.cnt)).map { index in
+      let element = list.pointee.elems[index]
+      guard let note = element.metadata else { return "" }
+      return String(decoding: UnsafeRawBufferPointer(start: note, count: element.metadata_size), as: UTF8.self)
+    }
   }
 
   func withPointer<Result>(_ body: (UnsafeMutablePointer<rd_kafka_topic_partition_list_t>) -> Result) -> Result {

@@ -1,0 +1,89 @@
+"""`paysaga inventory requeue`: dead letters go back once, as they were, and not for ever."""
+
+import json
+import subprocess
+
+from harness.process import BINARIES, clean_environment
+from harness.topics import produce
+from harness.waiting import wait_until
+from harness.world import World, inventory_message
+
+HEADERS = [("trace", b"\x00\xff bytes"), ("trace", b"again")]
+
+
+def requeue(world: World, *options: str, expect: int = 0) -> list[dict]:
+    """What the command says it put back."""
+    environment = clean_environment() | {
+        "KAFKA_BROKERS": world.broker.brokers, "CONSUMER_TOPIC": world.inventory}
+    answer = subprocess.run(
+        [BINARIES / "paysaga", "inventory", "requeue", "--json", *options], env=environment, capture_output=True,
+        text=True, timeout=60)
+    assert answer.returncode == expect, answer.stdout + answer.stderr
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def dead_letters(world: World, count: int) -> None:
+    """Puts messages on the inventory topic that nobody can read, and waits until they lie in the other."""
+    broken = [(b"k%d" % number, b"not JSON %d" % number) for number in range(1, count + 1)]
+    produce(world.broker.brokers, world.inventory, broken, headers=HEADERS, partition=1)
+    world.consumer()
+    world.reader(world.dead_letters).wait_for(count)
+    wait_until(lambda: world.lag() == 0, "every inventory message is committed", 30)
+
+
+def test_dead_letters_go_back_once_as_they_were(world: World):
+    dead_letters(world, 5)
+    # What went back would only die again.
+    for program in world.programs:
+        program.stop()
+    reader = world.reader(world.inventory)
+    before = len(reader.catch_up())
+
+    shown = requeue(world, "--dry-run")
+    assert len(shown) == 5 and len(reader.catch_up()) == before
+    assert {(line["from_topic"], line["from_partition"]) for line in shown} == {(world.inventory, 1)}
+
+    # One in the middle, by its place; again there is nothing left of it.
+    place = shown[2]
+    where = ["--partition", str(place["partition"]), "--offset", str(place["offset"])]
+    assert [line["key"] for line in requeue(world, *where)] == [place["key"]]
+    assert requeue(world, *where, expect=1) == []
+    # None has this error, then the rest, then none.
+    assert requeue(world, "--error", "no such error") == []
+    keys = {line["key"] for line in requeue(world, "--limit", "1") + requeue(world, "--error", "not an inventory")}
+    assert keys == {line["key"] for line in shown} - {place["key"]}
+
+    back = reader.wait_for(before + 5)[before:]
+    assert {message.key: message.value for message in back} == {
+        b"k%d" % number: b"not JSON %d" % number for number in range(1, 6)}
+    for message in back:
+        assert message.partition == 1
+        assert message.headers == (*HEADERS, ("dlq_requeues", b"1"))
+
+
+def test_a_message_does_not_go_round_for_ever(world: World):
+    """Nothing was mended: each round it dies again, until its requeues are used up."""
+    dead_letters(world, 1)
+    letters = world.reader(world.dead_letters)
+    for round_number in (1, 2):
+        assert len(requeue(world, "--max-requeues", "2")) == 1
+        letter = letters.wait_for(1 + round_number)[-1]
+        assert letter.header("dlq_requeues") == str(round_number)
+        assert letter.header("dlq_error") and letter.value == b"not JSON 1"
+    assert requeue(world, "--max-requeues", "2") == []
+    assert len(requeue(world)) == 1
+
+
+def test_what_was_mended_opens_its_payment(world: World):
+    world.push(inventory_message(1, key="d978c560-fdba-4e84-b3f1-b570d8d95e4c"))
+    world.consumer()
+    world.wait_for_payments(1)
+    # The filter takes the key for used; once it has forgotten, the order can be opened.
+    world.push(inventory_message(2, key="d978c560-fdba-4e84-b3f1-b570d8d95e4c"))
+    world.reader(world.dead_letters).wait_for(1)
+    for program in world.programs:
+        program.stop()
+    world.redis_dsn = None
+    world.consumer()
+    assert len(requeue(world)) == 1
+    world.wait_for_payments(2)
