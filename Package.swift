@@ -155,6 +155,9 @@ let package = Package(
         "Protobuf", "Redis", "Runtime", "TestSupport",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     .executableTarget(
+      name: "interop-server", dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime"],
+      path: "tests/interop", exclude: ["interop.proto"], swiftSettings: common),
+    .executableTarget(
       name: "relay-simulator", dependencies: ["Outbox", "Runtime"], path: "tests/simulation", swiftSettings: common),
     unit("Runtime"),
     unit("Config", ["Errs", "Logger", "Runtime"]),

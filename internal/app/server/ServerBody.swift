@@ -108,7 +108,10 @@ public final class ServerBody: ProgramBody {
       settings.hasReflection ? try ReflectionService(describing: services, with: [descriptors]).definitions : []
     return try GRPCServer(
       configuration: GRPCServerConfiguration(settings, logger: context.logger),
-      services: services + reflection, logger: context.logger, metrics: context.metrics)
+      services: services + reflection,
+      // Not even asked when nobody reads it: a call costs little more than an interceptor does.
+      interceptors: context.settings.log.level == .debug ? [CallLog(context.logger)] : [], logger: context.logger,
+      metrics: context.metrics)
   }
 
   private static func tell(_ health: HealthService, _ state: ServingState) {

@@ -1,0 +1,27 @@
+public import Logger
+
+/// Writes a line to the log, at level debug, for each call that did not end with OK, or for every call.
+///
+/// Nothing of it is secret: method, peer, status and time, but no metadata and no message.
+public struct CallLog: ServerInterceptor {
+  private let logger: Logger
+  private let includesSuccess: Bool
+
+  /// - Parameter includesSuccess: whether calls that ended with OK are written, too.
+  public init(_ logger: Logger, includesSuccess: Bool = false) {
+    self.logger = logger.labelled("grpc")
+    self.includesSuccess = includesSuccess
+  }
+
+  public func willHandle(_ context: ServerContext) throws(GRPCStatus) {}
+
+  public func didFinish(_ context: ServerContext, _ status: GRPCStatus, elapsed: Duration) {
+    guard status.code != .ok || includesSuccess else { return }
+    logger.debug(
+      "call ended",
+      [
+        "path": .string(context.path), "peer": .string(context.peer), "code": .string(status.code.name),
+        "reason": .string(status.message), "ms": .double(elapsed / .milliseconds(1)),
+      ])
+  }
+}

@@ -1,0 +1,19 @@
+// The interop server of gRPC's implementations on this repository's core: `interop-server HOST:PORT`.
+import GRPC
+import HTTP2
+import Logger
+import Metrics
+import Runtime
+
+let signals = TerminationSignals()
+let arguments = CommandLine.arguments
+let logger = Logger(label: "interop", level: .debug)
+let service = TestService(logger).definition
+let server = try GRPCServer(
+  configuration: GRPCServerConfiguration(address: HTTP2Address(arguments.count > 1 ? arguments[1] : "127.0.0.1:0")),
+  services: [service], interceptors: [CallLog(logger, includesSuccess: true)], logger: logger,
+  metrics: MetricsRegistry())
+try server.start()
+logger.info("serving", ["port": .number(server.boundPort)])
+_ = signals.wait()
+server.shutdown(grace: .seconds(5))
