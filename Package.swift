@@ -46,6 +46,8 @@ let package = Package(
     .library(
       name: "Outbox",
       targets: ["Outbox", "OutboxKafka", "Database", "Kafka", "Logger", "Metrics", "Migrator", "Runtime"]),
+    // The gRPC server, and a small client, for other services: docs/grpc.md.
+    .library(name: "GRPC", targets: ["GRPC", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
     .executable(name: "payments-server", targets: ["payments-server"]),
     .executable(name: "payments-consumer", targets: ["payments-consumer"]),
     .executable(name: "payments-cron", targets: ["payments-cron"]),
@@ -158,6 +160,9 @@ let package = Package(
       name: "interop-server", dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime"],
       path: "tests/interop", exclude: ["interop.proto"], swiftSettings: common),
     .executableTarget(
+      name: "grpc-example", dependencies: ["GRPC", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"],
+      path: "tests/grpc-example", exclude: ["prices.proto"], swiftSettings: common),
+    .executableTarget(
       name: "relay-simulator", dependencies: ["Outbox", "Runtime"], path: "tests/simulation", swiftSettings: common),
     unit("Runtime"),
     unit("Config", ["Errs", "Logger", "Runtime"]),
@@ -178,6 +183,7 @@ let package = Package(
     unit("Audit", ["Runtime"]),
     unit("FuzzTargets"),
     unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
+    unit("ServerApp", ["Metrics", "Payments", "Runtime"]),
     .testTarget(
       name: "PaysagaTests",
       dependencies: ["paysaga", "Config", "GRPC", "HTTP2", "Kafka", "Messages", "Outbox", "Payments", "Runtime"],

@@ -100,7 +100,7 @@ def commits(dsn: str, rate: int, batch: int, ending):
                 connection.execute("NOTIFY paysaga_outbox")
                 if over.is_set():
                     return
-                # OutboxNotifier's debounce.
+                # The debounce of Notifier.
                 time.sleep(0.001)
 
     notifier = threading.Thread(target=notify, daemon=True)

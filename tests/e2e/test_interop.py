@@ -9,7 +9,9 @@ from typing import Iterator
 
 import grpc
 import pytest
+from hyperframe.frame import SettingsFrame, WindowUpdateFrame
 
+from harness import frames
 from harness.interop import InteropServer, messages, stubs
 from harness.waiting import wait_until
 
@@ -292,13 +294,38 @@ def test_a_slow_reader_does_not_grow_the_server(server: InteropServer):
 
 
 def test_a_reader_that_is_always_a_little_behind_does_not_grow_the_server(server: InteropServer):
-    """The queue of such a stream is never empty, and what has left it is let go all the same."""
-    size, responses = 9_000, 6_000
-    with server.channel(http2_bdp_probe=0) as channel:
-        before = server.resident_kib()
-        call = stubs.TestServiceStub(channel).StreamingOutputCall(output_request(*[size] * responses), timeout=120)
-        assert sum(len(answer.payload.body) for answer in call) == size * responses
-        assert server.resident_kib("VmHWM") - before < 16 << 10
+    """Its window opens by steps that fit no message, so its queue is never empty; what has left it is let go."""
+    size, responses, step = 9_000, 3_000, 7_000
+    request = frames.message(output_request(*[size] * responses).SerializeToString())
+    before = server.resident_kib()
+    with frames.Connection(server.port, window_updates=False, settings={SettingsFrame.INITIAL_WINDOW_SIZE: step}) as raw:
+        stream = raw.start("/grpc.testing.TestService/StreamingOutputCall", request)
+        raw.send(WindowUpdateFrame(0, window_increment=1 << 30))
+        answer, opened = raw.answer(stream), step
+        while not answer.is_over:
+            raw.wait(lambda: answer.is_over or len(answer.data) >= opened, "the window is used", TIMEOUT)
+            opened += step
+            raw.send(WindowUpdateFrame(stream, window_increment=step))
+        assert answer.status == frames.OK and len(answer.data) > size * responses
+    assert server.resident_kib("VmHWM") - before < 8 << 10
+
+
+def test_compressed_answers_have_the_flag(server: InteropServer):
+    """What a client library hides: on the wire one response is compressed and the next is not."""
+    parameters = [messages.ResponseParameters(size=31415, compressed=flag(value)) for value in (True, False)]
+    request = messages.StreamingOutputCallRequest(response_parameters=parameters).SerializeToString()
+    path = "/grpc.testing.TestService/StreamingOutputCall"
+    with frames.Connection(server.port) as raw:
+        headers = frames.request_headers(path, ("grpc-accept-encoding", "gzip"))
+        answer = raw.call(path, frames.message(request), fields=headers)
+        assert answer.headers["grpc-encoding"] == "gzip"
+        length = int.from_bytes(answer.data[1:5], "big")
+        assert answer.data[0] == 1 and length < 1000
+        assert answer.data[5 + length] == 0 and len(answer.data) > 31415
+        # Never a codec that was not offered.
+        plain = raw.call(path, frames.message(request))
+        assert "grpc-encoding" not in plain.headers
+        assert [len(one) > 31415 for one in plain.messages] == [True, True]
 
 
 def test_a_slow_handler_stops_its_caller(server: InteropServer):

@@ -5,6 +5,7 @@ import time
 import grpc
 import pytest
 from confluent_kafka import Consumer
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from harness import oracle
 from harness.rpc import COMPLETED, refused
@@ -243,3 +244,31 @@ def test_cut_database_connections_are_replaced(world: World):
     assert consumer.is_running
     verdict = oracle.check(world, duplicates_allowed=True)
     assert (verdict.payments, verdict.events) == (40, 70)
+
+
+def test_health_follows_the_database_and_the_broker(make_world, postgres: PostgresServer, kafka: DevKafka):
+    """Watch tells of each change; the broker's absence shows under its own name, for calls are served without it."""
+    serving, not_serving = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+    world: World = make_world(postgres=postgres, kafka=kafka)
+    stub = health_pb2_grpc.HealthStub(world.client(world.server()).channel)
+    services = ["", "payments.v1.PaymentService", "paymentsapi.PaymentsApi", "postgres", "kafka"]
+    watches = {name: stub.Watch(health_pb2.HealthCheckRequest(service=name), timeout=120) for name in services}
+
+    def expect(status: int, *names: str) -> None:
+        for name in names:
+            # What comes before it is the state of the start.
+            assert any(found.status == status for found in watches[name]), name
+
+    expect(serving, *services)
+    postgres.crash()
+    expect(not_serving, *services[:4])
+    statuses = stub.List(health_pb2.HealthListRequest(), timeout=5).statuses
+    assert {name for name in services if statuses[name].status == serving} == {"kafka"}
+    postgres.start()
+    expect(serving, *services[:4])
+    kafka.down()
+    expect(not_serving, "kafka")
+    statuses = stub.List(health_pb2.HealthListRequest(), timeout=5).statuses
+    assert {name for name in services if statuses[name].status == serving} == set(services[:4])
+    kafka.up()
+    expect(serving, "kafka")

@@ -14,7 +14,7 @@ public final class ConsumerBody: ProgramBody {
   private struct Parts {
     var consumer: InventoryConsumer
     var pool: ConnectionPool
-    var notifier: OutboxNotifier
+    var notifier: Notifier
   }
 
   private let context: ProgramContext
@@ -30,7 +30,7 @@ public final class ConsumerBody: ProgramBody {
     let pool = ConnectionPool(
       configuration: try context.database(role: "notify"), size: 1, queueLimit: 16, name: "notify",
       logger: context.logger, metrics: context.metrics)
-    let notifier = OutboxNotifier(pool: pool, logger: context.logger) { true }
+    let notifier = Notifier(channel: Relay.channel, pool: pool, logger: context.logger)
     let consumer = try InventoryConsumer(context, shards: shards) { notifier.notify() }
     parts.withLock { $0 = Parts(consumer: consumer, pool: pool, notifier: notifier) }
     notifier.start()

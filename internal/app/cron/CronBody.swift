@@ -3,6 +3,7 @@ internal import Config
 internal import Database
 internal import Errs
 internal import Logger
+internal import Outbox
 public import ProgramSupport
 internal import Runtime
 internal import Synchronization
@@ -11,6 +12,7 @@ internal import Synchronization
 public final class CronBody: ProgramBody {
   private let context: ProgramContext
   private let jobs = Mutex<CronJobs?>(nil)
+  private let listener = Mutex<Listener?>(nil)
 
   public init(_ context: ProgramContext) { self.context = context }
 
@@ -20,10 +22,17 @@ public final class CronBody: ProgramBody {
     let jobs = try CronJobs(context)
     self.jobs.withLock { $0 = jobs }
     try jobs.start(shards: shards)
+    let listener = Listener(
+      configuration: try context.database(role: "listener", isDirect: true), channels: [Relay.channel],
+      logger: context.logger, onConnect: { jobs.wake() }, onNotification: { _, _ in jobs.wake() })
+    self.listener.withLock { $0 = listener }
     context.logger.info("running the cron jobs")
   }
 
-  public func stop(grace: Duration) { jobs.withLock { $0 }?.stop(grace: grace) }
+  public func stop(grace: Duration) {
+    listener.withLock { $0 }?.stop()
+    jobs.withLock { $0 }?.stop(grace: grace)
+  }
 
   public var readiness: ReadinessReport {
     ReadinessReport(

@@ -23,7 +23,6 @@ public final class CronJobs: Sendable {
   private let pool: ConnectionPool
   private let publisher: KafkaEventPublisher
   private let relay: Relay
-  private let notifications: Mutex<Listener?> = Mutex(nil)
   private let jobs: Mutex<[PeriodicJob]> = Mutex([])
   private let status = Monitor<OutboxStatus?>(nil)
 
@@ -49,11 +48,6 @@ public final class CronJobs: Sendable {
   public func start(shards: ShardMap) throws {
     publisher.warmUp(topic: context.settings.producer.topic)
     relay.start()
-    let listener = Listener(
-      configuration: try context.database(role: "listener", isDirect: true), channels: [OutboxNotifier.channel],
-      logger: context.logger, onConnect: { [relay] in relay.wake() },
-      onNotification: { [relay] _, _ in relay.wake() })
-    notifications.withLock { $0 = listener }
     let expiry = ExpiryJob(context, shards: shards) { [relay] in relay.wake() }
     let care = TableCareJob(context, relay: relay) { [status] next in status.withLock { $0 = next } }
     exposeStatus()
@@ -65,7 +59,7 @@ public final class CronJobs: Sendable {
     }
   }
 
-  /// Says that events were committed in this process.
+  /// Says that events were committed, in this process or, as `Relay.channel` tells, in another.
   public func wake() { relay.wake() }
 
   /// Whether every event is published by this process, so that no other need be told of new ones.
@@ -73,7 +67,6 @@ public final class CronJobs: Sendable {
 
   /// Finishes what is under way and gives the leases back. Blocks the calling thread.
   public func stop(grace: Duration) {
-    notifications.withLock { $0 }?.stop()
     for job in jobs.withLock({ $0 }) { job.stop() }
     relay.stop(grace: grace)
     publisher.close()

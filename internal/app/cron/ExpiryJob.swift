@@ -56,6 +56,10 @@ final class ExpiryJob: Sendable {
         expired.add(sweep.expired)
         logger.info("failed payments nobody settled", ["count": .number(sweep.expired)])
         onCommit()
+        // Outside the transaction that wrote: a NOTIFY inside holds a global lock until the commit.
+        try connection.use { (connection) throws(DatabaseError) in
+          _ = try connection.run(Notifier.commands(Relay.channel, PaymentRepository.channel))
+        }
       }
       guard sweep.isComplete else { return .milliseconds(1) }
       state.withLock { state in

@@ -23,7 +23,7 @@ public final class ServerBody: ProgramBody {
     var readers: ConnectionPool
     var notifyPool: ConnectionPool
     var repository: PaymentRepository
-    var notifier: OutboxNotifier
+    var notifiers: [Notifier]
     var watches: WatchHub
     var filter: ReplayFilter?
     var listener: Listener
@@ -66,8 +66,13 @@ public final class ServerBody: ProgramBody {
     let writers = try pool("write", 2, 1_024)
     let readers = try pool("read", settings.database.poolSize, 16_384)
     let notifyPool = try pool("notify", 1, 16)
-    let watches = WatchHub()
-    let notifier = OutboxNotifier(pool: notifyPool, logger: context.logger) { !(jobs?.ownsAllShards ?? false) }
+    let watches = WatchHub(metrics: context.metrics)
+    let relays = Notifier(channel: Relay.channel, pool: notifyPool, logger: context.logger) {
+      !(jobs?.ownsAllShards ?? false)
+    }
+    // Whether somebody watches in another server is not known here; nobody reads more often than this.
+    let watchers = Notifier(
+      channel: PaymentRepository.channel, debounce: WatchHub.pause, pool: notifyPool, logger: context.logger)
     let transactions = PaymentTransactions(
       outbox: OutboxWriter(shards: shards), topic: settings.producer.topic, ttl: settings.payment.timeToLive,
       keys: IdempotencyKeyTable(retention: settings.idempotency.retention))
@@ -75,14 +80,13 @@ public final class ServerBody: ProgramBody {
       transactions: transactions, writers: writers, readers: readers, logger: context.logger, metrics: context.metrics
     ) {
       jobs?.wake()
-      notifier.notify()
+      relays.notify()
+      watchers.notify()
       watches.wake()
     }
-    let listener = Listener(
-      configuration: try context.database(role: "watch-listener", isDirect: true), channels: [OutboxNotifier.channel],
-      logger: context.logger, onConnect: { watches.wake() }, onNotification: { _, _ in watches.wake() })
+    let listener = try listen(jobs, watches)
     repository.start()
-    notifier.start()
+    for notifier in [relays, watchers] { notifier.start() }
     watches.start { repository.findNow(orderIDs: $0) }
     let filter = settings.redis.isEnabled ? try ReplayFilter(context) : nil
     filter?.start()
@@ -92,13 +96,27 @@ public final class ServerBody: ProgramBody {
     let grpc = try makeGRPC([handlers.service, SmallAPIHandlers(store: repository).service, health.definition])
     let healthJob = PeriodicJob(name: "health") { [context] in
       let state = ServingState(isAccepting: !context.stop.isStopped, hasDatabase: writers.isHealthy)
-      Self.tell(health, state)
+      Self.tell(health, state, Self.checks(writers, filter, jobs))
       return .milliseconds(500)
     }
     return Parts(
-      writers: writers, readers: readers, notifyPool: notifyPool, repository: repository, notifier: notifier,
+      writers: writers, readers: readers, notifyPool: notifyPool, repository: repository,
+      notifiers: [relays, watchers],
       watches: watches, filter: filter, listener: listener, grpc: grpc, health: health, healthJob: healthJob, jobs: jobs
     )
+  }
+
+  /// One connection hears of events for the relay and of payments for those who watch them.
+  private func listen(_ jobs: CronJobs?, _ watches: WatchHub) throws -> Listener {
+    Listener(
+      configuration: try context.database(role: "listener", isDirect: true),
+      channels: [PaymentRepository.channel] + (jobs == nil ? [] : [Relay.channel]), logger: context.logger
+    ) {
+      jobs?.wake()
+      watches.wake()
+    } onNotification: { channel, _ in
+      if channel == Relay.channel { jobs?.wake() } else { watches.wake() }
+    }
   }
 
   private func makeGRPC(_ services: [ServiceDefinition]) throws -> GRPCServer {
@@ -114,7 +132,21 @@ public final class ServerBody: ProgramBody {
       metrics: context.metrics)
   }
 
-  private static func tell(_ health: HealthService, _ state: ServingState) {
+  private static func checks(
+    _ writers: ConnectionPool, _ filter: ReplayFilter?, _ jobs: CronJobs?
+  ) -> [ReadinessReport.Check] {
+    let postgres = ReadinessReport.Check("postgres", isReady: writers.isHealthy, detail: writers.stateDescription)
+    // A filter that is away costs speed only.
+    let redis = filter.map { filter in
+      ReadinessReport.Check(
+        "redis", isReady: true, detail: filter.isReachable ? "" : "away; the database decides alone")
+    }
+    return [postgres] + [redis].compactMap(\.self) + (jobs?.checks ?? [])
+  }
+
+  /// What the server serves is told by whether calls can be answered; what it depends on is told by its own name.
+  private static func tell(_ health: HealthService, _ state: ServingState, _ checks: [ReadinessReport.Check] = []) {
+    for check in checks { health.set(service: check.name, status: check.isReady ? .serving : .notServing) }
     for service in ["", "payments.v1.PaymentService", "paymentsapi.PaymentsApi"] {
       health.set(service: service, status: state.isServing ? .serving : .notServing)
     }
@@ -133,21 +165,14 @@ public final class ServerBody: ProgramBody {
     parts.repository.stop()
     parts.filter?.stop()
     parts.jobs?.stop(grace: max(.seconds(1), deadline - Instant.now()))
-    parts.notifier.stop()
+    for notifier in parts.notifiers { notifier.stop() }
     parts.listener.stop()
     for pool in [parts.writers, parts.readers, parts.notifyPool] { pool.shutdown() }
   }
 
   public var readiness: ReadinessReport {
     guard let parts = parts.withLock({ $0 }) else { return ReadinessReport([], isServing: false) }
-    let postgres = ReadinessReport.Check(
-      "postgres", isReady: parts.writers.isHealthy, detail: parts.writers.stateDescription)
-    // A filter that is away costs speed only.
-    let redis = parts.filter.map { filter in
-      ReadinessReport.Check(
-        "redis", isReady: true, detail: filter.isReachable ? "" : "away; the database decides alone")
-    }
     return ReadinessReport(
-      [postgres] + [redis].compactMap(\.self) + (parts.jobs?.checks ?? []), isServing: !context.stop.isStopped)
+      Self.checks(parts.writers, parts.filter, parts.jobs), isServing: !context.stop.isStopped)
   }
 }

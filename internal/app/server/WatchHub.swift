@@ -1,3 +1,4 @@
+internal import Metrics
 internal import Payments
 internal import Runtime
 internal import Synchronization
@@ -12,7 +13,9 @@ final class WatchHub: Sendable {
   /// Most calls that watch at a time.
   static let limit = 10_000
   /// Shortest time between two reads.
-  private static let pause = Duration.milliseconds(10)
+  static let pause = Duration.milliseconds(10)
+  /// Reading takes at most this part of the thread's time, so that thousands of watches do not keep a processor busy.
+  private static let largestShare = 5
   /// How often to read when nothing wakes the hub: notifications may be lost.
   private static let poll = Duration.seconds(1)
 
@@ -27,6 +30,12 @@ final class WatchHub: Sendable {
   private let wakeUp = WakeSignal()
   private let thread = Mutex<WorkerThread?>(nil)
 
+  init(metrics: MetricsRegistry) {
+    metrics.gauge("payments_watches", help: "Calls that watch a payment.") { [weak self] in
+      self.map { Double($0.state.withLock { $0.count }) }
+    }
+  }
+
   /// Starts the hub's thread.
   /// - Parameter load: reads payments; it runs on the hub's thread, where it may block.
   func start(_ load: @escaping Load) {
@@ -36,8 +45,11 @@ final class WatchHub: Sendable {
           wakeUp.wait(until: .now() + Self.poll)
           let orders = state.withLock { Array($0.watchers.keys) }
           if orders.isEmpty { continue }
+          let began = Instant.now()
           for payment in load(orders) { deliver(payment) }
-          _ = state.wait(until: .now() + Self.pause) { $0.isStopped ? true : nil }
+          let now = Instant.now()
+          let pause = max(Self.pause, (now - began) * (Self.largestShare - 1))
+          _ = state.wait(until: now + pause) { $0.isStopped ? true : nil }
         }
       }
     }

@@ -13,8 +13,6 @@ public struct CallLog: ServerInterceptor {
     self.includesSuccess = includesSuccess
   }
 
-  public func willHandle(_ context: ServerContext) throws(GRPCStatus) {}
-
   public func didFinish(_ context: ServerContext, _ status: GRPCStatus, elapsed: Duration) {
     guard status.code != .ok || includesSuccess else { return }
     logger.debug(

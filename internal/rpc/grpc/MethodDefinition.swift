@@ -142,6 +142,14 @@ public protocol ServerInterceptor: Sendable {
   func didFinish(_ context: ServerContext, _ status: GRPCStatus, elapsed: Duration)
 }
 
+/// An interceptor says only what it cares for.
+extension ServerInterceptor {
+  /// Lets every call pass.
+  public func willHandle(_ context: ServerContext) throws(GRPCStatus) {}
+  /// Takes no notice.
+  public func didFinish(_ context: ServerContext, _ status: GRPCStatus, elapsed: Duration) {}
+}
+
 extension GRPCStatus {
   /// A request that cannot be read is INTERNAL, as PROTOCOL-HTTP2.md's implementations have it.
   @usableFromInline static let unreadableRequest = GRPCStatus(.internal, "the request message cannot be parsed")

@@ -81,6 +81,6 @@ private struct ListenerLoop: Sendable {
 }
 
 /// A name as SQL takes it whatever its characters.
-private func quoteIdentifier(_ name: String) -> String {
+func quoteIdentifier(_ name: String) -> String {
   "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
 }

@@ -164,5 +164,5 @@ extension OutboxRepair {
   private static let insertPause = Statement(
     "INSERT INTO event_topic_pause (topic) VALUES ($1::text) ON CONFLICT DO NOTHING")
   private static let deletePause = Statement("DELETE FROM event_topic_pause WHERE topic = $1::text")
-  private static let notify = Statement("NOTIFY \(OutboxNotifier.channel)")
+  private static let notify = Statement("NOTIFY \(Relay.channel)")
 }

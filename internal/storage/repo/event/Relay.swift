@@ -9,6 +9,9 @@ internal import Synchronization
 ///
 /// Its methods may be called on any thread.
 public final class Relay: Sendable {
+  /// The channel on which relays are told that events wait: notify it after a commit, `wake` when it is notified.
+  public static let channel = "paysaga_outbox"
+
   private struct Mailbox {
     var events: [RelayCore.Event] = []
     var isWoken = false

@@ -9,6 +9,9 @@ internal import Synchronization
 /// Payments in PostgreSQL, for concurrent callers: writes are gathered into group commits, reads use a pool.
 /// Callable on any thread.
 public final class PaymentRepository: PaymentStore {
+  /// The channel that is notified after payments have been settled or have expired, for those who watch them.
+  public static let channel = "paysaga_payment"
+
   private let transactions: PaymentTransactions
   private let readers: ConnectionPool
   private let settling: GroupCommit<SettleCommand, Payment>

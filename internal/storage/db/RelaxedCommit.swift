@@ -1,8 +1,6 @@
-internal import Database
-
 /// Lets the transaction it runs in commit without waiting for the disk. Only for what may be lost when the database
 /// crashes.
-enum RelaxedCommit {
-  static let command = Command(
+public enum RelaxedCommit {
+  public static let command = Command(
     Statement("SELECT set_config('synchronous_commit', 'off', true)", isReadOnly: true))
 }
