@@ -47,7 +47,7 @@ let package = Package(
       name: "Outbox",
       targets: ["Outbox", "OutboxKafka", "Database", "Kafka", "Logger", "Metrics", "Migrator", "Runtime"]),
     // The gRPC server, and a small client, for other services: docs/grpc.md.
-    .library(name: "GRPC", targets: ["GRPC", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
+    .library(name: "GRPC", targets: ["GRPC", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "TLS"]),
     .executable(name: "payments-server", targets: ["payments-server"]),
     .executable(name: "payments-consumer", targets: ["payments-consumer"]),
     .executable(name: "payments-cron", targets: ["payments-cron"]),
@@ -61,6 +61,7 @@ let package = Package(
     system("CRdkafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
     system("CNghttp2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
     system("CMicrohttpd", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
     .target(name: "CLinux", path: "internal/system/CLinux"),
 
@@ -92,11 +93,12 @@ let package = Package(
     // RPC.
     box("Protobuf", "rpc/protobuf"),
     box("Messages", "rpc/messages", ["Protobuf"]),
-    box("HTTP2", "rpc/http2", ["CNghttp2", "Errs", "Logger", "Metrics", "Runtime"]),
+    box("TLS", "rpc/tls", ["COpenSSL", "Errs", "Runtime"]),
+    box("HTTP2", "rpc/http2", ["CNghttp2", "Errs", "Logger", "Metrics", "Runtime", "TLS"]),
     box("Gzip", "rpc/gzip", ["CZlib", "Errs"]),
     box(
       "GRPC", "rpc/grpc",
-      ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "Tracing"]),
+      ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "TLS", "Tracing"]),
 
     // Composition roots and programs.
     box(
@@ -114,7 +116,7 @@ let package = Package(
       [
         "AdminHTTP", "Config", "CronApp", "Database", "Errs", "GRPC", "Kafka", "Logger", "Messages", "Metrics",
         "Outbox", "PaymentRepository", "Payments", "ProgramSupport", "Protobuf", "Redis", "Runtime", "SystemService",
-        "Tracing",
+        "TLS", "Tracing",
       ]),
     box(
       "ConsumerApp", "app/consumer",
@@ -130,7 +132,7 @@ let package = Package(
       "paysaga", "paysaga",
       [
         "Audit", "Config", "Database", "Errs", "GRPC", "HTTP2", "Kafka", "Logger", "Messages", "Metrics", "Migrator",
-        "Outbox", "Payments", "Protobuf", "Runtime",
+        "Outbox", "Payments", "Protobuf", "Runtime", "TLS",
       ]),
     program("devkafka", "devkafka", ["Errs", "Kafka", "Logger", "Runtime"]),
     .executableTarget(
@@ -178,7 +180,7 @@ let package = Package(
     unit("Protobuf"),
     unit("Messages", ["Protobuf"], exclude: ["golden"]),
     unit("Gzip", ["Errs"]),
-    unit("GRPC", ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"]),
+    unit("GRPC", ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "TLS"]),
     unit("PaymentRepository"),
     unit("Audit", ["Runtime"]),
     unit("FuzzTargets"),

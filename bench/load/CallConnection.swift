@@ -17,7 +17,8 @@ final class CallConnection: HTTP2ConnectionDelegate {
     self.load = load
     do {
       http2 = try HTTP2Connection(
-        descriptor: descriptor, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch())
+        transport: .plain(descriptor), role: .client, loop: loop, configuration: HTTP2Configuration(),
+        scratch: HTTP2Scratch())
     } catch {
       fail("\(error)")
     }

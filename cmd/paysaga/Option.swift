@@ -23,8 +23,12 @@ struct Option: Sendable, Hashable {
   ]
 
   /// Of the commands that call the server.
-  static let server = Option(
-    "--server", "HOST:PORT", "the gRPC API to call; default: SERVER_GRPC_ADDR, or 127.0.0.1:8081")
+  static let server = [
+    Option("--server", "HOST:PORT", "the gRPC API to call; default: SERVER_GRPC_ADDR, or 127.0.0.1:8081"),
+    Option("--tls-ca", "FILE", "call over TLS; whose certificates to trust, in PEM, or `system` for this machine's"),
+    Option("--tls-cert", "FILE", "the certificate to show to the server, in PEM"),
+    Option("--tls-key", "FILE", "its private key, in PEM, not encrypted"),
+  ]
 
   static let order = Option("--order", "N", "the order's number, from 1")
 }

@@ -12,16 +12,17 @@ struct PaymentsClient {
   private let client: GRPCClient
   private let address: NetworkAddress
 
-  /// - Parameter server: over that of the settings.
-  init(server: NetworkAddress?, _ settings: Settings) throws(CommandError) {
-    let chosen = server ?? settings.server.address
+  /// - Throws: a usage error for an address or a file that cannot be used.
+  init(_ server: ServerTarget, _ settings: Settings) throws(CommandError) {
+    let chosen = server.address ?? settings.server.address
     guard chosen.port != 0 else {
       throw .usage("SERVER_GRPC_ADDR has port 0, which says nothing to a caller; use --server HOST:PORT")
     }
     // A server that listens on every address is called on this machine's own.
     let local = ["0.0.0.0": "127.0.0.1", "::": "::1"]
     address = NetworkAddress(host: local[chosen.host] ?? chosen.host, port: chosen.port)
-    client = GRPCClient(address: HTTP2Address(host: address.host, port: Int(address.port)))
+    client = GRPCClient(
+      address: HTTP2Address(host: address.host, port: Int(address.port)), tls: try server.tlsContext())
   }
 
   func get(_ order: Int64) throws(CommandError) -> PaymentsV1.Payment {
@@ -62,7 +63,7 @@ struct PaymentsClient {
     switch status.code {
     case .unavailable where status.details == nil:
       return .failure(
-        "no answer from the server at \(address) (\(said)); is payments-server running? `make up` starts the local stack"
+        "no answer from the server at \(address) (\(said)); is payments-server running? `make up` starts the local stack; one with TLS needs --tls-ca"
       )
     case .deadlineExceeded:
       return .failure(

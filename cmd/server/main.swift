@@ -2,4 +2,4 @@ internal import Config
 internal import ProgramSupport
 internal import ServerApp
 
-runProgram(.server) { context in ServerBody(context) }
+runProgram(.server) { context in try ServerBody(context) }

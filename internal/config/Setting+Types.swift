@@ -174,8 +174,14 @@ extension Setting {
     }
   }
 
-  /// A name that is kept for what is not served yet: set, it stops the program instead of being ignored.
-  static func notServed(_ name: String, _ usedBy: [Program], because reason: String, _ summary: String) -> Setting {
-    Setting(name, "nothing", .value(""), usedBy, summary) { text, _ in text.isEmpty ? nil : reason }
+  /// The path of a PEM file; who uses it looks into it.
+  static func file(_ name: String, _ path: Path<String>, _ usedBy: [Program], _ summary: String) -> Setting {
+    let allowed = "the path of a PEM file, or nothing"
+    return Setting(name, allowed, .value(""), usedBy, summary) { text, settings in
+      // Pasted instead of named, it would end up in messages.
+      guard !text.contains("-----BEGIN"), !text.utf8.contains(0) else { return "expected \(allowed)" }
+      settings[keyPath: path] = text
+      return nil
+    }
   }
 }

@@ -44,7 +44,7 @@ enum Secrets {
   /// like a secret masked whole.
   static func shown(name: String, value: String) -> String {
     let words = ["PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "SSL_KEY", "JAAS", "OAUTHBEARER_CONFIG", "PRIVATE"]
-    if words.contains(where: name.uppercased().contains) { return mask }
+    if words.contains(where: name.uppercased().contains) || value.contains("-----BEGIN") { return mask }
     let text = DataSourceName.masked(value)
     let cut = text.count <= 200 ? text : "\(text.prefix(200))…"
     return String(String.UnicodeScalarView(cut.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))

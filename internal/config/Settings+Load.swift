@@ -48,6 +48,7 @@ extension Settings {
         "\(setting.name) is not set: \(program.name) needs it (\(setting.summary)); expected \(setting.allowed.filter { $0 != "`" })"
       )
     }
+    try settings.server.tls.check()
     if settings.database.directDSN.isEmpty { settings.database.directDSN = settings.database.dsn }
     if settings.server.threads == 0 { settings.server.threads = min(64, ProcessInfo.processInfo.activeProcessorCount) }
     return settings
@@ -89,5 +90,20 @@ extension Settings {
 
   private static func refusal(_ given: Given, shown: String, _ problem: String) -> SettingsError {
     SettingsError(.invalidValue, setting: given.name, "\(given.name)=\(shown) in \(given.source): \(problem)")
+  }
+}
+
+extension Settings.Server.TLS {
+  /// - Throws: when one of the files is named without another that it needs.
+  func check() throws(SettingsError) {
+    let needs: [(name: String, value: String, needed: String, neededValue: String)] = [
+      ("SERVER_TLS_CERT", certificate, "SERVER_TLS_KEY", key), ("SERVER_TLS_KEY", key, "SERVER_TLS_CERT", certificate),
+      ("SERVER_TLS_CLIENT_CA", clientAuthorities, "SERVER_TLS_CERT", certificate),
+    ]
+    for need in needs where !need.value.isEmpty && need.neededValue.isEmpty {
+      throw SettingsError(
+        .missingSetting, setting: need.needed,
+        "\(need.needed) is not set, and \(need.name) is: expected both, or neither to serve in clear")
+    }
   }
 }

@@ -59,6 +59,18 @@ public struct Settings: Sendable {
     public var shutdownTimeout = Duration.zero
     /// `SERVER_THREADS`: event loops; the number of processors where it is 0.
     public var threads = 0
+    public var tls = TLS()
+
+    /// Files of the gRPC API's TLS; all empty serves in clear.
+    public struct TLS: Sendable {
+      /// `SERVER_TLS_CERT`; never without `key`.
+      public var certificate = ""
+      /// `SERVER_TLS_KEY`; never without `certificate`.
+      public var key = ""
+      /// `SERVER_TLS_CLIENT_CA`: when set, clients need a certificate.
+      public var clientAuthorities = ""
+      public var isEnabled: Bool { !certificate.isEmpty }
+    }
     /// `SERVER_REFLECTION`: whether callers may ask what is served.
     public var hasReflection = true
     /// `SERVER_MAX_CONNECTIONS`: on all loops together.

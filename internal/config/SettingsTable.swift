@@ -62,13 +62,18 @@ public enum SettingsTable {
       [.server], "how long that PING may stay without an answer before the connection is closed"),
     .duration(
       "SERVER_HANDSHAKE_TIMEOUT", \.server.handshakeTimeout, .milliseconds(100)...(.seconds(600)), .value("10s"),
-      [.server], "how long a new connection may take for the beginning of HTTP/2, and the headers of a call to come"),
+      [.server],
+      "how long a new connection may take for TLS, then for the beginning of HTTP/2, and the headers of a call to come"),
     .duration(
       "SERVER_STALL_TIMEOUT", \.server.stallTimeout, .milliseconds(100)...(.seconds(3_600)), .value("60s"), [.server],
       "how long a request may take to come whole, and a caller to take what waits for it"),
-    tls("SERVER_TLS_CERT", "certificate chain of the gRPC API"),
-    tls("SERVER_TLS_KEY", "private key of the gRPC API"),
-    tls("SERVER_TLS_CLIENT_CA", "authorities whose clients are let in"),
+    .file(
+      "SERVER_TLS_CERT", \.server.tls.certificate, [.server],
+      "certificate chain of the gRPC API, which is served with TLS then; read again at SIGHUP, as are the next two"),
+    .file("SERVER_TLS_KEY", \.server.tls.key, [.server], "its private key, not encrypted"),
+    .file(
+      "SERVER_TLS_CLIENT_CA", \.server.tls.clientAuthorities, [.server],
+      "authorities; when set, only clients with a certificate of theirs are let in"),
     .name(
       "CONSUMER_TOPIC", \.consumer.topic, longest: 245, extra: "._-", .value("inventory"), [.consumer, .cli],
       "topic with the inventory messages; what cannot be read goes to the topic of this name with `.dlq` added"),
@@ -119,13 +124,6 @@ public enum SettingsTable {
       .byProgram([.server: "127.0.0.1:9101", .consumer: "127.0.0.1:9102", .cron: "127.0.0.1:9103", .cli: ""]), services,
       "where `/healthz`, `/readyz` and `/metrics` are served over HTTP"),
   ]
-
-  private static func tls(_ name: String, _ summary: String) -> Setting {
-    .notServed(
-      name, [.server],
-      because: "TLS is not served by this version; leave it empty and put a proxy that ends TLS in front of the server",
-      "\(summary); not served yet")
-  }
 
   /// The setting of that name.
   static func setting(named name: String) -> Setting? { byName[name] }

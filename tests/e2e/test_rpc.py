@@ -345,6 +345,19 @@ def test_requests_may_come_compressed(client: Client, order: int):
     assert refusal.code == Code.UNIMPLEMENTED and "deflate" in refusal.message
 
 
+def test_a_gzip_bomb_leaves_memory_flat(shared_world: World):
+    server = shared_world.server()
+    client = shared_world.client(server)
+    bomb = bytes(64 << 20)
+    assert client.create(next(NEXT_ORDER), compression=grpc.Compression.Gzip).status == CREATED
+    before = server.resident_kib("VmHWM")
+    method = client.channel.unary_unary("/payments.v1.PaymentService/GetPayment", lambda value: value)
+    for _ in range(3):
+        refusal = refused(method, bomb, timeout=TIMEOUT, compression=grpc.Compression.Gzip)
+        assert refusal.code == Code.RESOURCE_EXHAUSTED and "expands" in refusal.message
+    assert server.resident_kib("VmHWM") - before < 20 << 10
+
+
 def test_an_unknown_method_or_service_is_unimplemented(client: Client):
     for path in ("/payments.v1.PaymentService/Nothing", "/nobody.Service/GetPing"):
         method = client.channel.unary_unary(path, lambda value: value, lambda value: value)

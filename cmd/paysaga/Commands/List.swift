@@ -1,6 +1,5 @@
 import Messages
 import Payments
-import Runtime
 
 /// `list`: shows payments.
 struct List: Subcommand {
@@ -8,22 +7,22 @@ struct List: Subcommand {
     name: "list", summary: "show payments, in the order in which they were opened",
     options: [
       Option("--status", "S", "only those that are CREATED, COMPLETED or FAILED"),
-      Option("--limit", "N", "at most so many; default 50"), Option.server,
-    ],
+      Option("--limit", "N", "at most so many; default 50"),
+    ] + Option.server,
     synopsis: "[--status S] [--limit N] [--server HOST:PORT]", example: "paysaga list --status CREATED --limit 10")
 
   private let status: PaymentStatus?
   private let limit: Int
-  private let server: NetworkAddress?
+  private let server: ServerTarget
 
   init(_ arguments: Arguments) throws(CommandError) {
     status = try arguments.choice("--status", PaymentStatus.self)
     limit = Int(try arguments.integer("--limit", in: 1...1_000_000_000) ?? 50)
-    server = try arguments.address("--server")
+    server = try ServerTarget(arguments)
   }
 
   func run(_ session: Session) throws {
-    let client = try PaymentsClient(server: server, session.settings)
+    let client = try PaymentsClient(server, session.settings)
     var left = limit
     var token = ""
     while left > 0, !session.output.isClosed {

@@ -45,6 +45,8 @@ public final class ConsumerBody: ProgramBody {
     parts.pool.shutdown()
   }
 
+  public func reload() { context.logger.info("SIGHUP: nothing to reload") }
+
   public var readiness: ReadinessReport {
     guard let consumer = parts.withLock({ $0?.consumer }) else {
       return ReadinessReport([], isServing: false)

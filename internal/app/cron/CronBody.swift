@@ -34,6 +34,8 @@ public final class CronBody: ProgramBody {
     jobs.withLock { $0 }?.stop(grace: grace)
   }
 
+  public func reload() { context.logger.info("SIGHUP: nothing to reload") }
+
   public var readiness: ReadinessReport {
     ReadinessReport(
       jobs.withLock { $0 }?.checks ?? [], isServing: jobs.withLock { $0 != nil } && !context.stop.isStopped)

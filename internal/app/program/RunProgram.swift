@@ -19,6 +19,8 @@ public protocol ProgramBody: AnyObject, Sendable {
   func stop(grace: Duration)
   /// The state of each dependency, callable at any time on any thread.
   var readiness: ReadinessReport { get }
+  /// Reads again what may change while the program runs; at SIGHUP, on the main thread, also before `start` is done.
+  func reload()
 }
 
 /// Runs a service from its command line to its exit: settings, log, admin endpoint, signals.
@@ -46,7 +48,7 @@ public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> an
         _exit(1)
       }
     }
-    let signal = signals.wait { logger.info("SIGHUP: nothing to reload") }
+    let signal = signals.wait { body.reload() }
     logger.info("stopping", ["signal": .number(signal)])
     context.stop.stop()
     endAnyhow(after: settings.server.shutdownTimeout + .seconds(2), logger)
@@ -56,6 +58,8 @@ public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> an
     logger.info("stopped")
     // Not exit: what libraries registered for it would run beside their own threads.
     _exit(0)
+  } catch let error as WrongSetting {
+    refuse(program, error)
   } catch {
     logger.error("cannot start", ["error": .error(error)])
     _exit(1)
@@ -90,13 +94,17 @@ private func loadSettings(_ program: Program) -> Settings {
       return settings
     }
   } catch {
-    writeToStandardError(Array("\(program.name): \(error)\n".utf8))
-    exit(2)
+    refuse(program, error)
   }
 }
 
+private func refuse(_ program: Program, _ error: any Error) -> Never {
+  writeToStandardError(Array("\(program.name): \(error)\n".utf8))
+  exit(2)
+}
+
 /// Has libpq and librdkafka read what is theirs now, so that a mistake in it stops the program as any other does.
-/// - Throws: a `WrongSetting` that names the setting; values are left to the libraries' messages, which hide secrets.
+/// - Throws: `WrongSetting`; values are left to the libraries' messages, which hide secrets.
 private func checkLibraries(_ settings: Settings) throws {
   for (name, dsn) in [("DB_DSN", settings.database.dsn), ("DB_DIRECT_DSN", settings.database.directDSN)] {
     do throws(DatabaseError) {
@@ -116,9 +124,12 @@ private func checkLibraries(_ settings: Settings) throws {
   }
 }
 
-/// A setting that a library refuses.
-private struct WrongSetting: Error, CustomStringConvertible {
-  let description: String
+/// A setting that a library refuses; thrown while a body is made, it ends the program as other wrong settings do.
+public struct WrongSetting: Error, CustomStringConvertible {
+  /// Names the setting, its value unless it is secret, and the reason.
+  public let description: String
+
+  public init(description: String) { self.description = description }
 }
 
 private func startAdmin(_ context: ProgramContext, _ body: any ProgramBody) throws -> AdminServer? {

@@ -15,6 +15,7 @@ public import ProgramSupport
 internal import Runtime
 internal import Synchronization
 internal import SystemService
+internal import TLS
 
 /// The inside of `payments-server`: the gRPC API and, unless switched off, the cron jobs.
 public final class ServerBody: ProgramBody {
@@ -34,9 +35,14 @@ public final class ServerBody: ProgramBody {
   }
 
   private let context: ProgramContext
+  private let tls: TLSServerContext?
   private let parts = Mutex<Parts?>(nil)
 
-  public init(_ context: ProgramContext) { self.context = context }
+  /// - Throws: `WrongSetting` for a file of TLS that cannot be used.
+  public init(_ context: ProgramContext) throws {
+    self.context = context
+    tls = try TLSSettings.context(context.settings.server.tls)
+  }
 
   // MARK: - Start
 
@@ -47,7 +53,11 @@ public final class ServerBody: ProgramBody {
     parts.withLock { $0 = made }
     try made.grpc.start()
     context.logger.info(
-      "serving gRPC", ["address": .describing(context.settings.server.address), "port": .number(made.grpc.boundPort)])
+      "serving gRPC",
+      [
+        "address": .describing(context.settings.server.address), "tls": .string(tls == nil ? "off" : "on"),
+        "port": .number(made.grpc.boundPort),
+      ])
     // Payments can be settled while the broker is away: their events wait.
     guard try context.ensureTopics([context.settings.producer.topic]) else { return }
     try jobs?.start(shards: shards)
@@ -124,9 +134,10 @@ public final class ServerBody: ProgramBody {
     let descriptors = try DescriptorSet(base64: PaymentDescriptors.base64)
     let reflection =
       settings.hasReflection ? try ReflectionService(describing: services, with: [descriptors]).definitions : []
+    var configuration = GRPCServerConfiguration(settings, logger: context.logger)
+    configuration.tls = tls
     return try GRPCServer(
-      configuration: GRPCServerConfiguration(settings, logger: context.logger),
-      services: services + reflection,
+      configuration: configuration, services: services + reflection,
       // Not even asked when nobody reads it: a call costs little more than an interceptor does.
       interceptors: context.settings.log.level == .debug ? [CallLog(context.logger)] : [], logger: context.logger,
       metrics: context.metrics)
@@ -151,6 +162,10 @@ public final class ServerBody: ProgramBody {
       health.set(service: service, status: state.isServing ? .serving : .notServing)
     }
   }
+
+  // MARK: - Reload
+
+  public func reload() { TLSSettings.reload(tls, context.settings.server.tls, context.logger) }
 
   // MARK: - Stop
 

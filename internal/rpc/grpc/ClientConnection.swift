@@ -9,6 +9,7 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   private var http2: HTTP2Connection?
   private var calls: [Int32: ClientCall] = [:]
   private var headers = HTTP2Headers()
+  private var closeReason: String?
   private let over = Atomic(false)
 
   init(_ loop: EventLoop) { self.loop = loop }
@@ -16,11 +17,12 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   /// Whether a new connection is needed. Callable on any thread.
   var isOver: Bool { over.load(ordering: .relaxed) }
 
-  func open(_ descriptor: Int32) {
+  func open(_ transport: ByteTransport) {
     http2 = try? HTTP2Connection(
-      descriptor: descriptor, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch())
+      transport: transport, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch())
     http2?.setDelegate(self)
     if http2 == nil { over.store(true, ordering: .relaxed) }
+    http2?.readEarly()
   }
 
   func close() {
@@ -31,7 +33,7 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   func start(_ call: ClientCall, _ headers: HTTP2HeaderBlock, _ requests: [[UInt8]]) {
     guard let http2, let stream = http2.request(headers) else {
       over.store(true, ordering: .relaxed)
-      return call.end(GRPCStatus(.unavailable, "the connection is closing"), [:])
+      return call.end(GRPCStatus(.unavailable, closeReason ?? "the connection is closing"), [:])
     }
     call.stream = stream
     calls[stream.id] = call
@@ -66,10 +68,10 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   func streamClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
     guard let call = calls.removeValue(forKey: stream.id) else { return }
+    if let reason = http2?.closeReason { return call.end(GRPCStatus(.unavailable, reason), [:]) }
     let status: GRPCCode =
       switch code {
       case .refusedStream: .unavailable
-      case .cancel where http2?.isClosed != false: .unavailable
       case .cancel: .cancelled
       case .enhanceYourCalm: .resourceExhausted
       default: .internal
@@ -82,6 +84,7 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   func connectionClosed(_ reason: String) {
     over.store(true, ordering: .relaxed)
     http2 = nil
+    closeReason = reason
     for call in calls.values { call.end(GRPCStatus(.unavailable, reason), [:]) }
     calls = [:]
   }

@@ -2,8 +2,9 @@ internal import Errs
 public import HTTP2
 internal import Runtime
 internal import Synchronization
+public import TLS
 
-/// A small gRPC client for command lines and tests: one connection in clear, calls that block the caller.
+/// A small gRPC client for command lines and tests: one connection, calls that block the caller.
 ///
 /// It connects on the first call and again after the connection is lost; it never retries a call by itself, so a
 /// caller that gets UNAVAILABLE decides. Callable on any thread that may block, by several at once.
@@ -16,13 +17,17 @@ public final class GRPCClient: Sendable {
   }
 
   private let address: HTTP2Address
+  private let tls: TLSClientContext?
   private let loop = EventLoop(name: "grpc-client")
   private let maxResponseSize: Int
   private let current = Mutex<ClientConnection?>(nil)
 
-  /// - Parameter maxResponseSize: the longest response message that is taken, bytes.
-  public init(address: HTTP2Address, maxResponseSize: Int = 4 << 20) {
+  /// - Parameters:
+  ///   - tls: whom to trust; nil calls in clear.
+  ///   - maxResponseSize: the longest response message that is taken, bytes.
+  public init(address: HTTP2Address, tls: TLSClientContext? = nil, maxResponseSize: Int = 4 << 20) {
     self.address = address
+    self.tls = tls
     self.maxResponseSize = maxResponseSize
     loop.start()
   }
@@ -85,7 +90,7 @@ public final class GRPCClient: Sendable {
     let deadline = timeout.map { Instant.now() + $0 } ?? .distantFuture
     let connection = try connected(min(timeout ?? .seconds(10), .seconds(10)))
     var headers = HTTP2Headers([
-      ":method": "POST", ":scheme": "http", ":path": path, ":authority": address.description,
+      ":method": "POST", ":scheme": tls == nil ? "http" : "https", ":path": path, ":authority": address.description,
       "content-type": "application/grpc", "te": "trailers", "user-agent": "paysaga-grpc-swift",
     ])
     if let timeout { headers.append("grpc-timeout", WireText.timeout(timeout)) }
@@ -98,15 +103,33 @@ public final class GRPCClient: Sendable {
 
   private func connected(_ timeout: Duration) throws(GRPCStatus) -> ClientConnection {
     if let connection = current.withLock({ $0 }), !connection.isOver { return connection }
+    let transport = try connect(timeout)
+    let made = ClientConnection(loop)
+    loop.execute { made.open(transport) }
+    current.withLock { $0 = made }
+    return made
+  }
+
+  private func connect(_ timeout: Duration) throws(GRPCStatus) -> ByteTransport {
+    let deadline = Instant.now() + timeout
     let descriptor: Int32
     do throws(HTTP2Error) {
       descriptor = try connectSocket(address, timeout: timeout)
     } catch {
       throw GRPCStatus(.unavailable, error.description)
     }
-    let made = ClientConnection(loop)
-    loop.execute { made.open(descriptor) }
-    current.withLock { $0 = made }
-    return made
+    guard let tls else { return .plain(descriptor) }
+    do throws(TLSError) {
+      let stream = try tls.connect(descriptor, host: address.host)
+      do throws(TLSError) {
+        try stream.handshake(until: deadline)
+      } catch {
+        stream.close()
+        throw error
+      }
+      return .tls(stream)
+    } catch {
+      throw GRPCStatus(.unavailable, error.description)
+    }
   }
 }

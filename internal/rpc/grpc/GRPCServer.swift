@@ -4,7 +4,7 @@ public import Metrics
 internal import Runtime
 internal import Synchronization
 
-/// A gRPC server over HTTP/2 in clear (prior knowledge).
+/// A gRPC server over HTTP/2, in clear (prior knowledge) or with TLS.
 ///
 /// Each of its loops has a thread, a listener on the shared port, and connections of its own. Methods may be called on
 /// any thread that may block.
@@ -34,10 +34,11 @@ public final class GRPCServer: Sendable {
     self.logger = logger
     let methods = try Self.table(services, metrics)
     let totals = totals
+    let tls = configuration.tls.map { ServerTLS($0, metrics) }
     loops = (0..<configuration.loops).map { index in
       ServerLoop(
         name: "grpc-\(index)", configuration: configuration, methods: methods, interceptors: interceptors,
-        logger: logger, totals: totals)
+        logger: logger, totals: totals, tls: tls)
     }
     metrics.gauge("grpc_server_connections", help: "Open connections.") { Double(totals.connectionCount) }
   }

@@ -1,4 +1,5 @@
 public import HTTP2
+public import TLS
 
 /// Where a server listens and what it allows.
 public struct GRPCServerConfiguration: Sendable {
@@ -6,8 +7,14 @@ public struct GRPCServerConfiguration: Sendable {
   public var address: HTTP2Address
   /// Threads, each with a listener and connections of its own.
   public var loops: Int
-  /// Connections on all loops together; the first call of a further one gets UNAVAILABLE.
+  /// Certificate and rules for TLS; nil serves in clear (h2c with prior knowledge).
+  public var tls: TLSServerContext?
+  /// Connections on all loops together, TLS handshakes included; the first call of a further one gets UNAVAILABLE, with
+  /// TLS it is closed before its handshake.
   public var maxConnections = 10_000
+  /// TLS handshakes under way on each loop; beyond them the oldest gives way to the newest, so that those who begin
+  /// many and finish none keep nobody out. Each may take `http2.handshakeTimeout`.
+  public var maxHandshakes = 256
   /// Asynchronous handlers that run at once, on each loop; further calls get RESOURCE_EXHAUSTED.
   public var maxConcurrentCalls = 10_000
   /// The longest request message, bytes.

@@ -44,7 +44,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   }
 
   let server: ServerLoop
-  let peer: String
+  let peer: ServerPeer
   var loop: EventLoop { server.loop }
   let http2: HTTP2Connection
   // Touched on the loop's thread only, and no access is held across a call out, so run-time exclusivity checks could
@@ -55,7 +55,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   @exclusivity(unchecked) private var incomingMetadata = MetadataBuffer()
   @exclusivity(unchecked) private var held = 0
 
-  init(_ server: ServerLoop, _ http2: HTTP2Connection, peer: String) {
+  init(_ server: ServerLoop, _ http2: HTTP2Connection, peer: ServerPeer) {
     self.server = server
     self.http2 = http2
     self.peer = peer

@@ -1,5 +1,6 @@
 public import Runtime
 internal import Synchronization
+public import TLS
 
 /// What a handler knows of its call, and what it may say beside its messages. Usable on any thread.
 public struct ServerContext: Sendable {
@@ -12,7 +13,10 @@ public struct ServerContext: Sendable {
   /// The request's custom metadata, `user-agent` included, the protocol's own fields not.
   public var metadata: Metadata { call.metadata }
   /// The caller's address, `ipv4:10.0.0.1:5000`.
-  public var peer: String { call.peer }
+  public var peer: String { call.peer.address }
+  /// Who the caller proved to be with a client certificate; nil in clear, and where none is asked for. For
+  /// authorisation decide by its `dnsNames` or `uris`.
+  public var peerCertificate: TLSPeer? { call.peer.certificate }
   /// Whether nobody waits for the answer any more: the caller went away or its deadline has passed.
   public var isCancelled: Bool { call.isCancelled }
 
@@ -41,6 +45,18 @@ public struct ServerContext: Sendable {
   public func setTrailers(_ metadata: Metadata) { call.extras.withLock { $0.trailers = metadata } }
 }
 
+/// The other side of a connection, for all of its calls.
+final class ServerPeer: Sendable {
+  /// `ipv4:10.0.0.1:5000`.
+  let address: String
+  let certificate: TLSPeer?
+
+  init(address: String, certificate: TLSPeer? = nil) {
+    self.address = address
+    self.certificate = certificate
+  }
+}
+
 /// The part of a call that its handler and its connection share.
 final class ServerCallRecord: @unchecked Sendable {
   // @unchecked: the variables are written in `init`, and in `reuse` and `clear` while nobody else has a reference.
@@ -64,7 +80,7 @@ final class ServerCallRecord: @unchecked Sendable {
   @exclusivity(unchecked) private(set) var method: RegisteredMethod
   @exclusivity(unchecked) private(set) var deadline: Instant
   @exclusivity(unchecked) private var fields = MetadataBuffer()
-  let peer: String
+  let peer: ServerPeer
   let extras = Mutex(Extras())
 
   var path: String { method.definition.path }
@@ -72,7 +88,7 @@ final class ServerCallRecord: @unchecked Sendable {
   /// The request's, made anew each time.
   var metadata: Metadata { fields.metadata }
 
-  init(method: RegisteredMethod, deadline: Instant, peer: String) {
+  init(method: RegisteredMethod, deadline: Instant, peer: ServerPeer) {
     self.method = method
     self.deadline = deadline
     self.peer = peer

@@ -18,7 +18,8 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   /// Connections beyond the cap that are being told so, and the most of them at a time.
   private var refused: [ObjectIdentifier: RefusedConnection] = [:]
   private static let maxRefused = 64
-  private let totals: ServerTotals
+  let totals: ServerTotals
+  let tls: ServerTLS?
   private var listener: HTTP2Listener?
   private var connections: [ObjectIdentifier: ServerConnection] = [:]
   // Touched on the loop's thread only and never across a call out: no exclusivity checks at run time.
@@ -43,10 +44,12 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   func share(of limit: Int) -> Int {
     heldBytes > configuration.maxHeldBytesPerLoop ? limit / 64 : limit
   }
+  /// TLS handshakes under way, the oldest first.
+  var handshakes: [TLSHandshake] = []
 
   init(
     name: String, configuration: GRPCServerConfiguration, methods: MethodTable,
-    interceptors: [any ServerInterceptor], logger: Logger, totals: ServerTotals
+    interceptors: [any ServerInterceptor], logger: Logger, totals: ServerTotals, tls: ServerTLS?
   ) {
     loop = EventLoop(name: name)
     self.configuration = configuration
@@ -55,6 +58,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     isIntercepted = !interceptors.isEmpty
     self.logger = logger
     self.totals = totals
+    self.tls = tls
   }
 
   func start(_ descriptor: Int32) {
@@ -69,13 +73,23 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     }
   }
 
-  func accept(_ descriptor: Int32, _ peer: String) {
+  func accept(_ descriptor: Int32, _ address: String) {
     guard totals.connectionOpened(limit: configuration.maxConnections) else { return refuse(descriptor) }
+    if let tls {
+      beginHandshake(tls, descriptor, address)
+    } else {
+      serve(.plain(descriptor), ServerPeer(address: address))
+    }
+  }
+
+  /// Takes up a connection that is counted already.
+  func serve(_ transport: ByteTransport, _ peer: ServerPeer) {
     do throws(HTTP2Error) {
-      let http2 = try http2(descriptor, configuration.http2)
+      let http2 = try http2(transport, configuration.http2)
       let connection = ServerConnection(self, http2, peer: peer)
       http2.setDelegate(connection)
       connections[ObjectIdentifier(connection)] = connection
+      http2.readEarly()
     } catch {
       totals.connectionClosed()
       logger.error("cannot serve a connection", ["error": .error(error)])
@@ -83,19 +97,20 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   }
 
   private func http2(
-    _ descriptor: Int32, _ configuration: HTTP2Configuration
+    _ transport: ByteTransport, _ configuration: HTTP2Configuration
   ) throws(HTTP2Error) -> HTTP2Connection {
     try HTTP2Connection(
-      descriptor: descriptor, role: .server, loop: loop, configuration: configuration, scratch: scratch)
+      transport: transport, role: .server, loop: loop, configuration: configuration, scratch: scratch)
   }
 
-  /// Says why before it closes; when too many have to be told already, it only closes.
+  /// Says why before it closes; when too many have to be told already, or TLS would have to be
+  /// spoken for it, it only closes.
   private func refuse(_ descriptor: Int32) {
     complain { $0.warning("too many connections, refusing", ["limit": .number(configuration.maxConnections)]) }
-    guard refused.count < Self.maxRefused else { return closeDescriptor(descriptor) }
+    guard refused.count < Self.maxRefused, tls == nil else { return closeDescriptor(descriptor) }
     let connection = RefusedConnection { [unowned self] in refused[ObjectIdentifier($0)] = nil }
     do throws(HTTP2Error) {
-      connection.start(try http2(descriptor, RefusedConnection.configuration))
+      connection.start(try http2(.plain(descriptor), RefusedConnection.configuration))
       refused[ObjectIdentifier(connection)] = connection
     } catch {
       logger.error("cannot refuse a connection", ["error": .error(error)])
@@ -103,7 +118,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   }
 
   /// One line a second is enough to see it by.
-  private func complain(_ log: (Logger) -> Void) {
+  func complain(_ log: (Logger) -> Void) {
     guard loop.now > lastComplaint + .seconds(1) else { return }
     lastComplaint = loop.now
     log(logger)
@@ -125,7 +140,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   func closed(_ connection: ServerConnection, _ reason: String) {
     connections[ObjectIdentifier(connection)] = nil
     totals.connectionClosed()
-    logger.debug("connection closed", ["peer": .string(connection.peer), "reason": .string(reason)])
+    logger.debug("connection closed", ["peer": .string(connection.peer.address), "reason": .string(reason)])
   }
 
   /// Closes what nothing else has ended, whether or not its peer has read the last frames.
@@ -142,6 +157,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
       isDraining = true
       listener?.close()
       listener = nil
+      for handshake in handshakes { handshake.cancel() }
       for connection in connections.values { connection.drain() }
     }
   }

@@ -1,49 +1,60 @@
+internal import Errs
 internal import Glibc
+public import TLS
 
-/// How bytes get to the peer and back. A socket in clear today; TLS is another case with the same two calls.
-enum ByteTransport {
+/// How bytes get to the peer and back: a connected, non-blocking socket, in clear or with TLS, which it owns.
+public enum ByteTransport: Sendable {
   case plain(Int32)
-
-  enum Outcome: Equatable {
-    case count(Int)
-    case wouldBlock
-    case closed
-  }
+  /// After its handshake.
+  case tls(TLSStream)
 
   var descriptor: Int32 {
     switch self {
     case .plain(let descriptor): descriptor
+    case .tls(let stream): stream.descriptor
     }
   }
 
-  func read(_ buffer: UnsafeMutableRawBufferPointer) -> Outcome {
+  func read(_ buffer: UnsafeMutableRawBufferPointer) -> TransportOutcome {
     switch self {
     case .plain(let descriptor):
       let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
       if count > 0 { return .count(count) }
       if count == 0 { return .closed }
       return errno == EAGAIN || errno == EINTR ? .wouldBlock : .closed
+    case .tls(let stream): return stream.read(buffer)
     }
   }
 
-  func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+  func write(_ bytes: UnsafeRawBufferPointer) -> TransportOutcome {
     switch self {
     case .plain(let descriptor):
       let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
       if count >= 0 { return .count(count) }
       return errno == EAGAIN || errno == EINTR ? .wouldBlock : .closed
+    case .tls(let stream): return stream.write(bytes)
     }
+  }
+
+  /// Why a read or a write said `.closed`.
+  var endReason: String {
+    if case .tls(let stream) = self, let failure = stream.failure { return failure.description }
+    return "the peer closed the connection"
   }
 
   /// Ends our side, so that the peer can still read what was sent.
   func shutdownWriting() {
     switch self {
     case .plain(let descriptor): _ = shutdown(descriptor, Int32(SHUT_WR))
+    case .tls(let stream): stream.shutdownWriting()
     }
   }
 
   func close() {
-    _ = Glibc.close(descriptor)
+    switch self {
+    case .plain(let descriptor): _ = Glibc.close(descriptor)
+    case .tls(let stream): stream.close()
+    }
   }
 }
 

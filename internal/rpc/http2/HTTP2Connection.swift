@@ -1,6 +1,7 @@
 internal import CNghttp2
 internal import Glibc
 public import Runtime
+internal import TLS
 
 /// A stream of one connection: where its state lies, and its number. The number tells a reused place apart.
 public struct HTTP2Stream: Sendable, Hashable {
@@ -98,20 +99,23 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
 
   /// Streams that are open now.
   @exclusivity(unchecked) public internal(set) var activeStreams = 0
+  /// Why the connection is over; set before its streams are told, so that they can say so.
+  @exclusivity(unchecked) public private(set) var closeReason: String?
   /// Whether GOAWAY has been announced.
   public var isDraining: Bool { clock.isDraining }
   /// Whether the connection can no longer be used.
   public var isClosed: Bool { if case .none = ending { false } else { true } }
 
-  /// Takes over a connected, non-blocking socket. `setDelegate` must follow in the same turn of the loop.
+  /// Takes over a transport; when it throws, the transport is closed. `setDelegate` must follow in the same turn of the
+  /// loop.
   public init(
-    descriptor: Int32, role: Role, loop: EventLoop, configuration: HTTP2Configuration, scratch: HTTP2Scratch
+    transport: ByteTransport, role: Role, loop: EventLoop, configuration: HTTP2Configuration, scratch: HTTP2Scratch
   ) throws(HTTP2Error) {
     self.loop = loop
     self.role = role
     self.configuration = configuration
     self.scratch = scratch
-    transport = .plain(descriptor)
+    self.transport = transport
     clock = ConnectionClock(configuration, now: loop.now, jitter: Double.random(in: -0.1...0.1))
     pings = PingPolicy(configuration)
     idleFrames = TokenBucket(
@@ -125,7 +129,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
       throw HTTP2Error(.session, "nghttp2 could not make a session: out of memory")
     }
     if role == .server { unwritten = openingSettings(session, configuration) }
-    source = loop.add(self, descriptor: descriptor, interest: .readable)
+    source = loop.add(self, descriptor: transport.descriptor, interest: .readable)
     markDirty()
     setTimer()
   }
@@ -140,6 +144,12 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   @inline(__always)
   func tell(_ body: (any HTTP2ConnectionDelegate) -> Void) {
     delegate?._withUnsafeGuaranteedRef { body($0.target) }
+  }
+
+  /// Reads what came together with the end of a TLS handshake, of which the socket knows nothing any more. Called once
+  /// the delegate is ready for it.
+  public func readEarly() {
+    if case .tls = transport { handle(.readable) }
   }
 
   // MARK: Readiness, turns, time
@@ -157,7 +167,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     guard readiness.contains(.readable) || !readiness.isDisjoint(with: .broken) else { return }
     switch transport.read(scratch.incoming) {
     case .wouldBlock: break
-    case .closed: finish("the peer closed the connection")
+    case .closed: finish(transport.endReason)
     case .count(let count): receive(UnsafeRawBufferPointer(rebasing: scratch.incoming[..<count]))
     }
   }
@@ -200,7 +210,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
       nghttp2_session_consume_connection(session, consumed)
       consumed = 0
     }
-    guard flush() else { return finish("the peer closed the connection") }
+    guard flush() else { return finish(transport.endReason) }
     updateInterest()
     trackProgress()
     if (headerBlockSlot >= 0) != isHeaderBlockTimed { timeHeaderBlock() }
@@ -375,6 +385,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
 
   /// Our last frames are out: shut our side and give the peer a moment to read them.
   private func linger(_ reason: String) {
+    closeReason = reason
     transport.shutdownWriting()
     endStreams()
     ending = .lingering(reason)
@@ -389,6 +400,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   /// Closes everything at once. Never called from inside an nghttp2 callback.
   func finish(_ reason: String) {
     if case .closed = ending { return }
+    closeReason = closeReason ?? reason
     endStreams()
     ending = .closed
     if let timer { loop.cancel(timer) }

@@ -10,8 +10,8 @@
   PACKAGES_BUILD=(libpq-dev libhiredis-dev librdkafka-dev libnghttp2-dev libmicrohttpd-dev libssl-dev zlib1g-dev
     pkg-config)
   PACKAGES_RUN=(postgresql redis-server redis-tools kcat)
-  PACKAGES_TEST=(python3 python3-venv protobuf-compiler nghttp2-client nghttp2-server pgbouncer shellcheck
-    spin gcc)
+  PACKAGES_TEST=(python3 python3-venv protobuf-compiler nghttp2-client nghttp2-server openssl pgbouncer
+    shellcheck spin gcc)
   # grpc-c++ is a baseline, callgrind counts instructions.
   PACKAGES_BENCH=(valgrind g++ protobuf-compiler-grpc libgrpc++-dev libprotobuf-dev)
 }

@@ -39,15 +39,19 @@ TIMEOUT = 10.0
 
 
 class Client:
-    """Both payment APIs on one channel; a call fails after 10 s unless told otherwise."""
+    """Both payment APIs on one channel, in clear or with TLS; a call fails after 10 s unless told otherwise."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, credentials: grpc.ChannelCredentials | None = None):
         # Reconnecting soon keeps the tests that restart a server short.
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[
+        options = [
             ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
             ("grpc.max_reconnect_backoff_ms", 200), ("grpc.use_local_subchannel_pool", 1),
             ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0),
-        ])
+        ]
+        target = f"127.0.0.1:{port}"
+        self.channel = (
+            grpc.secure_channel(target, credentials, options) if credentials
+            else grpc.insecure_channel(target, options))
         self.payments = payments_grpc.PaymentServiceStub(self.channel)
         self.small = small_grpc.PaymentsApiStub(self.channel)
 

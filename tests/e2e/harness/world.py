@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import grpc
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
 
@@ -175,8 +176,8 @@ class World:
     def cron(self, **settings: str) -> Program:
         return self.program("payments-cron", **settings).start().wait_ready()
 
-    def client(self, server: Program) -> Client:
-        made = Client(server.grpc_port)
+    def client(self, server: Program, credentials: grpc.ChannelCredentials | None = None) -> Client:
+        made = Client(server.grpc_port, credentials)
         self._clients.append(made)
         return made
 

@@ -149,10 +149,19 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     #expect(text.hasPrefix("REDIS_DSN=rediss://u:***@h:6380/0 in") && text.contains("TLS proxy"))
   }
 
-  @Test func refuseTLSThatIsNotServed() {
-    for name in ["SERVER_TLS_CERT", "SERVER_TLS_KEY", "SERVER_TLS_CLIENT_CA"] {
-      #expect(message([name: "/x.pem"]).contains("\(name)=/x.pem in the environment: TLS is not served"))
-    }
+  @Test func takeTheFilesOfTLSTogether() throws {
+    let files = ["SERVER_TLS_CERT": "/c.pem", "SERVER_TLS_KEY": "/k.pem"]
+    #expect(try !load().server.tls.isEnabled)
+    let tls = try load(files.merging(["SERVER_TLS_CLIENT_CA": "ca.pem"]) { $1 }).server.tls
+    #expect(tls.isEnabled && tls.certificate == "/c.pem" && tls.key == "/k.pem" && tls.clientAuthorities == "ca.pem")
+    #expect(message(["SERVER_TLS_CERT": "/c.pem"]).hasPrefix("SERVER_TLS_KEY is not set, and SERVER_TLS_CERT is: "))
+    #expect(message(["SERVER_TLS_KEY": "/k.pem"]).hasPrefix("SERVER_TLS_CERT is not set, and SERVER_TLS_KEY is: "))
+    #expect(message(["SERVER_TLS_CLIENT_CA": "/a.pem"]).hasPrefix("SERVER_TLS_CERT is not set, and SERVER_TLS_CLIENT"))
+  }
+
+  @Test func refuseAndHideAKeyInPlaceOfItsFile() {
+    let text = message(["SERVER_TLS_KEY": "-----BEGIN PRIVATE KEY-----\nMIIE"])
+    #expect(text == "SERVER_TLS_KEY=*** in the environment: expected the path of a PEM file, or nothing")
   }
 
   @Test func suggestTheNearestName() {

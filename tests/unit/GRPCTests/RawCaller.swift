@@ -51,7 +51,8 @@ final class RawCaller: HTTP2ConnectionDelegate, @unchecked Sendable {
     _ extra: KeyValuePairs<String, String>
   ) {
     http2 = try? HTTP2Connection(
-      descriptor: descriptor, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch())
+      transport: .plain(descriptor), role: .client, loop: loop, configuration: HTTP2Configuration(),
+      scratch: HTTP2Scratch())
     http2?.setDelegate(self)
     var headers = HTTP2Headers([
       ":method": "POST", ":scheme": "http", ":path": path, ":authority": "raw", "content-type": "application/grpc",

@@ -1,0 +1,20 @@
+/// PEM files of one side: who it is.
+public struct TLSIdentityFiles: Sendable, Hashable {
+  /// The certificate, and after it those of the authorities between it and the root.
+  public var certificate: String
+  /// The certificate's private key, not encrypted.
+  public var key: String
+
+  public init(certificate: String, key: String) {
+    self.certificate = certificate
+    self.key = key
+  }
+}
+
+/// Whose certificates the other side's must come from.
+public enum TLSAuthorities: Sendable, Hashable {
+  /// A PEM file with the certificates of authorities.
+  case file(String)
+  /// Those that this machine trusts.
+  case system
+}
