@@ -15,7 +15,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests/e2e")]
 from support.bench import Bench  # noqa: E402
 from support.report import Report  # noqa: E402
 
-MEASURES = ["rpc", "instructions", "connections", "settle", "create", "consume", "backlog", "relay", "latency", "relays", "reading", "memory", "snapshot"]
+MEASURES = [
+    "rpc", "instructions", "connections", "settle", "create", "consume", "backlog", "relay", "latency", "relays", "reading",
+    "audit", "memory", "snapshot",
+]
 
 
 def chosen() -> list[str]:

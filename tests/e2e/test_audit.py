@@ -1,40 +1,17 @@
 """`paysaga audit` finds each kind of damage, and the repairs leave nothing for it to find."""
 
-import json
 import os
 import subprocess
 import uuid
-from dataclasses import dataclass
 
 import pytest
 
+from harness.audit import Answer, audit, found, paysaga
 from harness.process import BINARIES, Program
 from harness.rpc import COMPLETED, FAILED
 from harness.topics import produce
 from harness.waiting import holds_for, wait_until
 from harness.world import World, inventory_message, shard_of
-
-@dataclass
-class Answer:
-    status: int
-    lines: list[dict]
-    error: str
-
-    @property
-    def only(self) -> dict:
-        assert len(self.lines) == 1, self
-        return self.lines[0]
-
-
-def paysaga(world: World, *words: str, **settings: str) -> Answer:
-    done = subprocess.run(
-        [BINARIES / "paysaga", *words, "--json"], env=world.environment(**settings), capture_output=True, text=True,
-        timeout=120, cwd="/")
-    return Answer(done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr)
-
-
-def audit(world: World, *options: str) -> Answer:
-    return paysaga(world, "audit", *options)
 
 
 def assert_clean(world: World, *options: str) -> dict:
@@ -45,15 +22,11 @@ def assert_clean(world: World, *options: str) -> dict:
     return report
 
 
-KINDS = ("missing", "duplicate", "order", "unknown", "differs", "state", "no_event", "no_payment", "gap")
-
-
 def assert_found(answer: Answer, **expected: int) -> list[dict]:
     """Exactly these disagreements; their offenders."""
     assert answer.status == 1, answer
     report = answer.only
-    found = {kind: report[kind] for kind in KINDS if report[kind]}
-    assert found == expected, report
+    assert found(report) == expected, report
     assert {offender["kind"] for offender in report["offenders"]} == set(expected)
     return report["offenders"]
 
@@ -136,6 +109,7 @@ def test_a_foreign_message_is_unknown(world: World):
     produce(world.broker.brokers, world.topic, [(b"1", b"{}")])
     offenders = assert_found(audit(world), unknown=2)
     assert all(offender["key"] == "1" and offender["offset"] is not None for offender in offenders)
+    assert all(offender["written_at"] for offender in offenders)
 
 
 def test_a_copy_is_a_duplicate(world: World):

@@ -1,5 +1,6 @@
 """Expiry and retention."""
 
+import time
 from datetime import datetime, timedelta, timezone
 
 from harness import oracle
@@ -65,6 +66,29 @@ def test_expiry_passes_over_a_payment_that_is_being_settled(world: World):
         assert client.get(1).status == CREATED
     wait_until(lambda: client.get(1).status == FAILED, "it expires when the lock is gone", 15)
     assert oracle.check(world).events == 4
+
+
+def test_an_idle_relay_costs_next_to_nothing(world: World):
+    """With a lease as in production. A release build on a quiet machine takes less than 1 % of a core; here is room for
+    debug builds and busy machines, not for one that polls without end."""
+    server = world.server(CRON_ENABLED="false")
+    cron = world.cron(CRON_RESERVE="30s")
+    world.client(server).create(1)
+    world.wait_until_published(1)
+    assert server.stop() == 0
+    wait_until(lambda: cron.metric("outbox_owned_shards") == 64, "the relay holds every shard")
+
+    def transactions() -> int:
+        return world.value(
+            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
+
+    began, cpu, before = time.monotonic(), cron.cpu_seconds(), transactions()
+    holds_for(lambda: cron.is_running, "the relay runs", 5)
+    elapsed = time.monotonic() - began
+    used, asked = (cron.cpu_seconds() - cpu) / elapsed, (transactions() - before) / elapsed
+    print(f"an idle relay: {used:.2%} of a core, {asked:.1f} transactions/s")
+    assert used < 0.05, f"{used:.2%} of a core"
+    assert asked < 15, f"{asked:.1f} transactions/s"
 
 
 def day_table(day: datetime) -> str:

@@ -131,6 +131,31 @@ struct RelayTests {
     }
   }
 
+  /// An id drawn by a transaction without an id of its own would be passed by a floor noted at that moment.
+  @Test func anEventsIDIsDrawnOnceItsTransactionHasOne() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try connection.script(
+        """
+        CREATE FUNCTION refuse_without_id() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF pg_current_xact_id_if_assigned() IS NULL THEN RAISE EXCEPTION 'no transaction id yet'; END IF;
+          RETURN new;
+        END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON event_wait FOR EACH ROW EXECUTE FUNCTION refuse_without_id()
+        """)
+      let writer = OutboxWriter(shards: try ShardMap.load(connection))
+      // The first of every 32 numbers of a sequence is logged, which gives the transaction its id.
+      for number in Int64(1)...3 {
+        _ = try connection.run(
+          writer.insert([
+            NewEvent(
+              eventID: .random(), key: "1", sequence: number, topic: "payment", payload: [], type: "test", source: "/")
+          ]))
+      }
+      #expect(try connection.int("SELECT count(*) FROM event_wait") == 3)
+    }
+  }
+
   /// A snapshot's own xmax is not above a writer that began last: a floor noted with it would pass the writer over.
   @Test func theNotedBoundIsAboveEveryRunningWriter() async throws {
     try await PaymentDatabase.with { database in

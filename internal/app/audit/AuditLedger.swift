@@ -138,7 +138,7 @@ struct AuditLedger {
     noteProgress(partition, offset, time)
     if time < scope.since.subtracting(Scope.skew) { return }
     report.messages += 1
-    let place = Offence(key: key, partition: partition, offset: offset)
+    let place = Offence(key: key, partition: partition, offset: offset, writtenAt: timestamp)
     guard let id = UniqueID(utf8: identity) else {
       return note(.unknown, place, identity.isEmpty ? "it has no ce_id" : "its ce_id is no UUID")
     }
@@ -311,6 +311,7 @@ struct AuditLedger {
     var sequence: Int64?
     var partition: Int32?
     var offset: Int64?
+    var writtenAt: Timestamp?
 
     init(key: Key, id: UniqueID, sequence: Int64) {
       self.key = key.isDecimal ? String(key.value) : nil
@@ -318,10 +319,11 @@ struct AuditLedger {
       self.sequence = sequence
     }
     init(order: Int64) { key = String(order) }
-    init(key: [UInt8], partition: Int32, offset: Int64) {
+    init(key: [UInt8], partition: Int32, offset: Int64, writtenAt: Timestamp?) {
       self.bytes = key
       self.partition = partition
       self.offset = offset
+      self.writtenAt = writtenAt
     }
 
     /// A message's key, made to text only when it is shown.
@@ -343,7 +345,8 @@ struct AuditLedger {
       AuditReport.Offender(
         kind: kind, eventID: offence.id,
         key: offence.key ?? offence.bytes.map { String(decoding: $0.prefix(255), as: UTF8.self) },
-        sequence: offence.sequence, partition: offence.partition, offset: offence.offset, detail: detail()))
+        sequence: offence.sequence, partition: offence.partition, offset: offence.offset, writtenAt: offence.writtenAt,
+        detail: detail()))
   }
 }
 

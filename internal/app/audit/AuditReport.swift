@@ -32,6 +32,8 @@ public struct AuditReport: Sendable {
     public var sequence: Int64?
     public var partition: Int32?
     public var offset: Int64?
+    /// When the message was written, by its own timestamp.
+    public var writtenAt: Timestamp?
     /// What is wrong, in words.
     public var detail: String
   }

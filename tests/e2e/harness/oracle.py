@@ -4,6 +4,8 @@ import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from . import audit
+from .audit import Faults
 from .topics import Message
 from .world import World
 
@@ -18,10 +20,13 @@ class Verdict:
     duplicates: int
 
 
-def check(world: World, duplicates_allowed: bool = False, timeout: float = 30.0) -> Verdict:
-    """Nothing lost, nothing doubled, order kept, and tables and topic tell the same story.
+def check(
+    world: World, duplicates_allowed: bool = False, timeout: float = 30.0, faults: Faults | None = None
+) -> Verdict:
+    """Nothing lost, nothing doubled, order kept, and tables and topic tell the same story; `paysaga audit` agrees.
 
-    Waits until no event waits. A duplicate, where it is allowed, is a copy with the same identity and number.
+    Waits until no event waits. A duplicate, where it is allowed, is a copy with the same identity and number; with
+    `faults` it was published around one of them.
     """
     world.wait_until_published(timeout=timeout)
     messages = world.events.catch_up(timeout)
@@ -29,9 +34,12 @@ def check(world: World, duplicates_allowed: bool = False, timeout: float = 30.0)
     events = _events(world)
     _check_tables(payments, events)
     duplicates = _check_messages(events, messages)
-    assert duplicates_allowed or duplicates == 0, f"{duplicates} messages are on the topic twice"
+    assert duplicates_allowed or faults or duplicates == 0, f"{duplicates} messages are on the topic twice"
     _check_order(messages)
-    return Verdict(len(payments), len(events), len(messages), duplicates)
+    verdict = Verdict(len(payments), len(events), len(messages), duplicates)
+    report = audit.check(world, faults, copies_allowed=duplicates_allowed)
+    assert verdict == Verdict(report["payments"], report["done"], report["messages"], report["duplicate"]), report
+    return verdict
 
 
 def _payments(world: World) -> dict[int, dict]:

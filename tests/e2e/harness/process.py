@@ -179,6 +179,11 @@ class Program(Process):
                     return float(match[3])
         return 0.0
 
+    def cpu_seconds(self) -> float:
+        """The processor time of its threads that live, to the nanosecond."""
+        tasks = Path(f"/proc/{self.handle.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
     def resident_kib(self, field: str = "VmRSS") -> int:
         """Resident memory; field VmHWM is the most there ever was."""
         for line in Path(f"/proc/{self.handle.pid}/status").read_text().splitlines():

@@ -42,9 +42,8 @@ public struct OutboxWriter: Sendable {
 
   /// The command that inserts `events`, to be run in the transaction that makes them true.
   ///
-  /// That transaction must have locked or written the row that each key stands for, and must have written something
-  /// (so that it has a transaction id) before this command: ids are drawn here, and their order within a key is
-  /// commit order only behind such a lock.
+  /// That transaction must have locked or written the row that each key stands for before this command: ids are drawn
+  /// here, and their order within a key is commit order only behind such a lock.
   public func insert(_ events: [NewEvent]) -> Command {
     Command(
       Self.insertStatement,
@@ -56,6 +55,8 @@ public struct OutboxWriter: Sendable {
       ])
   }
 
+  /// The condition gives the transaction its id before the first event's id is drawn, whatever was written before:
+  /// relays take what could have drawn an id to be among the transactions that run.
   private static let insertStatement = Statement(
     """
     INSERT INTO event (event_id, shard, key, seq, topic, payload, headers)
@@ -65,6 +66,7 @@ public struct OutboxWriter: Sendable {
     FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::text[],
                 $8::text[], $9::text[])
          WITH ORDINALITY AS u(event_id, shard, key, seq, topic, payload, type, source, traceparent, n)
+    WHERE pg_current_xact_id() IS NOT NULL
     ORDER BY u.n
     """)
 }
