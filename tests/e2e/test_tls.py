@@ -110,7 +110,11 @@ def test_what_is_old_or_not_http2_is_refused(server: Program, arguments: list[st
 
 
 def test_renegotiation_is_refused(server: Program):
-    seen = s_client(server, "-tls1_2", "-alpn", "h2", say="R\n")
+    for _ in range(10):
+        seen = s_client(server, "-tls1_2", "-alpn", "h2", say="R\n")
+        # openssl gives up by itself when the server's SETTINGS reach it in the middle of its renegotiation.
+        if "unexpected record" not in seen.stderr:
+            break
     assert "no renegotiation" in seen.stderr, seen.stderr
 
 
