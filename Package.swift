@@ -71,17 +71,17 @@ let package = Package(
     box("Config", "config", ["Errs", "Logger", "Runtime"]),
     box("Logger", "monitoring/logger", ["Runtime"]),
     box("Metrics", "monitoring/metrics", ["Runtime"]),
-    box("Tracing", "monitoring/tracing", ["Runtime"]),
+    box("Tracing", "monitoring/tracing"),
     box("AdminHTTP", "monitoring/admin", ["CMicrohttpd", "Errs", "Logger", "Metrics", "Runtime"]),
 
     // The domain.
-    box("Payments", "services/payment", ["Errs", "Runtime"]),
+    box("Payments", "services/payment", ["Errs", "Runtime", "Tracing"]),
     box("SystemService", "services/system"),
 
     // Storage.
     box("Database", "storage/db", ["CLibpq", "Errs", "Logger", "Metrics", "Runtime"]),
     box("Migrator", "storage/migrator", ["Database", "Errs", "Logger", "Runtime"]),
-    box("Outbox", "storage/repo/event", ["Database", "Errs", "Logger", "Metrics", "Runtime", "Tracing"]),
+    box("Outbox", "storage/repo/event", ["Database", "Errs", "Logger", "Metrics", "Runtime"]),
     box(
       "PaymentRepository", "storage/repo/payment",
       ["Database", "Errs", "Logger", "Metrics", "Outbox", "Payments", "Runtime", "Tracing"]),
@@ -98,7 +98,7 @@ let package = Package(
     box("Gzip", "rpc/gzip", ["CZlib", "Errs"]),
     box(
       "GRPC", "rpc/grpc",
-      ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "TLS", "Tracing"]),
+      ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "TLS"]),
 
     // Composition roots and programs.
     box(
@@ -109,7 +109,7 @@ let package = Package(
       "CronApp", "app/cron",
       [
         "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka",
-        "PaymentRepository", "Payments", "ProgramSupport", "Runtime", "Tracing",
+        "PaymentRepository", "Payments", "ProgramSupport", "Runtime",
       ]),
     box(
       "ServerApp", "app/server",
@@ -171,7 +171,8 @@ let package = Package(
     unit("Logger", ["Runtime"]),
     unit("Metrics", ["Runtime"]),
     unit("AdminHTTP", ["Errs", "Logger", "Metrics", "Runtime"]),
-    unit("Payments", ["Errs", "Runtime"]),
+    unit("Tracing"),
+    unit("Payments", ["Errs", "Runtime", "Tracing"]),
     unit("Database", ["Errs", "Runtime"]),
     unit("Migrator", ["Errs", "Runtime"]),
     unit("Outbox", ["Errs", "Runtime"]),

@@ -6,7 +6,7 @@ import subprocess
 from harness import oracle
 from harness.rpc import COMPLETED
 from harness.waiting import holds_for, wait_until
-from harness.world import World
+from harness.world import World, inventory_message
 
 ORDER = 111
 LINE = b'{"idempotent_key":"d978c560-fdba-4e84-b3f1-b570d8d95e4c","order_id":111,"status":"COMPLETED"}'
@@ -63,6 +63,23 @@ def test_the_settling_is_on_the_topic_within_a_second(world: World):
         client.settle(order)
         wait_until(lambda: world.events.count >= 5 + order, f"the event of order {order}", timeout=1.0)
     oracle.check(world)
+
+
+def test_a_trace_goes_from_the_message_or_call_to_its_event(world: World):
+    def trace(span: int) -> str:
+        return f"00-4bf92f3577b34da6a3ce929d0e0e4736-{span:016x}-01"
+
+    world.consumer()
+    server = world.server()
+    world.push(inventory_message(ORDER), headers=[("traceparent", trace(1).encode())])
+    world.push(inventory_message(ORDER + 1), headers=[("traceparent", b"nonsense")])
+    world.wait_for_payments(2)
+    client = world.client(server)
+    client.settle(ORDER, metadata=[("traceparent", trace(2))])
+    client.create(ORDER + 2, metadata=[("traceparent", trace(3))])
+    found = {(message.key.decode(), message.header("seq")): message.header("traceparent")
+             for message in world.events.wait_for(4)}
+    assert found == {("111", "1"): trace(1), ("112", "1"): None, ("111", "2"): trace(2), ("113", "1"): trace(3)}
 
 
 def test_many_orders_from_message_to_event(world: World):

@@ -1,6 +1,7 @@
 internal import Kafka
 internal import Payments
 internal import Runtime
+internal import Tracing
 
 /// What to do with a batch of inventory messages. Pure: it reads the messages and sorts them; others act on it.
 struct InventoryBatch: Sendable {
@@ -28,7 +29,7 @@ struct InventoryBatch: Sendable {
     openings.reserveCapacity(messages.count)
     for (index, message) in messages.enumerated() {
       do {
-        let inventory = try InventoryMessage(message.value)
+        let inventory = try InventoryMessage(message.value, trace: Self.trace(of: message))
         if inventory.status == triggerStatus {
           openings.append(Opening(index: index, message: inventory))
         } else {
@@ -38,6 +39,11 @@ struct InventoryBatch: Sendable {
         deadLetters.append(DeadLetter(index: index, reason: error.description))
       }
     }
+  }
+
+  private static func trace(of message: ConsumedMessage) -> TraceContext? {
+    guard let header = message.headers.first(where: { $0.name == TraceContext.name }) else { return nil }
+    return header.value.flatMap { TraceContext(traceparent: String(decoding: $0, as: UTF8.self)) }
   }
 
   /// The keys to look up in the filter, in the order of `openings`.

@@ -1,5 +1,6 @@
 package import Payments
 package import Runtime
+package import Tracing
 
 /// What the inventory service says of an order's goods (api/topics/inventory.schema.json).
 package struct InventoryMessage: Sendable, Hashable {
@@ -16,10 +17,11 @@ package struct InventoryMessage: Sendable, Hashable {
   }
 
   /// Reads a message; unknown fields are ignored.
-  package init(_ value: [UInt8]?) throws(Unreadable) {
+  /// - Parameter trace: what its headers say that it is a part of.
+  package init(_ value: [UInt8]?, trace: TraceContext? = nil) throws(Unreadable) {
     guard let value else { throw Unreadable(description: "the message has no value") }
     do {
-      self = try Self.scan(value)
+      self = try Self.scan(value, trace)
     } catch let error as JSONError {
       throw Unreadable(description: "not an inventory message: \(error)")
     } catch let error as PaymentError {
@@ -37,7 +39,7 @@ package struct InventoryMessage: Sendable, Hashable {
     self.command = command
   }
 
-  private static func scan(_ value: [UInt8]) throws -> InventoryMessage {
+  private static func scan(_ value: [UInt8], _ trace: TraceContext?) throws -> InventoryMessage {
     var key: UniqueID?
     var orderID: Int64?
     var status: String?
@@ -63,7 +65,7 @@ package struct InventoryMessage: Sendable, Hashable {
       throw Unreadable(description: "not an inventory message: status must be 1 to 32 capital letters or underscores")
     }
     let command = try CreateCommand(
-      orderID: orderID, amountMinor: amount, currency: currency, idempotentKey: key)
+      orderID: orderID, amountMinor: amount, currency: currency, idempotentKey: key, trace: trace)
     return InventoryMessage(idempotentKey: key, status: status, command: command)
   }
 

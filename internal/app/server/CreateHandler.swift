@@ -32,7 +32,8 @@ struct CreateHandler: Sendable {
     try await answering { () throws(PaymentError) in
       let key = try IdempotencyKey.only(of: context.metadata.all(IdempotencyKey.field))
       let command = try CreateCommand(
-        orderID: request.orderID, amountMinor: request.amountMinor, currency: request.currency, callKey: key)
+        orderID: request.orderID, amountMinor: request.amountMinor, currency: request.currency, callKey: key,
+        trace: context.trace)
       guard let key else {
         return PaymentsV1.Payment(try await store.create(command, deadline: context.deadline).payment)
       }

@@ -74,7 +74,7 @@ struct PaymentHandlers: Sendable {
   {
     try await answering { () throws(PaymentError) in
       let final = try Self.finalStatus(request.status)
-      let command = try SettleCommand(orderID: request.orderID, to: final, reason: request.reason)
+      let command = try SettleCommand(orderID: request.orderID, to: final, reason: request.reason, trace: context.trace)
       return PaymentsV1.Payment(try await store.settle(command, deadline: context.deadline))
     }
   }

@@ -24,7 +24,7 @@ struct SmallAPIHandlers: Sendable {
   private func update(_ request: PaymentsAPI.PayStatus, _ context: ServerContext) async throws -> GoogleProtobuf.Empty {
     try await answering { () throws(PaymentError) in
       let command = try SettleCommand(
-        orderID: request.orderID, to: request.status ? .completed : .failed, reason: "")
+        orderID: request.orderID, to: request.status ? .completed : .failed, reason: "", trace: context.trace)
       _ = try await store.settle(command, deadline: context.deadline)
       return GoogleProtobuf.Empty()
     }

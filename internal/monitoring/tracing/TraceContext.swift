@@ -1,5 +1,8 @@
 /// A W3C trace context (`traceparent`, level 1) as it passes through: checked, never interpreted.
 public struct TraceContext: Sendable, Hashable {
+  /// The header's name, in gRPC metadata and on topics.
+  public static let name = "traceparent"
+
   /// The 55-character header value.
   public let traceparent: String
 

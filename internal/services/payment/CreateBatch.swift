@@ -1,4 +1,5 @@
 public import Runtime
+public import Tracing
 
 /// A wish to open the payment of an order.
 public struct CreateCommand: Sendable, Hashable {
@@ -7,6 +8,7 @@ public struct CreateCommand: Sendable, Hashable {
   public let currency: String
   public let idempotentKey: UniqueID?
   public let callKey: IdempotencyKey?
+  public let trace: TraceContext?
 
   /// Checks the caller's words.
   /// - Parameters:
@@ -14,16 +16,18 @@ public struct CreateCommand: Sendable, Hashable {
   ///   - currency: three capital letters, or empty.
   ///   - idempotentKey: the key of the inventory message; nil for a call.
   ///   - callKey: the key under which a call is made once; nil for a message, and for a call that has none.
+  ///   - trace: what the call or message is a part of; passed on with the event.
   /// - Throws: `invalidArgument` naming the field.
   public init(
     orderID: Int64, amountMinor: Int64 = 0, currency: String = "", idempotentKey: UniqueID? = nil,
-    callKey: IdempotencyKey? = nil
+    callKey: IdempotencyKey? = nil, trace: TraceContext? = nil
   ) throws(PaymentError) {
     self.orderID = try Validation.orderID(orderID)
     self.amountMinor = try Validation.amount(amountMinor, currency: currency)
     self.currency = try Validation.currency(currency)
     self.idempotentKey = idempotentKey
     self.callKey = callKey
+    self.trace = trace
   }
 
   /// What must be the same when the same key comes again, of a call or a message: everything that was asked for in one
@@ -99,8 +103,10 @@ public struct CreateBatch: Sendable {
   }
 
   /// The events of the payments that were really inserted, in their order.
-  public static func events(of created: [Payment], newID: () -> UniqueID) -> [PaymentEvent] {
-    created.map { PaymentEvent(eventID: newID(), payment: $0) }
+  public func events(of created: [Payment], newID: () -> UniqueID) -> [PaymentEvent] {
+    var traces: [Int64: TraceContext] = [:]
+    for command in inserts { traces[command.orderID] = command.trace }
+    return created.map { PaymentEvent(eventID: newID(), payment: $0, trace: traces[$0.orderID]) }
   }
 
   /// The outcome of each command, in the order they were given, as if they came one after another.

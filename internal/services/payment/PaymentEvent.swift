@@ -1,4 +1,5 @@
 public import Runtime
+public import Tracing
 
 /// What happened to a payment, as it is told to the rest of the saga: one event for each change.
 public struct PaymentEvent: Sendable, Hashable {
@@ -6,10 +7,13 @@ public struct PaymentEvent: Sendable, Hashable {
   public let eventID: UniqueID
   /// The payment right after the change.
   public let payment: Payment
+  /// What the call or message that changed the payment was a part of, when it said so.
+  public let trace: TraceContext?
 
-  public init(eventID: UniqueID, payment: Payment) {
+  public init(eventID: UniqueID, payment: Payment, trace: TraceContext? = nil) {
     self.eventID = eventID
     self.payment = payment
+    self.trace = trace
   }
 
   /// The event's number within its order, from 1.

@@ -1,17 +1,21 @@
 public import Runtime
+public import Tracing
 
 /// One caller's wish to settle an order's payment.
 public struct SettleCommand: Sendable, Hashable {
   public let orderID: Int64
   public let to: FinalStatus
   public let reason: String
+  public let trace: TraceContext?
 
   /// Checks the caller's words before they meet anyone else's.
+  /// - Parameter trace: what the call is a part of; passed on with the event.
   /// - Throws: `invalidArgument` naming the field.
-  public init(orderID: Int64, to: FinalStatus, reason: String) throws(PaymentError) {
+  public init(orderID: Int64, to: FinalStatus, reason: String, trace: TraceContext? = nil) throws(PaymentError) {
     self.orderID = try Validation.orderID(orderID)
     self.to = to
     self.reason = try Validation.reason(reason)
+    self.trace = trace
   }
 
   /// Checks an order id on its own, for calls that only read.
@@ -39,6 +43,7 @@ public struct SettleBatch: Sendable {
     current.reserveCapacity(locked.count)
     for payment in locked { current[payment.orderID] = payment }
     outcomes.reserveCapacity(commands.count)
+    var traces: [Int64: TraceContext] = [:]
     for command in commands {
       guard let payment = current[command.orderID] else {
         outcomes.append(.failure(PaymentError(.notFound, "order \(command.orderID) has no payment")))
@@ -48,6 +53,7 @@ public struct SettleBatch: Sendable {
       case .settle(let settled):
         current[command.orderID] = settled
         changed.append(settled)
+        traces[command.orderID] = command.trace
         outcomes.append(.success(settled))
       case .repeated:
         outcomes.append(.success(payment))
@@ -57,7 +63,7 @@ public struct SettleBatch: Sendable {
       }
     }
     changed.sort { $0.orderID < $1.orderID }
-    events = changed.map { PaymentEvent(eventID: newID(), payment: $0) }
+    events = changed.map { PaymentEvent(eventID: newID(), payment: $0, trace: traces[$0.orderID]) }
   }
 
   private enum Decision {

@@ -1,6 +1,7 @@
 import Payments
 import Runtime
 import Testing
+import Tracing
 
 @Suite struct CreateBatchTests {
   @Test func insertsAreOneAnOrderInTheOrderOfLocks() throws {
@@ -17,6 +18,17 @@ import Testing
     let stored = Samples.payment(order: 6, status: .completed, version: 2)
     let outcomes = try batch.outcomes(created: [created], existing: [stored]).map { try $0.get() }
     #expect(outcomes == [.created(created), .existing(created), .existing(stored)])
+  }
+
+  @Test func theEventHasTheTraceOfTheCommandThatOpenedThePayment() throws {
+    let trace = try #require(TraceContext(traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
+    let other = try #require(TraceContext(traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01"))
+    let batch = CreateBatch([
+      try CreateCommand(orderID: 6), try CreateCommand(orderID: 5, trace: trace),
+      try CreateCommand(orderID: 5, trace: other),
+    ])
+    let events = batch.events(of: [5, 6].map { Samples.payment(order: $0) }, newID: Samples.counter())
+    #expect(events.map(\.trace) == [trace, nil])
   }
 
   @Test func anotherAmountIsRefusedAndNoAmountClaimsNone() throws {

@@ -2,6 +2,7 @@ import Payments
 import Runtime
 import TestSupport
 import Testing
+import Tracing
 
 @Suite struct SettleBatchTests {
   private func decide(_ commands: [SettleCommand], _ locked: [Payment]) -> SettleBatch {
@@ -20,6 +21,18 @@ import Testing
     #expect(batch.changed == [settled])
     #expect(batch.events.map(\.payment) == [settled])
     #expect(batch.events[0].sequence == 2)
+  }
+
+  @Test func theEventHasTheTraceOfTheCallThatSettled() throws {
+    let trace = try #require(TraceContext(traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
+    let other = try #require(TraceContext(traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01"))
+    let commands = [
+      try SettleCommand(orderID: 7, to: .failed, reason: "", trace: trace),
+      try SettleCommand(orderID: 7, to: .failed, reason: "", trace: other),
+      try SettleCommand(orderID: 8, to: .failed, reason: ""),
+    ]
+    let batch = decide(commands, [Samples.payment(order: 7), Samples.payment(order: 8)])
+    #expect(batch.events.map(\.trace) == [trace, nil])
   }
 
   @Test func theSameFinalStatusAgainAnswersWhatIsStored() throws {

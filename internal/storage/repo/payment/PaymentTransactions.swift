@@ -3,6 +3,7 @@ internal import Errs
 public import Outbox
 public import Payments
 public import Runtime
+internal import Tracing
 
 /// The transactions on payments, each over a batch: payments and their events commit together or not at all (G2).
 ///
@@ -65,7 +66,7 @@ public struct PaymentTransactions: Sendable {
       let begin = mode.begin(on: connection)
       let created = PaymentRow.decode(try connection.run(begin + [insertPayments(inserts)])[begin.count])
       var commands: [Command] = []
-      if !created.isEmpty { commands.append(insertEvents(CreateBatch.events(of: created, newID: newID))) }
+      if !created.isEmpty { commands.append(insertEvents(batch.events(of: created, newID: newID))) }
       let opened = Set(created.map(\.orderID))
       let others = inserts.map(\.orderID).filter { !opened.contains($0) }
       if !others.isEmpty { commands.append(Command(Self.findPayments, [.int64Array(others)])) }
@@ -97,7 +98,7 @@ public struct PaymentTransactions: Sendable {
       let created = PaymentRow.decode(results[0])
       let outcomes = batch.outcomes(created: created, existing: PaymentRow.decode(results[1]))
       var last: [Command] = []
-      if !created.isEmpty { last.append(insertEvents(CreateBatch.events(of: created, newID: newID))) }
+      if !created.isEmpty { last.append(insertEvents(batch.events(of: created, newID: newID))) }
       let kept = batch.answers(outcomes)
       if !kept.isEmpty { last.append(keys.insert(kept)) }
       try connection.run(last + [.commit])
@@ -210,7 +211,7 @@ public struct PaymentTransactions: Sendable {
       events.map { event in
         NewEvent(
           eventID: event.eventID, key: event.key, sequence: event.sequence, topic: topic, payload: event.payload(),
-          type: event.type, source: Self.eventSource)
+          type: event.type, source: Self.eventSource, traceparent: event.trace?.traceparent)
       })
   }
 
