@@ -20,7 +20,7 @@ LIMITS = {"p50": 5, "p99": 20}
 
 def measure(bench: Bench) -> None:
     for rate in (500, 5_000):
-        seconds = bench.size(15, 5)
+        seconds = bench.size(8, 5)
         through, hop, commit = bench.in_turn(
             lambda: _through(bench, rate, seconds), lambda: _hop(bench, rate, seconds),
             lambda: _commit(bench, rate, seconds))
