@@ -34,7 +34,18 @@ public final class RedisClient {
   private var breaker: RedisBreaker
   private var connection: RedisHandle?
   private var isClosed = false
-  private var wasFailing = false
+  private var spell: BadSpell?
+
+  /// Whether the last call went well, or none failed yet: for readiness and metrics.
+  public private(set) var isHealthy = true
+
+  /// What the log was told of and not yet of its end.
+  private enum BadSpell {
+    /// Redis does not answer.
+    case away
+    /// It refuses this, and may do all else: when it is full, or a replica.
+    case refuses(String)
+  }
 
   /// Connects to nothing yet.
   public init(_ dsn: RedisDSN, options: Options = Options(), logger: Logger) {
@@ -43,9 +54,6 @@ public final class RedisClient {
     self.logger = logger
     breaker = options.breaker
   }
-
-  /// Whether the last call went well, or none failed yet: for readiness and metrics.
-  public var isHealthy: Bool { !wasFailing }
 
   /// Where the breaker stands.
   public var breakerState: RedisBreaker.State { breaker.state }
@@ -59,10 +67,12 @@ public final class RedisClient {
   public func mget(_ keys: [[UInt8]]) throws(RedisError) -> [[UInt8]?] {
     var values: [[UInt8]?] = []
     values.reserveCapacity(keys.count)
+    let action = "read keys"
     for chunk in chunks(keys) {
-      let replies = try exchange([[Array("MGET".utf8)] + chunk], "read keys")
+      let replies = try exchange([[Array("MGET".utf8)] + chunk], action)
       guard case .array(let elements)? = replies.first, elements.count == chunk.count else {
-        throw giveUp(RedisError(.protocolViolation, "MGET of \(chunk.count) keys gave another number of values"))
+        throw giveUp(
+          RedisError(.protocolViolation, "MGET of \(chunk.count) keys gave another number of values"), action)
       }
       for element in elements {
         // A key that holds another type than a string is null in MGET, too.
@@ -117,10 +127,10 @@ public final class RedisClient {
       if connection == nil { connection = try open() }
       let replies = try Self.roundTrip(&connection!, commands)  // made above
       for case .error(let reply) in replies { throw RedisError(reply: reply, action) }
-      noteSuccess()
+      noteSuccess(action)
       return replies
     } catch {
-      throw giveUp(error)
+      throw giveUp(error, action)
     }
   }
 
@@ -155,21 +165,28 @@ public final class RedisClient {
     return replies
   }
 
-  private func noteSuccess() {
+  private func noteSuccess(_ action: String) {
     breaker.succeeded()
-    guard wasFailing else { return }
-    wasFailing = false
+    isHealthy = true
+    switch spell {
+    case nil: return
+    // A full server that is read between two refused writes is not back.
+    case .refuses(let refused) where refused != action: return
+    case .away, .refuses: break
+    }
+    spell = nil
     logger.info("Redis is back", ["server": .describing(dsn)])
   }
 
   /// Notes a failure, once in the log for each bad spell.
-  private func giveUp(_ error: RedisError) -> RedisError {
+  private func giveUp(_ error: RedisError, _ action: String) -> RedisError {
     if !error.keepsConnection { connection = nil }
     breaker.failed(at: .now())
-    if !wasFailing {
-      wasFailing = true
+    isHealthy = false
+    if spell == nil {
       logger.warning("Redis fails; going on without it", ["server": .describing(dsn), "error": .error(error)])
     }
+    spell = error.isRefusal ? .refuses(action) : .away
     return error
   }
 }

@@ -63,11 +63,15 @@ public struct RedisError: ModuleError {
     }
   }
 
-  /// Whether the connection is still good after it: an error reply took its place among the answers.
-  var keepsConnection: Bool {
+  /// Whether the server answered, only not as asked: the error reply took its place among the answers.
+  var isRefusal: Bool {
     switch code {
     case .outOfMemory, .readOnly, .loading, .server, .notAuthorized: true
     default: false
     }
   }
+
+  /// Whether the connection is still of use after it. After a failover the name may lead to the new master, while the
+  /// connection goes on to the old one.
+  var keepsConnection: Bool { isRefusal && code != .readOnly }
 }

@@ -29,6 +29,10 @@ class Forwarder:
         with self._lock:
             self._is_cut = False
 
+    def turn_to(self, host: str, port: int) -> None:
+        """New connections go there; those that are open stay where they are."""
+        self._target = (host, port)
+
     def hold_answers(self) -> None:
         """What the server says from here on waits for `pass_answers`; what clients say goes through."""
         self._may_answer.clear()

@@ -73,6 +73,28 @@ import Testing
     #expect(error(client) == .closed)
   }
 
+  @Test(arguments: [("-READONLY You can't write", 4), ("-OOM command not allowed", 1)])
+  func aServerThatOnlyReadsIsLoggedOnceAndAReplicaIsLeft(_ refusal: String, _ sessions: Int) throws {
+    let opened = Atomic(0)
+    let isBack = Atomic(false)
+    let server = try FakeServer { text in
+      if text.contains("AUTH") { opened.add(1, ordering: .relaxed) }
+      if text.contains("MGET") { return "*1\r\n$-1\r\n" }
+      return text.contains("SET") && !isBack.load(ordering: .relaxed) ? refusal + "\r\n" : "+OK\r\n"
+    }
+    let lines = LogLines()
+    let client = client(server.port, RedisBreaker(rest: .nanoseconds(1), limit: .nanoseconds(1)), lines)
+    for _ in 0..<4 {
+      #expect(try client.mget([key]) == [nil] && client.isHealthy)
+      #expect(throws: RedisError.self) { try client.setMany([(key, key)], ttl: .seconds(1)) }
+      #expect(!client.isHealthy)
+    }
+    #expect(opened.load(ordering: .relaxed) == sessions && lines.all.count == 1)
+    isBack.store(true, ordering: .relaxed)
+    try client.setMany([(key, key)], ttl: .seconds(1))
+    #expect(client.isHealthy && lines.all.count == 2)
+  }
+
   private func error(_ client: RedisClient) -> RedisError.Code? {
     do throws(RedisError) {
       try client.ping()
