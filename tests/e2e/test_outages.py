@@ -1,5 +1,6 @@
 """Kafka and PostgreSQL away, at the start and in between: the programs stay, say so, and lose nothing."""
 
+import signal
 import time
 
 import grpc
@@ -8,6 +9,7 @@ from confluent_kafka import Consumer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from harness import oracle
+from harness.flow import Flow
 from harness.rpc import COMPLETED, refused
 from harness.servers import DevKafka, PostgresServer
 from harness.waiting import holds_for, wait_until
@@ -187,6 +189,28 @@ def test_postgres_crashes_and_comes_back(make_world, postgres: PostgresServer):
     verdict = oracle.check(world, duplicates_allowed=True, timeout=60)
     # The refused calls changed nothing or settled order 1, which then was settled once.
     assert (verdict.payments, verdict.events) == (150, 151)
+
+
+def test_postgres_stops_and_starts_under_messages(make_world, postgres: PostgresServer):
+    """An orderly stop, which ends sessions wherever they are, while messages and repeats keep coming."""
+    world: World = make_world(postgres=postgres)
+    consumer = world.consumer()
+    world.cron()
+    flow = Flow(world)
+    try:
+        flow.passes()
+        postgres.send(signal.SIGINT)
+        postgres.wait(30)
+        before = flow.orders
+        consumer.wait_not_ready("postgres")
+        wait_until(lambda: flow.orders > before + 100, "messages come meanwhile")
+        postgres.start()
+        flow.passes(timeout=30)
+    finally:
+        flow.end()
+    wait_until(lambda: world.lag() == 0, "every offset is committed", 30)
+    verdict = oracle.check(world, duplicates_allowed=True, timeout=60)
+    assert (verdict.payments, verdict.events) == (flow.orders, flow.orders)
 
 
 def test_postgres_restarts_under_calls(make_world, postgres: PostgresServer):
