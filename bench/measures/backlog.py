@@ -27,9 +27,9 @@ def measure(bench: Bench) -> None:
     bench.report.add(
         f"{name}, resident memory, growth in the second half", [max(memory[half:]) - max(memory[:half])], "MiB",
         target="≤ 4 MiB", meets=lambda value, _: value <= 4)
-    bench.plots["benchmarks-memory.svg"] = line_plot(
+    bench.report.plot("benchmarks-memory.svg", line_plot(
         f"Resident memory of payments-consumer over {messages:,} messages", "seconds", "MiB",
-        [(second, mib) for second, [mib] in samples])
+        [(second, mib) for second, [mib] in samples]))
 
 
 def _consume(bench: Bench, messages: int) -> tuple[float, list[tuple[float, list[float]]]]:

@@ -23,7 +23,7 @@ def _sizes(bench: Bench) -> None:
             f"relay throughput, backlog of {size:,}", [result.rate for result in results], "events/s",
             baselines=None if size == sizes[0] else smallest)
     middle = [sorted(results, key=lambda result: result.seconds)[len(results) // 2] for results in drains]
-    bench.plots["benchmarks-backlog.svg"] = log_plot(
+    bench.report.plot("benchmarks-backlog.svg", log_plot(
         "One relay, by size of the backlog", "events waiting", sizes,
         [("events/s published", [result.rate for result in middle]),
-         ("ms until the last one is on the topic", [result.seconds * 1000 for result in middle])])
+         ("ms until the last one is on the topic", [result.seconds * 1000 for result in middle])]))

@@ -39,7 +39,6 @@ class Bench:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.databases = Databases(os.environ["TEST_DB_DSN"])
         self.redis_dsn = os.environ["TEST_REDIS_DSN"]
-        self.plots: dict[str, str] = {}
         self._logs = 0
 
     def size(self, full: int, quick: int) -> int:

@@ -14,6 +14,7 @@ import confluent_kafka
 
 @dataclass(frozen=True)
 class Row:
+    benchmark: str
     name: str
     value: float
     unit: str
@@ -42,6 +43,14 @@ class Report:
     def __init__(self, quick: bool):
         self.quick = quick
         self.rows: list[Row] = []
+        # File name, benchmark and content of each picture.
+        self._plots: list[tuple[str, str, str]] = []
+        # What each benchmark that ran says of itself; the last one is running.
+        self._texts: dict[str, str] = {}
+
+    def begin(self, benchmark: str, text: str) -> None:
+        """Rows from here on are of this benchmark."""
+        self._texts[benchmark] = " ".join(text.split())
 
     def add(self, name: str, values: list[float], unit: str, *, baselines: list[float] | None = None,
             target: str = "", meets=None) -> Row:
@@ -52,16 +61,20 @@ class Report:
         value = median(values)
         baseline = median(baselines) if baselines else None
         ratio = median(v / b for v, b in zip(values, baselines)) if baselines else None
-        row = Row(name, value, unit, baseline, ratio, target, meets(value, ratio) if meets else None, _spread(values))
+        row = Row(list(self._texts)[-1], name, value, unit, baseline, ratio, target, meets(value, ratio) if meets else None, _spread(values))
         self.rows.append(row)
         print(f"    {name}: {_number(value)} {unit} ({row.spread}), baseline {_number(baseline)}, "
               f"ratio {_number(ratio)} {target}", flush=True)
         return row
 
-    def _cells(self) -> list[list[str]]:
+    def plot(self, name: str, content: str) -> None:
+        """A picture of what the running benchmark measured; an SVG file beside the document."""
+        self._plots.append((name, list(self._texts)[-1], content))
+
+    def _cells(self, benchmark: str | None = None) -> list[list[str]]:
         word = {True: "yes", False: "NO", None: ""}
         return [[row.name, f"{_number(row.value)} {row.unit}", row.spread, _number(row.baseline), _number(row.ratio),
-                 row.target, word[row.met]] for row in self.rows]
+                 row.target, word[row.met]] for row in self.rows if benchmark in (None, row.benchmark)]
 
     HEAD = ["what", "value", "lowest … highest", "baseline", "ratio", "target", "met"]
 
@@ -81,22 +94,34 @@ class Report:
             rows.append(fields | ({"quick": True} if self.quick else {}))
         path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
-    def write_document(self, docs: Path, plots: dict[str, str]) -> None:
-        """docs/benchmarks.md: this run as the last good one."""
-        for name, content in plots.items():
+    def write_document(self, docs: Path, order: list[str]) -> None:
+        """docs/benchmarks.md: what ran, in the place of what the same benchmarks measured before."""
+        document = docs / "benchmarks.md"
+        kept = document.read_text() if document.exists() else ""
+        sections = {part.split("\n", 1)[0]: part for part in ("\n" + kept).split("\n## ")[1:]}
+        for name in self._texts:
+            sections[name] = self._section(name)
+        for name, _, content in self._plots:
             (docs / name).write_text(content)
-        lines = [
+        head = [
             "# Benchmarks", "",
-            "The last full run of `make bench` that was kept (`bench/run --keep`). Each value is the median of its runs, "
-            "taken in turn with its baseline on the same servers; the ratio is the median of the runs' ratios. Absolute "
-            "numbers belong to this machine, ratios travel better.", "",
-            *[f"- {line}" for line in machine()], "",
-            "| " + " | ".join(self.HEAD) + " |", "|" + " --- |" * len(self.HEAD),
-            *["| " + " | ".join(line) + " |" for line in self._cells()], "",
-            "What each line means is told at the top of its file in bench/measures.", "",
-            *[f"![{name}]({name})" for name in plots],
+            "What `make bench` measured last, as kept by `bench/run --keep`; each part says when. A value is the median of "
+            "its runs, taken in turn with its baseline on the same servers; the ratio is the median of the runs' ratios. "
+            "Absolute numbers belong to the machine, ratios travel better. PostgreSQL has fsync on, shared_buffers 256 MB "
+            "and max_wal_size 2 GB; the broker is devkafka, in memory.", "",
         ]
-        (docs / "benchmarks.md").write_text("\n".join(lines).rstrip() + "\n")
+        parts = [f"## {sections[name].rstrip()}\n" for name in order if name in sections]
+        document.write_text("\n".join([*head, "\n".join(parts)]))
+
+    def _section(self, benchmark: str) -> str:
+        pictures = [name for name, of, _ in self._plots if of == benchmark]
+        lines = [
+            benchmark, "", self._texts[benchmark], "", *[f"- {line}" for line in machine()], "",
+            "| " + " | ".join(self.HEAD) + " |", "|" + " --- |" * len(self.HEAD),
+            *["| " + " | ".join(line) + " |" for line in self._cells(benchmark)], "",
+            *[f"![{name}]({name})" for name in pictures],
+        ]
+        return "\n".join(lines)
 
 
 def _first_line(*command: str) -> str:
@@ -122,5 +147,4 @@ def machine() -> list[str]:
         f"Date: {time.strftime('%Y-%m-%d', time.gmtime())}, commit {_first_line('git', 'rev-parse', '--short', 'HEAD')}",
         f"Machine: {os.cpu_count()} cores, {model}, {memory:.0f} GiB, {system}, kernel {platform.release()}",
         "Versions: " + "; ".join(versions),
-        "PostgreSQL with fsync on, shared_buffers 256 MB, max_wal_size 2 GB; the broker is devkafka, in memory",
     ]

@@ -86,7 +86,7 @@ public enum SettingsTable {
     .integer(
       "CONSUMER_BATCH", \.consumer.batch, 1...10_000, .value("1000"), [.consumer], "most messages in one transaction"),
     .integer(
-      "CONSUMER_PARALLELISM", \.consumer.parallelism, 1...64, .value("2"), [.consumer],
+      "CONSUMER_PARALLELISM", \.consumer.parallelism, 1...64, .value("1"), [.consumer],
       "batches at work side by side, each on partitions and a connection of its own"),
     .name(
       "PRODUCER_TOPIC", \.producer.topic, longest: 249, extra: "._-", .value("payment"), all,
