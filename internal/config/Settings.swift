@@ -28,6 +28,8 @@ public struct Settings: Sendable {
     public var directDSN = ""
     /// `DB_PREPARED`: whether statements are prepared; off behind a PgBouncer that cannot keep them.
     public var isPrepared = true
+    /// `DB_STATEMENT_TIMEOUT`: for the statements that are sent at once.
+    public var statementTimeout = Duration.seconds(10)
     /// `DB_POOL_SIZE`: connections, and threads, for calls.
     public var poolSize = 0
   }

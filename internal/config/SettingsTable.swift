@@ -17,6 +17,9 @@ public enum SettingsTable {
     .boolean(
       "DB_PREPARED", \.database.isPrepared, .value("true"), all,
       "prepare statements; false behind a PgBouncer before 1.21 in transaction mode"),
+    .duration(
+      "DB_STATEMENT_TIMEOUT", \.database.statementTimeout, .milliseconds(100)...(.seconds(3_600)), .value("10s"),
+      services, "how long PostgreSQL may take for a batch of statements before it is cancelled and tried again"),
     .integer("DB_POOL_SIZE", \.database.poolSize, 1...256, .value("4"), [.server], "connections for calls"),
     .redis(
       "REDIS_DSN", \.redis.dsn, .value(""), [.server, .consumer],

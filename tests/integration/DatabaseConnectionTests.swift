@@ -123,12 +123,36 @@ struct DatabaseConnectionTests {
   @Test func sessionSettingsNeedNoRoundTrip() throws {
     let settings = Statement(
       "SELECT current_setting('plan_cache_mode'), current_setting('idle_in_transaction_session_timeout'), "
-        + "current_setting('application_name'), current_setting('work_mem')")
+        + "current_setting('application_name'), current_setting('work_mem'), "
+        + "current_setting('client_connection_check_interval')")
     let given = try TestDatabase.configuration(parameters: ["work_mem": "5MB"])
     let row = try Connection.open(given, logger: TestDatabase.quiet).run(Command(settings)).only
     #expect((0..<4).map { row.text($0) } == ["force_generic_plan", "10s", "paysaga-tests", "5MB"])
-    let plain = try TestDatabase.open(prepared: false).run(Command(settings)).only
-    #expect(plain.text(0) == "auto")
+    #expect(row.text(4) == "2s")
+  }
+
+  /// A pooler keeps no session settings: they hold for each transaction.
+  @Test func withoutASessionTheSettingsHoldInEachTransaction() throws {
+    let given = try TestDatabase.configuration(
+      prepared: false, parameters: ["work_mem": "5MB", "statement_timeout": "12345ms"])
+    let connection = try Connection.open(given, logger: TestDatabase.quiet)
+    let look = Command(
+      Statement(
+        "SELECT current_setting('work_mem') || ' ' || current_setting('statement_timeout')", isReadOnly: true))
+    let change = Command(Statement("SELECT 1"))
+    #expect(try connection.run(look).only.text(0) == "5MB 12345ms")
+    #expect(try connection.run([.begin, look, .commit])[1].only.text(0) == "5MB 12345ms")
+    #expect(try connection.run([change, look])[1].only.text(0) == "5MB 12345ms")
+    try connection.transaction { connection throws(DatabaseError) in
+      #expect(try connection.run(look).only.text(0) == "5MB 12345ms")
+    }
+    // A single command that may write goes alone, as it may be one that must be the first of its transaction.
+    let alone = Command(Statement("SELECT current_setting('work_mem')"))
+    #expect(try connection.run(alone).only.text(0) != "5MB")
+    try TestDatabase.withSchema { schema in
+      try connection.script("CREATE TABLE \(schema).t ()")
+      try connection.run(Command(Statement("VACUUM \(schema).t")))
+    }
   }
 
   @Test(arguments: [true, false])

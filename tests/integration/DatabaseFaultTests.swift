@@ -107,16 +107,109 @@ struct DatabaseFaultTests {
     }
   }
 
-  @Test func noAnswerInTimeClosesTheConnection() throws {
+  @Test func whatTakesTooLongIsCancelled() async throws {
+    try await TestDatabase.withSchemaAsync { schema in
+      let watcher = try TestDatabase.open(schema: schema)
+      try watcher.script("CREATE TABLE t (id bigint)")
+      let sleep = Command(Statement("SELECT pg_sleep(30)"))
+      let write = Command(Self.insert, [.int64(1)])
+      for commands in [[sleep], [.begin, write, sleep, .commit]] {
+        let begun = Instant.now()
+        let (outcome, backend) = try start(schema: schema, timeout: .milliseconds(300), commands)
+        // The server says that the COMMIT was not reached: the outcome is known.
+        let error = try error(of: outcome)
+        #expect(error.code == .connectionLost && error.isCancelled && error.isRetryable)
+        #expect(Instant.now() - begun < .seconds(10))
+        try await eventually { try !watcher.isAlive(backend) }
+      }
+      #expect(try watcher.int("SELECT count(*) FROM t") == 0)
+    }
+  }
+
+  @Test func whatWasCommittedBeforeTheCancelledPartIsUnknown() throws {
     try TestDatabase.withSchema { schema in
       let watcher = try TestDatabase.open(schema: schema)
-      let begun = Instant.now()
+      try watcher.script("CREATE TABLE t (id bigint)")
       let sleep = Command(Statement("SELECT pg_sleep(30)"))
-      let (outcome, backend) = try start(schema: schema, timeout: .milliseconds(300), [sleep])
+      let (outcome, _) = try start(
+        schema: schema, timeout: .milliseconds(300), [.begin, Command(Self.insert, [.int64(1)]), .commit, sleep])
       #expect(try error(of: outcome).code == .outcomeUnknown)
-      #expect(Instant.now() - begun < .seconds(10))
-      try watcher.terminate(backend)
+      #expect(try watcher.int("SELECT count(*) FROM t") == 1)
     }
+  }
+
+  @Test func aScriptThatTakesTooLongIsCancelled() async throws {
+    try await TestDatabase.withSchemaAsync { schema in
+      let watcher = try TestDatabase.open(schema: schema)
+      let connection = try TestDatabase.open(schema: schema)
+      let backend = connection.backendID
+      let error = try #require(throws: DatabaseError.self) {
+        try connection.script("CREATE TABLE u (); SELECT pg_sleep(30)", timeout: .milliseconds(300))
+      }
+      #expect(error.code == .outcomeUnknown && !connection.isUsable)
+      try await eventually { try !watcher.isAlive(backend) }
+      #expect(try watcher.int("SELECT count(*) FROM pg_tables WHERE schemaname = '\(schema)'") == 0)
+    }
+  }
+
+  @Test func aCommitThatNoStandbyConfirmedIsUnknown() async throws {
+    let server = try #require(try PrivatePostgres.start(), "PostgreSQL's server programs are not installed")
+    defer { server.stop() }
+    func configuration(_ name: String, _ timeout: Duration) throws -> DatabaseConfiguration {
+      try DatabaseConfiguration(dsn: server.dsn, applicationName: name, statementTimeout: timeout)
+    }
+    let watcher = try Connection.open(try configuration("watcher", .seconds(30)), logger: TestDatabase.quiet)
+    try watcher.script("CREATE TABLE t (id bigint)")
+    try watcher.run(Command(Statement("ALTER SYSTEM SET synchronous_standby_names = 'ghost'")))
+    try watcher.run(Command(Statement("SELECT pg_reload_conf()", isReadOnly: true)))
+    try await eventually {
+      try watcher.int("SELECT count(*) FROM t WHERE current_setting('synchronous_standby_names') = ''") == 0
+    }
+    let write = Command(Self.insert, [.int64(1)])
+    // Cancelled by us: the sessions do not stay behind.
+    for round in 1...4 {
+      let connection = try Connection.open(
+        try configuration("given up", .milliseconds(300)), logger: TestDatabase.quiet)
+      let error = try #require(throws: DatabaseError.self) {
+        try connection.run(round.isMultiple(of: 2) ? [write] : [.begin, write, .commit])
+      }
+      #expect(error.code == .outcomeUnknown && !error.isRetryable && !connection.isUsable)
+      #expect(try watcher.int("SELECT count(*) FROM t") == round)
+    }
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'given up'"
+    try await eventually { try watcher.int(left) == 0 }
+    // Cancelled by somebody else: PostgreSQL answers the COMMIT with success and a warning.
+    let connection = try Connection.open(try configuration("patient", .seconds(20)), logger: TestDatabase.quiet)
+    let outcome = Monitor<DatabaseError?>(nil)
+    let backend = Int32(connection.backendID)
+    let runner = WorkerThread(name: "runner") { [connection = Handover(connection)] in
+      do throws(DatabaseError) {
+        _ = try connection.value.run([.begin, write, .commit])
+      } catch {
+        outcome.update { $0 = error }
+      }
+    }
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE pid = \(backend) AND wait_event = 'SyncRep'"
+    try await eventually { try watcher.int(waiting) == 1 }
+    try watcher.run(Command(Statement("SELECT pg_cancel_backend($1)", isReadOnly: true), [.int32(backend)]))
+    runner.join()
+    #expect(outcome.withLock { $0?.code } == .outcomeUnknown)
+    #expect(try watcher.int("SELECT count(*) FROM t") == 5)
+  }
+
+  @Test func aServerThatTakesNoRequestToCancelIsLeftInTime() throws {
+    let server = try #require(try PrivatePostgres.start(), "PostgreSQL's server programs are not installed")
+    defer { server.stop() }
+    let connection = try Connection.open(
+      try DatabaseConfiguration(dsn: server.dsn, applicationName: "test", statementTimeout: .milliseconds(300)),
+      logger: TestDatabase.quiet)
+    server.pause()
+    defer { server.resume() }
+    let begun = Instant.now()
+    let error = try #require(throws: DatabaseError.self) {
+      try connection.run(Command(Statement("SELECT pg_sleep(30)", isReadOnly: true)))
+    }
+    #expect(error.code == .connectionLost && Instant.now() - begun < .seconds(4))
   }
 
   @Test func aBackendEndedDuringCommitIsUnknown() async throws {
@@ -257,7 +350,18 @@ extension Connection {
     return try run(Command(wait, [.int32(Int32(backend))])).only.bool(0)
   }
 
+  func isAlive(_ backend: Int) throws -> Bool {
+    try int("SELECT count(*) FROM pg_stat_activity WHERE pid = \(backend)") > 0
+  }
+
   func terminate(_ backend: Int) throws {
     try run(Command(Statement("SELECT pg_terminate_backend($1, 5000)"), [.int32(Int32(backend))]))
   }
+}
+
+/// Carries a connection to the one thread that uses it from then on.
+private struct Handover: @unchecked Sendable {
+  // @unchecked: the maker does not touch it any more.
+  let value: Connection
+  init(_ value: Connection) { self.value = value }
 }

@@ -57,6 +57,11 @@ final class PrivatePostgres: Sendable {
     try launch()
   }
 
+  /// Stops the process that takes new connections; sessions go on.
+  func pause() { server.withLock { $0.map { _ = kill($0.processIdentifier, SIGSTOP) } } }
+
+  func resume() { server.withLock { $0.map { _ = kill($0.processIdentifier, SIGCONT) } } }
+
   func stop() {
     end()
     try? FileManager.default.removeItem(atPath: directory)

@@ -34,9 +34,12 @@ public struct ProgramContext: Sendable {
     let database = settings.database
     // Without an address of its own the direct one is the pooler's too.
     let isPastPooler = isDirect && database.directDSN != database.dsn
+    // Our own limit comes first, as what it ends is known; the server's is for what we cannot reach any more.
+    let limit = database.statementTimeout
+    let parameters = ["statement_timeout": "\((limit + .seconds(2)).inMilliseconds)ms"].merging(parameters) { $1 }
     return try DatabaseConfiguration(
       dsn: isDirect ? database.directDSN : database.dsn, prepared: database.isPrepared || isPastPooler,
-      applicationName: "\(settings.program.name) \(role)", parameters: parameters)
+      applicationName: "\(settings.program.name) \(role)", statementTimeout: limit, parameters: parameters)
   }
 
   /// Connections for statements whose tables may be empty when a plan is made: index plans only, since the plan for an

@@ -1,4 +1,5 @@
 internal import CLibpq
+internal import Logger
 internal import Runtime
 
 /// The pipeline: sending and reading at the same time, so that neither side can block the other with full buffers
@@ -7,19 +8,22 @@ extension Connection {
   /// Bytes of parameters after which the socket is asked whether it still takes more.
   private static let flushEvery = 64 * 1_024
 
+  /// How long a cancelled run has to come to its end.
+  private static let grace = Duration.seconds(1)
+
   func exchange(_ commands: [Command], until deadline: Instant) throws(DatabaseError) -> [Rows] {
     var exchange = Exchange(commands, wasInTransaction: isInTransaction)
+    var deadline = deadline
     if !exchange.wasInTransaction, plansAreDue() { try sendDiscardPlans(&exchange) }
     while true {
       let isBackedUp = try sendMore(&exchange)
       try readAnswers(&exchange)
       if exchange.isComplete { break }
-      switch handle.wait(toWrite: isBackedUp, until: deadline) {
-      case .timedOut:
-        throw lost(exchange, DatabaseError(.connectionLost, "the database gave no answer in time"))
-      case .ready where Instant.now() >= deadline:
-        throw lost(exchange, DatabaseError(.connectionLost, "the database did not finish answering in time"))
-      case .ready, .stopped: break
+      let outcome = handle.wait(toWrite: isBackedUp, until: deadline)
+      if outcome == .timedOut || Instant.now() >= deadline {
+        try giveUp(&exchange)
+        deadline = .now() + Self.grace
+        continue
       }
       if !handle.consumeInput() {
         // What had arrived before the end is still to be read: it may hold the server's reason, or the answers.
@@ -28,8 +32,50 @@ extension Connection {
         throw lost(exchange, DatabaseError(.connectionLost, handle.lastMessage))
       }
     }
-    if let failure = exchange.failure { throw failure }
-    return exchange.answers
+    return try conclude(exchange)
+  }
+
+  /// What came of a run that was answered in full.
+  private func conclude(_ exchange: Exchange) throws(DatabaseError) -> [Rows] {
+    if handle.hasUnconfirmedCommit {
+      close()
+      throw unconfirmedCommit()
+    }
+    // The request to cancel may have come too late for this run and end the next one.
+    if exchange.isGivenUp { close() }
+    guard let failure = exchange.failure else { return exchange.answers }
+    guard exchange.isGivenUp, failure.isCancelled else { throw failure }
+    throw exchange.loss(
+      DatabaseError(.connectionLost, "it took too long and was cancelled", sqlState: failure.sqlState), farewell: true)
+  }
+
+  func unconfirmedCommit() -> DatabaseError {
+    DatabaseError(
+      .outcomeUnknown,
+      "the wait for a synchronous standby was cancelled: what was committed is on this server, and lost if it fails over"
+    )
+  }
+
+  /// Has the server cancel a run that took too long, so that it does not stay behind there, and tells of it.
+  /// - Throws: when the server does not take that, or not in time; otherwise the run may still be answered.
+  private func giveUp(_ exchange: inout Exchange) throws(DatabaseError) {
+    let reason = DatabaseError(.connectionLost, "the database gave no answer in time")
+    if exchange.isGivenUp { throw lost(exchange, reason) }
+    exchange.isGivenUp = true
+    let outcome = tellGivenUp(exchange.unansweredStatement)
+    // What is not sent yet would be executed after what was cancelled.
+    guard outcome == .delivered, exchange.syncSent else { throw lost(exchange, reason) }
+  }
+
+  /// Has the server cancel what it runs, and writes to the log what was given up.
+  func tellGivenUp(_ statement: String) -> Cancellation.Outcome {
+    let outcome = handle.cancel()
+    logger.warning(
+      "gave up a statement that took too long",
+      [
+        "statement": .string(statement), "backend": .number(handle.backendID), "cancellation": .describing(outcome),
+      ])
+    return outcome
   }
 
   // MARK: Sending
@@ -38,6 +84,7 @@ extension Connection {
   /// - Returns: whether bytes wait for the socket.
   private func sendMore(_ exchange: inout Exchange) throws(DatabaseError) -> Bool {
     var unflushed = 0
+    try sendParameters(&exchange)
     while exchange.sentCommands < exchange.commands.count {
       if unflushed >= Self.flushEvery {
         unflushed = 0
@@ -66,6 +113,23 @@ extension Connection {
     exchange.steps.append(.discardPlans)
     try check(PQpipelineSync(handle.pointer), exchange)
     exchange.steps.append(.sync)
+  }
+
+  /// Puts the configuration's parameters in force where the session has none: for the transaction of this run, which
+  /// begins with it or with its first command.
+  private func sendParameters(_ exchange: inout Exchange) throws(DatabaseError) {
+    guard !configuration.prepared, !exchange.wasInTransaction, exchange.sentCommands == 0, exchange.steps.isEmpty,
+      let first = exchange.commands.first?.statement.effect
+    else { return }
+    if first == .begins {
+      _ = try send(&exchange)
+    } else if exchange.commands.count == 1, first != .reads {
+      // Such as VACUUM, which must be the first of its transaction.
+      return
+    }
+    try check(
+      PQsendQueryParams(handle.pointer, configuration.parameterStatement, 0, nil, nil, nil, nil, 1), exchange)
+    exchange.steps.append(.parameters)
   }
 
   /// Sends the next command, its preparation first when that is due.
@@ -161,7 +225,7 @@ extension Connection {
           .server, "COMMIT rolled back, because an earlier command of the transaction had failed", sqlState: "25P02",
           commandIndex: command)
       }
-    case .prepare, .discardPlans, .sync: break
+    case .prepare, .discardPlans, .parameters, .sync: break
     }
   }
 
@@ -179,7 +243,7 @@ extension Connection {
     case .execute(let command, let isPrepared):
       if isPrepared, error.isStalePlan { cacheIsStale = true }
       error.commandIndex = command
-    case .discardPlans, .sync: break
+    case .discardPlans, .parameters, .sync: break
     }
     if exchange.failure == nil { exchange.failure = error }
   }

@@ -10,7 +10,7 @@ extension Connection {
     }
     var failure: DatabaseError?
     while true {
-      try waitForScript(until: deadline, wasInTransaction: wasInTransaction)
+      try waitForScript(sql, until: deadline, wasInTransaction: wasInTransaction)
       guard let result = PQgetResult(handle.pointer) else { break }
       let rows = Rows(result)
       switch PQresultStatus(result) {
@@ -28,18 +28,23 @@ extension Connection {
     guard PQenterPipelineMode(handle.pointer) == 1 else {
       throw lostScript(handle.lastMessage, wasInTransaction: wasInTransaction)
     }
+    if handle.hasUnconfirmedCommit {
+      close()
+      throw unconfirmedCommit()
+    }
     if let failure { throw failure }
   }
 
   /// Waits until the next answer can be taken without blocking.
-  private func waitForScript(until deadline: Instant, wasInTransaction: Bool) throws(DatabaseError) {
+  private func waitForScript(_ sql: String, until deadline: Instant, wasInTransaction: Bool) throws(DatabaseError) {
     while true {
       guard let isFlushed = handle.flush() else {
         throw lostScript(handle.lastMessage, wasInTransaction: wasInTransaction)
       }
       if PQisBusy(handle.pointer) == 0 { return }
       if handle.wait(toWrite: !isFlushed, until: deadline) == .timedOut {
-        throw lostScript("the database gave no answer in time", wasInTransaction: wasInTransaction)
+        _ = tellGivenUp(Statement.shorten(sql))
+        throw lostScript("it took too long and was given up", wasInTransaction: wasInTransaction)
       }
       // When the connection broke, PQgetResult tells the reason.
       if !handle.consumeInput() { return }

@@ -14,7 +14,7 @@ public final class Connection {
   /// Set when the server no longer knows, or no longer likes, what was prepared; then all is prepared afresh.
   var cacheIsStale = false
   private var plansMadeAt = Instant.now()
-  private let logger: Logger
+  let logger: Logger
 
   /// Connects within `connectTimeout`.
   /// - Parameters:
@@ -39,9 +39,6 @@ public final class Connection {
 
   /// Whether the connection can take another run, as far as is known here.
   public var isUsable: Bool { handle.isOpen }
-
-  /// Whether the configuration's `parameters` are in force; not so behind a pooler that refuses them.
-  public var hasSessionParameters: Bool { configuration.prepared }
 
   /// Whether a transaction is open, failed ones included.
   public var isInTransaction: Bool {
@@ -78,11 +75,12 @@ public final class Connection {
   /// Outside an open transaction they are one implicit transaction, unless they bring their own BEGIN and COMMIT.
   /// After an error the rest is not executed; a transaction begun within the run is rolled back, one that was open
   /// before is left failed, for its owner to roll back.
-  /// - Parameter timeout: how long the whole run may take, `statementTimeout` unless given; then the connection is
-  ///   closed.
+  /// - Parameter timeout: how long the whole run may take, `statementTimeout` unless given; then the server is asked to
+  ///   cancel it, what was given up is logged, and the connection is closed. It ends two seconds later at most.
   /// - Returns: an answer for each command.
   /// - Throws: `.server` with `commandIndex`; `.connectionLost` when nothing of the run can have committed;
-  ///   `.outcomeUnknown` when something may have; `.closed` on a connection that was closed before.
+  ///   `.outcomeUnknown` when something may have, or was committed here and not confirmed by a synchronous standby;
+  ///   `.closed` on a connection that was closed before.
   @discardableResult
   public func run(_ commands: [Command], timeout: Duration? = nil) throws(DatabaseError) -> [Rows] {
     precondition(commands.count <= Self.maximumCommands, "a run has at most \(Self.maximumCommands) commands")

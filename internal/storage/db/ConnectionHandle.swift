@@ -6,6 +6,7 @@ internal import Runtime
 struct ConnectionHandle: ~Copyable {
   /// Nil once closed.
   private(set) var pointer: OpaquePointer?
+  private let notices = Notices()
 
   deinit {
     if let pointer { PQfinish(pointer) }
@@ -32,7 +33,8 @@ struct ConnectionHandle: ~Copyable {
       case .stopped: throw DatabaseError(.closed, "stopped while connecting to the database")
       }
     }
-    PQsetNoticeReceiver(pointer, dropNotice, nil)
+    // Not retained: libpq calls it only from functions that are given this connection, which `notices` outlives.
+    PQsetNoticeReceiver(pointer, takeNotice, Unmanaged.passUnretained(notices).toOpaque())
     guard PQsetnonblocking(pointer, 1) == 0, PQenterPipelineMode(pointer) == 1 else {
       throw DatabaseError(.connectionFailed, lastMessage)
     }
@@ -49,6 +51,15 @@ struct ConnectionHandle: ~Copyable {
   var transactionStatus: PGTransactionStatusType { pointer.map { PQtransactionStatus($0) } ?? PQTRANS_UNKNOWN }
   var serverVersion: Int32 { pointer.map { PQserverVersion($0) } ?? 0 }
   var backendID: Int32 { pointer.map { PQbackendPID($0) } ?? 0 }
+
+  /// Whether the wait for a synchronous standby was cancelled during a COMMIT: its effects are there, and would be lost
+  /// by a failover.
+  var hasUnconfirmedCommit: Bool { notices.hasUnconfirmedCommit }
+
+  /// Asks the server to end what it runs for this connection; blocks for `Cancellation.patience` at most.
+  func cancel() -> Cancellation.Outcome {
+    pointer.map(Cancellation.send) ?? .failed("the connection is closed")
+  }
 
   /// Whether all that was queued has left; nil when the connection failed.
   func flush() -> Bool? {
@@ -98,5 +109,17 @@ private func startConnecting(_ keywords: [(name: String, value: String)]) -> Opa
   return PQconnectStartParams(nameList, valueList, 0)
 }
 
-/// Notices may hold data and are of no use to a program, so they go nowhere (libpq would print them).
-private func dropNotice(_ context: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {}
+/// What a connection's notices said.
+private final class Notices {
+  var hasUnconfirmedCommit = false
+}
+
+/// Notices may hold data and go nowhere (libpq would print them), but for one: PostgreSQL answers a COMMIT with success
+/// when its wait for a synchronous standby was cancelled, and says so in a warning that has no SQLSTATE of its own. Its
+/// words are translated, the name of the function that gave it is not (syncrep.c).
+private func takeNotice(_ context: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
+  guard let context, let function = PQresultErrorField(result, Int32(ErrorField.function.rawValue)),
+    String(cString: function) == "SyncRepWaitForLSN"
+  else { return }
+  Unmanaged<Notices>.fromOpaque(context).takeUnretainedValue().hasUnconfirmedCommit = true
+}

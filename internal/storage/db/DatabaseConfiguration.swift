@@ -3,19 +3,20 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
   CustomReflectable
 {
   /// Whether statements are prepared once a connection. False for PgBouncer in transaction mode: statements are then
-  /// unnamed and no session settings are made.
+  /// unnamed, and `parameters` are set anew in each transaction.
   public var prepared: Bool
   /// What `pg_stat_activity` shows.
   public var applicationName: String
   /// How long one attempt to connect may take, all hosts of the DSN together; name resolution is not interrupted by it.
   public var connectTimeout: Duration
-  /// How long a run may take before the connection is given up and closed; a run can set its own.
+  /// How long a run may take before it is cancelled and the connection closed; a run can set its own.
   public var statementTimeout: Duration
   /// How often cached plans are thrown away, so that a plan made for a small table does not outlive its growth
   /// (a generic plan kept from an empty table took seconds a batch).
   public var planLifetime: Duration
-  /// Server settings of the session, such as `idle_in_transaction_session_timeout`; sent in the startup packet, and only
-  /// when `prepared` is on, because PgBouncer refuses them there.
+  /// Server settings of the session, such as `idle_in_transaction_session_timeout`. Sent in the startup packet when
+  /// `prepared` is on; otherwise, as PgBouncer refuses them there, they hold in each transaction from its first
+  /// command on, except in one that is a single writing command.
   public var parameters: [String: String]
 
   /// Keywords and values for libpq, the password among them.
@@ -28,6 +29,8 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
     "idle_in_transaction_session_timeout": "10s",
     // Compiling a statement of ours takes longer than running it.
     "jit": "off",
+    // A statement whose program has died ends with it (PostgreSQL 14 and later, on Linux).
+    "client_connection_check_interval": "2s",
   ]
 
   /// - Parameters:
@@ -95,6 +98,13 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
     let all = (ours + [options]).filter { !$0.isEmpty }.joined(separator: " ")
     if !all.isEmpty { merged.append((name: "options", value: all)) }
     return merged
+  }
+
+  /// Sets `parameters` for the transaction it runs in.
+  var parameterStatement: String {
+    func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
+    let calls = parameters.sorted { $0.key < $1.key }.map { "set_config('\($0.key)', \(quoted($0.value)), true)" }
+    return "SELECT " + calls.joined(separator: ", ")
   }
 
   /// In `options` a backslash takes the next character literally, spaces included (PostgreSQL manual, 34.1.2).

@@ -10,6 +10,8 @@ enum ErrorField: UInt8 {
   case hint = 0x48  // H
   case context = 0x57  // W
   case constraint = 0x6E  // n
+  /// Where in the server's source it was raised.
+  case function = 0x52  // R
 }
 
 extension Rows {

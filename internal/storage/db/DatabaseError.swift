@@ -70,6 +70,8 @@ public struct DatabaseError: ModuleError {
   public var isDeadlock: Bool { sqlState == "40P01" }
   /// Whether a lock was waited for longer than `lock_timeout` (55P03).
   public var isLockTimeout: Bool { sqlState == "55P03" }
+  /// Whether a statement was cancelled, by `statement_timeout` or on request (57014).
+  public var isCancelled: Bool { sqlState == "57014" }
   /// Whether a unique constraint or index was violated (23505).
   public var isUniqueViolation: Bool { sqlState == "23505" }
   /// Whether the statement's values are to blame (classes 22 and 23): it fails again with them, others need not.
@@ -86,7 +88,7 @@ public struct DatabaseError: ModuleError {
 
   private static func isRetryable(sqlState: String) -> Bool {
     switch sqlState {
-    case "40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", "26000": true
+    case "40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "26000": true
     default: sqlState.hasPrefix("08") || sqlState.hasPrefix("53")
     }
   }

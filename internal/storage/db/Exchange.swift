@@ -4,6 +4,8 @@ struct Exchange {
   enum Step {
     /// Throws cached plans away.
     case discardPlans
+    /// Puts the configuration's `parameters` in force for the transaction.
+    case parameters
     case prepare(command: Int, key: StatementCache.Key)
     case execute(command: Int, isPrepared: Bool)
     case sync
@@ -20,6 +22,8 @@ struct Exchange {
   /// How many commands were sent.
   var sentCommands = 0
   var syncSent = false
+  /// Whether the server was asked to cancel it, as it took too long.
+  var isGivenUp = false
   var answers: [Rows] = []
   /// The first error; what follows it is aborted by the server.
   var failure: DatabaseError?
@@ -32,6 +36,17 @@ struct Exchange {
   }
 
   var isComplete: Bool { syncSent && answeredSteps == steps.count }
+
+  /// The statement that is to be answered next.
+  var unansweredStatement: String {
+    guard answeredSteps < steps.count else { return "nothing" }
+    return switch steps[answeredSteps] {
+    case .discardPlans: "DISCARD PLANS"
+    case .parameters: "set_config"
+    case .prepare(let command, _), .execute(let command, _): commands[command].statement.shortened
+    case .sync: "the end of the transaction"
+    }
+  }
 
   /// The error to throw when the connection was lost because of `reason`.
   func loss(_ reason: DatabaseError, farewell: Bool) -> DatabaseError {

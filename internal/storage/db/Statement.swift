@@ -26,6 +26,14 @@ public struct Statement: Sendable, CustomStringConvertible {
 
   public var description: String { sql }
 
+  /// Its beginning on one line, for a log: parameters are apart, so that no data shows.
+  var shortened: String { Self.shorten(sql) }
+
+  static func shorten(_ sql: String) -> String {
+    let line = sql.prefix(200).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    return line.count > 80 ? line.prefix(80) + "…" : line
+  }
+
   private static func transactionEffect(of sql: String) -> Effect? {
     let words = sql.split(whereSeparator: { $0.isWhitespace || $0 == ";" }).prefix(3).map { $0.uppercased() }
     switch words.first {

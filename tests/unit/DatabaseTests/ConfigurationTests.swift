@@ -43,10 +43,11 @@ struct ConfigurationTests {
       dsn: dsn + "&options=-c%20work_mem%3D5MB", applicationName: "test", parameters: ["search_path": "a, b"])
     #expect(
       value("options", direct)
-        == "-c idle_in_transaction_session_timeout=10s -c jit=off -c plan_cache_mode=force_generic_plan "
+        == "-c client_connection_check_interval=2s -c idle_in_transaction_session_timeout=10s -c jit=off -c plan_cache_mode=force_generic_plan "
         + "-c search_path=a,\\ b -c work_mem=5MB")
     let pooled = try DatabaseConfiguration(dsn: dsn, prepared: false, applicationName: "test")
     #expect(value("options", pooled) == nil)
+    #expect(pooled.parameterStatement.hasPrefix("SELECT set_config('client_connection_check_interval', '2s', true), "))
     #expect(throws: DatabaseError.self) {
       try DatabaseConfiguration(dsn: dsn, applicationName: "test", parameters: ["a b": "1"])
     }
@@ -54,8 +55,10 @@ struct ConfigurationTests {
 
   @Test func errorsTellWhetherARetryMayHelp() {
     func isRetryable(_ state: String) -> Bool { DatabaseError(.server, "x", sqlState: state).isRetryable }
-    for state in ["40001", "40P01", "57P01", "57P03", "08006", "53300", "55P03"] { #expect(isRetryable(state)) }
-    for state in ["23505", "42P01", "22P02", "40003", "57014", "0A000"] { #expect(!isRetryable(state)) }
+    for state in ["40001", "40P01", "57P01", "57P03", "08006", "53300", "55P03", "57014"] {
+      #expect(isRetryable(state))
+    }
+    for state in ["23505", "42P01", "22P02", "40003", "0A000"] { #expect(!isRetryable(state)) }
     #expect(DatabaseError(.connectionLost, "x").isRetryable)
     #expect(!DatabaseError(.outcomeUnknown, "x").isRetryable)
     let error = DatabaseError(.server, "refused", sqlState: "23505", detail: "detail: Key (a)=(1) exists.")

@@ -63,7 +63,7 @@ public struct PaymentTransactions: Sendable {
   {
     let inserts = batch.inserts
     return try inTransaction(connection) { () throws(DatabaseError) in
-      let begin = mode.begin(on: connection)
+      let begin = mode.begin
       let created = PaymentRow.decode(try connection.run(begin + [insertPayments(inserts)])[begin.count])
       var commands: [Command] = []
       if !created.isEmpty { commands.append(insertEvents(batch.events(of: created, newID: newID))) }
@@ -82,7 +82,7 @@ public struct PaymentTransactions: Sendable {
   {
     let asked = Array(Set(commands.compactMap(\.callKey)))
     return try inTransaction(connection) { () throws(DatabaseError) in
-      let begin = mode.begin(on: connection)
+      let begin = mode.begin
       let answers = try connection.run(begin + keys.lockAndFind(asked, waits: mode.isRepetition))
       let states = keys.states(
         asked, waits: mode.isRepetition, locked: answers[begin.count], found: answers[begin.count + 1])
@@ -113,7 +113,7 @@ public struct PaymentTransactions: Sendable {
   {
     try inTransaction(connection) { () throws(DatabaseError) in
       let orders = Set(commands.map(\.orderID)).sorted()
-      let begin = mode.begin(on: connection)
+      let begin = mode.begin
       let locked = try connection.run(begin + [Command(Self.lockPayments, [.int64Array(orders)])])[begin.count]
       let now = locked.count > 0 ? locked[0].timestamp(11) : Timestamp(microseconds: 0)
       let batch = SettleBatch(commands, locked: PaymentRow.decode(locked), now: now, newID: newID)

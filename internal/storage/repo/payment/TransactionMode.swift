@@ -13,12 +13,7 @@ public struct TransactionMode: Sendable {
   }
 
   /// How the transaction begins.
-  func begin(on connection: Connection) -> [Command] {
-    if hasBriefLocks { return [.begin, Self.briefLocks] }
-    // Otherwise the session has a limit where it needs one.
-    return connection.hasSessionParameters ? [.begin] : [.begin, Self.boundedLocks]
-  }
+  var begin: [Command] { hasBriefLocks ? [.begin, Self.briefLocks] : [.begin] }
 
   private static let briefLocks = Command(Statement("SET LOCAL lock_timeout = '20ms'"))
-  private static let boundedLocks = Command(Statement("SET LOCAL lock_timeout = '1s'"))
 }
