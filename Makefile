@@ -16,7 +16,7 @@ help: ## List the targets
 	@echo
 	@echo "  STACK=docker|local chooses how 'up' runs; default: docker when an engine answers, otherwise local."
 
-up: ## Install what is missing, build, start everything, migrate, say what to try next
+up: ## Install missing packages, build, start everything, migrate (PORTS=free chooses free ports)
 	@$(STACK_SH) up
 
 down: ## Stop everything 'up' started; data are kept
@@ -32,7 +32,7 @@ logs: ## Follow the logs
 	@$(STACK_SH) logs
 
 demo: ## Play one order through the running stack (ORDER=111 chooses it)
-	@internal/stack/demo.sh
+	@$(STACK_SH) demo
 
 reset: ## Remove the stack's data (after 'down')
 	@$(STACK_SH) reset

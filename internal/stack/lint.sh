@@ -35,9 +35,13 @@ shell_lint() {
   shell_scripts | xargs shellcheck --shell=bash --exclude=SC1091
 }
 
+python_files() { git ls-files --cached --others --exclude-standard '*.py'; }
+
+python_lint() { python_files | xargs pyflakes3; }
+
 python_syntax() {
   local files cache status=0
-  mapfile -t files < <(git ls-files --cached --others --exclude-standard '*.py')
+  mapfile -t files < <(python_files)
   if [ ${#files[@]} -eq 0 ]; then return; fi
   cache=$(mktemp -d)
   PYTHONPYCACHEPREFIX=$cache python3 -m py_compile "${files[@]}" || status=1
@@ -54,6 +58,7 @@ check "imports" bash "$HERE/check-imports.sh"
 check "shell syntax" shell_syntax
 if have shellcheck; then check "shellcheck" shell_lint; else say "    shellcheck is not installed: skipped"; fi
 if have python3; then check "python syntax" python_syntax; else say "    python3 is not installed: skipped"; fi
+if have pyflakes3; then check "pyflakes" python_lint; else say "    pyflakes3 is not installed: skipped"; fi
 if have docker && docker compose version >/dev/null 2>&1; then check "docker-compose.yml" compose_file; fi
 
 if [ ${#FAILED[@]} -gt 0 ]; then

@@ -4,7 +4,7 @@
 set -Eeuo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
-for part in common ports process packages build; do
+for part in common build; do
   # shellcheck source=/dev/null
   . "$HERE/lib/$part.sh"
 done
@@ -93,7 +93,7 @@ require_tests_ran() {
 
 prepare() {
   CURRENT=packages
-  packages_ensure "$@"
+  bash "$HERE/stack.sh" deps "$@"
   CURRENT=swift
   require_swift
 }
@@ -109,6 +109,8 @@ debug_build() {
 }
 
 model() { step model 8 bash "$HERE/model.sh"; }
+
+stack() { step stack 2 "$VENV/bin/python" -B -m pytest -p no:cacheprovider tests/stack; }
 
 unit() {
   debug_build
@@ -159,11 +161,11 @@ asan() {
 main() {
   local what
   if [ $# -eq 0 ]; then set -- all; fi
-  if [ "$*" = all ]; then set -- model unit integration e2e release simulate tsan; fi
+  if [ "$*" = all ]; then set -- stack model unit integration e2e release simulate tsan; fi
   for what in "$@"; do
     case $what in
-    model | unit | integration | e2e | release | simulate | tsan | asan) ;;
-    *) fail "unknown step $what: model, unit, integration, e2e, release, simulate, tsan, asan or all" ;;
+    stack | model | unit | integration | e2e | release | simulate | tsan | asan) ;;
+    *) fail "unknown step $what: stack, model, unit, integration, e2e, release, simulate, tsan, asan or all" ;;
     esac
   done
   mkdir -p "$TEST_LOGS"

@@ -11,7 +11,7 @@ from harness.process import BINARIES, Program
 from harness.rpc import COMPLETED, FAILED
 from harness.topics import produce
 from harness.waiting import holds_for, wait_until
-from harness.world import World, inventory_message, shard_of
+from harness.world import World, shard_of
 
 
 def assert_clean(world: World, *options: str) -> dict:

@@ -4,7 +4,6 @@ import json
 import threading
 import time
 import uuid
-from typing import Iterator
 
 import grpc
 import psycopg
@@ -13,10 +12,10 @@ import pytest
 from harness import oracle
 from harness.audit import Faults
 from harness.process import Program
-from harness.rpc import COMPLETED, FAILED, Client, payments
+from harness.rpc import FAILED, Client
 from harness.topics import Message
 from harness.waiting import holds_for, wait_until
-from harness.world import World, inventory_message, shard_of
+from harness.world import World, shard_of
 
 LEASE = 2.0
 # How long after a fault copies may come.

@@ -1,6 +1,5 @@
 """Callers that mean harm: each is bounded in memory, and an honest caller is served meanwhile."""
 
-import socket
 import struct
 import threading
 import time

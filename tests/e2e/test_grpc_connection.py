@@ -11,7 +11,7 @@ from hyperframe.frame import (
     DataFrame, PingFrame, PriorityFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame)
 
 from harness.frames import (
-    CANCEL, DEADLINE_EXCEEDED, ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, NO_ERROR, OK, PREFACE, PROTOCOL_ERROR,
+    CANCEL, DEADLINE_EXCEEDED, ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, NO_ERROR, OK, PROTOCOL_ERROR,
     REFUSED_STREAM, RESOURCE_EXHAUSTED, STREAM_CLOSED, UNAVAILABLE, Connection, message, request_headers)
 from harness.process import Program
 from harness.rpc import CREATED, payments

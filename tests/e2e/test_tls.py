@@ -15,7 +15,6 @@ import pytest
 from harness.certificates import Authority, Identity
 from harness.process import BINARIES, Program, clean_environment
 from harness.rpc import COMPLETED, CREATED, Client, refused
-from harness.waiting import wait_until
 from harness.world import World
 
 NEXT_ORDER = itertools.count(1)

@@ -1,0 +1,177 @@
+"""A private PostgreSQL: its own data directory, loopback only, user, password and database `payments`.
+
+PostgreSQL refuses to run as root, so as root it runs as `postgres` through setpriv. Its data lies in STACK_DIR/postgres
+when that user can get there. A checkout below a directory only root may enter (/root/…) keeps it in a directory of its
+own under /var/lib/paysaga instead, with STACK_DIR/postgres as a link to it; that link is the only way it is found
+again, so a new checkout at the same path never meets old data.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from .console import Ended, Failure, detail, heading, last_lines, wait_until
+from .stack import Stack
+from .table import POSTGRES
+
+FALLBACK = Path("/var/lib/paysaga")
+INSTALLED = Path("/usr/lib/postgresql")
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def as_postgres(command: list[str]) -> list[str]:
+    runner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] if is_root() else []
+    return runner + command
+
+
+def run_as_postgres(*command: str, **options) -> bool:
+    return subprocess.run(as_postgres(list(command)), cwd="/", check=False, **options).returncode == 0
+
+
+def newest_version(names: list[str]) -> str | None:
+    """The highest of the folders of /usr/lib/postgresql."""
+    versions = [name for name in names if re.fullmatch(r"\d+(\.\d+)?", name)]
+    return max(versions, key=lambda name: [int(number) for number in name.split(".")], default=None)
+
+
+def server() -> tuple[str, Path]:
+    """Version and programs' directory of the newest installed server."""
+    version = newest_version(os.listdir(INSTALLED)) if INSTALLED.is_dir() else None
+    if version is None or not os.access(INSTALLED / version / "bin/postgres", os.X_OK):
+        raise Failure(f"no PostgreSQL server below {INSTALLED}: run 'make deps', or install the package postgresql")
+    return version, INSTALLED / version / "bin"
+
+
+def home(stack: Stack) -> Path:
+    """Makes STACK_DIR/postgres, or the directory it links to, and returns the real path."""
+    link = stack.dir / "postgres"
+    if not link.exists():
+        link.unlink(missing_ok=True)  # a link whose target was removed
+        if not is_root() or run_as_postgres("test", "-x", str(stack.dir)):
+            link.mkdir(mode=0o700)
+        else:
+            _fallback_home(stack, link)
+        if is_root():
+            shutil.chown(link.resolve(), "postgres", "postgres")
+    if not run_as_postgres("test", "-w", str(link.resolve())):
+        raise Failure(f"{link} cannot be entered by the user PostgreSQL runs as (postgres when that is root)."
+                      " Was the checkout moved, or 'make up' run by another user before? 'make reset' as that user"
+                      " removes the data.")
+    return link.resolve()
+
+
+def _fallback_home(stack: Stack, link: Path) -> None:
+    FALLBACK.mkdir(mode=0o755, parents=True, exist_ok=True)
+    FALLBACK.chmod(0o755)
+    prefix = hashlib.sha256(str(stack.dir).encode()).hexdigest()[:12]
+    target = tempfile.mkdtemp(prefix=f"{prefix}-", dir=FALLBACK)
+    link.symlink_to(target)
+    detail(f"the user postgres cannot enter {stack.dir}, so the data lies in {target}")
+
+
+def _initialise(stack: Stack, directory: Path, programs: Path) -> None:
+    # Into a directory beside the final one: an interrupted run leaves no half-made cluster to stumble over.
+    heading(f"postgres: making a database cluster in {directory}")
+    run_as_postgres("rm", "-rf", f"{directory}/new")
+    log = stack.log_dir / "initdb.log"
+    with tempfile.NamedTemporaryFile("w") as password, log.open("ab") as output:
+        password.write("payments\n")
+        password.flush()
+        if is_root():
+            shutil.chown(password.name, "postgres")
+        done = run_as_postgres(
+            f"{programs}/initdb", f"--pgdata={directory}/new", "--username=payments", f"--pwfile={password.name}",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", stdout=output, stderr=output)
+    if not done:
+        last_lines(log)
+        raise Failure("initdb failed")
+    run_as_postgres("mv", f"{directory}/new", f"{directory}/data")
+
+
+def psql(stack: Stack, database: str, statement: str) -> str | None:
+    """What the statement gives, without decoration; None when it failed."""
+    environment = {**os.environ, "PGPASSWORD": "payments", "PGCONNECT_TIMEOUT": "3"}
+    done = subprocess.run(
+        ["psql", "-X", "-h", "127.0.0.1", "-p", str(stack.ports["STACK_POSTGRES_PORT"]), "-U", "payments",
+         "-d", database, "-Atqc", statement],
+        env=environment, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def answers(stack: Stack) -> bool:
+    if not stack.process(POSTGRES).is_running():
+        raise Ended
+    return psql(stack, "postgres", "SELECT 1") == "1"
+
+
+def start(stack: Stack) -> None:
+    process = stack.process(POSTGRES)
+    if process.is_running():
+        detail(f"postgres: already running (pid {process.pid()}, {stack.address(POSTGRES)})")
+        return
+    version, programs = server()
+    stack.require_free_ports((POSTGRES,))
+    stack.make_dirs()
+    directory = home(stack)
+    version_file = directory / "data/PG_VERSION"
+    if not version_file.exists():
+        _initialise(stack, directory, programs)
+    found = version_file.read_text().strip()
+    if found != version:
+        raise Failure(f"the data in {directory} are of PostgreSQL {found}, the installed server is in {programs}."
+                      " Install that version, or remove the data with 'make reset'.")
+    # The server's settings: fsync stays on (the guarantees are measured with it), 256 MB of buffers for the figures
+    # of the benchmarks, everything else as PostgreSQL ships it.
+    command = as_postgres([
+        f"{programs}/postgres", "-D", f"{directory}/data", "-p", str(stack.ports["STACK_POSTGRES_PORT"]),
+        *(word for setting in (
+            "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100", "shared_buffers=256MB",
+            "max_wal_size=2GB", "fsync=on", "cluster_name=paysaga", "log_line_prefix=%m [%p] %q%a ")
+          for word in ("-c", setting)),
+    ])
+    # After a SIGKILL of the postmaster its children take a moment to notice; until then a new one refuses to start.
+    for attempt in range(3):
+        heading(f"postgres: starting on {stack.address(POSTGRES)}")
+        process.launch(command)
+        if wait_until(60, "postgres is starting", process.log, lambda: answers(stack)):
+            _make_database(stack)
+            return
+        if process.is_running() or attempt == 2:
+            break
+        detail("trying again")
+        time.sleep(2)
+    raise Failure("PostgreSQL did not start")
+
+
+def _make_database(stack: Stack) -> None:
+    if psql(stack, "postgres", "SELECT count(*) FROM pg_database WHERE datname = 'payments'") == "0":
+        if psql(stack, "postgres", "CREATE DATABASE payments") is None:
+            raise Failure("the database payments could not be created")
+
+
+def stop(stack: Stack) -> None:
+    # SIGINT is PostgreSQL's fast shutdown: open transactions are rolled back, everything is written. SIGQUIT skips the
+    # writing and leaves recovery to the next start.
+    stack.process(POSTGRES).stop(signal.SIGINT, 60, signal.SIGQUIT)
+
+
+def remove(stack: Stack) -> None:
+    """Removes the data; only directories this file made."""
+    link = stack.dir / "postgres"
+    if link.is_symlink():
+        target = Path(os.readlink(link))
+        if target.parent != FALLBACK:
+            raise Failure(f"{link} links to {target}, which is not ours: not removed")
+        shutil.rmtree(target, ignore_errors=True)
+        link.unlink()
+    elif link.exists():
+        shutil.rmtree(link)

@@ -1,0 +1,119 @@
+"""What the local stack consists of. Adding a program is one entry in PROGRAMS; everything else follows from it:
+its ports are checked and chosen, it is started, awaited, listed, stopped and named in the help.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+HOST = "127.0.0.1"
+# The setting that differs from program to program; all others mean the same to each.
+ADMIN = "ADMIN_ADDR"
+
+# The value of every port variable; None for a port that is off.
+Ports = Mapping[str, int | None]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A TCP port that a part listens on."""
+
+    # The variable that chooses it. Its name starts with STACK_, because the programs read their own settings (DB_…,
+    # KAFKA_…) from the environment and refuse unknown ones.
+    variable: str
+    # The port when the variable is not set; None leaves the listener off.
+    default: int | None
+    # What listens there, for messages.
+    what: str
+    # The setting of the program that takes HOST:PORT of its own listener, if there is one.
+    setting: str | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A server or program of the stack. The first of its ports is the one shown as its address."""
+
+    name: str
+    ports: tuple[Port, ...]
+
+
+@dataclass(frozen=True)
+class Program(Part):
+    """A part that this repository builds."""
+
+    # The command line after the program's name.
+    arguments: Callable[[Ports, str], list[str]] = lambda ports, config: ["--config", config]
+    # GET of this path on the first port answers 200 when the program is ready; None: it is ready when it listens.
+    ready_path: str | None = "/readyz"
+    ready_seconds: int = 60
+    # How long it may take to drain after SIGTERM.
+    stop_seconds: int = 40
+
+
+def address(ports: Ports, variable: str) -> str:
+    return f"{HOST}:{ports[variable]}"
+
+
+def _devkafka(ports: Ports, config: str) -> list[str]:
+    arguments = ["--listen", address(ports, "STACK_KAFKA_PORT")]
+    for topic in ("inventory", "inventory.dlq", "payment"):
+        arguments += ["--topic", f"{topic}:4"]
+    if ports["STACK_KAFKA_CONTROL_PORT"] is not None:
+        arguments += ["--control", address(ports, "STACK_KAFKA_CONTROL_PORT")]
+    return arguments
+
+
+POSTGRES = Part("postgres", (Port("STACK_POSTGRES_PORT", 54321, "PostgreSQL"),))
+REDIS = Part("redis", (Port("STACK_REDIS_PORT", 63790, "Redis"),))
+DEVKAFKA = Program(
+    "devkafka",
+    (
+        Port("STACK_KAFKA_PORT", 9095, "Kafka"),
+        Port("STACK_KAFKA_CONTROL_PORT", None, "devkafka's control endpoint"),
+    ),
+    arguments=_devkafka,
+    ready_path=None,
+    ready_seconds=20,
+    stop_seconds=10,
+)
+
+# The programs `up` starts, in this order; they are stopped side by side.
+PROGRAMS = (
+    Program(
+        "payments-server",
+        (
+            Port("STACK_SERVER_ADMIN_PORT", 9101, "payments-server's admin endpoint", ADMIN),
+            Port("STACK_GRPC_PORT", 8081, "the gRPC API", "SERVER_GRPC_ADDR"),
+        ),
+    ),
+    Program(
+        "payments-consumer",
+        (Port("STACK_CONSUMER_ADMIN_PORT", 9102, "payments-consumer's admin endpoint", ADMIN),),
+    ),
+    # The server relays too; payments-cron beside it shows two relays sharing the shards.
+    Program(
+        "payments-cron",
+        (Port("STACK_CRON_ADMIN_PORT", 9103, "payments-cron's admin endpoint", ADMIN),),
+    ),
+)
+
+BACKING = (POSTGRES, REDIS, DEVKAFKA)
+PARTS: tuple[Part, ...] = BACKING + PROGRAMS
+
+
+def settings(ports: Ports) -> dict[str, str]:
+    """The settings that say where this stack listens, for the programs and the command line."""
+    return {
+        "DB_DSN": f"postgres://payments:payments@{address(ports, 'STACK_POSTGRES_PORT')}/payments?sslmode=disable",
+        "REDIS_DSN": f"redis://{address(ports, 'STACK_REDIS_PORT')}/0",
+        "KAFKA_BROKERS": address(ports, "STACK_KAFKA_PORT"),
+    } | {
+        port.setting: address(ports, port.variable)
+        for program in PROGRAMS
+        for port in program.ports
+        if port.setting not in (None, ADMIN)
+    }
+
+
+def find(name: str) -> Part:
+    """The part of that name; KeyError when there is none."""
+    return {part.name: part for part in PARTS}[name]

@@ -1,0 +1,97 @@
+"""The pure parts of packages, PostgreSQL, the venv and the demo."""
+
+import http.server
+import threading
+
+import pytest
+
+from stack import demo, local, packages, postgres, programs
+from stack.console import Failure
+from stack.stack import Stack
+
+
+def test_installed_packages_are_those_dpkg_calls_so():
+    listing = "libpq-dev installed\nredis-server config-files\nlibssl-dev:amd64 installed\nkcat not-installed\n"
+    assert packages.parse_installed(listing) == {"libpq-dev", "libssl-dev"}
+
+
+def test_an_unknown_group_is_named():
+    with pytest.raises(Failure, match="fun"):
+        packages.ensure(Stack({}), ["build", "fun"])
+
+
+def test_a_policy_of_the_machine_comes_back(tmp_path, monkeypatch):
+    policy, cluster, saved = tmp_path / "policy-rc.d", tmp_path / "createcluster.conf", tmp_path / "saved"
+    for name, path in (("POLICY", policy), ("CLUSTER_CONF", cluster), ("SAVED", saved)):
+        monkeypatch.setattr(packages, name, path)
+    policy.write_text("theirs")
+    cluster.write_text("theirs\n")
+    packages._hold_services()
+    packages._forbid_cluster()
+    assert "exit 101" in policy.read_text() and "create_main_cluster = false" in cluster.read_text()
+    packages.recover(Stack({"STACK_DIR": str(tmp_path)}))
+    assert (policy.read_text(), cluster.read_text()) == ("theirs", "theirs\n") and not saved.exists()
+    packages._hold_services()
+    policy.unlink()
+    (saved / "policy-rc.d").unlink()
+    packages.recover(Stack({"STACK_DIR": str(tmp_path)}))
+    assert not policy.exists(), "there was none before"
+
+
+def test_the_newest_server_is_chosen_by_number():
+    assert postgres.newest_version(["9.6", "15", "13", "common"]) == "15"
+    assert postgres.newest_version(["9.6", "9.10"]) == "9.10"
+    assert postgres.newest_version([]) is None
+
+
+def test_only_data_of_ours_is_removed(tmp_path, monkeypatch):
+    stack = Stack({"STACK_DIR": str(tmp_path / "stack")})
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "stack/postgres").symlink_to(tmp_path / "theirs")
+    with pytest.raises(Failure, match="not ours"):
+        postgres.remove(stack)
+    monkeypatch.setattr(postgres, "FALLBACK", tmp_path)
+    postgres.remove(stack)
+    assert not (tmp_path / "theirs").exists() and not (tmp_path / "stack/postgres").is_symlink()
+
+
+def test_a_command_is_shown_as_it_can_be_typed():
+    assert demo.typed(["psql", "-c", "it's"], " | head") == "$ psql -c 'it'\\''s' | head"
+    assert demo.typed(["paysaga", "get", "--order=1"]) == "$ paysaga get --order=1"
+
+
+def test_the_order_is_a_number_above_zero():
+    assert demo.order_number("111") == 111
+    assert demo.order_number(None) > 1_700_000_000
+    for text in ("0", "-1", "x", str(2**63)):
+        with pytest.raises(Failure, match="ORDER"):
+            demo.order_number(text)
+
+
+def test_an_audit_begins_with_a_broker_that_forgot(tmp_path, monkeypatch):
+    stack = Stack({"STACK_DIR": str(tmp_path)})
+    monkeypatch.setattr(Stack, "broker_started", lambda _: 1_700_000_000.2)
+    monkeypatch.setattr(postgres, "psql", lambda *_: "t")
+    assert local.audit_since(stack) == "2023-11-14T22:13:21Z"
+    monkeypatch.setattr(postgres, "psql", lambda *_: "f")
+    assert local.audit_since(stack) is None, "nothing was published before"
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/readyz" else 503)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_only_200_is_ready():
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        assert programs.get_answers(port, "/readyz")
+        assert not programs.get_answers(port, "/other")
+        server.shutdown()
+    assert not programs.get_answers(port, "/readyz")
