@@ -28,9 +28,9 @@ func program(_ name: String, _ path: String, _ dependencies: [String]) -> Target
 }
 
 /// Unit tests of one box.
-func unit(_ module: String, _ more: [String] = [], exclude: [String] = []) -> Target {
+func unit(_ module: String, _ dependencies: [String], exclude: [String] = []) -> Target {
   .testTarget(
-    name: "\(module)Tests", dependencies: ([module, "TestSupport"] + more).map { .byName(name: $0) },
+    name: "\(module)Tests", dependencies: dependencies.map { .byName(name: $0) },
     path: "tests/unit/\(module)Tests", exclude: exclude, swiftSettings: common)
 }
 
@@ -45,9 +45,16 @@ let package = Package(
     // The outbox for other services, with what they need to use it: docs/outbox.md.
     .library(
       name: "Outbox",
-      targets: ["Outbox", "OutboxKafka", "Database", "Kafka", "Logger", "Metrics", "Migrator", "Runtime"]),
+      targets: [
+        "Errors", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "Postgres", "Runtime", "Values",
+      ]),
     // The gRPC server, and a small client, for other services: docs/grpc.md.
-    .library(name: "GRPC", targets: ["GRPC", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "TLS"]),
+    .library(
+      name: "GRPC",
+      targets: [
+        "Errors", "GRPC", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS",
+        "Values",
+      ]),
     .executable(name: "payments-server", targets: ["payments-server"]),
     .executable(name: "payments-consumer", targets: ["payments-consumer"]),
     .executable(name: "payments-cron", targets: ["payments-cron"]),
@@ -66,136 +73,140 @@ let package = Package(
     .target(name: "CLinux", path: "internal/system/CLinux"),
 
     // Under everything.
-    box("Runtime", "runtime", ["CLinux"]),
-    box("Errs", "errs"),
-    box("Config", "config", ["Errs", "Logger", "Runtime"]),
-    box("Logger", "monitoring/logger", ["Runtime"]),
-    box("Metrics", "monitoring/metrics", ["Runtime"]),
-    box("Tracing", "monitoring/tracing"),
-    box("AdminHTTP", "monitoring/admin", ["CMicrohttpd", "Errs", "Logger", "Metrics", "Runtime"]),
-
-    // The domain.
-    box("Payments", "services/payment", ["Errs", "Runtime", "Tracing"]),
-    box("SystemService", "services/system"),
-
-    // Storage.
-    box("Database", "storage/db", ["CLibpq", "Errs", "Logger", "Metrics", "Runtime"]),
-    box("Migrator", "storage/migrator", ["Database", "Errs", "Logger", "Runtime"]),
-    box("Outbox", "storage/repo/event", ["Database", "Errs", "Logger", "Metrics", "Runtime"]),
+    box("Values", "kit/Values"),
+    box("Runtime", "kit/Runtime", ["CLinux", "Values"]),
+    box("Errors", "kit/Errors"),
+    box("Logger", "kit/Logger", ["Values"]),
+    box("Metrics", "kit/Metrics", ["Values"]),
+    box("Tracing", "kit/Tracing"),
+    box("Settings", "kit/Settings", ["Errors", "Logger", "Values"]),
+    box("Admin", "kit/Admin", ["CMicrohttpd", "Errors", "Logger", "Metrics", "Values"]),
     box(
-      "PaymentRepository", "storage/repo/payment",
-      ["Database", "Errs", "Logger", "Metrics", "Outbox", "Payments", "Runtime", "Tracing"]),
+      "Service", "kit/Service",
+      ["Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "Settings", "Values"]),
 
-    // Clients.
-    box("Kafka", "clients/kafka", ["CRdkafka", "Errs", "Logger", "Metrics", "Runtime"]),
-    box("Redis", "clients/redis", ["CHiredis", "Errs", "Logger", "Metrics", "Runtime"]),
+    // The network.
+    box("TLS", "net/TLS", ["COpenSSL", "Errors", "Values"]),
+    box("HTTP2", "net/HTTP2", ["CNghttp2", "Errors", "Runtime", "TLS", "Values"]),
+    box("Gzip", "net/Gzip", ["CZlib", "Errors"]),
+    box("Protobuf", "net/Protobuf"),
+    box("StandardMessages", "net/StandardMessages", ["Protobuf"]),
+    box(
+      "GRPC", "net/GRPC",
+      ["Errors", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Values"]),
 
-    // RPC.
-    box("Protobuf", "rpc/protobuf"),
-    box("Messages", "rpc/messages", ["Protobuf"]),
-    box("TLS", "rpc/tls", ["COpenSSL", "Errs", "Runtime"]),
-    box("HTTP2", "rpc/http2", ["CNghttp2", "Errs", "Logger", "Metrics", "Runtime", "TLS"]),
-    box("Gzip", "rpc/gzip", ["CZlib", "Errs"]),
-    box(
-      "GRPC", "rpc/grpc",
-      ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "TLS"]),
+    // Storage and brokers.
+    box("Postgres", "data/Postgres", ["CLibpq", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
+    box("Migrator", "data/Migrator", ["Errors", "Logger", "Postgres", "Runtime", "Values"]),
+    box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Values"]),
+    box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Runtime", "Values"]),
+    box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
+    box("OutboxKafka", "data/OutboxKafka", ["Errors", "Kafka", "Logger", "Outbox", "Postgres", "Runtime", "Values"]),
+    box("DevKafka", "data/DevKafka", ["Kafka", "Logger", "Runtime", "Values"]),
 
-    // Composition roots and programs.
+    // The saga's payment step.
+    box("SagaDomain", "saga/Domain", ["Errors", "Tracing", "Values"]),
     box(
-      "ProgramSupport", "app/program",
-      ["AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "Runtime"]),
-    box("OutboxKafka", "app/outbox", ["Database", "Errs", "Kafka", "Logger", "Outbox", "Runtime"]),
+      "SagaStore", "saga/Store",
+      ["Errors", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaDomain", "Tracing", "Values"]),
     box(
-      "CronApp", "app/cron",
+      "SagaAPI", "saga/API",
       [
-        "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka",
-        "PaymentRepository", "Payments", "ProgramSupport", "Runtime",
+        "Errors", "GRPC", "Logger", "Metrics", "Protobuf", "Redis", "Runtime", "SagaDomain", "Service", "Settings",
+        "StandardMessages", "Tracing", "Values",
       ]),
     box(
-      "ServerApp", "app/server",
+      "SagaServer", "saga/Server",
       [
-        "AdminHTTP", "Config", "CronApp", "Database", "Errs", "GRPC", "Kafka", "Logger", "Messages", "Metrics",
-        "Outbox", "PaymentRepository", "Payments", "ProgramSupport", "Protobuf", "Redis", "Runtime", "SystemService",
-        "TLS", "Tracing",
+        "Admin", "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaAPI", "SagaCron",
+        "SagaDomain", "SagaStore", "Service", "Settings", "StandardMessages", "TLS", "Values",
       ]),
     box(
-      "ConsumerApp", "app/consumer",
+      "SagaConsumer", "saga/Consumer",
       [
-        "AdminHTTP", "Config", "Database", "Errs", "Kafka", "Logger", "Metrics", "Outbox", "PaymentRepository",
-        "Payments", "ProgramSupport", "Redis", "Runtime", "Tracing",
+        "Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Redis", "Runtime", "SagaDomain",
+        "SagaStore", "Service", "Settings", "Tracing", "Values",
       ]),
-    box("Audit", "app/audit", ["Config", "Database", "Errs", "Kafka", "Logger", "Runtime"]),
-    program("payments-server", "server", ["Config", "ProgramSupport", "ServerApp"]),
-    program("payments-consumer", "consumer", ["Config", "ConsumerApp", "ProgramSupport"]),
-    program("payments-cron", "cron", ["Config", "CronApp", "ProgramSupport"]),
-    program(
-      "paysaga", "paysaga",
+    box(
+      "SagaCron", "saga/Cron",
       [
-        "Audit", "Config", "Database", "Errs", "GRPC", "HTTP2", "Kafka", "Logger", "Messages", "Metrics", "Migrator",
-        "Outbox", "Payments", "Protobuf", "Runtime", "TLS",
+        "Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "Runtime", "SagaDomain",
+        "SagaStore", "Service", "Settings", "Values",
       ]),
-    program("devkafka", "devkafka", ["Errs", "Kafka", "Logger", "Runtime"]),
+    box("SagaAudit", "saga/Audit", ["Errors", "Kafka", "Logger", "Postgres", "Values"]),
+
+    // Programs.
+    box(
+      "CLI", "cli",
+      [
+        "Errors", "GRPC", "HTTP2", "Kafka", "Logger", "Migrator", "Outbox", "Postgres", "Protobuf", "Runtime",
+        "SagaAPI", "SagaAudit", "SagaDomain", "Settings", "StandardMessages", "TLS", "Values",
+      ]),
+    program("payments-server", "server", ["SagaServer", "Service", "Settings"]),
+    program("payments-consumer", "consumer", ["SagaConsumer", "Service", "Settings"]),
+    program("payments-cron", "cron", ["SagaCron", "Service", "Settings"]),
+    program("paysaga", "paysaga", ["CLI"]),
+    program("devkafka", "devkafka", ["DevKafka"]),
     .executableTarget(
-      name: "bench-load",
-      dependencies: ["HTTP2", "Kafka", "Logger", "Messages", "Protobuf", "Runtime"], path: "bench/load",
-      swiftSettings: common),
+      name: "bench-load", dependencies: ["HTTP2", "Kafka", "Logger", "Protobuf", "Runtime", "SagaAPI", "Values"],
+      path: "bench/load", swiftSettings: common),
     .executableTarget(
-      name: "bench-ping", dependencies: ["GRPC", "HTTP2", "Logger", "Messages", "Metrics"], path: "bench/ping",
-      swiftSettings: common),
+      name: "bench-ping", dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "SagaAPI", "StandardMessages"],
+      path: "bench/ping", swiftSettings: common),
 
     // Tests.
     .executableTarget(
       name: "outbox-example",
-      dependencies: [
-        "Database", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "Runtime",
-      ], path: "tests/example", swiftSettings: common),
+      dependencies: ["Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "Runtime", "Values"],
+      path: "tests/example", swiftSettings: common),
+    .executableTarget(
+      name: "grpc-example",
+      dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "Values"],
+      path: "tests/grpc-example", exclude: ["prices.proto"], swiftSettings: common),
+    .executableTarget(
+      name: "interop-server", dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "Values"],
+      path: "tests/interop", exclude: ["interop.proto"], swiftSettings: common),
+    .executableTarget(
+      name: "relay-simulator", dependencies: ["Outbox", "Values"], path: "tests/simulation", swiftSettings: common),
     .target(
-      name: "TestSupport", dependencies: ["Messages", "Protobuf", "Runtime"], path: "tests/support",
+      name: "TestSupport", dependencies: ["Protobuf", "SagaAPI", "StandardMessages", "Values"], path: "tests/support",
       swiftSettings: common),
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Config", "ConsumerApp", "Database", "Errs", "GRPC", "HTTP2", "Logger", "Messages", "Metrics", "Payments",
-        "Protobuf", "Redis", "Runtime", "TestSupport",
+        "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Postgres", "Protobuf", "Redis", "SagaAPI", "SagaConsumer",
+        "SagaDomain", "Settings", "StandardMessages", "TestSupport", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
-    .executableTarget(
-      name: "interop-server", dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime"],
-      path: "tests/interop", exclude: ["interop.proto"], swiftSettings: common),
-    .executableTarget(
-      name: "grpc-example", dependencies: ["GRPC", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime"],
-      path: "tests/grpc-example", exclude: ["prices.proto"], swiftSettings: common),
-    .executableTarget(
-      name: "relay-simulator", dependencies: ["Outbox", "Runtime"], path: "tests/simulation", swiftSettings: common),
-    unit("Runtime"),
-    unit("Config", ["Errs", "Logger", "Runtime"]),
-    unit("Logger", ["Runtime"]),
-    unit("Metrics", ["Runtime"]),
-    unit("AdminHTTP", ["Errs", "Logger", "Metrics", "Runtime"]),
-    unit("Tracing"),
-    unit("Payments", ["Errs", "Runtime", "Tracing"]),
-    unit("Database", ["Errs", "Runtime"]),
-    unit("Migrator", ["Errs", "Runtime"]),
-    unit("Outbox", ["Errs", "Runtime"]),
-    unit("Kafka", ["Errs", "Logger", "Runtime"]),
-    unit("Redis", ["Errs", "Logger", "Runtime"]),
-    unit("Protobuf"),
-    unit("Messages", ["Protobuf"], exclude: ["golden"]),
-    unit("Gzip", ["Errs"]),
-    unit("GRPC", ["Errs", "Gzip", "HTTP2", "Logger", "Messages", "Metrics", "Protobuf", "Runtime", "TLS"]),
-    unit("PaymentRepository"),
-    unit("Audit", ["Runtime"]),
-    unit("FuzzTargets"),
-    unit("ConsumerApp", ["Kafka", "Payments", "Runtime"]),
-    unit("ServerApp", ["Metrics", "Payments", "Runtime"]),
-    .testTarget(
-      name: "PaysagaTests",
-      dependencies: ["paysaga", "Config", "GRPC", "HTTP2", "Kafka", "Messages", "Outbox", "Payments", "Runtime"],
-      path: "tests/unit/PaysagaTests", swiftSettings: common),
+    unit("Admin", ["Admin", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
+    unit("CLI", ["CLI", "GRPC", "Kafka", "SagaAPI", "StandardMessages", "Values"]),
+    unit("FuzzTargets", ["FuzzTargets", "TestSupport"]),
+    unit(
+      "GRPC",
+      ["GRPC", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Values"]),
+    unit("Gzip", ["Gzip"]),
+    unit("Kafka", ["Kafka", "Logger", "Runtime", "Values"]),
+    unit("Logger", ["Logger"]),
+    unit("Messages", ["Protobuf", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
+    unit("Metrics", ["Metrics"]),
+    unit("Migrator", ["Migrator"]),
+    unit("Outbox", ["Outbox", "Runtime", "Values"]),
+    unit("Postgres", ["Errors", "Postgres", "Values"]),
+    unit("Protobuf", ["Protobuf"]),
+    unit("Redis", ["Errors", "Logger", "Redis", "Runtime", "Values"]),
+    unit("Runtime", ["Runtime", "Values"]),
+    unit("SagaAPI", ["Metrics", "Runtime", "SagaAPI", "SagaDomain", "Values"]),
+    unit("SagaAudit", ["SagaAudit", "Values"]),
+    unit("SagaConsumer", ["Kafka", "Runtime", "SagaConsumer", "SagaDomain", "Values"]),
+    unit("SagaDomain", ["SagaDomain", "TestSupport", "Tracing", "Values"]),
+    unit("SagaStore", ["SagaStore"]),
+    unit("Settings", ["Errors", "Logger", "Settings", "Values"]),
+    unit("Tracing", ["Tracing"]),
+    unit("Values", ["TestSupport", "Values"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Config", "ConsumerApp", "CronApp", "Database", "Errs", "Kafka", "Logger", "Metrics", "Migrator", "Outbox",
-        "PaymentRepository", "Payments", "Redis", "Runtime", "TestSupport",
+        "Errors", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "Postgres", "Redis", "Runtime", "SagaDomain",
+        "SagaStore", "TestSupport", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

@@ -1,5 +1,6 @@
 import HTTP2
 import Runtime
+import Values
 
 /// One connection of the load with its calls; on the loop's thread.
 final class CallConnection: HTTP2ConnectionDelegate {

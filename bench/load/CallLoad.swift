@@ -1,7 +1,8 @@
 import HTTP2
-import Messages
 import Protobuf
 import Runtime
+import SagaAPI
+import Values
 
 /// Opens or settles the payments of `count` orders from `first` on, each once, by `connections` × `streams` callers that
 /// each wait for their answer before they call again.

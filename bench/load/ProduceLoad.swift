@@ -1,6 +1,7 @@
 import Kafka
 import Logger
 import Runtime
+import Values
 
 /// Fills a topic with `count` messages as fast as it goes: `kind` inventory (what opens payments) or payment (what the
 /// relay publishes, headers and all). With `repeat` N each message comes once more N messages later.

@@ -1,5 +1,5 @@
 import Glibc
-import Runtime
+import Values
 
 // The load of the benchmarks: `settle` calls UpdatePaymentStatus, `create` CreatePayment, `produce` fills a topic. One JSON object on standard
 // output tells what came of it.

@@ -2,8 +2,9 @@ import GRPC
 import Glibc
 import HTTP2
 import Logger
-import Messages
 import Metrics
+import SagaAPI
+import StandardMessages
 
 // The server of the benchmarks that measure the gRPC core and nothing else: GetPing as `payments-server` has it, handler
 // inline, and the same answer from an asynchronous handler, which runs as a task. One loop. It prints its port.

@@ -31,7 +31,7 @@ FROM (SELECT n, gen_random_uuid() AS id FROM generate_series($1::bigint, $2::big
 
 def relay_statement(name: str) -> str:
     """The text of a statement of RelayStore.swift."""
-    source = (ROOT / "internal/storage/repo/event/RelayStore.swift").read_text()
+    source = (ROOT / "internal/data/Outbox/RelayStore.swift").read_text()
     fence = re.search(r'static let fence = """\n(.*?)\n\s*"""', source, re.DOTALL)
     found = re.search(rf'static let {name} = Statement\(\s*(fence \+ )?"""\n(.*?)\n\s*"""\)', source, re.DOTALL)
     assert fence and found, f"RelayStore.swift has no statement {name} of the known form"
@@ -40,7 +40,7 @@ def relay_statement(name: str) -> str:
 
 def read_statement() -> str:
     """The text of the relay's read, of one that holds keys behind a dead event, as it does by default."""
-    source = (ROOT / "internal/storage/repo/event/RelayStore.swift").read_text()
+    source = (ROOT / "internal/data/Outbox/RelayStore.swift").read_text()
     body = re.search(r'func readWaiting\(unless held: String\).*?"""\n(.*?)\n\s*"""\)', source, re.DOTALL)
     held = re.search(r'readHolding = readWaiting\(\s*unless: "(.*?)"\)', source, re.DOTALL)
     assert body and held, "RelayStore.swift has no read of the known form"

@@ -1,5 +1,5 @@
-internal import Config
-internal import ConsumerApp
-internal import ProgramSupport
+internal import SagaConsumer
+internal import Service
+internal import Settings
 
 runProgram(.consumer) { context in ConsumerBody(context) }

@@ -1,5 +1,5 @@
-internal import Config
-internal import CronApp
-internal import ProgramSupport
+internal import SagaCron
+internal import Service
+internal import Settings
 
 runProgram(.cron) { context in CronBody(context) }

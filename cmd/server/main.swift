@@ -1,5 +1,5 @@
-internal import Config
-internal import ProgramSupport
-internal import ServerApp
+internal import SagaServer
+internal import Service
+internal import Settings
 
 runProgram(.server) { context in try ServerBody(context) }

@@ -19,7 +19,7 @@ WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 # The Swift file, its enum, what it says of itself, and the .proto files; their imports come along.
 TARGETS = [
     (
-        "internal/rpc/grpc/StandardDescriptors.swift", "StandardDescriptors",
+        "internal/net/GRPC/StandardDescriptors.swift", "StandardDescriptors",
         "The protocols that come with the server, and the error details that any service may send.",
         [
             "grpc/health/v1/health.proto", "grpc/reflection/v1/reflection.proto",
@@ -27,7 +27,7 @@ TARGETS = [
         ],
     ),
     (
-        "internal/app/server/PaymentDescriptors.swift", "PaymentDescriptors",
+        "internal/saga/API/PaymentDescriptors.swift", "PaymentDescriptors",
         "The APIs of payments.",
         ["payments/v1/payments.proto", "paymentsapi/paymentsapi.proto"],
     ),

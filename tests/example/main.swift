@@ -1,11 +1,12 @@
-// A service that ships orders and says so through the outbox. The whole of it is in docs/outbox.md.
-internal import Database
 internal import Kafka
 internal import Logger
 internal import Metrics
 internal import Outbox
 internal import OutboxKafka
+// A service that ships orders and says so through the outbox. The whole of it is in docs/outbox.md.
+internal import Postgres
 internal import Runtime
+internal import Values
 
 let signals = TerminationSignals()
 guard CommandLine.arguments.count == 4 else {

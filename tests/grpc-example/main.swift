@@ -4,10 +4,11 @@ import Foundation
 import GRPC
 import HTTP2
 import Logger
-import Messages
 import Metrics
 import Protobuf
 import Runtime
+import StandardMessages
+import Values
 
 // 1. The messages of prices.proto, by hand: a property, a number and a type for each field.
 struct Item: ProtobufMessage {

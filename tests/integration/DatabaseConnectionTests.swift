@@ -1,8 +1,8 @@
-import Database
-import Errs
+import Errors
 import Foundation
-import Runtime
+import Postgres
 import Testing
+import Values
 
 @Suite("Database connection", .needsDatabase)
 struct DatabaseConnectionTests {

@@ -1,9 +1,10 @@
-import Database
-import Errs
+import Errors
 import Foundation
 import Logger
+import Postgres
 import Runtime
 import Testing
+import Values
 
 @Suite("Database faults", .needsDatabase)
 struct DatabaseFaultTests {

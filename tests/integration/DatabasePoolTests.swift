@@ -1,9 +1,10 @@
-import Database
-import Errs
+import Errors
 import Foundation
 import Metrics
+import Postgres
 import Runtime
 import Testing
+import Values
 
 @Suite("Database pool", .needsDatabase)
 struct DatabasePoolTests {

@@ -1,9 +1,10 @@
-import Database
-import Errs
+import Errors
 import Foundation
 import Migrator
+import Postgres
 import Runtime
 import Testing
+import Values
 
 /// PgBouncer in transaction mode, at `TEST_PGBOUNCER_DSN`, in front of the server of `TEST_DB_DSN`; it must take any
 /// database's name.

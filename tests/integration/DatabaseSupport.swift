@@ -1,8 +1,8 @@
-import Database
 import Foundation
 import Logger
-import Runtime
+import Postgres
 import Testing
+import Values
 
 /// The PostgreSQL that integration tests use, from `TEST_DB_DSN`; its user may create schemas and databases.
 enum TestDatabase {

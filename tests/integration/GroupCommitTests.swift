@@ -1,9 +1,10 @@
-import Database
 import Metrics
-import PaymentRepository
-import Payments
+import Postgres
 import Runtime
+import SagaDomain
+import SagaStore
 import Testing
+import Values
 
 /// What the group commit owes its callers when the database, the network or a neighbour misbehaves.
 @Suite("Group commit", .needsDatabase)

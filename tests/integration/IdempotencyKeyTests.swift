@@ -1,11 +1,12 @@
-import Database
 import Outbox
-import PaymentRepository
-import Payments
+import Postgres
 import Runtime
+import SagaDomain
+import SagaStore
 import Synchronization
 import TestSupport
 import Testing
+import Values
 
 /// A wall clock that a test sets.
 final class TestClock: Sendable {

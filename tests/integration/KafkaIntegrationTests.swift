@@ -1,9 +1,9 @@
 import Foundation
 import Kafka
 import Logger
-import Runtime
 import Synchronization
 import Testing
+import Values
 
 /// The Kafka clients against real brokers or devkafka: `TEST_KAFKA_BROKERS`. Each test has topics and groups of its own.
 @Suite(.enabled(if: kafkaBrokers != nil, "TEST_KAFKA_BROKERS names no broker"))

@@ -1,9 +1,10 @@
-import Database
-import Errs
+import Errors
 import Foundation
 import Migrator
+import Postgres
 import Runtime
 import Testing
+import Values
 
 @Suite("Migrator", .needsDatabase)
 struct MigratorIntegrationTests {

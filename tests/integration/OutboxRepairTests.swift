@@ -1,6 +1,6 @@
-import Database
-import Runtime
+import Postgres
 import Testing
+import Values
 
 @testable import Outbox
 

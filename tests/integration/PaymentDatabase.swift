@@ -1,13 +1,14 @@
-import Database
 import Foundation
 import Logger
 import Metrics
 import Migrator
 import Outbox
-import PaymentRepository
-import Payments
+import Postgres
 import Runtime
+import SagaDomain
+import SagaStore
 import Testing
+import Values
 
 /// A schema with our tables, and what writes to it.
 struct PaymentDatabase: Sendable {

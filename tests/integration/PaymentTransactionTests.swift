@@ -1,11 +1,11 @@
-import Database
 import Metrics
 import Outbox
-import PaymentRepository
-import Payments
-import Runtime
+import Postgres
+import SagaDomain
+import SagaStore
 import TestSupport
 import Testing
+import Values
 
 @Suite("Payment transactions", .needsDatabase)
 struct PaymentTransactionTests {

@@ -1,7 +1,8 @@
-import Database
 import Foundation
+import Postgres
 import Runtime
 import Testing
+import Values
 
 /// A PostgreSQL of the test's own, for tests that stop it; nothing else may use it.
 final class PrivatePostgres: Sendable {

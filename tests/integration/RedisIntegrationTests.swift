@@ -1,8 +1,8 @@
 import Foundation
 import Logger
 import Redis
-import Runtime
 import Testing
+import Values
 
 /// The Redis client against a real server: `TEST_REDIS_DSN`. Keys have a prefix of their own and a short life.
 @Suite(.enabled(if: redisDSN != nil, "TEST_REDIS_DSN names no Redis server"))

@@ -1,10 +1,11 @@
-import Database
-import Errs
+import Errors
 import Metrics
-import PaymentRepository
-import Payments
+import Postgres
 import Runtime
+import SagaDomain
+import SagaStore
 import Testing
+import Values
 
 @testable import Outbox
 

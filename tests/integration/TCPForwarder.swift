@@ -1,5 +1,6 @@
 import Glibc
 import Runtime
+import Values
 
 /// A loopback TCP proxy whose connections a test can cut, hold or refuse. Each connection has a thread of its own.
 final class TCPForwarder: Sendable {

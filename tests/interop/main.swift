@@ -4,6 +4,7 @@ import HTTP2
 import Logger
 import Metrics
 import Runtime
+import Values
 
 let signals = TerminationSignals()
 let arguments = CommandLine.arguments

@@ -1,5 +1,5 @@
 import Outbox
-import Runtime
+import Values
 
 /// A machine's monotonic clock: it starts anywhere and runs a little faster or slower than the database's.
 struct MachineClock {

@@ -1,5 +1,5 @@
 import Glibc
-import Runtime
+import Values
 
 /// The seed that is being played, for the handler below. A signal handler can be given nothing else.
 nonisolated(unsafe) private var seedAtWork: UInt64 = 0

@@ -1,5 +1,5 @@
 import Outbox
-import Runtime
+import Values
 
 /// The broker's partitions: when they can be reached again.
 struct SimulatedBroker {

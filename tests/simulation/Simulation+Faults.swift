@@ -1,5 +1,5 @@
 import Outbox
-import Runtime
+import Values
 
 extension Simulation {
   @discardableResult

@@ -1,5 +1,5 @@
 import Outbox
-import Runtime
+import Values
 
 /// What `Relay` does around the decisions: a thread with a mailbox, and a pool of connections.
 extension Simulation {

@@ -1,5 +1,5 @@
 import Outbox
-import Runtime
+import Values
 
 /// One schedule: everything that happens follows from the seed.
 final class Simulation {

@@ -1,5 +1,5 @@
 import Foundation
-package import Runtime
+package import Values
 
 /// A JSON document as a value, as far as our scanner and Foundation can both tell it.
 package indirect enum JSONTree: Equatable {

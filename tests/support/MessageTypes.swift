@@ -1,5 +1,6 @@
-import Messages
 package import Protobuf
+import SagaAPI
+import StandardMessages
 
 /// Every message type there is, by its full name.
 package enum MessageTypes {

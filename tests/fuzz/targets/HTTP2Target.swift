@@ -2,8 +2,9 @@ import GRPC
 import Glibc
 import HTTP2
 import Logger
-import Messages
 import Metrics
+import SagaAPI
+import StandardMessages
 
 /// A server's connection from its first byte to its end: it comes to rest whatever it is sent, writes whole frames, and
 /// leaves nothing behind.

@@ -1,8 +1,8 @@
-import ConsumerApp
 import Foundation
-import Payments
-import Runtime
+import SagaConsumer
+import SagaDomain
 import TestSupport
+import Values
 
 /// Our scanner takes what Foundation takes and reads the same, but for the rules that are stricter on purpose; and an
 /// inventory message is one exactly when the document says so.

@@ -1,8 +1,8 @@
-import Config
-import Database
-import Errs
+import Errors
+import Postgres
 import Redis
-import Runtime
+import Settings
+import Values
 
 /// A settings file is read as it was meant or refused with a message that gives no password away, and an address that is
 /// taken is one that its client takes.

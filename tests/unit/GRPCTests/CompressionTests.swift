@@ -2,8 +2,8 @@ import Gzip
 import HTTP2
 import Logger
 import Metrics
-import Runtime
 import Testing
+import Values
 
 @testable import GRPC
 

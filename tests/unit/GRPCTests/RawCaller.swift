@@ -1,5 +1,6 @@
 import HTTP2
 import Runtime
+import Values
 
 @testable import GRPC
 

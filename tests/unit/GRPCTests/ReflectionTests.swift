@@ -1,9 +1,9 @@
 import Foundation
 import HTTP2
 import Logger
-import Messages
 import Metrics
 import Protobuf
+import StandardMessages
 import Testing
 
 @testable import GRPC

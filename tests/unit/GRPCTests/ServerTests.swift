@@ -1,11 +1,12 @@
 import HTTP2
 import Logger
-import Messages
 import Metrics
 import Protobuf
 import Runtime
+import StandardMessages
 import Synchronization
 import Testing
+import Values
 
 @testable import GRPC
 

@@ -5,6 +5,7 @@ import Metrics
 import Runtime
 import TLS
 import Testing
+import Values
 
 @testable import GRPC
 

@@ -1,5 +1,5 @@
-import Runtime
 import Testing
+import Values
 
 @testable import HTTP2
 

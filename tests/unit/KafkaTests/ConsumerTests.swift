@@ -2,6 +2,7 @@ import Kafka
 import Runtime
 import Synchronization
 import Testing
+import Values
 
 @Suite struct ConsumerTests {
   private func fill(_ cluster: TestCluster, _ count: Int) throws {

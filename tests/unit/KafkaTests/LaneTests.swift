@@ -1,6 +1,7 @@
 import Kafka
 import Runtime
 import Testing
+import Values
 
 @Suite struct LaneTests {
   private func member(_ cluster: TestCluster, lanes: Int) throws -> (KafkaConsumer, [ConsumerLane]) {

@@ -1,6 +1,7 @@
 import Kafka
 import Logger
 import Runtime
+import Values
 
 let quiet = Logger(label: "test", level: .error)
 

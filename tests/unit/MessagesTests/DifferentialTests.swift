@@ -1,6 +1,6 @@
 import Foundation
-import Messages
 import Protobuf
+import StandardMessages
 import Testing
 
 @testable import TestSupport

@@ -1,5 +1,6 @@
-import Messages
 import Protobuf
+import SagaAPI
+import StandardMessages
 import Testing
 
 @testable import TestSupport

@@ -1,5 +1,5 @@
-import Messages
 import Protobuf
+import StandardMessages
 
 @testable import TestSupport
 

@@ -1,5 +1,6 @@
-import Messages
 import Protobuf
+import SagaAPI
+import StandardMessages
 import Testing
 
 @Suite struct TimestampTests {

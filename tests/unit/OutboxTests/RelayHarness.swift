@@ -1,4 +1,4 @@
-import Runtime
+import Values
 
 @testable import Outbox
 

@@ -1,6 +1,6 @@
 import Redis
-import Runtime
 import Testing
+import Values
 
 @Suite struct BreakerTests {
   private let start = Instant(nanoseconds: 1_000_000_000)

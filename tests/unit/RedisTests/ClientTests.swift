@@ -1,10 +1,11 @@
-import Errs
+import Errors
 import Glibc
 import Logger
 import Redis
 import Runtime
 import Synchronization
 import Testing
+import Values
 
 /// What the client does when the server is not as it should be; good days are in the integration tests.
 @Suite struct ClientTests {

@@ -1,6 +1,7 @@
 import Runtime
 import Synchronization
 import Testing
+import Values
 
 struct EventLoopTests {
   private func withLoop<Result>(_ body: (EventLoop) async throws -> Result) async rethrows -> Result {

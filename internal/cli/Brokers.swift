@@ -1,0 +1,45 @@
+import Kafka
+import Settings
+import Values
+
+/// What commands ask of the brokers before they begin, with errors in words.
+struct Brokers {
+  private let session: Session
+
+  init(_ session: Session) { self.session = session }
+
+  /// The topics that are there, after which at least one broker has answered.
+  func topics() throws -> [String: Int] {
+    let admin = try KafkaAdmin(session.kafka, logger: session.kafkaLogger)
+    defer { admin.close() }
+    do throws(KafkaError) {
+      return try admin.metadata(until: Instant.now() + .seconds(10)).topics
+    } catch {
+      throw unreachable(error)
+    }
+  }
+
+  /// Sees to it that the topic is there, as the programs do.
+  func ensure(_ topic: String) throws {
+    if try topics()[topic] != nil { return }
+    let admin = try KafkaAdmin(session.kafka, logger: session.kafkaLogger)
+    defer { admin.close() }
+    do throws(KafkaError) {
+      try admin.ensureTopics(
+        [TopicSpecification(topic, partitions: session.settings.kafka.topicPartitions)],
+        until: Instant.now() + .seconds(20))
+    } catch {
+      throw CommandError.failure("topic \(topic) could not be made: \(error)")
+    }
+  }
+
+  private func unreachable(_ error: KafkaError) -> CommandError {
+    switch error.code {
+    case .brokerUnavailable, .timedOut:
+      .failure(
+        "no Kafka broker answers at \(session.settings.kafka.brokers) (\(error)); is it running? `make up` starts the "
+          + "local stack")
+    default: explain(error)
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import Outbox
+import Postgres
+import Settings
+import Values
+
+private let dryRunOption = Option("--dry-run", nil, "only show what would be done")
+
+/// `outbox requeue`: brings dead events back.
+struct OutboxRequeue: Subcommand {
+  static let usage = Usage(
+    name: "outbox requeue", summary: "put dead events back, to be published again", operand: "ID…",
+    takesManyOperands: true,
+    options: [Option("--all", nil, "every dead event, at most \(OutboxRepair.limit) at a time"), dryRunOption],
+    synopsis: "ID… | --all [--dry-run]",
+    notes: """
+      The ids are those of `outbox list --status DEAD`. Id, number and ce_id stay; the rest of the order follows in its
+      order. Mend first what the broker refused, or it will be dead again. With EVENT_ON_DEAD=continue the order's later
+      events may be on the topic already: it then comes after them.
+      """,
+    example: "paysaga outbox requeue 4711 4712")
+
+  private let selection: OutboxRepair.Selection
+  private let isDryRun: Bool
+
+  init(_ arguments: Arguments) throws(CommandError) {
+    var ids: [Int64] = []
+    for word in arguments.operands { ids.append(try Arguments.integer(word, "ID", in: 1...Int64.max)) }
+    guard arguments.has("--all") != !ids.isEmpty else {
+      throw .usage("outbox requeue needs the ids of dead events, or --all; paysaga outbox requeue --help")
+    }
+    guard ids.count <= OutboxRepair.limit else { throw .usage("at most \(OutboxRepair.limit) ids at a time") }
+    selection = ids.isEmpty ? .all : .ids(ids)
+    isDryRun = arguments.has("--dry-run")
+  }
+
+  func run(_ session: Session) throws {
+    let connection = try Connection.open(try session.database(), logger: session.logger)
+    defer { connection.close() }
+    let events =
+      isDryRun
+      ? try OutboxRepair.dead(selection, on: connection) : try OutboxRepair.requeue(selection, on: connection)
+    for event in events { session.output.print(event.record) }
+    if case .ids(let ids) = selection {
+      let missing = Set(ids).subtracting(events.map(\.id)).sorted()
+      guard missing.isEmpty else {
+        throw CommandError.failure(
+          "not dead: \(missing.prefix(20).map(String.init).joined(separator: ", "))"
+            + (events.isEmpty ? "" : "; the others were \(isDryRun ? "found" : "put back")"))
+      }
+    }
+    notice("\(events.count) dead events \(isDryRun ? "would be put back; nothing was changed" : "put back")")
+  }
+}
+
+/// `outbox replay`: publishes an order's events once more.
+struct OutboxReplay: Subcommand {
+  static let usage = Usage(
+    name: "outbox replay", summary: "publish an order's events once more, with the same ce_id and seq",
+    options: [Option.order, dryRunOption], synopsis: "--order N [--dry-run]",
+    notes: """
+      All of the order's published events that are still kept (EVENT_RETENTION) go back to WAIT and are published again
+      in their order, before what waits of the order. Consumers see copies, to be known by their ce_id.
+      """,
+    example: "paysaga outbox replay --order 111")
+
+  private let order: Int64
+  private let isDryRun: Bool
+
+  init(_ arguments: Arguments) throws(CommandError) {
+    order = try arguments.order()
+    isDryRun = arguments.has("--dry-run")
+  }
+
+  func run(_ session: Session) throws {
+    let connection = try Connection.open(try session.database(), logger: session.logger)
+    defer { connection.close() }
+    let key = String(order)
+    let found = try OutboxRepair.published(key: key, on: connection)
+    guard let first = found.first else {
+      throw CommandError.failure(
+        "order \(order) has no published event that is still kept (EVENT_RETENTION); paysaga outbox list shows what "
+          + "waits")
+    }
+    // The shard that was written with the events: relays find them there whatever the number of shards is now.
+    let events = isDryRun ? found : try OutboxRepair.replay(key: key, shard: first.shard, on: connection)
+    for event in events { session.output.print(event.record) }
+    notice(
+      "\(events.count) events of order \(order) "
+        + (isDryRun ? "would be published again; nothing was changed" : "will be published again"))
+  }
+}
+
+/// `outbox pause`: holds a topic's events back.
+struct OutboxPause: Subcommand {
+  static let usage = Usage(
+    name: "outbox pause", summary: "stop publishing the events of a topic", operand: "TOPIC", synopsis: "TOPIC",
+    notes: """
+      Its events wait, and so does what is behind them in their orders, whatever its topic. `outbox status` shows what
+      is paused; messages that are with the producer at this moment may still appear.
+      """,
+    example: "paysaga outbox pause payment")
+
+  private let topic: String
+
+  init(_ arguments: Arguments) throws(CommandError) { topic = try arguments.topic() }
+
+  func run(_ session: Session) throws {
+    let connection = try Connection.open(try session.database(), logger: session.logger)
+    defer { connection.close() }
+    let isNew = try OutboxRepair.pause(topic, on: connection)
+    session.output.print(["paused": .text(topic), "changed": .bool(isNew)])
+    if topic != session.settings.producer.topic {
+      notice("\(printable(topic)) is not PRODUCER_TOPIC (\(session.settings.producer.topic))")
+    }
+  }
+}
+
+/// `outbox resume`: ends a pause.
+struct OutboxResume: Subcommand {
+  static let usage = Usage(
+    name: "outbox resume", summary: "publish the events of a paused topic again", operand: "TOPIC", synopsis: "TOPIC",
+    example: "paysaga outbox resume payment")
+
+  private let topic: String
+
+  init(_ arguments: Arguments) throws(CommandError) { topic = try arguments.topic() }
+
+  func run(_ session: Session) throws {
+    let connection = try Connection.open(try session.database(), logger: session.logger)
+    defer { connection.close() }
+    let wasPaused = try OutboxRepair.resume(topic, on: connection)
+    session.output.print(["resumed": .text(topic), "changed": .bool(wasPaused)])
+    if !wasPaused { notice("\(printable(topic)) was not paused") }
+  }
+}
+
+extension Arguments {
+  /// The topic named after the command: 1 to 249 letters, digits, dots, underscores and dashes, as Kafka has it.
+  fileprivate func topic() throws(CommandError) -> String {
+    guard let topic = operand else { throw .usage("which topic? Such as: paysaga outbox pause payment") }
+    let isName = topic.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "."),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+        true
+      default: false
+      }
+    }
+    guard isName, (1...249).contains(topic.utf8.count) else {
+      throw .usage("TOPIC expects 1 to 249 ASCII letters, digits and . _ -, found \"\(printable(topic))\"")
+    }
+    return topic
+  }
+}

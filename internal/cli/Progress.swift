@@ -1,0 +1,67 @@
+import Values
+
+/// How far a long command has come, as text; the clock is the caller's.
+struct Progress: Sendable {
+  /// How wide the bar is, in characters.
+  private static let barWidth = 24
+
+  let total: Int64
+  let start: Instant
+  private(set) var done: Int64 = 0
+  /// When `done` last grew.
+  private var lastChange: Instant
+
+  init(total: Int64, start: Instant) {
+    precondition(total > 0, "there must be something to do")
+    self.total = total
+    self.start = start
+    lastChange = start
+  }
+
+  mutating func update(done: Int64, at now: Instant) {
+    if done > self.done { lastChange = now }
+    self.done = done
+  }
+
+  /// A bar with numbers, to be rewritten in place.
+  func bar(at now: Instant) -> String {
+    let filled = Int(Double(Self.barWidth) * Double(done) / Double(total))
+    return "[\(String(repeating: "#", count: filled))\(String(repeating: ".", count: Self.barWidth - filled))] "
+      + line(at: now)
+  }
+
+  /// The numbers alone.
+  func line(at now: Instant) -> String {
+    var text =
+      "\(done * 100 / total)% \(Self.grouped(done))/\(Self.grouped(total))  \(Self.grouped(rate(at: now))) msgs/s"
+    if now - lastChange >= .seconds(3), done < total {
+      text += "  waiting for the broker"
+    } else if let left = remaining(at: now) {
+      text += "  ETA \(left)"
+    }
+    return text
+  }
+
+  /// Messages a second since the start.
+  func rate(at now: Instant) -> Int64 {
+    let seconds = (now - start).inSeconds
+    return seconds > 0 ? Int64(Double(done) / seconds) : 0
+  }
+
+  private func remaining(at now: Instant) -> String? {
+    guard done > 0, done < total else { return nil }
+    let seconds = Int64((Double(total - done) * (now - start).inSeconds / Double(done)).rounded(.up))
+    if seconds < 60 { return "\(seconds)s" }
+    return seconds < 3_600 ? "\(seconds / 60)m\(seconds % 60)s" : "\(seconds / 3_600)h\(seconds / 60 % 60)m"
+  }
+
+  /// `1234567` as `1,234,567`.
+  static func grouped(_ number: Int64) -> String {
+    var text = ""
+    for (index, digit) in String(number).reversed().enumerated() {
+      if index > 0, index % 3 == 0 { text.append(",") }
+      text.append(digit)
+    }
+    return String(text.reversed())
+  }
+}

@@ -1,0 +1,85 @@
+import Values
+
+/// One result: names and values in order, printed as `name=value …` for people or as a JSON object for machines.
+struct Record: Sendable, ExpressibleByDictionaryLiteral {
+  indirect enum Value: Sendable {
+    case text(String)
+    case number(Int64)
+    case bool(Bool)
+    case time(Timestamp)
+    case uuid(UniqueID)
+    case list([Record])
+    case object(Record)
+    /// JSON text that is known to be valid.
+    case json([UInt8])
+    case null
+  }
+
+  var fields: [(name: String, value: Value)]
+
+  init(dictionaryLiteral elements: (String, Value)...) {
+    fields = elements.map { (name: $0.0, value: $0.1) }
+  }
+
+  mutating func append(_ name: String, _ value: Value) { fields.append((name, value)) }
+
+  /// For people: what is absent or empty is left out, and text with blanks stands in quotes.
+  var line: String {
+    fields.compactMap { field in Self.shown(field.value).map { "\(field.name)=\($0)" } }.joined(separator: " ")
+  }
+
+  private static func shown(_ value: Value) -> String? {
+    switch value {
+    case .text(let text):
+      if text.isEmpty { return nil }
+      let clean = printable(text)
+      if !clean.contains(where: { " \"=\\".contains($0) }) { return clean }
+      return "\"\(clean.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+    case .number(let number): return "\(number)"
+    case .bool(let bool): return "\(bool)"
+    case .time(let time): return time.description
+    case .uuid(let id): return id.description
+    case .json(let bytes): return printable(String(decoding: bytes, as: UTF8.self))
+    case .list, .object, .null: return nil
+    }
+  }
+
+  /// For machines: every field is there, in one line.
+  func appendJSON(to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "{"))
+    for (index, field) in fields.enumerated() {
+      if index > 0 { bytes.append(UInt8(ascii: ",")) }
+      JSONWriter.appendString(field.name, to: &bytes)
+      bytes.append(UInt8(ascii: ":"))
+      Self.append(field.value, to: &bytes)
+    }
+    bytes.append(UInt8(ascii: "}"))
+  }
+
+  private static func append(_ value: Value, to bytes: inout [UInt8]) {
+    switch value {
+    case .text(let text): JSONWriter.appendString(text, to: &bytes)
+    case .number(let number): JSONWriter.appendInteger(number, to: &bytes)
+    case .bool(let bool): bytes += (bool ? "true" : "false").utf8
+    case .time(let time): JSONWriter.appendString(time.description, to: &bytes)
+    case .uuid(let id): JSONWriter.appendString(id.description, to: &bytes)
+    case .object(let record): record.appendJSON(to: &bytes)
+    case .json(let text):
+      // Line breaks of valid JSON stand between its tokens only.
+      bytes += text.map { $0 == 0x0A || $0 == 0x0D ? UInt8(ascii: " ") : $0 }
+    case .null: bytes += "null".utf8
+    case .list(let records):
+      bytes.append(UInt8(ascii: "["))
+      for (index, record) in records.enumerated() {
+        if index > 0 { bytes.append(UInt8(ascii: ",")) }
+        record.appendJSON(to: &bytes)
+      }
+      bytes.append(UInt8(ascii: "]"))
+    }
+  }
+}
+
+extension Record.Value {
+  static func optional(_ time: Timestamp?) -> Record.Value { time.map { .time($0) } ?? .null }
+  static func optional(_ text: String?) -> Record.Value { text.map { .text($0) } ?? .null }
+}

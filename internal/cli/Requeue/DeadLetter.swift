@@ -1,0 +1,61 @@
+import Kafka
+import Values
+
+/// A message of the dead-letter topic, and the one it was. Pure: any topic can be read as one.
+struct DeadLetter {
+  let letter: ConsumedMessage
+
+  init(_ letter: ConsumedMessage) { self.letter = letter }
+
+  var error: String { text(DeadLetterHeader.error) ?? "" }
+
+  /// How often it was put back before.
+  var requeues: Int64 { text(DeadLetterHeader.requeues).flatMap { Int64($0) } ?? 0 }
+
+  /// What the message was, ready to be published again; it counts this time in its header.
+  /// - Parameter partitions: of the topic; where it had fewer when the message died it goes by its key.
+  func revived(to topic: String, partitions: Int, token: UInt64) -> ProducerRecord {
+    var headers = letter.headers.filter {
+      !DeadLetterHeader.ofOneDeath.contains($0.name) && $0.name != DeadLetterHeader.requeues
+    }
+    headers.append(RecordHeader(DeadLetterHeader.requeues, String(requeues + 1)))
+    let origin = text(DeadLetterHeader.topic) == topic ? text(DeadLetterHeader.partition).flatMap { Int32($0) } : nil
+    // Where it was: messages of its key are there, whoever's partitioner has put them there.
+    let partition = origin.flatMap { (0..<Int32(clamping: partitions)).contains($0) ? $0 : nil }
+    return ProducerRecord(
+      topic: topic, key: letter.key, value: letter.value, headers: headers, token: token, partition: partition)
+  }
+
+  /// Why it cannot be put back; nil when it can.
+  /// - Parameters:
+  ///   - topic: where messages are put back.
+  ///   - limit: how often a message may be put back.
+  func obstacle(topic: String, limit: Int64) -> String? {
+    guard let origin = text(DeadLetterHeader.topic) else {
+      return "it does not say where it comes from"
+    }
+    if origin != topic { return "it comes from another topic, \(origin)" }
+    if let leftOut = text(DeadLetterHeader.leftOut) {
+      return "the dead-letter topic refused \(leftOut == "all" ? "all of it" : "its \(leftOut)")"
+    }
+    if requeues >= limit { return "it was put back \(requeues) times already; see --max-requeues" }
+    return nil
+  }
+
+  var record: Record {
+    [
+      "partition": .number(Int64(letter.partition)), "offset": .number(letter.offset),
+      "key": .optional(letter.key.map { String(decoding: $0, as: UTF8.self) }),
+      "from_topic": .optional(text(DeadLetterHeader.topic)),
+      "from_partition": number(DeadLetterHeader.partition), "from_offset": number(DeadLetterHeader.offset),
+      "requeues": .number(requeues), "error": .text(error), "time": .optional(letter.timestamp),
+    ]
+  }
+
+  private func number(_ name: String) -> Record.Value { text(name).flatMap { Int64($0) }.map { .number($0) } ?? .null }
+
+  /// The last header of that name: earlier ones are the message's own.
+  private func text(_ name: String) -> String? {
+    letter.headers.last { $0.name == name }?.value.map { String(decoding: $0, as: UTF8.self) }
+  }
+}

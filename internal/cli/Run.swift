@@ -1,0 +1,41 @@
+import FoundationEssentials
+import Glibc
+import Runtime
+import Settings
+import Values
+
+/// Runs the command line from its words to the exit status: 0 done, 1 failed, 2 wrong words or settings.
+package func runPaysaga() -> Never {
+  // Before any thread exists. A closed pipe is an error of the write from here on, not the end of the program.
+  let signals = TerminationSignals()
+  do {
+    let line = try CommandParser(Array(CommandLine.arguments.dropFirst()), commands: Subcommands.usages)
+    let output = Output(wantsJSON: line.wantsJSON)
+    switch line.outcome {
+    case .help(let text): output.print(text)
+    case .version: output.print("\(Program.cli.name) \(BuildInfo.version)")
+    case .run(let name, let arguments):
+      let command = try Subcommands.named(name).init(arguments)
+      try run(command, line, output, signals)
+    }
+    output.flush()
+    if let failure = output.failure { throw CommandError.failure(failure) }
+    exit(0)
+  } catch {
+    let failure = explain(error)
+    notice("\(Program.cli.name): \(oneLine(failure.message))")
+    exit(failure.exitStatus)
+  }
+}
+
+private func run(
+  _ command: some Subcommand, _ line: CommandParser, _ output: Output, _ signals: TerminationSignals
+) throws {
+  let environment = ProcessInfo.processInfo.environment
+  let settings = try Settings.load(program: .cli, environment: environment, file: line.configFile)
+  let session = Session(
+    settings: settings, output: output, interruption: Interruption(signals), environment: environment)
+  // What was done before a failure is still told.
+  defer { output.flush() }
+  try command.run(session)
+}

@@ -1,0 +1,38 @@
+import Kafka
+import Logger
+import Postgres
+import Settings
+import Values
+
+/// What a running command works with.
+struct Session {
+  let settings: Settings
+  let output: Output
+  let interruption: Interruption
+  let environment: [String: String]
+
+  var wantsJSON: Bool { output.wantsJSON }
+
+  /// Warnings of the database client; more when LOG_LEVEL asks for it.
+  var logger: Logger { logger(atLeast: .warning) }
+
+  /// Clients of Kafka tell of every lost connection as a warning; commands say in their own words what it means.
+  var kafkaLogger: Logger { logger(atLeast: .error) }
+
+  private func logger(atLeast level: LogLevel) -> Logger {
+    let wanted = settings.log.level
+    return Logger(
+      label: Program.cli.name, level: wanted == .debug ? .debug : max(wanted, level), format: settings.log.format)
+  }
+
+  /// - Parameter direct: past PgBouncer.
+  func database(direct: Bool = false) throws -> DatabaseConfiguration {
+    try DatabaseConfiguration(
+      dsn: direct ? settings.database.directDSN : settings.database.dsn, prepared: false, applicationName: "paysaga")
+  }
+
+  var kafka: KafkaConfiguration {
+    KafkaConfiguration(
+      brokers: settings.kafka.brokers, clientID: "paysaga", properties: settings.kafka.properties)
+  }
+}

@@ -1,0 +1,72 @@
+public import Postgres
+public import Values
+
+/// An event to be written in the transaction that makes it true.
+public struct NewEvent: Sendable, Hashable {
+  /// Its identity (`ce_id`); never used twice.
+  public let eventID: UniqueID
+  /// What it is about: events of one key are published in the order in which they were committed. At most 255 bytes.
+  public let key: String
+  /// Its number within its key, from 1, each used once.
+  public let sequence: Int64
+  public let topic: String
+  public let payload: [UInt8]
+  /// The CloudEvents type and source; the other attributes come from the fields above.
+  public let type: String
+  public let source: String
+  /// The W3C trace it belongs to, when there is one.
+  public let traceparent: String?
+
+  public init(
+    eventID: UniqueID, key: String, sequence: Int64, topic: String, payload: [UInt8], type: String, source: String,
+    traceparent: String? = nil
+  ) {
+    precondition(sequence > 0, "an event's sequence starts at 1")
+    self.eventID = eventID
+    self.key = key
+    self.sequence = sequence
+    self.topic = topic
+    self.payload = payload
+    self.type = type
+    self.source = source
+    self.traceparent = traceparent
+  }
+}
+
+/// Writes events into the caller's transactions.
+public struct OutboxWriter: Sendable {
+  private let shards: ShardMap
+
+  /// - Parameter shards: how keys are spread; read from the database with `ShardMap.load`.
+  public init(shards: ShardMap) { self.shards = shards }
+
+  /// The command that inserts `events`, to be run in the transaction that makes them true.
+  ///
+  /// That transaction must have locked or written the row that each key stands for before this command: ids are drawn
+  /// here, and their order within a key is commit order only behind such a lock.
+  public func insert(_ events: [NewEvent]) -> Command {
+    Command(
+      Self.insertStatement,
+      [
+        .uuidArray(events.map(\.eventID)), .int16Array(events.map { shards.shard(of: $0.key) }),
+        .textArray(events.map(\.key)), .int64Array(events.map(\.sequence)), .textArray(events.map(\.topic)),
+        .bytesArray(events.map(\.payload)), .textArray(events.map(\.type)), .textArray(events.map(\.source)),
+        .optionalTextArray(events.map(\.traceparent)),
+      ])
+  }
+
+  /// The condition gives the transaction its id before the first event's id is drawn, whatever was written before:
+  /// relays take what could have drawn an id to be among the transactions that run.
+  private static let insertStatement = Statement(
+    """
+    INSERT INTO event (event_id, shard, key, seq, topic, payload, headers)
+    SELECT u.event_id, u.shard, u.key, u.seq, u.topic, u.payload,
+           CASE WHEN u.traceparent IS NULL THEN ARRAY['ce_type', u.type, 'ce_source', u.source]
+                ELSE ARRAY['ce_type', u.type, 'ce_source', u.source, 'traceparent', u.traceparent] END
+    FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::text[],
+                $8::text[], $9::text[])
+         WITH ORDINALITY AS u(event_id, shard, key, seq, topic, payload, type, source, traceparent, n)
+    WHERE pg_current_xact_id() IS NOT NULL
+    ORDER BY u.n
+    """)
+}

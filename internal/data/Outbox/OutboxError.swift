@@ -1,0 +1,34 @@
+public import Errors
+
+/// Why something about the outbox did not work.
+public struct OutboxError: ModuleError {
+  public enum Code: Sendable, Hashable {
+    /// The tables are not there or not as expected; run the migrations.
+    case schema
+    /// A setting cannot work.
+    case configuration
+    /// The database failed; see `cause`.
+    case database
+  }
+
+  public let code: Code
+  public let message: String
+  public let cause: (any Error)?
+  public let location: SourceLocation
+
+  public init(
+    _ code: Code, _ message: String, cause: (any Error)? = nil, file: String = #fileID, line: Int = #line
+  ) {
+    self.code = code
+    self.message = message
+    self.cause = cause
+    self.location = .here(file: file, line: line)
+  }
+
+  public var isRetryable: Bool {
+    switch code {
+    case .database: (cause as? any ModuleError)?.isRetryable ?? false
+    case .schema, .configuration: false
+    }
+  }
+}

@@ -1,0 +1,168 @@
+public import Postgres
+public import Values
+
+/// What an operator does to the outbox by hand: bring dead events back, publish done ones again, pause topics.
+///
+/// Whatever makes an old row readable raises the epochs of its shards in the same transaction. A relay reads above a
+/// floor, and joins the lease rows by epoch in the statement that reads: with the epoch it has lost the shard, takes it
+/// anew and reads from the bottom. The owner and the end of the lease stay, so that no other relay takes the shard while
+/// the old one may still have messages with its producer (G6).
+///
+/// Locks are taken in the relays' order: shards ascending, then events. Every function is one transaction; a conflict
+/// with a relay that moves the same rows is tried again.
+public enum OutboxRepair {
+  /// Events in one transaction at most: what is locked and answered is bounded.
+  public static let limit = 10_000
+
+  /// Which dead events to bring back.
+  public enum Selection: Sendable, Hashable {
+    case ids([Int64])
+    /// All of them, the oldest `limit` first.
+    case all
+  }
+
+  /// The dead events that `requeue` would bring back, by ascending id.
+  public static func dead(_ selection: Selection, on connection: Connection) throws(DatabaseError) -> [EventSummary] {
+    let rows =
+      switch selection {
+      case .ids(let ids): try connection.run(Command(deadByID, [.int64Array(ids)]))
+      case .all: try connection.run(Command(deadAll, [.int64(Int64(limit))]))
+      }
+    return EventSummary.read(rows, .dead)
+  }
+
+  /// Puts dead events back to WAIT; id, number and identity stay.
+  /// - Returns: what was moved; events that are not dead (any more) are not among them.
+  public static func requeue(
+    _ selection: Selection, on connection: Connection
+  ) throws(DatabaseError) -> [EventSummary] {
+    try retrying(connection) { connection throws(DatabaseError) in
+      let found = try dead(selection, on: connection)
+      if found.isEmpty { return [] }
+      try raiseEpochs(of: Set(found.map(\.shard)), on: connection)
+      let moved = try connection.run(Command(moveDead, [.int64Array(found.map(\.id))]))
+      return EventSummary.read(moved, .waiting)
+    }
+  }
+
+  /// The published events of a key that `replay` would publish again, by ascending number. Reads all that is kept of
+  /// the published events: seconds with millions of them.
+  public static func published(key: String, on connection: Connection) throws(DatabaseError) -> [EventSummary] {
+    EventSummary.read(try connection.run(Command(doneOfKey, [.text(key), .int64(Int64(limit))])), .done)
+  }
+
+  /// Puts all published events of a key that are still kept back to WAIT, so that relays publish them again, before
+  /// anything of the key that waits; id, number and identity stay.
+  public static func replay(
+    key: String, shard: Int16, on connection: Connection
+  ) throws(DatabaseError) -> [EventSummary] {
+    try retrying(connection) { connection throws(DatabaseError) in
+      try raiseEpochs(of: [shard], on: connection)
+      // With the shard locked no relay completes anything of the key meanwhile.
+      let moved = try connection.run(Command(moveDone, [.text(key)]))
+      return EventSummary.read(moved, .waiting)
+    }
+  }
+
+  /// Stops the publication of a topic's events. What relays have in memory of it is dropped at their next statement.
+  /// - Returns: false when it was paused already.
+  public static func pause(_ topic: String, on connection: Connection) throws(DatabaseError) -> Bool {
+    try retrying(connection) { connection throws(DatabaseError) in
+      let isNew = try connection.run(Command(insertPause, [.text(topic)])).affected == 1
+      if isNew { try raiseEpochs(of: nil, on: connection) }
+      return isNew
+    }
+  }
+
+  /// Publishes a paused topic's events again.
+  /// - Returns: false when it was not paused.
+  public static func resume(_ topic: String, on connection: Connection) throws(DatabaseError) -> Bool {
+    try retrying(connection) { connection throws(DatabaseError) in
+      let wasPaused = try connection.run(Command(deletePause, [.text(topic)])).affected == 1
+      // Of all shards: an event that commits right now may be passed over in any of them before this commits.
+      if wasPaused { try raiseEpochs(of: nil, on: connection) }
+      return wasPaused
+    }
+  }
+
+  /// - Parameter shards: nil for all.
+  private static func raiseEpochs(of shards: Set<Int16>?, on connection: Connection) throws(DatabaseError) {
+    _ = try connection.run(Command(raise, [.int16Array(shards?.sorted() ?? []), .bool(shards == nil)]))
+  }
+
+  /// One transaction, with a NOTIFY that is sent with its commit; operators are rare, so its lock costs nobody.
+  private static func retrying<T>(
+    _ connection: Connection, _ body: (Connection) throws(DatabaseError) -> T
+  ) throws(DatabaseError) -> T {
+    var attempts = 0
+    while true {
+      do throws(DatabaseError) {
+        return try connection.transaction { connection throws(DatabaseError) in
+          let result = try body(connection)
+          _ = try connection.run(Command(notify))
+          return result
+        }
+      } catch {
+        attempts += 1
+        guard error.isSerializationFailure || error.isDeadlock, attempts < 20 else { throw error }
+      }
+    }
+  }
+}
+
+/// A topic that is not published for now.
+public struct PausedTopic: Sendable, Hashable {
+  public let topic: String
+  public let since: Timestamp
+
+  /// All of them, by name.
+  public static func load(_ connection: Connection) throws(DatabaseError) -> [PausedTopic] {
+    try connection.run(Command(statement)).map { PausedTopic(topic: $0.text(0), since: $0.timestamp(1)) }
+  }
+
+  private static let statement = Statement(
+    "SELECT topic, paused_at FROM event_topic_pause ORDER BY topic", isReadOnly: true)
+}
+
+extension OutboxRepair {
+  private static let columns = EventSummary.columns
+
+  private static let deadByID = Statement(
+    "SELECT \(columns) FROM event_dead WHERE id = ANY($1::bigint[]) ORDER BY id", isReadOnly: true)
+
+  private static let deadAll = Statement("SELECT \(columns) FROM event_dead ORDER BY id LIMIT $1", isReadOnly: true)
+
+  private static let doneOfKey = Statement(
+    "SELECT \(columns) FROM event_done WHERE key = $1::text ORDER BY seq LIMIT $2", isReadOnly: true)
+
+  private static let raise = Statement(
+    """
+    WITH held AS MATERIALIZED (
+      SELECT s.shard FROM event_shard s WHERE $2::bool OR s.shard = ANY($1::smallint[])
+      ORDER BY s.shard FOR NO KEY UPDATE OF s)
+    UPDATE event_shard s SET epoch = s.epoch + 1 FROM held WHERE s.shard = held.shard
+    """)
+
+  /// `attempts` and `last_error` stay: they tell what became of it before.
+  private static func move(_ gone: String) -> Statement {
+    Statement(
+      """
+      WITH gone AS (\(gone) RETURNING *),
+      back AS (
+        INSERT INTO event_wait (id, event_id, shard, key, seq, topic, payload, headers, status, attempts, last_error,
+                                created_at)
+        SELECT id, event_id, shard, key, seq, topic, payload, headers, 'WAIT', attempts, last_error, created_at
+        FROM gone ORDER BY id
+        RETURNING *)
+      SELECT \(columns) FROM back ORDER BY id
+      """)
+  }
+
+  private static let moveDead = move("DELETE FROM event_dead WHERE id = ANY($1::bigint[])")
+  private static let moveDone = move("DELETE FROM event_done WHERE key = $1::text")
+
+  private static let insertPause = Statement(
+    "INSERT INTO event_topic_pause (topic) VALUES ($1::text) ON CONFLICT DO NOTHING")
+  private static let deletePause = Statement("DELETE FROM event_topic_pause WHERE topic = $1::text")
+  private static let notify = Statement("NOTIFY \(Relay.channel)")
+}

@@ -1,0 +1,207 @@
+public import Logger
+public import Metrics
+public import Postgres
+internal import Runtime
+internal import Synchronization
+internal import Values
+
+/// Publishes what waits in the outbox: owns shards by leases, reads, hands over to the publisher, and moves what was
+/// acknowledged to DONE. All decisions are `RelayCore`'s; this is the thread, the statements and the counters.
+///
+/// Its methods may be called on any thread.
+public final class Relay: Sendable {
+  /// The channel on which relays are told that events wait: notify it after a commit, `wake` when it is notified.
+  public static let channel = "paysaga_outbox"
+
+  private struct Mailbox {
+    var events: [RelayCore.Event] = []
+    var isWoken = false
+    var isAbandoned = false
+    var isFinished = false
+  }
+
+  /// What others may know of the relay at any time.
+  private struct View {
+    var ownsAllShards = false
+    var ownedShards = 0
+    var isHousekeeper = false
+  }
+
+  private let configuration: RelayConfiguration
+  private let store: RelayStore
+  private let pool: ConnectionPool
+  private let publisher: any EventPublisher
+  private let logger: Logger
+  private let metrics: RelayMetrics
+  private let mailbox = Monitor(Mailbox())
+  private let view = Mutex(View())
+  private let thread = Mutex<WorkerThread?>(nil)
+
+  /// - Parameters:
+  ///   - pool: at least three connections of the relay's own, so that leases are renewed while it reads and completes.
+  ///   - publisher: set to give up each message within `configuration.deliveryTimeout`.
+  public init(
+    configuration: RelayConfiguration, pool: ConnectionPool, publisher: any EventPublisher, logger: Logger,
+    metrics: MetricsRegistry
+  ) {
+    self.configuration = configuration
+    self.pool = pool
+    self.publisher = publisher
+    self.logger = logger.labelled("relay")
+    self.metrics = RelayMetrics(metrics)
+    store = RelayStore(owner: configuration.owner, reserve: configuration.reserve, onDead: configuration.onDead)
+  }
+
+  /// Starts to publish, on a thread of its own.
+  public func start() {
+    publisher.start { [mailbox] outcomes in mailbox.update { $0.events.append(.published(outcomes)) } }
+    thread.withLock { $0 = WorkerThread(name: "relay") { [self] in run() } }
+  }
+
+  /// Says that events may have begun to wait.
+  public func wake() { mailbox.update { $0.isWoken = true } }
+
+  /// Whether it publishes every shard, so that nobody else needs to be woken.
+  public var ownsAllShards: Bool { view.withLock { $0.ownsAllShards } }
+
+  /// Whether the care of the tables is this relay's: exactly one live relay holds the first shard.
+  public var isHousekeeper: Bool { view.withLock { $0.isHousekeeper } }
+
+  /// How many shards it publishes.
+  public var ownedShards: Int { view.withLock { $0.ownedShards } }
+
+  /// Finishes what is with the producer and gives the leases back; blocks the calling thread until then.
+  /// - Parameter grace: how long to wait; after it the leases are left to run out.
+  public func stop(grace: Duration) {
+    // Stopped while the program waited for the broker, before it began.
+    guard thread.withLock({ $0 }) != nil else { return }
+    mailbox.update { $0.events.append(.stop) }
+    let finished = mailbox.wait(until: .now() + grace) { $0.isFinished ? true : nil }
+    if finished == nil {
+      logger.warning("stopped before all publications were answered; the leases will run out by themselves")
+      mailbox.update { $0.isAbandoned = true }
+    }
+    thread.withLock { $0 }?.join()
+  }
+
+  // MARK: - The relay's thread
+
+  private func run() {
+    var core = RelayCore(rules: configuration.rules, now: .now())
+    while !core.isFinished {
+      let deadline = core.nextDeadline(now: .now())
+      let (events, isAbandoned) = nextEvents(until: deadline)
+      if isAbandoned { break }
+      for event in events { perform(core.handle(event, at: .now())) }
+      publishView(of: core)
+    }
+    mailbox.update { $0.isFinished = true }
+  }
+
+  private func nextEvents(until deadline: Instant) -> (events: [RelayCore.Event], isAbandoned: Bool) {
+    let taken = mailbox.wait(until: deadline) { mailbox -> Mailbox? in
+      let isIdle = mailbox.events.isEmpty && !mailbox.isWoken && !mailbox.isAbandoned
+      if isIdle { return nil }
+      defer { mailbox = Mailbox() }
+      return mailbox
+    }
+    guard let taken else { return ([.tick], false) }
+    var events = taken.events
+    if taken.isWoken { events.append(.wake) }
+    return (events, taken.isAbandoned)
+  }
+
+  private func publishView(of core: RelayCore) {
+    let next = View(
+      ownsAllShards: core.ownsAllShards, ownedShards: core.shards.count, isHousekeeper: core.shards[0] != nil)
+    view.withLock { $0 = next }
+    metrics.ownedShards.set(next.ownedShards)
+    metrics.inMemory.set(core.window.eventCount)
+  }
+
+  private func perform(_ actions: [RelayCore.Action]) {
+    for action in actions {
+      switch action {
+      case .maintainLeases(let request): maintainLeases(request)
+      case .read(let request): read(request)
+      case .publish(let requests): publisher.publish(requests.map(OutboundMessage.init))
+      case .complete(let request): complete(request)
+      case .purge:
+        logger.warning("lost a lease; messages not yet sent are withdrawn")
+        metrics.lostLeases.add()
+        publisher.purge()
+      case .releaseAll(let leases): releaseAll(leases)
+      case .finished: logger.info("stopped, leases given back")
+      }
+    }
+  }
+
+  private func maintainLeases(_ request: LeaseRequest) {
+    onDatabase { [store, logger] connection throws(DatabaseError) in
+      let sentAt = Instant.now()
+      let report = try store.maintainLeases(request, on: connection)
+      if !report.claimed.isEmpty {
+        logger.info("took over shards", ["count": .number(report.claimed.count), "relays": .number(report.liveRelays)])
+      }
+      return .leases(report, sentAt: sentAt)
+    } failed: { _ in
+      .leasesFailed
+    }
+  }
+
+  private func read(_ request: ReadRequest) {
+    onDatabase { [store, metrics] connection throws(DatabaseError) in
+      let report = try store.read(request, on: connection)
+      metrics.reads.add()
+      metrics.read.add(report.events.count)
+      return .read(report)
+    } failed: { _ in
+      .readFailed
+    }
+  }
+
+  private func complete(_ request: CompletionRequest) {
+    onDatabase { [store, metrics] connection throws(DatabaseError) in
+      let report: CompletionReport
+      do throws(DatabaseError) {
+        report = try store.complete(request, on: connection)
+      } catch {
+        guard error.isCheckViolation else { throw error }
+        // No partition for today yet: make it, then the completion is asked for again.
+        try OutboxPartitions.ensureDays(on: connection)
+        throw error
+      }
+      metrics.count(report, isDead: request.isDead)
+      return .completed(request, report)
+    } failed: { _ in
+      .completionFailed(request)
+    }
+  }
+
+  private func releaseAll(_ leases: [ShardEpoch]) {
+    onDatabase { [store] connection throws(DatabaseError) in
+      try store.releaseAll(leases, on: connection)
+      return .released
+    } failed: { _ in
+      .released
+    }
+  }
+
+  /// Runs a statement on a thread of the pool; what it answers comes back as an event.
+  private func onDatabase(
+    _ work: @escaping @Sendable (Connection) throws(DatabaseError) -> RelayCore.Event,
+    failed: @escaping @Sendable (DatabaseError) -> RelayCore.Event
+  ) {
+    pool.submit(deadline: .now() + configuration.reserve) { [mailbox, logger] result in
+      let event: RelayCore.Event
+      do throws(DatabaseError) {
+        event = try work(try result.get())
+      } catch {
+        // The pool itself says when the database is away.
+        if error.code == .server { logger.warning("a statement failed and is tried again", ["error": .error(error)]) }
+        event = failed(error)
+      }
+      mailbox.update { $0.events.append(event) }
+    }
+  }
+}

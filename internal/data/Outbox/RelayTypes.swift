@@ -1,0 +1,133 @@
+internal import Values
+
+/// What a relay may do and how fast; see `RelayConfiguration` for the meaning of each.
+package struct RelayRules: Sendable {
+  /// How long a lease lasts in the database.
+  package var reserve: Duration
+  /// How long the producer may go on trying to deliver one message.
+  package var deliveryTimeout: Duration
+  /// Most events held in memory.
+  package var window: Int
+  /// Most events asked for in one read.
+  package var readLimit: Int
+  /// Most events completed by one statement.
+  package var completionLimit: Int
+  /// How often to read when nothing wakes the relay.
+  package var pollInterval: Duration
+  /// How often the floors are forgotten, so that nothing below them could stay unseen.
+  package var sweepInterval: Duration
+  /// How long an event that could not be published waits for its next try.
+  package var retryDelay: Duration
+  /// What happens to the rest of a key behind a dead event.
+  package var onDead = DeadPolicy.hold
+
+  /// How long after the delivery timeout the producer may take to say so; then it has lost the message.
+  package var answerGrace = Duration.seconds(10)
+  /// Most keys parked at a time.
+  package var parkLimit = 65_536
+
+  /// How much earlier than in the database a lease ends here: clocks may run at slightly different speeds.
+  package var leaseMargin: Duration { reserve / 10 }
+  /// Renewed this long after it was last obtained.
+  package var renewAfter: Duration { reserve / 3 }
+  /// How often leases are looked at: to show we live, and to take what has become free.
+  package var leaseTick: Duration { min(max(reserve / 30, .milliseconds(50)), .seconds(1)) }
+}
+
+/// A shard together with the epoch under which it is held.
+package struct ShardEpoch: Sendable, Hashable {
+  package var shard: Int16
+  package var epoch: Int64
+
+  package init(shard: Int16, epoch: Int64) {
+    self.shard = shard
+    self.epoch = epoch
+  }
+}
+
+/// What the database said about leases.
+package struct LeaseReport: Sendable {
+  /// Renewed just now.
+  package var renewed: [ShardEpoch] = []
+  /// Taken over just now, with their new epochs.
+  package var claimed: [ShardEpoch] = []
+  /// Relays alive, this one included; at least 1.
+  package var liveRelays = 1
+  /// How many shards there are.
+  package var shardCount = 0
+  /// When the first lease of another relay ends; nil when there is none.
+  package var nextExpiry: Duration?
+
+  package init(shardCount: Int = 0) { self.shardCount = shardCount }
+}
+
+/// What is to be done about leases.
+package struct LeaseRequest: Sendable, Equatable {
+  /// Leases to prolong; empty when none is due.
+  package var renew: [ShardEpoch]
+  /// Leases to give to others.
+  package var release: [ShardEpoch]
+  /// All that are held and not being released: the database tops them up to the fair share.
+  package var keeping: [ShardEpoch]
+  /// Whether free shards may be taken; false while stopping.
+  package var mayClaim: Bool
+}
+
+/// Where to read each owned shard from.
+package struct ReadRequest: Sendable, Equatable {
+  package struct Shard: Sendable, Equatable {
+    package var shard: Int16
+    package var epoch: Int64
+    /// Only ids above this one.
+    package var floor: Int64
+    /// At most this many rows.
+    package var limit: Int
+  }
+  package var shards: [Shard]
+}
+
+/// What a read found.
+package struct ReadReport: Sendable {
+  /// The rows, by ascending id within each shard.
+  package var events: [WaitingEvent]
+  /// The shards that were still held under their epochs when the rows were read.
+  package var held: Set<Int16>
+  /// The id sequence's last value, taken before the snapshot below.
+  package var lastID: Int64
+  /// The oldest transaction still running and the next to begin, when the rows were read.
+  package var snapshot: (xmin: Int64, xmax: Int64)
+
+  package init(events: [WaitingEvent], held: Set<Int16>, lastID: Int64, snapshot: (xmin: Int64, xmax: Int64)) {
+    self.events = events
+    self.held = held
+    self.lastID = lastID
+    self.snapshot = snapshot
+  }
+}
+
+/// An event that is to be published; the token comes back with its outcome.
+package struct PublishRequest: Sendable, Equatable {
+  package var token: UInt64
+  package var event: WaitingEvent
+}
+
+/// Events to be moved out of WAIT, fenced by the leases they were published under.
+package struct CompletionRequest: Sendable, Equatable {
+  package struct Item: Sendable, Equatable {
+    package var shard: Int16
+    package var id: Int64
+    package var token: UInt64
+    /// The broker's refusal, when the event is dead.
+    package var refusal: String?
+  }
+  package var leases: [ShardEpoch]
+  package var items: [Item]
+  package var isDead: Bool
+}
+
+/// What a completing statement did: the shards whose lease held, with the number of rows it moved in each.
+package struct CompletionReport: Sendable {
+  package var moved: [Int16: Int]
+
+  package init(moved: [Int16: Int]) { self.moved = moved }
+}

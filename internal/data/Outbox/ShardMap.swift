@@ -1,0 +1,45 @@
+internal import Errors
+public import Postgres
+
+/// How keys are spread over the shards. The number of shards is fixed when the tables are made.
+public struct ShardMap: Sendable, Hashable {
+  public let count: Int
+
+  /// - Parameter count: 1 to 32,767.
+  public init(count: Int) {
+    precondition((1...Int(Int16.max)).contains(count), "the number of shards must be 1 to 32767, found \(count)")
+    self.count = count
+  }
+
+  /// Reads the number of shards from the tables.
+  /// - Throws: `schema` when the tables are missing or empty, `database` when it cannot be asked.
+  public static func load(_ connection: Connection) throws(OutboxError) -> ShardMap {
+    let rows: Rows
+    do {
+      rows = try connection.run(Command(countStatement))
+    } catch {
+      if error.sqlState == "42P01" {
+        throw OutboxError(
+          .schema, "table event_shard or event_topic_pause is missing: run the migrations (paysaga migrate up)",
+          cause: error)
+      }
+      throw OutboxError(.database, "the number of shards could not be read", cause: error)
+    }
+    let count = Int(rows[0].int64(0))
+    guard (1...Int(Int16.max)).contains(count) else {
+      throw OutboxError(.schema, "table event_shard has \(count) rows, expected 1 to 32767: run the migrations")
+    }
+    return ShardMap(count: count)
+  }
+
+  /// The shard of a key: FNV-1a (64 bit) over its UTF-8 with a final mix, so that it is the same in every release.
+  public func shard(of key: String) -> Int16 {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    for byte in key.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+    hash ^= hash >> 32
+    return Int16(hash % UInt64(count))
+  }
+
+  private static let countStatement = Statement(
+    "SELECT count(*), (SELECT count(*) FROM event_topic_pause) FROM event_shard")
+}

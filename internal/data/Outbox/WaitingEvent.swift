@@ -1,0 +1,33 @@
+public import Values
+
+/// An event that waits for publication, as it was read from the outbox.
+public struct WaitingEvent: Sendable, Hashable {
+  /// Its place in the outbox: within a key, id order is commit order.
+  public let id: Int64
+  public let shard: Int16
+  /// Its identity, the same in every copy on the topic (`ce_id`).
+  public let eventID: UniqueID
+  public let key: String
+  /// Its number within its key, from 1.
+  public let sequence: Int64
+  public let topic: String
+  public let payload: [UInt8]
+  /// The headers that were written with it: names and values in turn.
+  public let headers: [String]
+  public let createdAt: Timestamp
+
+  public init(
+    id: Int64, shard: Int16, eventID: UniqueID, key: String, sequence: Int64, topic: String, payload: [UInt8],
+    headers: [String], createdAt: Timestamp
+  ) {
+    self.id = id
+    self.shard = shard
+    self.eventID = eventID
+    self.key = key
+    self.sequence = sequence
+    self.topic = topic
+    self.payload = payload
+    self.headers = headers
+    self.createdAt = createdAt
+  }
+}

@@ -1,0 +1,135 @@
+internal import Errors
+public import Kafka
+public import Logger
+public import Outbox
+internal import Postgres
+internal import Runtime
+internal import Synchronization
+internal import Values
+
+/// The relay's publisher on Kafka: an idempotent producer that is made anew when it has failed for good.
+/// Callable on any thread.
+public final class KafkaEventPublisher: EventPublisher {
+  public typealias Handler = @Sendable ([PublishOutcome]) -> Void
+
+  private let configuration: KafkaConfiguration
+  private let deliveryTimeout: Duration
+  private let logger: Logger
+  /// A closure of its own in a Mutex would be wrapped anew, and so grow, each time it is read.
+  private struct Sink {
+    var report: Handler = { _ in }
+  }
+  private let sink = Mutex(Sink())
+  private let producer = Mutex<KafkaProducer?>(nil)
+  private let isClosed = StopFlag()
+
+  /// - Parameter deliveryTimeout: when to give a message up; the relay's `RelayConfiguration.deliveryTimeout`.
+  /// - Throws: `KafkaError` `.invalidConfiguration`.
+  public init(_ configuration: KafkaConfiguration, deliveryTimeout: Duration, logger: Logger) throws(KafkaError) {
+    self.configuration = configuration
+    self.deliveryTimeout = deliveryTimeout
+    self.logger = logger.labelled("producer")
+    try replace()
+  }
+
+  /// Whether a broker is connected.
+  public var isConnected: Bool { producer.withLock { $0 }?.isConnected ?? false }
+
+  public func start(_ handler: @escaping Handler) { sink.withLock { $0.report = handler } }
+
+  public func publish(_ messages: [OutboundMessage]) {
+    let records = messages.map { message in
+      ProducerRecord(
+        topic: message.topic, key: Array(message.key.utf8), value: message.payload,
+        headers: message.headers.map { RecordHeader($0.name, $0.value) }, token: message.token)
+    }
+    var rest = records[...]
+    var refused: [PublishOutcome] = []
+    while !rest.isEmpty {
+      guard let producer = producer.withLock({ $0 }) else {
+        refused += rest.map { Self.untaken($0, .transient("the producer is closed")) }
+        break
+      }
+      let (accepted, failure) = producer.produce(rest)
+      rest = rest.dropFirst(accepted)
+      guard let failure, let first = rest.popFirst() else { continue }
+      switch failure.code {
+      case .queueFull, .fatal, .closed:
+        refused += ([first] + rest).map { Self.untaken($0, .transient("\(failure)")) }
+        rest = []
+      case .messageTooLarge:
+        refused.append(Self.untaken(first, .permanent("\(failure)", isCertain: true)))
+      default:
+        // Of this message alone, such as an absent topic; those behind it have other keys.
+        refused.append(Self.untaken(first, .transient("\(failure)")))
+      }
+    }
+    if !refused.isEmpty { sink.withLock { $0.report }(refused) }
+  }
+
+  /// The producer itself would not have it: no broker has seen it.
+  private static func untaken(_ record: ProducerRecord, _ result: PublishOutcome.Result) -> PublishOutcome {
+    PublishOutcome(token: record.token, result: result, mayBePersisted: false)
+  }
+
+  /// Learns where a topic's partitions are, so that the first event need not wait for it; blocks a second at most.
+  public func warmUp(topic: String) {
+    producer.withLock { $0 }?.warmUp(topic: topic, until: .now() + .seconds(1))
+  }
+
+  public func purge() { producer.withLock { $0 }?.purge() }
+
+  /// Closes the producer for good; what it had not sent is reported.
+  public func close() {
+    isClosed.stop()
+    retire()
+  }
+
+  private func retire() {
+    let last = producer.withLock { producer in
+      defer { producer = nil }
+      return producer
+    }
+    last?.close()
+  }
+
+  private func replace() throws(KafkaError) {
+    // No linger: the relay hands over whole batches, and librdkafka gathers what comes while a request is under way.
+    // Waiting 1 ms for more cost latency and bought no throughput.
+    let fresh = try KafkaProducer(
+      configuration, options: KafkaProducer.Options(deliveryTimeout: deliveryTimeout, linger: .zero), logger: logger,
+      onDelivery: { [weak self] reports in self?.deliver(reports) },
+      onFatal: { [weak self] error in self?.recover(from: error) })
+    producer.withLock { $0 = fresh }
+    if isClosed.isStopped { retire() }
+  }
+
+  private func deliver(_ reports: [DeliveryReport]) {
+    let outcomes = reports.map { report in
+      guard let failure = report.failure else { return PublishOutcome(token: report.token, result: .acknowledged) }
+      let isPermanent = failure.kind == .permanent
+      return PublishOutcome(
+        token: report.token,
+        result: isPermanent ? .permanent("\(failure)", isCertain: false) : .transient("\(failure)"),
+        mayBePersisted: failure.mayBePersisted)
+    }
+    sink.withLock { $0.report }(outcomes)
+  }
+
+  /// Runs on the failed producer's own thread, which cannot close itself.
+  private func recover(from error: KafkaError) {
+    logger.error("the producer failed for good and is replaced", ["error": .error(error)])
+    _ = WorkerThread(name: "producer-swap") { [self] in
+      retire()
+      var backoff = Backoff()
+      while !isClosed.isStopped {
+        do throws(KafkaError) {
+          return try replace()
+        } catch {
+          logger.error("no new producer could be made yet", ["error": .error(error)])
+          _ = isClosed.wait(until: .now() + backoff.nextDelay())
+        }
+      }
+    }
+  }
+}

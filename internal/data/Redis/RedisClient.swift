@@ -1,0 +1,192 @@
+public import Logger
+internal import Values
+
+/// A pipelined Redis connection for one thread of the owner's; it connects by itself, and again after a failure.
+///
+/// Not Sendable: one thread at a time. Each call blocks for at most the connect timeout plus the command timeout for
+/// each wait on the socket, and while the breaker is open fails at once. Every failure costs speed only: the
+/// database is the truth.
+public final class RedisClient {
+  /// How the client behaves.
+  public struct Options: Sendable {
+    public var connectTimeout: Duration
+    /// For each wait on the socket.
+    public var commandTimeout: Duration
+    /// The most keys in one round trip; longer calls are cut into several.
+    public var pipelineLimit: Int
+    public var breaker: RedisBreaker
+
+    public init(
+      connectTimeout: Duration = .milliseconds(500), commandTimeout: Duration = .milliseconds(500),
+      pipelineLimit: Int = 10_000, breaker: RedisBreaker = RedisBreaker()
+    ) {
+      precondition(connectTimeout > .zero && commandTimeout > .zero && pipelineLimit > 0)
+      self.connectTimeout = connectTimeout
+      self.commandTimeout = commandTimeout
+      self.pipelineLimit = pipelineLimit
+      self.breaker = breaker
+    }
+  }
+
+  private let dsn: RedisDSN
+  private let options: Options
+  private let logger: Logger
+  private var breaker: RedisBreaker
+  private var connection: RedisHandle?
+  private var isClosed = false
+  private var spell: BadSpell?
+
+  /// Whether the last call went well, or none failed yet: for readiness and metrics.
+  public private(set) var isHealthy = true
+
+  /// What the log was told of and not yet of its end.
+  private enum BadSpell {
+    /// Redis does not answer.
+    case away
+    /// It refuses this, and may do all else: when it is full, or a replica.
+    case refuses(String)
+  }
+
+  /// Connects to nothing yet.
+  public init(_ dsn: RedisDSN, options: Options = Options(), logger: Logger) {
+    self.dsn = dsn
+    self.options = options
+    self.logger = logger
+    breaker = options.breaker
+  }
+
+  /// Where the breaker stands.
+  public var breakerState: RedisBreaker.State { breaker.state }
+
+  /// Asks the server for a sign of life.
+  public func ping() throws(RedisError) {
+    _ = try exchange([[Array("PING".utf8)]], "ping")
+  }
+
+  /// The values of these keys, in their order; nil where there is none.
+  public func mget(_ keys: [[UInt8]]) throws(RedisError) -> [[UInt8]?] {
+    var values: [[UInt8]?] = []
+    values.reserveCapacity(keys.count)
+    let action = "read keys"
+    for chunk in chunks(keys) {
+      let replies = try exchange([[Array("MGET".utf8)] + chunk], action)
+      guard case .array(let elements)? = replies.first, elements.count == chunk.count else {
+        throw giveUp(
+          RedisError(.protocolViolation, "MGET of \(chunk.count) keys gave another number of values"), action)
+      }
+      for element in elements {
+        // A key that holds another type than a string is null in MGET, too.
+        if case .bytes(let bytes) = element { values.append(bytes) } else { values.append(nil) }
+      }
+    }
+    return values
+  }
+
+  /// Sets all keys, pipelined, each with its own time to live. A failure may leave some of them set.
+  /// - Parameter ttl: at least 1 ms.
+  public func setMany(_ entries: [(key: [UInt8], value: [UInt8])], ttl: Duration) throws(RedisError) {
+    let milliseconds = Array("\(max(1, ttl.inMilliseconds))".utf8)
+    let (set, unit) = (Array("SET".utf8), Array("PX".utf8))
+    for chunk in chunks(entries) {
+      _ = try exchange(chunk.map { [set, $0.key, $0.value, unit, milliseconds] }, "write keys")
+    }
+  }
+
+  /// Deletes keys.
+  /// - Returns: how many there were.
+  @discardableResult
+  public func delete(_ keys: [[UInt8]]) throws(RedisError) -> Int {
+    var count: Int64 = 0
+    for chunk in chunks(keys) {
+      if case .integer(let deleted)? = try exchange([[Array("DEL".utf8)] + chunk], "delete keys").first {
+        count += deleted
+      }
+    }
+    return Int(count)
+  }
+
+  /// Closes the connection for good.
+  public func close() {
+    isClosed = true
+    connection = nil
+  }
+
+  private func chunks<Element>(_ elements: [Element]) -> [ArraySlice<Element>] {
+    stride(from: 0, to: elements.count, by: options.pipelineLimit).map {
+      elements[$0..<min($0 + options.pipelineLimit, elements.count)]
+    }
+  }
+
+  /// Sends commands in one go and gives their answers; the first error reply among them is thrown after all were read.
+  private func exchange(_ commands: [[[UInt8]]], _ action: String) throws(RedisError) -> [RedisReply] {
+    if isClosed { throw RedisError(.closed, "the Redis client has been closed") }
+    guard breaker.allows(at: .now()) else {
+      throw RedisError(.circuitOpen, "Redis at \(dsn) failed shortly before and is left alone for a while")
+    }
+    do throws(RedisError) {
+      if connection == nil { connection = try open() }
+      let replies = try Self.roundTrip(&connection!, commands)  // made above
+      for case .error(let reply) in replies { throw RedisError(reply: reply, action) }
+      noteSuccess(action)
+      return replies
+    } catch {
+      throw giveUp(error, action)
+    }
+  }
+
+  /// A new connection, authenticated and in its database.
+  private func open() throws(RedisError) -> RedisHandle {
+    var handle = try RedisHandle.connect(
+      host: dsn.host, port: dsn.port, connectTimeout: options.connectTimeout, commandTimeout: options.commandTimeout)
+    var commands: [[[UInt8]]] = []
+    if let password = dsn.password {
+      let words = ["AUTH"] + (dsn.user.map { [$0] } ?? []) + [password]
+      commands.append(words.map { Array($0.utf8) })
+    }
+    if dsn.database != 0 { commands.append([Array("SELECT".utf8), Array("\(dsn.database)".utf8)]) }
+    for command in commands {
+      try handle.append(command)
+      // Thrown before the connection is kept: a session in the wrong database must not be used.
+      if case .error(let reply) = try handle.nextReply() {
+        let error = RedisError(reply: reply, "open a session")
+        throw RedisError(error.code == .server ? .notAuthorized : error.code, error.message)
+      }
+    }
+    return handle
+  }
+
+  private static func roundTrip(
+    _ handle: inout RedisHandle, _ commands: [[[UInt8]]]
+  ) throws(RedisError) -> [RedisReply] {
+    for command in commands { try handle.append(command) }
+    var replies: [RedisReply] = []
+    replies.reserveCapacity(commands.count)
+    for _ in commands { replies.append(try handle.nextReply()) }
+    return replies
+  }
+
+  private func noteSuccess(_ action: String) {
+    breaker.succeeded()
+    isHealthy = true
+    switch spell {
+    case nil: return
+    // A full server that is read between two refused writes is not back.
+    case .refuses(let refused) where refused != action: return
+    case .away, .refuses: break
+    }
+    spell = nil
+    logger.info("Redis is back", ["server": .describing(dsn)])
+  }
+
+  /// Notes a failure, once in the log for each bad spell.
+  private func giveUp(_ error: RedisError, _ action: String) -> RedisError {
+    if !error.keepsConnection { connection = nil }
+    breaker.failed(at: .now())
+    isHealthy = false
+    if spell == nil {
+      logger.warning("Redis fails; going on without it", ["server": .describing(dsn), "error": .error(error)])
+    }
+    spell = error.isRefusal ? .refuses(action) : .away
+    return error
+  }
+}

@@ -1,0 +1,142 @@
+internal import CMicrohttpd
+internal import Glibc
+public import Logger
+public import Metrics
+internal import Synchronization
+public import Values
+
+/// The admin endpoint of a program: `/healthz`, `/readyz` and `/metrics` over HTTP/1.1, on one thread of libmicrohttpd.
+///
+/// GET and HEAD only, at most `connectionLimit` connections, each dropped after ten idle seconds.
+public final class AdminServer: Sendable {
+  /// The most connections at a time.
+  public static let connectionLimit = 32
+
+  private struct Running: @unchecked Sendable {
+    // @unchecked: the daemon's handle is only kept here, and used once, by the one caller of stop that took it out.
+    let daemon: OpaquePointer
+    let context: Unmanaged<AdminHandler>
+    let port: UInt16
+  }
+
+  private let address: NetworkAddress
+  private let handler: AdminHandler
+  private let logger: Logger
+  private let running = Mutex<Running?>(nil)
+
+  /// - Parameters:
+  ///   - address: where to listen; port 0 for any free one.
+  ///   - readiness: called on the endpoint's own thread for each `/readyz`; must not block, so it reads states that
+  ///     others keep.
+  public init(
+    address: NetworkAddress, registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport,
+    logger: Logger
+  ) {
+    self.address = address
+    self.logger = logger
+    handler = AdminHandler(registry: registry, readiness: readiness)
+  }
+
+  deinit { stop() }
+
+  /// The port it listens on; nil while it does not.
+  public var boundPort: UInt16? { running.withLock { $0?.port } }
+
+  /// Binds the address and starts the thread. Harmless when already started.
+  public func start() throws(AdminError) {
+    guard boundPort == nil else { return }
+    let socket = try ListeningSocket(address)
+    let context = Unmanaged.passRetained(handler)
+    guard let daemon = Self.startDaemon(listeningOn: socket.descriptor, context) else {
+      context.release()
+      throw AdminError(.cannotStart, "libmicrohttpd did not start on ADMIN_ADDR \(address)")
+    }
+    running.withLock { $0 = Running(daemon: daemon, context: context, port: socket.port) }
+    logger.info("admin endpoint listens", ["host": .string(address.host), "port": .number(socket.port)])
+  }
+
+  /// Closes the socket and every connection and ends the thread. Harmless when not started.
+  public func stop() {
+    let stopped = running.withLock { running in
+      defer { running = nil }
+      return running
+    }
+    guard let stopped else { return }
+    MHD_stop_daemon(stopped.daemon)
+    // Retained in start; the thread that used it has ended.
+    stopped.context.release()
+  }
+
+  /// The library owns the socket from here on, and closes it when it stops.
+  private static func startDaemon(
+    listeningOn descriptor: Int32, _ context: Unmanaged<AdminHandler>
+  ) -> OpaquePointer? {
+    var options = [
+      MHD_OptionItem(option: .LISTEN_SOCKET, value: Int(descriptor), ptr_value: nil),
+      MHD_OptionItem(option: .CONNECTION_LIMIT, value: connectionLimit, ptr_value: nil),
+      MHD_OptionItem(option: .CONNECTION_TIMEOUT, value: 10, ptr_value: nil),
+      // Bytes for a request's line and headers: more than a scraper ever sends.
+      MHD_OptionItem(option: .CONNECTION_MEMORY_LIMIT, value: 16_384, ptr_value: nil),
+      MHD_OptionItem(option: .END, value: 0, ptr_value: nil),
+    ]
+    return options.withUnsafeMutableBufferPointer { options in
+      // The plain start function is variadic, which Swift cannot call; options are copied before it returns.
+      let arguments: [any CVarArg] = [
+        Int32(bitPattern: MHD_OPTION.ARRAY.rawValue), options.baseAddress!, Int32(bitPattern: MHD_OPTION.END.rawValue),
+      ]
+      return withVaList(arguments) { list in
+        MHD_start_daemon_va(
+          MHD_USE_POLL_INTERNAL_THREAD.rawValue, 0, nil, nil, handleRequest, context.toOpaque(), list)
+      }
+    }
+  }
+}
+
+/// What the library's thread calls for each request.
+private final class AdminHandler: Sendable {
+  private let registry: MetricsRegistry
+  private let readiness: @Sendable () -> ReadinessReport
+
+  init(registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport) {
+    self.registry = registry
+    self.readiness = readiness
+  }
+
+  func respond(method: String, path: String) -> AdminResponse {
+    AdminResponse(method: method, path: path, readiness: readiness, metrics: registry.exposition)
+  }
+}
+
+/// libmicrohttpd's MHD_AccessHandlerCallback: called once for the headers, then for each piece of a body, then once at
+/// the end. A file-scope function, so that it inherits no actor.
+private func handleRequest(
+  _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, _ url: UnsafePointer<CChar>?,
+  _ method: UnsafePointer<CChar>?, _ version: UnsafePointer<CChar>?, _ upload: UnsafePointer<CChar>?,
+  _ uploadSize: UnsafeMutablePointer<Int>?, _ state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> MHD_Result {
+  guard let context, let connection, let url, let method, let uploadSize, let state else { return .NO }
+  let name = String(cString: method)
+  if state.pointee == nil, name == "GET" || name == "HEAD" {
+    // Any pointer that is not nil will do: it marks the headers as seen and is never followed.
+    state.pointee = context
+    return .YES
+  }
+  // Nothing here takes a body: the connection is closed.
+  guard uploadSize.pointee == 0 else { return .NO }
+  // Retained until the daemon has stopped.
+  let handler = Unmanaged<AdminHandler>.fromOpaque(context).takeUnretainedValue()
+  return send(handler.respond(method: name, path: String(cString: url)), on: connection)
+}
+
+private func send(_ response: AdminResponse, on connection: OpaquePointer) -> MHD_Result {
+  var body = response.body
+  let made = body.withUnsafeMutableBytes { bytes in
+    MHD_create_response_from_buffer(bytes.count, bytes.baseAddress, .RESPMEM_MUST_COPY)
+  }
+  guard let made else { return .NO }
+  defer { MHD_destroy_response(made) }
+  MHD_add_response_header(made, "Content-Type", response.contentType)
+  MHD_add_response_header(made, "Cache-Control", "no-store")
+  if let allow = response.allow { MHD_add_response_header(made, "Allow", allow) }
+  return MHD_queue_response(connection, response.status, made)
+}

@@ -1,0 +1,220 @@
+internal import Synchronization
+internal import Values
+
+/// A number that only grows. Callable on any thread.
+public final class Counter: Sendable {
+  private let value = Atomic<UInt64>(0)
+
+  public init() {}
+
+  public func add(_ count: Int = 1) {
+    precondition(count >= 0, "a counter only grows")
+    value.wrappingAdd(UInt64(count), ordering: .relaxed)
+  }
+
+  public var total: UInt64 { value.load(ordering: .relaxed) }
+}
+
+/// A number that goes up and down. Callable on any thread.
+public final class Gauge: Sendable {
+  private let bits = Atomic<UInt64>(0)
+
+  public init() {}
+
+  public func set(_ value: Double) { bits.store(value.bitPattern, ordering: .relaxed) }
+  public func set(_ value: some BinaryInteger) { set(Double(value)) }
+
+  public var value: Double { Double(bitPattern: bits.load(ordering: .relaxed)) }
+}
+
+/// Counts observations in buckets with fixed upper bounds. Callable on any thread.
+public final class Histogram: @unchecked Sendable {
+  // @unchecked: the memory behind `buckets` is made in init and holds atomics only.
+
+  /// Seconds, from 100 µs to 10 s: what calls, statements and publications take.
+  public static let latencySeconds: [Double] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+  ]
+  /// Powers of four up to 16,384: batch sizes.
+  public static let sizes: [Double] = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384]
+
+  let bounds: [Double]
+  private let buckets: UnsafeMutableBufferPointer<Atomic<UInt64>>
+  private let sum = Atomic<UInt64>(0)  // a Double's bits
+
+  /// - Parameter bounds: inclusive upper bounds, ascending; one bucket above the last is always there.
+  public init(bounds: [Double] = Histogram.latencySeconds) {
+    precondition(zip(bounds, bounds.dropFirst()).allSatisfy { $0 < $1 }, "histogram bounds must ascend")
+    self.bounds = bounds
+    buckets = .allocate(capacity: bounds.count + 1)
+    for index in buckets.indices { buckets.initializeElement(at: index, to: Atomic(0)) }
+  }
+
+  deinit {
+    buckets.deinitialize()
+    buckets.deallocate()
+  }
+
+  public func observe(_ value: Double) {
+    var index = 0
+    while index < bounds.count, value > bounds[index] { index += 1 }
+    buckets[index].wrappingAdd(1, ordering: .relaxed)
+    var old = sum.load(ordering: .relaxed)
+    while true {
+      let new = (Double(bitPattern: old) + value).bitPattern
+      let (isDone, found) = sum.weakCompareExchange(expected: old, desired: new, ordering: .relaxed)
+      if isDone { return }
+      old = found
+    }
+  }
+
+  /// Cumulative bucket counts (the last is the total), sum and count. The counts belong together; the sum may lack or
+  /// have more what is observed meanwhile.
+  public func snapshot() -> (cumulative: [UInt64], sum: Double, count: UInt64) {
+    var running: UInt64 = 0
+    let cumulative = buckets.indices.map { index in
+      running += buckets[index].load(ordering: .relaxed)
+      return running
+    }
+    return (cumulative, Double(bitPattern: sum.load(ordering: .relaxed)), running)
+  }
+}
+
+/// The metrics of one program, written out in Prometheus' text format 0.0.4. Callable on any thread.
+public final class MetricsRegistry: Sendable {
+  public typealias Labels = KeyValuePairs<String, String>
+
+  private enum Instrument: Sendable {
+    case counter(Counter)
+    case gauge(Gauge)
+    case computed(@Sendable () -> Double?)
+    case computedCounter(@Sendable () -> Double?)
+    case histogram(Histogram)
+
+    var type: String {
+      switch self {
+      case .counter, .computedCounter: "counter"
+      case .gauge, .computed: "gauge"
+      case .histogram: "histogram"
+      }
+    }
+  }
+  private struct Family: Sendable {
+    let name: String
+    let help: String
+    let type: String
+    var series: [(labels: String, instrument: Instrument)]
+  }
+  private let families = Mutex<[Family]>([])
+
+  public init() {}
+
+  /// A counter under `name`, which ends in `_total`; the same name and labels give the same counter.
+  public func counter(_ name: String, help: String, labels: Labels = [:]) -> Counter {
+    let made = Counter()
+    guard case .counter(let counter) = register(name, help, labels, .counter(made)) else { preconditionFailure() }
+    return counter
+  }
+
+  /// A gauge that is set by its owner.
+  public func gauge(_ name: String, help: String, labels: Labels = [:]) -> Gauge {
+    let made = Gauge()
+    guard case .gauge(let gauge) = register(name, help, labels, .gauge(made)) else { preconditionFailure() }
+    return gauge
+  }
+
+  /// A gauge that is computed when it is read, on the reader's thread; nil leaves it out.
+  public func gauge(_ name: String, help: String, labels: Labels = [:], _ compute: @escaping @Sendable () -> Double?) {
+    _ = register(name, help, labels, .computed(compute))
+  }
+
+  /// A counter that somebody else keeps, asked when it is read, on the reader's thread; nil leaves it out.
+  public func counter(_ name: String, help: String, labels: Labels = [:], _ read: @escaping @Sendable () -> Double?) {
+    _ = register(name, help, labels, .computedCounter(read))
+  }
+
+  /// A histogram under `name`, whose unit ends the name (`_seconds`).
+  public func histogram(
+    _ name: String, help: String, labels: Labels = [:], bounds: [Double] = Histogram.latencySeconds
+  ) -> Histogram {
+    let made = Histogram(bounds: bounds)
+    guard case .histogram(let histogram) = register(name, help, labels, .histogram(made)) else { preconditionFailure() }
+    return histogram
+  }
+
+  private func register(_ name: String, _ help: String, _ labels: Labels, _ made: Instrument) -> Instrument {
+    precondition(Self.isName(name) && labels.allSatisfy { Self.isName($0.key) }, "\(name) or a label is no metric name")
+    let text = labels.map { "\($0.key)=\"\(Self.escape($0.value))\"" }.joined(separator: ",")
+    return families.withLock { families in
+      guard let family = families.firstIndex(where: { $0.name == name }) else {
+        families.append(Family(name: name, help: help, type: made.type, series: [(text, made)]))
+        return made
+      }
+      precondition(families[family].type == made.type, "metric \(name) is registered as \(families[family].type)")
+      if let known = families[family].series.first(where: { $0.labels == text }) { return known.instrument }
+      families[family].series.append((text, made))
+      return made
+    }
+  }
+
+  /// All metrics in Prometheus' text format.
+  public func exposition() -> String {
+    var text = ""
+    for family in families.withLock({ $0 }) {
+      text += "# HELP \(family.name) \(Self.escape(family.help, quotes: false))\n# TYPE \(family.name) \(family.type)\n"
+      for (labels, instrument) in family.series {
+        switch instrument {
+        case .counter(let counter): text += Self.line(family.name, labels, "\(counter.total)")
+        case .gauge(let gauge): text += Self.line(family.name, labels, Self.format(gauge.value))
+        case .computed(let compute), .computedCounter(let compute):
+          if let value = compute() { text += Self.line(family.name, labels, Self.format(value)) }
+        case .histogram(let histogram): text += Self.lines(family.name, labels, histogram)
+        }
+      }
+    }
+    return text
+  }
+
+  private static func lines(_ name: String, _ labels: String, _ histogram: Histogram) -> String {
+    let (cumulative, sum, count) = histogram.snapshot()
+    var text = ""
+    for (index, total) in cumulative.enumerated() {
+      let bound = index < histogram.bounds.count ? format(histogram.bounds[index]) : "+Inf"
+      let all = labels.isEmpty ? "le=\"\(bound)\"" : "\(labels),le=\"\(bound)\""
+      text += line("\(name)_bucket", all, "\(total)")
+    }
+    return text + line("\(name)_sum", labels, format(sum)) + line("\(name)_count", labels, "\(count)")
+  }
+
+  private static func line(_ name: String, _ labels: String, _ value: String) -> String {
+    labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+  }
+
+  private static func format(_ value: Double) -> String {
+    if value.isNaN { return "NaN" }
+    if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+    return value == value.rounded() && abs(value) < 1e15 ? "\(Int64(value))" : "\(value)"
+  }
+
+  /// Scalar by scalar: a carriage return and a line feed are one `Character`, which would hide the line feed.
+  private static func escape(_ value: String, quotes: Bool = true) -> String {
+    var text = String.UnicodeScalarView()
+    for scalar in value.unicodeScalars {
+      switch scalar {
+      case "\\": text.append(contentsOf: "\\\\".unicodeScalars)
+      case "\"" where quotes: text.append(contentsOf: "\\\"".unicodeScalars)
+      case "\n": text.append(contentsOf: "\\n".unicodeScalars)
+      default: text.append(scalar)
+      }
+    }
+    return String(text)
+  }
+
+  /// Letters, digits and underscores, no digit first.
+  private static func isName(_ name: String) -> Bool {
+    guard let first = name.utf8.first, !(0x30...0x39).contains(first) else { return false }
+    return name.utf8.allSatisfy { byte in
+      byte == UInt8(ascii: "_") || (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)
+    }
+  }
+}

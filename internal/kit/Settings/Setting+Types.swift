@@ -1,0 +1,187 @@
+internal import Values
+
+/// The types of settings: each makes a table row that checks a text and stores the value.
+extension Setting {
+  typealias Path<Value> = any WritableKeyPath<Settings, Value> & Sendable
+
+  private init(
+    _ name: String, _ allowed: String, _ standard: Default, _ usedBy: [Program], _ summary: String,
+    read: @escaping @Sendable (String, inout Settings) -> String?
+  ) {
+    self.init(
+      name: name, allowed: allowed, summary: summary, usedBy: usedBy, isSecret: false, standard: standard, read: read)
+  }
+
+  static func integer(
+    _ name: String, _ path: Path<Int>, _ range: ClosedRange<Int>, _ standard: Default, _ usedBy: [Program],
+    _ summary: String
+  ) -> Setting {
+    let allowed = "an integer from \(range.lowerBound) to \(range.upperBound)"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(text), range.contains(value) else {
+        return "expected \(allowed)"
+      }
+      settings[keyPath: path] = value
+      return nil
+    }
+  }
+
+  static func boolean(
+    _ name: String, _ path: Path<Bool>, _ standard: Default, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    Setting(name, "true or false", standard, usedBy, summary) { text, settings in
+      switch text {
+      case "true", "1": settings[keyPath: path] = true
+      case "false", "0": settings[keyPath: path] = false
+      default: return "expected true or false"
+      }
+      return nil
+    }
+  }
+
+  static func duration(
+    _ name: String, _ path: Path<Duration>, _ range: ClosedRange<Duration>, _ standard: Default, _ usedBy: [Program],
+    _ summary: String
+  ) -> Setting {
+    let allowed = "a duration from \(DurationText.format(range.lowerBound)) to \(DurationText.format(range.upperBound))"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      guard let value = DurationText.parse(text), range.contains(value) else {
+        return "expected \(allowed), written like 500ms, 10s or 1h30m"
+      }
+      settings[keyPath: path] = value
+      return nil
+    }
+  }
+
+  /// A duration or 0 for never, which is stored as nil.
+  static func durationOrNever(
+    _ name: String, _ path: Path<Duration?>, _ range: ClosedRange<Duration>, _ standard: Default, _ usedBy: [Program],
+    _ summary: String
+  ) -> Setting {
+    let allowed =
+      "a duration from \(DurationText.format(range.lowerBound)) to \(DurationText.format(range.upperBound)), or 0 for never"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      guard let value = DurationText.parse(text), value == .zero || range.contains(value) else {
+        return "expected \(allowed), written like 10s, 24h or 7d"
+      }
+      settings[keyPath: path] = value == .zero ? nil : value
+      return nil
+    }
+  }
+
+  /// A duration of whole days.
+  static func days(
+    _ name: String, _ path: Path<Int>, _ range: ClosedRange<Int>, _ standard: Default, _ usedBy: [Program],
+    _ summary: String
+  ) -> Setting {
+    let allowed = "a duration of whole days from \(range.lowerBound)d to \(range.upperBound)d"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      let day: Int64 = 86_400_000_000_000
+      guard let value = DurationText.parse(text)?.inNanoseconds, value % day == 0, range.contains(Int(value / day))
+      else { return "expected \(allowed), written like 7d or 168h" }
+      settings[keyPath: path] = Int(value / day)
+      return nil
+    }
+  }
+
+  static func choice<Value: Sendable>(
+    _ name: String, _ path: Path<Value>, _ values: KeyValuePairs<String, Value>, _ standard: Default,
+    _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    let allowed = "one of \(values.map(\.key).joined(separator: ", "))"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      guard let value = values.first(where: { $0.key == text })?.value else { return "expected \(allowed)" }
+      settings[keyPath: path] = value
+      return nil
+    }
+  }
+
+  /// A name of one or more of the given kind of characters.
+  static func name(
+    _ name: String, _ path: Path<String>, longest: Int, extra: String, _ standard: Default, _ usedBy: [Program],
+    _ summary: String
+  ) -> Setting {
+    let signs = extra.map { String($0) }.joined(separator: " ")
+    let allowed = "1 to \(longest) ASCII letters, digits and \(signs)"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      let isNamed = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || extra.contains($0)) }
+      guard isNamed, (1...longest).contains(text.utf8.count), text != ".", text != ".." else {
+        return "expected \(allowed)"
+      }
+      settings[keyPath: path] = text
+      return nil
+    }
+  }
+
+  static func listener(
+    _ name: String, _ path: Path<NetworkAddress>, _ standard: Default, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    let allowed = "HOST:PORT (IPv6 in brackets, :PORT for every address, port 0 for any)"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      guard let address = NetworkAddress(text) else { return "expected \(allowed)" }
+      settings[keyPath: path] = address
+      return nil
+    }
+  }
+
+  static func optionalListener(
+    _ name: String, _ path: Path<NetworkAddress?>, _ standard: Default, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    let allowed = "HOST:PORT (IPv6 in brackets, :PORT for every address, port 0 for any), or nothing for none"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      let address = NetworkAddress(text)
+      guard text.isEmpty || address != nil else { return "expected \(allowed)" }
+      settings[keyPath: path] = address
+      return nil
+    }
+  }
+
+  static func brokers(
+    _ name: String, _ path: Path<String>, _ standard: Default, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    let allowed = "HOST:PORT, several with commas between"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.drop { $0 == " " } }
+      let brokers = parts.map { NetworkAddress($0) }
+      guard !parts.contains(where: { $0.hasPrefix(":") }), brokers.allSatisfy({ $0 != nil && $0?.port != 0 }) else {
+        return "expected \(allowed)"
+      }
+      settings[keyPath: path] = brokers.compactMap { $0?.description }.joined(separator: ",")
+      return nil
+    }
+  }
+
+  static func postgres(
+    _ name: String, _ path: Path<String>, orNothing: Bool = false, _ standard: Default, _ usedBy: [Program],
+    _ summary: String
+  ) -> Setting {
+    let allowed = "`postgres://USER:PASSWORD@HOST:PORT/DATABASE`\(orNothing ? ", or nothing" : "")"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      if !(orNothing && text.isEmpty), let problem = DataSourceName.problemOfPostgres(text) { return problem }
+      settings[keyPath: path] = text
+      return nil
+    }
+  }
+
+  static func redis(
+    _ name: String, _ path: Path<String>, _ standard: Default, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    let allowed = "`redis://[USER:PASSWORD@]HOST:PORT[/DATABASE]`, or nothing for none"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      if !text.isEmpty, let problem = DataSourceName.problemOfRedis(text) { return problem }
+      settings[keyPath: path] = text
+      return nil
+    }
+  }
+
+  /// The path of a PEM file; who uses it looks into it.
+  static func file(_ name: String, _ path: Path<String>, _ usedBy: [Program], _ summary: String) -> Setting {
+    let allowed = "the path of a PEM file, or nothing"
+    return Setting(name, allowed, .value(""), usedBy, summary) { text, settings in
+      // Pasted instead of named, it would end up in messages.
+      guard !text.contains("-----BEGIN"), !text.utf8.contains(0) else { return "expected \(allowed)" }
+      settings[keyPath: path] = text
+      return nil
+    }
+  }
+}

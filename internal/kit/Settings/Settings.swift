@@ -1,0 +1,168 @@
+public import Logger
+public import Values
+
+/// The checked settings of one program; `load` makes them.
+public struct Settings: Sendable {
+  /// Which program they were loaded for.
+  public var program: Program
+  public var database = Database()
+  public var redis = Redis()
+  public var kafka = Kafka()
+  public var server = Server()
+  public var consumer = Consumer()
+  public var producer = Producer()
+  public var cron = Cron()
+  public var payment = Payment()
+  public var idempotency = Idempotency()
+  public var event = Event()
+  public var log = Log()
+  public var admin = Admin()
+
+  init(program: Program) { self.program = program }
+
+  /// PostgreSQL.
+  public struct Database: Sendable {
+    /// `DB_DSN`, which may lead through PgBouncer.
+    public var dsn = ""
+    /// `DB_DIRECT_DSN`: past PgBouncer, for LISTEN and migrations; `dsn` where it is not set.
+    public var directDSN = ""
+    /// `DB_PREPARED`: whether statements are prepared; off behind a PgBouncer that cannot keep them.
+    public var isPrepared = true
+    /// `DB_STATEMENT_TIMEOUT`: for the statements that are sent at once.
+    public var statementTimeout = Duration.seconds(10)
+    /// `DB_POOL_SIZE`: connections, and threads, for calls.
+    public var poolSize = 0
+  }
+
+  /// The filter in front of the database.
+  public struct Redis: Sendable {
+    /// `REDIS_DSN`; empty for no Redis.
+    public var dsn = ""
+    /// `REDIS_TTL`: how long a key is remembered.
+    public var timeToLive = Duration.zero
+    public var isEnabled: Bool { !dsn.isEmpty }
+  }
+
+  /// The brokers.
+  public struct Kafka: Sendable {
+    /// `KAFKA_BROKERS`: `HOST:PORT`, commas between.
+    public var brokers = ""
+    /// `KAFKA_TOPIC_PARTITIONS`: of topics that we make.
+    public var topicPartitions = 0
+    /// librdkafka's properties from `KAFKA_<PROPERTY>`, such as `security.protocol`. May hold passwords.
+    public var properties: [String: String] = [:]
+  }
+
+  /// The gRPC server.
+  public struct Server: Sendable {
+    /// `SERVER_GRPC_ADDR`: where it listens, and where the command line calls.
+    public var address = NetworkAddress(host: "127.0.0.1", port: 0)
+    /// `SERVER_SHUTDOWN_TIMEOUT`: for calls in flight after SIGTERM.
+    public var shutdownTimeout = Duration.zero
+    /// `SERVER_THREADS`: event loops; the number of processors where it is 0.
+    public var threads = 0
+    public var tls = TLS()
+
+    /// Files of the gRPC API's TLS; all empty serves in clear.
+    public struct TLS: Sendable {
+      /// `SERVER_TLS_CERT`; never without `key`.
+      public var certificate = ""
+      /// `SERVER_TLS_KEY`; never without `certificate`.
+      public var key = ""
+      /// `SERVER_TLS_CLIENT_CA`: when set, clients need a certificate.
+      public var clientAuthorities = ""
+      public var isEnabled: Bool { !certificate.isEmpty }
+    }
+    /// `SERVER_REFLECTION`: whether callers may ask what is served.
+    public var hasReflection = true
+    /// `SERVER_MAX_CONNECTIONS`: on all loops together.
+    public var maxConnections = 0
+    /// `SERVER_MAX_CALLS`: asynchronous handlers at work, on all loops together.
+    public var maxCalls = 0
+    /// `SERVER_MAX_AGE`: after which a connection is drained; nil for never.
+    public var maxAge: Duration?
+    /// `SERVER_MAX_IDLE`: without a call, after which a connection is drained; nil for never.
+    public var maxIdle: Duration?
+    /// `SERVER_KEEPALIVE_INTERVAL` and `SERVER_KEEPALIVE_TIMEOUT`: the PINGs of ours.
+    public var keepaliveInterval = Duration.zero
+    public var keepaliveTimeout = Duration.zero
+    /// `SERVER_HANDSHAKE_TIMEOUT`: for a new connection to say what HTTP/2 begins with.
+    public var handshakeTimeout = Duration.zero
+    /// `SERVER_STALL_TIMEOUT`: for a request to come, and for a peer to take its answers.
+    public var stallTimeout = Duration.zero
+  }
+
+  /// The reader of the inventory topic.
+  public struct Consumer: Sendable {
+    /// `CONSUMER_TOPIC`.
+    public var topic = ""
+    /// `CONSUMER_GROUP`.
+    public var group = ""
+    /// `CONSUMER_TRIGGER_STATUS`: the status that opens a payment.
+    public var triggerStatus = ""
+    /// `CONSUMER_BATCH`: the most messages in one transaction.
+    public var batch = 0
+    /// `CONSUMER_PARALLELISM`: how many threads work on the messages, each on some of the partitions.
+    public var parallelism = 0
+    /// Where messages go that cannot be read.
+    public var deadLetterTopic: String { topic + ".dlq" }
+  }
+
+  /// The writer of payment events.
+  public struct Producer: Sendable {
+    /// `PRODUCER_TOPIC`.
+    public var topic = ""
+  }
+
+  /// The cron jobs.
+  public struct Cron: Sendable {
+    /// `CRON_ENABLED`: whether `payments-server` runs them too.
+    public var isEnabled = true
+    /// `CRON_FREQUENCY`: how often they look for work nobody woke them for.
+    public var frequency = Duration.zero
+    /// `CRON_EVENTS_LIMIT`: events in flight in one relay.
+    public var eventsLimit = 0
+    /// `CRON_RESERVE`: how long a lease on a shard lasts.
+    public var reserve = Duration.zero
+  }
+
+  /// Limits of a payment.
+  public struct Payment: Sendable {
+    /// `PAYMENT_TTL`: after how long an unsettled payment fails; nil for never.
+    public var timeToLive: Duration?
+  }
+
+  /// The keys of calls.
+  public struct Idempotency: Sendable {
+    /// `IDEMPOTENCY_RETENTION` in days: how long a key is known.
+    public var retentionDays = 0
+    /// The same as a duration.
+    public var retention: Duration { .seconds(86_400 * retentionDays) }
+  }
+
+  /// The outbox.
+  public struct Event: Sendable {
+    /// `EVENT_RETENTION` in days: how long published events are kept.
+    public var retentionDays = 0
+    /// The same as a duration.
+    public var retention: Duration { .seconds(86_400 * retentionDays) }
+    /// `EVENT_ON_DEAD`: what happens to the rest of an order behind an event the broker refused.
+    public var onDead = OnDead.hold
+
+    public enum OnDead: Sendable { case hold, `continue` }
+  }
+
+  /// The log.
+  public struct Log: Sendable {
+    /// `LOG_LEVEL`.
+    public var level = LogLevel.info
+    /// `LOG_FORMAT`.
+    public var format = LogFormat.text
+  }
+
+  /// The admin endpoint.
+  public struct Admin: Sendable {
+    /// `ADMIN_ADDR`; nil for none.
+    public var address: NetworkAddress?
+  }
+}

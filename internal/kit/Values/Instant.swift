@@ -1,0 +1,62 @@
+internal import Glibc
+
+/// A point on this machine's monotonic clock (CLOCK_BOOTTIME), which goes on while the machine sleeps.
+///
+/// Leases are held against it: a clock that stopped in suspend would let an owner believe in a lease that is over.
+public struct Instant: Sendable, Hashable, Comparable {
+  /// Nanoseconds since boot.
+  public var nanoseconds: Int64
+
+  @inlinable
+  public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+  /// The present moment. Callable on any thread.
+  public static func now() -> Instant {
+    var time = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &time)
+    return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+  }
+
+  /// A moment that never comes, for "no deadline".
+  public static let distantFuture = Instant(nanoseconds: .max)
+
+  @inlinable
+  public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
+
+  /// Saturates at `distantFuture`.
+  @inlinable
+  public static func + (left: Instant, right: Duration) -> Instant {
+    let (sum, overflow) = left.nanoseconds.addingReportingOverflow(right.inNanoseconds)
+    return overflow ? .distantFuture : Instant(nanoseconds: sum)
+  }
+
+  @inlinable
+  public static func - (left: Instant, right: Duration) -> Instant {
+    left == .distantFuture ? left : Instant(nanoseconds: left.nanoseconds - right.inNanoseconds)
+  }
+
+  @inlinable
+  public static func - (left: Instant, right: Instant) -> Duration {
+    .nanoseconds(left.nanoseconds - right.nanoseconds)
+  }
+}
+
+extension Duration {
+  /// The whole duration in nanoseconds, saturating at about ±292 years.
+  @inlinable
+  public var inNanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    if overflow { return seconds < 0 ? .min : .max }
+    let (sum, carried) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return carried ? (seconds < 0 ? .min : .max) : sum
+  }
+
+  /// The whole duration in milliseconds, rounded towards zero.
+  @inlinable
+  public var inMilliseconds: Int64 { inNanoseconds / 1_000_000 }
+
+  /// The duration in seconds.
+  @inlinable
+  public var inSeconds: Double { Double(inNanoseconds) / 1e9 }
+}

@@ -1,0 +1,79 @@
+internal import HTTP2
+internal import Runtime
+internal import Synchronization
+internal import Values
+
+/// What streaming handlers do through `ServerCall`; on the loop's thread.
+extension ServerConnection {
+  func sendHeaders(_ stream: HTTP2Stream) {
+    guard isCurrent(stream), let record = calls[stream.slot].record, calls[stream.slot].state.sendHeaders() else {
+      return
+    }
+    respond(stream, record)
+  }
+
+  func write(_ stream: HTTP2Stream, _ message: [UInt8], mayCompress: Bool) -> ServerCall.WriteOutcome {
+    guard isCurrent(stream), let record = calls[stream.slot].record else { return .over }
+    return write(stream, record, message, mayCompress: mayCompress)
+  }
+
+  func write(
+    _ stream: HTTP2Stream, _ record: ServerCallRecord, _ message: [UInt8], mayCompress: Bool = true
+  ) -> ServerCall.WriteOutcome {
+    guard isCurrent(stream) else { return .over }
+    switch calls[stream.slot].state.send() {
+    case .ignore: return .over
+    case .headersThenMessage: respond(stream, record)
+    case .message: break
+    }
+    if message.count >= calls[stream.slot].minCompressed, mayCompress, let shorter = compressed(message) {
+      http2.writeMessage(stream, flag: 1, shorter)
+    } else {
+      http2.writeMessage(stream, message)
+    }
+    return http2.queued(stream) > HTTP2Connection.highWater ? .mustWait : .done
+  }
+
+  func waitToWrite(_ stream: HTTP2Stream, _ waiter: ServerCall.WriteWaiter) {
+    guard isCurrent(stream), !calls[stream.slot].state.isFinished else {
+      return waiter.resume(throwing: ServerCall.over)
+    }
+    calls[stream.slot].writers.append(waiter)
+    http2.notifyWhenWritable(stream)
+  }
+
+  func read(_ stream: HTTP2Stream) -> ServerCall.ReadOutcome {
+    guard isCurrent(stream), !calls[stream.slot].state.isFinished else { return .over }
+    guard let message = calls[stream.slot].queue.popFirst() else {
+      return calls[stream.slot].hasEnded ? .end : .mustWait
+    }
+    updateHeld(stream.slot)
+    // The last waiting message opens the window for whatever has come after it, too.
+    http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.bytes.count + 5)
+    guard let bytes = plain(stream, message) else { return .over }
+    return .message(bytes)
+  }
+
+  func waitToRead(_ stream: HTTP2Stream, _ waiter: ServerCall.ReadWaiter) {
+    guard isCurrent(stream), !calls[stream.slot].state.isFinished else {
+      return waiter.resume(throwing: ServerCall.over)
+    }
+    precondition(calls[stream.slot].reader == nil, "a request stream has one reader at a time")
+    calls[stream.slot].reader = waiter
+  }
+
+  func writable(_ stream: HTTP2Stream) {
+    guard isCurrent(stream), !calls[stream.slot].writers.isEmpty else { return }
+    let writers = calls[stream.slot].writers
+    calls[stream.slot].writers = []
+    for writer in writers { writer.resume() }
+  }
+
+  private func respond(_ stream: HTTP2Stream, _ record: ServerCallRecord) {
+    let slot = stream.slot
+    let (initial, chosen) = record.extras.withLock { ($0.initial, $0.responseEncoding) }
+    let encoding = calls[slot].acceptsGzip ? chosen ?? server.configuration.responseEncoding : .identity
+    if encoding == .gzip { calls[slot].minCompressed = chosen == nil ? server.configuration.minCompressedResponse : 0 }
+    http2.respond(stream, ResponseHeaders.initial(initial ?? [:], encoding))
+  }
+}

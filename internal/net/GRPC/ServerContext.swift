@@ -1,0 +1,155 @@
+internal import Synchronization
+public import TLS
+public import Values
+
+/// What a handler knows of its call, and what it may say beside its messages. Usable on any thread.
+public struct ServerContext: Sendable {
+  let call: ServerCallRecord
+
+  /// `/package.Service/Method`.
+  public var path: String { call.path }
+  /// When the caller stops waiting; `.distantFuture` when it never does.
+  public var deadline: Instant { call.deadline }
+  /// The request's custom metadata, `user-agent` included, the protocol's own fields not.
+  public var metadata: Metadata { call.metadata }
+  /// The caller's address, `ipv4:10.0.0.1:5000`.
+  public var peer: String { call.peer.address }
+  /// Who the caller proved to be with a client certificate; nil in clear, and where none is asked for. For
+  /// authorisation decide by its `dnsNames` or `uris`.
+  public var peerCertificate: TLSPeer? { call.peer.certificate }
+  /// Whether nobody waits for the answer any more: the caller went away or its deadline has passed.
+  public var isCancelled: Bool { call.isCancelled }
+
+  /// How the request came that the handler was given last: `.gzip` when it was compressed.
+  public var requestEncoding: MessageEncoding { call.extras.withLock { $0.requestEncoding } }
+
+  /// Chooses how this call's responses are compressed, over the server's configuration; before the first response.
+  /// Responses that gzip does not shorten go out as they are, and all of them where the caller does not accept gzip.
+  /// Compression takes the loop's time: some milliseconds a megabyte.
+  public func setResponseEncoding(_ encoding: MessageEncoding) {
+    call.extras.withLock { $0.responseEncoding = encoding }
+  }
+
+  /// Runs `body` once when the call is cancelled, at once if it is already; never when it ends by itself.
+  /// `body` must be short: it runs on the connection's loop.
+  public func onCancel(_ body: @escaping @Sendable () -> Void) { call.onCancel(body) }
+
+  /// Runs `body` once when the server begins to drain, at once if it already does: a stream without an end of its own
+  /// ends itself then, so that the shutdown need not wait out its grace. `body` runs on the connection's loop.
+  public func onDrain(_ body: @escaping @Sendable () -> Void) { call.onDrain(body) }
+
+  /// Metadata that goes out with the response headers; without effect once those are sent.
+  public func setInitialMetadata(_ metadata: Metadata) { call.extras.withLock { $0.initial = metadata } }
+
+  /// Metadata that goes out with the status, whether the call succeeds or fails.
+  public func setTrailers(_ metadata: Metadata) { call.extras.withLock { $0.trailers = metadata } }
+}
+
+/// The other side of a connection, for all of its calls.
+final class ServerPeer: Sendable {
+  /// `ipv4:10.0.0.1:5000`.
+  let address: String
+  let certificate: TLSPeer?
+
+  init(address: String, certificate: TLSPeer? = nil) {
+    self.address = address
+    self.certificate = certificate
+  }
+}
+
+/// The part of a call that its handler and its connection share.
+final class ServerCallRecord: @unchecked Sendable {
+  // @unchecked: the variables are written in `init`, and in `reuse` and `clear` while nobody else has a reference.
+  struct Extras: Sendable {
+    // Nil where nothing was set, as in most calls: nothing to release then.
+    var initial: Metadata?
+    var trailers: Metadata?
+    var requestEncoding = MessageEncoding.identity
+    /// Nil: as the server's configuration says.
+    var responseEncoding: MessageEncoding?
+    var cancelHandlers: [@Sendable () -> Void]?
+    var isCancelled = false
+    var drainHandlers: [@Sendable () -> Void]?
+    var isDraining = false
+
+    var isAsMade: Bool {
+      initial == nil && trailers == nil && requestEncoding == .identity && responseEncoding == nil
+        && cancelHandlers == nil && !isCancelled && drainHandlers == nil && !isDraining
+    }
+  }
+  @exclusivity(unchecked) private(set) var method: RegisteredMethod
+  @exclusivity(unchecked) private(set) var deadline: Instant
+  @exclusivity(unchecked) private var fields = MetadataBuffer()
+  let peer: ServerPeer
+  let extras = Mutex(Extras())
+
+  var path: String { method.definition.path }
+
+  /// The request's, made anew each time.
+  var metadata: Metadata { fields.metadata }
+
+  init(method: RegisteredMethod, deadline: Instant, peer: ServerPeer) {
+    self.method = method
+    self.deadline = deadline
+    self.peer = peer
+  }
+
+  /// Makes the record of an ended call one for the next; nobody else may have a reference to it.
+  func reuse(method: RegisteredMethod, deadline: Instant) {
+    self.method = method
+    self.deadline = deadline
+  }
+
+  /// Takes the request's metadata and gives empty memory for the next; before a handler sees the record.
+  func takeMetadata(_ gathered: inout MetadataBuffer) { swap(&fields, &gathered) }
+
+  /// Lets go what the call had set; nobody else may have a reference to the record.
+  func clear() {
+    fields.removeAll()
+    extras.withLock { extras in
+      if !extras.isAsMade { extras = Extras() }
+    }
+  }
+
+  var isCancelled: Bool { extras.withLock { $0.isCancelled } }
+
+  func onCancel(_ body: @escaping @Sendable () -> Void) {
+    let runNow = extras.withLock { extras in
+      if !extras.isCancelled { extras.cancelHandlers = (extras.cancelHandlers ?? []) + [body] }
+      return extras.isCancelled
+    }
+    if runNow { body() }
+  }
+
+  func cancel() {
+    let handlers = extras.withLock { extras in
+      extras.isCancelled = true
+      return extras.cancelHandlers.take() ?? []
+    }
+    for handler in handlers { handler() }
+  }
+
+  func onDrain(_ body: @escaping @Sendable () -> Void) {
+    let runNow = extras.withLock { extras in
+      if !extras.isDraining { extras.drainHandlers = (extras.drainHandlers ?? []) + [body] }
+      return extras.isDraining
+    }
+    if runNow { body() }
+  }
+
+  func drain() {
+    let handlers = extras.withLock { extras in
+      extras.isDraining = true
+      return extras.drainHandlers.take() ?? []
+    }
+    for handler in handlers { handler() }
+  }
+
+  /// The call has ended by itself: what would have run on cancellation is let go.
+  func end() {
+    extras.withLock { extras in
+      extras.cancelHandlers = nil
+      extras.drainHandlers = nil
+    }
+  }
+}

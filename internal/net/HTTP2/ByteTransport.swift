@@ -1,0 +1,80 @@
+internal import Errors
+internal import Glibc
+public import TLS
+
+/// How bytes get to the peer and back: a connected, non-blocking socket, in clear or with TLS, which it owns.
+public enum ByteTransport: Sendable {
+  case plain(Int32)
+  /// After its handshake.
+  case tls(TLSStream)
+
+  var descriptor: Int32 {
+    switch self {
+    case .plain(let descriptor): descriptor
+    case .tls(let stream): stream.descriptor
+    }
+  }
+
+  func read(_ buffer: UnsafeMutableRawBufferPointer) -> TransportOutcome {
+    switch self {
+    case .plain(let descriptor):
+      let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+      if count > 0 { return .count(count) }
+      if count == 0 { return .closed }
+      return errno == EAGAIN || errno == EINTR ? .wouldBlock : .closed
+    case .tls(let stream): return stream.read(buffer)
+    }
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer) -> TransportOutcome {
+    switch self {
+    case .plain(let descriptor):
+      let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+      if count >= 0 { return .count(count) }
+      return errno == EAGAIN || errno == EINTR ? .wouldBlock : .closed
+    case .tls(let stream): return stream.write(bytes)
+    }
+  }
+
+  /// Why a read or a write said `.closed`.
+  var endReason: String {
+    if case .tls(let stream) = self, let failure = stream.failure { return failure.description }
+    return "the peer closed the connection"
+  }
+
+  /// Ends our side, so that the peer can still read what was sent.
+  func shutdownWriting() {
+    switch self {
+    case .plain(let descriptor): _ = shutdown(descriptor, Int32(SHUT_WR))
+    case .tls(let stream): stream.shutdownWriting()
+    }
+  }
+
+  func close() {
+    switch self {
+    case .plain(let descriptor): _ = Glibc.close(descriptor)
+    case .tls(let stream): stream.close()
+    }
+  }
+}
+
+/// What all connections of one loop share: buffers for the duration of one call, and a count.
+public final class HTTP2Scratch {
+  /// Bytes of bodies that wait on any of the connections for their peers to take them.
+  public var queuedBytes: Int { waitingBytes }
+  @exclusivity(unchecked) var waitingBytes = 0  // on the loop's thread only
+
+  static let size = 64 << 10
+  /// One nghttp2 frame more than `size`, so that a frame always fits when less than `size` is used.
+  static let outgoingSize = size + (32 << 10)
+  let memory = SessionMemory()
+  let incoming = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
+  let outgoing = UnsafeMutableRawBufferPointer.allocate(byteCount: outgoingSize, alignment: 16)
+
+  public init() {}
+
+  deinit {
+    incoming.deallocate()
+    outgoing.deallocate()
+  }
+}

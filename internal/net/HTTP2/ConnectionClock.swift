@@ -1,0 +1,120 @@
+internal import Values
+
+/// Everything about a connection that happens because time passes, as a value: events in, actions out.
+///
+/// Traffic only notes times; the one timer a connection has fires at `nextDeadline`, asks `expire`, and is set again.
+struct ConnectionClock {
+  enum Action: Equatable {
+    case sendKeepalivePing
+    /// GOAWAY twice, then wait for the streams.
+    case drain
+    /// The PING between the two GOAWAYs was not answered in time: go on without it.
+    case finishDrain
+    case close(String)
+  }
+
+  private let configuration: HTTP2Configuration
+  private var handshakeDeadline: Instant
+  private var lastRead: Instant
+  private var pingDeadline = Instant.distantFuture
+  private var stallDeadline = Instant.distantFuture
+  private var ageDeadline = Instant.distantFuture
+  private var idleSince: Instant?
+  private let idleLimit: Duration?
+  private var drainDeadline = Instant.distantFuture
+  private(set) var isDraining = false
+
+  /// - Parameter jitter: from -0.1 to 0.1 of age and idleness, so that clients that came together do not leave together.
+  init(_ configuration: HTTP2Configuration, now: Instant, jitter: Double) {
+    self.configuration = configuration
+    handshakeDeadline = now + configuration.handshakeTimeout
+    lastRead = now
+    idleSince = now
+    if let age = configuration.maxAge { ageDeadline = now + age * (1 + jitter) }
+    idleLimit = configuration.maxIdle.map { $0 * (1 + jitter) }
+  }
+
+  mutating func handshakeDone() { handshakeDeadline = .distantFuture }
+  /// A header block has begun that is not complete: it may take as long as the handshake.
+  mutating func headerBlockBegun(_ now: Instant) { handshakeDeadline = now + configuration.handshakeTimeout }
+  mutating func headerBlockEnded() { handshakeDeadline = .distantFuture }
+  mutating func received(_ now: Instant) { lastRead = now }
+  mutating func keepaliveAnswered() { pingDeadline = .distantFuture }
+  mutating func streamsChanged(active: Int, _ now: Instant) {
+    if active > 0 { idleSince = nil } else if idleSince == nil { idleSince = now }
+  }
+
+  /// Something waits for the peer; the time starts with the first such call after progress.
+  mutating func waitingForPeer(_ now: Instant) {
+    if stallDeadline == .distantFuture { stallDeadline = now + configuration.stalledPeerTimeout }
+  }
+
+  mutating func peerMadeProgress() { stallDeadline = .distantFuture }
+
+  mutating func drainStarted(_ now: Instant) {
+    isDraining = true
+    drainDeadline = now + configuration.drainPingTimeout
+  }
+
+  mutating func drainPingAnswered() { drainDeadline = .distantFuture }
+
+  private var keepaliveDue: Instant {
+    pingDeadline == .distantFuture ? lastRead + configuration.keepaliveInterval : .distantFuture
+  }
+
+  private var idleDue: Instant {
+    guard let idleSince, let idleLimit, !isDraining else { return .distantFuture }
+    return idleSince + idleLimit
+  }
+
+  var nextDeadline: Instant {
+    let age = isDraining ? Instant.distantFuture : ageDeadline
+    return min(
+      min(min(handshakeDeadline, pingDeadline), min(stallDeadline, age)),
+      min(min(idleDue, drainDeadline), keepaliveDue))
+  }
+
+  /// The one thing to do now; asked again until it gives nil.
+  mutating func expire(_ now: Instant) -> Action? {
+    if handshakeDeadline <= now { return .close("no HTTP/2 preface or no end of a header block in time") }
+    if pingDeadline <= now { return .close("keepalive ping not answered") }
+    if stallDeadline <= now { return .close("the peer does not take what waits for it") }
+    if drainDeadline <= now {
+      drainDeadline = .distantFuture
+      return .finishDrain
+    }
+    if !isDraining, ageDeadline <= now || idleDue <= now {
+      drainStarted(now)
+      return .drain
+    }
+    if keepaliveDue <= now {
+      pingDeadline = now + configuration.keepaliveTimeout
+      return .sendKeepalivePing
+    }
+    return nil
+  }
+}
+
+/// Counts PINGs that come too often (gRFC A8, "server enforcement").
+struct PingPolicy {
+  private let configuration: HTTP2Configuration
+  private var last: Instant?
+  private var strikes = 0
+
+  init(_ configuration: HTTP2Configuration) { self.configuration = configuration }
+
+  /// HEADERS or DATA went out: a client may ping again.
+  mutating func sentFrames() {
+    strikes = 0
+    last = nil
+  }
+
+  /// - Returns: false when the client has had enough strikes.
+  mutating func received(_ now: Instant, hasStreams: Bool) -> Bool {
+    let minimum = hasStreams ? configuration.minPingInterval : configuration.minPingIntervalIdle
+    defer { last = now }
+    guard let last, now < last + minimum else { return true }
+    strikes += 1
+    return strikes <= configuration.maxPingStrikes
+  }
+}

@@ -1,0 +1,433 @@
+internal import CNghttp2
+internal import Glibc
+public import Runtime
+internal import TLS
+internal import Values
+
+/// A stream of one connection: where its state lies, and its number. The number tells a reused place apart.
+public struct HTTP2Stream: Sendable, Hashable {
+  /// Index into per-connection tables; reused after the stream is closed.
+  public let slot: Int
+  /// The stream identifier of RFC 9113, unique within the connection.
+  public let id: Int32
+
+  public init(slot: Int, id: Int32) {
+    self.slot = slot
+    self.id = id
+  }
+}
+
+/// What a connection tells the protocol above it; all calls come on the loop's thread.
+///
+/// Everything a connection offers may be called from inside these calls: what is sent leaves at the end of the turn.
+public protocol HTTP2ConnectionDelegate: AnyObject {
+  /// A header block begins; what an earlier one brought without reaching `headersReceived` was refused.
+  func headersBegan()
+  /// A field of the block: name in lower case, pseudo-headers first, valid during the call.
+  func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
+  /// The block is complete. Blocks of a connection never interleave.
+  func headersReceived(_ stream: HTTP2Stream, endOfStream: Bool)
+  /// A part of the body. `consume` gives its bytes back to flow control.
+  func dataReceived(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer)
+  /// The peer has ended its side, with the last DATA or by trailers.
+  func endReceived(_ stream: HTTP2Stream)
+  /// Of what was waiting to be sent on the stream less than the low-water mark is left.
+  func writable(_ stream: HTTP2Stream)
+  /// The stream is over; its slot may be reused after this call.
+  func streamClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode)
+  /// The connection is over, after all its streams.
+  func connectionClosed(_ reason: String)
+}
+
+/// One socket and its nghttp2 session, on one loop. Not thread-safe: every call is made on the loop's thread.
+public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTarget {
+  public enum Role: Sendable { case server, client }
+
+  enum Ending {
+    case none
+    /// Close as soon as what is pending has been written.
+    case afterFlush(String)
+    /// Our side is shut; reading and discarding so that the peer gets our last frames before a TCP reset.
+    case lingering(String)
+    case closed
+  }
+  /// Above this many bytes waiting on a stream its writer should wait for `writable`.
+  public static let highWater = 64 << 10
+  static let lowWater = 16 << 10
+  /// A peer that takes less than this of what waits, in `stalledPeerTimeout`, does not read.
+  static let leastProgress = 4 << 10
+  static let lingerTime = Duration.seconds(1)
+
+  // The variables below are touched on the loop's thread only, and no access to one is held across a call out of this
+  // class: the run-time exclusivity checks, a fifth of a small call's instructions, could never find anything.
+  public let loop: EventLoop
+  public let role: Role
+  let configuration: HTTP2Configuration
+  let scratch: HTTP2Scratch
+  let transport: ByteTransport
+  @exclusivity(unchecked) var session: OpaquePointer!  // set in init, nil once closed
+  /// Owns the connection's meaning: retained by `setDelegate`, released in `finish`, after its last call.
+  @exclusivity(unchecked) private var delegate: Unmanaged<DelegateBox>?
+  @exclusivity(unchecked) var streams = Slots<StreamState>()
+  @exclusivity(unchecked) var freeStreams: [Int] = []
+  @exclusivity(unchecked) var headerListSize = 0
+  /// The slot of the stream that was looked for last.
+  @exclusivity(unchecked) var lastSlot = 0
+  /// Server: the stream whose header block has begun and neither ended nor been refused; -1 for none.
+  @exclusivity(unchecked) var headerBlockSlot = -1
+  @exclusivity(unchecked) private var isHeaderBlockTimed = false
+  @exclusivity(unchecked) var clock: ConnectionClock
+  @exclusivity(unchecked) var pings: PingPolicy
+  @exclusivity(unchecked) var idleFrames: TokenBucket
+  @exclusivity(unchecked) var provokedResets: TokenBucket
+  @exclusivity(unchecked) var ending = Ending.none
+  @exclusivity(unchecked) private var isDirty = false
+  private var source: EventSourceID?
+  @exclusivity(unchecked) private var interest: Readiness = .readable
+  @exclusivity(unchecked) private var timer: EventLoopTimer?
+  @exclusivity(unchecked) private var timerDeadline = Instant.distantFuture
+  @exclusivity(unchecked) private var unwritten: [UInt8] = []
+  @exclusivity(unchecked) private var unwrittenStart = 0
+  /// Bytes to give back to the connection's window, once a turn.
+  @exclusivity(unchecked) var consumed = 0
+  /// Bytes that the peer took since it last counted as making progress.
+  @exclusivity(unchecked) var taken = 0
+
+  /// Bytes of bodies that wait for the peer to take them, on all streams.
+  public var queuedBytes: Int { waitingBytes }
+  // Behind a function: other modules do not see that this needs no exclusivity check.
+  @exclusivity(unchecked) var waitingBytes = 0
+
+  /// Streams that are open now.
+  @exclusivity(unchecked) public internal(set) var activeStreams = 0
+  /// Why the connection is over; set before its streams are told, so that they can say so.
+  @exclusivity(unchecked) public private(set) var closeReason: String?
+  /// Whether GOAWAY has been announced.
+  public var isDraining: Bool { clock.isDraining }
+  /// Whether the connection can no longer be used.
+  public var isClosed: Bool { if case .none = ending { false } else { true } }
+
+  /// Takes over a transport; when it throws, the transport is closed. `setDelegate` must follow in the same turn of the
+  /// loop.
+  public init(
+    transport: ByteTransport, role: Role, loop: EventLoop, configuration: HTTP2Configuration, scratch: HTTP2Scratch
+  ) throws(HTTP2Error) {
+    self.loop = loop
+    self.role = role
+    self.configuration = configuration
+    self.scratch = scratch
+    self.transport = transport
+    clock = ConnectionClock(configuration, now: loop.now, jitter: Double.random(in: -0.1...0.1))
+    pings = PingPolicy(configuration)
+    idleFrames = TokenBucket(
+      burst: configuration.idleFrameBurst, perSecond: configuration.idleFramesPerSecond, now: loop.now)
+    provokedResets = TokenBucket(
+      burst: configuration.resetBurst, perSecond: configuration.resetsPerSecond, now: loop.now)
+    // Unretained: the session is deleted in `finish`, before this object can go.
+    session = makeSession(role, configuration, scratch.memory, Unmanaged.passUnretained(self).toOpaque())
+    guard session != nil else {
+      transport.close()
+      throw HTTP2Error(.session, "nghttp2 could not make a session: out of memory")
+    }
+    if role == .server { unwritten = openingSettings(session, configuration) }
+    source = loop.add(self, descriptor: transport.descriptor, interest: .readable)
+    markDirty()
+    setTimer()
+  }
+
+  /// Says who is told; once.
+  public func setDelegate(_ target: any HTTP2ConnectionDelegate) {
+    precondition(delegate == nil, "a connection has one delegate")
+    delegate = Unmanaged.passRetained(DelegateBox(target))
+  }
+
+  /// Calls the delegate without touching a reference count: it is retained until `finish`, which no callback reaches.
+  @inline(__always)
+  func tell(_ body: (any HTTP2ConnectionDelegate) -> Void) {
+    delegate?._withUnsafeGuaranteedRef { body($0.target) }
+  }
+
+  /// Reads what came together with the end of a TLS handshake, of which the socket knows nothing any more. Called once
+  /// the delegate is ready for it.
+  public func readEarly() {
+    if case .tls = transport { handle(.readable) }
+  }
+
+  // MARK: Readiness, turns, time
+
+  public func handle(_ readiness: Readiness) {
+    switch ending {
+    case .closed: return
+    case .lingering(let reason), .afterFlush(let reason):
+      // Nothing the peer says matters any more.
+      if readiness.contains(.writable) { markDirty() }
+      return discard(reason)
+    case .none: break
+    }
+    if readiness.contains(.writable) { markDirty() }
+    guard readiness.contains(.readable) || !readiness.isDisjoint(with: .broken) else { return }
+    switch transport.read(scratch.incoming) {
+    case .wouldBlock: break
+    case .closed: finish(transport.endReason)
+    case .count(let count): receive(UnsafeRawBufferPointer(rebasing: scratch.incoming[..<count]))
+    }
+  }
+
+  private func receive(_ bytes: UnsafeRawBufferPointer) {
+    clock.received(loop.now)
+    let outcome = nghttp2_session_mem_recv(
+      session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+    markDirty()
+    guard outcome < 0 else { return }
+    // A negative answer is final, but the peer is still told why.
+    let code: nghttp2_error_code =
+      switch Int32(truncatingIfNeeded: outcome) {
+      case NGHTTP2_ERR_FLOODED.rawValue, NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue: NGHTTP2_ENHANCE_YOUR_CALM
+      case NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue: NGHTTP2_PROTOCOL_ERROR
+      default: NGHTTP2_INTERNAL_ERROR
+      }
+    nghttp2_session_terminate_session(session, code.rawValue)
+    ending = .afterFlush(String(cString: nghttp2_strerror(Int32(outcome))))
+  }
+
+  private func discard(_ reason: String) {
+    // Bounded by the linger timer in time and by one read a turn in work.
+    if transport.read(scratch.incoming) == .closed { finish(reason) }
+  }
+
+  func markDirty() {
+    guard !isDirty else { return }
+    isDirty = true
+    loop.atTurnEnd(self)
+  }
+
+  public func turnEnded() {
+    isDirty = false
+    switch ending {
+    case .closed, .lingering: return
+    case .none, .afterFlush: break
+    }
+    if consumed > 0 {
+      nghttp2_session_consume_connection(session, consumed)
+      consumed = 0
+    }
+    guard flush() else { return finish(transport.endReason) }
+    updateInterest()
+    trackProgress()
+    if (headerBlockSlot >= 0) != isHeaderBlockTimed { timeHeaderBlock() }
+    setTimer()
+    guard unwritten.isEmpty else { return }
+    if case .afterFlush(let reason) = ending {
+      linger(reason)
+    } else if nghttp2_session_want_read(session) == 0, nghttp2_session_want_write(session) == 0 {
+      linger("HTTP/2 session ended")
+    }
+  }
+
+  /// Sends what nghttp2 has, in writes of about 64 KiB, until the socket is full; false when the peer is gone.
+  private func flush() -> Bool {
+    var writes = 0
+    while true {
+      if !unwritten.isEmpty {
+        guard let emptied = writeRest() else { return false }
+        if !emptied { return true }
+      }
+      let (filled, overflow) = fill()
+      if filled == 0, overflow.isEmpty { return true }
+      switch transport.write(UnsafeRawBufferPointer(rebasing: scratch.outgoing[..<filled])) {
+      case .closed: return false
+      case .wouldBlock: unwritten.append(contentsOf: scratch.outgoing[..<filled])
+      case .count(let count): unwritten.append(contentsOf: scratch.outgoing[count..<filled])
+      }
+      unwritten += overflow
+      if filled < HTTP2Scratch.size, unwritten.isEmpty { return true }
+      writes += 1
+      // Other connections of the loop get their turn too.
+      if writes == 16 {
+        markDirty()
+        return true
+      }
+    }
+  }
+
+  /// Gathers frames in the loop's buffer. `overflow` is what did not fit: only ever a frame of unusual size.
+  private func fill() -> (filled: Int, overflow: [UInt8]) {
+    var filled = 0
+    while filled < HTTP2Scratch.size {
+      var frame: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(session, &frame)
+      guard count > 0, let frame else {
+        if count < 0 { ending = .afterFlush("nghttp2 ran out of memory") }
+        break
+      }
+      let bytes = UnsafeRawBufferPointer(start: frame, count: count)
+      if filled + count > scratch.outgoing.count { return (filled, Array(bytes)) }
+      UnsafeMutableRawBufferPointer(rebasing: scratch.outgoing[filled...]).copyMemory(from: bytes)
+      filled += count
+    }
+    return (filled, [])
+  }
+
+  /// Writes what an earlier write left; nil when the peer is gone, otherwise whether all of it went.
+  private func writeRest() -> Bool? {
+    let outcome = unwritten.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[unwrittenStart...])) }
+    switch outcome {
+    case .closed: return nil
+    case .wouldBlock: return false
+    case .count(let count):
+      taken += count
+      unwrittenStart += count
+      guard unwrittenStart == unwritten.count else { return false }
+      unwritten = []
+      unwrittenStart = 0
+      return true
+    }
+  }
+
+  /// While the peer does not take our bytes we take none of its.
+  private func updateInterest() {
+    let wanted: Readiness = unwritten.isEmpty ? .readable : .writable
+    guard wanted != interest, let source else { return }
+    interest = wanted
+    loop.update(source, interest: wanted)
+  }
+
+  private func trackProgress() {
+    let isWaiting = waitingBytes > 0 || !unwritten.isEmpty
+    if !isWaiting || taken >= Self.leastProgress {
+      clock.peerMadeProgress()
+      taken = 0
+    }
+    if isWaiting { clock.waitingForPeer(loop.now) }
+  }
+
+  /// Nearly every header block comes whole within a turn; only others are timed.
+  private func timeHeaderBlock() {
+    isHeaderBlockTimed = headerBlockSlot >= 0
+    if isHeaderBlockTimed { clock.headerBlockBegun(loop.now) } else { clock.headerBlockEnded() }
+  }
+
+  func setTimer() {
+    let deadline = clock.nextDeadline
+    // A timer that fires early only asks the clock again, so it is moved only to an earlier time.
+    if timer != nil, timerDeadline <= deadline { return }
+    if let timer { loop.cancel(timer) }
+    timer = loop.schedule(at: deadline, self)
+    timerDeadline = deadline
+  }
+
+  public func timerFired(_ token: UInt64) {
+    timer = nil
+    switch ending {
+    case .closed: return
+    case .lingering(let reason): return finish(reason)
+    case .none, .afterFlush: break
+    }
+    while let action = clock.expire(loop.now) {
+      switch action {
+      case .sendKeepalivePing: submitPing(keepaliveMark)
+      case .drain: announceDrain()
+      case .finishDrain: finishDrain()
+      case .close(let reason): return finish(reason)
+      }
+    }
+    markDirty()
+    setTimer()
+  }
+
+  // MARK: Endings
+
+  /// GOAWAY twice with a PING between them: no new streams, those that run go on, then the connection closes.
+  public func drain() {
+    guard !clock.isDraining, !isClosed else { return }
+    clock.drainStarted(loop.now)
+    announceDrain()
+    setTimer()
+  }
+
+  private func announceDrain() {
+    if role == .server {
+      nghttp2_submit_shutdown_notice(session)
+      submitPing(drainMark)
+    } else {
+      finishDrain()
+    }
+    markDirty()
+  }
+
+  func finishDrain() {
+    clock.drainPingAnswered()
+    nghttp2_submit_goaway(
+      session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nghttp2_session_get_last_proc_stream_id(session),
+      NGHTTP2_NO_ERROR.rawValue, nil, 0)
+    markDirty()
+  }
+
+  private func submitPing(_ mark: UInt64) {
+    withUnsafeBytes(of: mark.bigEndian) { bytes in
+      _ = nghttp2_submit_ping(
+        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
+    }
+    markDirty()
+  }
+
+  /// Sends GOAWAY with a code and a reason, and closes once that is written.
+  public func terminate(_ code: HTTP2ErrorCode, _ reason: String) {
+    guard !isClosed else { return }
+    var text = reason
+    text.withUTF8 { bytes in
+      _ = nghttp2_submit_goaway(
+        session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nghttp2_session_get_last_proc_stream_id(session), code.rawValue,
+        bytes.baseAddress, bytes.count)
+    }
+    ending = .afterFlush(reason)
+    markDirty()
+  }
+
+  /// Our last frames are out: shut our side and give the peer a moment to read them.
+  private func linger(_ reason: String) {
+    closeReason = reason
+    transport.shutdownWriting()
+    endStreams()
+    ending = .lingering(reason)
+    if let timer { loop.cancel(timer) }
+    timer = loop.schedule(at: loop.now + Self.lingerTime, self)
+    if let source { loop.update(source, interest: .readable) }
+  }
+
+  /// Closes the connection without telling the peer. Not to be called from a delegate's methods: use `terminate` there.
+  public func closeNow(_ reason: String) { finish(reason) }
+
+  /// Closes everything at once. Never called from inside an nghttp2 callback.
+  func finish(_ reason: String) {
+    if case .closed = ending { return }
+    closeReason = closeReason ?? reason
+    endStreams()
+    ending = .closed
+    if let timer { loop.cancel(timer) }
+    if let source { loop.remove(source) }
+    nghttp2_session_del(session)
+    session = nil
+    transport.close()
+    let delegate = delegate?.takeRetainedValue()
+    self.delegate = nil
+    delegate?.target.connectionClosed(reason)
+  }
+
+  private func endStreams() {
+    for slot in streams.indices where streams[slot].id != 0 {
+      closeStream(slot, HTTP2ErrorCode.cancel)
+    }
+  }
+}
+
+/// A constant that can be called through without a retain, which a variable of protocol type cannot.
+private final class DelegateBox {
+  let target: any HTTP2ConnectionDelegate
+
+  init(_ target: any HTTP2ConnectionDelegate) { self.target = target }
+}
+
+/// Payloads that tell our PINGs apart.
+let keepaliveMark: UInt64 = 0x7061_7973_6167_6101
+let drainMark: UInt64 = 0x7061_7973_6167_6102

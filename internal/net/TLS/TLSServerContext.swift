@@ -1,0 +1,45 @@
+internal import Errors
+internal import Synchronization
+
+/// A server's certificate, key and rules for clients, which can be read anew while connections go on.
+///
+/// Callable on any thread. Reading files blocks: not on an event loop.
+public final class TLSServerContext: Sendable {
+  /// A context in a box: a lock holds what can be copied out of it.
+  private final class Shared: Sendable {
+    let context: ContextHandle
+
+    init(_ context: consuming ContextHandle) { self.context = context }
+  }
+
+  private let files: TLSIdentityFiles
+  private let clientAuthorities: String?
+  private let current: Mutex<Shared>
+
+  /// Reads the files.
+  /// - Parameter clientAuthorities: a PEM file; when set, only clients with a certificate of these authorities are let
+  ///   in.
+  /// - Throws: `.certificate`, `.key` or `.authorities` with the reason.
+  public init(_ files: TLSIdentityFiles, clientAuthorities: String? = nil) throws(TLSError) {
+    self.files = files
+    self.clientAuthorities = clientAuthorities
+    current = Mutex(Shared(try .server(files, clientAuthorities: clientAuthorities)))
+  }
+
+  /// Reads the files again, for the handshakes from here on; connections keep what they began with, and tickets given
+  /// out before are no good any more.
+  /// - Throws: as `init`; what was there before stays.
+  public func reload() throws(TLSError) {
+    let made = Shared(try .server(files, clientAuthorities: clientAuthorities))
+    current.withLock { $0 = made }
+  }
+
+  /// When the certificate runs out, seconds since 1970.
+  public var certificateEnd: Int64? { current.withLock { $0 }.context.certificateEnd }
+
+  /// Takes over an accepted, non-blocking socket, whose handshake comes next. When it throws, the socket is closed.
+  /// - Throws: `.outOfMemory`.
+  public func accept(_ descriptor: Int32) throws(TLSError) -> TLSStream {
+    try TLSStream.accepted(descriptor, current.withLock { $0 }.context)
+  }
+}

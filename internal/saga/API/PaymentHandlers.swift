@@ -1,0 +1,117 @@
+package import GRPC
+internal import Protobuf
+package import SagaDomain
+internal import Values
+
+/// The handlers of `payments.v1.PaymentService`.
+package struct PaymentHandlers: Sendable {
+  private let store: any PaymentStore
+  private let creating: CreateHandler
+  private let watches: WatchHub
+
+  package init(store: any PaymentStore, creating: CreateHandler, watches: WatchHub) {
+    self.store = store
+    self.creating = creating
+    self.watches = watches
+  }
+
+  package var service: ServiceDefinition {
+    let name = "payments.v1.PaymentService"
+    return ServiceDefinition(
+      name,
+      [
+        .unary("/\(name)/CreatePayment") { (request: PaymentsV1.CreatePaymentRequest, context) in
+          try await creating.create(request, context)
+        },
+        .unary("/\(name)/GetPayment") { (request: PaymentsV1.GetPaymentRequest, context) in
+          PaymentsV1.Payment(try await find(request.orderID, context))
+        },
+        .unary("/\(name)/ListPayments") { (request: PaymentsV1.ListPaymentsRequest, context) in
+          try await list(request, context)
+        },
+        .unary("/\(name)/UpdatePaymentStatus") { (request: PaymentsV1.UpdatePaymentStatusRequest, context) in
+          try await update(request, context)
+        },
+        .serverStreaming("/\(name)/WatchPayment") { (request: PaymentsV1.WatchPaymentRequest, context, writer) in
+          try await watch(request, context, writer)
+        },
+      ])
+  }
+
+  private func find(_ orderID: Int64, _ context: ServerContext) async throws -> Payment {
+    try await answering { () throws(PaymentError) in
+      try SettleCommand.check(orderID: orderID)
+      guard let payment = try await store.find(orderID: orderID, deadline: context.deadline) else {
+        throw PaymentError(.notFound, "order \(orderID) has no payment")
+      }
+      return payment
+    }
+  }
+
+  private func list(_ request: PaymentsV1.ListPaymentsRequest, _ context: ServerContext) async throws
+    -> PaymentsV1.ListPaymentsResponse
+  {
+    try await answering { () throws(PaymentError) in
+      let status = request.status.domainStatus
+      guard status != nil || request.status == .unspecified else {
+        throw PaymentError(
+          .invalidArgument, "status \(request.status.number) is not a payment's status", field: "status")
+      }
+      let query = try PaymentQuery(
+        status: status, pageSize: Int(request.pageSize), after: try Self.position(request.pageToken))
+      let page = try await store.list(query, deadline: context.deadline)
+      return PaymentsV1.ListPaymentsResponse(
+        payments: page.payments.map { PaymentsV1.Payment($0) }, nextPageToken: page.next.map { "after-\($0)" } ?? "")
+    }
+  }
+
+  private static func position(_ token: String) throws(PaymentError) -> Int64 {
+    if token.isEmpty { return 0 }
+    guard token.hasPrefix("after-"), let id = Int64(token.dropFirst(6)), id > 0 else {
+      throw PaymentError(
+        .invalidArgument, "page_token must be a next_page_token of an earlier answer", field: "page_token")
+    }
+    return id
+  }
+
+  private func update(_ request: PaymentsV1.UpdatePaymentStatusRequest, _ context: ServerContext) async throws
+    -> PaymentsV1.Payment
+  {
+    try await answering { () throws(PaymentError) in
+      let final = try Self.finalStatus(request.status)
+      let command = try SettleCommand(orderID: request.orderID, to: final, reason: request.reason, trace: context.trace)
+      return PaymentsV1.Payment(try await store.settle(command, deadline: context.deadline))
+    }
+  }
+
+  private static func finalStatus(_ status: PaymentsV1.PaymentStatus) throws(PaymentError) -> FinalStatus {
+    switch status {
+    case .completed: .completed
+    case .failed: .failed
+    default:
+      throw PaymentError(
+        .invalidArgument, "status must be COMPLETED or FAILED, found number \(status.number)", field: "status")
+    }
+  }
+
+  /// Sends the payment as it is, then each change as it commits, until it is final.
+  private func watch(
+    _ request: PaymentsV1.WatchPaymentRequest, _ context: ServerContext,
+    _ writer: ResponseWriter<PaymentsV1.Payment>
+  ) async throws {
+    // The watch begins before the first look, so that no change falls between the two.
+    guard let changes = watches.watch(orderID: request.orderID) else {
+      throw StatusMapping.status(PaymentError(.overloaded, "too many payments are being watched"))
+    }
+    var last = try await find(request.orderID, context)
+    try await writer.write(PaymentsV1.Payment(last))
+    if last.status.isFinal { return }
+    for await payment in changes where payment.version > last.version {
+      last = payment
+      try await writer.write(PaymentsV1.Payment(payment))
+      if payment.status.isFinal { return }
+    }
+    // The stream ends early when the call is cancelled or the server stops.
+    throw GRPCStatus(.unavailable, "the watch ended before the payment was final; watch again")
+  }
+}

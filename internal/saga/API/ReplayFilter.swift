@@ -1,0 +1,159 @@
+internal import Errors
+internal import Logger
+internal import Metrics
+package import Redis
+internal import Runtime
+internal import SagaDomain
+package import Service
+internal import Settings
+internal import Synchronization
+internal import Values
+
+/// The filter in front of the database for calls with a key: it knows answers that were committed lately.
+///
+/// Only a filter (G7): what it does not know, or cannot say because Redis is away, slow, full or flushed, the database
+/// decides. An answer enters only after its commit. One thread speaks to Redis for all callers, as many in a round trip
+/// as wait for it; callers wait for Redis only while it is known to answer.
+package final class ReplayFilter: Sendable {
+  private struct Lookup {
+    let name: [UInt8]
+    let continuation: CheckedContinuation<[UInt8]?, Never>
+  }
+
+  private struct State {
+    var lookups: [Lookup] = []
+    var notes: [(key: [UInt8], value: [UInt8])] = []
+    var isReachable = false
+    var isStopped = false
+  }
+
+  /// Most look-ups that wait, and most answers; beyond it the database is asked, and the answer not noted.
+  private static let queue = 4_096
+  /// The longest that Redis may keep callers waiting; then it is left alone for a while.
+  private static let patience = Duration.milliseconds(50)
+  /// How often an absent Redis is looked for; no caller waits meanwhile.
+  private static let interval = Duration.seconds(1)
+
+  private let dsn: RedisDSN
+  private let prefix: [UInt8]
+  private let timeToLive: Duration
+  private let logger: Logger
+  private let failures: Counter
+  private let state = Monitor(State())
+  private let thread = Mutex<WorkerThread?>(nil)
+
+  /// - Throws: `RedisError` when the address is wrong.
+  package init(_ context: ProgramContext) throws(RedisError) {
+    let settings = context.settings
+    dsn = try RedisDSN(settings.redis.dsn)
+    prefix = Array("payments:{\(settings.consumer.group)}:call:CreatePayment:".utf8)
+    timeToLive = settings.idempotency.retention
+    logger = context.logger.labelled("redis")
+    failures = context.metrics.counter("redis_failures_total", help: "Look-ups and writes that Redis did not answer.")
+  }
+
+  /// Whether the last attempt reached Redis.
+  package var isReachable: Bool { state.withLock { $0.isReachable } }
+
+  /// What was answered under this key to this request; nil where nothing is known, or not this request.
+  /// - Returns: the answer's bytes, as `remember` was given them.
+  func answer(to key: IdempotencyKey, fingerprint: [UInt8]) async -> [UInt8]? {
+    let name = prefix + key.text.utf8
+    let value = await withCheckedContinuation { continuation in
+      let isWaiting = state.update { state in
+        let mayWait = state.isReachable && !state.isStopped && state.lookups.count < Self.queue
+        if mayWait { state.lookups.append(Lookup(name: name, continuation: continuation)) }
+        return mayWait
+      }
+      if !isWaiting { continuation.resume(returning: nil) }
+    }
+    guard let value, value.starts(with: fingerprint + [0]) else { return nil }
+    return Array(value.dropFirst(fingerprint.count + 1))
+  }
+
+  /// Notes a committed answer, some time soon. Callable on any thread.
+  func remember(_ key: IdempotencyKey, fingerprint: [UInt8], answer: [UInt8]) {
+    state.update { state in
+      guard state.isReachable, state.notes.count < Self.queue else { return }
+      state.notes.append((prefix + key.text.utf8, fingerprint + [0] + answer))
+    }
+  }
+
+  /// Starts the thread.
+  package func start() { thread.withLock { $0 = WorkerThread(name: "replay-filter") { [self] in run() } } }
+
+  /// Writes what is noted, answers who waits, and ends the thread; blocks until it has ended.
+  package func stop() {
+    state.update { $0.isStopped = true }
+    thread.withLock { $0 }?.join()
+  }
+
+  // MARK: - The thread
+
+  private func run() {
+    let client = RedisClient(
+      dsn, options: RedisClient.Options(connectTimeout: Self.patience, commandTimeout: Self.patience), logger: logger)
+    defer { client.close() }
+    while true {
+      if !isReachable, !connect(client) {
+        let isStopped = state.wait(until: .now() + Self.interval) { $0.isStopped ? true : nil }
+        if isStopped == true { return }
+        continue
+      }
+      guard let (lookups, notes) = next() else { return }
+      serve(lookups, notes, client)
+    }
+  }
+
+  private func connect(_ client: RedisClient) -> Bool {
+    do throws(RedisError) {
+      try client.ping()
+      state.update { $0.isReachable = true }
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /// Waits for work; nil when there is none left after `stop`.
+  private func next() -> (lookups: [Lookup], notes: [(key: [UInt8], value: [UInt8])])? {
+    let work = state.wait { state -> (lookups: [Lookup], notes: [(key: [UInt8], value: [UInt8])])? in
+      guard state.isStopped || !state.lookups.isEmpty || !state.notes.isEmpty else { return nil }
+      defer {
+        state.lookups = []
+        state.notes = []
+      }
+      return (state.lookups, state.notes)
+    }
+    guard let work, !work.lookups.isEmpty || !work.notes.isEmpty else { return nil }
+    return work
+  }
+
+  private func serve(_ lookups: [Lookup], _ notes: [(key: [UInt8], value: [UInt8])], _ client: RedisClient) {
+    var values: [[UInt8]?] = Array(repeating: nil, count: lookups.count)
+    do throws(RedisError) {
+      if !lookups.isEmpty { values = try client.mget(lookups.map(\.name)) }
+    } catch {
+      giveUp()
+    }
+    for (lookup, value) in zip(lookups, values) { lookup.continuation.resume(returning: value) }
+    guard isReachable, !notes.isEmpty else { return }
+    do throws(RedisError) {
+      try client.setMany(notes, ttl: timeToLive)
+    } catch {
+      giveUp()
+    }
+  }
+
+  /// Lets go of who waits: from here on nobody does until Redis answers again.
+  private func giveUp() {
+    failures.add()
+    let lookups = state.update { state in
+      state.isReachable = false
+      state.notes = []
+      defer { state.lookups = [] }
+      return state.lookups
+    }
+    for lookup in lookups { lookup.continuation.resume(returning: nil) }
+  }
+}

@@ -1,0 +1,52 @@
+internal import GRPC
+internal import Protobuf
+internal import SagaDomain
+internal import StandardMessages
+
+/// The one place where a domain error becomes a gRPC status.
+enum StatusMapping {
+  /// The `domain` of our ErrorInfo.
+  static let domain = "payments.paysaga"
+
+  static func status(_ error: PaymentError) -> GRPCStatus {
+    let (code, reason) = codeAndReason(error.code)
+    var details: [GoogleProtobuf.AnyMessage] = [
+      GoogleProtobuf.AnyMessage(packing: GoogleRPC.ErrorInfo(reason: reason, domain: domain))
+    ]
+    if let field = error.field {
+      let violation = GoogleRPC.BadRequest.FieldViolation(field: field, description: error.message)
+      details.append(GoogleProtobuf.AnyMessage(packing: GoogleRPC.BadRequest(fieldViolations: [violation])))
+    }
+    if let delay = error.retryDelay {
+      let parts = delay.components
+      let duration = GoogleProtobuf.Duration(seconds: parts.seconds, nanos: Int32(parts.attoseconds / 1_000_000_000))
+      details.append(GoogleProtobuf.AnyMessage(packing: GoogleRPC.RetryInfo(retryDelay: duration)))
+    }
+    let status = GoogleRPC.Status(code: Int32(code.rawValue), message: error.message, details: details)
+    return GRPCStatus(code, error.message, details: status.serialized())
+  }
+
+  private static func codeAndReason(_ code: PaymentError.Code) -> (GRPCCode, String) {
+    switch code {
+    case .invalidArgument: (.invalidArgument, "INVALID_ARGUMENT")
+    case .notFound: (.notFound, "PAYMENT_NOT_FOUND")
+    case .alreadyExists: (.alreadyExists, "PAYMENT_DIFFERS")
+    case .alreadySettled: (.failedPrecondition, "PAYMENT_ALREADY_SETTLED")
+    case .keyReused: (.failedPrecondition, "IDEMPOTENCY_KEY_REUSED")
+    case .keyInFlight: (.aborted, "IDEMPOTENCY_KEY_IN_FLIGHT")
+    case .unavailable: (.unavailable, "DATABASE_UNAVAILABLE")
+    case .outcomeUnknown: (.unavailable, "OUTCOME_UNKNOWN")
+    case .overloaded: (.resourceExhausted, "TOO_MANY_CALLS")
+    case .internal: (.internal, "INTERNAL")
+    }
+  }
+}
+
+/// Runs a use case and turns its error into a status.
+func answering<Value>(_ body: () async throws(PaymentError) -> Value) async throws -> Value {
+  do throws(PaymentError) {
+    return try await body()
+  } catch {
+    throw StatusMapping.status(error)
+  }
+}

@@ -1,0 +1,75 @@
+public import Values
+
+/// What an audit found.
+public struct AuditReport: Sendable {
+  /// How the tables and the topic can disagree.
+  public enum Kind: String, Sendable, CaseIterable {
+    /// DONE in the table and not on the topic.
+    case missing
+    /// On the topic more than once.
+    case duplicate
+    /// Its first appearance on the topic is not in the order of the key's numbers.
+    case order
+    /// On the topic, and no table has it.
+    case unknown
+    /// Key, number or payload on the topic are not those of the table.
+    case differs
+    /// A payment's status or version is not what its newest event says.
+    case state
+    /// A payment without any event.
+    case noEvent = "no_event"
+    /// An event of an order that has no payment.
+    case noPayment = "no_payment"
+    /// A key's numbers in the table have a gap or a repetition.
+    case gap
+  }
+
+  /// One disagreement.
+  public struct Offender: Sendable, Hashable {
+    public var kind: Kind
+    public var eventID: UniqueID?
+    public var key: String?
+    public var sequence: Int64?
+    public var partition: Int32?
+    public var offset: Int64?
+    /// When the message was written, by its own timestamp.
+    public var writtenAt: Timestamp?
+    /// What is wrong, in words.
+    public var detail: String
+  }
+
+  public enum Outcome: Sendable, Hashable {
+    /// All agree.
+    case agree
+    /// They disagree.
+    case disagree
+    /// No disagreement was found, but the beginning of a partition is gone in which events are expected.
+    case unverifiable
+  }
+
+  /// Events in the table, by status.
+  public var done = 0
+  public var pending = 0
+  public var dead = 0
+  public var payments = 0
+  /// Messages read, those before `since` left out.
+  public var messages = 0
+  /// Messages whose events were dropped from the table by the retention.
+  public var outOfRetention = 0
+  /// Messages of events that were committed after the tables were read.
+  public var newer = 0
+  /// Events from before `since` that the read part of the topic cannot tell of.
+  public var notJudged = 0
+  /// Events that cannot be looked for, by partition: its beginning is gone.
+  public var unverifiable: [Int32: Int] = [:]
+  /// How many disagreements of each kind.
+  public var counts: [Kind: Int] = [:]
+  /// The first ones of each kind.
+  public var offenders: [Offender] = []
+
+  /// - Parameter allowsDuplicates: copies that are equal to the first are no disagreement.
+  public func outcome(allowsDuplicates: Bool) -> Outcome {
+    if counts.contains(where: { $0.value > 0 && !(allowsDuplicates && $0.key == .duplicate) }) { return .disagree }
+    return unverifiable.isEmpty ? .agree : .unverifiable
+  }
+}

@@ -1,0 +1,66 @@
+public import Admin
+internal import Errors
+internal import Logger
+internal import Metrics
+internal import Outbox
+internal import Postgres
+public import Service
+internal import Settings
+internal import Synchronization
+internal import Values
+
+/// The inside of `payments-consumer`.
+public final class ConsumerBody: ProgramBody {
+  private struct Parts {
+    var consumer: InventoryConsumer
+    var pool: ConnectionPool
+    var notifier: Notifier
+  }
+
+  private let context: ProgramContext
+  private let parts = Mutex<Parts?>(nil)
+
+  public init(_ context: ProgramContext) { self.context = context }
+
+  public func start() throws {
+    let settings = context.settings
+    let shards = try context.waitForDatabase()
+    let topics = [settings.consumer.topic, settings.consumer.deadLetterTopic, settings.producer.topic]
+    guard try context.ensureTopics(topics) else { return }
+    let pool = ConnectionPool(
+      configuration: try context.database(role: "notify"), size: 1, queueLimit: 16, name: "notify",
+      logger: context.logger, metrics: context.metrics)
+    let notifier = Notifier(channel: Relay.channel, pool: pool, logger: context.logger)
+    let consumer = try InventoryConsumer(context, shards: shards) { notifier.notify() }
+    parts.withLock { $0 = Parts(consumer: consumer, pool: pool, notifier: notifier) }
+    notifier.start()
+    try consumer.start()
+    context.logger.info("consuming", ["topic": .string(settings.consumer.topic)])
+  }
+
+  public func stop(grace: Duration) {
+    guard let parts = parts.withLock({ $0 }) else { return }
+    parts.consumer.join()
+    parts.notifier.stop()
+    parts.pool.shutdown()
+  }
+
+  public func reload() { context.logger.info("SIGHUP: nothing to reload") }
+
+  public var readiness: ReadinessReport {
+    guard let consumer = parts.withLock({ $0?.consumer }) else {
+      return ReadinessReport([], isServing: false)
+    }
+    let brokers = context.settings.kafka.brokers
+    var checks = [
+      ReadinessReport.Check("postgres", isReady: consumer.hasDatabase),
+      ReadinessReport.Check("kafka", isReady: consumer.isConnected, detail: brokers),
+    ]
+    if context.settings.redis.isEnabled {
+      // A filter that is away costs speed only.
+      let detail = consumer.hasRedis ? "" : "away; the database decides alone"
+      checks.append(ReadinessReport.Check("redis", isReady: true, detail: detail))
+    }
+    return ReadinessReport(checks, isServing: !context.stop.isStopped)
+  }
+}

@@ -1,0 +1,80 @@
+package import SagaDomain
+package import Tracing
+package import Values
+
+/// What the inventory service says of an order's goods (api/topics/inventory.schema.json).
+package struct InventoryMessage: Sendable, Hashable {
+  /// The longest message that is read.
+  package static let maximumBytes = 65_536
+
+  package let idempotentKey: UniqueID
+  package let status: String
+  package let command: CreateCommand
+
+  /// Why a message cannot be read, in words for the dead-letter topic's header; it quotes no values.
+  package struct Unreadable: Error, Sendable, Hashable, CustomStringConvertible {
+    package let description: String
+  }
+
+  /// Reads a message; unknown fields are ignored.
+  /// - Parameter trace: what its headers say that it is a part of.
+  package init(_ value: [UInt8]?, trace: TraceContext? = nil) throws(Unreadable) {
+    guard let value else { throw Unreadable(description: "the message has no value") }
+    do {
+      self = try Self.scan(value, trace)
+    } catch let error as JSONError {
+      throw Unreadable(description: "not an inventory message: \(error)")
+    } catch let error as PaymentError {
+      throw Unreadable(description: "not an inventory message: \(error.message)")
+    } catch let error as Unreadable {
+      throw error
+    } catch {
+      throw Unreadable(description: "not an inventory message")
+    }
+  }
+
+  private init(idempotentKey: UniqueID, status: String, command: CreateCommand) {
+    self.idempotentKey = idempotentKey
+    self.status = status
+    self.command = command
+  }
+
+  private static func scan(_ value: [UInt8], _ trace: TraceContext?) throws -> InventoryMessage {
+    var key: UniqueID?
+    var orderID: Int64?
+    var status: String?
+    var amount: Int64 = 0
+    var currency = ""
+    var scanner = try JSONScanner(value, maximumBytes: maximumBytes)
+    try scanner.beginObject()
+    while let field = try scanner.nextKey() {
+      switch field {
+      case "idempotent_key": key = try scanner.uniqueID()
+      case "order_id": orderID = try scanner.integer()
+      case "status": status = try scanner.string()
+      case "amount_minor": amount = try scanner.integer()
+      case "currency": currency = try scanner.string()
+      default: try scanner.skipValue()
+      }
+    }
+    try scanner.end()
+    guard let key else { throw missing("idempotent_key") }
+    guard let orderID else { throw missing("order_id") }
+    guard let status else { throw missing("status") }
+    guard isStatus(status) else {
+      throw Unreadable(description: "not an inventory message: status must be 1 to 32 capital letters or underscores")
+    }
+    let command = try CreateCommand(
+      orderID: orderID, amountMinor: amount, currency: currency, idempotentKey: key, trace: trace)
+    return InventoryMessage(idempotentKey: key, status: status, command: command)
+  }
+
+  private static func missing(_ field: String) -> Unreadable {
+    Unreadable(description: "not an inventory message: \(field) is missing")
+  }
+
+  private static func isStatus(_ text: String) -> Bool {
+    (1...32).contains(text.utf8.count)
+      && text.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+  }
+}

@@ -1,0 +1,94 @@
+internal import Kafka
+internal import Metrics
+internal import Synchronization
+internal import Values
+
+/// How far this member is behind in each of its partitions: the high watermark less the offset up to which all is done.
+///
+/// `observe` belongs to the group's thread, the rest may be called on any.
+final class LagBook: Sendable {
+  private struct State {
+    /// The offset up to which all is done.
+    var done: [TopicPartition: Int64] = [:]
+    var lag: [TopicPartition: Int64] = [:]
+    /// When to ask for committed offsets again, after a group's coordinator did not answer.
+    var nextQuestion = Instant(nanoseconds: 0)
+  }
+
+  private let state = Mutex(State())
+  private let registry: MetricsRegistry
+  private let total: Gauge
+  private let partitions: Gauge
+
+  init(_ registry: MetricsRegistry) {
+    self.registry = registry
+    total = registry.gauge(
+      "inventory_lag_messages", help: "Messages in the assigned partitions that are not done, as far as is known.")
+    partitions = registry.gauge("inventory_partitions", help: "Partitions assigned to this member.")
+  }
+
+  /// Everything below these offsets is done.
+  func noteDone(_ offsets: [TopicPartitionOffset]) {
+    state.withLock { state in
+      for offset in offsets { state.done[offset.place] = offset.offset }
+    }
+  }
+
+  func forget(_ places: [TopicPartition]) {
+    state.withLock { state in
+      for place in places {
+        state.done[place] = nil
+        state.lag[place] = nil
+      }
+    }
+  }
+
+  /// Looks at the partitions that are ours now. Asks the broker about those of which nothing is done yet, once each.
+  func observe(_ places: [TopicPartition], _ consumer: KafkaConsumer) {
+    learnStarts(of: places, consumer)
+    var lag: [TopicPartition: Int64] = [:]
+    for place in places {
+      guard let high = try? consumer.knownWatermarks(place).high, let done = state.withLock({ $0.done[place] }) else {
+        continue
+      }
+      lag[place] = max(0, high - done)
+    }
+    let news = state.withLock { state in
+      defer { state.lag = lag }
+      return lag.keys.filter { state.lag[$0] == nil }
+    }
+    for place in news { show(place) }
+    total.set(lag.values.reduce(0, +))
+    partitions.set(places.count)
+  }
+
+  /// The group's committed offsets are where its members start; without one they start at the low watermark.
+  private func learnStarts(of places: [TopicPartition], _ consumer: KafkaConsumer) {
+    let unknown = state.withLock { state in
+      Instant.now() < state.nextQuestion ? [] : places.filter { state.done[$0] == nil }
+    }
+    guard !unknown.isEmpty else { return }
+    let deadline = Instant.now() + .seconds(1)
+    var starts: [TopicPartition: Int64] = [:]
+    do throws(KafkaError) {
+      for (place, offset) in try consumer.committed(unknown, until: deadline) {
+        if let offset { starts[place] = offset } else { starts[place] = try consumer.knownWatermarks(place).low }
+      }
+    } catch {
+      // The coordinator is away or the group rebalances: later.
+    }
+    state.withLock { state in
+      state.nextQuestion = .now() + .seconds(1)
+      // What was done meanwhile is newer.
+      state.done.merge(starts) { known, _ in known }
+    }
+  }
+
+  private func show(_ place: TopicPartition) {
+    registry.gauge(
+      "inventory_partition_lag_messages",
+      help: "Messages of a partition that are not done: its high watermark less the offset stored or committed.",
+      labels: ["topic": place.topic, "partition": String(place.partition)]
+    ) { [self] in state.withLock { $0.lag[place].map(Double.init) } }
+  }
+}

@@ -1,0 +1,188 @@
+public import Tracing
+public import Values
+
+/// A wish to open the payment of an order.
+public struct CreateCommand: Sendable, Hashable {
+  public let orderID: Int64
+  public let amountMinor: Int64
+  public let currency: String
+  public let idempotentKey: UniqueID?
+  public let callKey: IdempotencyKey?
+  public let trace: TraceContext?
+
+  /// Checks the caller's words.
+  /// - Parameters:
+  ///   - amountMinor: in the currency's minor unit, 0 or more; above 0 it needs a currency.
+  ///   - currency: three capital letters, or empty.
+  ///   - idempotentKey: the key of the inventory message; nil for a call.
+  ///   - callKey: the key under which a call is made once; nil for a message, and for a call that has none.
+  ///   - trace: what the call or message is a part of; passed on with the event.
+  /// - Throws: `invalidArgument` naming the field.
+  public init(
+    orderID: Int64, amountMinor: Int64 = 0, currency: String = "", idempotentKey: UniqueID? = nil,
+    callKey: IdempotencyKey? = nil, trace: TraceContext? = nil
+  ) throws(PaymentError) {
+    self.orderID = try Validation.orderID(orderID)
+    self.amountMinor = try Validation.amount(amountMinor, currency: currency)
+    self.currency = try Validation.currency(currency)
+    self.idempotentKey = idempotentKey
+    self.callKey = callKey
+    self.trace = trace
+  }
+
+  /// What must be the same when the same key comes again, of a call or a message: everything that was asked for in one
+  /// canonical form, `111/250/EUR`. A field that is added later must add nothing here when it has its default.
+  public var fingerprint: [UInt8] {
+    var bytes: [UInt8] = []
+    JSONWriter.appendInteger(orderID, to: &bytes)
+    bytes.append(UInt8(ascii: "/"))
+    JSONWriter.appendInteger(amountMinor, to: &bytes)
+    bytes.append(UInt8(ascii: "/"))
+    bytes += currency.utf8
+    return bytes
+  }
+}
+
+/// What became of a wish to open a payment.
+public enum CreateOutcome: Sendable, Hashable {
+  /// It was opened, with its first event.
+  case created(Payment)
+  /// The order already had this payment; nothing changed.
+  case existing(Payment)
+  /// A call with the same key was answered with this payment; nothing changed.
+  case replayed(Payment)
+
+  public var payment: Payment {
+    switch self {
+    case .created(let payment), .existing(let payment), .replayed(let payment): payment
+    }
+  }
+}
+
+/// Opening many payments at once. Pure; the caller holds the keys' locks and does the inserting.
+public struct CreateBatch: Sendable {
+  private enum Step {
+    /// Its key tells what to answer. Indirect, since few have one and a step is made for each command.
+    indirect case decided(Result<CreateOutcome, PaymentError>)
+    /// It is to be executed.
+    case execute
+    /// It has the key of an earlier command of the batch that is to be executed, at this place.
+    case follow(Int)
+  }
+
+  private let commands: [CreateCommand]
+  private let steps: [Step]
+  /// The commands to insert: the first of each order, by ascending order id (the order of locks).
+  public let inserts: [CreateCommand]
+
+  /// - Parameter keys: what is known of the commands' keys.
+  public init(_ commands: [CreateCommand], keys: KeyStates = KeyStates()) {
+    self.commands = commands
+    let steps = Self.steps(commands, keys)
+    self.steps = steps
+    var seen = Set<Int64>(minimumCapacity: commands.count)
+    inserts =
+      zip(commands, steps).filter { command, step in
+        if case .execute = step { seen.insert(command.orderID).inserted } else { false }
+      }
+      .map(\.0).sorted { $0.orderID < $1.orderID }
+  }
+
+  private static func steps(_ commands: [CreateCommand], _ keys: KeyStates) -> [Step] {
+    var firsts: [IdempotencyKey: Int] = [:]
+    return commands.enumerated().map { index, command in
+      guard let key = command.callKey else { return .execute }
+      if keys.inFlight.contains(key) { return .decided(.failure(inFlight)) }
+      if let answer = keys.answered[key] {
+        return .decided(repeated(command, fingerprint: answer.fingerprint, answer.payment))
+      }
+      if let first = firsts[key] { return .follow(first) }
+      firsts[key] = index
+      return .execute
+    }
+  }
+
+  /// The events of the payments that were really inserted, in their order.
+  public func events(of created: [Payment], newID: () -> UniqueID) -> [PaymentEvent] {
+    var traces: [Int64: TraceContext] = [:]
+    for command in inserts { traces[command.orderID] = command.trace }
+    return created.map { PaymentEvent(eventID: newID(), payment: $0, trace: traces[$0.orderID]) }
+  }
+
+  /// The outcome of each command, in the order they were given, as if they came one after another.
+  /// - Parameters:
+  ///   - created: the payments this batch inserted.
+  ///   - existing: the payments that stood in the way of the others; those of `created` may be among them.
+  public func outcomes(created: [Payment], existing: [Payment]) -> [Result<CreateOutcome, PaymentError>] {
+    var opened: [Int64: Payment] = [:]
+    for payment in created { opened[payment.orderID] = payment }
+    var stored: [Int64: Payment] = [:]
+    for payment in existing { stored[payment.orderID] = payment }
+    var outcomes: [Result<CreateOutcome, PaymentError>] = []
+    outcomes.reserveCapacity(commands.count)
+    for (command, step) in zip(commands, steps) {
+      switch step {
+      case .decided(let outcome): outcomes.append(outcome)
+      case .follow(let first): outcomes.append(follow(command, commands[first], outcomes[first]))
+      case .execute:
+        if let payment = opened.removeValue(forKey: command.orderID) {
+          stored[command.orderID] = payment
+          outcomes.append(.success(.created(payment)))
+        } else {
+          outcomes.append(Self.found(command, stored[command.orderID]))
+        }
+      }
+    }
+    return outcomes
+  }
+
+  /// What to keep of the commands that were executed under a key. Only successes: what was refused changed nothing, and
+  /// is decided again when it comes again.
+  /// - Parameter outcomes: as `outcomes(created:existing:)` gave them.
+  public func answers(_ outcomes: [Result<CreateOutcome, PaymentError>]) -> [KeyedAnswer] {
+    zip(zip(commands, steps), outcomes).compactMap { asked, outcome in
+      guard case .execute = asked.1, let key = asked.0.callKey, case .success(let success) = outcome else { return nil }
+      return KeyedAnswer(key: key, fingerprint: asked.0.fingerprint, payment: success.payment)
+    }
+  }
+
+  private static func found(_ command: CreateCommand, _ payment: Payment?) -> Result<CreateOutcome, PaymentError> {
+    guard let payment else {
+      return .failure(PaymentError(.internal, "order \(command.orderID) was neither inserted nor found"))
+    }
+    // A command that names no amount claims none.
+    let isSame = payment.amountMinor == command.amountMinor && payment.currency == command.currency
+    guard isSame || (command.amountMinor == 0 && command.currency.isEmpty) else {
+      let text = "order \(command.orderID) already has a payment of another amount or currency"
+      return .failure(PaymentError(.alreadyExists, text))
+    }
+    return .success(.existing(payment))
+  }
+
+  /// The second use of a key within the batch.
+  private func follow(
+    _ command: CreateCommand, _ first: CreateCommand, _ outcome: Result<CreateOutcome, PaymentError>
+  ) -> Result<CreateOutcome, PaymentError> {
+    switch outcome {
+    case .success(let success): Self.repeated(command, fingerprint: first.fingerprint, success.payment)
+    // The same request on the same payment: its amount never changes.
+    case .failure where command.fingerprint == first.fingerprint: outcome
+    // The key is free again, but this one was not executed.
+    case .failure: .failure(Self.inFlight)
+    }
+  }
+
+  private static func repeated(
+    _ command: CreateCommand, fingerprint: [UInt8], _ payment: Payment
+  ) -> Result<CreateOutcome, PaymentError> {
+    guard command.fingerprint == fingerprint else {
+      let text = "\(IdempotencyKey.field) was used for another request; use a new key for a new request"
+      return .failure(PaymentError(.keyReused, text))
+    }
+    return .success(.replayed(payment))
+  }
+
+  private static var inFlight: PaymentError {
+    PaymentError(.keyInFlight, "a call with this \(IdempotencyKey.field) is under way; make the same call again soon")
+  }
+}

@@ -1,0 +1,47 @@
+public import Values
+
+/// What the payment use cases need from storage. Implementations batch the writes of concurrent callers.
+public protocol PaymentStore: Sendable {
+  /// Opens the payment and its first event in one transaction.
+  /// - Parameter deadline: when to give up waiting; a command is never begun after it.
+  func create(_ command: CreateCommand, deadline: Instant) async throws(PaymentError) -> CreateOutcome
+  /// Settles the payment with its event in one transaction.
+  func settle(_ command: SettleCommand, deadline: Instant) async throws(PaymentError) -> Payment
+  /// The payment of an order, or nil.
+  func find(orderID: Int64, deadline: Instant) async throws(PaymentError) -> Payment?
+  /// Payments with ids above `after`, ascending; see `PaymentPage`.
+  func list(_ query: PaymentQuery, deadline: Instant) async throws(PaymentError) -> PaymentPage
+}
+
+/// Which payments to list.
+public struct PaymentQuery: Sendable, Hashable {
+  /// Only this status; nil for all.
+  public let status: PaymentStatus?
+  /// At most this many, 1 to `PaymentLimits.pageSize`.
+  public let limit: Int
+  /// Only ids above this one.
+  public let after: Int64
+
+  /// - Throws: `invalidArgument` when a value is out of its range.
+  public init(status: PaymentStatus?, pageSize: Int, after: Int64) throws(PaymentError) {
+    guard pageSize >= 0 else {
+      throw PaymentError(.invalidArgument, "page_size must not be below 0, found \(pageSize)", field: "page_size")
+    }
+    self.status = status
+    limit = pageSize == 0 ? PaymentLimits.defaultPageSize : min(pageSize, PaymentLimits.pageSize)
+    self.after = after
+  }
+}
+
+/// A page of payments. It may hold fewer than were asked for, even none, while there are more: each page reads a
+/// bounded number of rows.
+public struct PaymentPage: Sendable, Hashable {
+  public let payments: [Payment]
+  /// Where the next page starts; nil after the last.
+  public let next: Int64?
+
+  public init(payments: [Payment], next: Int64?) {
+    self.payments = payments
+    self.next = next
+  }
+}

@@ -1,0 +1,89 @@
+public import Tracing
+public import Values
+
+/// One caller's wish to settle an order's payment.
+public struct SettleCommand: Sendable, Hashable {
+  public let orderID: Int64
+  public let to: FinalStatus
+  public let reason: String
+  public let trace: TraceContext?
+
+  /// Checks the caller's words before they meet anyone else's.
+  /// - Parameter trace: what the call is a part of; passed on with the event.
+  /// - Throws: `invalidArgument` naming the field.
+  public init(orderID: Int64, to: FinalStatus, reason: String, trace: TraceContext? = nil) throws(PaymentError) {
+    self.orderID = try Validation.orderID(orderID)
+    self.to = to
+    self.reason = try Validation.reason(reason)
+    self.trace = trace
+  }
+
+  /// Checks an order id on its own, for calls that only read.
+  /// - Throws: `invalidArgument`.
+  public static func check(orderID: Int64) throws(PaymentError) { _ = try Validation.orderID(orderID) }
+}
+
+/// The state machine of a payment, over many callers at once: what each is told, which payments change, which events
+/// say so. Pure; the caller holds the locks and does the writing.
+public struct SettleBatch: Sendable {
+  /// The outcome of each command, in the order they were given.
+  public private(set) var outcomes: [Result<Payment, PaymentError>] = []
+  /// The payments to write, by ascending order id.
+  public private(set) var changed: [Payment] = []
+  /// One event for each changed payment, in the same order.
+  public private(set) var events: [PaymentEvent] = []
+
+  /// Decides a batch exactly as if its commands came one after another.
+  /// - Parameters:
+  ///   - locked: the stored payments of the commands' orders, locked against other writers; absent ones do not exist.
+  ///   - now: the moment of the change, on the database's clock.
+  ///   - newID: makes an event's identity.
+  public init(_ commands: [SettleCommand], locked: [Payment], now: Timestamp, newID: () -> UniqueID) {
+    var current: [Int64: Payment] = [:]
+    current.reserveCapacity(locked.count)
+    for payment in locked { current[payment.orderID] = payment }
+    outcomes.reserveCapacity(commands.count)
+    var traces: [Int64: TraceContext] = [:]
+    for command in commands {
+      guard let payment = current[command.orderID] else {
+        outcomes.append(.failure(PaymentError(.notFound, "order \(command.orderID) has no payment")))
+        continue
+      }
+      switch Self.decide(payment, command, now) {
+      case .settle(let settled):
+        current[command.orderID] = settled
+        changed.append(settled)
+        traces[command.orderID] = command.trace
+        outcomes.append(.success(settled))
+      case .repeated:
+        outcomes.append(.success(payment))
+      case .conflict:
+        let text = "the payment of order \(command.orderID) is already \(payment.status.rawValue)"
+        outcomes.append(.failure(PaymentError(.alreadySettled, text)))
+      }
+    }
+    changed.sort { $0.orderID < $1.orderID }
+    events = changed.map { PaymentEvent(eventID: newID(), payment: $0, trace: traces[$0.orderID]) }
+  }
+
+  private enum Decision {
+    /// `created` can become either final status.
+    case settle(Payment)
+    /// The same final status again: the stored payment is the answer, its reason included.
+    case repeated
+    /// The other final status: final means final.
+    case conflict
+  }
+
+  private static func decide(_ payment: Payment, _ command: SettleCommand, _ now: Timestamp) -> Decision {
+    guard payment.status == .created else {
+      return payment.status == command.to.status ? .repeated : .conflict
+    }
+    var settled = payment
+    settled.status = command.to.status
+    settled.reason = command.reason
+    settled.version += 1
+    settled.updatedAt = now
+    return .settle(settled)
+  }
+}

@@ -1,0 +1,32 @@
+internal import GRPC
+internal import HTTP2
+internal import Logger
+internal import Runtime
+internal import Settings
+internal import Values
+
+extension GRPCServerConfiguration {
+  /// Descriptors that connections of callers leave for databases, brokers and files.
+  private static let descriptorsKept = 256
+
+  /// What the settings allow; as many connections as the limit on open files, which is raised, leaves room for.
+  init(_ settings: Settings.Server, logger: Logger) {
+    self.init(
+      address: HTTP2Address(host: settings.address.host, port: Int(settings.address.port)), loops: settings.threads)
+    let descriptors = DescriptorLimit.raise()
+    maxConnections = min(settings.maxConnections, max(1, descriptors - Self.descriptorsKept))
+    if maxConnections < settings.maxConnections {
+      logger.warning(
+        "fewer connections than SERVER_MAX_CONNECTIONS: raise the limit on open files",
+        ["connections": .number(maxConnections), "open_files": .number(descriptors)])
+    }
+    maxConcurrentCalls = max(1, settings.maxCalls / settings.threads)
+    requestTimeout = settings.stallTimeout
+    http2.stalledPeerTimeout = settings.stallTimeout
+    http2.handshakeTimeout = settings.handshakeTimeout
+    http2.keepaliveInterval = settings.keepaliveInterval
+    http2.keepaliveTimeout = settings.keepaliveTimeout
+    http2.maxAge = settings.maxAge
+    http2.maxIdle = settings.maxIdle
+  }
+}

@@ -1,0 +1,44 @@
+internal import Errors
+internal import Logger
+internal import Service
+internal import Settings
+internal import TLS
+internal import Values
+
+/// From the settings of TLS to what serves it, with errors that name the setting.
+enum TLSSettings {
+  /// - Returns: nil when the API is served in clear.
+  /// - Throws: `WrongSetting` for a file that cannot be used.
+  static func context(_ settings: Settings.Server.TLS) throws(WrongSetting) -> TLSServerContext? {
+    guard settings.isEnabled else { return nil }
+    let files = TLSIdentityFiles(certificate: settings.certificate, key: settings.key)
+    let authorities = settings.clientAuthorities.isEmpty ? nil : settings.clientAuthorities
+    do throws(TLSError) {
+      return try TLSServerContext(files, clientAuthorities: authorities)
+    } catch {
+      throw WrongSetting(description: explain(error, settings))
+    }
+  }
+
+  /// Reads the files again; what cannot be used leaves everything as it was, and is logged.
+  static func reload(_ context: TLSServerContext?, _ settings: Settings.Server.TLS, _ logger: Logger) {
+    guard let context else { return logger.info("SIGHUP: nothing to reload, the API is served in clear") }
+    do throws(TLSError) {
+      try context.reload()
+      let end = context.certificateEnd.map { Timestamp(microseconds: $0 * 1_000_000).description } ?? "unknown"
+      logger.info("SIGHUP: certificate, key and authorities were read again", ["certificate_end": .string(end)])
+    } catch {
+      logger.error(
+        "SIGHUP: TLS goes on with the files read before", ["reason": .string(explain(error, settings))])
+    }
+  }
+
+  private static func explain(_ error: TLSError, _ settings: Settings.Server.TLS) -> String {
+    switch error.code {
+    case .certificate: "SERVER_TLS_CERT=\(settings.certificate): \(error)"
+    case .key: "SERVER_TLS_KEY=\(settings.key): \(error)"
+    case .authorities: "SERVER_TLS_CLIENT_CA=\(settings.clientAuthorities): \(error)"
+    case .handshake, .connection, .outOfMemory: error.description
+    }
+  }
+}

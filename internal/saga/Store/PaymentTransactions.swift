@@ -1,0 +1,289 @@
+internal import Errors
+public import Outbox
+public import Postgres
+public import SagaDomain
+internal import Tracing
+public import Values
+
+/// The transactions on payments, each over a batch: payments and their events commit together or not at all (G2).
+///
+/// Order of locks, so that writers never wait for each other in a circle: the keys of calls, which are tried and not
+/// waited for (a repetition waits, by ascending number of the lock); then payments by ascending order id, inserts
+/// included. Expiry passes over what is locked. What comes after, events and keys, belongs to payments and keys that are
+/// locked already.
+/// Each function uses the connection it is given and may run on any thread that owns it.
+public struct PaymentTransactions: Sendable {
+  private let outbox: OutboxWriter
+  private let topic: String
+  private let ttl: Duration?
+  private let keys: IdempotencyKeyTable
+  private let newID: @Sendable () -> UniqueID
+
+  /// The `ce_source` of our events.
+  public static let eventSource = "/paysaga/payments"
+
+  /// - Parameters:
+  ///   - topic: where events go.
+  ///   - ttl: how long a payment may stay unsettled; nil for ever.
+  ///   - keys: where the keys of calls are kept; messages have none.
+  ///   - newID: makes the identities of events.
+  public init(
+    outbox: OutboxWriter, topic: String, ttl: Duration?,
+    keys: IdempotencyKeyTable = IdempotencyKeyTable(retention: .seconds(86_400)),
+    newID: @escaping @Sendable () -> UniqueID = { UniqueID.random() }
+  ) {
+    self.outbox = outbox
+    self.topic = topic
+    self.ttl = ttl
+    self.keys = keys
+    self.newID = newID
+  }
+
+  /// Opens payments; an order that has one keeps it, and a key that was used before gives the answer it gave then.
+  /// - Returns: an outcome for each command, in order.
+  public func create(_ commands: [CreateCommand], mode: TransactionMode = TransactionMode(), on connection: Connection)
+    throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
+  {
+    guard commands.contains(where: { $0.callKey != nil }) else {
+      return try createWithoutKeys(CreateBatch(commands), mode, on: connection)
+    }
+    do throws(DatabaseError) {
+      return try createWithKeys(commands, mode, on: connection)
+    } catch {
+      guard error.isCheckViolation else { throw error }
+      // No partition for today yet: it is made, and the batch, which was rolled back, is run again.
+      try keys.makeDays(on: connection)
+      return try createWithKeys(commands, mode, on: connection)
+    }
+  }
+
+  /// Two round trips.
+  private func createWithoutKeys(_ batch: CreateBatch, _ mode: TransactionMode, on connection: Connection)
+    throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
+  {
+    let inserts = batch.inserts
+    return try inTransaction(connection) { () throws(DatabaseError) in
+      let begin = mode.begin
+      let created = PaymentRow.decode(try connection.run(begin + [insertPayments(inserts)])[begin.count])
+      var commands: [Command] = []
+      if !created.isEmpty { commands.append(insertEvents(batch.events(of: created, newID: newID))) }
+      let opened = Set(created.map(\.orderID))
+      let others = inserts.map(\.orderID).filter { !opened.contains($0) }
+      if !others.isEmpty { commands.append(Command(Self.findPayments, [.int64Array(others)])) }
+      let results = try connection.run(commands + [.commit])
+      let existing = others.isEmpty ? [] : PaymentRow.decode(results[results.count - 2])
+      return batch.outcomes(created: created, existing: existing)
+    }
+  }
+
+  /// Three round trips: keys, payments, and what follows from both with the COMMIT.
+  private func createWithKeys(_ commands: [CreateCommand], _ mode: TransactionMode, on connection: Connection)
+    throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
+  {
+    let asked = Array(Set(commands.compactMap(\.callKey)))
+    return try inTransaction(connection) { () throws(DatabaseError) in
+      let begin = mode.begin
+      let answers = try connection.run(begin + keys.lockAndFind(asked, waits: mode.isRepetition))
+      let states = keys.states(
+        asked, waits: mode.isRepetition, locked: answers[begin.count], found: answers[begin.count + 1])
+      let batch = CreateBatch(commands, keys: states)
+      let inserts = batch.inserts
+      guard !inserts.isEmpty else {
+        try connection.run(.commit)
+        return batch.outcomes(created: [], existing: [])
+      }
+      // Looked up here and not beside the COMMIT: what is kept under a key is the payment as it is answered.
+      let find = Command(Self.findPayments, [.int64Array(inserts.map(\.orderID))])
+      let results = try connection.run([insertPayments(inserts), find])
+      let created = PaymentRow.decode(results[0])
+      let outcomes = batch.outcomes(created: created, existing: PaymentRow.decode(results[1]))
+      var last: [Command] = []
+      if !created.isEmpty { last.append(insertEvents(batch.events(of: created, newID: newID))) }
+      let kept = batch.answers(outcomes)
+      if !kept.isEmpty { last.append(keys.insert(kept)) }
+      try connection.run(last + [.commit])
+      return outcomes
+    }
+  }
+
+  /// Settles payments, as if the commands came one after another.
+  /// - Returns: an outcome for each command, in order.
+  public func settle(_ commands: [SettleCommand], mode: TransactionMode = TransactionMode(), on connection: Connection)
+    throws(DatabaseError) -> [Result<Payment, PaymentError>]
+  {
+    try inTransaction(connection) { () throws(DatabaseError) in
+      let orders = Set(commands.map(\.orderID)).sorted()
+      let begin = mode.begin
+      let locked = try connection.run(begin + [Command(Self.lockPayments, [.int64Array(orders)])])[begin.count]
+      let now = locked.count > 0 ? locked[0].timestamp(11) : Timestamp(microseconds: 0)
+      let batch = SettleBatch(commands, locked: PaymentRow.decode(locked), now: now, newID: newID)
+      try write(batch.changed, batch.events, on: connection)
+      return batch.outcomes
+    }
+  }
+
+  /// Fails payments that nobody settled in time, oldest first, passing over those that somebody is settling just now.
+  /// - Parameters:
+  ///   - limit: at most this many.
+  ///   - from: where the sweep has come to; nothing that expired earlier is looked at.
+  /// - Returns: how many were failed, and where the next sweep may start.
+  public func expire(limit: Int, from: Timestamp?, on connection: Connection) throws(DatabaseError) -> ExpirySweep {
+    try inTransaction(connection) { () throws(DatabaseError) in
+      let parameters: [Parameter] = [.timestampOrNull(from), .int64(Int64(limit))]
+      let results = try connection.run([.begin, Command(Self.lockExpired, parameters), Command(Self.databaseNow)])
+      let now = results[2].only.timestamp(0)
+      let locked = PaymentRow.decode(results[1])
+      // Every locked payment is open, so each command settles; the rule that says so is the same for all callers.
+      let commands = try locked.map { (payment) throws(DatabaseError) in
+        do {
+          return try SettleCommand(orderID: payment.orderID, to: .failed, reason: PaymentReason.expired)
+        } catch {
+          preconditionFailure("a stored payment has an order id that no caller may use: \(error)")
+        }
+      }
+      let batch = SettleBatch(commands, locked: locked, now: now, newID: newID)
+      try write(batch.changed, batch.events, on: connection)
+      return ExpirySweep(expired: batch.changed.count, isComplete: locked.count < limit, now: now)
+    }
+  }
+
+  /// The payment of each order that has one.
+  public func find(orderIDs: [Int64], on connection: Connection) throws(DatabaseError) -> [Payment] {
+    PaymentRow.decode(try connection.run(Command(Self.findPayments, [.int64Array(orderIDs)])))
+  }
+
+  /// A page of payments by ascending id. With a status it looks at `scanLimit` rows at most, so that a rare status
+  /// costs no full scan: the page may then be short while there is a next one.
+  public func list(_ query: PaymentQuery, on connection: Connection) throws(DatabaseError) -> PaymentPage {
+    let scan = query.status == nil ? query.limit : Self.scanLimit
+    let rows = try connection.run(
+      Command(
+        Self.listPayments,
+        [
+          .int64(query.after), .int64(Int64(scan)), .textOrNull(query.status?.rawValue), .int64(Int64(query.limit)),
+        ]))
+    var payments: [Payment] = []
+    var lastScanned: Int64?
+    for index in 0..<rows.count {
+      lastScanned = rows[index].optionalInt64(11)
+      if !rows[index].isNull(0) { payments.append(PaymentRow.decode(rows[index])) }
+    }
+    let isFull = payments.count == query.limit
+    let next = isFull ? payments.last?.id : (lastScanned.flatMap { rows[0].int64(12) == Int64(scan) ? $0 : nil })
+    return PaymentPage(payments: payments, next: next)
+  }
+
+  /// Rows looked at for one page of one status.
+  static let scanLimit = 10_000
+
+  // MARK: - Parts
+
+  /// The last statements of a transaction and its COMMIT, in one round trip.
+  private func write(_ changed: [Payment], _ events: [PaymentEvent], on connection: Connection) throws(DatabaseError) {
+    guard !changed.isEmpty else {
+      _ = try connection.run(.commit)
+      return
+    }
+    let update = Command(
+      Self.updatePayments,
+      [
+        .int64Array(changed.map(\.id)), .textArray(changed.map(\.status.rawValue)), .textArray(changed.map(\.reason)),
+        .int64Array(changed.map(\.version)), .timestampArray(changed.map(\.updatedAt)),
+      ])
+    let results = try connection.run([update, insertEvents(events), .commit])
+    precondition(
+      results[0].affected == changed.count,
+      "locked \(changed.count) open payments, but \(results[0].affected) of them changed")
+  }
+
+  private func insertPayments(_ inserts: [CreateCommand]) -> Command {
+    Command(
+      Self.insertPayments,
+      [
+        .int64Array(inserts.map(\.orderID)), .int64Array(inserts.map(\.amountMinor)),
+        .optionalTextArray(inserts.map { $0.currency.isEmpty ? nil : $0.currency }),
+        .optionalUUIDArray(inserts.map(\.idempotentKey)), ttl.map { .double($0.inSeconds) } ?? .typedNull(.double),
+      ])
+  }
+
+  private func insertEvents(_ events: [PaymentEvent]) -> Command {
+    outbox.insert(
+      events.map { event in
+        NewEvent(
+          eventID: event.eventID, key: event.key, sequence: event.sequence, topic: topic, payload: event.payload(),
+          type: event.type, source: Self.eventSource, traceparent: event.trace?.traceparent)
+      })
+  }
+
+  /// Runs `body`, which begins and commits, and rolls back when it fails before its COMMIT was sent.
+  private func inTransaction<Value>(_ connection: Connection, _ body: () throws(DatabaseError) -> Value)
+    throws(DatabaseError) -> Value
+  {
+    do {
+      return try body()
+    } catch {
+      if connection.isUsable, connection.isInTransaction { _ = try? connection.run(.rollback) }
+      throw error
+    }
+  }
+}
+
+/// What one sweep for expired payments did.
+public struct ExpirySweep: Sendable, Hashable {
+  public let expired: Int
+  /// Whether nothing that has expired was left over.
+  public let isComplete: Bool
+  /// The database's clock during the sweep.
+  public let now: Timestamp
+}
+
+extension PaymentTransactions {
+  private static let insertPayments = Statement(
+    """
+    INSERT INTO payment AS p (order_id, amount_minor, currency, idempotent_key, expires_at)
+    SELECT u.order_id, u.amount_minor, u.currency, u.idempotent_key, now() + make_interval(secs => $5)
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[]) u(order_id, amount_minor, currency, idempotent_key)
+    ORDER BY u.order_id
+    ON CONFLICT (order_id) DO NOTHING
+    RETURNING \(PaymentRow.columns)
+    """)
+
+  private static let findPayments = Statement(
+    "SELECT \(PaymentRow.columns) FROM payment p WHERE p.order_id = ANY ($1::bigint[]) ORDER BY p.order_id",
+    isReadOnly: true)
+
+  private static let lockPayments = Statement(
+    """
+    SELECT \(PaymentRow.columns), now() FROM payment p
+    WHERE p.order_id = ANY ($1::bigint[]) ORDER BY p.order_id FOR NO KEY UPDATE OF p
+    """)
+
+  private static let updatePayments = Statement(
+    """
+    UPDATE payment p SET status = u.status::payment_status, reason = u.reason, version = u.version,
+                         updated_at = u.updated_at
+    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
+         u(id, status, reason, version, updated_at)
+    WHERE p.id = u.id AND p.status = 'CREATED' AND p.version = u.version - 1
+    """)
+
+  private static let lockExpired = Statement(
+    """
+    SELECT \(PaymentRow.columns) FROM payment p
+    WHERE p.expires_at <= now() AND ($1::timestamptz IS NULL OR p.expires_at >= $1) AND p.status = 'CREATED'
+    ORDER BY p.expires_at LIMIT $2 FOR NO KEY UPDATE OF p SKIP LOCKED
+    """)
+
+  private static let databaseNow = Statement("SELECT now()", isReadOnly: true)
+
+  private static let listPayments = Statement(
+    """
+    WITH scanned AS MATERIALIZED (SELECT * FROM payment WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint),
+    bounds AS (SELECT max(id) AS last, count(*) AS rows FROM scanned)
+    SELECT \(PaymentRow.columns), b.last, b.rows
+    FROM bounds b LEFT JOIN LATERAL (
+      SELECT * FROM scanned s WHERE $3::text IS NULL OR s.status = $3::text::payment_status
+      ORDER BY s.id LIMIT $4::bigint) p ON true
+    ORDER BY p.id
+    """, isReadOnly: true)
+}

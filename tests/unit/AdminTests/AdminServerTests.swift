@@ -1,0 +1,135 @@
+import Admin
+import Errors
+import Foundation
+import FoundationNetworking
+import Logger
+import Metrics
+import Runtime
+import Synchronization
+import Testing
+import Values
+
+@Suite struct AdminServerTests {
+  private final class Readiness: Sendable {
+    let report = Mutex(ReadinessReport([]))
+  }
+
+  /// A server on a free port for the time of `body`.
+  private func serving(_ body: (Int, MetricsRegistry, Readiness) async throws -> Void) async throws {
+    let (registry, readiness) = (MetricsRegistry(), Readiness())
+    let server = AdminServer(
+      address: NetworkAddress(host: "127.0.0.1", port: 0), registry: registry,
+      readiness: { readiness.report.withLock { $0 } }, logger: Logger(label: "admin", level: .error))
+    try server.start()
+    defer { server.stop() }
+    try await body(Int(try #require(server.boundPort)), registry, readiness)
+  }
+
+  private func ask(
+    _ port: Int, _ path: String, method: String = "GET"
+  ) async throws -> (status: Int, headers: [String: String], body: String) {
+    var request = URLRequest(url: URL(string: "http://127.0.0.1:\(port)\(path)")!)
+    request.httpMethod = method
+    let (data, response) = try await URLSession.shared.data(for: request)
+    let http = try #require(response as? HTTPURLResponse)
+    var headers: [String: String] = [:]
+    for (name, value) in http.allHeaderFields { headers["\(name)".lowercased()] = "\(value)" }
+    return (http.statusCode, headers, String(decoding: data, as: UTF8.self))
+  }
+
+  @Test func tellsThatItLives() async throws {
+    try await serving { port, _, _ in
+      let answer = try await ask(port, "/healthz?verbose=1")
+      #expect(answer.status == 200 && answer.body == "{\"status\":\"ok\"}\n")
+      #expect(answer.headers["content-type"] == "application/json")
+      let head = try await ask(port, "/healthz", method: "HEAD")
+      #expect(head.status == 200 && head.body.isEmpty)
+    }
+  }
+
+  @Test func tellsWhetherItIsReadyAndWhyNot() async throws {
+    try await serving { port, _, readiness in
+      readiness.report.withLock { $0 = ReadinessReport([.init("postgres", isReady: true)]) }
+      var answer = try await ask(port, "/readyz")
+      #expect(answer.status == 200)
+      #expect(answer.body == "{\"status\":\"ready\",\"checks\":{\"postgres\":{\"ok\":true,\"detail\":\"\"}}}\n")
+
+      readiness.report.withLock {
+        $0 = ReadinessReport([
+          .init("postgres", isReady: false, detail: "said \"no\""), .init("kafka", isReady: true),
+        ])
+      }
+      answer = try await ask(port, "/readyz")
+      #expect(answer.status == 503)
+      let expected =
+        #"{"status":"not ready","checks":{"postgres":{"ok":false,"detail":"said \"no\""},"#
+        + #""kafka":{"ok":true,"detail":""}}}"# + "\n"
+      #expect(answer.body == expected)
+
+      readiness.report.withLock { $0 = ReadinessReport([], isServing: false) }
+      #expect(try await ask(port, "/readyz").status == 503)
+    }
+  }
+
+  @Test func servesMetrics() async throws {
+    try await serving { port, registry, _ in
+      registry.counter("things_total", help: "Things.").add(3)
+      let answer = try await ask(port, "/metrics")
+      #expect(answer.status == 200)
+      #expect(answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+      #expect(answer.body.contains("\nthings_total 3\n"))
+    }
+  }
+
+  @Test func refusesOtherPathsAndMethods() async throws {
+    try await serving { port, _, _ in
+      let unknown = try await ask(port, "/secret")
+      #expect(unknown.status == 404 && unknown.body.contains("/healthz, /readyz and /metrics"))
+      #expect(try await ask(port, "/" + String(repeating: "a", count: 300)).status == 414)
+      for method in ["POST", "DELETE"] {
+        let answer = try await ask(port, "/healthz", method: method)
+        #expect(answer.status == 405 && answer.headers["allow"] == "GET, HEAD")
+      }
+    }
+  }
+
+  @Test func answersManyAtOnce() async throws {
+    try await serving { port, _, _ in
+      try await withThrowingTaskGroup(of: Int.self) { group in
+        for _ in 0..<20 { group.addTask { try await ask(port, "/metrics").status } }
+        for try await status in group { #expect(status == 200) }
+      }
+    }
+  }
+
+  @Test func saysWhyItCannotListen() async throws {
+    try await serving { port, registry, _ in
+      let taken = AdminServer(
+        address: NetworkAddress(host: "127.0.0.1", port: UInt16(port)), registry: registry,
+        readiness: { ReadinessReport([]) }, logger: Logger(label: "admin", level: .error))
+      do throws(AdminError) {
+        try taken.start()
+        Issue.record("two servers on one port")
+      } catch {
+        #expect(error.code == .cannotListen)
+        #expect(error.description == "cannot listen on ADMIN_ADDR 127.0.0.1:\(port): Address already in use")
+      }
+      #expect(taken.boundPort == nil)
+    }
+  }
+
+  @Test func stopsAndStartsAgain() throws {
+    let server = AdminServer(
+      address: NetworkAddress(host: "127.0.0.1", port: 0), registry: MetricsRegistry(),
+      readiness: { ReadinessReport([]) }, logger: Logger(label: "admin", level: .error))
+    server.stop()
+    try server.start()
+    try server.start()
+    #expect(server.boundPort != nil)
+    server.stop()
+    server.stop()
+    #expect(server.boundPort == nil)
+    try server.start()
+    server.stop()
+  }
+}

@@ -1,0 +1,27 @@
+import Foundation
+import Settings
+import Testing
+
+@Suite struct SettingsDocumentTests {
+  /// `UPDATE_DOCS=1 swift test --filter SettingsDocumentTests` writes it anew.
+  @Test func theDocumentIsTheTable() throws {
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+      "../../../docs/settings.md")
+    let expected = """
+      # Settings
+
+      From the environment, over the file that `--config` names (`KEY=VALUE` a line, `#` comments). Durations are whole
+      numbers with a unit (`500ms`, `10s`, `5m`, `24h`, `7d`, `1h30m`). One file may serve all programs: each checks every
+      setting. Ready files are in [config](../config).
+
+      \(SettingsTable.markdown())
+
+      """
+    if ProcessInfo.processInfo.environment["UPDATE_DOCS"] == "1" {
+      try expected.write(to: file, atomically: true, encoding: .utf8)
+    }
+    let found = try String(contentsOf: file, encoding: .utf8)
+    #expect(
+      found == expected, "docs/settings.md is not what internal/kit/Settings/SettingsTable.swift says; see this test")
+  }
+}
