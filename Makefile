@@ -86,7 +86,7 @@ tsan: ## Unit tests under the thread sanitizer
 asan: ## Unit tests under the address sanitizer
 	@$(TEST_SH) asan
 
-lint: ## Formatting, import rules, shell and Python syntax
+lint: ## Check formatting, imports, names in documents, shell and Python
 	@internal/stack/lint.sh
 
 format: ## Format the Swift sources in place

@@ -4,8 +4,8 @@ import Runtime
 import SagaAPI
 import Values
 
-/// Opens or settles the payments of `count` orders from `first` on, each once, by `connections` × `streams` callers that
-/// each wait for their answer before they call again.
+/// Opens or settles the payments of `count` orders from `first` on, each once, by `connections` × `streams` callers
+/// that each wait for their answer before they call again.
 final class CallLoad: @unchecked Sendable {
   // @unchecked: after `run` has handed over to the loop, its thread is the only one that touches the rest.
   enum Method: String {

@@ -1,8 +1,8 @@
 import Glibc
 import Values
 
-// The load of the benchmarks: `settle` calls UpdatePaymentStatus, `create` CreatePayment, `produce` fills a topic. One JSON object on standard
-// output tells what came of it.
+// The load of the benchmarks: `settle` calls UpdatePaymentStatus, `create` CreatePayment, `produce` fills a topic. One
+// JSON object on standard output tells what came of it.
 
 /// Ends the program with a message.
 func fail(_ message: String) -> Never {

@@ -6,8 +6,8 @@ import Metrics
 import SagaAPI
 import StandardMessages
 
-// The server of the benchmarks that measure the gRPC core and nothing else: GetPing as `payments-server` has it, handler
-// inline, and the same answer from an asynchronous handler, which runs as a task. One loop. It prints its port.
+// The server of the benchmarks that measure the gRPC core and nothing else: GetPing as `payments-server` has it,
+// handler inline, and the same answer from an asynchronous handler, which runs as a task. One loop. It prints its port.
 
 /// Ends the program with a message.
 func fail(_ message: String) -> Never {

@@ -140,9 +140,9 @@ simulate() { step simulate 8 bash "$HERE/simulate.sh" ci; }
 
 tsan() {
   step tsan-build 20 swift build --build-tests --sanitize=thread --scratch-path "$TSAN_BUILD" "${JOBS[@]}"
-  # Not the tests with librdkafka: its threads are C11's, which the sanitizer does not know, and it dies of our callbacks.
-  # "Swift access races" are reported for what Synchronization.Mutex guards, since that lock is made of futexes the
-  # sanitizer does not see; data races proper still fail.
+  # Not the tests with librdkafka: its threads are C11's, which the sanitizer does not know, and it dies of our
+  # callbacks. "Swift access races" are reported for what Synchronization.Mutex guards, since that lock is made of
+  # futexes the sanitizer does not see; data races proper still fail.
   step tsan 15 env TSAN_OPTIONS=exitcode=0 swift test --skip-build --sanitize=thread --scratch-path "$TSAN_BUILD" \
     --skip "$INTEGRATION" --skip '^KafkaTests\.'
   if grep 'WARNING: ThreadSanitizer:' "$TEST_LOGS/tsan.log" | grep -qv 'Swift access race'; then

@@ -315,8 +315,8 @@ def test_followers_of_refused_heads_never_overtake_them(make_world):
     bad = range(1000, 1300)
     with psycopg.connect(world.dsn) as connection:
         for order in bad:
-            # Written first, as every writer of events must: a transaction that draws an event's id before it has an id of
-            # its own may be passed by the relays' floor.
+            # Written first, as every writer of events must: a transaction that draws an event's id before it has an id
+            # of its own may be passed by the relays' floor.
             connection.execute("INSERT INTO payment (order_id) VALUES (%s)", (order,))
             insert_event(connection, world, order, 1, b" " * 5_000)
             insert_event(connection, world, order, 2, b"{}")

@@ -1,9 +1,10 @@
+// A service that ships orders and says so through the outbox. The whole of it is in docs/outbox.md.
+
 internal import Kafka
 internal import Logger
 internal import Metrics
 internal import Outbox
 internal import OutboxKafka
-// A service that ships orders and says so through the outbox. The whole of it is in docs/outbox.md.
 internal import Postgres
 internal import Runtime
 internal import Values

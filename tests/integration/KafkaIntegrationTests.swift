@@ -5,7 +5,8 @@ import Synchronization
 import Testing
 import Values
 
-/// The Kafka clients against real brokers or devkafka: `TEST_KAFKA_BROKERS`. Each test has topics and groups of its own.
+/// The Kafka clients against real brokers or devkafka: `TEST_KAFKA_BROKERS`. Each test has topics and groups of its
+/// own.
 @Suite(.enabled(if: kafkaBrokers != nil, "TEST_KAFKA_BROKERS names no broker"))
 struct KafkaIntegrationTests {
   private let topic = "paysaga-test-\(UniqueID.random())"

@@ -139,8 +139,8 @@ extension KafkaConsumer {
     }
   }
 
-  /// An assigned partition's watermarks as far as they are known from fetching: the high one since the first answer, the
-  /// low one some seconds later. Asks no broker.
+  /// An assigned partition's watermarks as far as they are known from fetching: the high one since the first answer,
+  /// the low one some seconds later. Asks no broker.
   public func knownWatermarks(_ place: TopicPartition) throws(KafkaError) -> (low: Int64?, high: Int64?) {
     try handle.use { (client) throws(KafkaError) in
       var low: Int64 = -1

@@ -39,7 +39,8 @@ public struct MigrationSet: Sendable {
   /// - Parameters:
   ///   - names: the directory's files; those that do not end in `.sql` are left alone.
   ///   - read: gives a file's text.
-  /// - Throws: `.unreadable` for a `.sql` file with another name, `.inconsistent` for a missing half, a gap, a duplicate.
+  /// - Throws: `.unreadable` for a `.sql` file with another name, `.inconsistent` for a missing half, a gap, a
+  ///   duplicate.
   init(names: [String], read: (String) throws(MigratorError) -> String) throws(MigratorError) {
     var found: [FileName.Step: (up: String?, down: String?)] = [:]
     for name in names where name.hasSuffix(".sql") {

@@ -5,12 +5,13 @@ public import Values
 
 /// Brings a database's schema to a version and back, one transaction a step.
 ///
-/// The version lies in `schema_migrations(version, dirty)` as golang-migrate keeps it: one row with the present version,
-/// none before the first step. A step and its row commit together, so a crash leaves the version before or after it.
+/// The version lies in `schema_migrations(version, dirty)` as golang-migrate keeps it: one row with the present
+/// version, none before the first step. A step and its row commit together, so a crash leaves the version before or
+/// after it.
 ///
 /// Several migrators at once are harmless: each step takes a transaction-level advisory lock, tried again and again
-/// rather than waited for (a waiting transaction would hold a snapshot that blocks CREATE INDEX CONCURRENTLY), and reads
-/// the version under it. That also works through PgBouncer in transaction mode; prefer a direct DSN all the same.
+/// rather than waited for (a waiting transaction would hold a snapshot that blocks CREATE INDEX CONCURRENTLY), and
+/// reads the version under it. That also works through PgBouncer in transaction mode; prefer a direct DSN all the same.
 /// Statements that cannot run in a transaction, such as CREATE INDEX CONCURRENTLY, cannot be migrations.
 public struct Migrator: Sendable {
   /// Where a database stands.

@@ -5,8 +5,8 @@ public import Values
 ///
 /// Whatever makes an old row readable raises the epochs of its shards in the same transaction. A relay reads above a
 /// floor, and joins the lease rows by epoch in the statement that reads: with the epoch it has lost the shard, takes it
-/// anew and reads from the bottom. The owner and the end of the lease stay, so that no other relay takes the shard while
-/// the old one may still have messages with its producer (G6).
+/// anew and reads from the bottom. The owner and the end of the lease stay, so that no other relay takes the shard
+/// while the old one may still have messages with its producer (G6).
 ///
 /// Locks are taken in the relays' order: shards ascending, then events. Every function is one transaction; a conflict
 /// with a relay that moves the same rows is tried again.

@@ -243,8 +243,8 @@ package struct RelayCore {
         lose(asked.shard)
         continue
       }
-      // The floor was put back while the read was under way, by a sweep or by keys that may go again. This read started above it and may
-      // bring events whose predecessors are no longer in memory: none of them is taken in.
+      // The floor was put back while the read was under way, by a sweep or by keys that may go again. This read started
+      // above it and may bring events whose predecessors are no longer in memory: none of them is taken in.
       guard let state = shards[asked.shard], !state.isLeaving, state.floor >= asked.floor else {
         isReadWanted = true
         continue

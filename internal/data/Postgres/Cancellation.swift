@@ -6,7 +6,8 @@ internal import Values
 /// Asks the server to end what a connection runs (PostgreSQL manual, section 34.7).
 ///
 /// `PQcancel` connects anew and waits for as long as the server is silent, so each request has a thread of its own, and
-/// whoever asks waits a second at most. Requests to servers that never answer do not add up: beyond `limit` none is made.
+/// whoever asks waits a second at most. Requests to servers that never answer do not add up: beyond `limit` none is
+/// made.
 enum Cancellation {
   /// How a request came out.
   enum Outcome: Sendable, Equatable {

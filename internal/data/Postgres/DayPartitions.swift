@@ -1,6 +1,7 @@
 public import Values
 
-/// The care of a table that is partitioned by UTC day: days made ahead, and dropped when they are older than a retention.
+/// The care of a table that is partitioned by UTC day: days made ahead, and dropped when they are older than a
+/// retention.
 ///
 /// Nothing here makes writers wait: days are attached as plain tables with a matching CHECK, and detached CONCURRENTLY
 /// before they are dropped (PostgreSQL 15, "Table Partitioning", section 5.11.2.2). A day's table is named after its

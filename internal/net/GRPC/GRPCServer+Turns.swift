@@ -1,8 +1,8 @@
 internal import Runtime
 internal import Values
 
-/// A server of one loop whose turns the caller takes, in place of `start`: no thread, no listener, and what happens depends
-/// on nothing but the bytes of its connections. For fuzzing.
+/// A server of one loop whose turns the caller takes, in place of `start`: no thread, no listener, and what happens
+/// depends on nothing but the bytes of its connections. For fuzzing.
 extension GRPCServer {
   /// Makes the calling thread the one loop's.
   package func adoptCurrentThread() {

@@ -1,7 +1,7 @@
 public import Protobuf
 
-/// The same factories for protobuf messages, which bring their codec; inlinable, so that it is compiled for the messages
-/// of each method.
+/// The same factories for protobuf messages, which bring their codec; inlinable, so that it is compiled for the
+/// messages of each method.
 extension MethodDefinition {
   /// One request, one response, asynchronously.
   @inlinable

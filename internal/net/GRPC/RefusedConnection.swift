@@ -2,7 +2,8 @@ internal import HTTP2
 
 /// A connection beyond the cap: its first call is told so, and then it is closed; without a call it is closed soon.
 ///
-/// GOAWAY alone would be no answer: clients take it for a reason to connect again, and callers only see a deadline pass.
+/// GOAWAY alone would be no answer: clients take it for a reason to connect again, and callers only see a deadline
+/// pass.
 final class RefusedConnection: HTTP2ConnectionDelegate {
   private static let status = GRPCStatus(.unavailable, "too many connections")
 

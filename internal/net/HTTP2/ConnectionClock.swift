@@ -24,7 +24,8 @@ struct ConnectionClock {
   private var drainDeadline = Instant.distantFuture
   private(set) var isDraining = false
 
-  /// - Parameter jitter: from -0.1 to 0.1 of age and idleness, so that clients that came together do not leave together.
+  /// - Parameter jitter: from -0.1 to 0.1 of age and idleness, so that clients that came together do not leave
+  ///   together.
   init(_ configuration: HTTP2Configuration, now: Instant, jitter: Double) {
     self.configuration = configuration
     handshakeDeadline = now + configuration.handshakeTimeout

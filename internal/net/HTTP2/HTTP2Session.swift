@@ -45,8 +45,8 @@ func makeSession(
 /// By how many streams the limit that nghttp2 knows is above the one that the peer is told.
 ///
 /// nghttp2 ends the whole connection of a peer that exceeds its limit, where `beginHeaders` refuses the one stream; so
-/// there must be room for the streams that are being refused. And nghttp2 remembers closed streams, up to its limit: for
-/// ever when it knows of none.
+/// there must be room for the streams that are being refused. And nghttp2 remembers closed streams, up to its limit:
+/// for ever when it knows of none.
 private let refusalRoom = 28
 
 /// A server's first SETTINGS frame, with the SETTINGS_MAX_CONCURRENT_STREAMS that the peer is to keep to.

@@ -59,7 +59,8 @@ package final class WatchHub: Sendable {
   /// Says that something has committed. Callable on any thread.
   package func wake() { wakeUp.notify() }
 
-  /// The changes of a payment from now on, newest first kept; nil when too many calls watch. It ends when the hub stops.
+  /// The changes of a payment from now on, newest first kept; nil when too many calls watch. It ends when the hub
+  /// stops.
   package func watch(orderID: Int64) -> AsyncStream<Payment>? {
     let (stream, continuation) = AsyncStream.makeStream(of: Payment.self, bufferingPolicy: .bufferingNewest(1))
     let id = state.withLock { state -> UInt64? in

@@ -9,8 +9,9 @@ internal import Values
 
 /// Puts messages on the dead-letter topic as they came, with headers that say from where and why.
 ///
-/// `write` blocks its thread until the broker has answered; several may write at once. A message that the topic refuses is written again
-/// with less of it, down to the headers that say where it lies; nothing may keep the consumer from going on.
+/// `write` blocks its thread until the broker has answered; several may write at once. A message that the topic refuses
+/// is written again with less of it, down to the headers that say where it lies; nothing may keep the consumer from
+/// going on.
 final class DeadLetterWriter: Sendable {
   /// A message on its way.
   struct Letter: Sendable {

@@ -12,8 +12,8 @@ internal import Values
 /// or may not have committed the batch is run again: both writes of this service answer a repetition with what is
 /// stored, so that running them again is how the writer finds out.
 ///
-/// One call never fails its neighbours. What the database refuses as a batch is tried an order at a time, then a call at
-/// a time; a row that somebody holds fails the calls on its order.
+/// One call never fails its neighbours. What the database refuses as a batch is tried an order at a time, then a call
+/// at a time; a row that somebody holds fails the calls on its order.
 final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
   typealias Execute =
     @Sendable ([Call], TransactionMode, Connection) throws(DatabaseError) -> [Result<Outcome, PaymentError>]

@@ -5,11 +5,11 @@ public import Values
 /// The table of the keys that calls were made under, and the locks that keep each key to one transaction at a time.
 ///
 /// A key is unique over the whole retention, midnight included, although an index reaches over one day's table only:
-/// a transaction first takes the key's advisory lock, which ends with the transaction (so it works behind PgBouncer, and
-/// a crash leaves nothing behind), and only then, in a statement of its own and so with a snapshot of its own, looks
-/// back. Whoever held the lock before has committed what it sees: PostgreSQL makes a commit visible before it lets go of
-/// locks. Trying the lock never waits, so it cannot be part of a deadlock; of two servers with one key at once, one is
-/// told that the key is in flight.
+/// a transaction first takes the key's advisory lock, which ends with the transaction (so it works behind PgBouncer,
+/// and a crash leaves nothing behind), and only then, in a statement of its own and so with a snapshot of its own,
+/// looks back. Whoever held the lock before has committed what it sees: PostgreSQL makes a commit visible before it
+/// lets go of locks. Trying the lock never waits, so it cannot be part of a deadlock; of two servers with one key at
+/// once, one is told that the key is in flight.
 ///
 /// The locks of a batch are in the server's shared lock table, at most `GroupCommitLimits.batch` for each connection
 /// that writes: 512 a server, less than the share (`max_locks_per_transaction`) of the connections it has.

@@ -9,8 +9,8 @@ public import Values
 ///
 /// Order of locks, so that writers never wait for each other in a circle: the keys of calls, which are tried and not
 /// waited for (a repetition waits, by ascending number of the lock); then payments by ascending order id, inserts
-/// included. Expiry passes over what is locked. What comes after, events and keys, belongs to payments and keys that are
-/// locked already.
+/// included. Expiry passes over what is locked. What comes after, events and keys, belongs to payments and keys that
+/// are locked already.
 /// Each function uses the connection it is given and may run on any thread that owns it.
 public struct PaymentTransactions: Sendable {
   private let outbox: OutboxWriter

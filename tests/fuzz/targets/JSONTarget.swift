@@ -32,8 +32,8 @@ enum JSONTarget {
     try checkInventory(input, ours: ours, theirs: isComparable ? theirs : nil)
   }
 
-  /// Foundation tells UTF-16 and UTF-32 by their first bytes, where we read UTF-8 only, and drops a byte order mark at the
-  /// start of a string or name.
+  /// Foundation tells UTF-16 and UTF-32 by their first bytes, where we read UTF-8 only, and drops a byte order mark at
+  /// the start of a string or name.
   private static func isComparable(_ input: [UInt8]) -> Bool {
     !input.prefix(4).contains(0) && !input.starts(with: [0xFE, 0xFF]) && !input.starts(with: [0xFF, 0xFE])
       && !input.contains([0xEF, 0xBB, 0xBF])

@@ -4,8 +4,8 @@ import Redis
 import Settings
 import Values
 
-/// A settings file is read as it was meant or refused with a message that gives no password away, and an address that is
-/// taken is one that its client takes.
+/// A settings file is read as it was meant or refused with a message that gives no password away, and an address that
+/// is taken is one that its client takes.
 enum SettingsTarget {
   private static let secret = "s3cret"
   private static let required = ["DB_DSN": "postgres://h/db", "KAFKA_BROKERS": "h:1"]

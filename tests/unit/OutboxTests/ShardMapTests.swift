@@ -3,7 +3,8 @@ import Testing
 @testable import Outbox
 
 @Suite struct ShardMapTests {
-  /// Golden, made by another implementation: a change here would put waiting events and new ones of a key into different shards.
+  /// Golden, made by another implementation: a change here would put waiting events and new ones of a key into
+  /// different shards.
   @Test(arguments: [("111", Int16(10)), ("1", 48), ("", 1), ("order-é", 60)])
   func keysKeepTheirShard(key: String, shard: Int16) {
     #expect(ShardMap(count: 64).shard(of: key) == shard)

@@ -1,0 +1,79 @@
+"""check_rules.py [ROOT] [--undocumented]: all rules; ends with 1 when one is broken.
+
+--undocumented lists the public and package declarations without a doc comment, by file; without it they are counted.
+"""
+
+import collections
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import documents, imports, text
+from .package import Package, read
+
+# Written by a generator or another implementation.
+GENERATED = re.compile(r"(Descriptors|Golden)\.swift$|_pb2\.py$|/golden/")
+# Says what was true when it was written.
+HISTORY = re.compile(r"^(CHANGELOG\.md|docs/decisions/\d+.*\.md)$")
+
+
+def files(root: Path, *patterns: str) -> Iterator[tuple[str, str]]:
+    """Name and text of the files git knows, or would add."""
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *patterns],
+        cwd=root, capture_output=True, text=True, check=True).stdout
+    for name in sorted(set(listing.split("\0")) - {""}):
+        if (root / name).is_file() and not GENERATED.search(name):
+            yield name, (root / name).read_text()
+
+
+def check_imports(package: Package) -> Iterator[str]:
+    yield from imports.dependencies(package)
+    yield from imports.direction(package)
+    yield from imports.c_libraries(package)
+    yield from imports.products(package)
+
+
+def check_documents(root: Path) -> Iterator[str]:
+    tests = documents.read_tests(root)
+    targets = set(re.findall(r"^([a-z][a-z0-9-]*):", (root / "Makefile").read_text(), re.MULTILINE))
+    for name, content in files(root, "*.md"):
+        yield from documents.missing_tests(name, content, tests)
+        yield from documents.missing_links(name, content, root)
+        if not HISTORY.match(name):
+            yield from documents.missing_paths(name, content, root, documents.paths_in_document(content))
+            yield from documents.missing_targets(name, content, targets)
+    for name, content in files(root, "*.swift", "*.py", "*.sh", "*.sql", "*.yml", "*.env", ".ci/run", "Makefile"):
+        yield from documents.missing_paths(name, content, root, documents.paths_in_comments(content))
+
+
+def check_comments(root: Path) -> Iterator[str]:
+    for name, content in files(root, "*.swift", "*.py", "*.sh"):
+        yield from text.long_lines(name, content)
+
+
+def undocumented(root: Path) -> list[tuple[str, str, str]]:
+    return [found for name, content in files(root, "internal/*.swift") for found in text.undocumented(name, content)]
+
+
+def main(arguments: list[str]) -> int:
+    options = {argument for argument in arguments if argument.startswith("--")}
+    if options - {"--undocumented"}:
+        print(__doc__, file=sys.stderr)
+        return 2
+    folders = [argument for argument in arguments if argument not in options]
+    root = Path(folders[0]) if folders else Path(__file__).resolve().parents[3]
+    lacking = undocumented(root)
+    if "--undocumented" in options:
+        for place, access, what in lacking:
+            print(f"{place}: {access} {what} has no doc comment")
+    package = read(root)
+    problems = [*check_imports(package), *check_documents(root), *check_comments(root)]
+    for problem in problems:
+        print(f"error: {problem}")
+    levels = collections.Counter(access for _, access, _ in lacking)
+    print(f"rules: {len(package.targets)} targets, {sum(len(t.imports) for t in package.targets.values())} Swift files;"
+          f" without a doc comment: {levels['public']} public, {levels['package']} package declarations")
+    return 1 if problems or not package.targets else 0

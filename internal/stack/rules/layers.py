@@ -1,0 +1,65 @@
+"""Who may import whom, as data.
+
+A layer is a folder with all modules below it; the longest folder that fits decides. Modules of one layer may import each
+other, those of layers inside its folder, and those of the layers that are named; a name stands for the layers inside
+its folder, too. (Of two contexts neither names the other, so they never import each other.)
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layer:
+    folder: str
+    # Folders of the layers whose modules it may import.
+    imports: tuple[str, ...] = ()
+    # What it may import from outside the package; None for anything.
+    outside: tuple[str, ...] | None = None
+
+
+KIT = "internal/kit"
+NET = "internal/net"
+DATA = "internal/data"
+
+LAYERS = (
+    # Values, threads, logs, settings: under everything.
+    Layer(KIT),
+    # The lifecycle of a program still waits for the clients that programs use, and so stands above data.
+    Layer(f"{KIT}/Service", (KIT, DATA)),
+    # The network and the stores do not know each other. None of them knows a context.
+    Layer(NET, (KIT,)),
+    Layer(DATA, (KIT,)),
+    # The contexts. Each has a pure Domain: no client, no storage engine, no Foundation, nothing that waits.
+    *(
+        layer
+        for context in ("internal/saga",)
+        for layer in (
+            Layer(context, (KIT, NET, DATA)),
+            Layer(
+                f"{context}/Domain", (f"{KIT}/Errors", f"{KIT}/Values", f"{KIT}/Tracing"), outside=("Synchronization",)),
+        )
+    ),
+    # The programs and what drives them.
+    Layer("internal/cli", (KIT, NET, DATA, "internal/saga")),
+    Layer("cmd", ("internal",)),
+    Layer("bench", ("internal",)),
+    Layer("tests", ("internal", "cmd")),
+)
+
+# Module maps of the C libraries; each is imported by one module.
+SYSTEM = "internal/system"
+
+
+def layer_of(folder: str) -> Layer | None:
+    """The layer with the longest folder that holds this one."""
+    fitting = [layer for layer in LAYERS if is_below(folder, layer.folder)]
+    return max(fitting, key=lambda layer: len(layer.folder), default=None)
+
+
+def is_below(folder: str, parent: str) -> bool:
+    return folder == parent or folder.startswith(f"{parent}/")
+
+
+def may_import(layer: Layer, folder: str) -> bool:
+    """Whether modules of the layer may import the module in `folder`."""
+    return any(is_below(folder, allowed) for allowed in (layer.folder, *layer.imports))

@@ -1,0 +1,184 @@
+"""Each rule finds what it is for, and leaves the rest alone."""
+
+import subprocess
+
+import pytest
+
+from rules import documents, imports, layers, package, text
+from rules.layers import Layer
+from stack.stack import ROOT
+
+
+def target(name, folder, *dependencies, kind="regular"):
+    return {"name": name, "path": folder, "type": kind, "dependencies": [{"byName": [each, None]} for each in dependencies]}
+
+
+def make(tmp_path, targets, sources, products=()):
+    """A package of these targets, with these files."""
+    for name, content in sources.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    found = package.parse({"targets": targets, "products": [
+        {"name": name, "targets": names, "type": {"library": ["automatic"]}} for name, names in products]})
+    package.read_sources(found, tmp_path)
+    return found
+
+
+@pytest.mark.parametrize("line", [
+    "import Kafka", "  import Kafka // why", "public import Kafka", "@testable import Kafka",
+    "@preconcurrency internal import struct Kafka.Record", "@_spi(x) import func Kafka.produce",
+])  # fmt: skip
+def test_an_import_is_found_however_it_is_written(line):
+    assert set(package.imports_of(f"// import Redis\n/* import Outbox */\n{line}\n")) == {"Kafka"}
+
+
+def test_dependencies_are_declared_and_used(tmp_path):
+    found = make(
+        tmp_path,
+        [target("Kafka", "internal/clients/kafka"), target("Redis", "internal/clients/redis"),
+         target("tool-box", "cmd/tools", "Kafka"), target("Inner", "cmd/tools/inner", "tool-box")],
+        {"internal/clients/kafka/K.swift": "", "internal/clients/redis/R.swift": "",
+         "cmd/tools/T.swift": "import Redis\nimport Foundation\n", "cmd/tools/inner/I.swift": "import tool_box\n"})
+    problems = list(imports.dependencies(found))
+    assert problems == [
+        "Package.swift: tool-box declares the dependency Kafka and imports it nowhere",
+        "cmd/tools/T.swift: tool-box imports Redis, which Package.swift does not declare for it",
+    ]
+
+
+HOUSE = (
+    Layer("internal/kit"),
+    Layer("internal/data", ("internal/kit",)),
+    Layer("internal/saga", ("internal/kit", "internal/data")),
+    Layer("internal/saga/Domain", ("internal/kit",), outside=("Synchronization",)),
+    Layer("internal/ledger", ("internal/kit", "internal/data")),
+    Layer("cmd", ("internal",)),
+)
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A file of each module that imports what the test says; returns the problems."""
+    monkeypatch.setattr(layers, "LAYERS", HOUSE)
+    folders = {"Runtime": "internal/kit/Runtime", "Postgres": "internal/data/Postgres", "Kafka": "internal/data/Kafka",
+               "SagaDomain": "internal/saga/Domain", "SagaStore": "internal/saga/Store",
+               "LedgerStore": "internal/ledger/Store", "server": "cmd/server"}
+
+    def problems(**imported):
+        targets = [target(name, folder) for name, folder in folders.items()]
+        sources = {f"{folder}/F.swift": "\n".join(f"import {module}" for module in imported.get(name, ()))
+                   for name, folder in folders.items()}
+        return list(imports.direction(make(tmp_path, targets, sources)))
+
+    return problems
+
+
+def test_imports_with_the_direction_are_fine(house):
+    assert not house(SagaStore=["SagaDomain", "Postgres", "Runtime", "Foundation"], Kafka=["Postgres", "Runtime"],
+                     server=["SagaStore", "LedgerStore"], SagaDomain=["Runtime", "Synchronization"])
+
+
+@pytest.mark.parametrize(("module", "imported"), [
+    ("SagaStore", "LedgerStore"), ("Runtime", "Postgres"), ("Postgres", "SagaStore"), ("SagaDomain", "Postgres"),
+    ("SagaDomain", "SagaStore"), ("SagaDomain", "Foundation"), ("SagaStore", "server"),
+])  # fmt: skip
+def test_imports_against_the_direction_are_named(house, module, imported):
+    [problem] = house(**{module: [imported]})
+    assert f"may not import {imported}" in problem
+
+
+def test_a_folder_without_a_layer_is_named(house, monkeypatch):
+    monkeypatch.setattr(layers, "LAYERS", HOUSE[:-1])
+    assert house() == ["cmd/server: server lies in no layer of internal/stack/rules/layers.py"]
+
+
+def test_a_c_library_has_one_user(tmp_path):
+    found = make(
+        tmp_path, [target("CLibpq", "internal/system/CLibpq", kind="system"), target("A", "a"), target("B", "b")],
+        {"a/A.swift": "internal import CLibpq", "b/B.swift": "import CLibpq"})
+    assert list(imports.c_libraries(found)) == ["the C library CLibpq is imported by several modules: A, B"]
+
+
+def test_a_product_has_what_its_api_shows(tmp_path):
+    found = make(tmp_path, [target("Errs", "e"), target("Logger", "l"), target("Outbox", "o")],
+                 {"e/E.swift": "", "l/L.swift": "", "o/O.swift": "public import Errs\ninternal import Logger"},
+                 [("Outbox", ["Outbox"])])
+    assert list(imports.products(found)) == ["Package.swift: the product Outbox lacks Errs, which is in the API of Outbox"]
+
+
+def test_long_comments_are_named_and_long_code_is_not():
+    source = f"/// {'x' * 117}\nlet a = \"{'x' * 130}\"\n    // {'é' * 114}\n"
+    assert list(text.long_lines("A.swift", source)) == [
+        "A.swift:1: the comment is 121 characters long, 120 are allowed",
+        "A.swift:3: the comment is 121 characters long, 120 are allowed",
+    ]
+    assert not list(text.long_lines("a.json", source))
+
+
+def test_public_declarations_have_doc_comments():
+    source = """
+/// Said.
+public struct A: Sendable {
+  public let b: Int
+  /// Said.
+  @inlinable
+  public func c() {}
+  // not a doc comment
+  package private(set) static var d = 1
+  public var description: String { "" }
+  public init() {}
+  func e() {}
+  public extension Int {}
+}
+public import Errs
+"""
+    assert list(text.undocumented("A.swift", source)) == [
+        ("A.swift:4", "public", "let b"), ("A.swift:9", "package", "var d"), ("A.swift:11", "public", "init")]
+
+
+TESTS = documents.Tests(
+    swift={"tests/unit/X/OrderTests.swift": {"aThingHappens", "only one event per key is in flight"}},
+    python={"test_flow.py": {"test_it_flows"}}, suites={"OrderTests"})
+
+
+@pytest.mark.parametrize("prose", [
+    "(Unit: `aThingHappens`, `aThing…`. Integration: `only one event per key is in flight`.)", "`OrderTests.aThingHappens`",
+    "`OrderTests`", "e2e: test_flow.py", "`test_flow.py::test_it_flows`", "`test_it_flows`", "`notATest` (see `x`)",
+])  # fmt: skip
+def test_tests_that_exist_may_be_named(prose):
+    assert not list(documents.missing_tests("d.md", prose, TESTS))
+
+
+@pytest.mark.parametrize(("prose", "missing"), [
+    ("(Unit: `aThingHappened`.)", "aThingHappened"), ("(e2e: x. Integration: `noThing…`)", "noThing…"),
+    ("`OrderTests.gone`", "OrderTests.gone"), ("`OtherTests`", "OtherTests"), ("see test_gone.py", "test_gone.py"),
+    ("`test_flow.py::test_gone`", "test_flow.py::test_gone"), ("`test_gone`", "test_gone"),
+])  # fmt: skip
+def test_tests_that_do_not_exist_are_named(prose, missing):
+    assert list(documents.missing_tests("d.md", prose, TESTS)) == [f"d.md: there is no test {missing}"]
+
+
+def test_paths_links_and_targets_exist(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/there.md").touch()
+    prose = "`docs/there.md` `docs/gone.md` `tests/*` [a](there.md#x) [b](gone.md) [c](https://x.y/z)\n`make up` `make gone`"
+    assert list(documents.missing_paths("d", prose, tmp_path, documents.paths_in_document(prose))) == [
+        "d: there is no docs/gone.md"]
+    assert list(documents.missing_links("docs/d.md", prose, tmp_path)) == ["docs/d.md: the link to gone.md leads nowhere"]
+    assert list(documents.missing_targets("d", prose, {"up"})) == ["d: there is no make target gone"]
+    d, t = "docs", "tests"  # or this file would name them
+    source = f'let a = "{d}/else.md" // see {d}/gone.md and {d}/there.md\n# {t}/old.py\n'
+    assert documents.paths_in_comments(source) == {"docs/gone.md", "docs/there.md", "tests/old.py"}
+
+
+def test_every_folder_of_the_layout_exists():
+    folders = {layer.folder for layer in layers.LAYERS} | {folder for layer in layers.LAYERS for folder in layer.imports}
+    assert not [folder for folder in folders if not (ROOT / folder).is_dir()]
+
+
+def test_the_check_finds_something_to_check(tmp_path):
+    """An empty folder is no success."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    done = subprocess.run(["/usr/bin/python3", "-EsB", str(ROOT / "internal/stack/check_rules.py"), str(tmp_path)],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode != 0
