@@ -1,4 +1,4 @@
-# Paysaga. `make` alone lists what there is; the work is done by the scripts in internal/stack.
+# Paysaga. `make` alone lists the targets; the scripts in internal/stack do the work.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -14,24 +14,24 @@ export SWIFT_BACKTRACE := enable=no
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-18s %s\n", $$1, $$2 }'
 	@echo
-	@echo "  STACK=docker|local chooses how 'up' runs; default: docker when an engine answers, otherwise local."
+	@echo "  STACK=docker|local chooses the kind of stack; default: docker where an engine answers, otherwise local."
 
 up: ## Install missing packages, build, start everything, migrate (PORTS=free chooses free ports)
 	@$(STACK_SH) up
 
-down: ## Stop everything 'up' started; data are kept
+down: ## Stop everything that 'up' started; keep the data
 	@$(STACK_SH) down
 
-restart: ## down, then up
+restart: ## down, then up on the same ports
 	@$(STACK_SH) restart
 
-status: ## What runs, and is it ready
+status: ## Show what runs, where, and whether it is ready
 	@$(STACK_SH) status
 
 logs: ## Follow the logs
 	@$(STACK_SH) logs
 
-demo: ## Play one order through the running stack (ORDER=111 chooses it)
+demo: ## Play one order through the running stack (ORDER=111 chooses the order)
 	@$(STACK_SH) demo
 
 reset: ## Remove the stack's data (after 'down')
@@ -39,27 +39,27 @@ reset: ## Remove the stack's data (after 'down')
 
 clean-data: reset ## The same as 'reset'
 
-deps: ## Install the Debian packages that are missing
+deps: ## Install missing Debian packages
 	@$(STACK_SH) deps
 
 build: release ## The same as 'release'
 
-release: ## Build the programs for use: .build/release
+release: ## Release build of the programs, in .build/release
 	@$(STACK_SH) build
 
-debug: ## Build everything for development, tests included
+debug: ## Debug build of everything, tests included
 	swift build --build-tests --jobs 2
 
-venv: ## The Python environment of the tests: .local/venv
+venv: ## Make the Python environment of the tests, .local/venv
 	@$(STACK_SH) venv
 
-migrate: ## Bring the local stack's database up to date
+migrate: ## Migrate the local stack's database
 	@$(STACK_SH) migrate up
 
-descriptors: venv ## What reflection serves, anew from the .proto files of api/
+descriptors: venv ## Generate the descriptors for server reflection from the .proto files of api/
 	@.local/venv/bin/python -B internal/stack/descriptors.py
 
-test: ## Everything: unit, integration, end to end, release build, thread sanitizer
+test: ## All tests: stack, model, unit, integration, end to end, release build, simulator, thread sanitizer
 	@$(TEST_SH) all
 
 test-unit: ## Unit tests
@@ -68,16 +68,16 @@ test-unit: ## Unit tests
 test-integration: ## Tests against real PostgreSQL, Redis and devkafka on free ports
 	@$(TEST_SH) integration
 
-test-e2e: ## The built programs against foreign clients
+test-e2e: ## End to end tests: the built programs against foreign clients
 	@$(TEST_SH) e2e
 
-simulate: ## Random schedules of the relay: SEED=1 RUNS=10000; TRACE=1 with RUNS=1; SABOTAGE=NAME or all
+simulate: ## Play random schedules of the relay: SEED=1 RUNS=10000; TRACE=1 with RUNS=1; SABOTAGE=NAME or all
 	@internal/stack/simulate.sh
 
-model: ## Check the model of the relay's protocol, and that breaking the protocol fails (spin)
+model: ## Check the model of the relay's protocol, and that the check notices a broken protocol (spin)
 	@internal/stack/model.sh
 
-fuzz: ## libFuzzer on what strangers can send: SECONDS=60 each; TARGET=NAME one of them; INPUT=FILE plays a find again
+fuzz: ## Fuzz untrusted input with libFuzzer: SECONDS=60 per target; TARGET=NAME for one; INPUT=FILE repeats a find
 	@FUZZ_SECONDS='$(or $(SECONDS),60)' TARGET='$(TARGET)' INPUT='$(INPUT)' internal/stack/fuzz.sh
 
 tsan: ## Unit tests under the thread sanitizer
@@ -92,8 +92,8 @@ lint: ## Check formatting, imports, names in documents, shell and Python
 format: ## Format the Swift sources in place
 	swift format --in-place --recursive --parallel Package.swift cmd internal tests $(wildcard bench)
 
-bench: ## Measure against the baselines of the design (bench/run)
+bench: ## Measure against baselines (bench/run)
 	@if [ -x bench/run ]; then bench/run; else echo "bench/run is not there" >&2; exit 1; fi
 
-clean: ## Remove what was built; data are kept
+clean: ## Remove build products; keep the data
 	rm -rf .build .local/venv .local/test-log
