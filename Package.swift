@@ -79,11 +79,14 @@ let package = Package(
     box("Logger", "kit/Logger", ["Values"]),
     box("Metrics", "kit/Metrics", ["Values"]),
     box("Tracing", "kit/Tracing"),
-    box("Settings", "kit/Settings", ["Errors", "Logger", "Values"]),
+    box("Settings", "kit/Settings", ["Errors", "Values"]),
     box("Admin", "kit/Admin", ["CMicrohttpd", "Errors", "Logger", "Metrics", "Values"]),
     box(
       "Service", "kit/Service",
-      ["Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "Settings", "Values"]),
+      [
+        "Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaSettings", "Settings",
+        "Values",
+      ]),
 
     // The network.
     box("TLS", "net/TLS", ["COpenSSL", "Errors", "Values"]),
@@ -106,32 +109,33 @@ let package = Package(
 
     // The saga's payment step.
     box("SagaDomain", "saga/Domain", ["Errors", "Tracing", "Values"]),
+    box("SagaSettings", "saga/Settings", ["Logger", "Settings", "Values"]),
     box(
       "SagaStore", "saga/Store",
       ["Errors", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaDomain", "Tracing", "Values"]),
     box(
       "SagaAPI", "saga/API",
       [
-        "Errors", "GRPC", "Logger", "Metrics", "Protobuf", "Redis", "Runtime", "SagaDomain", "Service", "Settings",
-        "StandardMessages", "Tracing", "Values",
+        "Errors", "GRPC", "Logger", "Metrics", "Protobuf", "Redis", "Runtime", "SagaDomain", "SagaSettings", "Service",
+        "Settings", "StandardMessages", "Tracing", "Values",
       ]),
     box(
       "SagaServer", "saga/Server",
       [
         "Admin", "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaAPI", "SagaCron",
-        "SagaDomain", "SagaStore", "Service", "Settings", "StandardMessages", "TLS", "Values",
+        "SagaDomain", "SagaSettings", "SagaStore", "Service", "Settings", "StandardMessages", "TLS", "Values",
       ]),
     box(
       "SagaConsumer", "saga/Consumer",
       [
         "Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Redis", "Runtime", "SagaDomain",
-        "SagaStore", "Service", "Settings", "Tracing", "Values",
+        "SagaSettings", "SagaStore", "Service", "Settings", "Tracing", "Values",
       ]),
     box(
       "SagaCron", "saga/Cron",
       [
         "Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "Runtime", "SagaDomain",
-        "SagaStore", "Service", "Settings", "Values",
+        "SagaSettings", "SagaStore", "Service", "Settings", "Values",
       ]),
     box("SagaAudit", "saga/Audit", ["Errors", "Kafka", "Logger", "Postgres", "Values"]),
 
@@ -140,11 +144,11 @@ let package = Package(
       "CLI", "cli",
       [
         "Errors", "GRPC", "HTTP2", "Kafka", "Logger", "Migrator", "Outbox", "Postgres", "Protobuf", "Runtime",
-        "SagaAPI", "SagaAudit", "SagaDomain", "Settings", "StandardMessages", "TLS", "Values",
+        "SagaAPI", "SagaAudit", "SagaDomain", "SagaSettings", "Settings", "StandardMessages", "TLS", "Values",
       ]),
-    program("payments-server", "server", ["SagaServer", "Service", "Settings"]),
-    program("payments-consumer", "consumer", ["SagaConsumer", "Service", "Settings"]),
-    program("payments-cron", "cron", ["SagaCron", "Service", "Settings"]),
+    program("payments-server", "server", ["SagaServer", "SagaSettings", "Service", "Settings"]),
+    program("payments-consumer", "consumer", ["SagaConsumer", "SagaSettings", "Service", "Settings"]),
+    program("payments-cron", "cron", ["SagaCron", "SagaSettings", "Service", "Settings"]),
     program("paysaga", "paysaga", ["CLI"]),
     program("devkafka", "devkafka", ["DevKafka"]),
     .executableTarget(
@@ -175,7 +179,7 @@ let package = Package(
       name: "FuzzTargets",
       dependencies: [
         "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Postgres", "Protobuf", "Redis", "SagaAPI", "SagaConsumer",
-        "SagaDomain", "Settings", "StandardMessages", "TestSupport", "Values",
+        "SagaDomain", "SagaSettings", "Settings", "StandardMessages", "TestSupport", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     unit("CLI", ["CLI", "GRPC", "Kafka", "SagaAPI", "StandardMessages", "Values"]),
@@ -199,7 +203,7 @@ let package = Package(
     unit("SagaConsumer", ["Kafka", "Runtime", "SagaConsumer", "SagaDomain", "Values"]),
     unit("SagaDomain", ["SagaDomain", "TestSupport", "Tracing", "Values"]),
     unit("SagaStore", ["SagaStore"]),
-    unit("Settings", ["Errors", "Logger", "Settings", "Values"]),
+    unit("Settings", ["Errors", "Logger", "SagaSettings", "Settings", "Values"]),
     unit("Tracing", ["Tracing"]),
     unit("Values", ["TestSupport", "Values"]),
     .testTarget(

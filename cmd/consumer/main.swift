@@ -1,4 +1,5 @@
 internal import SagaConsumer
+internal import SagaSettings
 internal import Service
 internal import Settings
 

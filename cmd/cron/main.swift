@@ -1,4 +1,5 @@
 internal import SagaCron
+internal import SagaSettings
 internal import Service
 internal import Settings
 

@@ -1,3 +1,4 @@
+import SagaSettings
 import Settings
 import Values
 

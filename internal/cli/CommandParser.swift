@@ -1,3 +1,4 @@
+import SagaSettings
 import Settings
 
 /// The whole command line, understood: which command, what for, and the options that every command takes.
@@ -132,7 +133,7 @@ struct CommandParser: Sendable {
 
       Settings, from the environment over those of --config FILE; without any, the addresses of `make up`:
 
-      \(SettingsTable.help(for: .cli))
+      \(SagaSettings.table.help(for: .cli))
       """
   }
 }

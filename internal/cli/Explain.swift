@@ -3,6 +3,7 @@ import Kafka
 import Migrator
 import Outbox
 import Postgres
+import SagaSettings
 import Settings
 
 /// Any error as one line that says what is wrong and, where it is known, what to do.

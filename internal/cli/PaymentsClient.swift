@@ -2,6 +2,7 @@ import GRPC
 import HTTP2
 import Protobuf
 import SagaAPI
+import SagaSettings
 import Settings
 import StandardMessages
 import Values
@@ -14,7 +15,7 @@ struct PaymentsClient {
   private let address: NetworkAddress
 
   /// - Throws: a usage error for an address or a file that cannot be used.
-  init(_ server: ServerTarget, _ settings: Settings) throws(CommandError) {
+  init(_ server: ServerTarget, _ settings: SagaSettings) throws(CommandError) {
     let chosen = server.address ?? settings.server.address
     guard chosen.port != 0 else {
       throw .usage("SERVER_GRPC_ADDR has port 0, which says nothing to a caller; use --server HOST:PORT")

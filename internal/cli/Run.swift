@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import Runtime
+import SagaSettings
 import Settings
 import Values
 
@@ -32,7 +33,7 @@ private func run(
   _ command: some Subcommand, _ line: CommandParser, _ output: Output, _ signals: TerminationSignals
 ) throws {
   let environment = ProcessInfo.processInfo.environment
-  let settings = try Settings.load(program: .cli, environment: environment, file: line.configFile)
+  let settings = try SagaSettings.load(program: .cli, environment: environment, file: line.configFile)
   let session = Session(
     settings: settings, output: output, interruption: Interruption(signals), environment: environment)
   // What was done before a failure is still told.

@@ -1,4 +1,5 @@
 import Errors
+import SagaSettings
 import Settings
 import TLS
 import Values

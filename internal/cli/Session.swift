@@ -1,12 +1,13 @@
 import Kafka
 import Logger
 import Postgres
+import SagaSettings
 import Settings
 import Values
 
 /// What a running command works with.
 struct Session {
-  let settings: Settings
+  let settings: SagaSettings
   let output: Output
   let interruption: Interruption
   let environment: [String: String]

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import SagaAudit
+import SagaSettings
 import Settings
 import Values
 

@@ -1,5 +1,6 @@
 import Outbox
 import Postgres
+import SagaSettings
 import Settings
 import Values
 

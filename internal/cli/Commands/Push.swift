@@ -1,6 +1,7 @@
 import Kafka
 import Runtime
 import SagaDomain
+import SagaSettings
 import Settings
 import Values
 

@@ -1,4 +1,5 @@
 import Kafka
+import SagaSettings
 import Settings
 import Values
 

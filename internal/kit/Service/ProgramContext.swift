@@ -3,12 +3,13 @@ public import Kafka
 public import Logger
 public import Metrics
 public import Postgres
-public import Settings
+public import SagaSettings
+internal import Settings
 internal import Values
 
 /// What every part of a program is given.
 public struct ProgramContext: Sendable {
-  public let settings: Settings
+  public let settings: SagaSettings
   public let logger: Logger
   public let metrics: MetricsRegistry
   /// Set when the program is asked to stop; ends waits during start-up.
@@ -16,7 +17,7 @@ public struct ProgramContext: Sendable {
   /// Unique to this run of the process: host, process id and a random part.
   public let instance: String
 
-  public init(settings: Settings, logger: Logger, metrics: MetricsRegistry, stop: StopFlag, instance: String) {
+  public init(settings: SagaSettings, logger: Logger, metrics: MetricsRegistry, stop: StopFlag, instance: String) {
     self.settings = settings
     self.logger = logger
     self.metrics = metrics

@@ -7,6 +7,7 @@ internal import Logger
 internal import Metrics
 internal import Postgres
 internal import Runtime
+internal import SagaSettings
 public import Settings
 internal import Values
 
@@ -78,18 +79,18 @@ private func endAnyhow(after limit: Duration, _ logger: Logger) {
   }
 }
 
-private func loadSettings(_ program: Program) -> Settings {
+private func loadSettings(_ program: Program) -> SagaSettings {
   do {
     let arguments = try ProgramArguments(Array(CommandLine.arguments.dropFirst()))
     switch arguments.action {
     case .help:
-      print(ProgramArguments.help(for: program))
+      print(ProgramArguments.help(for: program, settings: SagaSettings.table.help(for: program)))
       exit(0)
     case .version:
       print("\(program.name) \(BuildInfo.version)")
       exit(0)
     case .run:
-      let settings = try Settings.load(
+      let settings = try SagaSettings.load(
         program: program, environment: ProcessInfo.processInfo.environment, file: arguments.configFile)
       try checkLibraries(settings)
       return settings
@@ -106,7 +107,7 @@ private func refuse(_ program: Program, _ error: any Error) -> Never {
 
 /// Has libpq and librdkafka read what is theirs now, so that a mistake in it stops the program as any other does.
 /// - Throws: `WrongSetting`; values are left to the libraries' messages, which hide secrets.
-private func checkLibraries(_ settings: Settings) throws {
+private func checkLibraries(_ settings: SagaSettings) throws {
   for (name, dsn) in [("DB_DSN", settings.database.dsn), ("DB_DIRECT_DSN", settings.database.directDSN)] {
     do throws(DatabaseError) {
       _ = try DatabaseConfiguration(dsn: dsn, applicationName: settings.program.name)

@@ -4,6 +4,7 @@ internal import Logger
 internal import Metrics
 public import Outbox
 internal import Postgres
+internal import SagaSettings
 internal import Settings
 internal import Values
 

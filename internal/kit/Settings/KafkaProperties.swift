@@ -18,7 +18,7 @@ enum KafkaProperties {
 
   /// The property that a setting's name stands for; nil when it is not of this kind.
   static func property(of name: String) -> String? {
-    guard name.hasPrefix("KAFKA_"), SettingsTable.setting(named: name) == nil else { return nil }
+    guard name.hasPrefix("KAFKA_") else { return nil }
     let property = name.dropFirst("KAFKA_".count)
     guard !property.isEmpty, property.utf8.allSatisfy({ Self.isNameByte($0) }) else { return nil }
     return property.lowercased().split(separator: "_", omittingEmptySubsequences: false).joined(separator: ".")

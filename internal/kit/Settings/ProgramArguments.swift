@@ -45,7 +45,8 @@ public struct ProgramArguments: Sendable, Hashable {
   }
 
   /// What `--help` prints.
-  public static func help(for program: Program) -> String {
+  /// - Parameter settings: what the program reads, as `SettingsTable.help` has it.
+  public static func help(for program: Program, settings: String) -> String {
     """
     \(program.name): \(program.summary)
 
@@ -53,7 +54,7 @@ public struct ProgramArguments: Sendable, Hashable {
 
     Settings come from the environment, over those of FILE (KEY=VALUE a line, # comments):
 
-    \(SettingsTable.help(for: program))
+    \(settings)
     """
   }
 }

@@ -1,18 +1,16 @@
-internal import Values
+public import Values
 
 /// The types of settings: each makes a table row that checks a text and stores the value.
 extension Setting {
-  typealias Path<Value> = any WritableKeyPath<Settings, Value> & Sendable
-
   private init(
     _ name: String, _ allowed: String, _ standard: Default, _ usedBy: [Program], _ summary: String,
-    read: @escaping @Sendable (String, inout Settings) -> String?
+    read: @escaping @Sendable (String, inout Root) -> String?
   ) {
     self.init(
       name: name, allowed: allowed, summary: summary, usedBy: usedBy, isSecret: false, standard: standard, read: read)
   }
 
-  static func integer(
+  public static func integer(
     _ name: String, _ path: Path<Int>, _ range: ClosedRange<Int>, _ standard: Default, _ usedBy: [Program],
     _ summary: String
   ) -> Setting {
@@ -26,7 +24,7 @@ extension Setting {
     }
   }
 
-  static func boolean(
+  public static func boolean(
     _ name: String, _ path: Path<Bool>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
     Setting(name, "true or false", standard, usedBy, summary) { text, settings in
@@ -39,7 +37,7 @@ extension Setting {
     }
   }
 
-  static func duration(
+  public static func duration(
     _ name: String, _ path: Path<Duration>, _ range: ClosedRange<Duration>, _ standard: Default, _ usedBy: [Program],
     _ summary: String
   ) -> Setting {
@@ -54,7 +52,7 @@ extension Setting {
   }
 
   /// A duration or 0 for never, which is stored as nil.
-  static func durationOrNever(
+  public static func durationOrNever(
     _ name: String, _ path: Path<Duration?>, _ range: ClosedRange<Duration>, _ standard: Default, _ usedBy: [Program],
     _ summary: String
   ) -> Setting {
@@ -70,7 +68,7 @@ extension Setting {
   }
 
   /// A duration of whole days.
-  static func days(
+  public static func days(
     _ name: String, _ path: Path<Int>, _ range: ClosedRange<Int>, _ standard: Default, _ usedBy: [Program],
     _ summary: String
   ) -> Setting {
@@ -84,7 +82,7 @@ extension Setting {
     }
   }
 
-  static func choice<Value: Sendable>(
+  public static func choice<Value: Sendable>(
     _ name: String, _ path: Path<Value>, _ values: KeyValuePairs<String, Value>, _ standard: Default,
     _ usedBy: [Program], _ summary: String
   ) -> Setting {
@@ -97,7 +95,7 @@ extension Setting {
   }
 
   /// A name of one or more of the given kind of characters.
-  static func name(
+  public static func name(
     _ name: String, _ path: Path<String>, longest: Int, extra: String, _ standard: Default, _ usedBy: [Program],
     _ summary: String
   ) -> Setting {
@@ -113,7 +111,7 @@ extension Setting {
     }
   }
 
-  static func listener(
+  public static func listener(
     _ name: String, _ path: Path<NetworkAddress>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
     let allowed = "HOST:PORT (IPv6 in brackets, :PORT for every address, port 0 for any)"
@@ -124,7 +122,7 @@ extension Setting {
     }
   }
 
-  static func optionalListener(
+  public static func optionalListener(
     _ name: String, _ path: Path<NetworkAddress?>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
     let allowed = "HOST:PORT (IPv6 in brackets, :PORT for every address, port 0 for any), or nothing for none"
@@ -136,7 +134,7 @@ extension Setting {
     }
   }
 
-  static func brokers(
+  public static func brokers(
     _ name: String, _ path: Path<String>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
     let allowed = "HOST:PORT, several with commas between"
@@ -151,7 +149,7 @@ extension Setting {
     }
   }
 
-  static func postgres(
+  public static func postgres(
     _ name: String, _ path: Path<String>, orNothing: Bool = false, _ standard: Default, _ usedBy: [Program],
     _ summary: String
   ) -> Setting {
@@ -163,7 +161,7 @@ extension Setting {
     }
   }
 
-  static func redis(
+  public static func redis(
     _ name: String, _ path: Path<String>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
     let allowed = "`redis://[USER:PASSWORD@]HOST:PORT[/DATABASE]`, or nothing for none"
@@ -175,7 +173,7 @@ extension Setting {
   }
 
   /// The path of a PEM file; who uses it looks into it.
-  static func file(_ name: String, _ path: Path<String>, _ usedBy: [Program], _ summary: String) -> Setting {
+  public static func file(_ name: String, _ path: Path<String>, _ usedBy: [Program], _ summary: String) -> Setting {
     let allowed = "the path of a PEM file, or nothing"
     return Setting(name, allowed, .value(""), usedBy, summary) { text, settings in
       // Pasted instead of named, it would end up in messages.

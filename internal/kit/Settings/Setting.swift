@@ -1,11 +1,14 @@
-/// One row of the settings table: it drives parsing, checks, `--help` and the table in the README.
-public struct Setting: Sendable {
-  /// Where the value comes from when nobody gives one.
-  enum Default: Sendable {
-    case value(String)
-    /// No value for a program that is not named: it does not start without one.
-    case byProgram([Program: String])
-  }
+/// Where a setting's value comes from when nobody gives one.
+public enum SettingDefault: Sendable {
+  case value(String)
+  /// No value for a program that is not named: it does not start without one.
+  case byProgram([Program: String])
+}
+
+/// One row of a settings table: it drives parsing, checks, `--help` and the table in docs/settings.md.
+public struct Setting<Root: Sendable>: Sendable {
+  public typealias Default = SettingDefault
+  public typealias Path<Value> = any WritableKeyPath<Root, Value> & Sendable
 
   /// The name in the environment and in settings files.
   public let name: String
@@ -20,7 +23,7 @@ public struct Setting: Sendable {
   let standard: Default
   /// Stores a value.
   /// - Returns: what is wrong with it, or nil.
-  let read: @Sendable (String, inout Settings) -> String?
+  let read: @Sendable (String, inout Root) -> String?
 
   /// The default for one program; nil when it must be given.
   public func standardValue(for program: Program) -> String? {

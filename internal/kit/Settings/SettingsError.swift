@@ -24,7 +24,7 @@ public struct SettingsError: ModuleError {
   /// Never: somebody has to change something first.
   public var isRetryable: Bool { false }
 
-  init(_ code: Code, setting: String? = nil, _ message: String, location: SourceLocation = .here()) {
+  public init(_ code: Code, setting: String? = nil, _ message: String, location: SourceLocation = .here()) {
     self.code = code
     self.setting = setting
     self.message = message

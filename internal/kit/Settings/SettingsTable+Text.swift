@@ -1,11 +1,11 @@
 /// The table as people read it.
 extension SettingsTable {
   /// The table of the README, in Markdown; a test compares the two.
-  public static func markdown() -> String {
+  public func markdown() -> String {
     var text = "| setting | allowed | default | used by | what it is |\n|---|---|---|---|---|\n"
     for setting in settings {
       let users =
-        setting.usedBy.count == Program.allCases.count ? "all" : setting.usedBy.map(\.short).joined(separator: ", ")
+        setting.usedBy.count == programs.count ? "all" : setting.usedBy.map(\.short).joined(separator: ", ")
       let cells = ["`\(setting.name)`", setting.allowed, markdownDefault(setting), users, setting.summary]
       text += "| \(cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ")) |\n"
     }
@@ -14,7 +14,7 @@ extension SettingsTable {
       + " underscores for dots: `KAFKA_SECURITY_PROTOCOL` is `security.protocol` |\n"
   }
 
-  private static func markdownDefault(_ setting: Setting) -> String {
+  private func markdownDefault(_ setting: Setting<Root>) -> String {
     func show(_ value: String) -> String { value.isEmpty ? "empty" : "`\(DataSourceName.masked(value))`" }
     switch setting.standard {
     case .value(let value): return show(value)
@@ -26,7 +26,7 @@ extension SettingsTable {
   }
 
   /// The settings one program uses, for `--help`.
-  public static func help(for program: Program) -> String {
+  public func help(for program: Program) -> String {
     var text = ""
     for setting in settings where setting.usedBy.contains(program) {
       let standard = setting.standardValue(for: program)

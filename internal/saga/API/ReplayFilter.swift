@@ -4,6 +4,7 @@ internal import Metrics
 package import Redis
 internal import Runtime
 internal import SagaDomain
+internal import SagaSettings
 package import Service
 internal import Settings
 internal import Synchronization

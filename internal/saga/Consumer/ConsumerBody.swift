@@ -4,6 +4,7 @@ internal import Logger
 internal import Metrics
 internal import Outbox
 internal import Postgres
+internal import SagaSettings
 public import Service
 internal import Settings
 internal import Synchronization

@@ -2,6 +2,7 @@ internal import Errors
 internal import Kafka
 internal import Logger
 internal import Runtime
+internal import SagaSettings
 internal import Service
 internal import Settings
 internal import Synchronization

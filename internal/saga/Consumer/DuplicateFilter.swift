@@ -2,6 +2,7 @@ internal import Errors
 internal import Logger
 internal import Metrics
 internal import Redis
+internal import SagaSettings
 internal import Service
 internal import Settings
 internal import Values

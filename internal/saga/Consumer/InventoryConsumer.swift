@@ -5,6 +5,7 @@ internal import Outbox
 internal import Postgres
 internal import Runtime
 internal import SagaDomain
+internal import SagaSettings
 internal import SagaStore
 internal import Service
 internal import Settings

@@ -4,6 +4,7 @@ internal import Logger
 internal import Metrics
 internal import Postgres
 internal import SagaDomain
+internal import SagaSettings
 internal import SagaStore
 internal import Service
 internal import Settings

@@ -3,6 +3,7 @@ internal import Errors
 internal import Logger
 internal import Outbox
 internal import Postgres
+internal import SagaSettings
 public import Service
 internal import Settings
 internal import Synchronization

@@ -8,6 +8,7 @@ internal import OutboxKafka
 internal import Postgres
 internal import Runtime
 internal import SagaDomain
+internal import SagaSettings
 internal import SagaStore
 public import Service
 internal import Settings

@@ -2,6 +2,7 @@ internal import Errors
 internal import Logger
 internal import Outbox
 internal import Postgres
+internal import SagaSettings
 internal import SagaStore
 internal import Service
 internal import Settings

@@ -2,6 +2,7 @@ internal import GRPC
 internal import HTTP2
 internal import Logger
 internal import Runtime
+internal import SagaSettings
 internal import Settings
 internal import Values
 
@@ -10,7 +11,7 @@ extension GRPCServerConfiguration {
   private static let descriptorsKept = 256
 
   /// What the settings allow; as many connections as the limit on open files, which is raised, leaves room for.
-  init(_ settings: Settings.Server, logger: Logger) {
+  init(_ settings: SagaSettings.Server, logger: Logger) {
     self.init(
       address: HTTP2Address(host: settings.address.host, port: Int(settings.address.port)), loops: settings.threads)
     let descriptors = DescriptorLimit.raise()

@@ -10,6 +10,7 @@ internal import Runtime
 internal import SagaAPI
 internal import SagaCron
 internal import SagaDomain
+internal import SagaSettings
 internal import SagaStore
 public import Service
 internal import Settings

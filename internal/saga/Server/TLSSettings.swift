@@ -1,5 +1,6 @@
 internal import Errors
 internal import Logger
+internal import SagaSettings
 internal import Service
 internal import Settings
 internal import TLS
@@ -9,7 +10,7 @@ internal import Values
 enum TLSSettings {
   /// - Returns: nil when the API is served in clear.
   /// - Throws: `WrongSetting` for a file that cannot be used.
-  static func context(_ settings: Settings.Server.TLS) throws(WrongSetting) -> TLSServerContext? {
+  static func context(_ settings: SagaSettings.Server.TLS) throws(WrongSetting) -> TLSServerContext? {
     guard settings.isEnabled else { return nil }
     let files = TLSIdentityFiles(certificate: settings.certificate, key: settings.key)
     let authorities = settings.clientAuthorities.isEmpty ? nil : settings.clientAuthorities
@@ -21,7 +22,7 @@ enum TLSSettings {
   }
 
   /// Reads the files again; what cannot be used leaves everything as it was, and is logged.
-  static func reload(_ context: TLSServerContext?, _ settings: Settings.Server.TLS, _ logger: Logger) {
+  static func reload(_ context: TLSServerContext?, _ settings: SagaSettings.Server.TLS, _ logger: Logger) {
     guard let context else { return logger.info("SIGHUP: nothing to reload, the API is served in clear") }
     do throws(TLSError) {
       try context.reload()
@@ -33,7 +34,7 @@ enum TLSSettings {
     }
   }
 
-  private static func explain(_ error: TLSError, _ settings: Settings.Server.TLS) -> String {
+  private static func explain(_ error: TLSError, _ settings: SagaSettings.Server.TLS) -> String {
     switch error.code {
     case .certificate: "SERVER_TLS_CERT=\(settings.certificate): \(error)"
     case .key: "SERVER_TLS_KEY=\(settings.key): \(error)"

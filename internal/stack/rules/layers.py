@@ -24,8 +24,8 @@ DATA = "internal/data"
 LAYERS = (
     # Values, threads, logs, settings: under everything.
     Layer(KIT),
-    # The lifecycle of a program still waits for the clients that programs use, and so stands above data.
-    Layer(f"{KIT}/Service", (KIT, DATA)),
+    # The lifecycle of a program still reads the saga's settings and waits for its clients, and so stands above both.
+    Layer(f"{KIT}/Service", (KIT, DATA, "internal/saga/Settings")),
     # The network and the stores do not know each other. None of them knows a context.
     Layer(NET, (KIT,)),
     Layer(DATA, (KIT,)),

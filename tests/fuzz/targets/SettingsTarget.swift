@@ -1,6 +1,7 @@
 import Errors
 import Postgres
 import Redis
+import SagaSettings
 import Settings
 import Values
 
@@ -34,7 +35,7 @@ enum SettingsTarget {
     }
     for program in [Program.cli, .server] {
       do throws(SettingsError) {
-        _ = try Settings.load(program: program, environment: required, file: file, path: "f")
+        _ = try SagaSettings.load(program: program, environment: required, file: file, path: "f")
       } catch {
         try require(!error.description.isEmpty, "an error without a word")
       }
@@ -77,7 +78,7 @@ enum SettingsTarget {
       ("REDIS_DSN", "redis://:\(secret)\(text)@h"), ("DB_DNS", "postgres://u:\(secret)@h/\(text)"),
     ] {
       do throws(SettingsError) {
-        _ = try Settings.load(program: .cli, environment: [name: dsn])
+        _ = try SagaSettings.load(program: .cli, environment: [name: dsn])
       } catch {
         try require(
           !error.description.contains(secret),

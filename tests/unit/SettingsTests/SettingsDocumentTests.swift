@@ -1,4 +1,5 @@
 import Foundation
+import SagaSettings
 import Settings
 import Testing
 
@@ -14,7 +15,7 @@ import Testing
       numbers with a unit (`500ms`, `10s`, `5m`, `24h`, `7d`, `1h30m`). One file may serve all programs: each checks every
       setting. Ready files are in [config](../config).
 
-      \(SettingsTable.markdown())
+      \(SagaSettings.table.markdown())
 
       """
     if ProcessInfo.processInfo.environment["UPDATE_DOCS"] == "1" {
@@ -22,6 +23,7 @@ import Testing
     }
     let found = try String(contentsOf: file, encoding: .utf8)
     #expect(
-      found == expected, "docs/settings.md is not what internal/kit/Settings/SettingsTable.swift says; see this test")
+      found == expected,
+      "docs/settings.md is not what internal/saga/Settings/SagaSettings+Table.swift says; see this test")
   }
 }

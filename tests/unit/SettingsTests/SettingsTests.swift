@@ -1,6 +1,7 @@
 import Errors
 import Foundation
 import Logger
+import SagaSettings
 import Settings
 import Testing
 import Values
@@ -12,8 +13,8 @@ private let required = [
 /// Loads with what every service needs, and more.
 private func load(
   _ more: [String: String] = [:], program: Program = .server, file: String? = nil
-) throws(SettingsError) -> Settings {
-  try Settings.load(program: program, environment: required.merging(more) { $1 }, file: file)
+) throws(SettingsError) -> SagaSettings {
+  try SagaSettings.load(program: program, environment: required.merging(more) { $1 }, file: file)
 }
 
 /// The one message that `more` stops the program with.
@@ -56,7 +57,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
   }
 
   @Test func giveTheCommandLineTheLocalStack() throws {
-    let settings = try Settings.load(program: .cli, environment: [:])
+    let settings = try SagaSettings.load(program: .cli, environment: [:])
     #expect(settings.database.dsn == "postgres://payments:payments@127.0.0.1:54321/payments?sslmode=disable")
     #expect(settings.kafka.brokers == "127.0.0.1:9095" && settings.server.address.description == "127.0.0.1:8081")
   }
@@ -64,7 +65,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
   @Test(arguments: [Program.server, .consumer, .cron])
   func areRequiredOfServices(program: Program) {
     do {
-      _ = try Settings.load(program: program, environment: ["KAFKA_BROKERS": "k:1"])
+      _ = try SagaSettings.load(program: program, environment: ["KAFKA_BROKERS": "k:1"])
       Issue.record("started without a database")
     } catch {
       #expect(error.code == .missingSetting && error.setting == "DB_DSN")
@@ -249,11 +250,11 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
   }
 
   /// The committed files must load for every program.
-  @Test(arguments: ["local", "docker", "production.example"], Program.allCases)
+  @Test(arguments: ["local", "docker", "production.example"], SagaSettings.table.programs)
   func takeTheCommittedFiles(name: String, program: Program) throws {
     var root = URL(fileURLWithPath: #filePath)
     for _ in 0..<4 { root.deleteLastPathComponent() }
-    let settings = try Settings.load(
+    let settings = try SagaSettings.load(
       program: program, environment: [:], file: root.appending(path: "config/\(name).env").path)
     #expect(settings.redis.isEnabled && !settings.kafka.brokers.isEmpty)
   }
@@ -261,15 +262,15 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
 
 @Suite struct SettingsTextTests {
   @Test func everySettingIsInTheTableAndInSomeHelp() {
-    let rows = SettingsTable.markdown().split(separator: "\n")
-    #expect(rows.count == SettingsTable.settings.count + 3)
+    let rows = SagaSettings.table.markdown().split(separator: "\n")
+    #expect(rows.count == SagaSettings.table.settings.count + 3)
     #expect(rows.allSatisfy { $0.replacing("\\|", with: "").filter { $0 == "|" }.count == 6 })
-    for setting in SettingsTable.settings {
+    for setting in SagaSettings.table.settings {
       #expect(rows.contains { $0.hasPrefix("| `\(setting.name)` |") })
       #expect(!setting.usedBy.isEmpty)
-      for program in setting.usedBy { #expect(SettingsTable.help(for: program).contains("  \(setting.name)\n")) }
+      for program in setting.usedBy { #expect(SagaSettings.table.help(for: program).contains("  \(setting.name)\n")) }
     }
-    #expect(SettingsTable.markdown().contains("| server: `127.0.0.1:9101`<br>consumer: `127.0.0.1:9102`"))
+    #expect(SagaSettings.table.markdown().contains("| server: `127.0.0.1:9101`<br>consumer: `127.0.0.1:9102`"))
   }
 }
 
@@ -305,7 +306,9 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     #expect(try ProgramArguments(["--config=a.env"]).configFile == "a.env")
     #expect(try ProgramArguments(["--config", "a.env", "--help"]).action == .help)
     #expect(try ProgramArguments(["--version"]).action == .version)
-    #expect(ProgramArguments.help(for: .cron).contains("usage: payments-cron [--config FILE]"))
+    #expect(
+      ProgramArguments.help(for: .cron, settings: SagaSettings.table.help(for: .cron)).contains(
+        "usage: payments-cron [--config FILE]"))
   }
 
   @Test(arguments: [["--confg", "x"], ["--config"], ["--config="], ["--config", "a", "--config", "b"], ["run"]])

@@ -1,13 +1,13 @@
 internal import FoundationEssentials
 
-extension Settings {
-  /// A name and value with where it was found.
-  private struct Given {
-    let name: String
-    let value: String
-    let source: String
-  }
+/// A name and value with where it was found.
+private struct Given {
+  let name: String
+  let value: String
+  let source: String
+}
 
+extension SettingSet {
   /// Reads and checks the settings: the environment over the file over the defaults.
   ///
   /// Every program checks every setting it is given, those of the other programs too. Unknown are all keys of the file
@@ -17,7 +17,7 @@ extension Settings {
   /// - Throws: one error that names the first wrong setting, its value with secrets masked, and what is allowed.
   public static func load(
     program: Program, environment: [String: String], file: String? = nil
-  ) throws(SettingsError) -> Settings {
+  ) throws(SettingsError) -> Self {
     guard let file else { return try load(program: program, environment: environment, file: nil, path: "") }
     return try load(program: program, environment: environment, file: try EnvironmentFile(path: file), path: file)
   }
@@ -26,10 +26,10 @@ extension Settings {
   /// - Parameter path: the file's, for messages.
   package static func load(
     program: Program, environment: [String: String], file: EnvironmentFile?, path: String
-  ) throws(SettingsError) -> Settings {
-    var settings = Settings(program: program)
-    var missing: [Setting] = []
-    for setting in SettingsTable.settings {
+  ) throws(SettingsError) -> Self {
+    var settings = Self(program: program)
+    var missing: [Setting<Self>] = []
+    for setting in table.settings {
       if let value = setting.standardValue(for: program) {
         let problem = setting.read(value, &settings)
         precondition(problem == nil, "the default of \(setting.name) is wrong: \(problem ?? "")")
@@ -48,9 +48,7 @@ extension Settings {
         "\(setting.name) is not set: \(program.name) needs it (\(setting.summary)); expected \(setting.allowed.filter { $0 != "`" })"
       )
     }
-    try settings.server.tls.check()
-    if settings.database.directDSN.isEmpty { settings.database.directDSN = settings.database.dsn }
-    if settings.server.threads == 0 { settings.server.threads = min(64, ProcessInfo.processInfo.activeProcessorCount) }
+    try settings.finish()
     return settings
   }
 
@@ -60,7 +58,7 @@ extension Settings {
       Given(name: entry.name, value: entry.value, source: "\(path) line \(entry.line)")
     }
     for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
-      let isOurs = SettingsTable.prefixes.contains(where: name.hasPrefix)
+      let isOurs = table.prefixes.contains(where: name.hasPrefix)
       if isOurs, !ServiceLink.isOne(name: name, value: value) {
         all.append(Given(name: name, value: value, source: "the environment"))
       }
@@ -69,19 +67,19 @@ extension Settings {
   }
 
   private mutating func take(_ given: Given) throws(SettingsError) {
-    if let setting = SettingsTable.setting(named: given.name) {
+    if let setting = Self.table.setting(named: given.name) {
       if let problem = setting.read(given.value, &self) {
         throw Self.refusal(given, shown: setting.shown(given.value), problem)
       }
-    } else if let property = KafkaProperties.property(of: given.name) {
+    } else if let path = Self.table.properties, let property = Self.table.property(of: given.name) {
       let shown = Secrets.shown(name: given.name, value: given.value)
       if let problem = KafkaProperties.refusal(of: property) {
         throw Self.refusal(given, shown: shown, "\(property) cannot be set: \(problem)")
       }
-      kafka.properties[property] = given.value
+      self[keyPath: path][property] = given.value
     } else {
       let shown = Secrets.shown(name: given.name, value: given.value)
-      let nearest = Spelling.nearest(to: given.name, among: SettingsTable.settings.map(\.name))
+      let nearest = Spelling.nearest(to: given.name, among: Self.table.settings.map(\.name))
       let hint = nearest.map { "did you mean \($0)?" } ?? "--help lists them all"
       throw SettingsError(
         .unknownSetting, setting: given.name, "\(given.name)=\(shown) in \(given.source): no such setting; \(hint)")
@@ -90,20 +88,5 @@ extension Settings {
 
   private static func refusal(_ given: Given, shown: String, _ problem: String) -> SettingsError {
     SettingsError(.invalidValue, setting: given.name, "\(given.name)=\(shown) in \(given.source): \(problem)")
-  }
-}
-
-extension Settings.Server.TLS {
-  /// - Throws: when one of the files is named without another that it needs.
-  func check() throws(SettingsError) {
-    let needs: [(name: String, value: String, needed: String, neededValue: String)] = [
-      ("SERVER_TLS_CERT", certificate, "SERVER_TLS_KEY", key), ("SERVER_TLS_KEY", key, "SERVER_TLS_CERT", certificate),
-      ("SERVER_TLS_CLIENT_CA", clientAuthorities, "SERVER_TLS_CERT", certificate),
-    ]
-    for need in needs where !need.value.isEmpty && need.neededValue.isEmpty {
-      throw SettingsError(
-        .missingSetting, setting: need.needed,
-        "\(need.needed) is not set, and \(need.name) is: expected both, or neither to serve in clear")
-    }
   }
 }

@@ -1,8 +1,10 @@
+internal import FoundationEssentials
 public import Logger
+public import Settings
 public import Values
 
-/// The checked settings of one program; `load` makes them.
-public struct Settings: Sendable {
+/// The checked settings of one of the saga's programs; `load` makes them.
+public struct SagaSettings: SettingSet {
   /// Which program they were loaded for.
   public var program: Program
   public var database = Database()
@@ -18,7 +20,13 @@ public struct Settings: Sendable {
   public var log = Log()
   public var admin = Admin()
 
-  init(program: Program) { self.program = program }
+  public init(program: Program) { self.program = program }
+
+  public mutating func finish() throws(SettingsError) {
+    try server.tls.check()
+    if database.directDSN.isEmpty { database.directDSN = database.dsn }
+    if server.threads == 0 { server.threads = min(64, ProcessInfo.processInfo.activeProcessorCount) }
+  }
 
   /// PostgreSQL.
   public struct Database: Sendable {
@@ -164,5 +172,20 @@ public struct Settings: Sendable {
   public struct Admin: Sendable {
     /// `ADMIN_ADDR`; nil for none.
     public var address: NetworkAddress?
+  }
+}
+
+extension SagaSettings.Server.TLS {
+  /// - Throws: when one of the files is named without another that it needs.
+  func check() throws(SettingsError) {
+    let needs: [(name: String, value: String, needed: String, neededValue: String)] = [
+      ("SERVER_TLS_CERT", certificate, "SERVER_TLS_KEY", key), ("SERVER_TLS_KEY", key, "SERVER_TLS_CERT", certificate),
+      ("SERVER_TLS_CLIENT_CA", clientAuthorities, "SERVER_TLS_CERT", certificate),
+    ]
+    for need in needs where !need.value.isEmpty && need.neededValue.isEmpty {
+      throw SettingsError(
+        .missingSetting, setting: need.needed,
+        "\(need.needed) is not set, and \(need.name) is: expected both, or neither to serve in clear")
+    }
   }
 }

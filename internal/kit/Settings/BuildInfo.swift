@@ -1,0 +1,5 @@
+/// What this build calls itself.
+public enum BuildInfo {
+  /// The version of CHANGELOG.md.
+  public static let version = "0.1.0"
+}
