@@ -10,7 +10,7 @@ extension SettingsTable {
       text += "| \(cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ")) |\n"
     }
     return text
-      + "| `KAFKA_<PROPERTY>` | as librdkafka has it | librdkafka's | all | a property of librdkafka in capitals,"
+      + "| `KAFKA_<PROPERTY>` | as librdkafka has it | librdkafka's | all | a librdkafka property in capitals,"
       + " underscores for dots: `KAFKA_SECURITY_PROTOCOL` is `security.protocol` |\n"
   }
 
@@ -34,6 +34,6 @@ extension SettingsTable {
       text += "  \(setting.name)\n      \(setting.summary) [\(shown)]\n      \(setting.allowed)\n"
     }
     return text.replacing("`", with: "")
-      + "  KAFKA_<PROPERTY>\n      a property of librdkafka in capitals, underscores for dots\n"
+      + "  KAFKA_<PROPERTY>\n      a librdkafka property in capitals, underscores for dots\n"
   }
 }

@@ -11,9 +11,9 @@ import Testing
     let expected = """
       # Settings
 
-      From the environment, over the file that `--config` names (`KEY=VALUE` a line, `#` comments). Durations are whole
-      numbers with a unit (`500ms`, `10s`, `5m`, `24h`, `7d`, `1h30m`). One file may serve all programs: each checks every
-      setting. Ready files are in [config](../config).
+      Settings come from the environment and from the file named by `--config` (one `KEY=VALUE` per line, `#` comments);
+      the environment wins. Durations are whole numbers with a unit (`500ms`, `10s`, `5m`, `24h`, `7d`, `1h30m`). One file
+      may serve all programs: each checks every setting. Examples are in [config](../config).
 
       \(SagaSettings.table.markdown())
 
