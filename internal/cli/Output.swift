@@ -21,7 +21,7 @@ final class Output {
       pending.append(UInt8(ascii: "\n"))
       flushIfDue()
     } else {
-      print(line ?? record.line)
+      print(printable(line ?? record.line))
     }
   }
 
@@ -58,7 +58,7 @@ final class Output {
 }
 
 /// Writes a line for people to standard error.
-func notice(_ text: String) { writeToError("\(text)\n") }
+func notice(_ text: String) { writeToError("\(printable(text))\n") }
 
 /// Writes to standard error as it is.
 func writeToError(_ text: String) {

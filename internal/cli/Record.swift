@@ -23,7 +23,7 @@ struct Record: Sendable, ExpressibleByDictionaryLiteral {
 
   mutating func append(_ name: String, _ value: Value) { fields.append((name, value)) }
 
-  /// For people: what is absent or empty is left out, and text with blanks stands in quotes.
+  /// For people: what is absent or empty is left out, and text with blanks or hidden characters stands in quotes.
   var line: String {
     fields.compactMap { field in Self.shown(field.value).map { "\(field.name)=\($0)" } }.joined(separator: " ")
   }
@@ -32,9 +32,11 @@ struct Record: Sendable, ExpressibleByDictionaryLiteral {
     switch value {
     case .text(let text):
       if text.isEmpty { return nil }
-      let clean = printable(text)
-      if !clean.contains(where: { " \"=\\".contains($0) }) { return clean }
-      return "\"\(clean.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
+      let isBare = text == printable(text) && !text.contains { " \"=\\".contains($0) }
+      if isBare { return text }
+      var quoted: [UInt8] = []
+      JSONWriter.appendString(text, to: &quoted)
+      return String(decoding: quoted, as: UTF8.self)
     case .number(let number): return "\(number)"
     case .bool(let bool): return "\(bool)"
     case .time(let time): return time.description
@@ -65,8 +67,9 @@ struct Record: Sendable, ExpressibleByDictionaryLiteral {
     case .uuid(let id): JSONWriter.appendString(id.description, to: &bytes)
     case .object(let record): record.appendJSON(to: &bytes)
     case .json(let text):
-      // Line breaks of valid JSON stand between its tokens only.
-      bytes += text.map { $0 == 0x0A || $0 == 0x0D ? UInt8(ascii: " ") : $0 }
+      // Line breaks and tabs of valid JSON stand between its tokens only, other hidden characters in its strings only.
+      let oneLine = text.map { $0 < 0x20 ? UInt8(ascii: " ") : $0 }
+      oneLine.withUnsafeBufferPointer { VisibleText.append($0, to: &bytes) }
     case .null: bytes += "null".utf8
     case .list(let records):
       bytes.append(UInt8(ascii: "["))

@@ -1,9 +1,18 @@
 /// Writes JSON text (RFC 8259) into a byte buffer without Foundation.
 public enum JSONWriter {
-  /// Appends `text` as a JSON string, quotes included; control characters, quotes and backslashes are escaped.
+  /// Appends `text` as a JSON string, quotes included. Escaped are quotes, backslashes and control characters, as
+  /// RFC 8259 wants it, and the other hidden characters too, so that the JSON may be put on a terminal.
   public static func appendString(_ text: String, to bytes: inout [UInt8]) {
+    var text = text
+    text.withUTF8 { appendString($0, to: &bytes) }
+  }
+
+  private static func appendString(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
+    var index = 0
+    while index < text.count {
+      let byte = text[index]
+      var length = 1
       switch byte {
       case UInt8(ascii: "\""), UInt8(ascii: "\\"):
         bytes.append(UInt8(ascii: "\\"))
@@ -11,12 +20,16 @@ public enum JSONWriter {
       case 0x0A: bytes += "\\n".utf8
       case 0x0D: bytes += "\\r".utf8
       case 0x09: bytes += "\\t".utf8
-      case 0..<0x20:
-        bytes += "\\u00".utf8
-        bytes.append(hexDigit(byte >> 4))
-        bytes.append(hexDigit(byte & 0xF))
-      default: bytes.append(byte)
+      case 0x20..<0x7F: bytes.append(byte)
+      default:
+        if let hidden = VisibleText.hidden(at: index, in: text) {
+          VisibleText.appendEscape(hidden.scalar, to: &bytes)
+          length = hidden.length
+        } else {
+          bytes.append(byte)
+        }
       }
+      index += length
     }
     bytes.append(UInt8(ascii: "\""))
   }
@@ -31,9 +44,5 @@ public enum JSONWriter {
       rest /= 10
     } while rest > 0
     bytes[start...].reverse()
-  }
-
-  private static func hexDigit(_ nibble: UInt8) -> UInt8 {
-    nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") - 10 + nibble
   }
 }

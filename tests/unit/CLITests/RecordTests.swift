@@ -22,7 +22,7 @@ struct RecordTests {
       "dirty": .bool(false), "path": .text("a\\b"), "bell": .text("a\u{1B}[2Jb"),
     ]
     #expect(
-      record.line == #"order_id=111 reason="card \"gold\" declined" dirty=false path="a\\b" bell=a?[2Jb"#)
+      record.line == #"order_id=111 reason="card \"gold\" declined" dirty=false path="a\\b" bell="a\u001b[2Jb""#)
   }
 
   @Test func isJSONForMachines() throws {
