@@ -9,6 +9,8 @@ WORKDIR /src
 COPY Package.swift ./
 COPY cmd cmd
 COPY internal internal
+# Compiled into paysaga.
+COPY migrations migrations
 # Package.swift names the targets of the tests and of the benchmarks, so their folders must be there.
 COPY tests tests
 COPY bench bench
@@ -28,9 +30,6 @@ RUN apt-get update \
 COPY --from=build /out/ /usr/local/bin/
 COPY --chmod=755 internal/stack/http-ready.sh /usr/local/bin/http-ready
 COPY config /etc/paysaga
-COPY migrations /usr/share/paysaga/migrations
-# `paysaga migrate` looks for ./migrations.
-WORKDIR /usr/share/paysaga
 USER paysaga
 ENV SWIFT_BACKTRACE=enable=no
 EXPOSE 8081 9101 9102 9103

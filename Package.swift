@@ -76,11 +76,11 @@ let package = Package(
     box("Values", "kit/Values"),
     box("Runtime", "kit/Runtime", ["CLinux", "Values"]),
     box("Errors", "kit/Errors"),
-    box("Logger", "kit/Logger", ["Values"]),
+    box("Logger", "kit/Logger", ["Runtime", "Values"]),
     box("Metrics", "kit/Metrics", ["Values"]),
     box("Tracing", "kit/Tracing"),
     box("Settings", "kit/Settings", ["Errors", "Values"]),
-    box("Admin", "kit/Admin", ["CMicrohttpd", "Errors", "Logger", "Metrics", "Values"]),
+    box("Admin", "kit/Admin", ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     box(
       "Service", "kit/Service",
       [
@@ -108,6 +108,10 @@ let package = Package(
     box("DevKafka", "data/DevKafka", ["Kafka", "Logger", "Runtime", "Values"]),
 
     // The saga's payment step.
+    // `sql` is a link to migrations/.
+    .target(
+      name: "SagaSchema", dependencies: ["Migrator"], path: "internal/saga/Schema", resources: [.embedInCode("sql")],
+      swiftSettings: common),
     box("SagaDomain", "saga/Domain", ["Errors", "Tracing", "Values"]),
     box("SagaSettings", "saga/Settings", ["Logger", "Settings", "Values"]),
     box(
@@ -144,7 +148,8 @@ let package = Package(
       "CLI", "cli",
       [
         "Errors", "GRPC", "HTTP2", "Kafka", "Logger", "Migrator", "Outbox", "Postgres", "Protobuf", "Runtime",
-        "SagaAPI", "SagaAudit", "SagaDomain", "SagaSettings", "Settings", "StandardMessages", "TLS", "Values",
+        "SagaAPI", "SagaAudit", "SagaDomain", "SagaSchema", "SagaSettings", "Settings", "StandardMessages", "TLS",
+        "Values",
       ]),
     program("payments-server", "server", ["SagaServer", "SagaSettings", "Service", "Settings"]),
     program("payments-consumer", "consumer", ["SagaConsumer", "SagaSettings", "Service", "Settings"]),
@@ -189,10 +194,10 @@ let package = Package(
       ["GRPC", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Values"]),
     unit("Gzip", ["Gzip"]),
     unit("Kafka", ["Kafka", "Logger", "Runtime", "Values"]),
-    unit("Logger", ["Logger"]),
+    unit("Logger", ["Logger", "Runtime", "Values"]),
     unit("Messages", ["Protobuf", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
     unit("Metrics", ["Metrics"]),
-    unit("Migrator", ["Migrator"]),
+    unit("Migrator", ["Migrator", "SagaSchema"]),
     unit("Outbox", ["Outbox", "Runtime", "Values"]),
     unit("Postgres", ["Errors", "Postgres", "Values"]),
     unit("Protobuf", ["Protobuf"]),

@@ -1,43 +1,16 @@
-import FoundationEssentials
 import Migrator
 import Postgres
+import SagaSchema
 import Values
 
 private let directoryOption = Option(
-  "--dir", "DIRECTORY", "the migrations; default: PAYSAGA_MIGRATIONS, ./migrations, or those of this checkout")
+  "--dir", "DIRECTORY", "other migrations than those built into this program")
 
-/// The migrator over the directory and database that were asked for.
+/// The migrator over the database and the migrations that were asked for.
 private func makeMigrator(_ directory: String?, _ session: Session) throws -> Migrator {
-  let set = try MigrationSet(directory: try findMigrations(directory, session))
+  let set =
+    try directory.map { path throws(MigratorError) in try MigrationSet(directory: path) } ?? SagaSchema.migrations()
   return Migrator(configuration: try session.database(direct: true), migrations: set, logger: session.logger)
-}
-
-private func findMigrations(_ directory: String?, _ session: Session) throws(CommandError) -> String {
-  if let given = directory ?? session.environment["PAYSAGA_MIGRATIONS"], !given.isEmpty {
-    guard isDirectory(given) else {
-      throw .failure("there is no directory \(printable(given)); name the migrations with --dir or PAYSAGA_MIGRATIONS")
-    }
-    return given
-  }
-  let files = FileManager.default
-  let executable = (try? files.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-  let candidates = MigrationsDirectory.candidates(
-    workingDirectory: files.currentDirectoryPath, executable: executable)
-  if let found = candidates.first(where: holdsMigrations) { return found }
-  throw .failure(
-    "no migrations found in ./migrations or beside the executable; name their directory with --dir or "
-      + "PAYSAGA_MIGRATIONS")
-}
-
-private func isDirectory(_ path: String) -> Bool {
-  var isDirectory = false
-  return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory
-}
-
-/// A directory that is called so by chance holds none.
-private func holdsMigrations(_ path: String) -> Bool {
-  let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-  return names.contains { $0.hasSuffix(".up.sql") }
 }
 
 extension Session {

@@ -35,6 +35,18 @@ public struct MigrationSet: Sendable {
     }
   }
 
+  /// Takes files that are in memory, each under its name.
+  /// - Throws: as when a directory is read.
+  package init(files: [(name: String, content: [UInt8])]) throws(MigratorError) {
+    try self.init(names: files.map(\.name)) { name throws(MigratorError) in
+      let content = files.first { $0.name == name }?.content ?? []
+      guard let text = String(validating: content, as: UTF8.self), !text.utf8.contains(0) else {
+        throw MigratorError(.unreadable, "\(name) is not UTF-8 text")
+      }
+      return text
+    }
+  }
+
   /// Reads `NNNN_name.up.sql` and `NNNN_name.down.sql` from files.
   /// - Parameters:
   ///   - names: the directory's files; those that do not end in `.sql` are left alone.

@@ -1,4 +1,5 @@
 import Foundation
+import SagaSchema
 import Testing
 
 @testable import Migrator
@@ -66,6 +67,16 @@ struct MigrationSetTests {
     let absent = try #require(throws: MigratorError.self) { try MigrationSet(directory: directory.path + "/no") }
     #expect(absent.code == .unreadable)
     #expect(absent.message.contains("No such file"))
+  }
+
+  @Test func theBuiltInFilesAreThoseOfTheFolder() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../../migrations")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".sql") }
+    #expect(SagaSchema.files.map(\.name).sorted() == names.sorted(), "a new migration is listed in SagaSchema.files")
+    for file in SagaSchema.files {
+      #expect(try Array(Data(contentsOf: folder.appending(path: file.name))) == file.content, "\(file.name)")
+    }
+    #expect(try SagaSchema.migrations().migrations == MigrationSet(directory: folder.path).migrations)
   }
 
   /// Values from Python's zlib: crc32(b"public\0schema_migrations\0payments") * 1486364155 & 0xFFFFFFFF.
