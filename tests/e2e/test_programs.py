@@ -42,7 +42,7 @@ WRONG = [
     ("SERVER_GRPC_ADDR", "127.0.0.1:99999", "SERVER_GRPC_ADDR=127.0.0.1:99999"),
     ("CRON_ENABLED", "perhaps", "CRON_ENABLED=perhaps"),
     ("PAYMENT_TTL", "-5s", "PAYMENT_TTL=-5s"),
-    ("CRON_FREQUENZY", "1s", "CRON_FREQUENZY=1s in the environment: no such setting; did you mean CRON_FREQUENCY?"),
+    ("CRON_FREQUENZY", "1s", "CRON_FREQUENZY in the environment: no such setting; did you mean CRON_FREQUENCY?"),
     ("DB_DNS", "x", "no such setting; did you mean DB_DSN?"),
     ("KAFKA_NO_SUCH_PROPERTY", "1", "KAFKA_NO_SUCH_PROPERTY: "),
     ("DB_DSN", "postgres://user@127.0.0.1/db?no_such_option=1", "DB_DSN: "),

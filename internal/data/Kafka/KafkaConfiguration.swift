@@ -61,7 +61,10 @@ public struct KafkaConfiguration: Sendable {
 
   /// Whether a property's value must never be shown.
   static func isSecret(_ name: String) -> Bool {
-    ["password", "secret", "key.pem", "oauthbearer.config", "sasl.jaas", "certificate.pem", "token"].contains {
+    [
+      "password", "secret", "key.pem", "oauthbearer.config", "sasl.jaas", "certificate.pem", "token", "credential",
+      "kinit.cmd",
+    ].contains {
       name.contains($0)
     }
   }

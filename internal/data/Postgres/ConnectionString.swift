@@ -5,9 +5,10 @@ internal import CLibpq
 /// libpq's own message is not passed on: it quotes the part that it stumbled over, which may be the password.
 func parseConnectionString(_ dsn: String) throws(DatabaseError) -> [(name: String, value: String)] {
   var message: UnsafeMutablePointer<CChar>?
-  let options = PQconninfoParse(dsn, &message)
+  // libpq takes an empty one, and would connect to whatever its environment says.
+  let options = dsn.isEmpty ? nil : PQconninfoParse(dsn, &message)
   PQfreemem(message)
-  guard let options, !dsn.isEmpty else {
+  guard let options else {
     throw DatabaseError(
       .invalidDSN,
       "the database's DSN cannot be read; expected postgres://user:password@host:port/database?option=value with "

@@ -39,13 +39,13 @@ public struct RedisDSN: Sendable, Hashable, CustomStringConvertible, CustomDebug
     (user, password) = try Self.credentials(at.map { authority[..<$0] })
     let address = at.map { authority[authority.index(after: $0)...] } ?? authority
     guard let (host, port) = Self.hostAndPort(address) else {
-      throw RedisError(.invalidDSN, "the Redis DSN's host or port cannot be read from \"\(address)\": \(form)")
+      throw RedisError(.invalidDSN, "the Redis DSN's host or port cannot be read: \(form)")
     }
     self.host = host
     self.port = port
     let path = slash == rest.endIndex ? "" : rest[rest.index(after: slash)...]
     guard let database = path.isEmpty ? 0 : Int(path), 0...65_535 ~= database else {
-      throw RedisError(.invalidDSN, "the Redis DSN's database is a number, found \"\(path)\": \(form)")
+      throw RedisError(.invalidDSN, "the Redis DSN's database is a number: \(form)")
     }
     self.database = database
   }

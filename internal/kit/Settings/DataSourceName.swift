@@ -9,9 +9,10 @@ package enum DataSourceName {
     if let problem = problemOfBytes(text) { return problem }
     let (address, query) = rest.split(at: "?")
     let (authority, path) = address.split(at: "/")
-    // libpq ends the password at the first one and would look for a host with an @ in its name.
-    guard authority.utf8.count(where: { $0 == UInt8(ascii: "@") }) <= 1 else {
-      return "\(form); an @ in a user or password is written as %40"
+    // libpq ends the password at the first @, and the authority at the first slash: the rest of a password would be
+    // taken for a host or a database, whose names are shown.
+    guard authority.utf8.count(where: { $0 == UInt8(ascii: "@") }) <= 1, !(path ?? "").contains("@") else {
+      return "\(form); in a user or password @ is written as %40, / as %2F and ? as %3F"
     }
     let hosts = authority.afterLast("@")
     for host in hosts.split(separator: ",", omittingEmptySubsequences: false) where !hosts.isEmpty {
@@ -71,15 +72,12 @@ package enum DataSourceName {
       let colon = bytes[start..<at].firstIndex(of: UInt8(ascii: ":")).map { $0 + 1 } ?? start
       bytes.replaceSubrange(colon..<at, with: Secrets.mask.utf8)
     }
+    // How far a password in quotes or with backslashes reaches is not worth a guess: the rest is masked.
     let lowercased = bytes.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
-    var masked: [UInt8] = []
-    var rest = bytes[...]
-    while let key = lowercased[rest.startIndex...].firstRange(of: "password=".utf8) {
-      masked += rest[..<key.upperBound]
-      masked += Secrets.mask.utf8
-      rest = rest[key.upperBound...].drop { $0 > 0x20 && $0 != UInt8(ascii: "&") }
+    if let key = lowercased.firstRange(of: "password".utf8) {
+      bytes.replaceSubrange(key.upperBound..., with: "=\(Secrets.mask)".utf8)
     }
-    return String(decoding: masked + rest, as: UTF8.self)
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   private static func problemOfBytes(_ text: String) -> String? {

@@ -1,3 +1,5 @@
+internal import Values
+
 /// The command line of the three services: `[--config FILE] [--help] [--version]`.
 public struct ProgramArguments: Sendable, Hashable {
   /// What to do.
@@ -30,11 +32,17 @@ public struct ProgramArguments: Sendable, Hashable {
         file = try Self.single(file, String(argument.dropFirst("--config=".count)))
       default:
         throw SettingsError(
-          .badArgument, "unknown argument \"\(argument)\": expected --config FILE, --help or --version")
+          .badArgument, "unknown argument \"\(Self.name(argument))\": expected --config FILE, --help or --version")
       }
     }
     self.action = action
     self.configFile = file
+  }
+
+  /// What stands before an equals sign: settings given as arguments may hold secrets.
+  private static func name(_ argument: String) -> String {
+    guard let equals = argument.firstIndex(of: "=") else { return VisibleText.escaped(argument) }
+    return VisibleText.escaped(String(argument[...equals])) + Secrets.mask
   }
 
   private static func single(_ known: String?, _ path: String) throws(SettingsError) -> String {

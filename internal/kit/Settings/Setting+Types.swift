@@ -3,11 +3,12 @@ public import Values
 /// The types of settings: each makes a table row that checks a text and stores the value.
 extension Setting {
   private init(
-    _ name: String, _ allowed: String, _ standard: Default, _ usedBy: [Program], _ summary: String,
-    read: @escaping @Sendable (String, inout Root) -> String?
+    _ name: String, _ allowed: String, isSecret: Bool = false, _ standard: Default, _ usedBy: [Program],
+    _ summary: String, read: @escaping @Sendable (String, inout Root) -> String?
   ) {
     self.init(
-      name: name, allowed: allowed, summary: summary, usedBy: usedBy, isSecret: false, standard: standard, read: read)
+      name: name, allowed: allowed, summary: summary, usedBy: usedBy, isSecret: isSecret, standard: standard,
+      read: read)
   }
 
   public static func integer(
@@ -154,7 +155,7 @@ extension Setting {
     _ summary: String
   ) -> Setting {
     let allowed = "`postgres://USER:PASSWORD@HOST:PORT/DATABASE`\(orNothing ? ", or nothing" : "")"
-    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+    return Setting(name, allowed, isSecret: true, standard, usedBy, summary) { text, settings in
       if !(orNothing && text.isEmpty), let problem = DataSourceName.problemOfPostgres(text) { return problem }
       settings[keyPath: path] = text
       return nil
@@ -165,7 +166,7 @@ extension Setting {
     _ name: String, _ path: Path<String>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
     let allowed = "`redis://[USER:PASSWORD@]HOST:PORT[/DATABASE]`, or nothing for none"
-    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+    return Setting(name, allowed, isSecret: true, standard, usedBy, summary) { text, settings in
       if !text.isEmpty, let problem = DataSourceName.problemOfRedis(text) { return problem }
       settings[keyPath: path] = text
       return nil

@@ -1,3 +1,5 @@
+internal import Values
+
 /// Where a setting's value comes from when nobody gives one.
 public enum SettingDefault: Sendable {
   case value(String)
@@ -18,7 +20,7 @@ public struct Setting<Root: Sendable>: Sendable {
   public let summary: String
   /// The programs that use it; the others check it all the same, so that one file serves all.
   public let usedBy: [Program]
-  /// Whether messages must not show its value.
+  /// Whether messages must not show its value: an address with a password in it, however it is written.
   public let isSecret: Bool
   let standard: Default
   /// Stores a value.
@@ -33,23 +35,19 @@ public struct Setting<Root: Sendable>: Sendable {
     }
   }
 
-  /// The value as messages may show it.
-  func shown(_ value: String) -> String {
-    isSecret ? Secrets.mask : Secrets.shown(name: name, value: value)
-  }
+  /// The value as messages may show it; nil when they may not.
+  func shown(_ value: String) -> String? { isSecret ? nil : Secrets.shown(value) }
 }
 
 /// What must not be shown.
 enum Secrets {
   static let mask = "***"
 
-  /// The value of a setting, known or not, as messages may show it: passwords in addresses masked, and whatever sounds
-  /// like a secret masked whole.
-  static func shown(name: String, value: String) -> String {
-    let words = ["PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "SSL_KEY", "JAAS", "OAUTHBEARER_CONFIG", "PRIVATE"]
-    if words.contains(where: name.uppercased().contains) || value.contains("-----BEGIN") { return mask }
+  /// The value of a setting that holds no secret as messages may show it. Somebody may have put an address or a key there
+  /// by mistake: passwords are masked all the same.
+  static func shown(_ value: String) -> String {
+    if value.contains("-----BEGIN") { return mask }
     let text = DataSourceName.masked(value)
-    let cut = text.count <= 200 ? text : "\(text.prefix(200))…"
-    return String(String.UnicodeScalarView(cut.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
+    return VisibleText.escaped(text.count <= 200 ? text : "\(text.prefix(200))…")
   }
 }

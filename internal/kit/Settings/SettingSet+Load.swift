@@ -14,7 +14,7 @@ extension SettingSet {
   /// that are no setting, and variables of the environment that start like ours, except those that Kubernetes makes of
   /// service names.
   /// - Parameter file: the path after `--config`.
-  /// - Throws: one error that names the first wrong setting, its value with secrets masked, and what is allowed.
+  /// - Throws: one error that names the first wrong setting, its value unless it may be a secret, and what is allowed.
   public static func load(
     program: Program, environment: [String: String], file: String? = nil
   ) throws(SettingsError) -> Self {
@@ -72,21 +72,21 @@ extension SettingSet {
         throw Self.refusal(given, shown: setting.shown(given.value), problem)
       }
     } else if let path = Self.table.properties, let property = Self.table.property(of: given.name) {
-      let shown = Secrets.shown(name: given.name, value: given.value)
       if let problem = KafkaProperties.refusal(of: property) {
-        throw Self.refusal(given, shown: shown, "\(property) cannot be set: \(problem)")
+        throw Self.refusal(given, shown: nil, "\(property) cannot be set: \(problem)")
       }
       self[keyPath: path][property] = given.value
     } else {
-      let shown = Secrets.shown(name: given.name, value: given.value)
       let nearest = Spelling.nearest(to: given.name, among: Self.table.settings.map(\.name))
       let hint = nearest.map { "did you mean \($0)?" } ?? "--help lists them all"
       throw SettingsError(
-        .unknownSetting, setting: given.name, "\(given.name)=\(shown) in \(given.source): no such setting; \(hint)")
+        .unknownSetting, setting: given.name, "\(given.name) in \(given.source): no such setting; \(hint)")
     }
   }
 
-  private static func refusal(_ given: Given, shown: String, _ problem: String) -> SettingsError {
-    SettingsError(.invalidValue, setting: given.name, "\(given.name)=\(shown) in \(given.source): \(problem)")
+  /// - Parameter shown: the value where it may be shown.
+  private static func refusal(_ given: Given, shown: String?, _ problem: String) -> SettingsError {
+    let value = shown.map { "=\($0)" } ?? ""
+    return SettingsError(.invalidValue, setting: given.name, "\(given.name)\(value) in \(given.source): \(problem)")
   }
 }

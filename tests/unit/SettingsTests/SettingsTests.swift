@@ -126,7 +126,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
   ])
   func refuseAWrongDatabaseAndHideItsPassword(dsn: String) {
     let text = message(["DB_DSN": dsn])
-    #expect(text.hasPrefix("DB_DSN=") && !text.contains("s3cret"), "\(text)")
+    #expect(text.hasPrefix("DB_DSN in the environment: ") && !text.contains("s3cret"), "\(text)")
   }
 
   @Test(arguments: [
@@ -147,7 +147,8 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
 
   @Test func refuseRedisOverTLSAndNameAProxy() {
     let text = message(["REDIS_DSN": "rediss://u:s3cret@h:6380/0"])
-    #expect(text.hasPrefix("REDIS_DSN=rediss://u:***@h:6380/0 in") && text.contains("TLS proxy"))
+    #expect(
+      text.hasPrefix("REDIS_DSN in the environment: TLS") && !text.contains("s3cret") && text.contains("TLS proxy"))
   }
 
   @Test func takeTheFilesOfTLSTogether() throws {
@@ -168,10 +169,48 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
   @Test func suggestTheNearestName() {
     #expect(
       message(["CRON_FREQENCY": "1s"])
-        == "CRON_FREQENCY=1s in the environment: no such setting; did you mean CRON_FREQUENCY?")
+        == "CRON_FREQENCY in the environment: no such setting; did you mean CRON_FREQUENCY?")
     #expect(message(["DB_POOLSIZE": "1"]).hasSuffix("did you mean DB_POOL_SIZE?"))
     #expect(message(["DB_XXXXXXXXXXXXXXXXX": "1"]).hasSuffix("--help lists them all"))
-    #expect(message(["DB_PASSWORD": "s3cret"]).hasPrefix("DB_PASSWORD=*** in"))
+  }
+
+  @Test(arguments: [
+    "REDIS_AUTH", "DB_PASS", "SERVER_API_KEY", "DB_PASSWORD", "KAFKA_lower", "EVENT_PIN", "ADMIN_X", "KAFKA_ACKS",
+    "KAFKA_GROUP_ID",
+  ])
+  func nameWhatIsUnknownOrOursWithoutItsValue(name: String) throws {
+    let text = message([name: "s3cret"])
+    #expect(text.hasPrefix("\(name) in the environment: ") && !text.contains("s3cret"), "\(text)")
+    let inFile = #expect(throws: SettingsError.self) { try withFile("\(name)='s3cret'") { try load(file: $0) } }
+    #expect(inFile?.description.contains("s3cret") == false)
+  }
+
+  /// However a password is written, and whichever setting it was put into by mistake.
+  @Test(arguments: [
+    "host=h user=u password='two s3cret words' dbname=d", "password = 'a\\' s3cret' host=h", "PASSWORD= s3cret host=h",
+    "host=h password=\"x s3cret\"", "postgres://u:a b s3cret@h/db", "postgres://u:'a@s3cret'@h/db",
+    "postgres://u:1/s3cret@h/db", "postgres://u:1?s3cret@h/db", "postgres://u:a#s3cret@h:x/db",
+    "postgres:/u:s3cret@h/db",
+    "postgresql://h:x/db?sslpassword='a b&s3cret'", "u:s3cret@h", "redis://:a/s3cret@h:6379", "redis://u:s3cret@:1/0",
+    "redis://h:1/s3cret", "redis://h/0?password=s3cret", "rediss://:s3cret@h", "\"s3cret\"",
+  ])
+  func hidePasswordsHoweverTheyAreWritten(address: String) {
+    for name in ["DB_DSN", "DB_DIRECT_DSN", "REDIS_DSN", "DB_DNS", "KAFKA_BROKER_LIST", "SERVER_URL"] {
+      let text = message([name: address])
+      #expect(!text.contains("s3cret"), "\(text)")
+    }
+    guard address.contains("@") || address.lowercased().contains("password") else { return }
+    for name in ["KAFKA_BROKERS", "LOG_LEVEL", "SERVER_GRPC_ADDR", "CRON_FREQUENCY"] {
+      let text = message([name: address])
+      #expect(text.hasPrefix("\(name)=") && !text.contains("s3cret"), "\(text)")
+    }
+  }
+
+  @Test func escapeWhatWouldPlayWithTheTerminal() {
+    #expect(message(["LOG_LEVEL": "a\u{1B}[2J\u{202E}\u{9B}"]).hasPrefix("LOG_LEVEL=a\\u001b[2J\\u202e\\u009b in the"))
+  }
+
+  @Test func suggestNothingFarAway() {
     #expect(message(["SERVER_PORT": "8081"]).contains("no such setting"))
   }
 
@@ -193,7 +232,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     ])
     #expect(settings.kafka.properties == ["security.protocol": "SASL_SSL", "sasl.password": "pw"])
     #expect(settings.kafka.topicPartitions == 9)
-    #expect(message(["KAFKA_ACKS": "1"]).hasPrefix("KAFKA_ACKS=1 in the environment: acks cannot be set: "))
+    #expect(message(["KAFKA_ACKS": "1"]).hasPrefix("KAFKA_ACKS in the environment: acks cannot be set: "))
     #expect(message(["KAFKA_BOOTSTRAP_SERVERS": "h:1"]).hasSuffix("the brokers are named by KAFKA_BROKERS"))
     #expect(message(["KAFKA_lower": "1"]).contains("no such setting"))
   }
