@@ -2,20 +2,20 @@ internal import CMicrohttpd
 internal import Glibc
 public import Logger
 public import Metrics
+internal import Runtime
 internal import Synchronization
 public import Values
 
 /// The admin endpoint of a program: `/healthz`, `/readyz` and `/metrics` over HTTP/1.1, on one thread of libmicrohttpd.
 ///
-/// GET and HEAD only, at most `connectionLimit` connections, each dropped after ten idle seconds.
+/// GET and HEAD only. A request and its answer may take ten seconds, as may the wait for the next one; at most 32
+/// connections, 16 of them from one address: a further one takes the place of an older one.
 public final class AdminServer: Sendable {
-  /// The most connections at a time.
-  public static let connectionLimit = 32
-
   private struct Running: @unchecked Sendable {
     // @unchecked: the daemon's handle is only kept here, and used once, by the one caller of stop that took it out.
     let daemon: OpaquePointer
     let context: Unmanaged<AdminHandler>
+    let limiter: WorkerThread
     let port: UInt16
   }
 
@@ -28,13 +28,20 @@ public final class AdminServer: Sendable {
   ///   - address: where to listen; port 0 for any free one.
   ///   - readiness: called on the endpoint's own thread for each `/readyz`; must not block, so it reads states that
   ///     others keep.
-  public init(
+  public convenience init(
     address: NetworkAddress, registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport,
     logger: Logger
   ) {
+    self.init(address: address, registry: registry, readiness: readiness, logger: logger, limits: .init())
+  }
+
+  init(
+    address: NetworkAddress, registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport,
+    logger: Logger, limits: ConnectionTable.Limits
+  ) {
     self.address = address
     self.logger = logger
-    handler = AdminHandler(registry: registry, readiness: readiness)
+    handler = AdminHandler(registry: registry, readiness: readiness, connections: ConnectionGuard(limits))
   }
 
   deinit { stop() }
@@ -51,7 +58,8 @@ public final class AdminServer: Sendable {
       context.release()
       throw AdminError(.cannotStart, "libmicrohttpd did not start on ADMIN_ADDR \(address)")
     }
-    running.withLock { $0 = Running(daemon: daemon, context: context, port: socket.port) }
+    let limiter = handler.connections.start()
+    running.withLock { $0 = Running(daemon: daemon, context: context, limiter: limiter, port: socket.port) }
     logger.info("admin endpoint listens", ["host": .string(address.host), "port": .number(socket.port)])
   }
 
@@ -62,6 +70,8 @@ public final class AdminServer: Sendable {
       return running
     }
     guard let stopped else { return }
+    handler.connections.stop()
+    stopped.limiter.join()
     MHD_stop_daemon(stopped.daemon)
     // Retained in start; the thread that used it has ended.
     stopped.context.release()
@@ -71,10 +81,16 @@ public final class AdminServer: Sendable {
   private static func startDaemon(
     listeningOn descriptor: Int32, _ context: Unmanaged<AdminHandler>
   ) -> OpaquePointer? {
+    let completed: MHD_RequestCompletedCallback = noteCompletion
+    let changed: MHD_NotifyConnectionCallback = noteConnection
     var options = [
       MHD_OptionItem(option: .LISTEN_SOCKET, value: Int(descriptor), ptr_value: nil),
-      MHD_OptionItem(option: .CONNECTION_LIMIT, value: connectionLimit, ptr_value: nil),
-      MHD_OptionItem(option: .CONNECTION_TIMEOUT, value: 10, ptr_value: nil),
+      // Above ours, so that a new connection is taken in and pushes out an older one.
+      MHD_OptionItem(option: .CONNECTION_LIMIT, value: 128, ptr_value: nil),
+      MHD_OptionItem(
+        option: .NOTIFY_COMPLETED, value: unsafeBitCast(completed, to: Int.self), ptr_value: context.toOpaque()),
+      MHD_OptionItem(
+        option: .NOTIFY_CONNECTION, value: unsafeBitCast(changed, to: Int.self), ptr_value: context.toOpaque()),
       // Bytes for a request's line and headers: more than a scraper ever sends.
       MHD_OptionItem(option: .CONNECTION_MEMORY_LIMIT, value: 16_384, ptr_value: nil),
       MHD_OptionItem(option: .END, value: 0, ptr_value: nil),
@@ -96,10 +112,14 @@ public final class AdminServer: Sendable {
 private final class AdminHandler: Sendable {
   private let registry: MetricsRegistry
   private let readiness: @Sendable () -> ReadinessReport
+  let connections: ConnectionGuard
 
-  init(registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport) {
+  init(
+    registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport, connections: ConnectionGuard
+  ) {
     self.registry = registry
     self.readiness = readiness
+    self.connections = connections
   }
 
   func respond(method: String, path: String) -> AdminResponse {
@@ -126,6 +146,25 @@ private func handleRequest(
   // Retained until the daemon has stopped.
   let handler = Unmanaged<AdminHandler>.fromOpaque(context).takeUnretainedValue()
   return send(handler.respond(method: name, path: String(cString: url)), on: connection)
+}
+
+/// libmicrohttpd's MHD_RequestCompletedCallback, also called for requests that were broken off.
+private func noteCompletion(
+  _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+  _ state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ how: MHD_RequestTerminationCode
+) {
+  guard let context, let connection, how == .REQUEST_TERMINATED_COMPLETED_OK else { return }
+  Unmanaged<AdminHandler>.fromOpaque(context).takeUnretainedValue().connections.completed(connection)
+}
+
+/// libmicrohttpd's MHD_NotifyConnectionCallback.
+private func noteConnection(
+  _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+  _ socketContext: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ what: MHD_ConnectionNotificationCode
+) {
+  guard let context, let connection else { return }
+  let connections = Unmanaged<AdminHandler>.fromOpaque(context).takeUnretainedValue().connections
+  if what == .CONNECTION_NOTIFY_STARTED { connections.opened(connection) } else { connections.closed(connection) }
 }
 
 private func send(_ response: AdminResponse, on connection: OpaquePointer) -> MHD_Result {

@@ -1,4 +1,3 @@
-import Admin
 import Errors
 import Foundation
 import FoundationNetworking
@@ -8,6 +7,8 @@ import Runtime
 import Synchronization
 import Testing
 import Values
+
+@testable import Admin
 
 @Suite struct AdminServerTests {
   private final class Readiness: Sendable {
@@ -100,6 +101,63 @@ import Values
         for try await status in group { #expect(status == 200) }
       }
     }
+  }
+
+  /// A connection that sends a byte now and then, and never a whole request.
+  private func dribble(_ port: Int) throws -> Int32 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = UInt16(port).bigEndian
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    let status = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    try #require(status == 0)
+    #expect(send(descriptor, "G", 1, Int32(MSG_NOSIGNAL)) == 1)
+    return descriptor
+  }
+
+  /// Whether the server has ended it.
+  private func isEnded(_ descriptor: Int32) -> Bool {
+    var byte: UInt8 = 0
+    return recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT)) == 0 || errno == ECONNRESET
+  }
+
+  @Test(.timeLimit(.minutes(1))) func connectionsHeldOpenKeepNobodyOut() async throws {
+    try await serving { port, _, _ in
+      var held: [Int32] = []
+      defer { for descriptor in held { close(descriptor) } }
+      for _ in 0..<3 {
+        for _ in 0..<40 { held.append(try dribble(port)) }
+        let began = Instant.now()
+        #expect(try await ask(port, "/healthz").status == 200)
+        #expect(Instant.now() - began < .seconds(2))
+      }
+      let ended = held.count { isEnded($0) }
+      #expect(ended >= 120 - 16, "one address has at most 16 connections; \(ended) of 120 were ended")
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aRequestThatComesByteByByteIsEnded() async throws {
+    let server = AdminServer(
+      address: NetworkAddress(host: "127.0.0.1", port: 0), registry: MetricsRegistry(),
+      readiness: { ReadinessReport([]) }, logger: Logger(label: "admin", level: .error),
+      limits: .init(time: .milliseconds(500)))
+    try server.start()
+    defer { server.stop() }
+    let port = Int(try #require(server.boundPort))
+    let descriptor = try dribble(port)
+    defer { close(descriptor) }
+    let began = Instant.now()
+    while !isEnded(descriptor), Instant.now() - began < .seconds(10) {
+      _ = send(descriptor, "G", 1, Int32(MSG_NOSIGNAL))
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    #expect((.milliseconds(400)...(.seconds(5))).contains(Instant.now() - began))
+    #expect(try await ask(port, "/healthz").status == 200)
   }
 
   @Test func saysWhyItCannotListen() async throws {
