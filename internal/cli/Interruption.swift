@@ -15,13 +15,13 @@ final class Interruption: Sendable {
   init(_ signals: TerminationSignals) {
     _ = WorkerThread(name: "signals") { [state] in
       while true {
-        let signal = signals.wait { exit(128 + SIGHUP) }
+        let signal = signals.wait { leave(128 + SIGHUP) }
         let body = state.update { state in
           defer { state.isRequested = true }
           return state.isRequested ? nil : state.onRequest
         }
         // The second one does not wait.
-        guard let body else { exit(128 + signal) }
+        guard let body else { leave(128 + signal) }
         body()
       }
     }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import Logger
 import Runtime
 import SagaSettings
 import Settings
@@ -7,6 +8,7 @@ import Values
 
 /// Runs the command line from its words to the exit status: 0 done, 1 failed, 2 wrong words or settings.
 package func runPaysaga() -> Never {
+  ProcessProtection.begin()
   // Before any thread exists. A closed pipe is an error of the write from here on, not the end of the program.
   let signals = TerminationSignals()
   do {
@@ -21,11 +23,11 @@ package func runPaysaga() -> Never {
     }
     output.flush()
     if let failure = output.failure { throw CommandError.failure(failure) }
-    exit(0)
+    leave(0)
   } catch {
     let failure = explain(error)
     notice("\(Program.cli.name): \(oneLine(failure.message))")
-    exit(failure.exitStatus)
+    leave(failure.exitStatus)
   }
 }
 
@@ -34,9 +36,14 @@ private func run(
 ) throws {
   let environment = ProcessInfo.processInfo.environment
   let settings = try SagaSettings.load(program: .cli, environment: environment, file: line.configFile)
-  let session = Session(
-    settings: settings, output: output, interruption: Interruption(signals), environment: environment)
+  let session = Session(settings: settings, output: output, interruption: Interruption(signals))
   // What was done before a failure is still told.
   defer { output.flush() }
   try command.run(session)
+}
+
+/// Ends the process once its log is written.
+func leave(_ status: Int32) -> Never {
+  LogWriter.standardError.flush()
+  exit(status)
 }

@@ -10,7 +10,6 @@ struct Session {
   let settings: SagaSettings
   let output: Output
   let interruption: Interruption
-  let environment: [String: String]
 
   var wantsJSON: Bool { output.wantsJSON }
 

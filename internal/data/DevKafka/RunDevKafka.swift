@@ -17,7 +17,7 @@ package func runDevKafka() -> Never {
     let cluster = try start(options)
     _ = withExtendedLifetime(cluster) { signals.wait() }
     say("stopped")
-    exit(0)
+    leave(0)
   } catch let mistake as Options.Mistake {
     fail(mistake.message, status: mistake.status)
   } catch {
@@ -33,8 +33,13 @@ func say(_ line: String) {
 
 /// Ends the program with a message.
 func fail(_ message: String, status: Int32) -> Never {
-  let bytes = Array("devkafka: \(message)\n".utf8)
-  _ = write(STDERR_FILENO, bytes, bytes.count)
+  LogWriter.standardError.write(line: "devkafka: \(message)")
+  leave(status)
+}
+
+/// Ends the program once its log is written.
+private func leave(_ status: Int32) -> Never {
+  LogWriter.standardError.flush()
   exit(status)
 }
 

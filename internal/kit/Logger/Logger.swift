@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// How much of the log is written.
 public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
   case debug, info, warning, error
@@ -19,7 +17,9 @@ public enum LogFormat: String, Sendable, CaseIterable {
 }
 
 /// A value of a log field.
-public enum LogValue: Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral {
+public enum LogValue: Sendable, Hashable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+  ExpressibleByBooleanLiteral
+{
   case string(String)
   case int(Int64)
   case double(Double)
@@ -37,33 +37,49 @@ public enum LogValue: Sendable, ExpressibleByStringLiteral, ExpressibleByInteger
   public static func error(_ error: any Error) -> LogValue { .string("\(error)") }
 }
 
-/// Writes log lines, each with one `write(2)`, so that lines of several threads never mix. Callable on any thread.
+/// Makes log lines. They are written by a thread of their own (`LogWriter`): a call costs about a microsecond and never
+/// waits for whoever reads the log. Callable on any thread.
 ///
 /// Never hand it a secret: settings mask theirs, and errors keep data out of their `description`.
 public struct Logger: Sendable {
   public typealias Fields = KeyValuePairs<String, LogValue>
 
+  private enum Output: Sendable {
+    case writer(LogWriter)
+    case sink(@Sendable ([UInt8]) -> Void)
+  }
+
   public let label: String
   private let level: LogLevel
   private let format: LogFormat
-  private let sink: @Sendable ([UInt8]) -> Void
+  private let output: Output
 
-  /// - Parameters:
-  ///   - label: the part of the program that speaks, such as `relay`.
-  ///   - sink: takes one whole line with its newline; standard error unless a test gives another.
-  public init(
-    label: String, level: LogLevel = .info, format: LogFormat = .text,
-    sink: @escaping @Sendable ([UInt8]) -> Void = writeToStandardError
-  ) {
+  private init(label: String, level: LogLevel, format: LogFormat, output: Output) {
     self.label = label
     self.level = level
     self.format = format
-    self.sink = sink
+    self.output = output
+  }
+
+  /// - Parameters:
+  ///   - label: the part of the program that speaks, such as `relay`.
+  ///   - writer: writes the lines; flush it before the program ends.
+  public init(
+    label: String, level: LogLevel = .info, format: LogFormat = .text, writer: LogWriter = .standardError
+  ) {
+    self.init(label: label, level: level, format: format, output: .writer(writer))
+  }
+
+  /// - Parameter sink: takes each whole line with its newline, on the thread that logs; lines that repeat too.
+  public init(
+    label: String, level: LogLevel = .info, format: LogFormat = .text, sink: @escaping @Sendable ([UInt8]) -> Void
+  ) {
+    self.init(label: label, level: level, format: format, output: .sink(sink))
   }
 
   /// The same log under another label.
   public func labelled(_ label: String) -> Logger {
-    Logger(label: label, level: level, format: format, sink: sink)
+    Logger(label: label, level: level, format: format, output: output)
   }
 
   public func debug(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> Fields = [:]) {
@@ -83,18 +99,10 @@ public struct Logger: Sendable {
   }
 
   private func write(_ level: LogLevel, _ message: String, _ fields: Fields) {
-    var line: [UInt8] = []
-    line.reserveCapacity(160)
-    switch format {
-    case .text: LogLine.appendText(level, label, message, fields, to: &line)
-    case .json: LogLine.appendJSON(level, label, message, fields, to: &line)
+    let line = LogLine(level: level, label: label, message: message, fields: fields)
+    switch output {
+    case .writer(let writer): writer.write(line, format)
+    case .sink(let sink): sink(line.bytes(format))
     }
-    line.append(UInt8(ascii: "\n"))
-    sink(line)
   }
-}
-
-/// The sink of a running program. A log that cannot be written is dropped: it must never stop a payment.
-public func writeToStandardError(_ line: [UInt8]) {
-  _ = line.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

@@ -29,6 +29,7 @@ public protocol ProgramBody: AnyObject, Sendable {
 ///
 /// Exit codes: 0 after a clean stop, 1 when it could not start, 2 for a wrong command line or setting.
 public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> any ProgramBody) -> Never {
+  ProcessProtection.begin()
   let signals = TerminationSignals()
   let settings = loadSettings(program)
   let logger = Logger(label: program.name, level: settings.log.level, format: settings.log.format)
@@ -37,6 +38,9 @@ public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> an
     settings: settings, logger: logger, metrics: MetricsRegistry(), stop: StopFlag(),
     instance: "\(host):\(ProcessInfo.processInfo.processIdentifier):\(UniqueID.random().description.prefix(8))")
   context.metrics.registerProcess(program: program.name, version: BuildInfo.version)
+  context.metrics.counter(
+    "log_lines_dropped_total", help: "Log lines that were not written, mostly because nobody read the log."
+  ) { Double(LogWriter.standardError.droppedLines) }
   do {
     let body = try make(context)
     let admin = try startAdmin(context, body)
@@ -47,7 +51,7 @@ public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> an
         // Stopped before everything was there.
       } catch {
         logger.error("cannot start", ["error": .error(error)])
-        _exit(1)
+        end(1)
       }
     }
     let signal = signals.wait { body.reload() }
@@ -58,13 +62,12 @@ public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> an
     body.stop(grace: settings.server.shutdownTimeout)
     admin?.stop()
     logger.info("stopped")
-    // Not exit: what libraries registered for it would run beside their own threads.
-    _exit(0)
+    end(0)
   } catch let error as WrongSetting {
     refuse(program, error)
   } catch {
     logger.error("cannot start", ["error": .error(error)])
-    _exit(1)
+    end(1)
   }
 }
 
@@ -75,7 +78,7 @@ private func endAnyhow(after limit: Duration, _ logger: Logger) {
   _ = WorkerThread(name: "stop-limit") {
     WakeSignal().wait(until: deadline)
     logger.warning("stopped with work under way; it took longer than SERVER_SHUTDOWN_TIMEOUT")
-    _exit(0)
+    end(0)
   }
 }
 
@@ -101,8 +104,15 @@ private func loadSettings(_ program: Program) -> SagaSettings {
 }
 
 private func refuse(_ program: Program, _ error: any Error) -> Never {
-  writeToStandardError(Array("\(program.name): \(error)\n".utf8))
-  exit(2)
+  LogWriter.standardError.write(line: VisibleText.escaped("\(program.name): \(error)"))
+  end(2)
+}
+
+/// Ends the process once its log is written, or nobody reads it.
+private func end(_ status: Int32) -> Never {
+  LogWriter.standardError.flush()
+  // Not exit: what libraries registered for it would run beside their own threads.
+  _exit(status)
 }
 
 /// Has libpq and librdkafka read what is theirs now, so that a mistake in it stops the program as any other does.

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 void linux_set_thread_name(const char *name) {
   char cut[16];
@@ -10,3 +11,5 @@ void linux_set_thread_name(const char *name) {
   cut[sizeof cut - 1] = 0;
   pthread_setname_np(pthread_self(), cut);
 }
+
+int linux_set_dumpable(int allowed) { return prctl(PR_SET_DUMPABLE, allowed, 0, 0, 0); }

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -29,18 +30,46 @@ def clean_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ} | {"SWIFT_BACKTRACE": "enable=no"}
 
 
+class LogReader:
+    """Reads a program's output from a pipe and keeps it in a file, unless it stalls."""
+
+    def __init__(self, log: Path):
+        self._log = log
+        self._may_read = threading.Event()
+        self._may_read.set()
+
+    def start(self) -> int:
+        """The end of a new pipe that a program writes to."""
+        source, sink = os.pipe()
+        threading.Thread(target=self._copy, args=(source,), daemon=True).start()
+        return sink
+
+    def stall(self) -> None:
+        self._may_read.clear()
+
+    def go_on(self) -> None:
+        self._may_read.set()
+
+    def _copy(self, source: int) -> None:
+        with open(source, "rb", buffering=0) as pipe, open(self._log, "ab", buffering=0) as log:
+            while self._may_read.wait() and (data := pipe.read(65536)):
+                # What came while it began to stall is kept too.
+                log.write(data)
+
+
 class Process:
-    """A child process with its output in a file."""
+    """A child process with its output in a file; with `log_reader` it goes there through a pipe."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path):
         self.name, self.command, self.environment, self.log = name, command, environment, log
         self.handle: subprocess.Popen | None = None
         self._log_start = 0
+        self.log_reader: LogReader | None = None
 
     def start(self) -> None:
         assert not self.is_running, f"{self.name} runs already"
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
-        with open(self.log, "ab") as output:
+        with open(self.log_reader.start() if self.log_reader else self.log, "ab", buffering=0) as output:
             self.handle = subprocess.Popen(
                 self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
                 start_new_session=True)

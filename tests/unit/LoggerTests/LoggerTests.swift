@@ -26,6 +26,16 @@ import Testing
     #expect(try /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z $/.wholeMatch(in: String(line.prefix(28))) != nil)
   }
 
+  @Test func hidesNothingFromTheReader() {
+    let lines = Lines()
+    let evil = "a\u{202E}b\u{9B}c\u{7F}d\u{61C}\u{1B}[2J"
+    let shown = "a\\u202eb\\u009bc\\u007fd\\u061c\\u001b[2J"
+    Logger(label: evil, sink: lines.take).info(evil, ["bare": .string(evil), "quoted": .string("x \(evil)")])
+    Logger(label: "l", format: .json, sink: lines.take).info(evil, ["field": .string(evil)])
+    #expect(lines.all[0].dropFirst(28) == "info \(shown): \(shown) bare=\"\(shown)\" quoted=\"x \(shown)\"\n")
+    #expect(lines.all[1].hasSuffix("\"message\":\"\(shown)\",\"field\":\"\(shown)\"}\n"))
+  }
+
   @Test func writesJSONThatAnyReaderTakes() throws {
     let lines = Lines()
     Logger(label: "re\"lay", level: .debug, format: .json, sink: lines.take).error(
