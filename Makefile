@@ -9,7 +9,7 @@ TEST_SH := internal/stack/test.sh
 export SWIFT_BACKTRACE := enable=no
 
 .PHONY: help up down restart status logs demo reset clean-data deps build release debug venv migrate descriptors \
-  test test-unit test-integration test-e2e simulate model fuzz tsan asan lint format bench clean
+  test test-unit test-integration test-e2e chaos simulate model fuzz tsan asan lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-18s %s\n", $$1, $$2 }'
@@ -70,6 +70,10 @@ test-integration: ## Tests against real PostgreSQL, Redis and devkafka on free p
 
 test-e2e: ## End to end tests: the built programs against foreign clients
 	@$(TEST_SH) e2e
+
+chaos: debug venv ## Faults at random under load: SECONDS=60 of them; SEED=n draws the same; FAULTS=kill,cut only these
+	CHAOS='$(or $(SECONDS),60)' CHAOS_SEED='$(SEED)' CHAOS_FAULTS='$(FAULTS)' PAYSAGA_BIN='$(or $(PAYSAGA_BIN),$(CURDIR)/.build/debug)' \
+	  .local/venv/bin/python -m pytest -p no:cacheprovider -s tests/e2e/test_chaos.py
 
 simulate: ## Play random schedules of the relay: SEED=1 RUNS=10000; TRACE=1 with RUNS=1; SABOTAGE=NAME or all
 	@internal/stack/simulate.sh

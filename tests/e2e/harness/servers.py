@@ -1,5 +1,6 @@
 """PostgreSQL, Redis and devkafka, either of the tests' own or those named in the environment."""
 
+import errno
 import os
 import re
 import shutil
@@ -78,9 +79,9 @@ def migrate(dsn: str) -> None:
 class PostgresServer(Process):
     """A PostgreSQL with its data in a directory of its own; fsync stays on."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, disk: Path | None = None, **settings: str):
         self.port = free_port()
-        self.data = Path(tempfile.mkdtemp(prefix="paysaga-e2e-postgres-"))
+        self.data = Path(tempfile.mkdtemp(prefix="paysaga-e2e-postgres-", dir=disk))
         self.dsn = f"postgres://payments:payments@127.0.0.1:{self.port}/postgres?sslmode=disable"
         self._bin = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         # PostgreSQL refuses to run as root.
@@ -88,12 +89,13 @@ class PostgresServer(Process):
         if os.geteuid() == 0:
             self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
             shutil.chown(self.data, "postgres", "postgres")
-        settings = [
+        all_settings = [
             "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=on", "shared_buffers=128MB",
             "max_connections=200", "log_line_prefix=%m [%p] %q%a ",
+            *(f"{name}={value}" for name, value in settings.items()),
         ]
         command = [*self._as, str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port)]
-        for setting in settings:
+        for setting in all_settings:
             command += ["-c", setting]
         super().__init__("postgres", command, clean_environment(), directory / "postgres.log")
         self.databases = Databases(self.dsn)
@@ -120,6 +122,22 @@ class PostgresServer(Process):
 
         wait_until(answers, "PostgreSQL answers", 60, interval=0.1)
 
+    def freeze(self) -> None:
+        """Stops every process of the server, so that it holds its connections and says nothing."""
+        for process in self._processes():
+            os.kill(process, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for process in self._processes():
+            os.kill(process, signal.SIGCONT)
+
+    def _processes(self) -> list[int]:
+        """The postmaster, and then its children: backends are leaders of sessions of their own."""
+        parent = self.handle.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children")
+        # The postmaster first, so that it makes no further ones.
+        return [parent, *map(int, children.read_text().split())]
+
     def crash(self) -> None:
         """An immediate shutdown: connections are cut, nothing is written out."""
         self.send(signal.SIGQUIT)
@@ -133,6 +151,34 @@ class PostgresServer(Process):
             except AssertionError:
                 self.crash()
         shutil.rmtree(self.data, ignore_errors=True)
+
+
+class SmallDisk:
+    """A file system in memory that can be filled; making one needs the right to mount."""
+
+    def __init__(self, megabytes: int):
+        self.path = Path(tempfile.mkdtemp(prefix="paysaga-e2e-disk-"))
+        self._filler = self.path / "filler"
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0755", "paysaga-e2e", self.path],
+            capture_output=True, timeout=10)
+        self.is_mounted = done.returncode == 0
+
+    def fill(self) -> None:
+        try:
+            with open(self._filler, "wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(1 << 16))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+
+    def free(self) -> None:
+        self._filler.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        if self.is_mounted:
+            subprocess.run(["umount", self.path], check=True, timeout=10)
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 class PgBouncer(Process):
