@@ -3,8 +3,8 @@ internal import Glibc
 internal import Runtime
 internal import Values
 
-/// Keeps the endpoint's connections within their limits: libmicrohttpd's own timeout starts anew with every byte, and its
-/// limits refuse the newest connection, which is the one that means it.
+/// Keeps the endpoint's connections within their limits: libmicrohttpd's own timeout starts anew with every byte, and
+/// its limits refuse the newest connection, the one that means it.
 final class ConnectionGuard: Sendable {
   private struct State {
     var table: ConnectionTable

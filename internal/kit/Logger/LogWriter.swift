@@ -6,7 +6,7 @@ internal import Values
 /// Writes log lines to a file descriptor from a thread of its own, so that a reader who stalls stops nobody else.
 ///
 /// At most `capacity` bytes wait. A line beyond that is dropped and counted, and once the reader goes on, a line in the
-/// place of those that are missing tells how many they were. Lines keep their order. Warnings and errors that repeat are
+/// place of those that are missing tells their number. Lines keep their order. Warnings and errors that repeat are
 /// written once a second: see `RepeatedLines`. Callable on any thread; nothing here waits for the reader but `flush`.
 public final class LogWriter: Sendable {
   /// Where programs log.
@@ -14,7 +14,7 @@ public final class LogWriter: Sendable {
 
   /// The most bytes that wait for the reader; as many again may be under way.
   static let capacity = 1 << 20
-  /// Whole lines up to this long are written in one piece (PIPE_BUF), which a pipe shared with others does not tear apart.
+  /// Whole lines up to this long are written in one piece (PIPE_BUF), which a shared pipe does not tear apart.
   private static let pieceLength = 4_096
 
   private struct State {

@@ -4,8 +4,8 @@ internal import Values
 ///
 /// Within a second, of the lines with one level, label and message:
 /// - the first is written, and the same line with other fields too, up to `variantLimit`: they name other rows;
-/// - the rest is held back, and at the end of the second the last of it is written with the field `repeated`, the number
-///   of lines that were held back. That line begins the next second, so a steady fault writes one line a second.
+/// - the rest is held back, and at the end of the second the last of it is written with the field `repeated`, the
+///   number of lines that were held back. That line begins the next second, so a steady fault writes one line a second.
 struct RepeatedLines {
   static let window = Duration.seconds(1)
   static let variantLimit = 10

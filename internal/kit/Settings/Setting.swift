@@ -43,8 +43,8 @@ public struct Setting<Root: Sendable>: Sendable {
 enum Secrets {
   static let mask = "***"
 
-  /// The value of a setting that holds no secret as messages may show it. Somebody may have put an address or a key there
-  /// by mistake: passwords are masked all the same.
+  /// The value of a setting that holds no secret as messages may show it. Somebody may have put an address or a key
+  /// there by mistake: passwords are masked all the same.
   static func shown(_ value: String) -> String {
     if value.contains("-----BEGIN") { return mask }
     let text = DataSourceName.masked(value)

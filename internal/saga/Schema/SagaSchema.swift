@@ -1,7 +1,7 @@
 public import Migrator
 
-/// The schema that this build works with: the files of `migrations/`, compiled in, so that no file of another origin can
-/// take their place.
+/// The schema that this build works with: the files of `migrations/`, compiled in, so that no file of another origin
+/// can take their place.
 public enum SagaSchema {
   /// The files, each under its name; a new one is added here, and a test compares the list with the folder.
   package static let files: [(name: String, content: [UInt8])] = [
