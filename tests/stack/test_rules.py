@@ -171,6 +171,23 @@ def test_paths_links_and_targets_exist(tmp_path):
     assert documents.paths_in_comments(source) == {"docs/gone.md", "docs/there.md", "tests/old.py"}
 
 
+def test_decisions_are_dated_numbered_and_in_the_index(tmp_path):
+    folder = tmp_path / "docs/decisions"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("[a](0001-a.md) [b](0002-b.md)")
+    (folder / "0001-a.md").write_text("# 1. A\n\n2026-11-21\n\nWhy.\n")
+    assert not list(documents.incomplete_index(tmp_path)) and documents.decisions(tmp_path) == {1: "0001-a.md"}
+    (folder / "0001-b.md").write_text("# 1. B\n\nWhy.\n")
+    assert list(documents.incomplete_index(tmp_path)) == [
+        "docs/decisions: several records have the number 0001",
+        "docs/decisions/0001-b.md: expected '# 1. TITLE', an empty line and the date",
+        "docs/decisions/README.md: the record 0001-b.md is missing",
+    ]
+    number = 9
+    assert list(documents.missing_decisions("d", f"see decision 1 and Decision {number}", {1})) == [
+        f"d: there is no decision {number}"]
+
+
 def test_every_folder_of_the_layout_exists():
     folders = {layer.folder for layer in layers.LAYERS} | {folder for layer in layers.LAYERS for folder in layer.imports}
     assert not [folder for folder in folders if not (ROOT / folder).is_dir()]

@@ -1,6 +1,6 @@
 """check_rules.py [ROOT] [--undocumented]: all rules; ends with 1 when one is broken.
 
---undocumented lists the public and package declarations without a doc comment, by file; without it they are counted.
+--undocumented also refuses public and package declarations without a doc comment; without it they are counted.
 """
 
 import collections
@@ -38,15 +38,19 @@ def check_imports(package: Package) -> Iterator[str]:
 
 def check_documents(root: Path) -> Iterator[str]:
     tests = documents.read_tests(root)
+    known = documents.decisions(root)
+    yield from documents.incomplete_index(root)
     targets = set(re.findall(r"^([a-z][a-z0-9-]*):", (root / "Makefile").read_text(), re.MULTILINE))
     for name, content in files(root, "*.md"):
         yield from documents.missing_tests(name, content, tests)
         yield from documents.missing_links(name, content, root)
+        yield from documents.missing_decisions(name, content, known)
         if not HISTORY.match(name):
             yield from documents.missing_paths(name, content, root, documents.paths_in_document(content))
             yield from documents.missing_targets(name, content, targets)
     for name, content in files(root, "*.swift", "*.py", "*.sh", "*.sql", "*.yml", "*.env", ".ci/run", "Makefile"):
         yield from documents.missing_paths(name, content, root, documents.paths_in_comments(content))
+        yield from documents.missing_decisions(name, content, known)
 
 
 def check_comments(root: Path) -> Iterator[str]:
@@ -66,11 +70,10 @@ def main(arguments: list[str]) -> int:
     folders = [argument for argument in arguments if argument not in options]
     root = Path(folders[0]) if folders else Path(__file__).resolve().parents[3]
     lacking = undocumented(root)
-    if "--undocumented" in options:
-        for place, access, what in lacking:
-            print(f"{place}: {access} {what} has no doc comment")
     package = read(root)
     problems = [*check_imports(package), *check_documents(root), *check_comments(root)]
+    if "--undocumented" in options:
+        problems += [f"{place}: {access} {what} has no doc comment" for place, access, what in lacking]
     for problem in problems:
         print(f"error: {problem}")
     levels = collections.Counter(access for _, access, _ in lacking)

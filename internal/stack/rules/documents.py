@@ -14,6 +14,7 @@ TOP = r"(?:api|bench|cmd|config|docs|internal|migrations|tests)"
 PATH = re.compile(rf"(?<![\w./-])({TOP}/[\w+./-]*\w)(?![\w*…/{{<])")
 FILE_IN_COMMENT = re.compile(rf"(?<![\w./-])({TOP}/[\w+./-]+\.(?:md|swift|py|sh|proto|sql|json|env|yml|pml))\b")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+DECISION = re.compile(r"\b[Dd]ecision (\d+)\b")
 MAKE = re.compile(r"\bmake ([a-z][a-z0-9-]*)\b")
 # Files that a run makes.
 MADE = ("bench/results.json",)
@@ -104,6 +105,36 @@ def missing_links(name: str, text: str, root: Path) -> Iterator[str]:
     for target in sorted(set(LINK.findall(text))):
         if not (folder / target).exists():
             yield f"{name}: the link to {target} leads nowhere"
+
+
+def decisions(root: Path) -> dict[int, str]:
+    """The file of each decision, by number."""
+    found = {}
+    for file in sorted((root / "docs/decisions").glob("[0-9]*.md")):
+        found[int(file.name.partition("-")[0])] = file.name
+    return found
+
+
+def incomplete_index(root: Path) -> Iterator[str]:
+    """Decisions that share a number, lack a date, or are not in the index."""
+    folder = root / "docs/decisions"
+    index = (folder / "README.md").read_text() if (folder / "README.md").exists() else ""
+    numbers: set[str] = set()
+    for file in sorted(folder.glob("[0-9]*.md")):
+        number = file.name.partition("-")[0]
+        if number in numbers:
+            yield f"docs/decisions: several records have the number {number}"
+        numbers.add(number)
+        title, _, date = [*file.read_text().splitlines()[:3], "", "", ""][:3]
+        if not title.startswith(f"# {int(number)}. ") or not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
+            yield f"docs/decisions/{file.name}: expected '# {int(number)}. TITLE', an empty line and the date"
+        if f"]({file.name})" not in index:
+            yield f"docs/decisions/README.md: the record {file.name} is missing"
+
+
+def missing_decisions(name: str, text: str, known: Iterable[int]) -> Iterator[str]:
+    for number in sorted({int(number) for number in DECISION.findall(text)} - set(known)):
+        yield f"{name}: there is no decision {number}"
 
 
 def missing_targets(name: str, text: str, targets: set[str]) -> Iterator[str]:
