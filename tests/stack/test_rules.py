@@ -183,9 +183,9 @@ def test_decisions_are_dated_numbered_and_in_the_index(tmp_path):
         "docs/decisions/0001-b.md: expected '# 1. TITLE', an empty line and the date",
         "docs/decisions/README.md: the record 0001-b.md is missing",
     ]
-    number = 9
-    assert list(documents.missing_decisions("d", f"see decision 1 and Decision {number}", {1})) == [
-        f"d: there is no decision {number}"]
+    known, unknown = 1, 9
+    assert list(documents.missing_decisions("d", f"see decision {known} and Decision {unknown}", {known})) == [
+        f"d: there is no decision {unknown}"]
 
 
 def test_every_folder_of_the_layout_exists():

@@ -113,7 +113,7 @@ import Values
     #expect(try cluster.readAll(100, partitions: 1).map(\.value) == (0..<100).map { [UInt8($0)] })
   }
 
-  /// Decision 26 in docs/decisions.md. The mock cluster takes a batch behind one that it refused, and librdkafka infers
+  /// Decision 26 in docs/decisions. The mock cluster takes a batch behind one that it refused, and librdkafka infers
   /// that the refused one is there. A mock cluster that checks sequence numbers would fail this test.
   @Test(arguments: [5, 1]) func whatIsOnlyInferredToBeDeliveredIsUnconfirmed(inFlight: Int) throws {
     let cluster = try TestCluster(partitions: 1)
