@@ -20,15 +20,32 @@ struct Brokers {
     }
   }
 
+  /// How many partitions the topic has; nil when it is not there.
+  /// - Throws: when we may not see it, in which case brokers leave it out of `topics`.
+  func partitions(of topic: String) throws -> Int? {
+    if let partitions = try topics()[topic] { return partitions }
+    // A reader's question makes no topic.
+    let reader = try KafkaConsumer(session.kafka, options: KafkaConsumer.Options(), logger: session.kafkaLogger)
+    defer { reader.close(until: Instant.now() + .seconds(1)) }
+    let health: TopicHealth
+    do throws(KafkaError) {
+      health = try reader.health(of: topic, until: Instant.now() + .seconds(5))
+    } catch {
+      throw unreachable(error)
+    }
+    if health.isDenied { throw CommandError.failure("no right to \(health.problem ?? topic)") }
+    return nil
+  }
+
   /// Sees to it that the topic is there, as the programs do.
   func ensure(_ topic: String) throws {
-    if try topics()[topic] != nil { return }
+    if try partitions(of: topic) != nil { return }
     let admin = try KafkaAdmin(session.kafka, logger: session.kafkaLogger)
     defer { admin.close() }
     do throws(KafkaError) {
       try admin.ensureTopics(
         [TopicSpecification(topic, partitions: session.settings.kafka.topicPartitions)],
-        until: Instant.now() + .seconds(20))
+        until: Instant.now() + .seconds(20), waitsForRights: false)
     } catch {
       throw CommandError.failure("topic \(topic) could not be made: \(error)")
     }

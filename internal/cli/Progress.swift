@@ -33,7 +33,7 @@ struct Progress: Sendable {
   /// The numbers alone.
   func line(at now: Instant) -> String {
     var text =
-      "\(done * 100 / total)% \(Self.grouped(done))/\(Self.grouped(total))  \(Self.grouped(rate(at: now))) msgs/s"
+      "\(done.multiplied(saturating: 100) / total)% \(Self.grouped(done))/\(Self.grouped(total))  \(Self.grouped(rate(at: now))) msgs/s"
     if now - lastChange >= .seconds(3), done < total {
       text += "  waiting for the broker"
     } else if let left = remaining(at: now) {
@@ -45,12 +45,12 @@ struct Progress: Sendable {
   /// Messages a second since the start.
   func rate(at now: Instant) -> Int64 {
     let seconds = (now - start).inSeconds
-    return seconds > 0 ? Int64(Double(done) / seconds) : 0
+    return seconds > 0 ? Int64(saturating: Double(done) / seconds) : 0
   }
 
   private func remaining(at now: Instant) -> String? {
     guard done > 0, done < total else { return nil }
-    let seconds = Int64((Double(total - done) * (now - start).inSeconds / Double(done)).rounded(.up))
+    let seconds = Int64(saturating: (Double(total - done) * (now - start).inSeconds / Double(done)).rounded(.up))
     if seconds < 60 { return "\(seconds)s" }
     return seconds < 3_600 ? "\(seconds / 60)m\(seconds % 60)s" : "\(seconds / 3_600)h\(seconds / 60 % 60)m"
   }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # fuzz.sh: libFuzzer with the address sanitizer on what strangers can send, one target after the other.
 #
-# TARGET="json http2" chooses among protobuf, json, http2 and settings; FUZZ_SECONDS (60) is the time for each;
+# TARGET="json http2" chooses among protobuf, json, http2, settings and records; FUZZ_SECONDS (60) is the time for each;
 # INPUT=FILE plays one input instead. New inputs are collected in .local/fuzz/TARGET/corpus, a find lies beside them and
 # ends the run. The committed inputs are in tests/fuzz/corpus (made by tests/fuzz/seeds.py, and what was found).
 set -Eeuo pipefail
@@ -22,7 +22,7 @@ ulimit -c 0
 BUILD=$ROOT/.build/fuzz
 DRIVER=$BUILD/release/fuzz-driver
 WORK=$ROOT/.local/fuzz
-TARGETS=${TARGET:-protobuf json http2 settings}
+TARGETS=${TARGET:-protobuf json http2 settings records}
 
 build_fuzzer() {
   require_swift
@@ -54,7 +54,7 @@ case $TARGETS in
 *[!a-z0-9\ ]*) fail "TARGET must be names with spaces between" ;;
 esac
 for name in $TARGETS; do
-  if [ ! -d "$ROOT/tests/fuzz/corpus/$name" ]; then fail "there is no target $name: protobuf, json, http2 or settings"; fi
+  if [ ! -d "$ROOT/tests/fuzz/corpus/$name" ]; then fail "there is no target $name: protobuf, json, http2, settings or records"; fi
 done
 build_fuzzer
 if [ -n "${INPUT:-}" ]; then

@@ -1,6 +1,7 @@
 """The consumer's filter while Redis is slow, silent, full, read-only or failing over: it costs speed only."""
 
 import signal
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from harness import oracle
 from harness.flow import Flow
 from harness.forwarder import Forwarder
 from harness.process import Program, free_port
+from harness.rpc import CREATED, payments
 from harness.servers import RedisServer
 from harness.waiting import wait_until
-from harness.world import World
+from harness.world import World, inventory_message
 
 # How long Redis may be left alone after a fault: a breaker rests for 4 s after two tries.
 PATIENCE = 15
@@ -116,6 +118,44 @@ def test_faults_of_redis_cost_speed_only(make_world, own_redis: RedisServer):
     wait_until(lambda: world.lag() == 0, "every inventory message is committed", PATIENCE)
     assert oracle.check(world) == oracle.Verdict(flow.orders, flow.orders, flow.orders, 0)
     assert world.reader(world.dead_letters).catch_up() == []
+
+
+def test_forged_keys_make_no_message_vanish(make_world, own_redis: RedisServer):
+    """Whoever can write to Redis can say that a message was done, or that its key was another's."""
+    world: World = make_world(redis=own_redis)
+    consumer = world.consumer()
+    forged = ["{order}/0/", "{order}/0", "", "\0", "99/0/", "{order}/5/EUR", "x" * 5_000, "9223372036854775808/0/"]
+    keys = {order: str(uuid.uuid4()) for order in range(1, 1 + len(forged) + 2)}
+    for order, text in enumerate(forged, 1):
+        own_redis.client.set(f"payments:{{{world.group}}}:idem:{keys[order]}", text.format(order=order))
+    listed, hashed = len(forged) + 1, len(forged) + 2
+    own_redis.client.rpush(f"payments:{{{world.group}}}:idem:{keys[listed]}", "1")
+    own_redis.client.hset(f"payments:{{{world.group}}}:idem:{keys[hashed]}", "1", "1")
+    world.push(*[inventory_message(order, key=key) for order, key in keys.items()])
+    world.wait_for_payments(len(keys))
+    assert consumer.metric("inventory_messages_total", outcome="filtered") == 0
+    assert world.reader(world.dead_letters).catch_up() == []
+    # The same once more is a repetition, which the database confirms.
+    world.push(*[inventory_message(order, key=key) for order, key in keys.items()])
+    wait_until(lambda: world.lag() == 0, "the repetitions are done", PATIENCE)
+    assert world.count_payments() == len(keys)
+    wait_until(lambda: consumer.metric("inventory_messages_total", outcome="filtered") >= len(forged), "they were dropped")
+    assert world.reader(world.dead_letters).catch_up() == []
+
+
+def test_a_forged_answer_opens_no_payment(make_world, own_redis: RedisServer):
+    world: World = make_world(redis=own_redis)
+    server = world.server()
+    client = world.client(server)
+    wait_until(lambda: server.readiness()[1]["checks"]["redis"]["detail"] == "", "redis is asked")
+    for order, text in enumerate([b"%d/0/", b"%d/0/\0\x08\x01\x10\x07\x18\x02"], 1):
+        own_redis.client.set(f"payments:{{{world.group}}}:call:CreatePayment:key-{order}", text % order)
+        call, answer = client.payments.CreatePayment.with_call(
+            payments.CreatePaymentRequest(order_id=order), metadata=(("idempotency-key", f"key-{order}"),), timeout=10)
+        assert (call.order_id, call.status) == (order, CREATED)
+        assert all(name != "idempotency-replayed" for name, _ in answer.trailing_metadata())
+        assert world.payment_status(order) == "CREATED"
+    assert server.metric("idempotency_replays_total", **{"from": "redis"}) == 0
 
 
 def test_a_master_that_became_a_replica_is_left(make_world, own_redis: RedisServer, directory: Path):

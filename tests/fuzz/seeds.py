@@ -26,6 +26,35 @@ import peer  # noqa: E402
 import schema  # noqa: E402
 
 
+RECORD_HEADERS = [
+    ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), ("dlq_requeues", b"9" * 19),
+    ("dlq_error", None), ("dlq_partition", b"-1"), ("\u00e9", b"\xff\x00")]
+
+
+def record(value: bytes | None, time: int = 1_700_000_000_000, offset: int = 7, partition: int = 3,
+           key: bytes | None = b"111", headers=()) -> bytes:
+    """A record as RecordsTarget.swift lays it out."""
+    fields = [key, value] + [part for name, content in headers for part in (name.encode(), content)]
+    laid = b"".join(struct.pack(">H", 0xFFFF) if part is None else struct.pack(">H", len(part)) + part
+                    for part in fields)
+    return struct.pack(">qqi", time, offset, partition) + laid
+
+
+def records() -> None:
+    message = json.dumps({"idempotent_key": KEY, "order_id": 111, "status": "COMPLETED"}).encode()
+    trace = RECORD_HEADERS[0]
+    seeds = {
+        "plain": record(message), "null": record(None, key=None), "headers": record(message, headers=RECORD_HEADERS),
+        "two-traces": record(message, headers=[trace, trace]), "late": record(message, time=2**63 - 1),
+        "early": record(message, time=-2**63), "last-offset": record(message, offset=2**63 - 1),
+        "below-zero": record(message, offset=-1, partition=-1), "last-partition": record(message, partition=2**31 - 1),
+        "later-trace": record(message, headers=[("traceparent", b"cc" + trace[1][2:] + b"-more")]),
+        "claim": record(message, key=b"111/0/"), "strange-claim": record(message, key=b"9223372036854775808/0/"),
+    }
+    for name, content in seeds.items():
+        write("records", name, content)
+
+
 def write(target: str, name: str, content: bytes) -> None:
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,3 +206,4 @@ if __name__ == "__main__":
     inventory()
     http2()
     settings()
+    records()

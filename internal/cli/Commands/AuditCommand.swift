@@ -37,17 +37,17 @@ struct AuditCommand: Subcommand {
 
   static func moment(_ text: String, now: Timestamp = .now()) throws(CommandError) -> Timestamp {
     if let ago = DurationText.parse(text), ago > .zero {
-      return Timestamp(microseconds: now.microseconds - ago.inNanoseconds / 1_000)
+      return Timestamp(microseconds: now.microseconds.subtracting(saturating: ago.inNanoseconds / 1_000))
     }
     if let date = try? Date(text, strategy: .iso8601) {
-      return Timestamp(microseconds: Int64((date.timeIntervalSince1970 * 1e6).rounded()))
+      return Timestamp(microseconds: Int64(saturating: (date.timeIntervalSince1970 * 1e6).rounded()))
     }
     throw .usage("--since expects a time such as 2026-01-31T12:00:00Z or 2h, found \"\(printable(text))\"")
   }
 
   func run(_ session: Session) throws {
     let topic = topic ?? session.settings.producer.topic
-    guard let partitions = try Brokers(session).topics()[topic] else {
+    guard let partitions = try Brokers(session).partitions(of: topic) else {
       throw CommandError.failure("there is no topic \(printable(topic)) at \(session.settings.kafka.brokers)")
     }
     session.interruption.handle()

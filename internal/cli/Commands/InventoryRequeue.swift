@@ -44,11 +44,10 @@ struct InventoryRequeue: Subcommand {
   func run(_ session: Session) throws {
     let topic = session.settings.consumer.topic
     let letters = session.settings.consumer.deadLetterTopic
-    let topics = try Brokers(session).topics()
-    guard let count = topics[letters] else {
+    guard let count = try Brokers(session).partitions(of: letters) else {
       throw CommandError.failure("there is no topic \(letters) at \(session.settings.kafka.brokers)")
     }
-    guard let partitions = topics[topic] else {
+    guard let partitions = try Brokers(session).partitions(of: topic) else {
       throw CommandError.failure("there is no topic \(topic) at \(session.settings.kafka.brokers)")
     }
     if let partition = filter.partition, partition >= count {

@@ -55,11 +55,8 @@ struct Push: Subcommand {
 
   private static func status(_ arguments: Arguments) throws(CommandError) -> String {
     let text = arguments.text("--status") ?? "COMPLETED"
-    let isWord = text.utf8.allSatisfy {
-      $0 == UInt8(ascii: "_") || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
-    }
-    guard isWord, (1...32).contains(text.utf8.count) else {
-      throw .usage("--status expects 1 to 32 capital letters or underscores, found \"\(printable(text))\"")
+    guard InventoryStatus.isValid(text) else {
+      throw .usage("--status expects \(InventoryStatus.rule), found \"\(printable(text))\"")
     }
     return text
   }
@@ -100,7 +97,7 @@ struct Push: Subcommand {
       session.output.print([
         "pushed": .number(count), "topic": .text(topic), "first_order": .number(order),
         "last_order": .number(order + count - 1), "elapsed_ms": .number((end - start).inMilliseconds),
-        "rate": .number(Int64(Double(count) / max((end - start).inSeconds, 0.001))),
+        "rate": .number(Int64(saturating: Double(count) / max((end - start).inSeconds, 0.001))),
       ])
     }
   }
@@ -134,7 +131,7 @@ struct Push: Subcommand {
 
   /// When a message may go at the earliest.
   private func dueTime(of index: Int64, _ start: Instant) -> Instant? {
-    rate.map { start + .nanoseconds(Int64(Double(index) / Double($0) * 1e9)) }
+    rate.map { start + .nanoseconds(Int64(saturating: Double(index) / Double($0) * 1e9)) }
   }
 
   private func failure(_ tally: Pusher.Tally, _ session: Session) -> CommandError {

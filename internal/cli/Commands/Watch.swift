@@ -50,8 +50,9 @@ struct Watch: Subcommand {
   }
 
   private func assign(_ consumer: KafkaConsumer, _ topic: String, _ session: Session) throws {
-    let topics = try Brokers(session).topics()
-    guard let partitions = topics[topic] else { throw Self.unknown(topic, topics.keys.sorted(), session) }
+    guard let partitions = try Brokers(session).partitions(of: topic) else {
+      throw Self.unknown(topic, try Brokers(session).topics().keys.sorted(), session)
+    }
     let places = (0..<Int32(partitions)).map { TopicPartition(topic, $0) }
     // The end as it is now, looked up: librdkafka would look when it gets to it, and miss what came meanwhile.
     let limit = Instant.now() + .seconds(10)
@@ -81,6 +82,7 @@ struct Watch: Subcommand {
       let most = Int(min(count.map { $0 - seen } ?? 1_000, 1_000))
       if most == 0 { break }
       let messages = try consumer.poll(max: most, until: min(deadline, Instant.now() + .seconds(1)))
+      if let denial = consumer.denial { throw denial }
       for message in messages {
         let view = EventView(message: message)
         session.output.print(view.record, line: session.wantsJSON ? nil : view.line)

@@ -10,7 +10,7 @@ struct DeadLetter {
   var error: String { text(DeadLetterHeader.error) ?? "" }
 
   /// How often it was put back before.
-  var requeues: Int64 { text(DeadLetterHeader.requeues).flatMap { Int64($0) } ?? 0 }
+  var requeues: Int64 { text(DeadLetterHeader.requeues).flatMap { Int64($0) }.map { max(0, $0) } ?? 0 }
 
   /// What the message was, ready to be published again; it counts this time in its header.
   /// - Parameter partitions: of the topic; where it had fewer when the message died it goes by its key.
@@ -18,7 +18,7 @@ struct DeadLetter {
     var headers = letter.headers.filter {
       !DeadLetterHeader.ofOneDeath.contains($0.name) && $0.name != DeadLetterHeader.requeues
     }
-    headers.append(RecordHeader(DeadLetterHeader.requeues, String(requeues + 1)))
+    headers.append(RecordHeader(DeadLetterHeader.requeues, String(requeues.adding(saturating: 1))))
     let origin = text(DeadLetterHeader.topic) == topic ? text(DeadLetterHeader.partition).flatMap { Int32($0) } : nil
     // Where it was: messages of its key are there, whoever's partitioner has put them there.
     let partition = origin.flatMap { (0..<Int32(clamping: partitions)).contains($0) ? $0 : nil }

@@ -59,7 +59,7 @@ struct RequeueLedger: Sendable, Hashable {
   /// Joins the range at `place` with its neighbours where they touch.
   private mutating func join(at place: Int) {
     for left in [place, place - 1] where left >= 0 && left + 1 < above.count {
-      guard above[left].upperBound + 1 == above[left + 1].lowerBound else { continue }
+      guard above[left].upperBound.adding(saturating: 1) == above[left + 1].lowerBound else { continue }
       above[left] = above[left].lowerBound...above[left + 1].upperBound
       above.remove(at: left + 1)
     }
@@ -68,7 +68,7 @@ struct RequeueLedger: Sendable, Hashable {
   /// Moves `next` over what it has reached.
   private mutating func close() {
     while let first = above.first, first.lowerBound <= next {
-      next = max(next, first.upperBound + 1)
+      next = max(next, first.upperBound.adding(saturating: 1))
       above.removeFirst()
     }
   }

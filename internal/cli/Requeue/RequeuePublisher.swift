@@ -4,13 +4,19 @@ import Values
 
 /// Publishes dead letters as what they were, a batch at a time.
 final class RequeuePublisher {
-  private let answers: Monitor<[UInt64: String?]>
+  private struct Answers {
+    var byToken: [UInt64: String?] = [:]
+    /// Set when the producer can do no more.
+    var fatal: String?
+  }
+
+  private let answers: Monitor<Answers>
   private let producer: KafkaProducer
   private let topic: String
   private let partitions: Int
 
   init(_ session: Session, topic: String, partitions: Int) throws {
-    let answers = Monitor<[UInt64: String?]>([:])
+    let answers = Monitor(Answers())
     self.answers = answers
     self.topic = topic
     self.partitions = partitions
@@ -18,25 +24,25 @@ final class RequeuePublisher {
       session.kafka, options: KafkaProducer.Options(deliveryTimeout: .seconds(30)), logger: session.kafkaLogger,
       onDelivery: { reports in
         answers.update { answers in
-          for report in reports { answers[report.token] = .some(report.failure.map { "\($0)" }) }
+          for report in reports { answers.byToken[report.token] = .some(report.failure.map { "\($0)" }) }
         }
-      })
+      }, onFatal: { error in answers.update { $0.fatal = "\(error)" } })
   }
 
   /// - Returns: those that the topic has, and why it does not have the others.
   func publish(_ letters: [DeadLetter]) throws -> (published: [ConsumedMessage], failure: String?) {
-    answers.withLock { $0 = [:] }
+    answers.withLock { $0.byToken = [:] }
     let records = letters.enumerated().map { number, letter in
       letter.revived(to: topic, partitions: partitions, token: UInt64(number))
     }
     let (accepted, refusal) = producer.produce(records)
     // Every record is answered for by its delivery timeout.
-    let complete = answers.wait(until: .now() + .seconds(40)) { $0.count == accepted ? $0 : nil }
-    let known = complete ?? answers.withLock { $0 }
+    _ = answers.wait(until: .now() + .seconds(40)) { $0.byToken.count == accepted || $0.fatal != nil ? true : nil }
+    let (known, fatal) = answers.withLock { ($0.byToken, $0.fatal) }
     let published = letters.indices.filter { number in
       if case .some(.none) = known[UInt64(number)] { true } else { false }
     }
-    let failure = known.values.compactMap { $0 }.first ?? refusal.map { "\($0)" }
+    let failure = fatal ?? known.values.compactMap { $0 }.first ?? refusal.map { "\($0)" }
     let isWhole = published.count == letters.count
     return (published.map { letters[$0].letter }, isWhole ? nil : failure ?? "the broker did not acknowledge in time")
   }

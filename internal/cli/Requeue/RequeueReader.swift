@@ -20,7 +20,7 @@ final class RequeueReader {
       session.kafka, options: KafkaConsumer.Options(group: Self.group, commitInterval: .zero),
       logger: session.kafkaLogger)
     let deadline = Instant.now() + .seconds(10)
-    let committed = try consumer.committedNotes(places, until: deadline)
+    let committed = try Self.committed(places, consumer, until: deadline)
     var starts: [(place: TopicPartition, from: StartPosition)] = []
     for place in places {
       let marks = try consumer.queryWatermarks(place, until: deadline)
@@ -34,18 +34,39 @@ final class RequeueReader {
     try consumer.assign(starts)
   }
 
+  /// What was put back, as the group's coordinator knows it.
+  private static func committed(
+    _ places: [TopicPartition], _ consumer: KafkaConsumer, until deadline: Instant
+  ) throws -> [TopicPartition: (offset: Int64, note: String)] {
+    while true {
+      do throws(KafkaError) {
+        return try consumer.committedNotes(places, until: min(deadline, .now() + .seconds(1)))
+      } catch {
+        // A coordinator that refuses us is looked for again and again; why, comes beside the messages.
+        _ = try consumer.poll(max: 1, until: .now())
+        if let denial = consumer.denial { throw denial }
+        guard error.isRetryable, error.code != .notAuthorized, Instant.now() < deadline else { throw error }
+      }
+    }
+  }
+
   /// The next messages, those put back before among them.
   /// - Returns: nil at the end of all partitions, or when the command was interrupted.
   func read(_ max: Int) throws -> [ConsumedMessage]? {
     if ends.isEmpty { return nil }
-    var messages = try consumer.poll(max: max, until: .now() + Self.patience)
+    let deadline = Instant.now() + Self.patience
+    var messages: [ConsumedMessage] = []
+    while messages.isEmpty, Instant.now() < deadline, !interruption.isRequested {
+      messages = try consumer.poll(max: max, until: min(deadline, .now() + .seconds(1)))
+      if let denial = consumer.denial { throw denial }
+    }
     if messages.isEmpty {
       if interruption.isRequested { return nil }
       throw CommandError.failure("no message came for \(Self.patience); the topic is not read to its end")
     }
     // What came after the beginning may be what was put back a moment ago and died again.
     messages.removeAll { message in message.offset >= ends[message.place] ?? 0 }
-    for message in messages where ends[message.place] == message.offset + 1 { ends[message.place] = nil }
+    for message in messages where ends[message.place] == message.next.offset { ends[message.place] = nil }
     return messages
   }
 

@@ -2,6 +2,7 @@ internal import CRdkafka
 internal import Glibc
 internal import Logger
 internal import Synchronization
+internal import Values
 
 /// What librdkafka's callbacks reach through the client's opaque pointer.
 final class ClientContext: Sendable {
@@ -14,6 +15,9 @@ final class ClientContext: Sendable {
   /// How far a member of a group has come: see `ClientHandle.mustStay`.
   let membership = Mutex(Membership.none)
   private let connected = Atomic(false)
+  private let refusal = Mutex<(error: KafkaError, at: Instant)?>(nil)
+  /// librdkafka tells of a refusal once, and of its end not at all.
+  private static let refusalMemory = Duration.seconds(300)
 
   init(logger: Logger) { self.logger = logger }
 
@@ -40,9 +44,23 @@ final class ClientContext: Sendable {
     isConnected = strstr(json, "\"state\":\"UP\"") != nil
   }
 
+  /// The last refusal for want of rights that nothing has disproved since.
+  var denial: KafkaError? {
+    refusal.withLock { refusal in
+      guard let known = refusal, Instant.now() - known.at < Self.refusalMemory else { return nil }
+      return known.error
+    }
+  }
+
+  /// Messages or partitions came: whatever was refused is allowed now.
+  func noteProgress() { refusal.withLock { $0 = nil } }
+
   /// Notes an error that is not about one record.
   func noteError(_ error: rd_kafka_resp_err_t, _ reason: String) {
     if error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN { isConnected = false }
+    if KafkaError.Code(error) == .notAuthorized {
+      refusal.withLock { $0 = (KafkaError(error, "consume", reason: reason), .now()) }
+    }
     logger.warning(
       "Kafka client", ["error": .string(String(cString: rd_kafka_err2name(error))), "reason": .string(reason)])
   }
@@ -52,7 +70,7 @@ final class ClientContext: Sendable {
 enum Membership: Sendable {
   case none
   /// Subscribed, and not told of any assignment yet.
-  case joining
+  case joining(since: Instant)
   case assigned
   /// Closing did not come to its end.
   case stuck
@@ -65,8 +83,8 @@ func kafkaLog(
   guard let client, let logger = ClientContext.of(client)?.logger, let text else { return }
   let line = String(cString: text)
   let facility = facility.map { String(cString: $0) } ?? ""
-  // CONFWARN says of each user property which kind of client ignores it.
-  if facility == "CONFWARN" || level >= 7 {
+  // CONFWARN says of each user property which kind of client ignores it; FATAL is what a client's owner is told.
+  if facility == "CONFWARN" || facility == "FATAL" || level >= 7 {
     logger.debug(line, ["facility": .string(facility)])
   } else if level >= 5 {
     logger.info(line, ["facility": .string(facility)])

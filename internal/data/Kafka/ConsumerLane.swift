@@ -35,6 +35,7 @@ public final class ConsumerLane: @unchecked Sendable {
         if count < asked { break }
         room -= count
       }
+      if !messages.isEmpty { handle.context.noteProgress() }
       return messages
     }
   }

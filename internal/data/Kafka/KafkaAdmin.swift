@@ -57,11 +57,12 @@ public final class KafkaAdmin: Sendable {
   /// default says), and waits until it shows. Where CreateTopics is not served (devkafka), naming the topic in a
   /// metadata request makes it. Waits for the broker with backoff.
   /// - Returns: topics with another number of partitions, which are also warned of in the log.
-  /// - Throws: the last error once `deadline` has passed; `.closed` after `cancel`; `.notAuthorized` and other
-  ///   errors that waiting may cure are retried until then.
+  /// - Parameter waitsForRights: whether a refusal for want of rights is waited out as other errors are that time may
+  ///   cure.
+  /// - Throws: the last error once `deadline` has passed; `.closed` after `cancel`.
   @discardableResult
   public func ensureTopics(
-    _ wanted: [TopicSpecification], until deadline: Instant
+    _ wanted: [TopicSpecification], until deadline: Instant, waitsForRights: Bool = true
   ) throws(KafkaError) -> [TopicMismatch] {
     var backoff = Backoff(first: .milliseconds(100), limit: .seconds(2))
     var attempt = TopicCreation(wanted)
@@ -73,7 +74,7 @@ public final class KafkaAdmin: Sendable {
         try make(missing, &attempt, until: min(deadline, Instant.now() + .seconds(10)))
         failure = KafkaError(.timedOut, "topics do not show yet: \(missing.map(\.name).joined(separator: ", "))")
       } catch {
-        if !error.isRetryable { throw error }
+        if !error.isRetryable || (error.code == .notAuthorized && !waitsForRights) { throw error }
         failure = error
       }
       if Instant.now() >= deadline { throw failure }

@@ -55,6 +55,8 @@ public struct KafkaConfiguration: Sendable {
     ("reconnect.backoff.max.ms", "2000"),
     ("socket.keepalive.enable", "true"),
     ("log.connection.close", "false"),
+    // Partitions that are added are found within half a minute: librdkafka's 5 minutes are long for new keys.
+    ("topic.metadata.refresh.interval.ms", "30000"),
     // Feeds `isConnected`, and the low watermarks.
     ("statistics.interval.ms", "1000"),
   ]

@@ -92,7 +92,7 @@ public final class KafkaConsumer: Sendable {
     onRevoke: @escaping @Sendable (_ partitions: [TopicPartition], _ lost: Bool) -> Void = { _, _ in }
   ) throws(KafkaError) {
     handle.context.hooks.withLock { $0 = RebalanceHooks(onAssign: onAssign, onRevoke: onRevoke) }
-    handle.context.membership.withLock { $0 = .joining }
+    handle.context.membership.withLock { $0 = .joining(since: .now()) }
     try handle.use { (client) throws(KafkaError) in
       let list = PartitionList(topics.map { TopicPartition($0, RD_KAFKA_PARTITION_UA) })
       try check(list.withPointer { rd_kafka_subscribe(client, $0) }, "subscribe to \(topics.joined(separator: ", "))")
@@ -128,6 +128,7 @@ public final class KafkaConsumer: Sendable {
           if let failure = handle.noteError(message, client) { throw failure }
         }
       }
+      if !messages.isEmpty { handle.context.noteProgress() }
       return messages
     }
   }

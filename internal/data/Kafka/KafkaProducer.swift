@@ -49,7 +49,7 @@ public final class KafkaProducer: Sendable {
     }
   }
 
-  private let handle: ClientHandle
+  let handle: ClientHandle
   private let events: ProducerEvents
   private let thread: WorkerThread
 

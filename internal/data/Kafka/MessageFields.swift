@@ -1,6 +1,6 @@
 internal import CRdkafka
 internal import Glibc
-internal import Values
+package import Values
 
 /// Topic names as Swift strings, made once for a run of messages of one topic.
 struct TopicNames {
@@ -19,8 +19,15 @@ struct TopicNames {
 func messageTimestamp(_ message: UnsafePointer<rd_kafka_message_t>) -> Timestamp? {
   var kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
   let milliseconds = rd_kafka_message_timestamp(message, &kind)
-  guard kind != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE, milliseconds >= 0 else { return nil }
-  return Timestamp(microseconds: milliseconds * 1_000)
+  return kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? nil : Timestamp(recordMilliseconds: milliseconds)
+}
+
+extension Timestamp {
+  /// The time in a record, where producers write any number of 64 bits: nil below zero, saturated above.
+  package init?(recordMilliseconds milliseconds: Int64) {
+    guard milliseconds >= 0 else { return nil }
+    self.init(microseconds: milliseconds.multiplied(saturating: 1_000))
+  }
 }
 
 extension ConsumedMessage {

@@ -63,10 +63,13 @@ final class ProducerEvents: @unchecked Sendable {
 
   private func noteError(_ event: OpaquePointer, _ client: OpaquePointer) {
     let reason = rd_kafka_event_error_string(event).map { String(cString: $0) } ?? ""
-    handle.context.noteError(rd_kafka_event_error(event), reason)
-    guard rd_kafka_event_error_is_fatal(event) != 0, !hasFailed.exchange(true, ordering: .relaxed) else { return }
+    guard rd_kafka_event_error_is_fatal(event) != 0 else {
+      return handle.context.noteError(rd_kafka_event_error(event), reason)
+    }
+    guard !hasFailed.exchange(true, ordering: .relaxed) else { return }
     let (error, why) = withErrorBuffer { rd_kafka_fatal_error(client, $0, $1) }
-    onFatal(KafkaError(.fatal, "the Kafka producer has failed for good: \(why)", number: error.rawValue))
+    let name = String(cString: rd_kafka_err2name(error))
+    onFatal(KafkaError(.fatal, "the Kafka producer has failed for good: \(why) (\(name))", number: error.rawValue))
   }
 
   private func reports(_ event: OpaquePointer) -> [DeliveryReport] {

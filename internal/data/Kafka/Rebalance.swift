@@ -21,6 +21,7 @@ func kafkaRebalance(
   case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
     context.logger.info("partitions assigned", ["partitions": .string(summary(places))])
     context.membership.withLock { $0 = .assigned }
+    context.noteProgress()
     hooks.onAssign(places)
     apply(partitions, client, context, incremental: rd_kafka_incremental_assign, whole: partitions)
   case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:

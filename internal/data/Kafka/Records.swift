@@ -70,7 +70,7 @@ public struct ConsumedMessage: Sendable {
   public var place: TopicPartition { TopicPartition(topic, partition) }
 
   /// What to store once this message and all before it in its partition are done: the offset after it.
-  public var next: TopicPartitionOffset { TopicPartitionOffset(topic, partition, offset + 1) }
+  public var next: TopicPartitionOffset { TopicPartitionOffset(topic, partition, offset.adding(saturating: 1)) }
 }
 
 /// A partition of a topic.

@@ -17,7 +17,7 @@ public struct OutboxStatus: Sendable, Hashable {
 
   /// How long the oldest waiting event has waited; zero when none waits.
   public var age: Duration {
-    oldestWaiting.map { .microseconds(max(0, now.microseconds - $0.microseconds)) } ?? .zero
+    oldestWaiting.map { .microseconds(max(0, now.microseconds.subtracting(saturating: $0.microseconds))) } ?? .zero
   }
 
   /// Asks the tables: one round trip, up to some 100 ms under a backlog of a million.

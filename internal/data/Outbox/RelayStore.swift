@@ -35,7 +35,7 @@ struct RelayStore: Sendable {
     let survey = claimed[1][0]
     report.shardCount = Int(survey.int64(0))
     report.liveRelays = Int(survey.int64(1))
-    report.nextExpiry = survey.optionalDouble(2).map { .nanoseconds(Int64($0 * 1e9)) }
+    report.nextExpiry = survey.optionalDouble(2).map { .nanoseconds(Int64(saturating: $0 * 1e9)) }
     return report
   }
 

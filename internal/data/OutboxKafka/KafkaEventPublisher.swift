@@ -7,7 +7,7 @@ internal import Runtime
 internal import Synchronization
 internal import Values
 
-/// The relay's publisher on Kafka: an idempotent producer that is made anew when it has failed for good.
+/// The relay's publisher on Kafka: an idempotent producer that is made anew, with backoff, when it has failed for good.
 /// Callable on any thread.
 public final class KafkaEventPublisher: EventPublisher {
   public typealias Handler = @Sendable ([PublishOutcome]) -> Void
@@ -22,20 +22,47 @@ public final class KafkaEventPublisher: EventPublisher {
   private let sink = Mutex(Sink())
   private let producer = Mutex<KafkaProducer?>(nil)
   private let isClosed = StopFlag()
+  private let deliveries: Mutex<DeliveryWatch>
+  private let failures = Mutex(Failures())
+  private let watch: Mutex<ObstacleWatch>
+  private let watcher = Mutex<PeriodicJob?>(nil)
 
-  /// - Parameter deliveryTimeout: when to give a message up; the relay's `RelayConfiguration.deliveryTimeout`.
+  /// The producers that failed for good since the last acknowledgement.
+  private struct Failures {
+    var count = 0
+    var last: String?
+    /// A producer that is refused for want of rights is refused again within ms.
+    var backoff = Backoff(first: .milliseconds(200), limit: .seconds(10))
+  }
+
+  /// - Parameters:
+  ///   - deliveryTimeout: when to give a message up; the relay's `RelayConfiguration.deliveryTimeout`.
+  ///   - topics: what the brokers are asked about now and then, so that `obstacle` can name what is wrong with them.
   /// - Throws: `KafkaError` `.invalidConfiguration`.
-  public init(_ configuration: KafkaConfiguration, deliveryTimeout: Duration, logger: Logger) throws(KafkaError) {
+  public init(
+    _ configuration: KafkaConfiguration, deliveryTimeout: Duration, topics: [String] = [], logger: Logger
+  ) throws(KafkaError) {
     self.configuration = configuration
     self.deliveryTimeout = deliveryTimeout
     self.logger = logger.labelled("producer")
+    deliveries = Mutex(DeliveryWatch(deliveryTimeout: deliveryTimeout))
+    watch = Mutex(ObstacleWatch(topics: topics, ObstacleLog("events are not published", self.logger)))
     try replace()
   }
 
   /// Whether a broker is connected.
   public var isConnected: Bool { producer.withLock { $0 }?.isConnected ?? false }
 
-  public func start(_ handler: @escaping Handler) { sink.withLock { $0.report = handler } }
+  /// What keeps messages from being acknowledged, for more than a few seconds, although a broker is connected; nil when
+  /// nothing is known to.
+  public var obstacle: String? { watch.withLock { $0.obstacle } }
+
+  public func start(_ handler: @escaping Handler) {
+    sink.withLock { $0.report = handler }
+    watcher.withLock { watcher in
+      if watcher == nil { watcher = PeriodicJob(name: "producer-watch") { [self] in look() } }
+    }
+  }
 
   public func publish(_ messages: [OutboundMessage]) {
     let records = messages.map { message in
@@ -47,10 +74,14 @@ public final class KafkaEventPublisher: EventPublisher {
     var refused: [PublishOutcome] = []
     while !rest.isEmpty {
       guard let producer = producer.withLock({ $0 }) else {
-        refused += rest.map { Self.untaken($0, .transient("the producer is closed")) }
+        let reason = failures.withLock { $0.last } ?? "the producer is closed"
+        refused += rest.map { Self.untaken($0, .transient(reason)) }
         break
       }
+      // Counted first: reports may come before `produce` returns.
+      deliveries.withLock { $0.handOver(rest.count, at: .now()) }
       let (accepted, failure) = producer.produce(rest)
+      if accepted < rest.count { deliveries.withLock { $0.takeBack(rest.count - accepted) } }
       rest = rest.dropFirst(accepted)
       guard let failure, let first = rest.popFirst() else { continue }
       switch failure.code {
@@ -61,6 +92,7 @@ public final class KafkaEventPublisher: EventPublisher {
         refused.append(Self.untaken(first, .permanent("\(failure)", isCertain: true)))
       default:
         // Of this message alone, such as an absent topic; those behind it have other keys.
+        deliveries.withLock { $0.noteRefusal("\(failure)", at: .now()) }
         refused.append(Self.untaken(first, .transient("\(failure)")))
       }
     }
@@ -82,6 +114,7 @@ public final class KafkaEventPublisher: EventPublisher {
   /// Closes the producer for good; what it had not sent is reported.
   public func close() {
     isClosed.stop()
+    watcher.withLock { $0 }?.stop()
     retire()
   }
 
@@ -105,6 +138,8 @@ public final class KafkaEventPublisher: EventPublisher {
   }
 
   private func deliver(_ reports: [DeliveryReport]) {
+    let hasAcknowledged = deliveries.withLock { $0.note(reports, at: .now()) }
+    if hasAcknowledged { failures.withLock { if $0.count > 0 { $0 = Failures() } } }
     let outcomes = reports.map { report in
       guard let failure = report.failure else { return PublishOutcome(token: report.token, result: .acknowledged) }
       let isPermanent = failure.kind == .permanent
@@ -118,18 +153,38 @@ public final class KafkaEventPublisher: EventPublisher {
 
   /// Runs on the failed producer's own thread, which cannot close itself.
   private func recover(from error: KafkaError) {
-    logger.error("the producer failed for good and is replaced", ["error": .error(error)])
+    let isFirst = failures.withLock { failures in
+      failures.count += 1
+      failures.last = error.description
+      return failures.count == 1
+    }
+    // Of the next ones `obstacle` tells, with their count.
+    if isFirst { logger.error("the producer failed for good and is replaced", ["error": .error(error)]) }
     _ = WorkerThread(name: "producer-swap") { [self] in
       retire()
-      var backoff = Backoff()
-      while !isClosed.isStopped {
+      while !isClosed.wait(until: .now() + failures.withLock { $0.backoff.nextDelay() }) {
         do throws(KafkaError) {
           return try replace()
         } catch {
-          logger.error("no new producer could be made yet", ["error": .error(error)])
-          _ = isClosed.wait(until: .now() + backoff.nextDelay())
+          failures.withLock { $0.last = error.description }
         }
       }
     }
+  }
+
+  // MARK: - What is in the way
+
+  private func look() -> Duration {
+    let (count, failure) = failures.withLock { ($0.count, $0.last) }
+    let delivery = deliveries.withLock { $0.obstacle(at: .now()) }
+    let current = producer.withLock { $0 }
+    let isConnected = current?.isConnected ?? false
+    var next = watch.withLock { $0 }
+    next.look(failure: failure, delivery: isConnected ? delivery : nil, failures: count, at: .now()) { topic in
+      guard isConnected, let current else { return nil }
+      return try? current.health(of: topic, until: .now() + .seconds(2))
+    }
+    watch.withLock { $0 = next }
+    return .seconds(1)
   }
 }

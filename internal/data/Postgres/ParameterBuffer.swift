@@ -118,7 +118,9 @@ struct ParameterBuffer {
   }
 
   private mutating func append(_ value: Timestamp) {
-    append(value.microseconds - BinaryFormat.epochMicroseconds)
+    // The ends of the range are PostgreSQL's infinities, as in `Row.timestamp`.
+    let isEnd = value.microseconds == .max || value.microseconds == .min
+    append(isEnd ? value.microseconds : value.microseconds.subtracting(saturating: BinaryFormat.epochMicroseconds))
   }
 }
 

@@ -99,10 +99,10 @@ public final class RedisClient {
     var count: Int64 = 0
     for chunk in chunks(keys) {
       if case .integer(let deleted)? = try exchange([[Array("DEL".utf8)] + chunk], "delete keys").first {
-        count += deleted
+        count = count.adding(saturating: deleted)
       }
     }
-    return Int(count)
+    return Int(clamping: count)
   }
 
   /// Closes the connection for good.

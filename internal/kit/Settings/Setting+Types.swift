@@ -112,6 +112,18 @@ extension Setting {
     }
   }
 
+  /// A text by a rule of the context's own.
+  public static func text(
+    _ name: String, _ path: Path<String>, rule: String, _ isValid: @escaping @Sendable (String) -> Bool,
+    _ standard: Default, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    Setting(name, rule, standard, usedBy, summary) { text, settings in
+      guard isValid(text) else { return "expected \(rule)" }
+      settings[keyPath: path] = text
+      return nil
+    }
+  }
+
   public static func listener(
     _ name: String, _ path: Path<NetworkAddress>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {

@@ -23,21 +23,21 @@ public struct Instant: Sendable, Hashable, Comparable {
   @inlinable
   public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
-  /// Saturates at `distantFuture`.
+  /// Saturates, upwards at `distantFuture`.
   @inlinable
   public static func + (left: Instant, right: Duration) -> Instant {
-    let (sum, overflow) = left.nanoseconds.addingReportingOverflow(right.inNanoseconds)
-    return overflow ? .distantFuture : Instant(nanoseconds: sum)
+    Instant(nanoseconds: left.nanoseconds.adding(saturating: right.inNanoseconds))
   }
 
   @inlinable
   public static func - (left: Instant, right: Duration) -> Instant {
-    left == .distantFuture ? left : Instant(nanoseconds: left.nanoseconds - right.inNanoseconds)
+    left == .distantFuture
+      ? left : Instant(nanoseconds: left.nanoseconds.subtracting(saturating: right.inNanoseconds))
   }
 
   @inlinable
   public static func - (left: Instant, right: Instant) -> Duration {
-    .nanoseconds(left.nanoseconds - right.nanoseconds)
+    .nanoseconds(left.nanoseconds.subtracting(saturating: right.nanoseconds))
   }
 }
 
@@ -46,10 +46,7 @@ extension Duration {
   @inlinable
   public var inNanoseconds: Int64 {
     let (seconds, attoseconds) = components
-    let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    if overflow { return seconds < 0 ? .min : .max }
-    let (sum, carried) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
-    return carried ? (seconds < 0 ? .min : .max) : sum
+    return seconds.multiplied(saturating: 1_000_000_000).adding(saturating: attoseconds / 1_000_000_000)
   }
 
   /// The whole duration in milliseconds, rounded towards zero.

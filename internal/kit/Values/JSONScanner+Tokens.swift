@@ -74,26 +74,32 @@ extension JSONScanner {
   }
 
   /// Reads a string at its opening quote, its escapes resolved.
-  mutating func stringLiteral() throws(JSONError) -> String {
-    let (content, hasEscapes) = try stringContent()
-    return hasEscapes ? try unescaped(content) : String(decoding: bytes[content], as: UTF8.self)
+  mutating func stringLiteral() throws(JSONError) -> String { try text(try stringContent()) }
+
+  /// A string as it was passed.
+  struct StringLiteral {
+    /// Where it lies between its quotes.
+    var content: Range<Int>
+    var hasEscapes = false
+    /// False when an escape is half of a surrogate pair: grammatical, and no text.
+    var isText = true
   }
 
-  /// Passes a string at its opening quote, checking its bytes and escapes.
-  /// - Returns: where it lies between its quotes, and whether it has escapes.
-  mutating func stringContent() throws(JSONError) -> (content: Range<Int>, hasEscapes: Bool) {
+  /// Passes a string at its opening quote, checking its bytes and the grammar of its escapes.
+  mutating func stringContent() throws(JSONError) -> StringLiteral {
     position += 1
     let start = position
-    var hasEscapes = false
+    var literal = StringLiteral(content: start..<start)
     while position < bytes.count {
       let byte = bytes[position]
       switch byte {
       case UInt8(ascii: "\""):
         position += 1
-        return (start..<position - 1, hasEscapes)
+        literal.content = start..<position - 1
+        return literal
       case UInt8(ascii: "\\"):
-        hasEscapes = true
-        _ = try escape()
+        literal.hasEscapes = true
+        if try escape() == nil { literal.isText = false }
       case 0..<0x20:
         throw failure(.controlCharacter, "a control character in a string must be escaped, found \(found())")
       case 0x20..<0x80: position += 1
@@ -125,16 +131,22 @@ extension JSONScanner {
     position += count
   }
 
-  /// Resolves the escapes of a string that `stringContent` has passed.
-  func unescaped(_ content: Range<Int>) throws(JSONError) -> String {
+  /// The text of a string that `stringContent` has passed, its escapes resolved.
+  func text(_ literal: StringLiteral) throws(JSONError) -> String {
+    guard literal.hasEscapes else { return String(decoding: bytes[literal.content], as: UTF8.self) }
     var reader = self
-    reader.position = content.lowerBound
+    reader.position = literal.content.lowerBound
     var text: [UInt8] = []
-    text.reserveCapacity(content.count)
-    while reader.position < content.upperBound {
+    text.reserveCapacity(literal.content.count)
+    while reader.position < literal.content.upperBound {
       let byte = bytes[reader.position]
       if byte == UInt8(ascii: "\\") {
-        text += UTF8.encode(try reader.escape())!  // a Unicode.Scalar always has an encoding
+        let start = reader.position
+        guard let scalar = try reader.escape() else {
+          reader.position = start
+          throw reader.failure(.invalidEscape, "half of a surrogate pair")
+        }
+        text += UTF8.encode(scalar)!  // a Unicode.Scalar always has an encoding
       } else {
         text.append(byte)
         reader.position += 1
@@ -143,8 +155,9 @@ extension JSONScanner {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Passes an escape at its backslash; a surrogate pair is one scalar, half of one is refused.
-  private mutating func escape() throws(JSONError) -> Unicode.Scalar {
+  /// Passes an escape at its backslash; a surrogate pair is one scalar.
+  /// - Returns: nil for half of a surrogate pair.
+  private mutating func escape() throws(JSONError) -> Unicode.Scalar? {
     let start = position
     guard position + 1 < bytes.count else { throw truncation() }
     position += 2
@@ -164,23 +177,26 @@ extension JSONScanner {
     }
     let first = try fourHexDigits()
     if let scalar = Unicode.Scalar(first) { return scalar }
-    if first < 0xDC00, let second = try lowSurrogate() {
-      // The sum cannot leave Unicode: ten bits from each half, above the first 65,536.
-      return Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))!
-    }
-    position = start
-    throw failure(.invalidEscape, "half of a surrogate pair")
+    guard first < 0xDC00, let second = try lowSurrogate() else { return nil }
+    // The sum cannot leave Unicode: ten bits from each half, above the first 65,536.
+    return Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))!
   }
 
-  /// Passes the second half of a surrogate pair; nil when something else follows.
+  /// Passes the second half of a surrogate pair; nil, and nothing is passed, when something else follows.
   private mutating func lowSurrogate() throws(JSONError) -> UInt32? {
+    let start = position
     for expected in [UInt8(ascii: "\\"), UInt8(ascii: "u")] {
       guard position < bytes.count else { throw truncation() }
-      guard bytes[position] == expected else { return nil }
+      guard bytes[position] == expected else {
+        position = start
+        return nil
+      }
       position += 1
     }
     let value = try fourHexDigits()
-    return (0xDC00...0xDFFF).contains(value) ? value : nil
+    if (0xDC00...0xDFFF).contains(value) { return value }
+    position = start
+    return nil
   }
 
   private mutating func fourHexDigits() throws(JSONError) -> UInt32 {

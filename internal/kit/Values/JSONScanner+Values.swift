@@ -28,8 +28,8 @@ extension JSONScanner {
   public mutating func uniqueID() throws(JSONError) -> UniqueID {
     try expect(.string)
     let start = position
-    let (content, hasEscapes) = try stringContent()
-    let id = hasEscapes ? UniqueID(try unescaped(content)) : UniqueID(utf8: bytes[content])
+    let literal = try stringContent()
+    let id = literal.hasEscapes ? UniqueID(try text(literal)) : UniqueID(utf8: bytes[literal.content])
     guard let id else {
       position = start
       throw failure(.notAnIdentifier, "expected a UUID of 36 characters, found another string")
@@ -53,8 +53,9 @@ extension JSONScanner {
     return true
   }
 
-  /// Passes the next value, whatever it is, checking its grammar.
+  /// Passes the next value, whatever it is, checking its grammar: any depth, any escape, any number.
   public mutating func skipValue() throws(JSONError) {
+    unread = nil
     switch try peek() {
     case .object, .array: try skipContainer()
     case .string: _ = try stringContent()
@@ -64,14 +65,13 @@ extension JSONScanner {
     }
   }
 
-  /// Passes an object or array without recursion, so that its depth costs a bit and not a stack frame.
+  /// Passes an object or array without recursion, so that its depth costs a byte and not a stack frame.
   private mutating func skipContainer() throws(JSONError) {
     var isObject: [Bool] = []
     repeat {
       // At a value.
       let kind = try peek()
       if kind == .object || kind == .array {
-        guard depth + isObject.count < maximumDepth else { throw depthFailure() }
         position += 1
         isObject.append(kind == .object)
         let closing = kind == .object ? UInt8(ascii: "}") : UInt8(ascii: "]")

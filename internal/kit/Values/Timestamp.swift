@@ -18,9 +18,10 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
   @inlinable
   public static func < (left: Timestamp, right: Timestamp) -> Bool { left.microseconds < right.microseconds }
 
+  /// Saturates.
   @inlinable
   public static func + (left: Timestamp, right: Duration) -> Timestamp {
-    Timestamp(microseconds: left.microseconds + right.inNanoseconds / 1_000)
+    Timestamp(microseconds: left.microseconds.adding(saturating: right.inNanoseconds / 1_000))
   }
 
   /// RFC 3339 in UTC with six decimals: `2026-01-31T08:15:00.000250Z`. A moment outside the years 1 to 9999, which that

@@ -1,7 +1,6 @@
 internal import Errors
 internal import GRPC
 package import Metrics
-internal import Protobuf
 package import SagaDomain
 
 /// CreatePayment, with an idempotency key or without.
@@ -14,7 +13,7 @@ package struct CreateHandler: Sendable {
   private let fromRedis: Counter
   private let fromDatabase: Counter
 
-  /// - Parameter filter: what may know answers without the database; nil for none.
+  /// - Parameter filter: what may know a repeated call, which is then read instead of written; nil for none.
   package init(store: any PaymentStore, filter: ReplayFilter?, metrics: MetricsRegistry) {
     self.store = store
     self.filter = filter
@@ -43,22 +42,20 @@ package struct CreateHandler: Sendable {
   private func create(_ command: CreateCommand, under key: IdempotencyKey, _ context: ServerContext)
     async throws(PaymentError) -> PaymentsV1.Payment
   {
-    let fingerprint = command.fingerprint
-    if let bytes = await filter?.answer(to: key, fingerprint: fingerprint),
-      let answer = try? PaymentsV1.Payment(serialized: bytes)
+    if let filter, await filter.hasSeen(key, fingerprint: command.fingerprint),
+      let outcome = try await store.replay(command, deadline: context.deadline)
     {
       fromRedis.add()
       context.setTrailers(Self.replayed)
-      return answer
+      return PaymentsV1.Payment(outcome.payment)
     }
     let outcome = try await store.create(command, deadline: context.deadline)
-    let answer = PaymentsV1.Payment(outcome.payment)
     if case .replayed = outcome {
       fromDatabase.add()
       context.setTrailers(Self.replayed)
     } else {
-      filter?.remember(key, fingerprint: fingerprint, answer: answer.serialized())
+      filter?.remember(key, fingerprint: command.fingerprint)
     }
-    return answer
+    return PaymentsV1.Payment(outcome.payment)
   }
 }

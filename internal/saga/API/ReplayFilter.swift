@@ -10,11 +10,12 @@ internal import Settings
 internal import Synchronization
 internal import Values
 
-/// The filter in front of the database for calls with a key: it knows answers that were committed lately.
+/// The filter in front of the database for calls with a key: it has seen the calls that were answered lately.
 ///
-/// Only a filter (G7): what it does not know, or cannot say because Redis is away, slow, full or flushed, the database
-/// decides. An answer enters only after its commit. One thread speaks to Redis for all callers, as many in a round trip
-/// as wait for it; callers wait for Redis only while it is known to answer.
+/// Only a filter (G7): it says which calls are likely to be repetitions, whose answer is then read from the database
+/// instead of going through a transaction. What it does not know, or cannot say because Redis is away, slow, full or
+/// flushed, is no repetition for it. A call enters only after its commit. One thread speaks to Redis for all callers,
+/// as many in a round trip as wait for it; callers wait for Redis only while it is known to answer.
 package final class ReplayFilter: Sendable {
   private struct Lookup {
     let name: [UInt8]
@@ -28,7 +29,7 @@ package final class ReplayFilter: Sendable {
     var isStopped = false
   }
 
-  /// Most look-ups that wait, and most answers; beyond it the database is asked, and the answer not noted.
+  /// Most look-ups that wait, and most notes; beyond it nothing is known, and nothing noted.
   private static let queue = 4_096
   /// The longest that Redis may keep callers waiting; then it is left alone for a while.
   private static let patience = Duration.milliseconds(50)
@@ -56,9 +57,9 @@ package final class ReplayFilter: Sendable {
   /// Whether the last attempt reached Redis.
   package var isReachable: Bool { state.withLock { $0.isReachable } }
 
-  /// What was answered under this key to this request; nil where nothing is known, or not this request.
-  /// - Returns: the answer's bytes, as `remember` was given them.
-  func answer(to key: IdempotencyKey, fingerprint: [UInt8]) async -> [UInt8]? {
+  /// Whether Redis says that this request was answered under this key. Anybody who can write to Redis can have it say
+  /// so: the answer is the database's.
+  func hasSeen(_ key: IdempotencyKey, fingerprint: [UInt8]) async -> Bool {
     let name = prefix + key.text.utf8
     let value = await withCheckedContinuation { continuation in
       let isWaiting = state.update { state in
@@ -68,15 +69,14 @@ package final class ReplayFilter: Sendable {
       }
       if !isWaiting { continuation.resume(returning: nil) }
     }
-    guard let value, value.starts(with: fingerprint + [0]) else { return nil }
-    return Array(value.dropFirst(fingerprint.count + 1))
+    return value == fingerprint
   }
 
-  /// Notes a committed answer, some time soon. Callable on any thread.
-  func remember(_ key: IdempotencyKey, fingerprint: [UInt8], answer: [UInt8]) {
+  /// Notes an answered request, some time soon. Callable on any thread.
+  func remember(_ key: IdempotencyKey, fingerprint: [UInt8]) {
     state.update { state in
       guard state.isReachable, state.notes.count < Self.queue else { return }
-      state.notes.append((prefix + key.text.utf8, fingerprint + [0] + answer))
+      state.notes.append((prefix + key.text.utf8, fingerprint))
     }
   }
 

@@ -74,10 +74,13 @@ public struct Audit: Sendable {
         since: request.since?.microseconds ?? .min, keptSince: tables.keptSince, marksBefore: before.map(\.high),
         checksPayments: request.checksPayments, limit: request.limit),
       expected: tables.expected, starts: starts)
-    let messages = zip(starts, after).reduce(Int64(0)) { $0 + max(0, $1.1.high - $1.0.offset) }
-    var step = Step(done: 0, total: max(1, Int64(tables.expected + tables.expectedPayments) + messages))
+    let messages = zip(starts, after).reduce(Int64(0)) { sum, partition in
+      sum.adding(saturating: max(0, partition.1.high.subtracting(saturating: partition.0.offset)))
+    }
+    let rows = Int64(tables.expected).adding(saturating: Int64(tables.expectedPayments))
+    var step = Step(done: 0, total: max(1, rows.adding(saturating: messages)))
     func advance(_ count: Int) throws {
-      step.done = min(step.total, step.done + Int64(count))
+      step.done = min(step.total, step.done.adding(saturating: Int64(count)))
       try onStep(step)
     }
     try tables.events(into: &ledger, onPage: advance)

@@ -136,7 +136,7 @@ struct AuditLedger {
   ) {
     let time = timestamp?.microseconds ?? .max
     noteProgress(partition, offset, time)
-    if time < scope.since.subtracting(Scope.skew) { return }
+    if time < scope.since.subtracting(saturating: Scope.skew) { return }
     report.messages += 1
     let place = Offence(key: key, partition: partition, offset: offset, writtenAt: timestamp)
     guard let id = UniqueID(utf8: identity) else {
@@ -205,8 +205,8 @@ struct AuditLedger {
   private mutating func noteProgress(_ partition: Int32, _ offset: Int64, _ time: Int64) {
     let index = Int(partition)
     let isFirst = partitions[index].gone == .max
-    if isFirst || offset != partitions[index].next { partitions[index].gone = time.adding(Scope.skew) }
-    partitions[index].next = offset + 1
+    if isFirst || offset != partitions[index].next { partitions[index].gone = time.adding(saturating: Scope.skew) }
+    partitions[index].next = offset.adding(saturating: 1)
   }
 
   // MARK: - The end
@@ -222,7 +222,7 @@ struct AuditLedger {
         note(.noPayment, Offence(key: key, id: oldest.id, sequence: oldest.sequence), "no payment has this order id")
       }
       // What was written before the kept days may have left the table.
-      if oldest.created >= kept, newest.sequence - oldest.sequence + 1 != Int64(key.count) {
+      if oldest.created >= kept, newest.sequence.subtracting(saturating: oldest.sequence) != Int64(key.count) - 1 {
         note(
           .gap, Offence(key: key, id: newest.id, sequence: newest.sequence),
           "\(key.count) events are numbered from \(oldest.sequence) to \(newest.sequence)")
@@ -270,7 +270,7 @@ struct AuditLedger {
   // MARK: - Keys
 
   /// From when on the tables have everything.
-  private var kept: Int64 { scope.keptSince == .min ? .min : scope.keptSince.adding(Scope.skew) }
+  private var kept: Int64 { scope.keptSince == .min ? .min : scope.keptSince.adding(saturating: Scope.skew) }
 
   private mutating func takeKey(_ key: [UInt8], event: Int) -> Int {
     let number = decimal(key)
@@ -359,16 +359,4 @@ private func decimal(_ bytes: [UInt8]) -> UInt64? {
     number = number &* 10 &+ UInt64(byte - UInt8(ascii: "0"))
   }
   return number
-}
-
-extension Int64 {
-  fileprivate func adding(_ other: Int64) -> Int64 {
-    let (sum, overflow) = addingReportingOverflow(other)
-    return overflow ? .max : sum
-  }
-
-  fileprivate func subtracting(_ other: Int64) -> Int64 {
-    let (difference, overflow) = subtractingReportingOverflow(other)
-    return overflow ? .min : difference
-  }
 }

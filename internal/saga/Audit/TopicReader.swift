@@ -44,7 +44,7 @@ final class TopicReader {
     guard let since else { return whole }
     do throws(KafkaError) {
       guard try hasTimeIndex(marks) else { return whole }
-      let early = Timestamp(microseconds: max(0, since.microseconds - AuditLedger.Scope.skew))
+      let early = Timestamp(microseconds: max(0, since.microseconds.subtracting(saturating: AuditLedger.Scope.skew)))
       let found = try consumer.offsets(places, since: early, until: Instant.now() + Self.answerTime)
       var starts = whole
       for entry in found {
@@ -96,7 +96,7 @@ final class TopicReader {
       func reach(_ index: Int, _ offset: Int64) {
         let reached = min(offset, ends[index])
         guard reached > next[index] else { return }
-        passed += Int(reached - next[index])
+        passed += Int(clamping: reached.subtracting(saturating: next[index]))
         next[index] = reached
         if reached >= ends[index] { finished.append(index) }
       }
@@ -107,8 +107,9 @@ final class TopicReader {
           let index = Int(record.partition)
           guard record.offset < ends[index] else { return }
           body(record)
-          reach(index, record.offset + 1)
+          reach(index, record.offset.adding(saturating: 1))
         })
+      if let denial = consumer.denial { throw denial }
       if !finished.isEmpty {
         open.subtract(finished)
         // What goes on being published there is not asked for.

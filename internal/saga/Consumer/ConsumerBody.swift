@@ -48,6 +48,10 @@ public final class ConsumerBody: ProgramBody {
 
   public func reload() { context.logger.info("SIGHUP: nothing to reload") }
 
+  private func check(_ name: String, _ obstacle: String?) -> ReadinessReport.Check {
+    ReadinessReport.Check(name, isReady: obstacle == nil, detail: obstacle ?? "")
+  }
+
   public var readiness: ReadinessReport {
     guard let consumer = parts.withLock({ $0?.consumer }) else {
       return ReadinessReport([], isServing: false)
@@ -56,6 +60,7 @@ public final class ConsumerBody: ProgramBody {
     var checks = [
       ReadinessReport.Check("postgres", isReady: consumer.hasDatabase),
       ReadinessReport.Check("kafka", isReady: consumer.isConnected, detail: brokers),
+      check("consuming", consumer.consumingObstacle), check("dead_letters", consumer.buryingObstacle),
     ]
     if context.settings.redis.isEnabled {
       // A filter that is away costs speed only.

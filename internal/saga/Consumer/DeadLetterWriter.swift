@@ -10,15 +10,25 @@ internal import Values
 
 /// Puts messages on the dead-letter topic as they came, with headers that say from where and why.
 ///
-/// `write` blocks its thread until the broker has answered; several may write at once. A message that the topic refuses
-/// is written again with less of it, down to the headers that say where it lies; nothing may keep the consumer from
-/// going on.
+/// `write` blocks its thread until the broker has answered; several may write at once. A letter is with the producer
+/// until it is answered, however long that takes: only the producer's own retries leave no copies. A message that the
+/// topic refuses is written again with less of it, down to the headers that say where it lies; nothing may keep the
+/// consumer from going on.
 final class DeadLetterWriter: Sendable {
   /// A message on its way.
   struct Letter: Sendable {
     let message: ConsumedMessage
     let reason: String
     var form = Form.whole
+    /// Its token while it is with the producer.
+    fileprivate var token: UInt64?
+    /// When it may be written again: what was given up without an answer may still arrive for a while.
+    fileprivate var notBefore = Instant(nanoseconds: 0)
+
+    init(message: ConsumedMessage, reason: String) {
+      self.message = message
+      self.reason = reason
+    }
   }
 
   /// How much of a message is written.
@@ -36,17 +46,26 @@ final class DeadLetterWriter: Sendable {
     case stored
     /// The topic will never take it like this.
     case refused(String)
-    case failed(String)
+    case failed(String, mayBePersisted: Bool)
   }
+
+  /// The producer never gives a letter up by itself.
+  private static let deliveryTimeout = Duration.seconds(86_400)
+  /// How long a request of a producer that failed may be on its way.
+  private static let flightTime = Duration.seconds(10)
+  /// How long the topic may take no letter until it counts, and after how long without a letter it counts no more.
+  private static let patience = Duration.seconds(3)
+  private static let memory = Duration.seconds(60)
 
   private struct Reports {
     var next: UInt64 = 0
     /// By token, for the writes under way; reports of others come late and are ignored.
     var answers: [UInt64: Answer] = [:]
-    var hasFailedForGood = false
+    /// Why the producer has failed for good, until there is another.
+    var fatal: String?
 
     /// The answers to `tokens`, once there is one to each.
-    func complete(_ tokens: Range<UInt64>) -> [Answer]? {
+    func complete(_ tokens: [UInt64]) -> [Answer]? {
       let known = tokens.map { answers[$0] ?? .awaited }
       let isComplete = known.allSatisfy { if case .awaited = $0 { false } else { true } }
       return isComplete ? known : nil
@@ -57,6 +76,7 @@ final class DeadLetterWriter: Sendable {
   private let topic: String
   private let reports = Monitor(Reports())
   private let producer = Mutex<KafkaProducer?>(nil)
+  private let trouble = Mutex<(since: Instant, last: Instant, reason: String)?>(nil)
 
   /// - Throws: `KafkaError` `.invalidConfiguration`.
   init(_ context: ProgramContext) throws(KafkaError) {
@@ -67,37 +87,93 @@ final class DeadLetterWriter: Sendable {
   }
 
   /// Writes the messages and waits until all in-sync replicas have them.
-  /// - Parameter letters: those not yet written; what is acknowledged is taken out.
-  /// - Returns: nil when all are there, otherwise why not; writing again is safe, if some may then lie there twice.
+  /// - Parameter letters: those not yet written; what is acknowledged is taken out. Those that are still with the
+  ///   producer know it: give them to the next call, or to `abandon`.
+  /// - Returns: nil when all are there, otherwise why not.
   func write(_ letters: inout [Letter], until deadline: Instant) -> String? {
-    let count = UInt64(letters.count)
-    let tokens = reports.withLock { reports in
-      let tokens = reports.next..<reports.next + count
-      reports.next += count
-      for token in tokens { reports.answers[token] = .awaited }
-      return tokens
-    }
-    defer { reports.withLock { reports in for token in tokens { reports.answers[token] = nil } } }
-    do throws(KafkaError) {
-      let producer = try currentProducer()
-      for (index, token) in zip(letters.indices, tokens) { try produce(&letters[index], token, producer) }
-    } catch {
-      return error.description
-    }
+    var failure = handOver(&letters)
+    let tokens = letters.compactMap(\.token)
     let answers = reports.wait(until: deadline) { $0.complete(tokens) }
     let known = answers ?? reports.withLock { reports in tokens.map { reports.answers[$0] ?? .awaited } }
-    var failure: String?
-    for (index, answer) in zip(letters.indices, known).reversed() {
+    for (token, answer) in zip(tokens, known).reversed() {
+      // Each token belongs to one letter.
+      guard let index = letters.lastIndex(where: { $0.token == token }) else { continue }
+      if case .awaited = answer {
+        failure = failure ?? "the broker has not acknowledged yet"
+        continue
+      }
+      reports.withLock { $0.answers[token] = nil }
+      letters[index].token = nil
       switch answer {
+      case .awaited: continue
       case .stored: letters.remove(at: index)
       case .refused(let reason):
         letters[index].form = letters[index].form.next
         failure = reason
-      case .failed(let reason): failure = reason
-      case .awaited: failure = failure ?? "the broker did not acknowledge in time"
+      case .failed(let reason, let mayBePersisted):
+        if mayBePersisted { letters[index].notBefore = .now() + Self.flightTime }
+        failure = reason
       }
     }
+    if !letters.isEmpty { failure = failure ?? "letters of unknown fate are waited for" }
+    // Letters of a producer that failed say only that they were purged.
+    if failure != nil, let fatal = reports.withLock({ $0.fatal }) { failure = fatal }
+    note(failure, at: .now())
     return failure
+  }
+
+  /// Forgets letters that are somebody else's to write now; those with the producer may arrive all the same.
+  func abandon(_ letters: [Letter]) {
+    let tokens = letters.compactMap(\.token)
+    if !tokens.isEmpty { reports.withLock { reports in for token in tokens { reports.answers[token] = nil } } }
+  }
+
+  /// Why letters are not taken, for more than a few seconds; nil when nothing is known to be in the way. Asks the
+  /// brokers, and so blocks until `deadline` at most.
+  func obstacle(until deadline: Instant) -> String? {
+    let problem = producer.withLock { $0 }.flatMap { try? $0.health(of: topic, until: deadline) }?.problem
+    if let problem { return problem }
+    let now = Instant.now()
+    guard let known = trouble.withLock({ $0 }), now - known.last < Self.memory, now - known.since >= Self.patience
+    else { return nil }
+    return "topic \(topic): \(known.reason)"
+  }
+
+  private func note(_ failure: String?, at now: Instant) {
+    trouble.withLock { trouble in
+      guard let failure else {
+        trouble = nil
+        return
+      }
+      let since = trouble.flatMap { now - $0.last < Self.memory ? $0.since : nil }
+      trouble = (since ?? now, now, failure)
+    }
+  }
+
+  /// Gives the producer what is not with it.
+  /// - Returns: why it does not take all.
+  private func handOver(_ letters: inout [Letter]) -> String? {
+    do throws(KafkaError) {
+      let producer = try currentProducer()
+      let now = Instant.now()
+      for index in letters.indices where letters[index].token == nil && letters[index].notBefore <= now {
+        let token = reports.withLock { reports in
+          defer { reports.next += 1 }
+          reports.answers[reports.next] = .awaited
+          return reports.next
+        }
+        do throws(KafkaError) {
+          try produce(&letters[index], token, producer)
+        } catch {
+          reports.withLock { $0.answers[token] = nil }
+          throw error
+        }
+        letters[index].token = token
+      }
+      return nil
+    } catch {
+      return error.description
+    }
   }
 
   func close() { producer.withLock { $0 }?.close() }
@@ -107,7 +183,8 @@ final class DeadLetterWriter: Sendable {
   private func makeProducer() throws(KafkaError) -> KafkaProducer {
     let reports = reports
     return try KafkaProducer(
-      context.kafka(role: "dead-letters"), logger: context.logger.labelled("dead-letters"),
+      context.kafka(role: "dead-letters"), options: KafkaProducer.Options(deliveryTimeout: Self.deliveryTimeout),
+      logger: context.logger.labelled("dead-letters"),
       onDelivery: { delivered in
         reports.update { reports in
           for report in delivered where reports.answers[report.token] != nil {
@@ -116,17 +193,19 @@ final class DeadLetterWriter: Sendable {
               continue
             }
             let reason = "\(failure)"
-            reports.answers[report.token] = failure.kind == .permanent ? .refused(reason) : .failed(reason)
+            reports.answers[report.token] =
+              failure.kind == .permanent
+              ? .refused(reason) : .failed(reason, mayBePersisted: failure.mayBePersisted)
           }
         }
-      }, onFatal: { _ in reports.update { $0.hasFailedForGood = true } })
+      }, onFatal: { error in reports.update { $0.fatal = error.description } })
   }
 
   /// The producer, made anew when it has failed for good.
   private func currentProducer() throws(KafkaError) -> KafkaProducer {
     let hasFailed = reports.withLock { reports in
-      defer { reports.hasFailedForGood = false }
-      return reports.hasFailedForGood
+      defer { reports.fatal = nil }
+      return reports.fatal != nil
     }
     let result = producer.withLock { current in
       Result { () throws(KafkaError) in

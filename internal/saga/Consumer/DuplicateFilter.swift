@@ -7,10 +7,10 @@ internal import Service
 internal import Settings
 internal import Values
 
-/// The filter in front of the database: it knows the keys whose payments were committed lately.
+/// The filter in front of the database: it has seen the keys whose payments were committed lately.
 ///
-/// Only a filter (G7): what it does not know, or cannot say because Redis is away, the database decides. A key enters
-/// only after the commit. For one thread.
+/// Only a filter (G7): it says which messages are worth a look in the database before they are inserted, and the
+/// database decides about each. A key enters only after the commit. For one thread.
 final class DuplicateFilter {
   private let client: RedisClient
   private let prefix: [UInt8]
@@ -29,7 +29,7 @@ final class DuplicateFilter {
   /// Whether the last attempt reached Redis.
   var isReachable: Bool { client.isHealthy }
 
-  /// For each key what `remember` stored; nil where nothing is known.
+  /// For each key what `remember` stored, or somebody else who can write to Redis; nil where nothing is known.
   func fingerprints(of keys: [UniqueID]) -> [[UInt8]?] {
     guard !keys.isEmpty else { return [] }
     do throws(RedisError) {

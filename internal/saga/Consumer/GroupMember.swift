@@ -1,3 +1,4 @@
+internal import Errors
 internal import Kafka
 internal import Logger
 internal import Synchronization
@@ -39,6 +40,26 @@ final class GroupMember: Sendable {
   }
 
   var isConnected: Bool { consumer.isConnected }
+
+  /// How long the first assignment may take.
+  private static let joiningPatience = Duration.seconds(15)
+
+  /// Why no messages come, although a broker is connected; nil when nothing is known to be in the way. Asks the
+  /// brokers, and so blocks until `deadline` at most; callable on any thread.
+  func obstacle(topic: String, until deadline: Instant) -> String? {
+    if let problem = (try? consumer.health(of: topic, until: deadline))?.problem { return problem }
+    if let denial = consumer.denial { return denial.description }
+    if let time = consumer.joiningTime, time >= Self.joiningPatience {
+      return "the group has given no partitions for \(time.inMilliseconds / 1_000) s"
+    }
+    do throws(KafkaError) {
+      // Rights to the group can be taken away later: nothing else tells while no offset is committed.
+      if let place = assignment.withLock({ $0.places }).first { _ = try consumer.committed([place], until: deadline) }
+    } catch {
+      if error.code == .notAuthorized { return error.description }
+    }
+    return nil
+  }
 
   // MARK: - The group's thread
 

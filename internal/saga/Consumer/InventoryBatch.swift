@@ -1,31 +1,49 @@
-internal import Kafka
-internal import SagaDomain
+package import Kafka
+package import SagaDomain
 internal import Tracing
-internal import Values
+package import Values
 
 /// What to do with a batch of inventory messages. Pure: it reads the messages and sorts them; others act on it.
-struct InventoryBatch: Sendable {
+package struct InventoryBatch: Sendable {
   /// A message that opens a payment.
-  struct Opening: Sendable {
+  package struct Opening: Sendable {
     /// Its place in the batch.
-    let index: Int
-    let message: InventoryMessage
+    package let index: Int
+    package let message: InventoryMessage
+    /// What the filter claims to know of its key.
+    package var claim: Claim?
+  }
+
+  /// The filter's word that a key belongs to a payment which is committed: a hint where to look, and no proof, since
+  /// whoever can write to Redis can write this.
+  package struct Claim: Sendable, Hashable {
+    package let orderID: Int64
+    package let fingerprint: [UInt8]
+
+    /// Nil for what no writer of ours has stored.
+    init?(_ fingerprint: [UInt8]) {
+      guard let order = fingerprint.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).first,
+        let orderID = Int64(String(decoding: order, as: UTF8.self)), orderID > 0
+      else { return nil }
+      self.orderID = orderID
+      self.fingerprint = fingerprint
+    }
   }
 
   /// A message that goes to the dead-letter topic.
-  struct DeadLetter: Sendable {
-    let index: Int
-    let reason: String
+  package struct DeadLetter: Sendable {
+    package let index: Int
+    package let reason: String
   }
 
-  private(set) var openings: [Opening] = []
-  private(set) var deadLetters: [DeadLetter] = []
+  package private(set) var openings: [Opening] = []
+  package private(set) var deadLetters: [DeadLetter] = []
   /// Messages of another status than the one that opens payments.
-  private(set) var skipped = 0
-  /// Openings that the filter knows to be done already.
-  private(set) var repeated = 0
+  package private(set) var skipped = 0
+  /// Openings that are done already, as the filter claimed and the database confirmed.
+  package private(set) var repeated = 0
 
-  init(_ messages: [ConsumedMessage], triggerStatus: String) {
+  package init(_ messages: [ConsumedMessage], triggerStatus: String) {
     openings.reserveCapacity(messages.count)
     for (index, message) in messages.enumerated() {
       do {
@@ -42,29 +60,43 @@ struct InventoryBatch: Sendable {
   }
 
   private static func trace(of message: ConsumedMessage) -> TraceContext? {
-    guard let header = message.headers.first(where: { $0.name == TraceContext.name }) else { return nil }
-    return header.value.flatMap { TraceContext(traceparent: String(decoding: $0, as: UTF8.self)) }
+    if message.headers.isEmpty { return nil }
+    return TraceContext(onlyOf: message.headers.filter { $0.name == TraceContext.name }.map { $0.value ?? [] })
   }
 
   /// The keys to look up in the filter, in the order of `openings`.
-  var keys: [UniqueID] { openings.map(\.message.idempotentKey) }
+  package var keys: [UniqueID] { openings.map(\.message.idempotentKey) }
 
-  /// Drops the openings whose key is known to be done for the same message, and sorts out those whose key was used
-  /// for another one.
-  /// - Parameter known: for each of `keys`, the fingerprint stored when its payment was committed.
-  mutating func remove(known: [[UInt8]?]) {
-    precondition(known.count == openings.count, "an answer for each key")
+  /// Notes what the filter claims.
+  /// - Parameter fingerprints: for each of `keys`, the fingerprint stored when its payment was committed.
+  package mutating func note(claims fingerprints: [[UInt8]?]) {
+    precondition(fingerprints.count == openings.count, "an answer for each key")
+    for (place, fingerprint) in fingerprints.enumerated() { openings[place].claim = fingerprint.flatMap(Claim.init) }
+  }
+
+  /// The orders whose payments show whether the claims are true.
+  package var claimedOrders: [Int64] { Array(Set(openings.compactMap(\.claim?.orderID))) }
+
+  /// Drops the openings whose payment is there, and sorts out those whose key opened another one. What the payments do
+  /// not confirm stays an opening.
+  /// - Parameter payments: those of `claimedOrders`, as the database has them now.
+  package mutating func remove(confirmedBy payments: [Payment]) {
+    if payments.isEmpty { return }
+    let stored = Dictionary(payments.map { ($0.orderID, $0) }, uniquingKeysWith: { first, _ in first })
     var rest: [Opening] = []
-    for (opening, fingerprint) in zip(openings, known) {
-      guard let fingerprint else {
-        rest.append(opening)
-        continue
-      }
-      if fingerprint == opening.message.fingerprint {
+    for opening in openings {
+      let message = opening.message
+      let payment = opening.claim.flatMap { stored[$0.orderID] }
+      if opening.claim?.fingerprint == message.fingerprint, payment.map(message.command.agrees) == true {
         repeated += 1
-      } else {
+      } else if opening.claim?.fingerprint != message.fingerprint, let payment,
+        payment.idempotentKey == message.idempotentKey
+      {
         deadLetters.append(
           DeadLetter(index: opening.index, reason: "idempotent_key was used before for another order or amount"))
+      } else {
+        // Not confirmed; or another amount than the payment's, which is for the insert to refuse.
+        rest.append(opening)
       }
     }
     openings = rest
@@ -100,7 +132,7 @@ struct InventoryBatch: Sendable {
   }
 
   /// The offsets up to which everything is done once this batch is.
-  static func offsets(of messages: [ConsumedMessage]) -> [TopicPartitionOffset] {
+  package static func offsets(of messages: [ConsumedMessage]) -> [TopicPartitionOffset] {
     var last: [TopicPartition: TopicPartitionOffset] = [:]
     for message in messages { last[message.place] = message.next }
     return Array(last.values)

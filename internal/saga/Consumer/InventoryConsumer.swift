@@ -25,6 +25,16 @@ final class InventoryConsumer: Sendable {
   private let tools: InventoryLane.Tools
   private let health: [LaneHealth]
   private let thread = Mutex<WorkerThread?>(nil)
+  private let watcher = Mutex<PeriodicJob?>(nil)
+  private let obstacles: Mutex<Obstacles>
+
+  /// What is in the way of messages, and of those that cannot be used, and what the log was told of it.
+  private struct Obstacles {
+    var consuming: String?
+    var burying: String?
+    var consumingLog: ObstacleLog
+    var buryingLog: ObstacleLog
+  }
 
   init(_ context: ProgramContext, shards: ShardMap, onCommit: @escaping @Sendable () -> Void) throws {
     self.context = context
@@ -40,9 +50,17 @@ final class InventoryConsumer: Sendable {
       database: try context.indexedDatabase(role: "inventory"), metrics: ConsumerMetrics(context.metrics),
       onCommit: onCommit)
     health = member.lanes.map { _ in LaneHealth() }
+    obstacles = Mutex(
+      Obstacles(
+        consumingLog: ObstacleLog("inventory messages do not come", logger),
+        buryingLog: ObstacleLog("the dead-letter topic does not take messages", logger)))
   }
 
   var isConnected: Bool { member.isConnected }
+  /// Why no messages come; nil when nothing is known to be in the way.
+  var consumingObstacle: String? { obstacles.withLock { $0.consuming } }
+  /// Why messages that cannot be used are not taken off the topic; nil when nothing is known to be in the way.
+  var buryingObstacle: String? { obstacles.withLock { $0.burying } }
   var hasDatabase: Bool { health.allSatisfy(\.hasDatabase) }
   var hasRedis: Bool { health.allSatisfy(\.hasRedis) }
 
@@ -58,6 +76,23 @@ final class InventoryConsumer: Sendable {
     }
     try member.join(topic: context.settings.consumer.topic)
     thread.withLock { $0 = WorkerThread(name: "inventory-group") { [self] in run(workers) } }
+    watcher.withLock { $0 = PeriodicJob(name: "inventory-watch") { [self] in look() } }
+  }
+
+  /// Looks for what is in the way.
+  private func look() -> Duration {
+    let isConnected = isConnected
+    let deadline = Instant.now() + .seconds(2)
+    let topic = context.settings.consumer.topic
+    let consuming = isConnected ? member.obstacle(topic: topic, until: deadline) : nil
+    let burying = isConnected ? tools.deadLetters.obstacle(until: .now() + .seconds(2)) : nil
+    obstacles.withLock { obstacles in
+      obstacles.consuming = consuming
+      obstacles.burying = burying
+      obstacles.consumingLog.note(consuming, at: .now())
+      obstacles.buryingLog.note(burying, at: .now())
+    }
+    return .seconds(3)
   }
 
   /// Waits for the threads, which end after the batches under way once the context's stop flag is set.
@@ -83,6 +118,7 @@ final class InventoryConsumer: Sendable {
         tools.endForGood(error)
       }
     }
+    watcher.withLock { $0 }?.stop()
     for worker in workers { worker.join() }
     member.leave(until: .now() + .seconds(5))
     tools.deadLetters.close()

@@ -12,9 +12,10 @@ internal import Values
 
 /// One lane's work, on a thread of its own: batches of messages in, payments out.
 ///
-/// A batch goes through the filter, into one transaction, to the dead-letter topic, and only then are its offsets
-/// stored (G3). While the database or the broker is away it is tried again, the lane's queue fills, and librdkafka
-/// fetches no more; between two attempts a rebalance may take partitions of the batch away, whose messages are dropped.
+/// A batch goes through the filter, whose word the database confirms, into one transaction, to the dead-letter topic,
+/// and only then are its offsets stored (G3). While the database or the broker is away it is tried again, the lane's
+/// queue fills, and librdkafka fetches no more; between two attempts a rebalance may take partitions of the batch
+/// away, whose messages are dropped.
 final class InventoryLane {
   /// What all lanes share.
   struct Tools: Sendable {
@@ -85,8 +86,9 @@ final class InventoryLane {
     let started = Instant.now()
     var batch = InventoryBatch(messages, triggerStatus: context.settings.consumer.triggerStatus)
     if let filter {
-      batch.remove(known: filter.fingerprints(of: batch.keys))
+      batch.note(claims: filter.fingerprints(of: batch.keys))
       health.hasRedis = filter.isReachable
+      guard dropRepeated(&batch, messages, claim) else { return }
     }
     guard let outcomes = open(&batch, messages, claim) else { return }
     if outcomes.created > 0 { tools.onCommit() }
@@ -95,6 +97,24 @@ final class InventoryLane {
     tools.member.store(InventoryBatch.offsets(of: messages), claim)
     tools.metrics.count(batch, outcomes)
     tools.metrics.batchSeconds.observe((Instant.now() - started).inSeconds)
+  }
+
+  // MARK: - Repeated messages
+
+  /// Drops what the filter claims to be done once the database has confirmed it: one look at the payments instead of a
+  /// transaction that inserts nothing.
+  /// - Returns: false when the batch was given up.
+  private func dropRepeated(
+    _ batch: inout InventoryBatch, _ messages: [ConsumedMessage], _ claim: GroupMember.Claim
+  ) -> Bool {
+    if batch.claimedOrders.isEmpty { return true }
+    let payments = untilDone(&batch, messages, claim) { (batch) throws(DatabaseError) -> [Payment] in
+      try tools.transactions.find(
+        orderIDs: batch.claimedOrders, on: try connection.connected(until: .now() + .seconds(1)))
+    }
+    guard let payments else { return false }
+    batch.remove(confirmedBy: payments)
+    return true
   }
 
   // MARK: - Opening payments
@@ -158,13 +178,14 @@ final class InventoryLane {
         ["from": .string("\(message.place)@\(message.offset)"), "reason": .string(letter.reason)])
     }
     var letters = batch.deadLetters.map { DeadLetterWriter.Letter(message: messages[$0.index], reason: $0.reason) }
+    defer { tools.deadLetters.abandon(letters) }
     let done: Bool? = untilDone(&batch, messages, claim) { (_) throws(DatabaseError) in
       let owned = tools.member.owned(claim)
+      tools.deadLetters.abandon(letters.filter { !owned.contains($0.message.place) })
       letters.removeAll { !owned.contains($0.message.place) }
       if letters.isEmpty { return true }
-      guard let failure = tools.deadLetters.write(&letters, until: .now() + .seconds(5)) else { return true }
-      tools.logger.warning("the dead-letter topic does not take messages", ["error": .string(failure)])
-      return nil
+      // `InventoryConsumer.look` tells of what stays in the way.
+      return tools.deadLetters.write(&letters, until: .now() + .seconds(5)) == nil ? true : nil
     }
     return done ?? false
   }

@@ -1,4 +1,5 @@
 package import SagaDomain
+internal import SagaSettings
 package import Tracing
 package import Values
 
@@ -16,7 +17,7 @@ package struct InventoryMessage: Sendable, Hashable {
     package let description: String
   }
 
-  /// Reads a message; unknown fields are ignored.
+  /// Reads a message; unknown fields are ignored, whatever they hold, and null counts as absent.
   /// - Parameter trace: what its headers say that it is a part of.
   package init(_ value: [UInt8]?, trace: TraceContext? = nil) throws(Unreadable) {
     guard let value else { throw Unreadable(description: "the message has no value") }
@@ -48,12 +49,13 @@ package struct InventoryMessage: Sendable, Hashable {
     var scanner = try JSONScanner(value, maximumBytes: maximumBytes)
     try scanner.beginObject()
     while let field = try scanner.nextKey() {
+      // Writers that know a field and have nothing to say in it write null.
       switch field {
-      case "idempotent_key": key = try scanner.uniqueID()
-      case "order_id": orderID = try scanner.integer()
-      case "status": status = try scanner.string()
-      case "amount_minor": amount = try scanner.integer()
-      case "currency": currency = try scanner.string()
+      case "idempotent_key": key = try scanner.null() ? nil : try scanner.uniqueID()
+      case "order_id": orderID = try scanner.null() ? nil : try scanner.integer()
+      case "status": status = try scanner.null() ? nil : try scanner.string()
+      case "amount_minor": amount = try scanner.null() ? 0 : try scanner.integer()
+      case "currency": currency = try scanner.null() ? "" : try scanner.string()
       default: try scanner.skipValue()
       }
     }
@@ -61,8 +63,8 @@ package struct InventoryMessage: Sendable, Hashable {
     guard let key else { throw missing("idempotent_key") }
     guard let orderID else { throw missing("order_id") }
     guard let status else { throw missing("status") }
-    guard isStatus(status) else {
-      throw Unreadable(description: "not an inventory message: status must be 1 to 32 capital letters or underscores")
+    guard InventoryStatus.isValid(status) else {
+      throw Unreadable(description: "not an inventory message: status must have \(InventoryStatus.rule)")
     }
     let command = try CreateCommand(
       orderID: orderID, amountMinor: amount, currency: currency, idempotentKey: key, trace: trace)
@@ -71,10 +73,5 @@ package struct InventoryMessage: Sendable, Hashable {
 
   private static func missing(_ field: String) -> Unreadable {
     Unreadable(description: "not an inventory message: \(field) is missing")
-  }
-
-  private static func isStatus(_ text: String) -> Bool {
-    (1...32).contains(text.utf8.count)
-      && text.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
   }
 }

@@ -51,14 +51,14 @@ final class LagBook: Sendable {
       guard let high = try? consumer.knownWatermarks(place).high, let done = state.withLock({ $0.done[place] }) else {
         continue
       }
-      lag[place] = max(0, high - done)
+      lag[place] = max(0, high.subtracting(saturating: done))
     }
     let news = state.withLock { state in
       defer { state.lag = lag }
       return lag.keys.filter { state.lag[$0] == nil }
     }
     for place in news { show(place) }
-    total.set(lag.values.reduce(0, +))
+    total.set(lag.values.reduce(Int64(0)) { $0.adding(saturating: $1) })
     partitions.set(places.count)
   }
 

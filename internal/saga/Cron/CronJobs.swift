@@ -40,7 +40,8 @@ public final class CronJobs: Sendable {
       configuration: try context.indexedDatabase(role: "relay"), size: 3, queueLimit: 64, name: "relay",
       logger: context.logger, metrics: context.metrics)
     publisher = try KafkaEventPublisher(
-      context.kafka(role: "relay"), deliveryTimeout: configuration.deliveryTimeout, logger: context.logger)
+      context.kafka(role: "relay"), deliveryTimeout: configuration.deliveryTimeout,
+      topics: [context.settings.producer.topic], logger: context.logger)
     relay = Relay(
       configuration: configuration, pool: pool, publisher: publisher, logger: context.logger, metrics: context.metrics)
   }
@@ -82,6 +83,7 @@ public final class CronJobs: Sendable {
       ReadinessReport.Check(
         "kafka", isReady: publisher.isConnected,
         detail: "\(context.settings.kafka.brokers), \(relay.ownedShards) shards owned"),
+      ReadinessReport.Check("publishing", isReady: publisher.obstacle == nil, detail: publisher.obstacle ?? ""),
     ]
   }
 

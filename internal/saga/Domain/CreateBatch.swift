@@ -41,6 +41,12 @@ public struct CreateCommand: Sendable, Hashable {
     bytes += currency.utf8
     return bytes
   }
+
+  /// Whether the payment its order has is what it asks for; a command that names no amount asks for none.
+  public func agrees(with payment: Payment) -> Bool {
+    let isSame = payment.amountMinor == amountMinor && payment.currency == currency
+    return payment.orderID == orderID && (isSame || (amountMinor == 0 && currency.isEmpty))
+  }
 }
 
 /// What became of a wish to open a payment.
@@ -150,9 +156,7 @@ public struct CreateBatch: Sendable {
     guard let payment else {
       return .failure(PaymentError(.internal, "order \(command.orderID) was neither inserted nor found"))
     }
-    // A command that names no amount claims none.
-    let isSame = payment.amountMinor == command.amountMinor && payment.currency == command.currency
-    guard isSame || (command.amountMinor == 0 && command.currency.isEmpty) else {
+    guard command.agrees(with: payment) else {
       let text = "order \(command.orderID) already has a payment of another amount or currency"
       return .failure(PaymentError(.alreadyExists, text))
     }

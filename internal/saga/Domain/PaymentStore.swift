@@ -5,6 +5,9 @@ public protocol PaymentStore: Sendable {
   /// Opens the payment and its first event in one transaction.
   /// - Parameter deadline: when to give up waiting; a command is never begun after it.
   func create(_ command: CreateCommand, deadline: Instant) async throws(PaymentError) -> CreateOutcome
+  /// What an earlier call with the command's key was answered, when it was the same request; nil when there is none, or
+  /// another request: `create` then decides. Reads only.
+  func replay(_ command: CreateCommand, deadline: Instant) async throws(PaymentError) -> CreateOutcome?
   /// Settles the payment with its event in one transaction.
   func settle(_ command: SettleCommand, deadline: Instant) async throws(PaymentError) -> Payment
   /// The payment of an order, or nil.

@@ -60,6 +60,9 @@ public struct SettleBatch: Sendable {
       case .conflict:
         let text = "the payment of order \(command.orderID) is already \(payment.status.rawValue)"
         outcomes.append(.failure(PaymentError(.alreadySettled, text)))
+      case .noVersion:
+        let text = "the payment of order \(command.orderID) has the last version there is"
+        outcomes.append(.failure(PaymentError(.internal, text)))
       }
     }
     changed.sort { $0.orderID < $1.orderID }
@@ -73,12 +76,15 @@ public struct SettleBatch: Sendable {
     case repeated
     /// The other final status: final means final.
     case conflict
+    /// Somebody wrote the largest number into the row: nothing can come after it.
+    case noVersion
   }
 
   private static func decide(_ payment: Payment, _ command: SettleCommand, _ now: Timestamp) -> Decision {
     guard payment.status == .created else {
       return payment.status == command.to.status ? .repeated : .conflict
     }
+    guard payment.version < .max else { return .noVersion }
     var settled = payment
     settled.status = command.to.status
     settled.reason = command.reason

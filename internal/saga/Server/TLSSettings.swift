@@ -26,8 +26,10 @@ enum TLSSettings {
     guard let context else { return logger.info("SIGHUP: nothing to reload, the API is served in clear") }
     do throws(TLSError) {
       try context.reload()
-      let end = context.certificateEnd.map { Timestamp(microseconds: $0 * 1_000_000).description } ?? "unknown"
-      logger.info("SIGHUP: certificate, key and authorities were read again", ["certificate_end": .string(end)])
+      let end = context.certificateEnd.map { Timestamp(microseconds: $0.multiplied(saturating: 1_000_000)) }
+      logger.info(
+        "SIGHUP: certificate, key and authorities were read again",
+        ["certificate_end": .string(end?.description ?? "unknown")])
     } catch {
       logger.error(
         "SIGHUP: TLS goes on with the files read before", ["reason": .string(explain(error, settings))])

@@ -92,8 +92,9 @@ extension SagaSettings {
     .name(
       "CONSUMER_GROUP", \.consumer.group, longest: 249, extra: "._-", .value("payments"), [.server, .consumer],
       "consumer group, and part of the filter's keys"),
-    .name(
-      "CONSUMER_TRIGGER_STATUS", \.consumer.triggerStatus, longest: 64, extra: "_-", .value("COMPLETED"), [.consumer],
+    .text(
+      "CONSUMER_TRIGGER_STATUS", \.consumer.triggerStatus, rule: InventoryStatus.rule,
+      { InventoryStatus.isValid($0) }, .value("COMPLETED"), [.consumer],
       "status of an inventory message that opens a payment"),
     .integer(
       "CONSUMER_BATCH", \.consumer.batch, 1...10_000, .value("1000"), [.consumer], "maximum messages per transaction"),

@@ -47,20 +47,28 @@ public struct IdempotencyKeyTable: Sendable {
   ///   for an earlier attempt of its own; keys are then locked by ascending number of the lock.
   func lockAndFind(_ keys: [IdempotencyKey], waits: Bool) -> [Command] {
     let texts = Parameter.textArray(keys.map(\.text))
-    return [
-      Command(waits ? Self.waitForLocks : Self.tryLocks, [texts, .text(Self.method)]),
-      Command(Self.find, [texts, .text(Self.method), moment, .double(retention.inSeconds)]),
-    ]
+    return [Command(waits ? Self.waitForLocks : Self.tryLocks, [texts, .text(Self.method)]), find(keys)]
+  }
+
+  /// The command that looks keys up; `answers` reads its answer.
+  func find(_ keys: [IdempotencyKey]) -> Command {
+    let texts = Parameter.textArray(keys.map(\.text))
+    return Command(Self.find, [texts, .text(Self.method), moment, .double(retention.inSeconds)])
+  }
+
+  /// Reads the answer to `find`.
+  func answers(_ keys: [IdempotencyKey], found: Rows) -> [KeyedAnswer] {
+    let byText = Dictionary(uniqueKeysWithValues: keys.map { ($0.text, $0) })
+    return found.map { row in
+      guard let key = byText[row.text(11)] else { preconditionFailure("a key was found that was not asked for") }
+      return KeyedAnswer(key: key, fingerprint: row.bytes(12), payment: PaymentRow.decode(row))
+    }
   }
 
   /// Reads the answers to `lockAndFind`.
   func states(_ keys: [IdempotencyKey], waits: Bool, locked: Rows, found: Rows) -> KeyStates {
     precondition(locked.count == keys.count, "\(keys.count) keys, but \(locked.count) locks")
-    let byText = Dictionary(uniqueKeysWithValues: keys.map { ($0.text, $0) })
-    let answered = found.map { row in
-      guard let key = byText[row.text(11)] else { preconditionFailure("a key was found that was not asked for") }
-      return KeyedAnswer(key: key, fingerprint: row.bytes(12), payment: PaymentRow.decode(row))
-    }
+    let answered = answers(keys, found: found)
     let inFlight = waits ? [] : zip(keys, locked).filter { !$0.1.bool(0) }.map(\.0)
     return KeyStates(answered: answered, inFlight: Set(inFlight))
   }

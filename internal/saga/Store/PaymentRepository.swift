@@ -78,6 +78,12 @@ public final class PaymentRepository: PaymentStore {
     try await creating.submit(command, deadline: deadline)
   }
 
+  public func replay(_ command: CreateCommand, deadline: Instant) async throws(PaymentError) -> CreateOutcome? {
+    try await read(deadline) { [transactions] connection throws(DatabaseError) in
+      try transactions.replay(command, on: connection)
+    }
+  }
+
   public func settle(_ command: SettleCommand, deadline: Instant) async throws(PaymentError) -> Payment {
     try await settling.submit(command, deadline: deadline)
   }

@@ -57,6 +57,14 @@ public struct PaymentTransactions: Sendable {
     }
   }
 
+  /// The answer that an earlier call with the command's key got, when it was the same request.
+  public func replay(_ command: CreateCommand, on connection: Connection) throws(DatabaseError) -> CreateOutcome? {
+    guard let key = command.callKey else { return nil }
+    let answers = keys.answers([key], found: try connection.run(keys.find([key])))
+    guard let answer = answers.last, answer.fingerprint == command.fingerprint else { return nil }
+    return .replayed(answer.payment)
+  }
+
   /// Two round trips.
   private func createWithoutKeys(_ batch: CreateBatch, _ mode: TransactionMode, on connection: Connection)
     throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]

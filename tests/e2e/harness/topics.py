@@ -118,7 +118,7 @@ class TopicReader:
 
 def produce(
     brokers: str, topic: str, records: Iterable[tuple[bytes | None, bytes | None]],
-    headers: list[tuple[str, bytes]] | None = None, partition: int | None = None,
+    headers: list[tuple[str, bytes]] | None = None, partition: int | None = None, timestamp: int | None = None,
     on_progress: Callable[[], None] | None = None,
 ) -> None:
     """Writes records (key, value) and waits until all are acknowledged."""
@@ -132,7 +132,7 @@ def produce(
         "bootstrap.servers": brokers, "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 5,
         "queue.buffering.max.messages": 1_000_000, "log_level": 0,
     })
-    options = {"partition": partition} if partition is not None else {}
+    options = {name: value for name, value in (("partition", partition), ("timestamp", timestamp)) if value is not None}
     for key, value in records:
         producer.produce(topic, key=key, value=value, headers=headers, on_delivery=delivered, **options)
         producer.poll(0)

@@ -15,6 +15,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case http2
   /// A settings file, and addresses.
   case settings
+  /// A record of the inventory topic: its numbers, its value and its headers.
+  case records
 
   /// Plays one input. Callable on any thread, on several at once.
   package func run(_ input: [UInt8]) throws(FuzzFinding) {
@@ -23,6 +25,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .json: try JSONTarget.run(input)
     case .http2: try HTTP2Target.run(input)
     case .settings: try SettingsTarget.run(input)
+    case .records: try RecordsTarget.run(input)
     }
   }
 }

@@ -146,7 +146,10 @@ struct CommandParserTests {
       "push --order 1 --amount-minor 5 --currency eur",
       "--currency expects three capital letters such as EUR, found \"eur\""
     ),
-    ("push --order 1 --status done", "--status expects 1 to 32 capital letters or underscores, found \"done\""),
+    (
+      "push --order 1 --status a\u{1}",
+      "--status expects 1 to 64 characters, none of them a control character, found \"a\\u0001\""
+    ),
     ("push --order 9223372036854775807 --count 2", "--order 9223372036854775807 with --count 2 is too much"),
     (
       "push --order 1 --count 2 --key d978c560-fdba-4e84-b3f1-b570d8d95e4c",

@@ -38,7 +38,7 @@ import Values
       "order_id"
     ),
     ("{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":1}", "status"),
-    ("{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":1,\"status\":\"done\"}", "status"),
+    ("{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":1,\"status\":\"\"}", "status"),
     (
       "{\"idempotent_key\":\"d978c560-fdba-4e84-b3f1-b570d8d95e4c\",\"order_id\":1,\"status\":\"COMPLETED\",\"amount_minor\":-5,\"currency\":\"EUR\"}",
       "amount_minor"
@@ -64,14 +64,57 @@ import Values
     #expect(inventory.command.currency == "EUR")
   }
 
-  @Test func theFilterDropsRepetitionsAndCatchesStolenKeys() {
+  private func payment(_ order: Int64, key: UInt64?, amount: Int64 = 0) -> Payment {
+    Payment(
+      id: order, orderID: order, status: .created, reason: "", version: 1, amountMinor: amount,
+      currency: amount == 0 ? "" : "EUR", idempotentKey: key.map { UniqueID(high: 0, low: $0) },
+      createdAt: Timestamp(microseconds: 0), updatedAt: Timestamp(microseconds: 0), expiresAt: nil)
+  }
+
+  private func opened(_ claims: [String?], _ payments: [Payment]) -> InventoryBatch {
     var batch = InventoryBatch(
-      [message(valid(1, key: 1)), message(valid(2, key: 2)), message(valid(3, key: 3))], triggerStatus: "COMPLETED")
-    #expect(batch.keys.map(\.low) == [1, 2, 3])
-    batch.remove(known: [Array("1/0/".utf8), nil, Array("99/0/".utf8)])
+      claims.indices.map { message(valid(Int64($0 + 1), key: UInt64($0 + 1))) }, triggerStatus: "COMPLETED")
+    batch.note(claims: claims.map { $0.map { Array($0.utf8) } })
+    batch.remove(confirmedBy: payments)
+    return batch
+  }
+
+  @Test func repetitionsAndStolenKeysAreSortedOutWhereTheDatabaseConfirmsThem() {
+    let batch = opened(
+      ["1/0/", nil, "99/0/", "4/0/"], [payment(1, key: 1), payment(99, key: 3), payment(4, key: nil)])
     #expect(batch.openings.map(\.message.command.orderID) == [2])
-    #expect(batch.repeated == 1)
+    #expect(batch.repeated == 2)
     #expect(batch.deadLetters.map(\.index) == [2])
+  }
+
+  /// Whatever somebody has written into Redis, a message without a payment opens one.
+  @Test(arguments: [
+    "1/0/", "99/0/", "98/0/", "", "/", "1", "x/0/", "-1/0/", "0/0/", "9223372036854775808/0/", "1/0/\0", "\u{FFFD}",
+    "1//0/", "2/0/",
+  ])
+  func aForgedClaimMakesNoMessageVanish(claim: String) {
+    let batch = opened([claim], [payment(99, key: 77), payment(2, key: 2)])
+    #expect(batch.openings.map(\.message.command.orderID) == [1])
+    #expect(batch.repeated == 0 && batch.deadLetters.isEmpty)
+  }
+
+  @Test func anotherAmountThanThePaymentsIsLeftToTheInsert() {
+    let text = valid(1).dropLast() + ",\"amount_minor\":5,\"currency\":\"EUR\"}"
+    var batch = InventoryBatch([message(String(text))], triggerStatus: "COMPLETED")
+    batch.note(claims: [Array("1/5/EUR".utf8)])
+    #expect(batch.claimedOrders == [1])
+    batch.remove(confirmedBy: [payment(1, key: 1, amount: 6)])
+    #expect(batch.openings.count == 1)
+  }
+
+  @Test func ofTwoTracesNoneIsTaken() {
+    let trace = RecordHeader("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    for (headers, isTaken) in [([trace], true), ([trace, trace], false), ([RecordHeader("traceparent", nil)], false)] {
+      var message = message(valid(1))
+      message.headers = headers + [RecordHeader("x", nil)]
+      let batch = InventoryBatch([message], triggerStatus: "COMPLETED")
+      #expect((batch.openings[0].message.command.trace != nil) == isTaken)
+    }
   }
 
   @Test func offsetsAreTheNextOfEachPartition() {

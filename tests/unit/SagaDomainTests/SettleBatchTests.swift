@@ -23,6 +23,13 @@ import Values
     #expect(batch.events[0].sequence == 2)
   }
 
+  @Test func theLastVersionThereIsEndsNothing() throws {
+    let batch = decide(
+      [try SettleCommand(orderID: 7, to: .completed, reason: "")], [Samples.payment(order: 7, version: .max)])
+    #expect(throws: PaymentError.self) { try batch.outcomes[0].get() }
+    #expect(batch.changed.isEmpty && batch.events.isEmpty)
+  }
+
   @Test func theEventHasTheTraceOfTheCallThatSettled() throws {
     let trace = try #require(TraceContext(traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
     let other = try #require(TraceContext(traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01"))

@@ -1,0 +1,74 @@
+internal import Kafka
+internal import Values
+
+/// Whether messages are acknowledged, and what was said of those that are not. Pure.
+struct DeliveryWatch: Sendable {
+  /// How long a partition may refuse messages until it counts.
+  static let patience = Duration.seconds(3)
+  /// How long messages may stay unanswered until it counts.
+  static let silence = Duration.seconds(5)
+  /// After how long without another refusal a partition's trouble is over: its messages went to another relay.
+  static let memory = Duration.seconds(120)
+
+  private struct Trouble {
+    var since: Instant
+    var last: Instant
+    var reason: String
+  }
+
+  private let deliveryTimeout: Duration
+  /// By partition; below zero what was refused before it had one.
+  private var troubles: [Int32: Trouble] = [:]
+  private var unanswered = 0
+  /// When something was last answered, or handed over while nothing was unanswered.
+  private var lastMove = Instant(nanoseconds: 0)
+
+  init(deliveryTimeout: Duration) { self.deliveryTimeout = deliveryTimeout }
+
+  mutating func handOver(_ count: Int, at now: Instant) {
+    if unanswered <= 0 { lastMove = now }
+    unanswered += count
+  }
+
+  /// Messages that were not taken after all.
+  mutating func takeBack(_ count: Int) { unanswered -= count }
+
+  /// A message was refused before it had a partition.
+  mutating func noteRefusal(_ reason: String, at now: Instant) { note(reason, of: -1, since: now, at: now) }
+
+  /// - Returns: whether anything was acknowledged.
+  mutating func note(_ reports: [DeliveryReport], at now: Instant) -> Bool {
+    unanswered -= reports.count
+    lastMove = now
+    var hasAcknowledged = false
+    for report in reports {
+      switch report.failure?.kind {
+      case nil:
+        hasAcknowledged = true
+        if !troubles.isEmpty { troubles[report.partition] = nil }
+      case .transient: note("\(report.failure!)", of: report.partition, since: now, at: now)  // not nil here
+      case .timedOut: note("\(report.failure!)", of: report.partition, since: now - deliveryTimeout, at: now)
+      // Ours, or of one message.
+      case .purged, .permanent, .unconfirmed: continue
+      }
+    }
+    if hasAcknowledged { troubles[-1] = nil }
+    return hasAcknowledged
+  }
+
+  private mutating func note(_ reason: String, of partition: Int32, since: Instant, at now: Instant) {
+    troubles[partition, default: Trouble(since: since, last: now, reason: reason)].last = now
+    troubles[partition]?.reason = reason
+  }
+
+  /// What is in the way of messages for more than a few seconds.
+  func obstacle(at now: Instant) -> String? {
+    let lasting = troubles.filter { now - $0.value.since >= Self.patience && now - $0.value.last < Self.memory }
+    if let (partition, trouble) = lasting.min(by: { $0.value.since < $1.value.since }) {
+      return partition < 0 ? trouble.reason : "partition \(partition): \(trouble.reason)"
+    }
+    let pause = now - lastMove
+    guard unanswered > 0, pause >= Self.silence else { return nil }
+    return "nothing was acknowledged for \(pause.inMilliseconds / 1_000) s"
+  }
+}

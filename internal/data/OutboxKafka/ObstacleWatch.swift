@@ -1,0 +1,37 @@
+internal import Kafka
+internal import Logger
+internal import Values
+
+/// Puts together what keeps messages from going out: what the producer says, the deliveries, and the topics.
+struct ObstacleWatch: Sendable {
+  /// How often brokers are asked about topics.
+  static let interval = Duration.seconds(5)
+
+  private let topics: [String]
+  private var log: ObstacleLog
+  private var health: [TopicHealth] = []
+  private var nextLook = Instant(nanoseconds: 0)
+  private(set) var obstacle: String?
+
+  init(topics: [String], _ log: ObstacleLog) {
+    self.topics = topics
+    self.log = log
+  }
+
+  /// - Parameters:
+  ///   - failure: why no producer works.
+  ///   - delivery: what deliveries tell.
+  ///   - failures: how many producers have failed.
+  ///   - ask: asks about a topic; nil when nobody answers.
+  mutating func look(
+    failure: String?, delivery: String?, failures: Int, at now: Instant, ask: (String) -> TopicHealth?
+  ) {
+    if now >= nextLook {
+      nextLook = now + Self.interval
+      health = topics.compactMap(ask)
+    }
+    let hint = health.compactMap(\.hint).first.map { "; \($0)" } ?? ""
+    obstacle = failure ?? health.compactMap(\.problem).first ?? delivery.map { $0 + hint }
+    log.note(obstacle, count: failures > 0 ? failures : nil, at: now)
+  }
+}
