@@ -21,7 +21,7 @@ struct PaymentsClient {
       throw .usage("SERVER_GRPC_ADDR has port 0, which says nothing to a caller; use --server HOST:PORT")
     }
     // A server that listens on every address is called on this machine's own.
-    let local = ["0.0.0.0": "127.0.0.1", "::": "::1"]
+    let local = ["0.0.0.0": "127.0.0.1", NetworkAddress.everyHost: "localhost"]
     address = NetworkAddress(host: local[chosen.host] ?? chosen.host, port: chosen.port)
     client = GRPCClient(
       address: HTTP2Address(host: address.host, port: Int(address.port)), tls: try server.tlsContext())

@@ -28,6 +28,11 @@ struct ListeningSocket {
       }
       candidate = info.pointee.ai_next
     }
+    if address.host == NetworkAddress.everyHost, reason == EAFNOSUPPORT || reason == EADDRNOTAVAIL {
+      // A machine without IPv6.
+      self = try ListeningSocket(NetworkAddress(host: "0.0.0.0", port: address.port))
+      return
+    }
     throw AdminError(.cannotListen, "cannot listen on ADMIN_ADDR \(address): \(String(cString: strerror(reason)))")
   }
 
@@ -39,6 +44,11 @@ struct ListeningSocket {
     }
     var yes: Int32 = 1
     setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+    if info.ai_family == AF_INET6 {
+      // Every address is IPv4 too, whatever the system's default.
+      var no: Int32 = 0
+      setsockopt(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &no, socklen_t(MemoryLayout<Int32>.size))
+    }
     guard bind(descriptor, info.ai_addr, info.ai_addrlen) == 0, Glibc.listen(descriptor, 64) == 0 else {
       reason = errno
       close(descriptor)

@@ -10,7 +10,10 @@ public struct NetworkAddress: Sendable, Hashable, CustomStringConvertible {
     self.port = port
   }
 
-  /// Parses `HOST:PORT`; an empty host (`:8081`) is every IPv4 address, 0.0.0.0. Anything else gives nil.
+  /// Every address of the machine, IPv4 and IPv6, to listen on.
+  public static let everyHost = "::"
+
+  /// Parses `HOST:PORT`; an empty host (`:8081`) is every address, IPv4 and IPv6. Anything else gives nil.
   public init?(_ text: some StringProtocol) {
     guard let colon = text.lastIndex(of: ":") else { return nil }
     let digits = text[text.index(after: colon)...]
@@ -19,7 +22,7 @@ public struct NetworkAddress: Sendable, Hashable, CustomStringConvertible {
     else { return nil }
     let host = text[..<colon]
     if host.isEmpty {
-      self.init(host: "0.0.0.0", port: port)
+      self.init(host: Self.everyHost, port: port)
     } else if host.hasPrefix("["), host.hasSuffix("]") {
       let inner = host.dropFirst().dropLast()
       guard inner.contains(":"), inner.utf8.allSatisfy(Self.isIPv6Byte) else { return nil }

@@ -12,7 +12,7 @@ public struct HTTP2Address: Sendable, Hashable, CustomStringConvertible {
     self.port = port
   }
 
-  /// Reads `host:port`; an IPv6 host stands in brackets, an empty host means every address.
+  /// Reads `host:port`; an IPv6 host stands in brackets, an empty host means every address, IPv6 too.
   public init(_ text: String) throws(HTTP2Error) {
     guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
       (0...65_535).contains(port)
@@ -21,12 +21,14 @@ public struct HTTP2Address: Sendable, Hashable, CustomStringConvertible {
     }
     var host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-    self.init(host: host.isEmpty ? "0.0.0.0" : String(host), port: port)
+    self.init(host: host.isEmpty ? NetworkAddress.everyHost : String(host), port: port)
   }
 
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
   /// Calls `body` with each address the name stands for until one gives a descriptor.
+  ///
+  /// To listen on every address of a machine without IPv6 is to listen on every IPv4 address.
   func resolve(passive: Bool, _ body: (addrinfo) -> Int32?) throws(HTTP2Error) -> Int32 {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -43,6 +45,9 @@ public struct HTTP2Address: Sendable, Hashable, CustomStringConvertible {
       if let descriptor = body(entry.pointee) { return descriptor }
       failure = errno
       next = entry.pointee.ai_next
+    }
+    if passive, host == NetworkAddress.everyHost, failure == EAFNOSUPPORT || failure == EADDRNOTAVAIL {
+      return try HTTP2Address(host: "0.0.0.0", port: port).resolve(passive: true, body)
     }
     let verb = passive ? "listen on" : "connect to"
     throw HTTP2Error(.socket, "cannot \(verb) \(self): \(String(cString: strerror(failure)))")
@@ -82,6 +87,8 @@ public final class HTTP2Listener: EventSource, EventLoopTimerTarget {
       let descriptor = socket(info.ai_family, type, info.ai_protocol)
       guard descriptor >= 0 else { return nil }
       setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
+      // Every address is IPv4 too, whatever the system's default.
+      if info.ai_family == AF_INET6 { setOption(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, to: 0) }
       if isShared { setOption(descriptor, SOL_SOCKET, SO_REUSEPORT) }
       if bind(descriptor, info.ai_addr, info.ai_addrlen) == 0, listen(descriptor, 4_096) == 0 { return descriptor }
       let failure = errno
@@ -171,9 +178,9 @@ public func connectSocket(_ address: HTTP2Address, timeout: Duration) throws(HTT
   }
 }
 
-private func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32) {
-  var on: Int32 = 1
-  setsockopt(descriptor, level, name, &on, socklen_t(MemoryLayout<Int32>.size))
+private func setOption(_ descriptor: Int32, _ level: Int32, _ name: Int32, to value: Int32 = 1) {
+  var value = value
+  setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
 }
 
 private func localPort(_ descriptor: Int32) -> Int {
@@ -210,6 +217,8 @@ private func text(_ family: Int32, _ raw: UnsafeRawPointer) -> String {
 /// gRPC's way to name a peer: `ipv4:10.0.0.1:5000`, `ipv6:[::1]:5000`.
 private func describe(_ storage: sockaddr_storage) -> String {
   let (host, port) = endpoint(storage)
+  // An IPv4 peer of a socket that serves both.
+  if host.hasPrefix("::ffff:"), host.contains(".") { return "ipv4:\(host.dropFirst(7)):\(port)" }
   return Int32(storage.ss_family) == AF_INET6 ? "ipv6:[\(host)]:\(port)" : "ipv4:\(host):\(port)"
 }
 

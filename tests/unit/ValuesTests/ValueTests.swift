@@ -100,7 +100,7 @@ extension Int64 {
 @Suite struct NetworkAddressTests {
   @Test(
     arguments: [
-      ("127.0.0.1:8081", "127.0.0.1", 8081, "127.0.0.1:8081"), (":8081", "0.0.0.0", 8081, "0.0.0.0:8081"),
+      ("127.0.0.1:8081", "127.0.0.1", 8081, "127.0.0.1:8081"), (":8081", "::", 8081, "[::]:8081"),
       ("[::1]:0", "::1", 0, "[::1]:0"), ("db-1.internal:65535", "db-1.internal", 65_535, "db-1.internal:65535"),
     ] as [(String, String, UInt16, String)])
   func reads(text: String, host: String, port: UInt16, shown: String) throws {
