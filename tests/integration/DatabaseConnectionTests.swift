@@ -28,22 +28,22 @@ struct DatabaseConnectionTests {
             .bytes([]),
           ])
       ).only
-      #expect(row.bool(0))
-      #expect(row.int16(1) == -2)
-      #expect(row.int32(2) == .min)
-      #expect(row.int64(3) == .max)
-      #expect(row.text(4) == "zwölf \u{1F600}")
-      #expect(row.uuid(5) == id)
-      #expect(row.timestamp(6) == time)
-      #expect(row.bytes(7) == [0, 1, 255])
-      #expect(row.double(8) == 1.5)
-      #expect(row.optionalInt64(9) == nil)
-      #expect(row.optionalText(10) == nil)
-      #expect(row.bool(11))
-      #expect(row.text(12) == id.description)
-      #expect(row.text(13).hasPrefix("2026-01-31"))
-      #expect(row.double(14) == 1.5)
-      #expect(row.bytes(15) == [])
+      #expect(try row.bool(0))
+      #expect(try row.int16(1) == -2)
+      #expect(try row.int32(2) == .min)
+      #expect(try row.int64(3) == .max)
+      #expect(try row.text(4) == "zwölf \u{1F600}")
+      #expect(try row.uuid(5) == id)
+      #expect(try row.timestamp(6) == time)
+      #expect(try row.bytes(7) == [0, 1, 255])
+      #expect(try row.double(8) == 1.5)
+      #expect(try row.optionalInt64(9) == nil)
+      #expect(try row.optionalText(10) == nil)
+      #expect(try row.bool(11))
+      #expect(try row.text(12) == id.description)
+      #expect(try row.text(13).hasPrefix("2026-01-31"))
+      #expect(try row.double(14) == 1.5)
+      #expect(try row.bytes(15) == [])
     }
   }
 
@@ -65,20 +65,20 @@ struct DatabaseConnectionTests {
           .optionalInt64Array([nil, 4]), .optionalTimestampArray([nil]),
         ])
     ).only
-    #expect(row.boolArray(0) == [true, false])
-    #expect(row.int16Array(1) == [1, -1])
-    #expect(row.int32Array(2) == [2])
-    #expect(row.int64Array(3) == [3, .min])
-    #expect(row.optionalTextArray(4) == ["a", nil, ""])
-    #expect(row.uuidArray(5) == ids)
-    #expect(row.bytesArray(6) == [[1], []])
-    #expect(row.timestampArray(7) == times)
-    #expect(row.textArray(8) == [])
-    #expect(row.text(9) == "a,?,")
-    #expect(row.textArray(10) == ["x", "y,\"z"])
-    #expect(row.text(11) == "?,\(ids[0])")
-    #expect(row.text(12) == "?,4")
-    #expect(row.text(13) == "?")
+    #expect(try row.boolArray(0) == [true, false])
+    #expect(try row.int16Array(1) == [1, -1])
+    #expect(try row.int32Array(2) == [2])
+    #expect(try row.int64Array(3) == [3, .min])
+    #expect(try row.optionalTextArray(4) == ["a", nil, ""])
+    #expect(try row.uuidArray(5) == ids)
+    #expect(try row.bytesArray(6) == [[1], []])
+    #expect(try row.timestampArray(7) == times)
+    #expect(try row.textArray(8) == [])
+    #expect(try row.text(9) == "a,?,")
+    #expect(try row.textArray(10) == ["x", "y,\"z"])
+    #expect(try row.text(11) == "?,\(ids[0])")
+    #expect(try row.text(12) == "?,4")
+    #expect(try row.text(13) == "?")
   }
 
   @Test func enumsAreText() throws {
@@ -88,8 +88,8 @@ struct DatabaseConnectionTests {
       let rows = try connection.run(
         Command(Statement("INSERT INTO t VALUES ($1::text::mood) RETURNING m"), [.text("BAD")]))
       #expect(rows.affected == 1)
-      #expect(rows.only.text(0) == "BAD")
-      #expect(rows.only.bytes(0) == Array("BAD".utf8))
+      #expect(try rows.only.text(0) == "BAD")
+      #expect(try rows.only.bytes(0) == Array("BAD".utf8))
     }
   }
 
@@ -97,8 +97,8 @@ struct DatabaseConnectionTests {
     let row = try TestDatabase.open().run(
       Command(Statement("SELECT 'infinity'::timestamptz, '-infinity'::timestamptz"))
     ).only
-    #expect(row.timestamp(0).microseconds == .max)
-    #expect(row.timestamp(1).microseconds == .min)
+    #expect(try row.timestamp(0).microseconds == .max)
+    #expect(try row.timestamp(1).microseconds == .min)
   }
 
   @Test func aNullFirstDoesNotFixTheType() throws {
@@ -127,8 +127,8 @@ struct DatabaseConnectionTests {
         + "current_setting('client_connection_check_interval')")
     let given = try TestDatabase.configuration(parameters: ["work_mem": "5MB"])
     let row = try Connection.open(given, logger: TestDatabase.quiet).run(Command(settings)).only
-    #expect((0..<4).map { row.text($0) } == ["force_generic_plan", "10s", "paysaga-tests", "5MB"])
-    #expect(row.text(4) == "2s")
+    #expect(try (0..<4).map { try row.text($0) } == ["force_generic_plan", "10s", "paysaga-tests", "5MB"])
+    #expect(try row.text(4) == "2s")
   }
 
   /// A pooler keeps no session settings: they hold for each transaction.
@@ -163,7 +163,7 @@ struct DatabaseConnectionTests {
     let rows = try connection.run(
       (0..<5_000).map { Command(statement, [.int32(Int32($0)), .bytes(block)]) })
     #expect(rows.count == 5_000)
-    for (index, answer) in rows.enumerated() where answer.only.int(0) != index || answer.only.bytes(1) != block {
+    for (index, answer) in rows.enumerated() where try answer.only.int(0) != index || answer.only.bytes(1) != block {
       Issue.record("answer \(index) is wrong")
       return
     }
@@ -173,7 +173,7 @@ struct DatabaseConnectionTests {
     let connection = try TestDatabase.open()
     let statement = Statement("SELECT repeat('x', 200000)")
     let rows = try connection.run(Array(repeating: Command(statement), count: 500))
-    #expect(rows.allSatisfy { $0.only.bytes(0).count == 200_000 })
+    #expect(try rows.allSatisfy { try $0.only.bytes(0).count == 200_000 })
   }
 
   @Test(arguments: [true, false])
@@ -188,7 +188,7 @@ struct DatabaseConnectionTests {
         try connection.run(values.map { Command(insert, [.int64($0)]) } + [Command(select)])
       }
       #expect(error.code == .server)
-      #expect(error.isCheckViolation)
+      #expect(error.sqlState == "23514" && !error.isMissingPartition)
       #expect(error.constraint == "positive")
       #expect(error.commandIndex == 2)
       #expect(!error.isRetryable)
@@ -282,7 +282,7 @@ struct DatabaseConnectionTests {
   @Test func statementsBeyondTheCacheRunUnnamed() throws {
     let connection = try TestDatabase.open()
     let commands = (0..<400).map { Command(Statement("SELECT \($0)")) }
-    for _ in 0..<2 { #expect(try connection.run(commands).map { $0.only.int(0) } == Array(0..<400)) }
+    for _ in 0..<2 { #expect(try connection.run(commands).map { try $0.only.int(0) } == Array(0..<400)) }
     #expect(try connection.int("SELECT count(*) FROM pg_prepared_statements") == 256)
   }
 

@@ -20,11 +20,11 @@ struct PaymentDatabase: Sendable {
   static func with(ttl: Duration? = nil, _ body: (PaymentDatabase) async throws -> Void) async throws {
     try await TestDatabase.withSchemaAsync { schema in
       let configuration = try TestDatabase.configuration(schema: schema)
-      let migrations = try MigrationSet(directory: Self.migrations)
-      _ = try Migrator(configuration: configuration, migrations: migrations, logger: TestDatabase.quiet).up()
       let outbox = OutboxWriter(shards: ShardMap(count: 64))
       let transactions = PaymentTransactions(outbox: outbox, topic: "payment", ttl: ttl)
-      try await body(PaymentDatabase(configuration: configuration, transactions: transactions, outbox: outbox))
+      let database = PaymentDatabase(configuration: configuration, transactions: transactions, outbox: outbox)
+      _ = try database.migrator(configuration).up()
+      try await body(database)
     }
   }
 
@@ -32,6 +32,12 @@ struct PaymentDatabase: Sendable {
   static let migrations = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
     "../../migrations"
   ).path
+
+  func migrator(_ configuration: DatabaseConfiguration) throws -> Migrator {
+    Migrator(
+      configuration: configuration, migrations: try MigrationSet(directory: Self.migrations),
+      logger: TestDatabase.quiet)
+  }
 
   func connect() throws -> Connection { try Connection.open(configuration, logger: TestDatabase.quiet) }
 

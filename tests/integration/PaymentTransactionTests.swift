@@ -22,11 +22,11 @@ struct PaymentTransactionTests {
       let settled = try database.transactions.settle(
         [try SettleCommand(orderID: 7, to: .completed, reason: "paid")], on: connection)
       #expect(try settled[0].get().version == 2)
-      #expect(try database.transactions.find(orderIDs: [7, 8], on: connection) == [try settled[0].get()])
+      #expect(try database.transactions.find(orderIDs: [7, 8], on: connection).payments == [try settled[0].get()])
       let events = try connection.run(
         Command(Statement("SELECT key, seq, topic, convert_from(payload, 'UTF8') FROM event_wait ORDER BY id")))
-      #expect(events.map { $0.int64(1) } == [1, 2])
-      #expect(events[1].text(3).contains("\"status\":\"COMPLETED\""))
+      #expect(try events.map { try $0.int64(1) } == [1, 2])
+      #expect(try events[1].text(3).contains("\"status\":\"COMPLETED\""))
     }
   }
 
@@ -188,7 +188,8 @@ struct PaymentRepositoryTests {
     let metrics = MetricsRegistry()
     let (writers, readers) = (database.pool(2), database.pool(2))
     let repository = PaymentRepository(
-      transactions: database.transactions, writers: writers, readers: readers, logger: TestDatabase.quiet,
+      transactions: database.transactions, writers: writers, readers: readers, scanners: readers,
+      logger: TestDatabase.quiet,
       metrics: metrics, onCommit: {})
     repository.start()
     try await body(repository, metrics)

@@ -46,6 +46,7 @@ struct OutboxRequeue: Subcommand {
       guard missing.isEmpty else {
         throw CommandError.failure(
           "not dead: \(missing.prefix(20).map(String.init).joined(separator: ", "))"
+            + " (or their rows must be mended first: see last_error)"
             + (events.isEmpty ? "" : "; the others were \(isDryRun ? "found" : "put back")"))
       }
     }

@@ -4,7 +4,15 @@ internal import Values
 
 /// A connection that changes the schema: the lock, the version and one step, in one transaction. One thread at a time.
 final class MigrationSession {
-  private static let keyParts = Statement("SELECT current_database()::text, current_schema()::text", isReadOnly: true)
+  /// The schema is that of the tables that are there, wherever a `search_path` would make new ones: `"$user", public`
+  /// points elsewhere once somebody makes a schema named like the user.
+  private static let keyParts = Statement(
+    """
+    SELECT current_database()::text, coalesce(
+      (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.oid = to_regclass('schema_migrations')), current_schema())::text
+    """, isReadOnly: true)
+  private static let setSchema = Statement("SELECT set_config('search_path', quote_ident($1), true)")
   private static let lock = Statement("SELECT pg_try_advisory_xact_lock($1)")
   private static let exists = Statement("SELECT to_regclass('schema_migrations') IS NOT NULL", isReadOnly: true)
   private static let create = Statement(
@@ -19,6 +27,7 @@ final class MigrationSession {
   private let connection: Connection
   private let stepTimeout: Duration
   private var lockKey: Int64?
+  private var schema = "public"
 
   /// The version in force when it was last read, nil before the first step.
   private(set) var version: Int64?
@@ -41,7 +50,9 @@ final class MigrationSession {
       }
       pause.wait(until: Instant.now() + Self.retryInterval)
     }
-    _ = try database { () throws(DatabaseError) in try connection.run(Command(Self.create)) }
+    _ = try database { () throws(DatabaseError) in
+      try connection.run([Command(Self.setSchema, [.text(schema)]), Command(Self.create)])
+    }
     try readVersion()
     guard !isDirty else {
       throw MigratorError(
@@ -63,7 +74,8 @@ final class MigrationSession {
 
   private func findLockKey() throws(DatabaseError) -> Int64 {
     let row = try connection.run(Command(Self.keyParts)).only
-    return AdvisoryLock.key(database: row.text(0), schema: row.optionalText(1) ?? "public", table: "schema_migrations")
+    schema = try row.optionalText(1) ?? schema
+    return AdvisoryLock.key(database: try row.text(0), schema: schema, table: "schema_migrations")
   }
 
   /// Reads `version` and `isDirty`; without a table there is no version.
@@ -81,8 +93,7 @@ final class MigrationSession {
       throw MigratorError(
         .inconsistent, "schema_migrations has more than one row; it must hold the present version only")
     }
-    version = rows[0].int64(0)
-    isDirty = rows[0].bool(1)
+    (version, isDirty) = try database { () throws(DatabaseError) in (try rows[0].int64(0), try rows[0].bool(1)) }
   }
 
   /// Runs `sql`, writes the resulting version and commits both.

@@ -25,11 +25,11 @@ public struct ShardHolding: Sendable, Hashable {
 
   /// Asks for all owners, those without one first; one round trip.
   public static func load(_ connection: Connection) throws(DatabaseError) -> [ShardHolding] {
-    try connection.run(Command(statement)).map { row in
-      let end = row.timestamp(4)
+    try connection.run(Command(statement)).map { (row) throws(DatabaseError) in
+      let end = try row.timestamp(4)
       return ShardHolding(
-        owner: row.optionalText(0), shards: Int(row.int64(1)), epochs: row.int64(2)...row.int64(3),
-        reservedTo: end.microseconds == .min ? nil : end, isCurrent: row.bool(5))
+        owner: try row.optionalText(0), shards: try row.int(1), epochs: try row.int64(2)...row.int64(3),
+        reservedTo: end.microseconds == .min ? nil : end, isCurrent: try row.bool(5))
     }
   }
 
@@ -70,16 +70,19 @@ public struct EventSummary: Sendable, Hashable {
       case .dead: dead
       case .done: done
       }
-    return read(try connection.run(Command(statement, [.int64(Int64(limit))])), status)
+    return try read(try connection.run(Command(statement, [.int64(Int64(limit))])), status)
   }
 
-  /// Rows of `columns`.
-  static func read(_ rows: Rows, _ status: EventStatus) -> [EventSummary] {
-    rows.map { row in
+  /// Rows of `columns`. What is missing in a row is shown as nothing: people look here for rows that are not sound.
+  static func read(_ rows: Rows, _ status: EventStatus) throws(DatabaseError) -> [EventSummary] {
+    try rows.map { (row) throws(DatabaseError) in
       EventSummary(
-        id: row.int64(0), eventID: row.uuid(1), shard: row.int16(2), key: row.text(3), sequence: row.int64(4),
-        topic: row.text(5), status: status, attempts: row.int(6), lastError: row.optionalText(7),
-        createdAt: row.timestamp(8), doneAt: row.optionalTimestamp(9), reservedTo: row.optionalTimestamp(10))
+        id: try row.int64(0), eventID: try row.optionalUUID(1) ?? UniqueID(high: 0, low: 0), shard: try row.int16(2),
+        key: try row.optionalText(3) ?? "", sequence: try row.optionalInt64(4) ?? 0,
+        topic: try row.optionalText(5) ?? "", status: status, attempts: Int(try row.optionalInt64(6) ?? 0),
+        lastError: try row.optionalText(7), createdAt: try row.optionalTimestamp(8) ?? Timestamp(microseconds: 0),
+        doneAt: try row.optionalTimestamp(9),
+        reservedTo: try row.optionalTimestamp(10))
     }
   }
 

@@ -5,18 +5,14 @@ public enum OutboxPartitions {
   /// How many days are made ahead of today.
   public static let daysAhead = 7
 
-  private static let days = DayPartitions(
+  /// The days of published events.
+  public static let days = DayPartitions(
     table: "event_done", column: "done_at", check: "status IS NOT NULL AND status = 'DONE'")
 
   /// Makes today's partition and those of the days ahead where they are missing. Safe to run on several connections.
+  /// - Throws: also when one of them could not be made.
   public static func ensureDays(on connection: Connection) throws(DatabaseError) {
-    try days.ensure(daysAhead: daysAhead, on: connection)
-  }
-
-  /// Drops the days that ended longer than `retention` ago.
-  /// - Returns: the names of the dropped tables.
-  public static func dropOldDays(retention: Duration, on connection: Connection) throws(DatabaseError) -> [String] {
-    try days.drop(olderThan: retention, on: connection)
+    if let trouble = try days.ensure(daysAhead: daysAhead, on: connection).first { throw trouble.error }
   }
 
   /// Forgets relays that have been gone for an hour.

@@ -21,14 +21,14 @@ public enum OutboxRepair {
     case all
   }
 
-  /// The dead events that `requeue` would bring back, by ascending id.
+  /// The dead events that `requeue` would bring back, by ascending id: those whose rows can be published.
   public static func dead(_ selection: Selection, on connection: Connection) throws(DatabaseError) -> [EventSummary] {
     let rows =
       switch selection {
       case .ids(let ids): try connection.run(Command(deadByID, [.int64Array(ids)]))
       case .all: try connection.run(Command(deadAll, [.int64(Int64(limit))]))
       }
-    return EventSummary.read(rows, .dead)
+    return try EventSummary.read(rows, .dead)
   }
 
   /// Puts dead events back to WAIT; id, number and identity stay.
@@ -41,14 +41,14 @@ public enum OutboxRepair {
       if found.isEmpty { return [] }
       try raiseEpochs(of: Set(found.map(\.shard)), on: connection)
       let moved = try connection.run(Command(moveDead, [.int64Array(found.map(\.id))]))
-      return EventSummary.read(moved, .waiting)
+      return try EventSummary.read(moved, .waiting)
     }
   }
 
   /// The published events of a key that `replay` would publish again, by ascending number. Reads all that is kept of
   /// the published events: seconds with millions of them.
   public static func published(key: String, on connection: Connection) throws(DatabaseError) -> [EventSummary] {
-    EventSummary.read(try connection.run(Command(doneOfKey, [.text(key), .int64(Int64(limit))])), .done)
+    try EventSummary.read(try connection.run(Command(doneOfKey, [.text(key), .int64(Int64(limit))])), .done)
   }
 
   /// Puts all published events of a key that are still kept back to WAIT, so that relays publish them again, before
@@ -60,7 +60,7 @@ public enum OutboxRepair {
       try raiseEpochs(of: [shard], on: connection)
       // With the shard locked no relay completes anything of the key meanwhile.
       let moved = try connection.run(Command(moveDone, [.text(key)]))
-      return EventSummary.read(moved, .waiting)
+      return try EventSummary.read(moved, .waiting)
     }
   }
 
@@ -117,7 +117,9 @@ public struct PausedTopic: Sendable, Hashable {
 
   /// All of them, by name.
   public static func load(_ connection: Connection) throws(DatabaseError) -> [PausedTopic] {
-    try connection.run(Command(statement)).map { PausedTopic(topic: $0.text(0), since: $0.timestamp(1)) }
+    try connection.run(Command(statement)).map { (row) throws(DatabaseError) in
+      PausedTopic(topic: try row.text(0), since: try row.timestamp(1))
+    }
   }
 
   private static let statement = Statement(
@@ -128,9 +130,18 @@ extension OutboxRepair {
   private static let columns = EventSummary.columns
 
   private static let deadByID = Statement(
-    "SELECT \(columns) FROM event_dead WHERE id = ANY($1::bigint[]) ORDER BY id", isReadOnly: true)
+    "SELECT \(columns) FROM event_dead WHERE id = ANY($1::bigint[]) AND \(sound) ORDER BY id", isReadOnly: true)
 
-  private static let deadAll = Statement("SELECT \(columns) FROM event_dead ORDER BY id LIMIT $1", isReadOnly: true)
+  private static let deadAll = Statement(
+    "SELECT \(columns) FROM event_dead WHERE \(sound) ORDER BY id LIMIT $1", isReadOnly: true)
+
+  /// Of events that relays refuse for what is in their rows, only those that were mended can go back: the checks of
+  /// event_wait would refuse the others, and with them all that are put back together.
+  private static let sound = """
+    shard BETWEEN 0 AND (SELECT count(*) - 1 FROM event_shard) AND
+    CASE WHEN cardinality(headers) = 0 THEN true WHEN array_ndims(headers) <> 1 THEN false
+         ELSE cardinality(headers) % 2 = 0 AND array_position(headers, NULL) IS NULL END
+    """
 
   private static let doneOfKey = Statement(
     "SELECT \(columns) FROM event_done WHERE key = $1::text ORDER BY seq LIMIT $2", isReadOnly: true)
@@ -158,7 +169,7 @@ extension OutboxRepair {
       """)
   }
 
-  private static let moveDead = move("DELETE FROM event_dead WHERE id = ANY($1::bigint[])")
+  private static let moveDead = move("DELETE FROM event_dead WHERE id = ANY($1::bigint[]) AND \(sound)")
   private static let moveDone = move("DELETE FROM event_done WHERE key = $1::text")
 
   private static let insertPause = Statement(

@@ -24,8 +24,8 @@ public struct OutboxStatus: Sendable, Hashable {
   public static func load(_ connection: Connection) throws(DatabaseError) -> OutboxStatus {
     let row = try connection.run(Command(statement)).only
     return OutboxStatus(
-      waiting: Int(row.int64(0)), dead: Int(row.int64(1)), oldestWaiting: row.optionalTimestamp(2),
-      now: row.timestamp(3))
+      waiting: try row.int(0), dead: try row.int(1), oldestWaiting: try row.optionalTimestamp(2),
+      now: try row.timestamp(3))
   }
 
   private static let statement = Statement(

@@ -161,22 +161,37 @@ public final class Relay: Sendable {
   }
 
   private func complete(_ request: CompletionRequest) {
-    onDatabase { [store, metrics] connection throws(DatabaseError) in
+    onDatabase { [self, store, metrics] connection throws(DatabaseError) in
       let report: CompletionReport
       do throws(DatabaseError) {
         report = try store.complete(request, on: connection)
       } catch {
-        guard error.isCheckViolation else { throw error }
+        guard error.isMissingPartition else { throw error }
         // No partition for today yet: make it, then the completion is asked for again.
         try OutboxPartitions.ensureDays(on: connection)
         throw error
       }
       metrics.count(report, isDead: request.isDead)
+      if request.isDead { tell(dead: request.items) }
       return .completed(request, report)
     } failed: { _ in
       .completionFailed(request)
     }
   }
+
+  /// Dead events are few, and each needs a person: the log names them, those of one statement up to a limit.
+  private func tell(dead items: [CompletionRequest.Item]) {
+    for item in items.prefix(Self.namedAtOnce) {
+      logger.warning(
+        "an event is dead",
+        ["shard": .number(Int(item.shard)), "id": .number(item.id), "reason": .string(item.refusal ?? "")])
+    }
+    if items.count > Self.namedAtOnce {
+      logger.warning("more events are dead", ["count": .number(items.count - Self.namedAtOnce)])
+    }
+  }
+
+  private static let namedAtOnce = 20
 
   private func releaseAll(_ leases: [ShardEpoch]) {
     onDatabase { [store] connection throws(DatabaseError) in

@@ -23,7 +23,7 @@ struct RelayStore: Sendable {
       Command(Self.heartbeat, [.text(owner), reserveSeconds]),
       Command(Self.renew, [.text(owner), reserveSeconds] + Self.columns(request.renew)),
     ])
-    report.renewed = Self.leases(renewed[1])
+    report.renewed = try Self.leases(renewed[1])
     if !request.release.isEmpty {
       _ = try connection.run(Command(Self.release, [.text(owner)] + Self.columns(request.release)))
     }
@@ -31,11 +31,11 @@ struct RelayStore: Sendable {
     let claimed = try connection.run([
       Command(Self.claim, [.text(owner), reserveSeconds] + kept), Command(Self.survey, [.text(owner)]),
     ])
-    report.claimed = Self.leases(claimed[0])
+    report.claimed = try Self.leases(claimed[0])
     let survey = claimed[1][0]
-    report.shardCount = Int(survey.int64(0))
-    report.liveRelays = Int(survey.int64(1))
-    report.nextExpiry = survey.optionalDouble(2).map { .nanoseconds(Int64(saturating: $0 * 1e9)) }
+    report.shardCount = try survey.int(0)
+    report.liveRelays = try survey.int(1)
+    report.nextExpiry = try survey.optionalDouble(2).map { .nanoseconds(Int64(saturating: $0 * 1e9)) }
     return report
   }
 
@@ -62,18 +62,16 @@ struct RelayStore: Sendable {
     ])
     let bounds = results[1][0]
     var report = ReadReport(
-      events: [], held: [], lastID: results[0][0].int64(0), snapshot: (bounds.int64(0), bounds.int64(1)))
+      events: [], held: [], lastID: try results[0][0].int64(0),
+      snapshot: (try bounds.int64(0), try bounds.int64(1)))
     let rows = results[2]
     report.events.reserveCapacity(rows.count)
     for index in 0..<rows.count {
       let row = rows[index]
-      let shard = row.int16(0)
+      let shard = try row.int16(0)
       report.held.insert(shard)
       if row.isNull(1) { continue }
-      report.events.append(
-        WaitingEvent(
-          id: row.int64(1), shard: shard, eventID: row.uuid(2), key: row.text(3), sequence: row.int64(4),
-          topic: row.text(5), payload: row.bytes(6), headers: row.textArray(7), createdAt: row.timestamp(8)))
+      report.events.append(try Self.event(row, shard: shard))
     }
     return report
   }
@@ -90,7 +88,7 @@ struct RelayStore: Sendable {
         ? [Command(Self.markDead, parameters)] : [RelaxedCommit.command, Command(Self.markDone, parameters)])
     guard let rows = results.last else { preconditionFailure("a run answers each of its commands") }
     var report = CompletionReport(moved: [:])
-    for index in 0..<rows.count { report.moved[rows[index].int16(0)] = Int(rows[index].int64(1)) }
+    for index in 0..<rows.count { report.moved[try rows[index].int16(0)] = try rows[index].int(1) }
     return report
   }
 
@@ -98,8 +96,36 @@ struct RelayStore: Sendable {
     [.int16Array(leases.map(\.shard)), .int64Array(leases.map(\.epoch))]
   }
 
-  private static func leases(_ rows: Rows) -> [ShardEpoch] {
-    (0..<rows.count).map { ShardEpoch(shard: rows[$0].int16(0), epoch: rows[$0].int64(1)) }
+  private static func leases(_ rows: Rows) throws(DatabaseError) -> [ShardEpoch] {
+    try rows.map { (row) throws(DatabaseError) in ShardEpoch(shard: try row.int16(0), epoch: try row.int64(1)) }
+  }
+
+  /// What a row holds is input: a value that cannot be read makes the event one that is refused, and its neighbours go
+  /// on. A column of another type is no row's fault: then nothing is read.
+  private static func event(_ row: Row, shard: Int16) throws(DatabaseError) -> WaitingEvent {
+    let id = try row.int64(1)
+    do throws(DatabaseError) {
+      let headers = try row.textArray(7)
+      guard headers.count.isMultiple(of: 2) else {
+        return try refused(row, id: id, shard: shard, fault: "headers has a name without a value")
+      }
+      return WaitingEvent(
+        id: id, shard: shard, eventID: try row.uuid(2), key: try row.text(3), sequence: try row.int64(4),
+        topic: try row.text(5), payload: try row.bytes(6), headers: headers, createdAt: try row.timestamp(8))
+    } catch  where error.code == .content {
+      return try refused(row, id: id, shard: shard, fault: error.message)
+    }
+  }
+
+  private static func refused(_ row: Row, id: Int64, shard: Int16, fault: String) throws(DatabaseError) -> WaitingEvent
+  {
+    // No text holds a NUL, so a row without a key has one of its own.
+    let key = try row.optionalText(3) ?? "\0\(shard)/\(id)"
+    return WaitingEvent(
+      id: id, shard: shard, eventID: try row.optionalUUID(2) ?? UniqueID(high: 0, low: 0), key: key,
+      sequence: try row.optionalInt64(4) ?? 0, topic: try row.optionalText(5) ?? "", payload: [], headers: [],
+      createdAt: try row.optionalTimestamp(8) ?? Timestamp(microseconds: 0),
+      fault: "the row cannot be published: \(fault)")
   }
 }
 

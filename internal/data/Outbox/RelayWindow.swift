@@ -274,8 +274,12 @@ package struct RelayWindow {
       suspects.append(token)
       return
     }
+    refuse(index, key: key, refusal)
+  }
+
+  private mutating func refuse(_ index: Int, key: String, _ refusal: String) {
     slots[index].stage = .settled(refusal: refusal)
-    refused.append(token)
+    refused.append(token(of: index))
     guard onDead == .hold else { return }
     buriedKeys.insert(key)
     for follower in keys.removeValue(forKey: key)?.all.dropFirst() ?? [] { forget(follower) }
@@ -375,6 +379,7 @@ package struct RelayWindow {
   }
 
   private mutating func makeReady(_ index: Int) {
+    if let event = slots[index].event, let fault = event.fault { return refuse(index, key: event.key, fault) }
     slots[index].stage = .ready
     ready.append(token(of: index))
   }

@@ -14,9 +14,9 @@ public struct ShardMap: Sendable, Hashable {
   /// Reads the number of shards from the tables.
   /// - Throws: `schema` when the tables are missing or empty, `database` when it cannot be asked.
   public static func load(_ connection: Connection) throws(OutboxError) -> ShardMap {
-    let rows: Rows
-    do {
-      rows = try connection.run(Command(countStatement))
+    let count: Int
+    do throws(DatabaseError) {
+      count = try connection.run(Command(countStatement)).only.int(0)
     } catch {
       if error.sqlState == "42P01" {
         throw OutboxError(
@@ -25,7 +25,6 @@ public struct ShardMap: Sendable, Hashable {
       }
       throw OutboxError(.database, "the number of shards could not be read", cause: error)
     }
-    let count = Int(rows[0].int64(0))
     guard (1...Int(Int16.max)).contains(count) else {
       throw OutboxError(.schema, "table event_shard has \(count) rows, expected 1 to 32767: run the migrations")
     }

@@ -15,10 +15,12 @@ public struct WaitingEvent: Sendable, Hashable {
   /// The headers that were written with it: names and values in turn.
   public let headers: [String]
   public let createdAt: Timestamp
+  /// Why the row cannot be published, whatever a broker says; nil for every row that was written by our rules.
+  public let fault: String?
 
   public init(
     id: Int64, shard: Int16, eventID: UniqueID, key: String, sequence: Int64, topic: String, payload: [UInt8],
-    headers: [String], createdAt: Timestamp
+    headers: [String], createdAt: Timestamp, fault: String? = nil
   ) {
     self.id = id
     self.shard = shard
@@ -29,5 +31,6 @@ public struct WaitingEvent: Sendable, Hashable {
     self.payload = payload
     self.headers = headers
     self.createdAt = createdAt
+    self.fault = fault
   }
 }

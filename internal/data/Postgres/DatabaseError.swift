@@ -26,6 +26,11 @@ public struct DatabaseError: ModuleError {
     case closed
     /// The server answered with something that the protocol does not allow here; the connection was closed.
     case protocolViolation
+    /// A row holds a value that this program cannot read, such as NULL or an unknown status. It is the row's fault:
+    /// others can be read.
+    case content
+    /// A column has another type than this program reads: the tables' fault, no row can be read.
+    case schema
   }
 
   public let code: Code
@@ -55,11 +60,14 @@ public struct DatabaseError: ModuleError {
     self.location = location
   }
 
+  /// What a reader of rows found that it cannot read: the row's fault.
+  public static func content(_ message: String) -> DatabaseError { DatabaseError(.content, message) }
+
   /// Whether the same call may succeed later without a change. Never true for `outcomeUnknown`: it may have succeeded.
   public var isRetryable: Bool {
     switch code {
     case .connectionFailed, .connectionLost, .unavailable, .overloaded: true
-    case .outcomeUnknown, .invalidDSN, .closed, .protocolViolation: false
+    case .outcomeUnknown, .invalidDSN, .closed, .protocolViolation, .content, .schema: false
     case .server: sqlState.map(Self.isRetryable(sqlState:)) ?? false
     }
   }
@@ -74,15 +82,13 @@ public struct DatabaseError: ModuleError {
   public var isCancelled: Bool { sqlState == "57014" }
   /// Whether a unique constraint or index was violated (23505).
   public var isUniqueViolation: Bool { sqlState == "23505" }
-  /// Whether the statement's values are to blame (classes 22 and 23): it fails again with them, others need not.
-  public var isDataError: Bool { sqlState.map { $0.hasPrefix("22") || $0.hasPrefix("23") } ?? false }
-  /// Whether a CHECK constraint was violated or no partition takes the row (23514).
-  public var isCheckViolation: Bool { sqlState == "23514" }
+  /// Whether no partition takes the row (23514 too, but without a constraint).
+  public var isMissingPartition: Bool { sqlState == "23514" && constraint == nil }
   /// Whether the connection can no longer be used after this error.
   public var isConnectionGone: Bool {
     switch code {
     case .connectionFailed, .connectionLost, .outcomeUnknown, .closed, .protocolViolation: true
-    case .server, .unavailable, .overloaded, .invalidDSN: false
+    case .server, .unavailable, .overloaded, .invalidDSN, .content, .schema: false
     }
   }
 

@@ -5,8 +5,26 @@ public import Values
 ///
 /// Nothing here makes writers wait: days are attached as plain tables with a matching CHECK, and detached CONCURRENTLY
 /// before they are dropped (PostgreSQL 15, "Table Partitioning", section 5.11.2.2). A day's table is named after its
-/// parent and the day: `parent_YYYYMMDD`. Safe to use from several programs at once.
+/// parent and the day, `parent_YYYYMMDD`, and lies in its parent's schema whatever the session's `search_path` is. Each
+/// has the replica identity FULL, so that a publication of all tables does not forbid to delete from it.
+///
+/// Trouble with one day, such as a view on it, is told of and the next day is cared for. Safe to use from several
+/// programs at once.
 public struct DayPartitions: Sendable {
+  /// A day's table that could not be cared for.
+  public struct Trouble: Sendable {
+    public let table: String
+    public let error: DatabaseError
+    /// Who holds what was waited for, where that is known.
+    public let holder: String?
+  }
+
+  /// What dropping old days came to.
+  public struct Dropped: Sendable {
+    public fileprivate(set) var tables: [String] = []
+    public fileprivate(set) var troubles: [Trouble] = []
+  }
+
   /// The partitioned table.
   public let table: String
   private let column: String
@@ -28,84 +46,154 @@ public struct DayPartitions: Sendable {
 
   /// Makes the partition of the day of `now` and those of the days after it, where they are missing.
   /// - Parameter now: the database's clock when nil.
-  public func ensure(daysAhead: Int, now: Timestamp? = nil, on connection: Connection) throws(DatabaseError) {
+  /// - Returns: the days that could not be made.
+  public func ensure(daysAhead: Int, now: Timestamp? = nil, on connection: Connection) throws(DatabaseError)
+    -> [Trouble]
+  {
     let rows = try connection.run(
       Command(Self.missingDays, [.text(table), .int32(Int32(daysAhead)), .timestampOrNull(now)]))
-    for index in 0..<rows.count {
-      do throws(DatabaseError) {
-        try connection.script(
-          attachScript(day: rows[index].text(0), from: rows[index].text(1), to: rows[index].text(2)))
-      } catch {
-        guard Self.alreadyThere.contains(error.sqlState ?? "") else { throw error }
-        // Another program made the same day at the same moment.
-      }
+    var troubles: [Trouble] = []
+    for row in rows {
+      let day = try row.text(1)
+      let script = attachScript(
+        parent: try row.text(0), day: day, constraint: try row.text(2), from: try row.text(3), to: try row.text(4))
+      let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in try connection.script(script) }
+      // Another program may have made the same day at the same moment.
+      if let trouble, !Self.alreadyThere.contains(trouble.error.sqlState ?? "") { troubles.append(trouble) }
     }
+    return troubles
   }
 
   /// Drops the days that ended at least `retention` ago. Needs a session of its own, so not through PgBouncer.
   /// - Parameter now: the database's clock when nil.
-  /// - Returns: the names of the dropped tables.
   public func drop(
     olderThan retention: Duration, now: Timestamp? = nil, on connection: Connection
-  ) throws(DatabaseError) -> [String] {
-    let pending = try connection.run(Command(Self.pendingDetach, [.text(table)]))
-    for index in 0..<pending.count {
-      try connection.script("ALTER TABLE \(table) DETACH PARTITION \(pending[index].text(0)) FINALIZE")
+  ) throws(DatabaseError) -> Dropped {
+    var dropped = Dropped()
+    var mayDetach = true
+    for row in try connection.run(Command(Self.pendingDetach, [.text(table)])) {
+      let (parent, day) = (try row.text(0), try row.text(1))
+      let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in
+        try connection.script("ALTER TABLE \(parent) DETACH PARTITION \(day) FINALIZE")
+      }
+      if let trouble {
+        // Of one parent only one detach may be pending.
+        mayDetach = false
+        dropped.troubles.append(trouble)
+      }
     }
     let rows = try connection.run(
       Command(Self.oldDays, [.text(table), .double(retention.inSeconds), .timestampOrNull(now)]))
-    var dropped: [String] = []
-    for index in 0..<rows.count {
-      let day = rows[index].text(0)
-      if rows[index].bool(1) {
-        try connection.script("ALTER TABLE \(table) DETACH PARTITION \(day) CONCURRENTLY")
+    for row in rows {
+      let (parent, day, isAttached) = (try row.text(0), try row.text(1), try row.bool(2))
+      if isAttached {
+        guard mayDetach else { continue }
+        let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in
+          try connection.script("ALTER TABLE \(parent) DETACH PARTITION \(day) CONCURRENTLY")
+        }
+        if let trouble {
+          mayDetach = false
+          dropped.troubles.append(trouble)
+          continue
+        }
       }
-      try connection.script("DROP TABLE \(day)")
-      dropped.append(day)
+      let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in
+        try connection.script("DROP TABLE \(day)")
+      }
+      if let trouble { dropped.troubles.append(trouble) } else { dropped.tables.append(try row.text(3)) }
     }
     return dropped
+  }
+
+  /// - Returns: what the server refused; nil when it was done.
+  /// - Throws: whatever ends the connection.
+  private func attempt(
+    _ day: String, on connection: Connection, _ body: () throws(DatabaseError) -> Void
+  ) throws(DatabaseError) -> Trouble? {
+    do throws(DatabaseError) {
+      try body()
+      return nil
+    } catch  where error.code == .server && connection.isUsable {
+      let isWait = error.isLockTimeout || error.isCancelled
+      return Trouble(table: day, error: error, holder: isWait ? try holder(of: day, on: connection) : nil)
+    }
+  }
+
+  /// The oldest transaction that holds a lock on the day or its parent.
+  private func holder(of day: String, on connection: Connection) throws(DatabaseError) -> String? {
+    try connection.run(Command(Self.lockHolder, [.text(table), .text(day)])).first?.text(0)
   }
 
   /// Duplicate table, duplicate object, unique violation in the catalogue, and "would overlap partition".
   private static let alreadyThere: Set<String> = ["42P07", "42710", "23505", "42P17"]
 
   /// One message of the simple protocol: its statements are one transaction (PostgreSQL manual, section 55.2.2.1).
-  private func attachScript(day: String, from: String, to: String) -> String {
+  private func attachScript(parent: String, day: String, constraint: String, from: String, to: String) -> String {
     let others = check.map { "\($0) AND " } ?? ""
     let index = unique.isEmpty ? "" : "CREATE UNIQUE INDEX ON \(day) (\(unique.joined(separator: ", ")));\n"
     return """
-      CREATE TABLE \(day) (LIKE \(table) INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
-        CONSTRAINT \(day)_day CHECK (\(others)\(column) IS NOT NULL AND \(column) >= '\(from)' AND \(column) < '\(to)'));
-      \(index)ALTER TABLE \(table) ATTACH PARTITION \(day) FOR VALUES FROM ('\(from)') TO ('\(to)')
+      CREATE TABLE \(day) (LIKE \(parent) INCLUDING DEFAULTS INCLUDING CONSTRAINTS,
+        CONSTRAINT \(constraint) CHECK (\(others)\(column) IS NOT NULL AND \(column) >= '\(from)' AND \(column) < '\(to)'));
+      ALTER TABLE \(day) REPLICA IDENTITY FULL;
+      \(index)ALTER TABLE \(parent) ATTACH PARTITION \(day) FOR VALUES FROM ('\(from)') TO ('\(to)')
       """
   }
 
-  /// Days without a table, whether attached or left behind by a detach, as name, first moment, moment after the last.
+  /// The parent as statements find it, and its days by name: attached ones wherever they lie, others in its schema.
+  private static let family = """
+    WITH parent AS (
+      SELECT c.oid, c.relname, n.nspname, c.relnamespace, format('%I.%I', n.nspname, c.relname) AS name
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::text::regclass),
+    day AS (
+      SELECT c.oid, c.relname, format('%I.%I', n.nspname, c.relname) AS name, i.inhrelid IS NOT NULL AS attached
+      FROM parent p JOIN pg_class c ON c.relname ~ ('^' || p.relname || '_[0-9]{8}$')
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = p.oid
+      WHERE c.relkind = 'r' AND (i.inhrelid IS NOT NULL OR c.relnamespace = p.relnamespace))
+    """
+
+  /// Days without a table, whether attached or left behind by a detach: the parent, the day, its constraint, first
+  /// moment, moment after the last.
   private static let missingDays = Statement(
     """
-    SELECT name, to_char(day, 'YYYY-MM-DD"T"00:00:00"Z"'), to_char(day + interval '1 day', 'YYYY-MM-DD"T"00:00:00"Z"')
-    FROM (SELECT date_trunc('day', coalesce($3::timestamptz, clock_timestamp()) AT TIME ZONE 'UTC')
-                 + make_interval(days => n) AS day
-          FROM generate_series(0, $2::int) n) d
-    CROSS JOIN LATERAL (SELECT $1::text || '_' || to_char(day, 'YYYYMMDD') AS name) t
-    WHERE to_regclass(name) IS NULL ORDER BY day
+    \(family)
+    SELECT p.name, format('%I.%I', p.nspname, t.name), quote_ident(t.name || '_day'),
+           to_char(d.day, 'YYYY-MM-DD"T"00:00:00"Z"'), to_char(d.day + interval '1 day', 'YYYY-MM-DD"T"00:00:00"Z"')
+    FROM parent p
+    CROSS JOIN (SELECT date_trunc('day', coalesce($3::timestamptz, clock_timestamp()) AT TIME ZONE 'UTC')
+                       + make_interval(days => n) AS day
+                FROM generate_series(0, $2::int) n) d
+    CROSS JOIN LATERAL (SELECT p.relname || '_' || to_char(d.day, 'YYYYMMDD') AS name) t
+    WHERE NOT EXISTS (SELECT FROM day WHERE day.relname = t.name) ORDER BY d.day
     """, isReadOnly: true)
 
-  /// Day tables that ended before the retention, and whether they are still attached (a crash may come between).
+  /// Day tables of ours that ended before the retention, and whether they are still attached: a crash may come
+  /// between.
   private static let oldDays = Statement(
     """
-    SELECT c.relname::text, EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)
-    FROM pg_class c
-    WHERE c.relkind = 'r' AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = $1::text::regclass)
-      AND c.relname ~ ('^' || $1::text || '_[0-9]{8}$')
-      AND to_date(right(c.relname, 8), 'YYYYMMDD') + 1
-          <= (coalesce($3::timestamptz, clock_timestamp()) - make_interval(secs => $2)) AT TIME ZONE 'UTC'
-    ORDER BY c.relname
+    \(family)
+    SELECT p.name, day.name, day.attached, day.relname::text FROM parent p CROSS JOIN day
+    WHERE right(day.relname, 8) < to_char(
+            (coalesce($3::timestamptz, clock_timestamp()) - make_interval(secs => $2)) AT TIME ZONE 'UTC', 'YYYYMMDD')
+      AND (day.attached
+           OR EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = day.oid AND k.conname = day.relname || '_day'))
+    ORDER BY day.relname
     """, isReadOnly: true)
 
   private static let pendingDetach = Statement(
     """
-    SELECT i.inhrelid::regclass::text FROM pg_inherits i
-    WHERE i.inhparent = $1::text::regclass AND i.inhdetachpending
+    \(family)
+    SELECT p.name, day.name FROM parent p JOIN pg_inherits i ON i.inhparent = p.oid JOIN day ON day.oid = i.inhrelid
+    WHERE i.inhdetachpending
+    """, isReadOnly: true)
+
+  private static let lockHolder = Statement(
+    """
+    SELECT 'process ' || l.pid || coalesce(' (' || nullif(a.application_name, '') || ')', '')
+           || coalesce(', in a transaction since ' || a.xact_start::text, '')
+    FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+    WHERE l.granted AND l.pid <> pg_backend_pid() AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND l.relation IN (to_regclass($1::text), to_regclass($2::text))
+    ORDER BY a.xact_start NULLS LAST LIMIT 1
     """, isReadOnly: true)
 }

@@ -2,54 +2,77 @@ public import Values
 
 /// Reading of one-dimensional arrays in the format of `array_send`.
 extension Row {
-  public func boolArray(_ column: Int) -> [Bool] { elements(column, .boolArray) { $0[0] != 0 } }
-  public func int16Array(_ column: Int) -> [Int16] { elements(column, .int16Array) { $0.bigEndian() } }
-  public func int32Array(_ column: Int) -> [Int32] { elements(column, .int32Array) { $0.bigEndian() } }
-  public func int64Array(_ column: Int) -> [Int64] { elements(column, .int64Array) { $0.bigEndian() } }
-  public func textArray(_ column: Int) -> [String] {
-    elements(column, .textArray) { String(decoding: $0, as: UTF8.self) }
+  private typealias Bytes = UnsafeRawBufferPointer
+
+  public func boolArray(_ column: Int) throws(DatabaseError) -> [Bool] {
+    try elements(column, .boolArray) { (bytes: Bytes) throws(DatabaseError) in
+      let byte: UInt8 = try bytes.bigEndian()
+      return byte != 0
+    }
   }
-  public func bytesArray(_ column: Int) -> [[UInt8]] { elements(column, .bytesArray) { Array($0) } }
-  public func uuidArray(_ column: Int) -> [UniqueID] {
-    elements(column, .uuidArray) { UniqueID(high: $0.bigEndian(), low: $0.bigEndian(at: 8)) }
+  public func int16Array(_ column: Int) throws(DatabaseError) -> [Int16] { try integers(column, .int16Array) }
+  public func int32Array(_ column: Int) throws(DatabaseError) -> [Int32] { try integers(column, .int32Array) }
+  public func int64Array(_ column: Int) throws(DatabaseError) -> [Int64] { try integers(column, .int64Array) }
+  public func textArray(_ column: Int) throws(DatabaseError) -> [String] {
+    try elements(column, .textArray) { String(decoding: $0, as: UTF8.self) }
   }
-  public func timestampArray(_ column: Int) -> [Timestamp] {
-    elements(column, .timestampArray) { Timestamp(postgres: $0.bigEndian()) }
+  public func bytesArray(_ column: Int) throws(DatabaseError) -> [[UInt8]] {
+    try elements(column, .bytesArray) { Array($0) }
+  }
+  public func uuidArray(_ column: Int) throws(DatabaseError) -> [UniqueID] {
+    try elements(column, .uuidArray) { (bytes: Bytes) throws(DatabaseError) in
+      UniqueID(high: try bytes.bigEndian(), low: try bytes.bigEndian(at: 8))
+    }
+  }
+  public func timestampArray(_ column: Int) throws(DatabaseError) -> [Timestamp] {
+    try elements(column, .timestampArray) { (bytes: Bytes) throws(DatabaseError) in
+      Timestamp(postgres: try bytes.bigEndian())
+    }
   }
   /// A text array in which elements may be NULL.
-  public func optionalTextArray(_ column: Int) -> [String?] {
-    optionalElements(column, .textArray) { String(decoding: $0, as: UTF8.self) }
+  public func optionalTextArray(_ column: Int) throws(DatabaseError) -> [String?] {
+    try optionalElements(column, .textArray) { String(decoding: $0, as: UTF8.self) }
+  }
+
+  private func integers<Integer: FixedWidthInteger>(_ column: Int, _ type: TypeID) throws(DatabaseError) -> [Integer] {
+    try elements(column, type) { (bytes: Bytes) throws(DatabaseError) in try bytes.bigEndian() }
   }
 
   private func elements<Element>(
-    _ column: Int, _ type: TypeID, _ decode: (UnsafeRawBufferPointer) -> Element
-  ) -> [Element] {
-    optionalElements(column, type, decode).map { element in
-      guard let element else { preconditionFailure("column \(column) holds an array with NULLs") }
-      return element
+    _ column: Int, _ type: TypeID, _ decode: (Bytes) throws(DatabaseError) -> Element
+  ) throws(DatabaseError) -> [Element] {
+    let found = try optionalElements(column, type, decode)
+    let elements = found.compactMap(\.self)
+    guard elements.count == found.count else {
+      throw DatabaseError(.content, "\(name(of: column)) holds an array with NULL in it")
     }
+    return elements
   }
 
   private func optionalElements<Element>(
-    _ column: Int, _ type: TypeID, _ decode: (UnsafeRawBufferPointer) -> Element
-  ) -> [Element?] {
-    let bytes = value(column, type)
-    let dimensions: Int32 = bytes.bigEndian()
+    _ column: Int, _ type: TypeID, _ decode: (Bytes) throws(DatabaseError) -> Element
+  ) throws(DatabaseError) -> [Element?] {
+    let bytes = try value(column, type)
+    let dimensions: Int32 = try bytes.bigEndian()
     guard dimensions > 0 else { return [] }
-    precondition(dimensions == 1, "column \(column) holds an array of \(dimensions) dimensions; only one is read")
-    let count: Int32 = bytes.bigEndian(at: 12)
+    guard dimensions == 1 else {
+      throw DatabaseError(.content, "\(name(of: column)) holds an array of \(dimensions) dimensions, expected one")
+    }
+    let count: Int32 = try bytes.bigEndian(at: 12)
     var offset = 20
     var elements: [Element?] = []
-    elements.reserveCapacity(Int(count))
-    for _ in 0..<count {
-      let length: Int32 = bytes.bigEndian(at: offset)
+    elements.reserveCapacity(min(max(0, Int(count)), bytes.count / 4))
+    for _ in 0..<max(0, count) {
+      let length: Int32 = try bytes.bigEndian(at: offset)
       offset += 4
       guard length >= 0 else {
         elements.append(nil)
         continue
       }
-      elements.append(decode(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Int(length)])))
-      offset += Int(length)
+      let end = offset + Int(length)
+      guard end <= bytes.count else { throw DatabaseError(.protocolViolation, "an array is shorter than its elements") }
+      elements.append(try decode(Bytes(rebasing: bytes[offset..<end])))
+      offset = end
     }
     return elements
   }

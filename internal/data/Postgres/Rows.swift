@@ -3,7 +3,7 @@ public import Values
 
 /// The answer to one command. Readable on any thread.
 ///
-/// Asking for a column under a type it does not have is our bug and stops the program.
+/// What lies in a table is input: a value that cannot be read as what is asked for is an error that names its column.
 public final class Rows: @unchecked Sendable {
   // @unchecked: "PGresult objects are normally read-only after creation, and so can be passed around freely between
   // threads" (PostgreSQL manual, 34.20).
@@ -56,72 +56,108 @@ public struct Row: Sendable {
 
   public func isNull(_ column: Int) -> Bool { PQgetisnull(rows.result, index, Int32(column)) == 1 }
 
-  public func bool(_ column: Int) -> Bool { value(column, .bool).load(as: UInt8.self) != 0 }
-  public func int16(_ column: Int) -> Int16 { value(column, .int16).bigEndian() }
-  public func int32(_ column: Int) -> Int32 { value(column, .int32).bigEndian() }
-  public func double(_ column: Int) -> Double { Double(bitPattern: value(column, .double).bigEndian()) }
+  public func bool(_ column: Int) throws(DatabaseError) -> Bool {
+    let byte: UInt8 = try value(column, .bool).bigEndian()
+    return byte != 0
+  }
+  public func int16(_ column: Int) throws(DatabaseError) -> Int16 { try value(column, .int16).bigEndian() }
+  public func int32(_ column: Int) throws(DatabaseError) -> Int32 { try value(column, .int32).bigEndian() }
+  public func double(_ column: Int) throws(DatabaseError) -> Double {
+    Double(bitPattern: try value(column, .double).bigEndian())
+  }
 
   /// A `smallint`, `integer` or `bigint`.
-  public func int64(_ column: Int) -> Int64 {
+  public func int64(_ column: Int) throws(DatabaseError) -> Int64 {
     switch type(of: column) {
-    case .int16: Int64(int16(column))
-    case .int32: Int64(int32(column))
-    default: value(column, .int64).bigEndian()
+    case .int16: Int64(try int16(column))
+    case .int32: Int64(try int32(column))
+    default: try value(column, .int64).bigEndian()
     }
   }
 
   /// A `smallint`, `integer` or `bigint`.
-  public func int(_ column: Int) -> Int { Int(int64(column)) }
+  public func int(_ column: Int) throws(DatabaseError) -> Int { Int(try int64(column)) }
 
   /// A text, varchar, char(n), name, json or enum.
-  public func text(_ column: Int) -> String {
-    let type = type(of: column)
-    precondition(type.isTextual, "column \(column) has type \(type.rawValue), which is not text")
-    return String(decoding: value(column, type), as: UTF8.self)
+  public func text(_ column: Int) throws(DatabaseError) -> String {
+    String(decoding: try value(column, textual(column, "text")), as: UTF8.self)
   }
 
   /// A `bytea`, or the bytes of any textual type.
-  public func bytes(_ column: Int) -> [UInt8] {
-    let type = type(of: column)
-    precondition(type == .bytes || type.isTextual, "column \(column) has type \(type.rawValue), which is not bytes")
-    return Array(value(column, type))
+  public func bytes(_ column: Int) throws(DatabaseError) -> [UInt8] {
+    Array(try value(column, textual(column, "bytes", or: .bytes)))
   }
 
   /// Appends the bytes of a `bytea` or textual column, without a copy in between.
-  public func appendBytes(_ column: Int, to bytes: inout [UInt8]) {
-    let type = type(of: column)
-    precondition(type == .bytes || type.isTextual, "column \(column) has type \(type.rawValue), which is not bytes")
-    bytes.append(contentsOf: value(column, type))
+  public func appendBytes(_ column: Int, to bytes: inout [UInt8]) throws(DatabaseError) {
+    bytes.append(contentsOf: try value(column, textual(column, "bytes", or: .bytes)))
   }
 
-  public func uuid(_ column: Int) -> UniqueID {
-    let bytes = value(column, .uuid)
-    return UniqueID(high: bytes.bigEndian(), low: bytes.bigEndian(at: 8))
+  public func uuid(_ column: Int) throws(DatabaseError) -> UniqueID {
+    let bytes = try value(column, .uuid)
+    return UniqueID(high: try bytes.bigEndian(), low: try bytes.bigEndian(at: 8))
   }
 
   /// A `timestamptz`; `infinity` and `-infinity` become the largest and smallest value.
-  public func timestamp(_ column: Int) -> Timestamp { Timestamp(postgres: value(column, .timestamp).bigEndian()) }
+  public func timestamp(_ column: Int) throws(DatabaseError) -> Timestamp {
+    Timestamp(postgres: try value(column, .timestamp).bigEndian())
+  }
 
-  public func optionalBool(_ column: Int) -> Bool? { isNull(column) ? nil : bool(column) }
-  public func optionalInt16(_ column: Int) -> Int16? { isNull(column) ? nil : int16(column) }
-  public func optionalInt32(_ column: Int) -> Int32? { isNull(column) ? nil : int32(column) }
-  public func optionalInt64(_ column: Int) -> Int64? { isNull(column) ? nil : int64(column) }
-  public func optionalDouble(_ column: Int) -> Double? { isNull(column) ? nil : double(column) }
-  public func optionalText(_ column: Int) -> String? { isNull(column) ? nil : text(column) }
-  public func optionalBytes(_ column: Int) -> [UInt8]? { isNull(column) ? nil : bytes(column) }
-  public func optionalUUID(_ column: Int) -> UniqueID? { isNull(column) ? nil : uuid(column) }
-  public func optionalTimestamp(_ column: Int) -> Timestamp? { isNull(column) ? nil : timestamp(column) }
+  public func optionalBool(_ column: Int) throws(DatabaseError) -> Bool? {
+    isNull(column) ? nil : try bool(column)
+  }
+  public func optionalInt16(_ column: Int) throws(DatabaseError) -> Int16? {
+    isNull(column) ? nil : try int16(column)
+  }
+  public func optionalInt32(_ column: Int) throws(DatabaseError) -> Int32? {
+    isNull(column) ? nil : try int32(column)
+  }
+  public func optionalInt64(_ column: Int) throws(DatabaseError) -> Int64? {
+    isNull(column) ? nil : try int64(column)
+  }
+  public func optionalDouble(_ column: Int) throws(DatabaseError) -> Double? {
+    isNull(column) ? nil : try double(column)
+  }
+  public func optionalText(_ column: Int) throws(DatabaseError) -> String? {
+    isNull(column) ? nil : try text(column)
+  }
+  public func optionalBytes(_ column: Int) throws(DatabaseError) -> [UInt8]? {
+    isNull(column) ? nil : try bytes(column)
+  }
+  public func optionalUUID(_ column: Int) throws(DatabaseError) -> UniqueID? {
+    isNull(column) ? nil : try uuid(column)
+  }
+  public func optionalTimestamp(_ column: Int) throws(DatabaseError) -> Timestamp? {
+    isNull(column) ? nil : try timestamp(column)
+  }
 
   /// The type of a column as the server named it.
   func type(of column: Int) -> TypeID { TypeID(rawValue: PQftype(rows.result, Int32(column))) }
 
   /// The bytes of a value that is not NULL; they live as long as `rows`.
-  func value(_ column: Int, _ expected: TypeID) -> UnsafeRawBufferPointer {
+  func value(_ column: Int, _ expected: TypeID) throws(DatabaseError) -> UnsafeRawBufferPointer {
     let type = type(of: column)
-    precondition(type == expected, "column \(column) has type \(type.rawValue), asked for as \(expected.rawValue)")
-    precondition(!isNull(column), "column \(column) is NULL; ask with optional…")
+    guard type == expected else { throw wrongType(column, "\(expected.rawValue)") }
+    guard !isNull(column) else { throw DatabaseError(.content, "\(name(of: column)) is NULL") }
     return UnsafeRawBufferPointer(
       start: PQgetvalue(rows.result, index, Int32(column)), count: Int(PQgetlength(rows.result, index, Int32(column))))
+  }
+
+  /// The column as an error names it.
+  func name(of column: Int) -> String {
+    PQfname(rows.result, Int32(column)).map { String(cString: $0) } ?? "column \(column)"
+  }
+
+  private func textual(_ column: Int, _ kind: String, or other: TypeID? = nil) throws(DatabaseError) -> TypeID {
+    let type = type(of: column)
+    guard type.isTextual || type == other else { throw wrongType(column, kind) }
+    return type
+  }
+
+  private func wrongType(_ column: Int, _ expected: String) -> DatabaseError {
+    DatabaseError(
+      .schema,
+      "\(name(of: column)) has the type with number \(type(of: column).rawValue) in pg_type, expected \(expected)")
   }
 }
 
@@ -134,9 +170,12 @@ extension Timestamp {
 }
 
 extension UnsafeRawBufferPointer {
-  /// The big-endian integer at `offset`; out of bounds is a violation of the protocol that we cannot go on from.
-  func bigEndian<Integer: FixedWidthInteger>(at offset: Int = 0) -> Integer {
-    precondition(offset + MemoryLayout<Integer>.size <= count, "a binary value is shorter than its type")
+  /// The big-endian integer at `offset`.
+  /// - Throws: `protocolViolation` when it is out of bounds.
+  func bigEndian<Integer: FixedWidthInteger>(at offset: Int = 0) throws(DatabaseError) -> Integer {
+    guard offset + MemoryLayout<Integer>.size <= count else {
+      throw DatabaseError(.protocolViolation, "a binary value is shorter than its type")
+    }
     return Integer(bigEndian: loadUnaligned(fromByteOffset: offset, as: Integer.self))
   }
 }

@@ -10,40 +10,30 @@ internal import Values
 
 /// What programs wait for before they begin.
 extension ProgramContext {
-  /// What the last migration makes: where it is, all before it have been run.
-  private static let newestTable = "idempotency_key"
-
   /// Waits for the database, however long it takes, and reads how keys are spread.
-  /// - Throws: `OutboxError` when the tables are missing: they must be made first, waiting would not help.
+  /// - Parameter runsJobs: whether the program runs the cron jobs, which need more of the tables.
+  /// - Throws: `OutboxError` when the tables are missing, or the role may not do on them what the program does: waiting
+  ///   would not help.
   ///   `DatabaseError` `.closed` when the program was stopped meanwhile.
-  public func waitForDatabase() throws -> ShardMap {
+  public func waitForDatabase(runsJobs: Bool) throws -> ShardMap {
     let connection = ReconnectingConnection(
       configuration: try database(role: "start-up"), logger: logger.labelled("start-up"), stop: stop)
     defer { connection.disconnect() }
     while true {
       let database = try connection.connected(until: .distantFuture)
       do throws(OutboxError) {
-        let shards = try ShardMap.load(database)
-        try requireNewestTable(database)
-        return shards
+        // First, since it says what is missing.
+        if let missing = try SchemaCheck(runsJobs: runsJobs).run(database) {
+          logger.warning(
+            "this program cannot make and drop the tables' days; another must, run by their owner",
+            ["missing": .string(missing)])
+        }
+        return try ShardMap.load(database)
       } catch {
         if error.code != .database { throw error }
         logger.warning("the database does not answer yet", ["error": .error(error)])
         if stop.wait(until: .now() + .seconds(1)) { throw error }
       }
-    }
-  }
-
-  private func requireNewestTable(_ connection: Connection) throws(OutboxError) {
-    let rows: Rows
-    do {
-      rows = try connection.run(
-        Command(Statement("SELECT to_regclass($1::text) IS NOT NULL", isReadOnly: true), [.text(Self.newestTable)]))
-    } catch {
-      throw OutboxError(.database, "the tables could not be looked up", cause: error)
-    }
-    guard rows[0].bool(0) else {
-      throw OutboxError(.schema, "table \(Self.newestTable) is missing: run the migrations (paysaga migrate up)")
     }
   }
 

@@ -24,6 +24,9 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     Timestamp(microseconds: left.microseconds.adding(saturating: right.inNanoseconds / 1_000))
   }
 
+  /// The moment itself, or the first or last one of the years 1 to 9999, which RFC 3339 and protobuf can say.
+  public var clamped: Timestamp { Timestamp(microseconds: min(max(microseconds, Self.first), Self.last)) }
+
   /// RFC 3339 in UTC with six decimals: `2026-01-31T08:15:00.000250Z`. A moment outside the years 1 to 9999, which that
   /// form does not have, is shown as the first or last it has.
   public var description: String {
@@ -40,7 +43,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 
   /// Appends `description` to `bytes`.
   public func append(to bytes: inout [UInt8]) {
-    let (days, micros) = Self.floorDivide(min(max(microseconds, Self.first), Self.last), 86_400_000_000)
+    let (days, micros) = Self.floorDivide(clamped.microseconds, 86_400_000_000)
     let (year, month, day) = Self.civil(fromDays: days)
     Self.append(year, width: 4, to: &bytes)
     bytes.append(UInt8(ascii: "-"))

@@ -106,7 +106,9 @@ package struct PaymentHandlers: Sendable {
     var last = try await find(request.orderID, context)
     try await writer.write(PaymentsV1.Payment(last))
     if last.status.isFinal { return }
-    for await payment in changes where payment.version > last.version {
+    for await change in changes {
+      let payment = try await answering { () throws(PaymentError) in try change.get() }
+      guard payment.version > last.version else { continue }
       last = payment
       try await writer.write(PaymentsV1.Payment(payment))
       if payment.status.isFinal { return }

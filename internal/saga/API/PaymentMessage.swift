@@ -15,7 +15,8 @@ extension PaymentsV1.Payment {
 }
 
 extension GoogleProtobuf.Timestamp {
-  init(_ timestamp: Timestamp) { self.init(microsecondsSince1970: timestamp.microseconds) }
+  /// A moment outside protobuf's range, `infinity` among them, becomes the first or last one within.
+  init(_ timestamp: Timestamp) { self.init(microsecondsSince1970: timestamp.clamped.microseconds) }
 }
 
 extension PaymentsV1.PaymentStatus {

@@ -9,7 +9,8 @@ internal import Values
 /// It is told that something has committed, not what: it then reads all watched payments at once, at most every few
 /// milliseconds. Each watcher keeps the newest state only, so a slow reader holds one payment and no more.
 package final class WatchHub: Sendable {
-  package typealias Load = @Sendable (_ orderIDs: [Int64]) -> [Payment]
+  package typealias Load = @Sendable (_ orderIDs: [Int64]) -> FoundPayments
+  package typealias Change = Result<Payment, PaymentError>
 
   /// Most calls that watch at a time.
   static let limit = 10_000
@@ -21,7 +22,7 @@ package final class WatchHub: Sendable {
   private static let poll = Duration.seconds(1)
 
   private struct State {
-    var watchers: [Int64: [UInt64: AsyncStream<Payment>.Continuation]] = [:]
+    var watchers: [Int64: [UInt64: AsyncStream<Change>.Continuation]] = [:]
     var count = 0
     var next: UInt64 = 0
     var isStopped = false
@@ -47,7 +48,9 @@ package final class WatchHub: Sendable {
           let orders = state.withLock { Array($0.watchers.keys) }
           if orders.isEmpty { continue }
           let began = Instant.now()
-          for payment in load(orders) { deliver(payment) }
+          let found = load(orders)
+          for payment in found.payments { deliver(.success(payment), of: payment.orderID) }
+          for row in found.unreadable where row.orderID != nil { deliver(.failure(row.error), of: row.orderID ?? 0) }
           let now = Instant.now()
           let pause = max(Self.pause, (now - began) * (Self.largestShare - 1))
           _ = state.wait(until: now + pause) { $0.isStopped ? true : nil }
@@ -60,9 +63,9 @@ package final class WatchHub: Sendable {
   package func wake() { wakeUp.notify() }
 
   /// The changes of a payment from now on, newest first kept; nil when too many calls watch. It ends when the hub
-  /// stops.
-  package func watch(orderID: Int64) -> AsyncStream<Payment>? {
-    let (stream, continuation) = AsyncStream.makeStream(of: Payment.self, bufferingPolicy: .bufferingNewest(1))
+  /// stops. A failure says that the payment cannot be read any more.
+  package func watch(orderID: Int64) -> AsyncStream<Change>? {
+    let (stream, continuation) = AsyncStream.makeStream(of: Change.self, bufferingPolicy: .bufferingNewest(1))
     let id = state.withLock { state -> UInt64? in
       guard !state.isStopped, state.count < Self.limit else { return nil }
       state.next += 1
@@ -88,9 +91,9 @@ package final class WatchHub: Sendable {
   /// Waits for the thread, after `end`.
   package func stop() { thread.withLock { $0 }?.join() }
 
-  private func deliver(_ payment: Payment) {
-    for watcher in state.withLock({ $0.watchers[payment.orderID].map { Array($0.values) } ?? [] }) {
-      watcher.yield(payment)
+  private func deliver(_ change: Change, of orderID: Int64) {
+    for watcher in state.withLock({ $0.watchers[orderID].map { Array($0.values) } ?? [] }) {
+      watcher.yield(change)
     }
   }
 

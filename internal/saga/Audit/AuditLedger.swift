@@ -38,6 +38,7 @@ struct AuditLedger {
     var key: UInt32
     var status: Status
     var told: PaymentWord
+    var money: PaymentMoney
   }
 
   private struct Key {
@@ -96,17 +97,25 @@ struct AuditLedger {
     }
     let position = events.count
     let owner = takeKey(key, event: position)
+    let told = scope.checksPayments ? ToldPayment(payload: payload) : ToldPayment()
     events.append(
       Event(
         id: id, sequence: sequence, payload: AuditHash.of(payload), created: created.microseconds, key: UInt32(owner),
-        status: status, told: scope.checksPayments ? PaymentWord(payload: payload) : .unknown))
+        status: status, told: told.status, money: told.money))
     insertEvent(position, id)
     keys[owner].count += 1
     if sequence > events[Int(keys[owner].newest)].sequence { keys[owner].newest = UInt32(position) }
     if sequence < events[Int(keys[owner].oldest)].sequence { keys[owner].oldest = UInt32(position) }
   }
 
-  mutating func addPayment(order: Int64, status: PaymentWord, version: Int64, updated: Timestamp) {
+  /// A row of the tables that cannot be read.
+  mutating func addUnreadable(key: String?, _ fault: String) {
+    note(.unreadable, Offence(key: key), fault)
+  }
+
+  mutating func addPayment(
+    order: Int64, status: PaymentWord, version: Int64, money: PaymentMoney, updated: Timestamp
+  ) {
     report.payments += 1
     let isKept = updated.microseconds >= kept
     guard let position = findKey(UInt64(bitPattern: order), isDecimal: true), keys[position].count > 0 else {
@@ -120,10 +129,14 @@ struct AuditLedger {
       note(
         .state, Offence(key: keys[position], id: newest.id, sequence: newest.sequence),
         "the payment has version \(version), its newest event is number \(newest.sequence)")
-    } else if newest.told != status {
+    } else if newest.told != status || status == .unknown {
       note(
         .state, Offence(key: keys[position], id: newest.id, sequence: newest.sequence),
         "the payment is \(status), its newest event says \(newest.told)")
+    } else if newest.money != .untold, newest.money != money {
+      note(
+        .state, Offence(key: keys[position], id: newest.id, sequence: newest.sequence),
+        "the payment's amount or currency is not what its newest event says")
     }
   }
 
@@ -148,7 +161,7 @@ struct AuditLedger {
     let event = events[position]
     if AuditHash.of(value) != event.payload {
       note(.differs, place.with(event.id, event.sequence), "its value is not the payload in the table")
-    } else if decimal(sequence) != UInt64(event.sequence) {
+    } else if decimal(sequence) != UInt64(exactly: event.sequence) {
       note(
         .differs, place.with(event.id, event.sequence),
         "its seq is \"\(String(decoding: sequence, as: UTF8.self))\", the table has \(event.sequence)")
@@ -319,6 +332,7 @@ struct AuditLedger {
       self.sequence = sequence
     }
     init(order: Int64) { key = String(order) }
+    init(key: String?) { self.key = key }
     init(key: [UInt8], partition: Int32, offset: Int64, writtenAt: Timestamp?) {
       self.bytes = key
       self.partition = partition

@@ -14,7 +14,7 @@ public struct AuditReport: Sendable {
     case unknown
     /// Key, number or payload on the topic are not those of the table.
     case differs
-    /// A payment's status or version is not what its newest event says.
+    /// A payment's status, version, amount or currency is not what its newest event says.
     case state
     /// A payment without any event.
     case noEvent = "no_event"
@@ -22,6 +22,8 @@ public struct AuditReport: Sendable {
     case noPayment = "no_payment"
     /// A key's numbers in the table have a gap or a repetition.
     case gap
+    /// A row of the tables holds what this version cannot read.
+    case unreadable
   }
 
   /// One disagreement.

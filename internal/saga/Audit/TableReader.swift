@@ -29,58 +29,88 @@ struct TableReader {
           Statement("SELECT count(*) FROM payment WHERE $1::bool", isReadOnly: true), [.bool(withPayments)]),
         Command(Self.oldestDay),
       ], timeout: Self.timeout)
-    expected = answers[1].only.int(0)
-    expectedPayments = answers[2].only.int(0)
-    keptSince = answers[3].only.optionalTimestamp(0)?.microseconds ?? .min
+    expected = try answers[1].only.int(0)
+    expectedPayments = try answers[2].only.int(0)
+    keptSince = try answers[3].only.optionalTimestamp(0)?.microseconds ?? .min
   }
 
-  /// - Parameter onPage: told how many more rows were read; false ends the reading.
+  /// A row that holds what cannot be read is told of, and the rest goes on.
+  /// - Parameter onPage: told how many more rows were read; what it throws ends the reading.
   func events(into ledger: inout AuditLedger, onPage: (Int) throws -> Void) throws {
-    var key: [UInt8] = []
-    var payload: [UInt8] = []
-    try rows(
-      "SELECT event_id, key, seq, status::text, payload, created_at FROM event WHERE topic = $1::text",
-      [.text(topic)], onPage: onPage
-    ) { row in
-      key.removeAll(keepingCapacity: true)
-      payload.removeAll(keepingCapacity: true)
-      row.appendBytes(1, to: &key)
-      row.appendBytes(4, to: &payload)
-      let status: AuditLedger.Status =
-        switch row.text(3) {
-        case "WAIT": .waiting
-        case "DONE": .done
-        default: .dead
+    try open(
+      "SELECT event_id, key, seq, status::text, payload, created_at, id FROM event WHERE topic = $1::text",
+      [.text(topic)])
+    while let page = try nextPage() {
+      for row in page {
+        do throws(DatabaseError) {
+          try Self.addEvent(row, to: &ledger)
+        } catch {
+          guard error.code == .content else { throw error }
+          ledger.addUnreadable(
+            key: try row.optionalText(1), "event \(try row.optionalInt64(6) ?? 0): \(error.message)")
         }
-      ledger.addEvent(
-        id: row.uuid(0), key: key, sequence: row.int64(2), status: status, payload: payload,
-        created: row.timestamp(5))
+      }
+      try onPage(page.count)
     }
+    try closeCursor()
+  }
+
+  private static func addEvent(_ row: Row, to ledger: inout AuditLedger) throws(DatabaseError) {
+    let status: AuditLedger.Status =
+      switch try row.text(3) {
+      case "WAIT": .waiting
+      case "DONE": .done
+      default: .dead
+      }
+    ledger.addEvent(
+      id: try row.uuid(0), key: try row.bytes(1), sequence: try row.int64(2), status: status,
+      payload: try row.bytes(4), created: try row.timestamp(5))
   }
 
   func payments(into ledger: inout AuditLedger, onPage: (Int) throws -> Void) throws {
-    try rows("SELECT order_id, status::text, version, updated_at FROM payment", [], onPage: onPage) { row in
-      ledger.addPayment(
-        order: row.int64(0), status: PaymentWord(row.text(1)), version: row.int64(2), updated: row.timestamp(3))
+    try open(
+      "SELECT order_id, status::text, version, updated_at, amount_minor, currency::text FROM payment", [])
+    while let page = try nextPage() {
+      for row in page {
+        do throws(DatabaseError) {
+          try Self.addPayment(row, to: &ledger)
+        } catch {
+          guard error.code == .content else { throw error }
+          ledger.addUnreadable(key: try row.optionalInt64(0).map { String($0) }, "payment: \(error.message)")
+        }
+      }
+      try onPage(page.count)
     }
+    try closeCursor()
+  }
+
+  private static func addPayment(_ row: Row, to ledger: inout AuditLedger) throws(DatabaseError) {
+    let money = PaymentMoney(amountMinor: try row.int64(4), currency: try row.optionalText(5) ?? "")
+    ledger.addPayment(
+      order: try row.int64(0), status: PaymentWord(try row.text(1)), version: try row.int64(2), money: money,
+      updated: try row.timestamp(3))
   }
 
   /// Ends the snapshot.
   func close() throws(DatabaseError) { try connection.run(.rollback) }
 
-  private func rows(
-    _ query: String, _ parameters: [Parameter], onPage: (Int) throws -> Void, _ body: (Row) -> Void
-  ) throws {
+  // MARK: - Pages
+
+  private func open(_ query: String, _ parameters: [Parameter]) throws(DatabaseError) {
     try connection.run(Command(Statement("DECLARE audit NO SCROLL CURSOR FOR \(query)"), parameters))
-    let fetch = Command(Statement("FETCH \(Self.page) FROM audit", isReadOnly: true))
-    while true {
-      let rows = try connection.run(fetch, timeout: Self.timeout)
-      for index in 0..<rows.count { body(rows[index]) }
-      try onPage(rows.count)
-      if rows.count < Self.page { break }
-    }
+  }
+
+  /// nil after the last.
+  private func nextPage() throws(DatabaseError) -> Rows? {
+    let rows = try connection.run(Command(Self.fetch), timeout: Self.timeout)
+    return rows.isEmpty ? nil : rows
+  }
+
+  private func closeCursor() throws(DatabaseError) {
     try connection.run(Command(Statement("CLOSE audit", isReadOnly: true)))
   }
+
+  private static let fetch = Statement("FETCH \(page) FROM audit", isReadOnly: true)
 
   private static let oldestDay = Statement(
     """

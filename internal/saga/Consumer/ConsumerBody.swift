@@ -25,7 +25,7 @@ public final class ConsumerBody: ProgramBody {
 
   public func start() throws {
     let settings = context.settings
-    let shards = try context.waitForDatabase()
+    let shards = try context.waitForDatabase(runsJobs: false)
     let topics = [settings.consumer.topic, settings.consumer.deadLetterTopic, settings.producer.topic]
     guard try context.ensureTopics(topics) else { return }
     let pool = ConnectionPool(

@@ -110,7 +110,8 @@ final class InventoryLane {
     if batch.claimedOrders.isEmpty { return true }
     let payments = untilDone(&batch, messages, claim) { (batch) throws(DatabaseError) -> [Payment] in
       try tools.transactions.find(
-        orderIDs: batch.claimedOrders, on: try connection.connected(until: .now() + .seconds(1)))
+        orderIDs: batch.claimedOrders, on: try connection.connected(until: .now() + .seconds(1))
+      ).payments
     }
     guard let payments else { return false }
     batch.remove(confirmedBy: payments)
@@ -145,14 +146,14 @@ final class InventoryLane {
   }
 
   /// One transaction for all; where values are to blame, one for each, so that only the culprit fails. Whatever else
-  /// the database refuses, time or an operator will cure.
+  /// the database refuses, time or an operator will cure: the messages wait, and the consumer is not ready.
   private func create(_ commands: [CreateCommand], on connection: Connection) throws(DatabaseError)
     -> [Result<CreateOutcome, PaymentError>]
   {
     do throws(DatabaseError) {
       return try tools.transactions.create(commands, on: connection)
     } catch {
-      guard error.isDataError else { throw error }
+      guard WriteFault.isOfValues(error) else { throw error }
       guard commands.count > 1 else {
         return [.failure(PaymentError(.internal, "the database refused the payment: \(error.message)", cause: error))]
       }
@@ -200,6 +201,7 @@ final class InventoryLane {
     _ body: (InventoryBatch) throws(DatabaseError) -> Value?
   ) -> Value? {
     var backoff = Backoff()
+    var lastFailure: String?
     while true {
       do throws(DatabaseError) {
         if let value = try body(batch) {
@@ -207,8 +209,12 @@ final class InventoryLane {
           return value
         }
       } catch {
-        health.hasDatabase = error.code == .server
-        tools.logger.warning("a batch is tried again", ["messages": .number(messages.count), "error": .error(error)])
+        health.hasDatabase = error.code == .server && !WriteFault.isOfTables(error)
+        // Once for each reason, however often it is tried.
+        if error.description != lastFailure {
+          tools.logger.warning("a batch is tried again", ["messages": .number(messages.count), "error": .error(error)])
+        }
+        lastFailure = error.description
       }
       tools.member.gate.leave()
       let isStopped = context.stop.wait(until: .now() + backoff.nextDelay())

@@ -18,7 +18,7 @@ public final class CronBody: ProgramBody {
   public init(_ context: ProgramContext) { self.context = context }
 
   public func start() throws {
-    let shards = try context.waitForDatabase()
+    let shards = try context.waitForDatabase(runsJobs: true)
     guard try context.ensureTopics([context.settings.producer.topic]) else { return }
     let jobs = try CronJobs(context)
     self.jobs.withLock { $0 = jobs }

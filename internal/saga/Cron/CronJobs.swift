@@ -52,7 +52,7 @@ public final class CronJobs: Sendable {
     publisher.warmUp(topic: context.settings.producer.topic)
     relay.start()
     let expiry = ExpiryJob(context, shards: shards) { [relay] in relay.wake() }
-    let care = TableCareJob(context, relay: relay) { [status] next in status.withLock { $0 = next } }
+    let care = TableCareJob(context, relay: relay, shards: shards) { [status] next in status.withLock { $0 = next } }
     exposeStatus()
     jobs.withLock {
       $0 = [

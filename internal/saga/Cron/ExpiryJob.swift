@@ -17,7 +17,13 @@ final class ExpiryJob: Sendable {
     /// Nothing that expired earlier needs to be looked at.
     var from: Timestamp?
     var nextFullSweep = Instant.now()
+    /// Orders that cannot be failed for what is stored of them; tried again with each full sweep.
+    var stuck: Set<Int64> = []
+    var isInFullSweep = false
   }
+
+  /// Most orders that are passed over: what is stuck beyond them holds up the rest, which the log then says.
+  private static let stuckLimit = 10_000
 
   /// Payments failed by one transaction.
   private static let batch = 500
@@ -49,10 +55,21 @@ final class ExpiryJob: Sendable {
   /// - Returns: how long to wait before the next.
   func run() -> Duration {
     do {
-      let from = state.withLock { $0.nextFullSweep <= .now() ? nil : $0.from }
-      let sweep = try connection.use { [transactions] (connection) throws(DatabaseError) in
-        try transactions.expire(limit: Self.batch, from: from, on: connection)
+      let (from, stuck) = state.withLock { state in
+        let isFull = state.nextFullSweep <= .now()
+        if isFull, !state.isInFullSweep { state.stuck = [] }
+        state.isInFullSweep = isFull
+        return (isFull ? nil : state.from, Array(state.stuck))
       }
+      let sweep = try connection.use { [self] (connection) throws(DatabaseError) in
+        do throws(DatabaseError) {
+          return try transactions.expire(limit: Self.batch, from: from, excluding: stuck, on: connection)
+        } catch  where WriteFault.isOfValues(error) {
+          return try expireOneByOne(from: from, excluding: stuck, on: connection)
+        }
+      }
+      var isStuck = false
+      for row in sweep.unreadable { isStuck = passOver(row) || isStuck }
       if sweep.expired > 0 {
         expired.add(sweep.expired)
         logger.info("failed payments nobody settled", ["count": .number(sweep.expired)])
@@ -62,7 +79,7 @@ final class ExpiryJob: Sendable {
           _ = try connection.run(Notifier.commands(Relay.channel, PaymentRepository.channel))
         }
       }
-      guard sweep.isComplete else { return .milliseconds(1) }
+      guard sweep.isComplete else { return sweep.expired > 0 || isStuck ? .milliseconds(1) : Self.interval }
       state.withLock { state in
         if from == nil { state.nextFullSweep = .now() + Self.fullSweepInterval }
         state.from = Timestamp(microseconds: sweep.now.microseconds - Self.lateness.inNanoseconds / 1_000)
@@ -71,5 +88,42 @@ final class ExpiryJob: Sendable {
       if error.code == .server { logger.warning("expiry failed and is tried again", ["error": .error(error)]) }
     }
     return Self.interval
+  }
+
+  /// One of a batch is refused for what is stored of its order: that one is passed over, and the others are failed.
+  private func expireOneByOne(
+    from: Timestamp?, excluding stuck: [Int64], on connection: Connection
+  ) throws(DatabaseError) -> ExpirySweep {
+    let orders = try transactions.expiredOrders(limit: Self.batch, from: from, excluding: stuck, on: connection)
+    var expired = 0
+    var unreadable: [UnreadablePayment] = []
+    for order in orders {
+      do {
+        let command = try SettleCommand(orderID: order, to: .failed, reason: PaymentReason.expired)
+        let mode = TransactionMode(hasBriefLocks: true)
+        if case .success = try transactions.settle([command], mode: mode, on: connection).first { expired += 1 }
+      } catch let error as PaymentError {
+        unreadable.append(UnreadablePayment(id: nil, orderID: order, fault: error.message))
+      } catch let error as DatabaseError where WriteFault.isOfValues(error) {
+        unreadable.append(UnreadablePayment(id: nil, orderID: order, fault: error.description))
+      } catch let error as DatabaseError where error.isLockTimeout {
+        // Somebody is settling it: the next sweep sees what came of it.
+      } catch let error as DatabaseError {
+        throw error
+      } catch {
+        preconditionFailure("only payments and the database fail here: \(error)")
+      }
+    }
+    let now = try transactions.expire(limit: 0, from: from, on: connection).now
+    return ExpirySweep(expired: expired, unreadable: unreadable, isComplete: orders.count < Self.batch, now: now)
+  }
+
+  /// - Returns: whether the next sweep looks past it.
+  private func passOver(_ row: UnreadablePayment) -> Bool {
+    logger.warning("a payment cannot be failed and is passed over", ["reason": .string(row.error.message)])
+    guard let order = row.orderID else { return false }
+    return state.withLock { state in
+      state.stuck.count < Self.stuckLimit && state.stuck.insert(order).inserted
+    }
   }
 }

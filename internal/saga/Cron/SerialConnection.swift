@@ -13,12 +13,15 @@ final class SerialConnection: Sendable {
   private let context: ProgramContext
   private let role: String
   private let isDirect: Bool
+  private let parameters: [String: String]
   private let reconnecting = Mutex<ReconnectingConnection?>(nil)
 
-  init(_ context: ProgramContext, role: String, isDirect: Bool = false) {
+  /// - Parameter parameters: server settings of the session.
+  init(_ context: ProgramContext, role: String, isDirect: Bool = false, parameters: [String: String] = [:]) {
     self.context = context
     self.role = role
     self.isDirect = isDirect
+    self.parameters = parameters
   }
 
   /// Runs `body` with the connection; the job's thread blocks, others wait their turn.
@@ -29,7 +32,7 @@ final class SerialConnection: Sendable {
       do throws(DatabaseError) {
         if slot == nil {
           slot = ReconnectingConnection(
-            configuration: try context.database(role: role, isDirect: isDirect),
+            configuration: try context.database(role: role, isDirect: isDirect, parameters: parameters),
             logger: context.logger.labelled(role), stop: context.stop)
         }
         guard let connection = try slot?.connected(until: .now() + Self.patience) else { preconditionFailure() }

@@ -99,6 +99,7 @@ public struct CreateBatch: Sendable {
     return commands.enumerated().map { index, command in
       guard let key = command.callKey else { return .execute }
       if keys.inFlight.contains(key) { return .decided(.failure(inFlight)) }
+      if let error = keys.unreadable[key] { return .decided(.failure(error)) }
       if let answer = keys.answered[key] {
         return .decided(repeated(command, fingerprint: answer.fingerprint, answer.payment))
       }
@@ -118,12 +119,12 @@ public struct CreateBatch: Sendable {
   /// The outcome of each command, in the order they were given, as if they came one after another.
   /// - Parameters:
   ///   - created: the payments this batch inserted.
-  ///   - existing: the payments that stood in the way of the others; those of `created` may be among them.
-  public func outcomes(created: [Payment], existing: [Payment]) -> [Result<CreateOutcome, PaymentError>] {
+  ///   - existing: what stood in the way of the others; those of `created` may be among them.
+  public func outcomes(created: [Payment], existing: FoundPayments) -> [Result<CreateOutcome, PaymentError>] {
     var opened: [Int64: Payment] = [:]
     for payment in created { opened[payment.orderID] = payment }
     var stored: [Int64: Payment] = [:]
-    for payment in existing { stored[payment.orderID] = payment }
+    for payment in existing.payments { stored[payment.orderID] = payment }
     var outcomes: [Result<CreateOutcome, PaymentError>] = []
     outcomes.reserveCapacity(commands.count)
     for (command, step) in zip(commands, steps) {
@@ -135,7 +136,8 @@ public struct CreateBatch: Sendable {
           stored[command.orderID] = payment
           outcomes.append(.success(.created(payment)))
         } else {
-          outcomes.append(Self.found(command, stored[command.orderID]))
+          let unreadable = existing.unreadable.first { $0.orderID == command.orderID }
+          outcomes.append(unreadable.map { .failure($0.error) } ?? Self.found(command, stored[command.orderID]))
         }
       }
     }

@@ -60,10 +60,16 @@ public struct KeyStates: Sendable {
   public var answered: [IdempotencyKey: KeyedAnswer]
   /// Keys that another transaction is using.
   public var inFlight: Set<IdempotencyKey>
+  /// Keys that were used before, and whose answer cannot be read.
+  public var unreadable: [IdempotencyKey: PaymentError]
 
-  public init(answered: [KeyedAnswer] = [], inFlight: Set<IdempotencyKey> = []) {
+  public init(
+    answered: [KeyedAnswer] = [], inFlight: Set<IdempotencyKey> = [],
+    unreadable: [IdempotencyKey: PaymentError] = [:]
+  ) {
     // Of several the last counts: the caller gives them in the order of their use.
     self.answered = Dictionary(answered.map { ($0.key, $0) }) { _, last in last }
     self.inFlight = inFlight
+    self.unreadable = unreadable
   }
 }

@@ -34,7 +34,7 @@ public struct PaymentEvent: Sendable, Hashable {
   /// The message value: the JSON object of api/topics/payment.schema.json.
   public func payload() -> [UInt8] {
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(208 + payment.reason.utf8.count)
+    bytes.reserveCapacity(256 + payment.reason.utf8.count)
     bytes += "{\"idempotent_key\":\"".utf8
     eventID.append(to: &bytes)
     bytes += "\",\"order_id\":".utf8
@@ -47,6 +47,10 @@ public struct PaymentEvent: Sendable, Hashable {
     JSONWriter.appendInteger(payment.version, to: &bytes)
     bytes += ",\"reason\":".utf8
     JSONWriter.appendString(payment.reason, to: &bytes)
+    bytes += ",\"amount_minor\":".utf8
+    JSONWriter.appendInteger(payment.amountMinor, to: &bytes)
+    bytes += ",\"currency\":".utf8
+    JSONWriter.appendString(payment.currency, to: &bytes)
     bytes += ",\"occurred_at\":\"".utf8
     payment.updatedAt.append(to: &bytes)
     bytes += "\"}".utf8

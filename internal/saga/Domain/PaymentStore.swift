@@ -37,7 +37,7 @@ public struct PaymentQuery: Sendable, Hashable {
 }
 
 /// A page of payments. It may hold fewer than were asked for, even none, while there are more: each page reads a
-/// bounded number of rows.
+/// bounded number of rows, and leaves out those that cannot be read as payments.
 public struct PaymentPage: Sendable, Hashable {
   public let payments: [Payment]
   /// Where the next page starts; nil after the last.

@@ -35,18 +35,20 @@ public struct SettleBatch: Sendable {
 
   /// Decides a batch exactly as if its commands came one after another.
   /// - Parameters:
-  ///   - locked: the stored payments of the commands' orders, locked against other writers; absent ones do not exist.
+  ///   - locked: what is stored of the commands' orders, locked against other writers; absent ones do not exist.
   ///   - now: the moment of the change, on the database's clock.
   ///   - newID: makes an event's identity.
-  public init(_ commands: [SettleCommand], locked: [Payment], now: Timestamp, newID: () -> UniqueID) {
+  public init(_ commands: [SettleCommand], locked: FoundPayments, now: Timestamp, newID: () -> UniqueID) {
     var current: [Int64: Payment] = [:]
-    current.reserveCapacity(locked.count)
-    for payment in locked { current[payment.orderID] = payment }
+    current.reserveCapacity(locked.payments.count)
+    for payment in locked.payments { current[payment.orderID] = payment }
     outcomes.reserveCapacity(commands.count)
     var traces: [Int64: TraceContext] = [:]
     for command in commands {
       guard let payment = current[command.orderID] else {
-        outcomes.append(.failure(PaymentError(.notFound, "order \(command.orderID) has no payment")))
+        let unreadable = locked.unreadable.first { $0.orderID == command.orderID }
+        outcomes.append(
+          .failure(unreadable?.error ?? PaymentError(.notFound, "order \(command.orderID) has no payment")))
         continue
       }
       switch Self.decide(payment, command, now) {

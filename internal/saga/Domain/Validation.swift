@@ -19,11 +19,15 @@ enum Validation {
     return value
   }
 
+  /// Whether it is an ISO 4217 code in form, or empty.
+  static func isCurrency(_ value: String) -> Bool {
+    value.isEmpty
+      || value.utf8.count == PaymentLimits.currencyLetters
+        && value.utf8.allSatisfy { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+  }
+
   static func currency(_ value: String) throws(PaymentError) -> String {
-    let isCode =
-      value.utf8.count == PaymentLimits.currencyLetters
-      && value.utf8.allSatisfy { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
-    guard value.isEmpty || isCode else {
+    guard isCurrency(value) else {
       throw PaymentError(.invalidArgument, "currency must be three capital letters (ISO 4217)", field: "currency")
     }
     return value

@@ -14,6 +14,8 @@ public enum SagaSchema {
     ("0003_topic_pause.down.sql", PackageResources._003_topic_pause_down_sql),
     ("0004_idempotency_key.up.sql", PackageResources._004_idempotency_key_up_sql),
     ("0004_idempotency_key.down.sql", PackageResources._004_idempotency_key_down_sql),
+    ("0005_row_rules.up.sql", PackageResources._005_row_rules_up_sql),
+    ("0005_row_rules.down.sql", PackageResources._005_row_rules_down_sql),
   ]
 
   /// - Throws: never for a list that the tests have seen.

@@ -24,6 +24,7 @@ public final class ServerBody: ProgramBody {
   private struct Parts: Sendable {
     var writers: ConnectionPool
     var readers: ConnectionPool
+    var scanners: ConnectionPool
     var notifyPool: ConnectionPool
     var repository: PaymentRepository
     var notifiers: [Notifier]
@@ -49,7 +50,7 @@ public final class ServerBody: ProgramBody {
   // MARK: - Start
 
   public func start() throws {
-    let shards = try context.waitForDatabase()
+    let shards = try context.waitForDatabase(runsJobs: context.settings.cron.isEnabled)
     let jobs = context.settings.cron.isEnabled ? try CronJobs(context) : nil
     let made = try assemble(shards, jobs)
     parts.withLock { $0 = made }
@@ -77,6 +78,7 @@ public final class ServerBody: ProgramBody {
     // that somebody holds for long fails the calls on it, not everybody's.
     let writers = try pool("write", 2, 1_024)
     let readers = try pool("read", settings.database.poolSize, 16_384)
+    let scanners = try pool("list", 1, 64)
     let notifyPool = try pool("notify", 1, 16)
     let watches = WatchHub(metrics: context.metrics)
     let relays = Notifier(channel: Relay.channel, pool: notifyPool, logger: context.logger) {
@@ -89,7 +91,8 @@ public final class ServerBody: ProgramBody {
       outbox: OutboxWriter(shards: shards), topic: settings.producer.topic, ttl: settings.payment.timeToLive,
       keys: IdempotencyKeyTable(retention: settings.idempotency.retention))
     let repository = PaymentRepository(
-      transactions: transactions, writers: writers, readers: readers, logger: context.logger, metrics: context.metrics
+      transactions: transactions, writers: writers, readers: readers, scanners: scanners, logger: context.logger,
+      metrics: context.metrics
     ) {
       jobs?.wake()
       relays.notify()
@@ -112,7 +115,7 @@ public final class ServerBody: ProgramBody {
       return .milliseconds(500)
     }
     return Parts(
-      writers: writers, readers: readers, notifyPool: notifyPool, repository: repository,
+      writers: writers, readers: readers, scanners: scanners, notifyPool: notifyPool, repository: repository,
       notifiers: [relays, watchers],
       watches: watches, filter: filter, listener: listener, grpc: grpc, health: health, healthJob: healthJob, jobs: jobs
     )
@@ -184,7 +187,7 @@ public final class ServerBody: ProgramBody {
     parts.jobs?.stop(grace: max(.seconds(1), deadline - Instant.now()))
     for notifier in parts.notifiers { notifier.stop() }
     parts.listener.stop()
-    for pool in [parts.writers, parts.readers, parts.notifyPool] { pool.shutdown() }
+    for pool in [parts.writers, parts.readers, parts.scanners, parts.notifyPool] { pool.shutdown() }
   }
 
   public var readiness: ReadinessReport {

@@ -226,7 +226,12 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
         let outcomes = try execute(batch.map(\.call), mode, connection)
         precondition(outcomes.count == batch.count, "\(batch.count) calls, but \(outcomes.count) outcomes")
         onCommit(batch.count)
-        for (entry, outcome) in zip(batch, outcomes) { entry.answer(outcome) }
+        for (entry, outcome) in zip(batch, outcomes) {
+          if case .failure(let error) = outcome, error.code == .internal {
+            logger.error("a call failed on what is stored", ["reason": .string(error.message)])
+          }
+          entry.answer(outcome)
+        }
         return []
       } catch {
         for entry in batch { entry.end(isUnknown: error.code == .outcomeUnknown) }
@@ -245,7 +250,7 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
   /// only the guilty fail. What was locked has been waited for by then, so that many of them do not add up.
   private func isolate(_ batch: [Entry], from error: DatabaseError, on connection: Connection) -> [Entry] {
     let orders = Dictionary(grouping: batch) { order($0.call) }
-    guard batch.count > 1, orders.count > 1 || !error.isLockTimeout else {
+    guard batch.count > 1, orders.count > 1 || !error.isLockTimeout, !WriteFault.isOfTables(error) else {
       logger.error("calls failed in the database", ["calls": .number(batch.count), "error": .error(error)])
       for entry in batch { fail(entry, error) }
       return []
@@ -259,7 +264,7 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
   }
 
   private func fail(_ entry: Entry, _ error: DatabaseError) {
-    if error.isDataError {
+    if WriteFault.isOfValues(error) {
       entry.fail(.internal, "the database refused the call", cause: error)
     } else {
       entry.fail(.unavailable, "the database cannot take the call just now", cause: error)

@@ -39,7 +39,8 @@ public struct IdempotencyKeyTable: Sendable {
 
   /// Makes the tables that are missing, today's first of all.
   func makeDays(on connection: Connection) throws(DatabaseError) {
-    try Self.days.ensure(daysAhead: Self.daysAhead, now: clock?(), on: connection)
+    let troubles = try Self.days.ensure(daysAhead: Self.daysAhead, now: clock?(), on: connection)
+    if let trouble = troubles.first { throw trouble.error }
   }
 
   /// The commands, right after BEGIN, that lock keys and look them up; `states` reads their answers.
@@ -57,20 +58,33 @@ public struct IdempotencyKeyTable: Sendable {
   }
 
   /// Reads the answer to `find`.
-  func answers(_ keys: [IdempotencyKey], found: Rows) -> [KeyedAnswer] {
+  func answers(_ keys: [IdempotencyKey], found: Rows) throws(DatabaseError) -> KeyStates {
     let byText = Dictionary(uniqueKeysWithValues: keys.map { ($0.text, $0) })
-    return found.map { row in
-      guard let key = byText[row.text(11)] else { preconditionFailure("a key was found that was not asked for") }
-      return KeyedAnswer(key: key, fingerprint: row.bytes(12), payment: PaymentRow.decode(row))
+    var states = KeyStates()
+    for row in found {
+      // What was asked for by bytes is found by them.
+      guard let key = byText[try row.text(11)] else { preconditionFailure("a key was found that was not asked for") }
+      do throws(DatabaseError) {
+        // Of several the last counts: they come in the order of their use.
+        states.answered[key] = KeyedAnswer(
+          key: key, fingerprint: try row.bytes(12), payment: try PaymentRow.decode(row))
+        states.unreadable[key] = nil
+      } catch  where error.code == .content {
+        states.unreadable[key] = PaymentError(
+          .internal, "the answer kept under the key cannot be read: \(error.message)")
+      }
     }
+    return states
   }
 
   /// Reads the answers to `lockAndFind`.
-  func states(_ keys: [IdempotencyKey], waits: Bool, locked: Rows, found: Rows) -> KeyStates {
+  func states(_ keys: [IdempotencyKey], waits: Bool, locked: Rows, found: Rows) throws(DatabaseError) -> KeyStates {
     precondition(locked.count == keys.count, "\(keys.count) keys, but \(locked.count) locks")
-    let answered = answers(keys, found: found)
-    let inFlight = waits ? [] : zip(keys, locked).filter { !$0.1.bool(0) }.map(\.0)
-    return KeyStates(answered: answered, inFlight: Set(inFlight))
+    var states = try answers(keys, found: found)
+    if !waits {
+      for (key, row) in zip(keys, locked) where try !row.bool(0) { states.inFlight.insert(key) }
+    }
+    return states
   }
 
   /// The command that keeps answers.

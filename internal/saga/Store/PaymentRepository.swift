@@ -15,6 +15,8 @@ public final class PaymentRepository: PaymentStore {
 
   private let transactions: PaymentTransactions
   private let readers: ConnectionPool
+  private let scanners: ConnectionPool
+  private let logger: Logger
   private let settling: GroupCommit<SettleCommand, Payment>
   private let creating: GroupCommit<CreateCommand, CreateOutcome>
   private let isStopped = Monitor(false)
@@ -22,16 +24,21 @@ public final class PaymentRepository: PaymentStore {
 
   /// - Parameters:
   ///   - writers: connections for the group commits; two, so that a batch can form on one while another commits.
-  ///   - readers: connections for everything else.
+  ///   - readers: connections for reads of a bounded few rows.
+  ///   - scanners: connections for lists that may read many rows for each that they answer; few, so that they cannot
+  ///     starve the others.
   ///   - onCommit: called on a pool thread after each transaction that may have written events.
   public init(
-    transactions: PaymentTransactions, writers: ConnectionPool, readers: ConnectionPool, logger: Logger,
+    transactions: PaymentTransactions, writers: ConnectionPool, readers: ConnectionPool, scanners: ConnectionPool,
+    logger: Logger,
     metrics: MetricsRegistry,
     onCommit: @escaping @Sendable () -> Void
   ) {
     self.transactions = transactions
     self.readers = readers
+    self.scanners = scanners
     let log = logger.labelled("payments")
+    self.logger = log
     let sizes = { (kind: String) in
       metrics.histogram(
         "payments_batch_size", help: "Calls settled by one transaction.", labels: ["kind": kind],
@@ -79,7 +86,7 @@ public final class PaymentRepository: PaymentStore {
   }
 
   public func replay(_ command: CreateCommand, deadline: Instant) async throws(PaymentError) -> CreateOutcome? {
-    try await read(deadline) { [transactions] connection throws(DatabaseError) in
+    try await read(readers, deadline) { [transactions] connection throws(DatabaseError) in
       try transactions.replay(command, on: connection)
     }
   }
@@ -89,34 +96,48 @@ public final class PaymentRepository: PaymentStore {
   }
 
   public func find(orderID: Int64, deadline: Instant) async throws(PaymentError) -> Payment? {
-    try await read(deadline) { [transactions] connection throws(DatabaseError) in
-      try transactions.find(orderIDs: [orderID], on: connection).first
+    let found = try await read(readers, deadline) { [transactions] connection throws(DatabaseError) in
+      try transactions.find(orderIDs: [orderID], on: connection)
     }
+    if let unreadable = found.unreadable.first {
+      warn(unreadable)
+      throw unreadable.error
+    }
+    return found.payments.first
   }
 
   /// The payments of several orders, for a thread that may block; empty when the database does not answer in a second.
-  public func findNow(orderIDs: [Int64]) -> [Payment] {
-    let answer = Monitor<[Payment]?>(nil)
+  public func findNow(orderIDs: [Int64]) -> FoundPayments {
+    let answer = Monitor<FoundPayments?>(nil)
     let deadline = Instant.now() + .seconds(1)
     readers.submit(deadline: deadline) { [transactions] result in
-      let payments = (try? result.get()).flatMap { try? transactions.find(orderIDs: orderIDs, on: $0) }
-      answer.update { $0 = payments ?? [] }
+      let found = (try? result.get()).flatMap { try? transactions.find(orderIDs: orderIDs, on: $0) }
+      answer.update { $0 = found ?? FoundPayments() }
     }
-    return answer.wait(until: deadline) { $0 } ?? []
+    let found = answer.wait(until: deadline) { $0 } ?? FoundPayments()
+    found.unreadable.forEach(warn)
+    return found
   }
 
   public func list(_ query: PaymentQuery, deadline: Instant) async throws(PaymentError) -> PaymentPage {
-    try await read(deadline) { [transactions] connection throws(DatabaseError) in
-      try transactions.list(query, on: connection)
+    // A rare status reads many rows for each answer: a connection of its own keeps such calls from delaying the others.
+    let pool = query.status == nil ? readers : scanners
+    return try await read(pool, deadline) { [self] connection throws(DatabaseError) in
+      try transactions.list(query, onUnreadable: warn, on: connection)
     }
   }
 
+  /// What a row is refused for is told once for each time it is met.
+  private func warn(_ unreadable: UnreadablePayment) {
+    logger.warning("a payment cannot be read", ["reason": .string(unreadable.error.message)])
+  }
+
   private func read<Value: Sendable>(
-    _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
+    _ pool: ConnectionPool, _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
   ) async throws(PaymentError) -> Value {
     let giveUp = GroupCommitLimits().giveUp(before: deadline, now: .now())
     do {
-      return try await readers.withConnection(deadline: giveUp, body)
+      return try await pool.withConnection(deadline: giveUp, body)
     } catch {
       throw Self.readFailure(error)
     }
@@ -126,6 +147,7 @@ public final class PaymentRepository: PaymentStore {
     switch error.code {
     case .overloaded: PaymentError(.overloaded, "too many calls are waiting for the database", cause: error)
     case .server where !error.isRetryable: PaymentError(.internal, "the database refused the query", cause: error)
+    case .schema, .content: PaymentError(.internal, "the tables are not as this version expects", cause: error)
     default: PaymentError(.unavailable, "the database did not answer in time", cause: error)
     }
   }

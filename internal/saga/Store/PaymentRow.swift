@@ -15,17 +15,46 @@ enum PaymentRow {
     """
   }
 
-  static func decode(_ row: Row) -> Payment {
-    guard let status = PaymentStatus(rawValue: row.text(2)) else {
-      preconditionFailure("payment.status holds \(row.text(2)), which no migration of ours allows")
-    }
-    return Payment(
-      id: row.int64(0), orderID: row.int64(1), status: status, reason: row.text(3), version: row.int64(4),
-      amountMinor: row.int64(5), currency: row.optionalText(6) ?? "", idempotentKey: row.optionalUUID(7),
-      createdAt: row.timestamp(8), updatedAt: row.timestamp(9), expiresAt: row.optionalTimestamp(10))
+  /// Reads one payment.
+  /// - Throws: `content` when the row holds what no payment of ours has; `schema` when a column has another type.
+  static func decode(_ row: Row) throws(DatabaseError) -> Payment {
+    let payment = Payment(
+      id: try row.int64(0), orderID: try row.int64(1), status: try status(try row.text(2)), reason: try row.text(3),
+      version: try row.int64(4), amountMinor: try row.int64(5), currency: try row.optionalText(6) ?? "",
+      idempotentKey: try row.optionalUUID(7), createdAt: try row.timestamp(8), updatedAt: try row.timestamp(9),
+      expiresAt: try row.optionalTimestamp(10))
+    if let fault = payment.fault { throw .content(fault) }
+    return payment
   }
 
-  static func decode(_ rows: Rows) -> [Payment] {
-    (0..<rows.count).map { decode(rows[$0]) }
+  private static func status(_ text: String) throws(DatabaseError) -> PaymentStatus {
+    guard let status = PaymentStatus(rawValue: text) else {
+      throw .content("status is \(text), which this version does not know")
+    }
+    return status
+  }
+
+  /// Reads all rows; one that cannot be read is named, and the rest goes on.
+  /// - Throws: `schema`.
+  static func decode(_ rows: Rows) throws(DatabaseError) -> FoundPayments {
+    var found = FoundPayments()
+    found.payments.reserveCapacity(rows.count)
+    for row in rows { try append(row, to: &found) }
+    return found
+  }
+
+  static func append(_ row: Row, to found: inout FoundPayments) throws(DatabaseError) {
+    do throws(DatabaseError) {
+      found.payments.append(try decode(row))
+    } catch  where error.code == .content {
+      found.unreadable.append(
+        UnreadablePayment(id: try row.optionalInt64(0), orderID: try row.optionalInt64(1), fault: error.message))
+    }
+  }
+
+  /// Reads rows that this transaction has written itself.
+  /// - Throws: also `content`: the transaction must not commit what it cannot read.
+  static func decodeAll(_ rows: Rows) throws(DatabaseError) -> [Payment] {
+    try rows.map { (row) throws(DatabaseError) in try decode(row) }
   }
 }

@@ -50,7 +50,7 @@ public struct PaymentTransactions: Sendable {
     do throws(DatabaseError) {
       return try createWithKeys(commands, mode, on: connection)
     } catch {
-      guard error.isCheckViolation else { throw error }
+      guard error.isMissingPartition else { throw error }
       // No partition for today yet: it is made, and the batch, which was rolled back, is run again.
       try keys.makeDays(on: connection)
       return try createWithKeys(commands, mode, on: connection)
@@ -60,8 +60,8 @@ public struct PaymentTransactions: Sendable {
   /// The answer that an earlier call with the command's key got, when it was the same request.
   public func replay(_ command: CreateCommand, on connection: Connection) throws(DatabaseError) -> CreateOutcome? {
     guard let key = command.callKey else { return nil }
-    let answers = keys.answers([key], found: try connection.run(keys.find([key])))
-    guard let answer = answers.last, answer.fingerprint == command.fingerprint else { return nil }
+    let states = try keys.answers([key], found: try connection.run(keys.find([key])))
+    guard let answer = states.answered[key], answer.fingerprint == command.fingerprint else { return nil }
     return .replayed(answer.payment)
   }
 
@@ -72,14 +72,14 @@ public struct PaymentTransactions: Sendable {
     let inserts = batch.inserts
     return try inTransaction(connection) { () throws(DatabaseError) in
       let begin = mode.begin
-      let created = PaymentRow.decode(try connection.run(begin + [insertPayments(inserts)])[begin.count])
+      let created = try PaymentRow.decodeAll(try connection.run(begin + [insertPayments(inserts)])[begin.count])
       var commands: [Command] = []
       if !created.isEmpty { commands.append(insertEvents(batch.events(of: created, newID: newID))) }
       let opened = Set(created.map(\.orderID))
       let others = inserts.map(\.orderID).filter { !opened.contains($0) }
       if !others.isEmpty { commands.append(Command(Self.findPayments, [.int64Array(others)])) }
       let results = try connection.run(commands + [.commit])
-      let existing = others.isEmpty ? [] : PaymentRow.decode(results[results.count - 2])
+      let existing = others.isEmpty ? FoundPayments() : try PaymentRow.decode(results[results.count - 2])
       return batch.outcomes(created: created, existing: existing)
     }
   }
@@ -92,19 +92,19 @@ public struct PaymentTransactions: Sendable {
     return try inTransaction(connection) { () throws(DatabaseError) in
       let begin = mode.begin
       let answers = try connection.run(begin + keys.lockAndFind(asked, waits: mode.isRepetition))
-      let states = keys.states(
+      let states = try keys.states(
         asked, waits: mode.isRepetition, locked: answers[begin.count], found: answers[begin.count + 1])
       let batch = CreateBatch(commands, keys: states)
       let inserts = batch.inserts
       guard !inserts.isEmpty else {
         try connection.run(.commit)
-        return batch.outcomes(created: [], existing: [])
+        return batch.outcomes(created: [], existing: FoundPayments())
       }
       // Looked up here and not beside the COMMIT: what is kept under a key is the payment as it is answered.
       let find = Command(Self.findPayments, [.int64Array(inserts.map(\.orderID))])
       let results = try connection.run([insertPayments(inserts), find])
-      let created = PaymentRow.decode(results[0])
-      let outcomes = batch.outcomes(created: created, existing: PaymentRow.decode(results[1]))
+      let created = try PaymentRow.decodeAll(results[0])
+      let outcomes = batch.outcomes(created: created, existing: try PaymentRow.decode(results[1]))
       var last: [Command] = []
       if !created.isEmpty { last.append(insertEvents(batch.events(of: created, newID: newID))) }
       let kept = batch.answers(outcomes)
@@ -123,8 +123,8 @@ public struct PaymentTransactions: Sendable {
       let orders = Set(commands.map(\.orderID)).sorted()
       let begin = mode.begin
       let locked = try connection.run(begin + [Command(Self.lockPayments, [.int64Array(orders)])])[begin.count]
-      let now = locked.count > 0 ? locked[0].timestamp(11) : Timestamp(microseconds: 0)
-      let batch = SettleBatch(commands, locked: PaymentRow.decode(locked), now: now, newID: newID)
+      let now = locked.count > 0 ? try locked[0].timestamp(11) : Timestamp(microseconds: 0)
+      let batch = SettleBatch(commands, locked: try PaymentRow.decode(locked), now: now, newID: newID)
       try write(batch.changed, batch.events, on: connection)
       return batch.outcomes
     }
@@ -134,35 +134,52 @@ public struct PaymentTransactions: Sendable {
   /// - Parameters:
   ///   - limit: at most this many.
   ///   - from: where the sweep has come to; nothing that expired earlier is looked at.
+  ///   - excluded: orders that are passed over.
   /// - Returns: how many were failed, and where the next sweep may start.
-  public func expire(limit: Int, from: Timestamp?, on connection: Connection) throws(DatabaseError) -> ExpirySweep {
+  public func expire(limit: Int, from: Timestamp?, excluding excluded: [Int64] = [], on connection: Connection)
+    throws(DatabaseError) -> ExpirySweep
+  {
     try inTransaction(connection) { () throws(DatabaseError) in
-      let parameters: [Parameter] = [.timestampOrNull(from), .int64(Int64(limit))]
+      let parameters: [Parameter] = [.timestampOrNull(from), .int64(Int64(limit)), .int64Array(excluded)]
       let results = try connection.run([.begin, Command(Self.lockExpired, parameters), Command(Self.databaseNow)])
-      let now = results[2].only.timestamp(0)
-      let locked = PaymentRow.decode(results[1])
+      let now = try results[2].only.timestamp(0)
+      let locked = try PaymentRow.decode(results[1])
       // Every locked payment is open, so each command settles; the rule that says so is the same for all callers.
-      let commands = try locked.map { (payment) throws(DatabaseError) in
+      let commands = try locked.payments.map { (payment) throws(DatabaseError) in
         do {
           return try SettleCommand(orderID: payment.orderID, to: .failed, reason: PaymentReason.expired)
         } catch {
-          preconditionFailure("a stored payment has an order id that no caller may use: \(error)")
+          preconditionFailure("a payment was read with an order id that no caller may use: \(error)")
         }
       }
       let batch = SettleBatch(commands, locked: locked, now: now, newID: newID)
       try write(batch.changed, batch.events, on: connection)
-      return ExpirySweep(expired: batch.changed.count, isComplete: locked.count < limit, now: now)
+      return ExpirySweep(
+        expired: batch.changed.count, unreadable: locked.unreadable, isComplete: results[1].count < limit, now: now)
+    }
+  }
+
+  /// The orders that `expire` would look at, for trying them one by one.
+  public func expiredOrders(
+    limit: Int, from: Timestamp?, excluding excluded: [Int64], on connection: Connection
+  ) throws(DatabaseError) -> [Int64] {
+    let parameters: [Parameter] = [.timestampOrNull(from), .int64(Int64(limit)), .int64Array(excluded)]
+    return try connection.run(Command(Self.findExpired, parameters)).map { (row) throws(DatabaseError) in
+      try row.int64(0)
     }
   }
 
   /// The payment of each order that has one.
-  public func find(orderIDs: [Int64], on connection: Connection) throws(DatabaseError) -> [Payment] {
-    PaymentRow.decode(try connection.run(Command(Self.findPayments, [.int64Array(orderIDs)])))
+  public func find(orderIDs: [Int64], on connection: Connection) throws(DatabaseError) -> FoundPayments {
+    try PaymentRow.decode(try connection.run(Command(Self.findPayments, [.int64Array(orderIDs)])))
   }
 
   /// A page of payments by ascending id. With a status it looks at `scanLimit` rows at most, so that a rare status
   /// costs no full scan: the page may then be short while there is a next one.
-  public func list(_ query: PaymentQuery, on connection: Connection) throws(DatabaseError) -> PaymentPage {
+  /// - Parameter onUnreadable: told of each row that is left out.
+  public func list(
+    _ query: PaymentQuery, onUnreadable: (UnreadablePayment) -> Void = { _ in }, on connection: Connection
+  ) throws(DatabaseError) -> PaymentPage {
     let scan = query.status == nil ? query.limit : Self.scanLimit
     let rows = try connection.run(
       Command(
@@ -170,15 +187,14 @@ public struct PaymentTransactions: Sendable {
         [
           .int64(query.after), .int64(Int64(scan)), .textOrNull(query.status?.rawValue), .int64(Int64(query.limit)),
         ]))
-    var payments: [Payment] = []
-    var lastScanned: Int64?
-    for index in 0..<rows.count {
-      lastScanned = rows[index].optionalInt64(11)
-      if !rows[index].isNull(0) { payments.append(PaymentRow.decode(rows[index])) }
-    }
-    let isFull = payments.count == query.limit
-    let next = isFull ? payments.last?.id : (lastScanned.flatMap { rows[0].int64(12) == Int64(scan) ? $0 : nil })
-    return PaymentPage(payments: payments, next: next)
+    var found = FoundPayments()
+    // There is always a row, which holds the bounds.
+    for row in rows where !row.isNull(0) { try PaymentRow.append(row, to: &found) }
+    found.unreadable.forEach(onUnreadable)
+    let isFull = found.payments.count + found.unreadable.count == query.limit
+    let isCut = try rows[0].int64(12) == Int64(scan)
+    let next = isFull ? try rows[rows.count - 1].int64(0) : isCut ? try rows[0].optionalInt64(11) : nil
+    return PaymentPage(payments: found.payments, next: next)
   }
 
   /// Rows looked at for one page of one status.
@@ -198,10 +214,7 @@ public struct PaymentTransactions: Sendable {
         .int64Array(changed.map(\.id)), .textArray(changed.map(\.status.rawValue)), .textArray(changed.map(\.reason)),
         .int64Array(changed.map(\.version)), .timestampArray(changed.map(\.updatedAt)),
       ])
-    let results = try connection.run([update, insertEvents(events), .commit])
-    precondition(
-      results[0].affected == changed.count,
-      "locked \(changed.count) open payments, but \(results[0].affected) of them changed")
+    try connection.run([update, insertEvents(events), .commit])
   }
 
   private func insertPayments(_ inserts: [CreateCommand]) -> Command {
@@ -239,10 +252,19 @@ public struct PaymentTransactions: Sendable {
 /// What one sweep for expired payments did.
 public struct ExpirySweep: Sendable, Hashable {
   public let expired: Int
+  /// What has expired and cannot be read; passed over.
+  public let unreadable: [UnreadablePayment]
   /// Whether nothing that has expired was left over.
   public let isComplete: Bool
   /// The database's clock during the sweep.
   public let now: Timestamp
+
+  public init(expired: Int, unreadable: [UnreadablePayment], isComplete: Bool, now: Timestamp) {
+    self.expired = expired
+    self.unreadable = unreadable
+    self.isComplete = isComplete
+    self.now = now
+  }
 }
 
 extension PaymentTransactions {
@@ -266,21 +288,33 @@ extension PaymentTransactions {
     WHERE p.order_id = ANY ($1::bigint[]) ORDER BY p.order_id FOR NO KEY UPDATE OF p
     """)
 
+  /// A locked payment that does not change, as when a trigger takes the change back, fails the transaction: no event
+  /// may tell of what has not happened. The cast is what fails, with the numbers in its message.
   private static let updatePayments = Statement(
     """
-    UPDATE payment p SET status = u.status::payment_status, reason = u.reason, version = u.version,
-                         updated_at = u.updated_at
-    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
-         u(id, status, reason, version, updated_at)
-    WHERE p.id = u.id AND p.status = 'CREATED' AND p.version = u.version - 1
+    WITH changed AS (
+      UPDATE payment p SET status = u.status::payment_status, reason = u.reason, version = u.version,
+                           updated_at = u.updated_at
+      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
+           u(id, status, reason, version, updated_at)
+      WHERE p.id = u.id AND p.status = 'CREATED' AND p.version = u.version - 1
+      RETURNING 1)
+    SELECT CASE WHEN count(*) = cardinality($1) THEN count(*)
+                ELSE (count(*) || ' of ' || cardinality($1) || ' locked payments changed')::bigint END
+    FROM changed
     """)
 
-  private static let lockExpired = Statement(
-    """
-    SELECT \(PaymentRow.columns) FROM payment p
+  private static let expired = """
+    FROM payment p
     WHERE p.expires_at <= now() AND ($1::timestamptz IS NULL OR p.expires_at >= $1) AND p.status = 'CREATED'
-    ORDER BY p.expires_at LIMIT $2 FOR NO KEY UPDATE OF p SKIP LOCKED
-    """)
+      AND p.order_id <> ALL ($3::bigint[])
+    ORDER BY p.expires_at LIMIT $2
+    """
+
+  private static let lockExpired = Statement(
+    "SELECT \(PaymentRow.columns) \(expired) FOR NO KEY UPDATE OF p SKIP LOCKED")
+
+  private static let findExpired = Statement("SELECT p.order_id \(expired)", isReadOnly: true)
 
   private static let databaseNow = Statement("SELECT now()", isReadOnly: true)
 

@@ -11,7 +11,8 @@ from typing import Iterator
 from .process import BINARIES
 from .world import World
 
-KINDS = ("missing", "duplicate", "order", "unknown", "differs", "state", "no_event", "no_payment", "gap")
+KINDS = ("missing", "duplicate", "order", "unknown", "differs", "state", "no_event", "no_payment", "gap",
+         "unreadable")
 
 
 @dataclass

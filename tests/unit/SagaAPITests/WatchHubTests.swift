@@ -28,7 +28,7 @@ struct WatchHubTests {
     let asked = Monitor<[[Int64]]>([])
     try await withHub { orders in
       asked.update { $0.append(orders.sorted()) }
-      return orders.map { payment($0, version: 2) }
+      return FoundPayments(orders.map { payment($0, version: 2) })
     } _: { hub in
       let first = try #require(hub.watch(orderID: 1))
       let second = try #require(hub.watch(orderID: 1))
@@ -36,7 +36,7 @@ struct WatchHubTests {
       hub.wake()
       for (changes, order) in [(first, Int64(1)), (second, 1), (other, 2)] {
         var iterator = changes.makeAsyncIterator()
-        #expect(await iterator.next() == payment(order, version: 2))
+        #expect(try await iterator.next()?.get() == payment(order, version: 2))
       }
       #expect(asked.withLock { $0.contains([1, 2]) })
     }
@@ -49,7 +49,7 @@ struct WatchHubTests {
         value += 1
         return value
       }
-      return orders.map { payment($0, version: next) }
+      return FoundPayments(orders.map { payment($0, version: next) })
     } _: { hub in
       let changes = try #require(hub.watch(orderID: 1))
       for wanted in Int64(1)...6 {
@@ -59,15 +59,30 @@ struct WatchHubTests {
       hub.end()
       hub.stop()
       var kept: [Int64] = []
-      for await change in changes { kept.append(change.version) }
+      for await change in changes { kept.append(try change.get().version) }
       // The sixth read began after the fifth was handed out.
       #expect(kept.count == 1 && kept.allSatisfy { $0 >= 5 })
     }
   }
 
+  @Test func `a payment that cannot be read fails its own watch`() async throws {
+    try await withHub { orders in
+      FoundPayments(
+        orders.filter { $0 != 2 }.map { payment($0, version: 2) },
+        unreadable: [UnreadablePayment(id: 2, orderID: 2, fault: "status is REFUNDED")])
+    } _: { hub in
+      let (sound, unreadable) = (try #require(hub.watch(orderID: 1)), try #require(hub.watch(orderID: 2)))
+      hub.wake()
+      var (first, second) = (sound.makeAsyncIterator(), unreadable.makeAsyncIterator())
+      #expect(try await first.next()?.get().orderID == 1)
+      let error = await #expect(throws: PaymentError.self) { try await second.next()?.get() }
+      #expect(error?.code == .internal)
+    }
+  }
+
   @Test func `beyond the limit nobody watches until somebody leaves`() async throws {
     try await withHub { _ in
-      []
+      FoundPayments()
     } _: { hub in
       var watching = try (0..<WatchHub.limit).map { order in try #require(hub.watch(orderID: Int64(order % 7))) }
       #expect(hub.watch(orderID: 1) == nil)
@@ -80,7 +95,7 @@ struct WatchHubTests {
 
   @Test func `the end finishes every watch and takes no new one`() async throws {
     try await withHub { _ in
-      []
+      FoundPayments()
     } _: { hub in
       let changes = try #require(hub.watch(orderID: 1))
       hub.end()

@@ -19,7 +19,7 @@ private struct Book {
   }
 
   static func id(_ key: String, _ sequence: Int64) -> UniqueID {
-    UniqueID(high: AuditHash.of(Array(key.utf8)), low: UInt64(sequence))
+    UniqueID(high: AuditHash.of(Array(key.utf8)), low: UInt64(bitPattern: sequence))
   }
 
   mutating func row(
@@ -182,7 +182,7 @@ private struct Book {
     }
     func pay(_ order: Int64, _ status: PaymentWord, _ version: Int64, _ updated: Int64 = 1_000_000_000) {
       book.ledger.addPayment(
-        order: order, status: status, version: version, updated: Timestamp(microseconds: updated))
+        order: order, status: status, version: version, money: .untold, updated: Timestamp(microseconds: updated))
     }
     pay(1, .created, 1)
     pay(2, .failed, 1)
@@ -190,6 +190,39 @@ private struct Book {
     // Its events may have been dropped.
     pay(5, .created, 1, 50_000_000)
     #expect(book.counts() == [.state: 1, .noEvent: 1, .noPayment: 1])
+  }
+
+  @Test func amountsAreHeldAgainstTheNewestEventThatSaysOne() {
+    var book = Book(kept: 100_000_000, payments: true)
+    func pay(_ order: Int64, payload: String, _ amount: Int64, _ currency: String) {
+      book.row(String(order), 1, payload: payload)
+      book.message(String(order), 1, payload: payload)
+      book.ledger.addPayment(
+        order: order, status: .created, version: 1, money: PaymentMoney(amountMinor: amount, currency: currency),
+        updated: Timestamp(microseconds: 1_000_000_000))
+    }
+    let told = "{\"amount_minor\":250,\"currency\":\"EUR\",\"status\":\"CREATED\"}"
+    pay(1, payload: told, 250, "EUR")
+    pay(2, payload: "{\"status\":\"CREATED\"}", 250, "EUR")
+    #expect(book.counts() == [:])
+    pay(3, payload: told, 251, "EUR")
+    pay(4, payload: told, 250, "USD")
+    #expect(book.counts() == [.state: 2])
+  }
+
+  @Test func rowsThatCannotBeReadAreToldAndTheRestIsJudged() {
+    var book = Book(kept: 100_000_000, payments: true)
+    book.ledger.addUnreadable(key: "1", "event 7: key is NULL")
+    book.row("2", .min, payload: "{}")
+    book.row("2", .max, payload: "{}")
+    book.message("2", .min, payload: "{}")
+    #expect(book.counts()[.unreadable] == 1)
+    // A payment of another version's status is told of even when its event says the same.
+    book.row("3", 1, payload: "{\"status\":\"REFUNDED\"}")
+    book.ledger.addPayment(
+      order: 3, status: PaymentWord("REFUNDED"), version: 1, money: .untold,
+      updated: Timestamp(microseconds: 1_000_000_000))
+    #expect(book.counts()[.state] == 1)
   }
 
   @Test func keysGoWhereKafkaPutsThem() {

@@ -16,7 +16,7 @@ import Values
     let batch = CreateBatch(try [5, 5, 6].map { (order: Int64) in try CreateCommand(orderID: order) })
     let created = Samples.payment(order: 5)
     let stored = Samples.payment(order: 6, status: .completed, version: 2)
-    let outcomes = try batch.outcomes(created: [created], existing: [stored]).map { try $0.get() }
+    let outcomes = try batch.outcomes(created: [created], existing: FoundPayments([stored])).map { try $0.get() }
     #expect(outcomes == [.created(created), .existing(created), .existing(stored)])
   }
 
@@ -38,7 +38,7 @@ import Values
       try CreateCommand(orderID: 5, amountMinor: 100, currency: "USD"), try CreateCommand(orderID: 5),
     ]
     let stored = Samples.payment(order: 5, amount: 100, currency: "EUR")
-    let outcomes = CreateBatch(commands).outcomes(created: [], existing: [stored])
+    let outcomes = CreateBatch(commands).outcomes(created: [], existing: FoundPayments([stored]))
     #expect(try outcomes[0].get() == .existing(stored))
     #expect(try outcomes[3].get() == .existing(stored))
     for index in 1...2 {
@@ -51,7 +51,7 @@ import Values
   }
 
   @Test func anOrderThatIsNowhereIsAnErrorOfOurs() throws {
-    let outcomes = CreateBatch([try CreateCommand(orderID: 5)]).outcomes(created: [], existing: [])
+    let outcomes = CreateBatch([try CreateCommand(orderID: 5)]).outcomes(created: [], existing: FoundPayments([]))
     guard case .failure(let error) = outcomes[0] else {
       Issue.record("must fail")
       return
@@ -90,7 +90,8 @@ import Values
       keys: states)
     #expect(batch.inserts.map(\.orderID) == [8, 9])
     let outcomes = batch.outcomes(
-      created: [Samples.payment(order: 8)], existing: [Samples.payment(order: 8), Samples.payment(order: 9)])
+      created: [Samples.payment(order: 8)],
+      existing: FoundPayments([Samples.payment(order: 8), Samples.payment(order: 9)]))
     #expect(words(outcomes) == ["replayed 5", "keyReused", "keyInFlight", "created 8", "existing 9"])
     #expect(batch.answers(outcomes).map(\.key.text) == ["new"])
   }
@@ -102,12 +103,12 @@ import Values
     ])
     #expect(batch.inserts.map(\.orderID) == [5])
     let payment = Samples.payment(order: 5, amount: 1, currency: "EUR")
-    let outcomes = batch.outcomes(created: [payment], existing: [])
+    let outcomes = batch.outcomes(created: [payment], existing: FoundPayments([]))
     #expect(words(outcomes) == ["created 5", "replayed 5", "keyReused", "existing 5"])
     #expect(batch.answers(outcomes).map(\.payment) == [payment])
     // When the first is refused nothing is kept; another request was not executed and may come again.
     let stands = Samples.payment(order: 5, amount: 2, currency: "EUR")
-    let refused = batch.outcomes(created: [], existing: [stands])
+    let refused = batch.outcomes(created: [], existing: FoundPayments([stands]))
     #expect(words(refused) == ["alreadyExists", "alreadyExists", "keyInFlight", "alreadyExists"])
     #expect(batch.answers(refused).isEmpty)
   }

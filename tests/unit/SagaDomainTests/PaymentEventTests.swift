@@ -8,11 +8,16 @@ import Values
     let id = try #require(UniqueID("d978c560-fdba-4e84-b3f1-b570d8d95e4c"))
     var payment = Samples.payment(order: 111, status: .failed, reason: "no \"money\"\n\u{1}ü", version: 2)
     payment.updatedAt = Timestamp(microseconds: 1_767_254_400_000_250)
+    (payment.amountMinor, payment.currency) = (1_999, "EUR")
     let event = PaymentEvent(eventID: id, payment: payment)
     let object = try JSONSerialization.jsonObject(with: Data(event.payload())) as? [String: Any]
     let fields = try #require(object)
     #expect(
-      Set(fields.keys) == ["idempotent_key", "order_id", "status", "payment_id", "version", "reason", "occurred_at"])
+      Set(fields.keys) == [
+        "idempotent_key", "order_id", "status", "payment_id", "version", "reason", "amount_minor", "currency",
+        "occurred_at",
+      ])
+    #expect(fields["amount_minor"] as? Int == 1_999 && fields["currency"] as? String == "EUR")
     #expect(fields["idempotent_key"] as? String == "d978c560-fdba-4e84-b3f1-b570d8d95e4c")
     #expect(fields["order_id"] as? Int == 111)
     #expect(fields["status"] as? String == "FAILED")

@@ -6,7 +6,21 @@ import Values
 
 @Suite struct SettleBatchTests {
   private func decide(_ commands: [SettleCommand], _ locked: [Payment]) -> SettleBatch {
-    SettleBatch(commands, locked: locked, now: Samples.now, newID: Samples.counter())
+    SettleBatch(commands, locked: FoundPayments(locked), now: Samples.now, newID: Samples.counter())
+  }
+
+  @Test func aPaymentThatCannotBeReadIsNotTakenForAbsent() throws {
+    let unreadable = UnreadablePayment(id: 3, orderID: 1, fault: "status is REFUNDED")
+    let batch = SettleBatch(
+      [
+        try SettleCommand(orderID: 1, to: .completed, reason: ""),
+        try SettleCommand(orderID: 2, to: .failed, reason: ""),
+      ],
+      locked: FoundPayments([Samples.payment(order: 2)], unreadable: [unreadable]), now: Samples.now,
+      newID: Samples.counter())
+    let error = #expect(throws: PaymentError.self) { try batch.outcomes[0].get() }
+    #expect(error?.code == .internal && error?.message == "payment 3 of order 1 cannot be read: status is REFUNDED")
+    #expect(batch.changed.map(\.orderID) == [2])
   }
 
   @Test(arguments: [(FinalStatus.completed, PaymentStatus.completed), (.failed, .failed)])

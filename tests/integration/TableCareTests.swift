@@ -1,0 +1,136 @@
+import Logger
+import Migrator
+import Outbox
+import Postgres
+import SagaDomain
+import SagaStore
+import Testing
+import Values
+
+/// The tables beside other tools: publications, schemas, views and backups.
+@Suite("Care of the tables", .needsDatabase)
+struct TableCareTests {
+  /// Two old days as `DayPartitions` makes them.
+  private static let oldDays = (1...2).map { day in
+    """
+    CREATE TABLE event_done_2020010\(day) PARTITION OF event_done
+      FOR VALUES FROM ('2020-01-0\(day)T00:00Z') TO ('2020-01-0\(day + 1)T00:00Z');
+    ALTER TABLE event_done_2020010\(day) ADD CONSTRAINT event_done_2020010\(day)_day CHECK (done_at IS NOT NULL),
+      REPLICA IDENTITY FULL
+    """
+  }.joined(separator: ";\n")
+
+  private func care(_ connection: Connection) throws -> DayPartitions.Dropped {
+    try OutboxPartitions.days.drop(olderThan: .seconds(86_400), on: connection)
+  }
+
+  /// As a publication FOR ALL TABLES, which only a superuser may make, would do it.
+  @Test func aPublicationForbidsNothing() async throws {
+    try await PaymentDatabase.with(ttl: .seconds(3_600)) { database in
+      let connection = try database.connect()
+      let name = try connection.run(Command(Statement("SELECT current_schema()::text"))).only.text(0)
+      try connection.script(
+        """
+        CREATE PUBLICATION \(name) FOR TABLE payment, event, event_shard, event_relay, event_topic_pause, idempotency_key,
+          schema_migrations
+        """)
+      let key = try IdempotencyKey(Array("key".utf8))
+      for order in Int64(1)...2 {
+        _ = try database.transactions.create(
+          [try CreateCommand(orderID: order, callKey: order == 1 ? key : nil)], on: connection)[0].get()
+      }
+      _ = try database.transactions.settle([try SettleCommand(orderID: 1, to: .completed, reason: "")], on: connection)
+      try connection.script("UPDATE payment SET expires_at = now() - interval '1 minute' WHERE order_id = 2")
+      #expect(try database.transactions.expire(limit: 10, from: nil, on: connection).expired == 1)
+      let broker = MemoryBroker()
+      broker.refuse(["2"])
+      let running = try RelayTests.start(database, broker)
+      try await eventually { try connection.int("SELECT count(*) FROM event_dead") == 1 && broker.keys == ["1", "1"] }
+      broker.refuse([])
+      #expect(try OutboxRepair.requeue(.all, on: connection).count == 1)
+      running.relay.wake()
+      try await eventually { broker.keys.count == 4 }
+      try await eventually { try connection.int("SELECT count(*) FROM event_done") == 4 }
+      #expect(try OutboxRepair.replay(key: "1", shard: ShardMap(count: 64).shard(of: "1"), on: connection).count == 2)
+      running.relay.wake()
+      try await eventually { broker.keys.count == 6 }
+      try await eventually { try connection.int("SELECT count(*) FROM event_wait") == 0 }
+      #expect(try OutboxRepair.pause("payment", on: connection))
+      #expect(try OutboxRepair.resume("payment", on: connection))
+      try await running.stop()
+      try OutboxPartitions.forgetGoneRelays(on: connection)
+      try connection.script("DROP PUBLICATION \(name)")
+    }
+  }
+
+  /// `CREATE SCHEMA payments` for the user payments: new tables go there unless they are told where.
+  @Test func daysLieBesideTheirParentWhateverTheSearchPath() async throws {
+    try await TestDatabase.withSchemaAsync { other in
+      try await PaymentDatabase.with { database in
+        let schema = try database.connect().run(Command(Statement("SELECT current_schema()::text"))).only.text(0)
+        let connection = try Connection.open(
+          try TestDatabase.configuration(schema: "\(other),\(schema)"), logger: TestDatabase.quiet)
+        try OutboxPartitions.ensureDays(on: connection)
+        #expect(try IdempotencyKeyTable.days.ensure(daysAhead: 1, on: connection).isEmpty)
+        let count = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace ="
+        #expect(try connection.int("\(count) '\(other)'::regnamespace") == 0)
+        #expect(
+          try connection.int("\(count) '\(schema)'::regnamespace AND relname ~ '^(event_done|idempotency_key)_[0-9]'")
+            == 10)
+        // A day that an earlier version made in the other schema is found there, and dropped.
+        try connection.script(Self.oldDays)
+        #expect(try care(connection).tables == ["event_done_20200101", "event_done_20200102"])
+        #expect(
+          try connection.int("\(count) '\(schema)'::regnamespace AND relname ~ '^event_done_' AND relreplident <> 'f'")
+            == 0)
+      }
+    }
+  }
+
+  @Test func migrationsStayWithTheTablesThatAreThere() async throws {
+    try await TestDatabase.withSchemaAsync { other in
+      try await PaymentDatabase.with { database in
+        let schema = try database.connect().run(Command(Statement("SELECT current_schema()::text"))).only.text(0)
+        let configuration = try TestDatabase.configuration(schema: "\(other),\(schema)")
+        let migrator = try database.migrator(configuration)
+        #expect(try migrator.down(2).map(\.version) == [5, 4])
+        #expect(try migrator.up().map(\.version) == [4, 5])
+        let connection = try Connection.open(configuration, logger: TestDatabase.quiet)
+        #expect(try connection.int("SELECT count(*) FROM pg_class WHERE relnamespace = '\(other)'::regnamespace") == 0)
+      }
+    }
+  }
+
+  @Test func aViewOnADayKeepsNoOtherFromItsCare() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try connection.script(Self.oldDays)
+      try connection.script("CREATE VIEW seen AS SELECT * FROM event_done_20200101")
+      let dropped = try care(connection)
+      #expect(dropped.tables == ["event_done_20200102"])
+      #expect(dropped.troubles.count == 1 && dropped.troubles[0].table.hasSuffix(".event_done_20200101"))
+      #expect(dropped.troubles.first?.error.sqlState == "2BP01")
+      try connection.script("DROP VIEW seen")
+      // One that we have not made is nobody's day.
+      try connection.script("CREATE TABLE event_done_20200103 ()")
+      #expect(try care(connection).tables == ["event_done_20200101"])
+    }
+  }
+
+  @Test func aDayThatSomebodyReadsIsDroppedLaterAndOnce() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try connection.script(Self.oldDays)
+      try connection.script("SET lock_timeout = '200ms'")
+      let reader = try database.connect()
+      try reader.script("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM event")
+      for _ in 0..<2 {
+        let dropped = try care(connection)
+        #expect(dropped.tables.isEmpty && dropped.troubles.count == 1)
+        #expect(dropped.troubles.first?.holder?.contains("process \(reader.backendID) (paysaga-tests)") == true)
+      }
+      try reader.script("COMMIT")
+      #expect(try care(connection).tables == ["event_done_20200101", "event_done_20200102"])
+    }
+  }
+}
