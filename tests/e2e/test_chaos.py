@@ -60,7 +60,7 @@ def postgres(directory: Path, disk: SmallDisk) -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def stage(make_world, postgres: PostgresServer, own_kafka: DevKafka, disk: SmallDisk) -> Iterator[Stage]:
+def stage(postgres: PostgresServer, own_kafka: DevKafka, disk: SmallDisk, make_world) -> Iterator[Stage]:
     world: World = make_world(postgres=postgres, kafka=own_kafka)
     made = Stage(world, postgres, own_kafka, disk if disk.is_mounted else None)
     yield made
