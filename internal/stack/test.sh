@@ -154,14 +154,15 @@ tsan() {
 
 asan() {
   step asan-build 20 swift build --build-tests --sanitize=address --scratch-path "$ASAN_BUILD" "${JOBS[@]}"
-  step asan 15 swift test --skip-build --sanitize=address --scratch-path "$ASAN_BUILD" --skip "$INTEGRATION"
+  step asan 15 env LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp:print_suppressions=0" \
+    swift test --skip-build --sanitize=address --scratch-path "$ASAN_BUILD" --skip "$INTEGRATION"
   require_tests_ran asan
 }
 
 main() {
   local what
   if [ $# -eq 0 ]; then set -- all; fi
-  if [ "$*" = all ]; then set -- stack model unit integration e2e release simulate tsan; fi
+  if [ "$*" = all ]; then set -- stack model unit integration e2e release simulate tsan asan; fi
   for what in "$@"; do
     case $what in
     stack | model | unit | integration | e2e | release | simulate | tsan | asan) ;;
