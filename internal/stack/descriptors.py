@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 API = ROOT / "api"
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
-# The Swift file, its enum, what it says of itself, and the .proto files; their imports come along.
+# The Swift file, the access level of its enum, the enum, its summary, and the .proto files; their imports come along.
 TARGETS = [
     (
-        "internal/net/GRPC/StandardDescriptors.swift", "StandardDescriptors",
+        "internal/net/GRPC/StandardDescriptors.swift", "", "StandardDescriptors",
         "The protocols that come with the server, and the error details that any service may send.",
         [
             "grpc/health/v1/health.proto", "grpc/reflection/v1/reflection.proto",
@@ -27,7 +27,7 @@ TARGETS = [
         ],
     ),
     (
-        "internal/saga/API/PaymentDescriptors.swift", "PaymentDescriptors",
+        "internal/saga/API/PaymentDescriptors.swift", "package ", "PaymentDescriptors",
         "The APIs of payments.",
         ["payments/v1/payments.proto", "paymentsapi/paymentsapi.proto"],
     ),
@@ -44,22 +44,22 @@ def descriptor_set(names):
         return out.read_bytes()
 
 
-def swift(enum, summary, names):
+def swift(access, enum, summary, names):
     text = base64.b64encode(descriptor_set(names)).decode().rstrip("=")
     lines = [text[start : start + 112] for start in range(0, len(text), 112)]
     body = "\\\n".join(f"    {line}" for line in lines)
     return (
         "// Made by internal/stack/descriptors.py with protoc; do not edit.\n\n"
-        f"/// {summary}\nenum {enum} {{\n"
+        f"/// {summary}\n{access}enum {enum} {{\n"
         "  /// A serialised `google.protobuf.FileDescriptorSet` with all imports, in Base64.\n"
-        f'  static let base64 = """\n{body}\n    """\n}}\n'
+        f'  {access}static let base64 = """\n{body}\n    """\n}}\n'
     )
 
 
 def main(arguments):
     differing = []
-    for path, enum, summary, names in TARGETS:
-        text = swift(enum, summary, names)
+    for path, access, enum, summary, names in TARGETS:
+        text = swift(access, enum, summary, names)
         file = ROOT / path
         if arguments == ["--check"]:
             if not file.exists() or file.read_text() != text:
