@@ -4,10 +4,15 @@ public enum Spelling {
   /// far off.
   public static func nearest(to word: String, among candidates: [String]) -> String? {
     let upper = word.uppercased()
-    let scored = candidates.map { (name: $0, distance: distance(upper, $0.uppercased())) }
+    // A difference in length alone may be too far; most candidates need no closer look.
+    let near = candidates.filter { abs($0.utf8.count - upper.utf8.count) <= reach(of: $0) }
+    let scored = near.map { (name: $0, distance: distance(upper, $0.uppercased())) }
     guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
-    return best.distance <= max(2, best.name.utf8.count / 3) ? best.name : nil
+    return best.distance <= reach(of: best.name) ? best.name : nil
   }
+
+  /// How many changes away a word still means `name`.
+  private static func reach(of name: String) -> Int { max(2, name.utf8.count / 3) }
 
   /// How many letters must be put in, taken out, replaced or swapped with their neighbour.
   static func distance(_ left: String, _ right: String) -> Int {
