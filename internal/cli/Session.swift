@@ -27,8 +27,11 @@ struct Session {
 
   /// - Parameter direct: past PgBouncer.
   func database(direct: Bool = false) throws -> DatabaseConfiguration {
-    try DatabaseConfiguration(
+    var configuration = try DatabaseConfiguration(
       dsn: direct ? settings.database.directDSN : settings.database.dsn, prepared: false, applicationName: "paysaga")
+    // A standby can be looked at; a command that would write says what it was refused.
+    configuration.requiresWriting = false
+    return configuration
   }
 
   var kafka: KafkaConfiguration {

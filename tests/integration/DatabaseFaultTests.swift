@@ -324,17 +324,18 @@ struct DatabaseFaultTests {
     let channel = "c_\(UniqueID.random())\"x"
     let heard = Monitor<[String]>([])
     let connects = Monitor(0)
+    var configuration = try TestDatabase.configuration()
+    configuration.applicationName = "listener of \(channel.dropLast(2))"
     let listener = Listener(
-      configuration: try TestDatabase.configuration(), channels: [channel], logger: TestDatabase.quiet,
+      configuration: configuration, channels: [channel], logger: TestDatabase.quiet,
       onConnect: { connects.update { $0 += 1 } },
       onNotification: { channel, payload in heard.update { $0.append("\(channel) \(payload)") } })
     try await eventually { connects.withLock { $0 } == 1 }
     let notify = Statement("SELECT pg_notify($1, $2)")
     try watcher.run(Command(notify, [.text(channel), .text("one")]))
     try await eventually { heard.withLock { $0 } == ["\(channel) one"] }
-    let find = Statement(
-      "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%' || $1 || '%' AND pid <> pg_backend_pid()")
-    let pid = try watcher.run(Command(find, [.text(String(channel.dropLast(2)))])).only.int(0)
+    let find = Statement("SELECT pid FROM pg_stat_activity WHERE application_name = $1")
+    let pid = try watcher.run(Command(find, [.text(configuration.applicationName)])).only.int(0)
     try watcher.terminate(pid)
     try await eventually { connects.withLock { $0 } == 2 && listener.isConnected }
     try watcher.run(Command(notify, [.text(channel), .text("two")]))

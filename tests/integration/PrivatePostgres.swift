@@ -14,7 +14,7 @@ final class PrivatePostgres: Sendable {
   let dsn: String
   private let directory: String
   private let binaries: String
-  private let port: UInt16
+  let port: UInt16
   private let server = Monitor<Process?>(nil)
 
   /// Starts a server on a free loopback port; nil where no server is installed.

@@ -59,6 +59,8 @@ struct RelayStore: Sendable {
           .text(owner), .int16Array(shards.map(\.shard)), .int64Array(shards.map(\.epoch)),
           .int64Array(shards.map(\.floor)), .int32Array(shards.map { Int32(clamping: $0.limit) }),
         ]),
+      // What a failover may take back must not be published.
+      ReplicationBarrier.command,
     ])
     let bounds = results[1][0]
     var report = ReadReport(

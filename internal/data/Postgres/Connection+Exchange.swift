@@ -70,6 +70,8 @@ extension Connection {
   /// Has the server cancel what it runs, and writes to the log what was given up.
   func tellGivenUp(_ statement: String) -> Cancellation.Outcome {
     let outcome = handle.cancel()
+    // A frozen server takes connections and says nothing: another of the DSN is tried first.
+    if outcome != .delivered { configuration.memory.failed(target, silently: true) }
     logger.warning(
       "gave up a statement that took too long",
       [
@@ -235,7 +237,7 @@ extension Connection {
     guard let severity = rows.field(.severity) else {
       throw lost(exchange, DatabaseError(.connectionLost, handle.lastMessage))
     }
-    if severity != "ERROR" { throw lost(exchange, error, farewell: true) }
+    if severity != "ERROR" || leaves(after: error) { throw lost(exchange, error, farewell: true) }
     switch exchange.steps[exchange.answeredSteps] {
     case .prepare(let command, let key):
       cache.forget(key)

@@ -32,7 +32,10 @@ extension Connection {
       close()
       throw unconfirmedCommit()
     }
-    if let failure { throw failure }
+    if let failure {
+      if leaves(after: failure) { close() }
+      throw failure
+    }
   }
 
   /// Waits until the next answer can be taken without blocking.

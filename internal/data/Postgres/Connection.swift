@@ -9,6 +9,8 @@ public final class Connection {
 
   var handle: ConnectionHandle
   let configuration: DatabaseConfiguration
+  /// Which server of the DSN it is.
+  let target: ConnectionTarget
   var cache = StatementCache()
   var buffer = ParameterBuffer()
   /// Set when the server no longer knows, or no longer likes, what was prepared; then all is prepared afresh.
@@ -16,22 +18,83 @@ public final class Connection {
   private var plansMadeAt = Instant.now()
   let logger: Logger
 
-  /// Connects within `connectTimeout`.
+  /// Whether it was left because the server takes no writes; a new one may have the same luck.
+  private(set) var isRefusedWriting = false
+
+  /// Connects to the first server of the DSN that answers in time, and takes writes where the configuration asks for
+  /// it: first to the one that worked last, at the end to those that were silent.
   /// - Parameters:
   ///   - stop: ends the attempt with `.closed`.
-  ///   - deadline: ends it earlier than `connectTimeout`.
+  ///   - deadline: ends it earlier than the configuration does.
   /// - Throws: `.connectionFailed`, `.closed`.
   public static func open(
     _ configuration: DatabaseConfiguration, logger: Logger, stop: StopFlag? = nil,
     until deadline: Instant = .distantFuture
   ) throws(DatabaseError) -> Connection {
-    let limit = min(deadline, Instant.now() + configuration.connectTimeout)
-    let handle = try ConnectionHandle(keywords: configuration.connectionKeywords, stop: stop, until: limit)
-    return Connection(handle: handle, configuration: configuration, logger: logger)
+    let targets = configuration.memory.ordered(ConnectionTarget.all(of: configuration.connectionKeywords))
+    let patience = configuration.timeoutForEach.map { $0 * targets.count } ?? configuration.connectTimeout
+    let limit = min(deadline, .now() + patience)
+    var failures: [DatabaseError] = []
+    for (index, target) in targets.enumerated() {
+      let share = configuration.timeoutForEach ?? (limit - .now()) / (targets.count - index)
+      let end = min(limit, .now() + share)
+      do {
+        let connection = try open(target, configuration, logger: logger, stop: stop, until: end)
+        configuration.memory.worked(target)
+        return connection
+      } catch {
+        if error.code == .closed { throw error }
+        configuration.memory.failed(target, silently: .now() >= end)
+        failures.append(error)
+      }
+    }
+    if failures.count == 1 { throw failures[0] }
+    let reasons = failures.map(\.message).joined(separator: "; ")
+    throw DatabaseError(
+      .connectionFailed, "none of the \(targets.count) servers of the DSN: \(reasons)",
+      sqlState: failures.last?.sqlState, cause: failures.last?.cause)
   }
 
-  private init(handle: consuming ConnectionHandle, configuration: DatabaseConfiguration, logger: Logger) {
+  private static func open(
+    _ target: ConnectionTarget, _ configuration: DatabaseConfiguration, logger: Logger, stop: StopFlag?,
+    until deadline: Instant
+  ) throws(DatabaseError) -> Connection {
+    let handle = try ConnectionHandle(target, stop: stop, until: deadline)
+    let connection = Connection(handle, target, configuration, logger)
+    if configuration.requiresWriting {
+      do throws(DatabaseError) {
+        try connection.requireWriting(asks: !connection.handle.saysWhetherItTakesWrites, until: deadline)
+      } catch {
+        connection.close()
+        throw DatabaseError(
+          .connectionFailed, "\(target.name): \(error.message)", sqlState: error.sqlState, cause: error.cause)
+      }
+    }
+    return connection
+  }
+
+  /// Leaves a server that takes no writes.
+  /// - Parameter asks: with a round trip, for servers and poolers that do not say it unasked.
+  /// - Throws: `.connectionLost`.
+  func requireWriting(asks: Bool, until deadline: Instant) throws(DatabaseError) {
+    var reason = handle.refusalToWrite
+    if asks, reason == nil, try run(Self.isReadOnly, timeout: max(.zero, deadline - .now())).only.text(0) == "on" {
+      reason = "transaction_read_only is on"
+    }
+    guard let reason else { return }
+    isRefusedWriting = true
+    close()
+    throw DatabaseError(.connectionLost, "the server takes no writes: \(reason)", sqlState: "25006")
+  }
+
+  private static let isReadOnly = Command(Statement("SHOW transaction_read_only", isReadOnly: true))
+
+  private init(
+    _ handle: consuming ConnectionHandle, _ target: ConnectionTarget, _ configuration: DatabaseConfiguration,
+    _ logger: Logger
+  ) {
     self.handle = handle
+    self.target = target
     self.configuration = configuration
     self.logger = logger
     logger.debug("connected", ["database": .describing(configuration), "backend": .number(self.handle.backendID)])
@@ -54,11 +117,20 @@ public final class Connection {
   /// The server process behind this connection, as in `pg_stat_activity.pid`.
   public var backendID: Int { Int(handle.backendID) }
 
-  /// Looks, without a round trip, whether the server has hung up meanwhile.
+  /// Looks, without a round trip, whether the server has hung up meanwhile, or said that it takes no writes any more.
   public func checkLiveness() -> Bool {
-    let isAlive = handle.looksAlive()
-    if !isAlive { close() }
-    return isAlive
+    guard handle.looksAlive() else {
+      close()
+      return false
+    }
+    guard configuration.requiresWriting else { return true }
+    do throws(DatabaseError) {
+      try requireWriting(asks: false, until: .now())
+      return true
+    } catch {
+      logger.warning("left a server", ["reason": .error(error)])
+      return false
+    }
   }
 
   /// Hangs up. Harmless when called again.
@@ -92,6 +164,7 @@ public final class Connection {
     do {
       return try exchange(commands, until: deadline)
     } catch {
+      configuration.monitor?.refused(error)
       if isUsable, !wasInTransaction, isInTransaction { rollBackAfterFailure() }
       guard isUsable, !wasInTransaction, cacheIsStale, error.isStalePlan, nothingCommitted(commands, before: error)
       else {
@@ -110,7 +183,12 @@ public final class Connection {
   public func script(_ sql: String, timeout: Duration? = nil) throws(DatabaseError) {
     guard isUsable else { throw DatabaseError(.closed, "the database connection is closed") }
     let deadline = Instant.now() + (timeout ?? configuration.statementTimeout)
-    try exchangeScript(sql, until: deadline)
+    do throws(DatabaseError) {
+      try exchangeScript(sql, until: deadline)
+    } catch {
+      configuration.monitor?.refused(error)
+      throw error
+    }
   }
 
   /// BEGIN, `body`, COMMIT; ROLLBACK when `body` throws.
@@ -138,16 +216,26 @@ public final class Connection {
     return notifications
   }
 
-  /// Waits until the server sends something unasked, such as a notification, and takes it in.
+  /// Waits until the server sends something unasked, such as a notification, and takes it in; or until the deadline.
   func waitForInput(stop: StopFlag, until deadline: Instant) throws(DatabaseError) {
-    if handle.wait(toWrite: false, stop: stop, until: deadline) == .stopped {
-      throw DatabaseError(.closed, "stopped while waiting for the database")
+    switch handle.wait(toWrite: false, stop: stop, until: deadline) {
+    case .stopped: throw DatabaseError(.closed, "stopped while waiting for the database")
+    case .timedOut: return
+    case .ready: break
     }
     guard handle.consumeInput(), isUsable else {
       let message = handle.lastMessage
       close()
       throw DatabaseError(.connectionLost, "connection lost: \(message)")
     }
+  }
+
+  /// Whether an error says that the server takes no writes, which every further one would say; the connection is of no
+  /// use then.
+  func leaves(after error: DatabaseError) -> Bool {
+    guard configuration.requiresWriting, error.isReadOnly else { return false }
+    isRefusedWriting = true
+    return true
   }
 
   /// Ends an open transaction on the way out of an error; a connection that cannot do that is closed.

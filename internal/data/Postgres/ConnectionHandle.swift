@@ -18,10 +18,8 @@ struct ConnectionHandle: ~Copyable {
   }
 
   /// Connects; blocks the calling thread until `deadline` at most, name resolution aside.
-  init(
-    keywords: [(name: String, value: String)], stop: StopFlag?, until deadline: Instant
-  ) throws(DatabaseError) {
-    pointer = startConnecting(keywords)
+  init(_ target: ConnectionTarget, stop: StopFlag?, until deadline: Instant) throws(DatabaseError) {
+    pointer = startConnecting(target.keywords)
     guard let pointer else { throw DatabaseError(.connectionFailed, "no memory for a database connection") }
     var status = PQstatus(pointer) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
     while status != PGRES_POLLING_OK {
@@ -29,7 +27,7 @@ struct ConnectionHandle: ~Copyable {
       let isReading = status == PGRES_POLLING_READING
       switch waitForSocket(PQsocket(pointer), read: isReading, write: !isReading, stop: stop, until: deadline) {
       case .ready: status = PQconnectPoll(pointer)
-      case .timedOut: throw DatabaseError(.connectionFailed, "no connection to the database within the time allowed")
+      case .timedOut: throw DatabaseError(.connectionFailed, "\(target.name): no answer within the time allowed")
       case .stopped: throw DatabaseError(.closed, "stopped while connecting to the database")
       }
     }
@@ -51,6 +49,21 @@ struct ConnectionHandle: ~Copyable {
   var transactionStatus: PGTransactionStatusType { pointer.map { PQtransactionStatus($0) } ?? PQTRANS_UNKNOWN }
   var serverVersion: Int32 { pointer.map { PQserverVersion($0) } ?? 0 }
   var backendID: Int32 { pointer.map { PQbackendPID($0) } ?? 0 }
+
+  /// Why the server takes no writes, as far as it has said so unasked (PostgreSQL 14 and later); nil when it takes
+  /// them, or when it, or a pooler in front of it, says nothing.
+  var refusalToWrite: String? {
+    if status("in_hot_standby") == "on" { return "it is a standby" }
+    if status("default_transaction_read_only") == "on" { return "default_transaction_read_only is on" }
+    return nil
+  }
+
+  /// Whether the server says by itself whether it takes writes.
+  var saysWhetherItTakesWrites: Bool { status("in_hot_standby") != nil }
+
+  private func status(_ name: String) -> String? {
+    pointer.flatMap { PQparameterStatus($0, name) }.map { String(cString: $0) }
+  }
 
   /// Whether the wait for a synchronous standby was cancelled during a COMMIT: its effects are there, and would be lost
   /// by a failover.

@@ -7,8 +7,14 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
   public var prepared: Bool
   /// What `pg_stat_activity` shows.
   public var applicationName: String
-  /// How long one attempt to connect may take, all hosts of the DSN together; name resolution is not interrupted by it.
+  /// How long one attempt to connect may take, all hosts of the DSN together, each with its share of what is left; name
+  /// resolution is not interrupted by it. A `connect_timeout` of the DSN holds instead, for each address of a host.
   public var connectTimeout: Duration
+  /// Whether a server that takes no writes is refused and left: a standby, or one with
+  /// `default_transaction_read_only=on`.
+  public var requiresWriting = true
+  /// Hears what sessions were refused.
+  public var monitor: WriteMonitor?
   /// How long a run may take before it is cancelled and the connection closed; a run can set its own.
   public var statementTimeout: Duration
   /// How often cached plans are thrown away, so that a plan made for a small table does not outlive its growth
@@ -22,6 +28,8 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
   /// Keywords and values for libpq, the password among them.
   let keywords: [(name: String, value: String)]
   private let place: String
+  /// Shared by all copies.
+  let memory = TargetMemory()
 
   /// The settings that connections have unless `parameters` says otherwise.
   public static let defaultParameters = [
@@ -57,6 +65,14 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
     }
     func value(_ name: String) -> String? { keywords.first { $0.name == name }?.value }
     place = "\(value("user") ?? "?")@\(value("host") ?? "local"):\(value("port") ?? "5432")/\(value("dbname") ?? "")"
+  }
+
+  /// `connect_timeout` of the DSN, in seconds there; without a limit, as libpq has it, where it is not above zero.
+  var timeoutForEach: Duration? {
+    guard let text = keywords.first(where: { $0.name == "connect_timeout" })?.value, let seconds = Int32(text) else {
+      return nil
+    }
+    return seconds > 0 ? .seconds(Int64(seconds)) : nil
   }
 
   private static func isParameterName(_ name: String) -> Bool {

@@ -80,6 +80,8 @@ public struct DatabaseError: ModuleError {
   public var isLockTimeout: Bool { sqlState == "55P03" }
   /// Whether a statement was cancelled, by `statement_timeout` or on request (57014).
   public var isCancelled: Bool { sqlState == "57014" }
+  /// Whether the server, or the transaction, takes no writes (25006).
+  public var isReadOnly: Bool { sqlState == "25006" }
   /// Whether a unique constraint or index was violated (23505).
   public var isUniqueViolation: Bool { sqlState == "23505" }
   /// Whether no partition takes the row (23514 too, but without a constraint).
@@ -94,7 +96,7 @@ public struct DatabaseError: ModuleError {
 
   private static func isRetryable(sqlState: String) -> Bool {
     switch sqlState {
-    case "40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "26000": true
+    case "25006", "40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "57P05", "25P03", "26000": true
     default: sqlState.hasPrefix("08") || sqlState.hasPrefix("53")
     }
   }

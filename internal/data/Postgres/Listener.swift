@@ -73,10 +73,18 @@ private struct ListenerLoop: Sendable {
     connected.update { $0 = false }
   }
 
+  /// How often a silent server is asked whether it is still there and the one to listen to: nothing else would tell
+  /// when it is frozen, or was taken out of service.
+  private static let askInterval = Duration.seconds(5)
+
   private func listen(_ connection: Connection) throws(DatabaseError) {
     while true {
-      for (channel, payload) in connection.takeNotifications() { onNotification(channel, payload) }
-      try connection.waitForInput(stop: stop, until: .distantFuture)
+      let askAt = Instant.now() + Self.askInterval
+      while Instant.now() < askAt {
+        for (channel, payload) in connection.takeNotifications() { onNotification(channel, payload) }
+        try connection.waitForInput(stop: stop, until: askAt)
+      }
+      try connection.requireWriting(asks: true, until: .now() + .seconds(2))
     }
   }
 }

@@ -22,7 +22,6 @@ struct PoolWorker {
         core.logger.info("database connection restored", ["worker": .number(index)])
       }
       isFirst = false
-      backoff.reset()
       core.state.withLock {
         $0.connected += 1
         $0.lastError = nil
@@ -31,6 +30,14 @@ struct PoolWorker {
       connection.close()
       core.state.withLock { $0.connected -= 1 }
       if !goesOn { return }
+      // One that takes no writes is met again at once where a pooler, or the name's record, still leads to it.
+      if connection.isRefusedWriting {
+        let reason = DatabaseError(.connectionFailed, "the server takes no writes", sqlState: "25006")
+        core.state.withLock { $0.lastError = reason }
+        core.draining.wait(until: Instant.now() + backoff.nextDelay())
+      } else {
+        backoff.reset()
+      }
     }
   }
 

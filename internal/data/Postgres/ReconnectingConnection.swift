@@ -29,8 +29,14 @@ public final class ReconnectingConnection {
   /// - Throws: `.unavailable` with the last attempt's error as its cause when the deadline passes, `.closed` when
   ///   stopped.
   public func connected(until deadline: Instant) throws(DatabaseError) -> Connection {
-    if let connection, connection.checkLiveness() { return connection }
+    if let connection, connection.checkLiveness() {
+      backoff.reset()
+      return connection
+    }
+    let mustWait = connection?.isRefusedWriting ?? false
     connection = nil
+    // A server that takes no writes is met again at once where a pooler, or the name's record, still leads to it.
+    if mustWait { stop.wait(until: min(deadline, Instant.now() + backoff.nextDelay())) }
     while true {
       if stop.isStopped { throw DatabaseError(.closed, "stopped while the database was away") }
       do {
@@ -51,7 +57,6 @@ public final class ReconnectingConnection {
 
   private func remember(_ opened: Connection) {
     connection = opened
-    backoff.reset()
     if hasConnectedBefore {
       reconnects += 1
       logger.info("database connection restored")

@@ -13,7 +13,7 @@ struct AdminResponse: Hashable {
 
   /// - Parameters:
   ///   - path: without the query.
-  ///   - metrics: called for `/metrics` only, as is `readiness` for `/readyz`.
+  ///   - metrics: called for `/metrics` only, as is `readiness` for `/readyz` and `/readyz/api`.
   init(method: String, path: String, readiness: () -> ReadinessReport, metrics: () -> String) {
     guard method == "GET" || method == "HEAD" else {
       self.init(405, text: "only GET and HEAD are served here\n")
@@ -26,13 +26,17 @@ struct AdminResponse: Hashable {
     }
     switch path {
     case "/healthz": self.init(200, json: Array("{\"status\":\"ok\"}\n".utf8))
-    case "/readyz":
-      let report = readiness()
-      self.init(report.isReady ? 200 : 503, json: report.json)
+    case "/readyz": self.init(readiness())
+    case "/readyz/api":
+      if let report = readiness().forAPI {
+        self.init(report)
+      } else {
+        self.init(404, text: "this program serves no API\n")
+      }
     case "/metrics":
       self.init(
         status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(metrics().utf8), allow: nil)
-    default: self.init(404, text: "nothing here; there are /healthz, /readyz and /metrics\n")
+    default: self.init(404, text: "nothing here; there are /healthz, /readyz, /readyz/api and /metrics\n")
     }
   }
 
@@ -42,6 +46,8 @@ struct AdminResponse: Hashable {
     self.body = body
     self.allow = allow
   }
+
+  private init(_ report: ReadinessReport) { self.init(report.isReady ? 200 : 503, json: report.json) }
 
   private init(_ status: UInt32, text: String) {
     self.init(status: status, contentType: "text/plain; charset=utf-8", body: Array(text.utf8), allow: nil)

@@ -20,13 +20,26 @@ public struct ReadinessReport: Sendable, Hashable {
   /// False while the program starts or drains, whatever its dependencies say.
   public let isServing: Bool
 
-  /// - Parameter checks: each under a name of its own.
-  public init(_ checks: [Check], isServing: Bool = true) {
+  /// The names of the checks without which no call to the program's API can be answered; nil where it has none.
+  public let neededForAPI: Set<String>?
+
+  /// - Parameters:
+  ///   - checks: each under a name of its own.
+  ///   - neededForAPI: the checks that calls depend on, in a program with an API.
+  public init(_ checks: [Check], isServing: Bool = true, neededForAPI: Set<String>? = nil) {
     self.checks = checks
     self.isServing = isServing
+    self.neededForAPI = neededForAPI
   }
 
   public var isReady: Bool { isServing && checks.allSatisfy(\.isReady) }
+
+  /// What a load balancer of the API has to know; nil for a program without one.
+  var forAPI: ReadinessReport? {
+    neededForAPI.map { needed in
+      ReadinessReport(checks.filter { needed.contains($0.name) }, isServing: isServing, neededForAPI: needed)
+    }
+  }
 
   /// `{"status":"ready","checks":{"postgres":{"ok":true,"detail":""}}}`
   var json: [UInt8] {

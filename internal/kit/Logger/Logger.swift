@@ -82,6 +82,11 @@ public struct Logger: Sendable {
     Logger(label: label, level: level, format: format, output: output)
   }
 
+  /// The same log, but nothing below `level`.
+  public func atLeast(_ level: LogLevel) -> Logger {
+    Logger(label: label, level: max(self.level, level), format: format, output: output)
+  }
+
   public func debug(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> Fields = [:]) {
     if level <= .debug { write(.debug, message(), fields()) }
   }

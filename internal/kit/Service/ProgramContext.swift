@@ -1,3 +1,4 @@
+public import Admin
 internal import Errors
 public import Kafka
 public import Logger
@@ -16,6 +17,8 @@ public struct ProgramContext: Sendable {
   public let stop: StopFlag
   /// Unique to this run of the process: host, process id and a random part.
   public let instance: String
+  /// Whether the database takes writes, as all sessions of the program see it.
+  public let writes = WriteMonitor()
 
   public init(settings: SagaSettings, logger: Logger, metrics: MetricsRegistry, stop: StopFlag, instance: String) {
     self.settings = settings
@@ -38,9 +41,24 @@ public struct ProgramContext: Sendable {
     // Our own limit comes first, as what it ends is known; the server's is for what we cannot reach any more.
     let limit = database.statementTimeout
     let parameters = ["statement_timeout": "\((limit + .seconds(2)).inMilliseconds)ms"].merging(parameters) { $1 }
-    return try DatabaseConfiguration(
+    var configuration = try DatabaseConfiguration(
       dsn: isDirect ? database.directDSN : database.dsn, prepared: database.isPrepared || isPastPooler,
       applicationName: "\(settings.program.name) \(role)", statementTimeout: limit, parameters: parameters)
+    configuration.monitor = writes
+    return configuration
+  }
+
+  /// Begins to ask whether writing works, which `databaseCheck` tells; to be stopped by whoever started it.
+  public func startWriteProbe() throws(DatabaseError) -> WriteProbe {
+    WriteProbe(
+      configuration: try database(role: "write-probe"), tables: ["payment", "event_wait"], monitor: writes,
+      logger: logger)
+  }
+
+  /// The state of a part that needs the database: it has a session, and writing works.
+  public func databaseCheck(_ name: String, hasSession: Bool, detail: String = "") -> ReadinessReport.Check {
+    let problem = writes.problem
+    return ReadinessReport.Check(name, isReady: hasSession && problem == nil, detail: problem ?? detail)
   }
 
   /// Connections for statements whose tables may be empty when a plan is made: index plans only, since the plan for an

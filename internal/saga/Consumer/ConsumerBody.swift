@@ -16,6 +16,7 @@ public final class ConsumerBody: ProgramBody {
     var consumer: InventoryConsumer
     var pool: ConnectionPool
     var notifier: Notifier
+    var probe: WriteProbe
   }
 
   private let context: ProgramContext
@@ -33,7 +34,8 @@ public final class ConsumerBody: ProgramBody {
       logger: context.logger, metrics: context.metrics)
     let notifier = Notifier(channel: Relay.channel, pool: pool, logger: context.logger)
     let consumer = try InventoryConsumer(context, shards: shards) { notifier.notify() }
-    parts.withLock { $0 = Parts(consumer: consumer, pool: pool, notifier: notifier) }
+    let probe = try context.startWriteProbe()
+    parts.withLock { $0 = Parts(consumer: consumer, pool: pool, notifier: notifier, probe: probe) }
     notifier.start()
     try consumer.start()
     context.logger.info("consuming", ["topic": .string(settings.consumer.topic)])
@@ -42,6 +44,7 @@ public final class ConsumerBody: ProgramBody {
   public func stop(grace: Duration) {
     guard let parts = parts.withLock({ $0 }) else { return }
     parts.consumer.join()
+    parts.probe.stop()
     parts.notifier.stop()
     parts.pool.shutdown()
   }
@@ -58,7 +61,7 @@ public final class ConsumerBody: ProgramBody {
     }
     let brokers = context.settings.kafka.brokers
     var checks = [
-      ReadinessReport.Check("postgres", isReady: consumer.hasDatabase),
+      context.databaseCheck("postgres", hasSession: consumer.hasDatabase),
       ReadinessReport.Check("kafka", isReady: consumer.isConnected, detail: brokers),
       check("consuming", consumer.consumingObstacle), check("dead_letters", consumer.buryingObstacle),
     ]

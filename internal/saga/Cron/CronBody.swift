@@ -14,6 +14,7 @@ public final class CronBody: ProgramBody {
   private let context: ProgramContext
   private let jobs = Mutex<CronJobs?>(nil)
   private let listener = Mutex<Listener?>(nil)
+  private let probe = Mutex<WriteProbe?>(nil)
 
   public init(_ context: ProgramContext) { self.context = context }
 
@@ -22,6 +23,8 @@ public final class CronBody: ProgramBody {
     guard try context.ensureTopics([context.settings.producer.topic]) else { return }
     let jobs = try CronJobs(context)
     self.jobs.withLock { $0 = jobs }
+    let probe = try context.startWriteProbe()
+    self.probe.withLock { $0 = probe }
     try jobs.start(shards: shards)
     let listener = Listener(
       configuration: try context.database(role: "listener", isDirect: true), channels: [Relay.channel],
@@ -32,6 +35,7 @@ public final class CronBody: ProgramBody {
 
   public func stop(grace: Duration) {
     listener.withLock { $0 }?.stop()
+    probe.withLock { $0 }?.stop()
     jobs.withLock { $0 }?.stop(grace: grace)
   }
 

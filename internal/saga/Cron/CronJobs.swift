@@ -79,7 +79,7 @@ public final class CronJobs: Sendable {
   /// The state of what the jobs depend on.
   public var checks: [ReadinessReport.Check] {
     [
-      ReadinessReport.Check("postgres_relay", isReady: pool.isHealthy, detail: pool.stateDescription),
+      context.databaseCheck("postgres_relay", hasSession: pool.isHealthy, detail: pool.stateDescription),
       ReadinessReport.Check(
         "kafka", isReady: publisher.isConnected,
         detail: "\(context.settings.kafka.brokers), \(relay.ownedShards) shards owned"),

@@ -35,6 +35,7 @@ public final class ServerBody: ProgramBody {
     var health: HealthService
     var healthJob: PeriodicJob
     var jobs: CronJobs?
+    var probe: WriteProbe
   }
 
   private let context: ProgramContext
@@ -110,15 +111,17 @@ public final class ServerBody: ProgramBody {
     let handlers = PaymentHandlers(store: repository, creating: creating, watches: watches)
     let grpc = try makeGRPC([handlers.service, SmallAPIHandlers(store: repository).service, health.definition])
     let healthJob = PeriodicJob(name: "health") { [context] in
-      let state = ServingState(isAccepting: !context.stop.isStopped, hasDatabase: writers.isHealthy)
-      Self.tell(health, state, Self.checks(writers, filter, jobs))
+      let checks = Self.checks(context, writers, filter, jobs)
+      let hasDatabase = checks.allSatisfy { $0.isReady || !Self.neededForAPI.contains($0.name) }
+      Self.tell(health, ServingState(isAccepting: !context.stop.isStopped, hasDatabase: hasDatabase), checks)
       return .milliseconds(500)
     }
     return Parts(
       writers: writers, readers: readers, scanners: scanners, notifyPool: notifyPool, repository: repository,
       notifiers: [relays, watchers],
-      watches: watches, filter: filter, listener: listener, grpc: grpc, health: health, healthJob: healthJob, jobs: jobs
-    )
+      watches: watches, filter: filter, listener: listener, grpc: grpc, health: health, healthJob: healthJob,
+      jobs: jobs,
+      probe: try context.startWriteProbe())
   }
 
   /// One connection hears of events for the relay and of payments for those who watch them.
@@ -148,10 +151,13 @@ public final class ServerBody: ProgramBody {
       metrics: context.metrics)
   }
 
+  /// Without the broker calls are answered all the same: their events wait.
+  private static let neededForAPI: Set = ["postgres"]
+
   private static func checks(
-    _ writers: ConnectionPool, _ filter: ReplayFilter?, _ jobs: CronJobs?
+    _ context: ProgramContext, _ writers: ConnectionPool, _ filter: ReplayFilter?, _ jobs: CronJobs?
   ) -> [ReadinessReport.Check] {
-    let postgres = ReadinessReport.Check("postgres", isReady: writers.isHealthy, detail: writers.stateDescription)
+    let postgres = context.databaseCheck("postgres", hasSession: writers.isHealthy, detail: writers.stateDescription)
     // A filter that is away costs speed only.
     let redis = filter.map { filter in
       ReadinessReport.Check(
@@ -182,6 +188,7 @@ public final class ServerBody: ProgramBody {
     parts.grpc.shutdown(grace: grace)
     parts.watches.stop()
     parts.healthJob.stop()
+    parts.probe.stop()
     parts.repository.stop()
     parts.filter?.stop()
     parts.jobs?.stop(grace: max(.seconds(1), deadline - Instant.now()))
@@ -191,8 +198,11 @@ public final class ServerBody: ProgramBody {
   }
 
   public var readiness: ReadinessReport {
-    guard let parts = parts.withLock({ $0 }) else { return ReadinessReport([], isServing: false) }
+    guard let parts = parts.withLock({ $0 }) else {
+      return ReadinessReport([], isServing: false, neededForAPI: Self.neededForAPI)
+    }
     return ReadinessReport(
-      Self.checks(parts.writers, parts.filter, parts.jobs), isServing: !context.stop.isStopped)
+      Self.checks(context, parts.writers, parts.filter, parts.jobs), isServing: !context.stop.isStopped,
+      neededForAPI: Self.neededForAPI)
   }
 }

@@ -60,7 +60,8 @@ public struct PaymentTransactions: Sendable {
   /// The answer that an earlier call with the command's key got, when it was the same request.
   public func replay(_ command: CreateCommand, on connection: Connection) throws(DatabaseError) -> CreateOutcome? {
     guard let key = command.callKey else { return nil }
-    let states = try keys.answers([key], found: try connection.run(keys.find([key])))
+    let results = try connection.run([keys.find([key]), ReplicationBarrier.command])
+    let states = try keys.answers([key], found: results[0])
     guard let answer = states.answered[key], answer.fingerprint == command.fingerprint else { return nil }
     return .replayed(answer.payment)
   }
@@ -77,9 +78,10 @@ public struct PaymentTransactions: Sendable {
       if !created.isEmpty { commands.append(insertEvents(batch.events(of: created, newID: newID))) }
       let opened = Set(created.map(\.orderID))
       let others = inserts.map(\.orderID).filter { !opened.contains($0) }
+      let find = commands.count
       if !others.isEmpty { commands.append(Command(Self.findPayments, [.int64Array(others)])) }
-      let results = try connection.run(commands + [.commit])
-      let existing = others.isEmpty ? FoundPayments() : try PaymentRow.decode(results[results.count - 2])
+      let results = try connection.run(commands + commit(hasWritten: !created.isEmpty))
+      let existing = others.isEmpty ? FoundPayments() : try PaymentRow.decode(results[find])
       return batch.outcomes(created: created, existing: existing)
     }
   }
@@ -97,7 +99,7 @@ public struct PaymentTransactions: Sendable {
       let batch = CreateBatch(commands, keys: states)
       let inserts = batch.inserts
       guard !inserts.isEmpty else {
-        try connection.run(.commit)
+        try connection.run(commit(hasWritten: false))
         return batch.outcomes(created: [], existing: FoundPayments())
       }
       // Looked up here and not beside the COMMIT: what is kept under a key is the payment as it is answered.
@@ -109,7 +111,7 @@ public struct PaymentTransactions: Sendable {
       if !created.isEmpty { last.append(insertEvents(batch.events(of: created, newID: newID))) }
       let kept = batch.answers(outcomes)
       if !kept.isEmpty { last.append(keys.insert(kept)) }
-      try connection.run(last + [.commit])
+      try connection.run(last + commit(hasWritten: !last.isEmpty))
       return outcomes
     }
   }
@@ -215,6 +217,12 @@ public struct PaymentTransactions: Sendable {
         .int64Array(changed.map(\.version)), .timestampArray(changed.map(\.updatedAt)),
       ])
     try connection.run([update, insertEvents(events), .commit])
+  }
+
+  /// The end of a transaction, which waits for synchronous standbys even if it has only found what others have written:
+  /// its answers are acknowledgements.
+  private func commit(hasWritten: Bool) -> [Command] {
+    hasWritten ? [.commit] : [ReplicationBarrier.command, .commit]
   }
 
   private func insertPayments(_ inserts: [CreateCommand]) -> Command {

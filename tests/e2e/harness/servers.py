@@ -124,19 +124,33 @@ class PostgresServer(Process):
 
     def freeze(self) -> None:
         """Stops every process of the server, so that it holds its connections and says nothing."""
-        for process in self._processes():
-            os.kill(process, signal.SIGSTOP)
+        self.send_all(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        for process in self._processes():
-            os.kill(process, signal.SIGCONT)
+        self.send_all(signal.SIGCONT)
 
-    def _processes(self) -> list[int]:
-        """The postmaster, and then its children: backends are leaders of sessions of their own."""
-        parent = self.handle.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children")
-        # The postmaster first, so that it makes no further ones.
-        return [parent, *map(int, children.read_text().split())]
+    def send_all(self, number: signal.Signals) -> None:
+        """A signal to the postmaster, so that it makes no further ones, and to its children: each leads a session."""
+        assert self.handle is not None
+        children = Path(f"/proc/{self.handle.pid}/task/{self.handle.pid}/children").read_text().split()
+        for process in [self.handle.pid, *map(int, children)]:
+            try:
+                os.kill(process, number)
+            except ProcessLookupError:
+                pass  # a session that ended meanwhile
+
+    def configure(self, **settings: str) -> None:
+        """Settings of the whole server, in force when this returns."""
+        with psycopg.connect(self.dsn, autocommit=True, options="-c default_transaction_read_only=off") as connection:
+            for name, value in settings.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+            connection.execute("SELECT pg_reload_conf()")
+
+            def is_loaded():
+                with psycopg.connect(self.dsn) as fresh:
+                    return all(fresh.execute(f"SHOW {name}").fetchone()[0] == value for name, value in settings.items())
+
+            wait_until(is_loaded, f"{settings} are in force", 20)
 
     def crash(self) -> None:
         """An immediate shutdown: connections are cut, nothing is written out."""
@@ -179,6 +193,38 @@ class SmallDisk:
         if self.is_mounted:
             subprocess.run(["umount", self.path], check=True, timeout=10)
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+class StandbyServer(PostgresServer):
+    """A hot standby that a primary's COMMITs wait for, once `confirms` was called."""
+
+    def __init__(self, directory: Path, primary: PostgresServer):
+        super().__init__(directory)
+        self.log = directory / "standby.log"
+        self.name = "standby"
+        self._primary = primary
+
+    def initialise(self) -> None:
+        """A copy of the primary, which must run."""
+        source = f"{self._primary.dsn}&application_name=standby"
+        subprocess.run(
+            [*self._as, str(self._bin / "pg_basebackup"), f"--pgdata={self.data}", f"--dbname={source}",
+             "--write-recovery-conf", "--checkpoint=fast", "--no-sync"],
+            env=clean_environment(), cwd="/", check=True, capture_output=True, timeout=120)
+
+    def confirms(self) -> None:
+        """From here on nothing commits on the primary before it is here."""
+        self._primary.configure(synchronous_standby_names="standby")
+
+        def is_synchronous():
+            with psycopg.connect(self._primary.dsn) as connection:
+                return connection.execute("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'").fetchone()
+
+        wait_until(is_synchronous, "the standby is synchronous", 20)
+
+    def promote(self) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            assert connection.execute("SELECT pg_promote()").fetchone()[0], "the standby was not promoted"
 
 
 class PgBouncer(Process):

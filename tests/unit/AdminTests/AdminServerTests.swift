@@ -72,6 +72,29 @@ import Values
     }
   }
 
+  @Test func aLoadBalancerOfTheAPIHearsOfWhatCallsNeedOnly() async throws {
+    try await serving { port, _, readiness in
+      func report(postgres: Bool, kafka: Bool, isServing: Bool = true, needed: Set<String>? = ["postgres"]) {
+        readiness.report.withLock {
+          $0 = ReadinessReport(
+            [.init("postgres", isReady: postgres), .init("kafka", isReady: kafka)], isServing: isServing,
+            neededForAPI: needed)
+        }
+      }
+      report(postgres: true, kafka: false)
+      #expect(try await ask(port, "/readyz").status == 503)
+      let answer = try await ask(port, "/readyz/api")
+      #expect(answer.status == 200)
+      #expect(answer.body == "{\"status\":\"ready\",\"checks\":{\"postgres\":{\"ok\":true,\"detail\":\"\"}}}\n")
+      report(postgres: false, kafka: true)
+      #expect(try await ask(port, "/readyz/api").status == 503)
+      report(postgres: true, kafka: true, isServing: false)
+      #expect(try await ask(port, "/readyz/api").status == 503)
+      report(postgres: true, kafka: true, needed: nil)
+      #expect(try await ask(port, "/readyz/api").status == 404)
+    }
+  }
+
   @Test func servesMetrics() async throws {
     try await serving { port, registry, _ in
       registry.counter("things_total", help: "Things.").add(3)
@@ -85,7 +108,7 @@ import Values
   @Test func refusesOtherPathsAndMethods() async throws {
     try await serving { port, _, _ in
       let unknown = try await ask(port, "/secret")
-      #expect(unknown.status == 404 && unknown.body.contains("/healthz, /readyz and /metrics"))
+      #expect(unknown.status == 404 && unknown.body.contains("/healthz, /readyz, /readyz/api and /metrics"))
       #expect(try await ask(port, "/" + String(repeating: "a", count: 300)).status == 414)
       for method in ["POST", "DELETE"] {
         let answer = try await ask(port, "/healthz", method: method)
