@@ -32,7 +32,9 @@ struct OutboxRepairTests {
   ) throws -> [String]? {
     let store = RelayStore(owner: "one", reserve: .seconds(30), onDead: onDead)
     let report = try store.read(
-      ReadRequest(shards: [.init(shard: 5, epoch: epoch, floor: floor, limit: 100)]), on: connection)
+      ReadRequest(
+        shards: [.init(shard: 5, epoch: epoch, floor: floor, limit: 100)], history: try store.history(on: connection)),
+      on: connection)
     return report.held.contains(5) ? report.events.map { "\($0.key):\($0.sequence)" } : nil
   }
 
@@ -63,11 +65,13 @@ struct OutboxRepairTests {
       let epoch = try hold(on: connection)
       _ = try OutboxRepair.requeue(.all, on: connection)
       let store = RelayStore(owner: "one", reserve: .seconds(30))
-      let id = Int64(try connection.int("SELECT id FROM event_wait WHERE key = 'b'"))
+      let row = try connection.run(Command(Statement("SELECT id, event_id FROM event_wait WHERE key = 'b'"))).only
+      let (id, eventID) = (try row.int64(0), try row.uuid(1))
       let report = try store.complete(
         CompletionRequest(
-          leases: [ShardEpoch(shard: 5, epoch: epoch)], items: [.init(shard: 5, id: id, token: 0)], isDead: false),
-        on: connection)
+          leases: [ShardEpoch(shard: 5, epoch: epoch)],
+          items: [.init(shard: 5, id: id, eventID: eventID, token: 0)], isDead: false,
+          history: try store.history(on: connection)), on: connection)
       #expect(report.moved.isEmpty)
       #expect(try connection.int("SELECT count(*) FROM event_wait") == 2)
     }

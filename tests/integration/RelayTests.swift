@@ -9,6 +9,13 @@ import Values
 
 @testable import Outbox
 
+extension RelayStore {
+  /// What the server calls itself at present.
+  func history(on connection: Connection) throws -> ServerHistory {
+    try read(ReadRequest(shards: [], history: ServerHistory(name: "")), on: connection).history
+  }
+}
+
 /// A broker in memory: it keeps what was published, in order, and answers as it is told to.
 final class MemoryBroker: Sendable {
   private struct State {
@@ -197,13 +204,128 @@ struct RelayTests {
     try await PaymentDatabase.with { database in
       let (reader, writer) = (try database.connect(), try database.connect())
       let store = RelayStore(owner: "one", reserve: .seconds(30))
-      _ = try store.read(ReadRequest(shards: []), on: reader)
+      _ = try store.read(ReadRequest(shards: [], history: ServerHistory(name: "")), on: reader)
       let xid = try writer.run([.begin, Command(Statement("SELECT pg_current_xact_id()::text::bigint"))])[1].only.int64(
         0)
-      let report = try store.read(ReadRequest(shards: []), on: reader)
+      let report = try store.read(ReadRequest(shards: [], history: ServerHistory(name: "")), on: reader)
       #expect(report.snapshot.xmax > xid)
       #expect(report.snapshot.xmin <= xid)
       _ = try writer.run(.rollback)
+    }
+  }
+
+  /// `SELECT last_value FROM event_id_seq` goes back here a few times in a million, by 32: a floor noted from it passes
+  /// over ids that somebody is yet to draw.
+  @Test func theSequenceIsNeverReadAheadOfWhatWasDrawn() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      #expect(try connection.int(RelayStore.lastIDQuery) == 0)
+      try connection.script(
+        """
+        CREATE FUNCTION draw(times int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+          FOR n IN 1..times LOOP PERFORM nextval('event_id_seq'); END LOOP;
+        END $$;
+        CREATE FUNCTION falls(times int) RETURNS int LANGUAGE plpgsql AS $$
+        DECLARE last bigint := 0; next bigint; found int := 0;
+        BEGIN
+          FOR n IN 1..times LOOP
+            next := (\(RelayStore.lastIDQuery));
+            IF next < last THEN found := found + 1; END IF;
+            last := next;
+          END LOOP;
+          RETURN found;
+        END $$
+        """)
+      async let drawing: Void = blocking { try database.connect().script("SELECT draw(400000)") }
+      #expect(try await blocking { try database.connect().int("SELECT falls(150000)") } == 0)
+      try await drawing
+      #expect(try connection.int(RelayStore.lastIDQuery) == 400_000)
+    }
+  }
+
+  /// Two events of order 1 wait; the first lies below where the read begins.
+  @Test func aReadTellsWhatWaitsRightBefore() async throws {
+    try await PaymentDatabase.with { database in
+      try database.create(orders: 1...1)
+      let connection = try database.connect()
+      let settle = try SettleCommand(orderID: 1, to: .completed, reason: "")
+      _ = try database.transactions.settle([settle], on: connection)
+      let row = try connection.run(
+        Command(
+          Statement(
+            """
+            UPDATE event_shard SET owner = 'one', epoch = 1, reserved_to = 'infinity'
+            WHERE shard = (SELECT min(shard) FROM event_wait) RETURNING shard, (SELECT min(id) FROM event_wait)
+            """))
+      ).only
+      let store = RelayStore(owner: "one", reserve: .seconds(30))
+      let (shard, first) = (try row.int16(0), try row.int64(1))
+      for floor in [0, first] {
+        let report = try store.read(
+          ReadRequest(
+            shards: [.init(shard: shard, epoch: 1, floor: floor, limit: 10)],
+            history: try store.history(on: connection)), on: connection)
+        #expect(report.events.map(\.sequence) == (floor == 0 ? [1, 2] : [2]))
+        #expect(report.predecessors == [first + 1: first])
+      }
+    }
+  }
+
+  /// After a failover the same ids are drawn again and the leases may be older.
+  @Test func whatWasReadElsewhereIsNotCompletedHere() async throws {
+    try await PaymentDatabase.with { database in
+      try database.create(orders: 1...1)
+      let connection = try database.connect()
+      let store = RelayStore(owner: "one", reserve: .seconds(30))
+      let claimed = try store.maintainLeases(
+        LeaseRequest(renew: [], release: [], keeping: [], mayClaim: true), on: connection)
+      #expect(claimed.history == (try store.history(on: connection)))
+      let row = try connection.run(Command(Statement("SELECT shard, id, event_id FROM event_wait"))).only
+      let (shard, id, eventID) = (try row.int16(0), try row.int64(1), try row.uuid(2))
+      let lease = try #require(claimed.claimed.first { $0.shard == shard })
+      func request(_ eventID: UniqueID, _ history: ServerHistory, isDead: Bool) -> CompletionRequest {
+        CompletionRequest(
+          leases: [lease],
+          items: [
+            .init(shard: lease.shard, id: id, eventID: eventID, token: 0, refusal: isDead ? "no" : nil)
+          ], isDead: isDead, history: history)
+      }
+      let elsewhere = ServerHistory(name: "elsewhere")
+      for isDead in [false, true] {
+        #expect(try store.complete(request(eventID, elsewhere, isDead: isDead), on: connection).moved == [:])
+        // Another event has the id now.
+        let moved = try store.complete(request(.random(), claimed.history, isDead: isDead), on: connection).moved
+        #expect(moved == [lease.shard: 0])
+      }
+      #expect(try waiting(connection) == 1)
+      let asked = ReadRequest.Shard(shard: lease.shard, epoch: lease.epoch, floor: 0, limit: 10)
+      #expect(try store.read(ReadRequest(shards: [asked], history: elsewhere), on: connection).held == [])
+      #expect(try store.read(ReadRequest(shards: [asked], history: claimed.history), on: connection).events.count == 1)
+      var renewal = LeaseRequest(renew: [lease], release: [], keeping: [lease], mayClaim: false, history: elsewhere)
+      #expect(try store.maintainLeases(renewal, on: connection).renewed == [])
+      renewal.history = claimed.history
+      #expect(try store.maintainLeases(renewal, on: connection).renewed == [lease])
+      try OutboxPartitions.ensureDays(on: connection)
+      let moved = try store.complete(request(eventID, claimed.history, isDead: false), on: connection).moved
+      #expect(moved == [lease.shard: 1])
+    }
+  }
+
+  /// The server's clock was put back by an hour after the crash of a relay.
+  @Test func aLeaseThatEndsLaterThanAnyCanIsNotBelieved() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try connection.script(
+        """
+        UPDATE event_shard SET owner = 'crashed', epoch = 5, reserved_to = clock_timestamp() + interval '1 h';
+        INSERT INTO event_relay VALUES ('crashed', clock_timestamp() + interval '1 h')
+        """)
+      try database.create(orders: 1...50)
+      let running = try Self.start(database, MemoryBroker())
+      try await eventually(within: .seconds(5)) { running.relay.ownedShards == 64 }
+      try await eventually { try waiting(connection) == 0 }
+      #expect(try connection.int("SELECT min(epoch) FROM event_shard") == 6)
+      try await running.stop()
     }
   }
 

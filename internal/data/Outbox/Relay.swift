@@ -88,12 +88,20 @@ public final class Relay: Sendable {
 
   private func run() {
     var core = RelayCore(rules: configuration.rules, now: .now())
+    var passedOver = 0
     while !core.isFinished {
       let deadline = core.nextDeadline(now: .now())
       let (events, isAbandoned) = nextEvents(until: deadline)
       if isAbandoned { break }
       for event in events { perform(core.handle(event, at: .now())) }
       publishView(of: core)
+      if core.passedOver > passedOver {
+        logger.warning(
+          "events were found below where the relay reads; their keys waited for them",
+          ["count": .number(core.passedOver - passedOver)])
+        metrics.passedOver.add(core.passedOver - passedOver)
+        passedOver = core.passedOver
+      }
     }
     mailbox.update { $0.isFinished = true }
   }

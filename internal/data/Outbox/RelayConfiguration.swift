@@ -11,10 +11,13 @@ public enum DeadPolicy: Sendable, Hashable {
 
 /// How a relay works.
 public struct RelayConfiguration: Sendable {
+  /// No lease lasts longer: one that seems to was written before the database's clock was put back.
+  public static let longestReserve = Duration.seconds(600)
+
   /// Unique to this run of the process; shows in `event_shard.owner`.
   public var owner: String
-  /// How long a lease lasts when it is not renewed; at least one second. Another relay takes over at most this long
-  /// after a crash, and at once after a clean stop.
+  /// How long a lease lasts when it is not renewed, one second to `longestReserve`. Another relay takes over at most
+  /// this long after a crash, and at once after a clean stop.
   public var reserve: Duration
   /// Most events in memory at once, 1 to 65,536.
   public var window: Int
@@ -28,8 +31,8 @@ public struct RelayConfiguration: Sendable {
     owner: String, reserve: Duration = .seconds(30), window: Int = 8_192, pollInterval: Duration = .seconds(1),
     onDead: DeadPolicy = .hold
   ) throws(OutboxError) {
-    guard reserve >= .seconds(1) else {
-      throw OutboxError(.configuration, "a lease must last at least 1 s, found \(reserve)")
+    guard reserve >= .seconds(1), reserve <= Self.longestReserve else {
+      throw OutboxError(.configuration, "a lease lasts 1 s to \(Self.longestReserve), found \(reserve)")
     }
     guard (1...65_536).contains(window) else {
       throw OutboxError(.configuration, "a relay holds 1 to 65536 events in memory, found \(window)")

@@ -41,6 +41,8 @@ package struct RelayCore {
   package private(set) var shards: [Int16: Shard] = [:]
   /// Until when something of a shard that was given up early may still arrive; kept through losing and taking it anew.
   private var unquiet: [Int16: Instant] = [:]
+  /// Where the leases were taken, and what `note`, the floors and the events in memory are true of; nil before that.
+  package private(set) var history: ServerHistory?
   private var note: Note?
   private var shardCount = 0
   private var liveRelays = 1
@@ -64,7 +66,10 @@ package struct RelayCore {
   /// No read before this, after one has failed.
   private var readAllowed: Instant
   private var nextSweep: Instant
+  private var nextLookBack: Instant
   private var openRead: ReadRequest?
+  /// Events whose predecessors were found below the floor, where only a wrong floor can have left them.
+  package private(set) var passedOver = 0
 
   /// A shard this relay owns.
   package struct Shard {
@@ -74,7 +79,9 @@ package struct RelayCore {
     /// When it was asked for.
     var obtained: Instant
     /// Every id up to here is done, held back by a dead one, or in memory.
-    var floor: Int64 = 0
+    package var floor: Int64 = 0
+    /// Where the floor was when it was looked back last.
+    var floorBefore: Int64 = 0
     /// Rows above the floor that the last read brought and that are held back; the next must look past them.
     var heldBack = 0
     /// It is to be given to another relay as soon as nothing of it is with the producer.
@@ -99,13 +106,21 @@ package struct RelayCore {
     var isWorthMore = false
     /// Rows whose keys are held back.
     var heldBack = 0
+    /// The floor may not pass this: what is above it is needed by rows that could not be taken in.
+    var bound = Int64.max
 
     init(rest: Int) { self.rest = rest }
 
-    mutating func take(_ id: Int64, _ insertion: RelayWindow.Insertion) {
-      if insertion == .taken || insertion == .full { isWorthMore = true }
-      if insertion == .heldBack { heldBack += 1 }
-      if insertion == .full {
+    mutating func take(_ id: Int64, after predecessor: Int64?, _ insertion: RelayWindow.Insertion) {
+      switch insertion {
+      case .taken: isWorthMore = true
+      case .known: break
+      case .heldBack: heldBack += 1
+      case .early:
+        heldBack += 1
+        bound = min(bound, min(id, predecessor ?? id) - 1)
+      case .full:
+        isWorthMore = true
         isCut = true
         return
       }
@@ -131,6 +146,7 @@ package struct RelayCore {
     nextPoll = now
     readAllowed = now
     nextSweep = now + rules.sweepInterval
+    nextLookBack = now + rules.lookBackInterval
   }
 
   /// Takes one event and says what to do about it.
@@ -190,6 +206,7 @@ package struct RelayCore {
   private mutating func take(_ report: LeaseReport, sentAt: Instant, now: Instant) {
     isLeaseRequestOpen = false
     isRenewing = false
+    let change = adopt(report.history)
     shardCount = report.shardCount
     liveRelays = max(report.liveRelays, 1)
     let deadline = sentAt + rules.reserve - rules.leaseMargin
@@ -200,12 +217,18 @@ package struct RelayCore {
       shards[lease.shard]?.obtained = sentAt
     }
     for lease in report.claimed {
-      precondition(lease.epoch > (shards[lease.shard]?.epoch ?? -1), "a claim must raise the epoch")
+      // Only a hand in the table lowers an epoch: what was asked under the one we held could pass for this one's.
+      if let held = shards[lease.shard], held.epoch >= lease.epoch {
+        lose(lease.shard)
+        continue
+      }
       forget(lease.shard)
       shards[lease.shard] = Shard(epoch: lease.epoch, deadline: deadline, obtained: sentAt)
       isReadWanted = true
     }
-    nextLeaseTick = now + min(rules.leaseTick, max(report.nextExpiry ?? rules.leaseTick, .milliseconds(5)))
+    // In another history what the request meant to keep is ours no more, and was not claimed by it.
+    let pause = min(rules.leaseTick, max(report.nextExpiry ?? rules.leaseTick, .milliseconds(5)))
+    nextLeaseTick = change == .same ? now + pause : now
     chooseLeaving()
   }
 
@@ -220,7 +243,7 @@ package struct RelayCore {
       shards[shard]?.isLeaving = isLeaving
       // What is not with the producer is the next owner's, or is read anew if the shard stays after all.
       if isLeaving { window.dropUnpublished(shard: shard) }
-      shards[shard]?.floor = 0
+      putBackFloor(of: shard, to: 0)
     }
   }
 
@@ -229,6 +252,15 @@ package struct RelayCore {
     nextPoll = now + rules.pollInterval
     guard let request = openRead else { preconditionFailure("an answer to a read that was not asked for") }
     openRead = nil
+    guard adopt(report.history) == .same else {
+      nextLeaseTick = now
+      return window.readReturned()
+    }
+    if let note, report.lastID < note.lastID {
+      // Somebody has set the sequence back: ids that floors have passed will be drawn again.
+      self.note = nil
+      for shard in shards.keys { putBackFloor(of: shard, to: 0) }
+    }
     // Everything up to the noted id is visible to this read when all who might have drawn one have ended.
     var settledID: Int64 = 0
     let isNoteSettled = note.map { report.snapshot.xmin >= $0.xmax } ?? true
@@ -243,8 +275,8 @@ package struct RelayCore {
         lose(asked.shard)
         continue
       }
-      // The floor was put back while the read was under way, by a sweep or by keys that may go again. This read started
-      // above it and may bring events whose predecessors are no longer in memory: none of them is taken in.
+      // The floor was put back while the read was under way, by keys that may go again. This read started above it and
+      // may bring events whose predecessors are no longer in memory: none of them is taken in.
       guard let state = shards[asked.shard], !state.isLeaving, state.floor >= asked.floor else {
         isReadWanted = true
         continue
@@ -253,13 +285,21 @@ package struct RelayCore {
     }
     for event in report.events {
       guard var progress = taken[event.shard], !progress.isCut else { continue }
-      progress.take(event.id, window.insert(event))
+      let predecessor = report.predecessors[event.id]
+      progress.take(event.id, after: predecessor, window.insert(event, after: predecessor))
       taken[event.shard] = progress
     }
     window.readReturned()
     for asked in request.shards {
       guard let progress = taken[asked.shard], let state = shards[asked.shard] else { continue }
-      let seen = progress.isCut ? min(settledID, progress.last) : settledID
+      if progress.bound < asked.floor {
+        // The floor was wrong. It costs the key this round trip, and not its order.
+        passedOver += 1
+        putBackFloor(of: asked.shard, to: progress.bound)
+        isReadWanted = true
+        continue
+      }
+      let seen = min(progress.isCut ? min(settledID, progress.last) : settledID, progress.bound)
       // The same rows from the same floor would bring nothing new, and so without end.
       let isWorthMore = progress.isWorthMore || seen > state.floor || progress.heldBack > state.heldBack
       if progress.isCut, isWorthMore { isReadWanted = true }
@@ -290,6 +330,27 @@ package struct RelayCore {
       lose(lease.shard)
     }
     window.finish(request, isReadOpen: isReadOpen)
+  }
+
+  private enum HistoryChange { case same, other }
+
+  /// What was said in another history than what we remember is of another world: there all that we hold is lost, and
+  /// is to be taken anew.
+  private mutating func adopt(_ reported: ServerHistory) -> HistoryChange {
+    if history == reported { return .same }
+    let isFirst = history == nil
+    history = reported
+    if isFirst { return .same }
+    note = nil
+    for shard in shards.keys { lose(shard) }
+    return .other
+  }
+
+  /// What a read under way brings from above is not taken in: see `take`.
+  private mutating func putBackFloor(of shard: Int16, to floor: Int64) {
+    guard let state = shards[shard] else { return }
+    shards[shard]?.floor = min(state.floor, floor)
+    shards[shard]?.floorBefore = min(state.floorBefore, floor)
   }
 
   /// A shard that is no longer ours: forgotten here, and whatever the producer has queued is thrown away.
@@ -325,10 +386,6 @@ package struct RelayCore {
       isPurgeDue = false
       actions.append(.purge)
     }
-    if now >= nextSweep {
-      nextSweep = now + rules.sweepInterval
-      for shard in shards.keys { shards[shard]?.floor = 0 }
-    }
     if isStopping { window.dropUnpublished() }
     publish(now, &actions)
     complete(now, &actions)
@@ -349,7 +406,7 @@ package struct RelayCore {
       guard let parked = state.parked, parked.until <= now else { continue }
       window.unpark { $0 == shard }
       shards[shard]?.parked = nil
-      shards[shard]?.floor = min(state.floor, parked.from - 1)
+      putBackFloor(of: shard, to: parked.from - 1)
       isReadWanted = true
     }
     guard window.hasRetries, !hasRoom else { return }
@@ -383,10 +440,10 @@ package struct RelayCore {
   }
 
   private mutating func complete(_ now: Instant, _ actions: inout [Action]) {
-    guard !isCompletionOpen, !isRenewing, now >= nextCompletion else { return }
+    guard !isCompletionOpen, !isRenewing, now >= nextCompletion, let history else { return }
     guard
       let request = window.takeCompletion(
-        limit: completionLimit,
+        limit: completionLimit, history: history,
         lease: { [shards] shard in
           shards[shard].map { ShardEpoch(shard: shard, epoch: $0.epoch) }
         })
@@ -404,7 +461,8 @@ package struct RelayCore {
   }
 
   private mutating func read(_ now: Instant, _ actions: inout [Action]) {
-    guard canRead, now >= readAllowed, isReadWanted || now >= nextPoll else { return }
+    guard canRead, now >= readAllowed, isReadWanted || now >= nextPoll, let history else { return }
+    lookBack(now)
     let readable = shards.filter { !$0.value.isLeaving }
     let room = min(window.room, rules.readLimit)
     let share = max(1, room / readable.count)
@@ -414,16 +472,31 @@ package struct RelayCore {
         ReadRequest.Shard(
           shard: shard, epoch: state.epoch, floor: state.floor,
           limit: share + window.count(of: shard, above: state.floor) + min(state.heldBack * 2, extra))
-      })
+      }, history: history)
     isReadOpen = true
     isReadWanted = false
     openRead = request
     actions.append(.read(request))
   }
 
+  /// Nothing should lie below the floors. Should one be wrong all the same, what it has just passed is found soon, and
+  /// anything else by the sweep, which costs more: under a held snapshot dead rows pile up from the bottom.
+  private mutating func lookBack(_ now: Instant) {
+    if now >= nextSweep {
+      nextSweep = now + rules.sweepInterval
+      for shard in shards.keys { putBackFloor(of: shard, to: 0) }
+    }
+    guard now >= nextLookBack else { return }
+    nextLookBack = now + rules.lookBackInterval
+    for (shard, state) in shards {
+      shards[shard]?.floor = state.floorBefore
+      shards[shard]?.floorBefore = state.floor
+    }
+  }
+
   private mutating func maintainLeases(_ now: Instant, _ actions: inout [Action]) {
     guard !isLeaseRequestOpen, !isReleasing, now >= nextLeaseTick else { return }
-    var request = LeaseRequest(renew: [], release: [], keeping: [], mayClaim: !isStopping)
+    var request = LeaseRequest(renew: [], release: [], keeping: [], mayClaim: !isStopping, history: history)
     for (shard, state) in shards.sorted(by: { $0.key < $1.key }) {
       let lease = ShardEpoch(shard: shard, epoch: state.epoch)
       if state.isLeaving, window.count(of: shard) == 0, !isStopping, !isRead(shard), isQuiet(shard) {

@@ -7,6 +7,7 @@ struct RelayMetrics: Sendable {
   let done: Counter
   let dead: Counter
   let lostLeases: Counter
+  let passedOver: Counter
   let ownedShards: Gauge
   let inMemory: Gauge
 
@@ -16,6 +17,9 @@ struct RelayMetrics: Sendable {
     done = registry.counter("outbox_published_total", help: "Events acknowledged by the broker and marked DONE.")
     dead = registry.counter("outbox_dead_total", help: "Events refused by the broker and marked DEAD.")
     lostLeases = registry.counter("outbox_lost_leases_total", help: "Times a lease was lost while it was held.")
+    passedOver = registry.counter(
+      "outbox_passed_over_total",
+      help: "Times an event was found below where the relay reads, by its successor, which waited for it.")
     ownedShards = registry.gauge("outbox_owned_shards", help: "Shards this relay publishes.")
     inMemory = registry.gauge("outbox_in_memory_events", help: "Events this relay holds in memory.")
   }

@@ -18,12 +18,11 @@ struct RelayStore: Sendable {
   /// Three transactions one after another: releasing waits for completing statements that hold the lease rows, and
   /// must not do so while holding others.
   func maintainLeases(_ request: LeaseRequest, on connection: Connection) throws(DatabaseError) -> LeaseReport {
-    var report = LeaseReport()
+    let history: Parameter = .text(request.history?.name ?? "")
     let renewed = try connection.run([
       Command(Self.heartbeat, [.text(owner), reserveSeconds]),
-      Command(Self.renew, [.text(owner), reserveSeconds] + Self.columns(request.renew)),
+      Command(Self.renew, [.text(owner), reserveSeconds] + Self.columns(request.renew) + [history]),
     ])
-    report.renewed = try Self.leases(renewed[1])
     if !request.release.isEmpty {
       _ = try connection.run(Command(Self.release, [.text(owner)] + Self.columns(request.release)))
     }
@@ -31,8 +30,10 @@ struct RelayStore: Sendable {
     let claimed = try connection.run([
       Command(Self.claim, [.text(owner), reserveSeconds] + kept), Command(Self.survey, [.text(owner)]),
     ])
-    report.claimed = try Self.leases(claimed[0])
     let survey = claimed[1][0]
+    var report = LeaseReport(history: ServerHistory(name: try survey.text(3)))
+    report.renewed = try Self.leases(renewed[1])
+    report.claimed = try Self.leases(claimed[0])
     report.shardCount = try survey.int(0)
     report.liveRelays = try survey.int(1)
     report.nextExpiry = try survey.optionalDouble(2).map { .nanoseconds(Int64(saturating: $0 * 1e9)) }
@@ -58,13 +59,14 @@ struct RelayStore: Sendable {
         [
           .text(owner), .int16Array(shards.map(\.shard)), .int64Array(shards.map(\.epoch)),
           .int64Array(shards.map(\.floor)), .int32Array(shards.map { Int32(clamping: $0.limit) }),
+          .text(request.history.name),
         ]),
       // What a failover may take back must not be published.
       ReplicationBarrier.command,
     ])
     let bounds = results[1][0]
     var report = ReadReport(
-      events: [], held: [], lastID: try results[0][0].int64(0),
+      history: ServerHistory(name: try bounds.text(2)), events: [], held: [], lastID: try results[0][0].int64(0),
       snapshot: (try bounds.int64(0), try bounds.int64(1)))
     let rows = results[2]
     report.events.reserveCapacity(rows.count)
@@ -73,7 +75,9 @@ struct RelayStore: Sendable {
       let shard = try row.int16(0)
       report.held.insert(shard)
       if row.isNull(1) { continue }
-      report.events.append(try Self.event(row, shard: shard))
+      let event = try Self.event(row, shard: shard)
+      report.events.append(event)
+      if let predecessor = try row.optionalInt64(9) { report.predecessors[event.id] = predecessor }
     }
     return report
   }
@@ -83,7 +87,10 @@ struct RelayStore: Sendable {
     let items = request.items
     var parameters: [Parameter] =
       [.text(owner)] + Self.columns(request.leases)
-      + [.int16Array(items.map(\.shard)), .int64Array(items.map(\.id))]
+      + [
+        .int16Array(items.map(\.shard)), .int64Array(items.map(\.id)), .uuidArray(items.map(\.eventID)),
+        .text(request.history.name),
+      ]
     if request.isDead { parameters.append(.textArray(items.map { $0.refusal ?? "" })) }
     let results = try connection.run(
       request.isDead
@@ -132,6 +139,22 @@ struct RelayStore: Sendable {
 }
 
 extension RelayStore {
+  /// The name of a `ServerHistory`. A restart shows in the server's start; a crash of one of its processes, which the
+  /// others do not survive but their parent does, in the statistics, which it throws away; a promotion in the timeline.
+  /// A standby hands out no ids: nothing is held there. All of it is open to every user.
+  private static let history = """
+    concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()),
+      extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()),
+      CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END)
+    """
+
+  /// Whether a moment in the future is one that a relay can have set: none reserves for longer, and none lives longer
+  /// without saying so. What is beyond was set before the server's clock was put back, and would hold for as long.
+  private static func isCredible(_ column: String) -> String {
+    let seconds = RelayConfiguration.longestReserve.components.seconds + 60
+    return "\(column) > clock_timestamp() AND \(column) < clock_timestamp() + interval '\(seconds) s'"
+  }
+
   private static let heartbeat = Statement(
     """
     INSERT INTO event_relay (owner, alive_to) VALUES ($1::text, clock_timestamp() + make_interval(secs => $2))
@@ -143,6 +166,7 @@ extension RelayStore {
     WITH mine AS MATERIALIZED (
       SELECT s.shard FROM event_shard s JOIN unnest($3::smallint[], $4::bigint[]) w(shard, epoch) USING (shard)
       WHERE s.owner = $1::text AND s.epoch = w.epoch AND s.reserved_to > clock_timestamp()
+        AND (SELECT \(history)) = $5::text
       ORDER BY s.shard FOR NO KEY UPDATE OF s)
     UPDATE event_shard s SET reserved_to = clock_timestamp() + make_interval(secs => $2)
     FROM mine WHERE s.shard = mine.shard RETURNING s.shard, s.epoch
@@ -162,13 +186,13 @@ extension RelayStore {
   /// A lease of ours that we did not name has been given up here; it is taken like a free one, under a new epoch.
   private static let claim = Statement(
     """
-    WITH live AS (SELECT greatest(count(*), 1) AS relays FROM event_relay WHERE alive_to > clock_timestamp()),
+    WITH live AS (SELECT greatest(count(*), 1) AS relays FROM event_relay WHERE \(isCredible("alive_to"))),
     share AS (
       SELECT (((SELECT count(*) FROM event_shard) + live.relays - 1) / live.relays)
              - cardinality($3::smallint[]) AS missing FROM live),
     candidate AS MATERIALIZED (
       SELECT s.shard FROM event_shard s
-      WHERE $4::bool AND (s.owner IS NULL OR s.reserved_to <= clock_timestamp() OR s.owner = $1::text)
+      WHERE $4::bool AND (s.owner IS NULL OR s.owner = $1::text OR NOT (\(isCredible("s.reserved_to"))))
         AND s.shard <> ALL ($3::smallint[])
       ORDER BY s.shard LIMIT (SELECT greatest(missing, 0) FROM share) FOR NO KEY UPDATE OF s SKIP LOCKED)
     UPDATE event_shard s
@@ -179,21 +203,25 @@ extension RelayStore {
   private static let survey = Statement(
     """
     SELECT (SELECT count(*) FROM event_shard),
-           (SELECT count(*) FROM event_relay WHERE alive_to > clock_timestamp()),
+           (SELECT count(*) FROM event_relay WHERE \(isCredible("alive_to"))),
            (SELECT extract(epoch FROM min(reserved_to) - clock_timestamp())::float8 FROM event_shard
-            WHERE owner <> $1::text AND reserved_to > clock_timestamp())
+            WHERE owner <> $1::text AND \(isCredible("reserved_to"))),
+           \(history)
     """)
 
-  /// Taken before `snapshot`: whoever drew an id up to here had a transaction id by then. A sequence that was never
-  /// used already shows its first value.
-  private static let lastID = Statement(
-    "SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM event_id_seq")
+  /// Taken before `snapshot`: whoever drew an id up to here had a transaction id by then.
+  ///
+  /// Not by `SELECT last_value`: for one draw in 33 PostgreSQL puts a value 32 ahead into the sequence's page, for the
+  /// log, and then the drawn one, under a lock that a SELECT does not take. This function, which stands behind the view
+  /// `pg_sequences`, takes it. NULL: nothing was drawn since the sequence was made or set, so no floor may rise.
+  static let lastIDQuery = "SELECT coalesce(pg_sequence_last_value('event_id_seq'::regclass), 0)"
+  private static let lastID = Statement(lastIDQuery)
 
   /// The snapshot's own xmax would not do: it is the latest *completed* transaction plus one, and writers above it may
   /// be running. The next id to be given is told by `age`, which counts from it when the asking transaction has none.
   private static let snapshot = Statement(
     """
-    SELECT pg_snapshot_xmin(s)::text::bigint, x + age((x % 4294967296)::text::xid)
+    SELECT pg_snapshot_xmin(s)::text::bigint, x + age((x % 4294967296)::text::xid), \(history)
     FROM (SELECT pg_current_snapshot() AS s, pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS x) q
     """)
 
@@ -206,9 +234,12 @@ extension RelayStore {
   private static func readWaiting(unless held: String) -> Statement {
     Statement(
       """
-      SELECT s.shard, e.id, e.event_id, e.key, e.seq, e.topic, e.payload, e.headers, e.created_at
+      SELECT s.shard, e.id, e.event_id, e.key, e.seq, e.topic, e.payload, e.headers, e.created_at,
+        CASE WHEN e.seq > 1 THEN (
+          SELECT b.id FROM event_wait b WHERE b.key = e.key AND b.seq < e.seq ORDER BY b.seq DESC LIMIT 1) END
       FROM unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::int[]) o(shard, epoch, floor, rows)
       JOIN event_shard s ON s.shard = o.shard AND s.epoch = o.epoch AND s.owner = $1::text
+        AND (SELECT \(history)) = $6::text
       LEFT JOIN LATERAL (
         SELECT w.* FROM event_wait w
         WHERE w.shard = o.shard AND w.id > o.floor
@@ -227,12 +258,16 @@ extension RelayStore {
 
   private static let readContinuing = readWaiting(unless: "")
 
-  private static let fence = """
+  /// - Parameter history: the parameter that says where the leases were taken and the rows were read.
+  private static func fence(_ history: String) -> String {
+    """
     WITH fence AS MATERIALIZED (
       SELECT s.shard, s.reserved_to FROM event_shard s
       JOIN unnest($2::smallint[], $3::bigint[]) w(shard, epoch) USING (shard)
-      WHERE s.owner = $1::text AND s.epoch = w.epoch ORDER BY s.shard FOR SHARE OF s),
+      WHERE s.owner = $1::text AND s.epoch = w.epoch AND (SELECT \(Self.history)) = \(history)::text
+      ORDER BY s.shard FOR SHARE OF s),
     """
+  }
 
   /// The rows are looked up one by one, in a form that leaves the planner no other way: while a snapshot is held, dead
   /// rows pile up in an index that its statistics call almost empty, and a join by the shard alone, which it then takes
@@ -240,12 +275,13 @@ extension RelayStore {
   ///
   /// Goes with `RelaxedCommit`: a DONE that a crash of the database undoes is published once more, and no worse.
   private static let markDone = Statement(
-    fence + """
+    fence("$7") + """
        found AS MATERIALIZED (
-        SELECT w.place, f.reserved_to FROM unnest($4::smallint[], $5::bigint[]) d(shard, id)
+        SELECT w.place, f.reserved_to FROM unnest($4::smallint[], $5::bigint[], $6::uuid[]) d(shard, id, event_id)
         JOIN fence f USING (shard)
         CROSS JOIN LATERAL (
-          SELECT e.ctid AS place FROM event_wait e WHERE e.shard = d.shard AND e.id = d.id LIMIT 1) w),
+          SELECT e.ctid AS place FROM event_wait e
+          WHERE e.shard = d.shard AND e.id = d.id AND e.event_id = d.event_id LIMIT 1) w),
        gone AS (
         DELETE FROM event_wait e USING found WHERE e.ctid = found.place
         RETURNING e.*, found.reserved_to AS lease_end),
@@ -258,14 +294,18 @@ extension RelayStore {
       SELECT f.shard, (SELECT count(*) FROM done d WHERE d.shard = f.shard) FROM fence f
       """)
 
+  /// Stands for the NULL of a row that cannot be published for want of an `event_id`: see `refused`.
+  private static let noEventID = "'00000000-0000-0000-0000-000000000000'::uuid"
+
   private static let markDead = Statement(
-    fence + """
+    fence("$7") + """
        found AS MATERIALIZED (
         SELECT w.place, f.reserved_to, d.refusal
-        FROM unnest($4::smallint[], $5::bigint[], $6::text[]) d(shard, id, refusal)
+        FROM unnest($4::smallint[], $5::bigint[], $6::uuid[], $8::text[]) d(shard, id, event_id, refusal)
         JOIN fence f USING (shard)
         CROSS JOIN LATERAL (
-          SELECT e.ctid AS place FROM event_wait e WHERE e.shard = d.shard AND e.id = d.id LIMIT 1) w),
+          SELECT e.ctid AS place FROM event_wait e
+          WHERE e.shard = d.shard AND e.id = d.id AND coalesce(e.event_id, \(noEventID)) = d.event_id LIMIT 1) w),
        gone AS (
         DELETE FROM event_wait e USING found WHERE e.ctid = found.place
         RETURNING e.*, found.reserved_to AS lease_end, found.refusal),

@@ -1,4 +1,4 @@
-internal import Values
+package import Values
 
 /// What a relay may do and how fast; see `RelayConfiguration` for the meaning of each.
 package struct RelayRules: Sendable {
@@ -16,6 +16,8 @@ package struct RelayRules: Sendable {
   package var pollInterval: Duration
   /// How often the floors are forgotten, so that nothing below them could stay unseen.
   package var sweepInterval: Duration
+  /// How often what the floors have passed since the last time is read once more.
+  package var lookBackInterval = Duration.seconds(3)
   /// How long an event that could not be published waits for its next try.
   package var retryDelay: Duration
   /// What happens to the rest of a key behind a dead event.
@@ -45,8 +47,19 @@ package struct ShardEpoch: Sendable, Hashable {
   }
 }
 
+/// One uninterrupted run of one PostgreSQL server. Ids, transaction ids and epochs mean the same for as long as it
+/// lasts: after a crash, a failover or a restore, those that had not reached the disk, or the other server, are given
+/// out once more.
+package struct ServerHistory: Sendable, Hashable {
+  package var name: String
+
+  package init(name: String) { self.name = name }
+}
+
 /// What the database said about leases.
 package struct LeaseReport: Sendable {
+  /// Where all of it was said.
+  package var history: ServerHistory
   /// Renewed just now.
   package var renewed: [ShardEpoch] = []
   /// Taken over just now, with their new epochs.
@@ -58,7 +71,10 @@ package struct LeaseReport: Sendable {
   /// When the first lease of another relay ends; nil when there is none.
   package var nextExpiry: Duration?
 
-  package init(shardCount: Int = 0) { self.shardCount = shardCount }
+  package init(history: ServerHistory, shardCount: Int = 0) {
+    self.history = history
+    self.shardCount = shardCount
+  }
 }
 
 /// What is to be done about leases.
@@ -71,6 +87,8 @@ package struct LeaseRequest: Sendable, Equatable {
   package var keeping: [ShardEpoch]
   /// Whether free shards may be taken; false while stopping.
   package var mayClaim: Bool
+  /// Where the leases were taken; nil before any was.
+  package var history: ServerHistory?
 }
 
 /// Where to read each owned shard from.
@@ -84,20 +102,30 @@ package struct ReadRequest: Sendable, Equatable {
     package var limit: Int
   }
   package var shards: [Shard]
+  /// Where the leases were taken; elsewhere no shard is held.
+  package var history: ServerHistory
 }
 
 /// What a read found.
 package struct ReadReport: Sendable {
+  /// Where the rows were read.
+  package var history: ServerHistory
   /// The rows, by ascending id within each shard.
   package var events: [WaitingEvent]
+  /// Of those rows that are not the first of their key to wait: the id of the one right before, by the row's own id.
+  package var predecessors: [Int64: Int64] = [:]
   /// The shards that were still held under their epochs when the rows were read.
   package var held: Set<Int16>
-  /// The id sequence's last value, taken before the snapshot below.
+  /// The highest id drawn, taken before the snapshot below; never more than that.
   package var lastID: Int64
   /// The oldest transaction still running and the next to begin, when the rows were read.
   package var snapshot: (xmin: Int64, xmax: Int64)
 
-  package init(events: [WaitingEvent], held: Set<Int16>, lastID: Int64, snapshot: (xmin: Int64, xmax: Int64)) {
+  package init(
+    history: ServerHistory, events: [WaitingEvent], held: Set<Int16>, lastID: Int64,
+    snapshot: (xmin: Int64, xmax: Int64)
+  ) {
+    self.history = history
     self.events = events
     self.held = held
     self.lastID = lastID
@@ -116,6 +144,8 @@ package struct CompletionRequest: Sendable, Equatable {
   package struct Item: Sendable, Equatable {
     package var shard: Int16
     package var id: Int64
+    /// An id alone may have been drawn again since.
+    package var eventID: UniqueID
     package var token: UInt64
     /// The broker's refusal, when the event is dead.
     package var refusal: String?
@@ -123,6 +153,8 @@ package struct CompletionRequest: Sendable, Equatable {
   package var leases: [ShardEpoch]
   package var items: [Item]
   package var isDead: Bool
+  /// Where the leases were taken and the rows read; elsewhere nothing is moved.
+  package var history: ServerHistory
 }
 
 /// What a completing statement did: the shards whose lease held, with the number of rows it moved in each.

@@ -112,15 +112,19 @@ package struct RelayWindow {
     case known
     /// Its key is held back.
     case heldBack
+    /// An earlier event of its key waits and is not here.
+    case early
     /// There is no room for it.
     case full
   }
 
-  /// Takes an event in, unless it is here already or its key is held back.
-  mutating func insert(_ event: WaitingEvent) -> Insertion {
+  /// Takes an event in, unless it is here already, its key is held back, or the one before it is missing.
+  /// - Parameter predecessor: the id of the event right before it in its key that was still waiting.
+  mutating func insert(_ event: WaitingEvent, after predecessor: Int64?) -> Insertion {
     if ids[event.shard]?.contains(event.id) == true { return .known }
     if !buriedKeys.isEmpty, buriedKeys.contains(event.key) { return .heldBack }
     if !parked.isEmpty, parked[event.key] != nil { return .heldBack }
+    if let predecessor, ids[event.shard]?.contains(predecessor) != true { return .early }
     guard count < capacity else { return .full }
     ids[event.shard, default: []].insert(event.id)
     count += 1
@@ -305,11 +309,13 @@ package struct RelayWindow {
   // MARK: - Completing
 
   /// The next events to move out of WAIT, the dead before the done; nil when there are none.
-  mutating func takeCompletion(limit: Int, lease: (Int16) -> ShardEpoch?) -> CompletionRequest? {
+  mutating func takeCompletion(
+    limit: Int, history: ServerHistory, lease: (Int16) -> ShardEpoch?
+  ) -> CompletionRequest? {
     let isDead = !refused.isEmpty
     let tokens = Array((isDead ? refused : acknowledged).prefix(limit))
     if isDead { refused.removeFirst(tokens.count) } else { acknowledged.removeFirst(tokens.count) }
-    var request = CompletionRequest(leases: [], items: [], isDead: isDead)
+    var request = CompletionRequest(leases: [], items: [], isDead: isDead, history: history)
     var leases: [Int16: ShardEpoch] = [:]
     for token in tokens {
       guard let index = index(of: token), let event = slots[index].event, let held = lease(event.shard),
@@ -317,7 +323,8 @@ package struct RelayWindow {
       else { continue }
       leases[event.shard] = held
       slots[index].stage = .completing
-      request.items.append(.init(shard: event.shard, id: event.id, token: token, refusal: refusal))
+      request.items.append(
+        .init(shard: event.shard, id: event.id, eventID: event.eventID, token: token, refusal: refusal))
     }
     guard !request.items.isEmpty else { return nil }
     request.leases = leases.values.sorted { $0.shard < $1.shard }

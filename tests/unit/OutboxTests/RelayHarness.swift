@@ -15,6 +15,9 @@ struct RelayHarness {
   private(set) var releases: [[ShardEpoch]] = []
   private(set) var isFinished = false
 
+  /// Where this world's server is at present.
+  var history = ServerHistory(name: "one")
+
   static let rules = RelayRules(
     reserve: .seconds(30), deliveryTimeout: .seconds(10), window: 100, readLimit: 50, completionLimit: 50,
     pollInterval: .seconds(1), sweepInterval: .seconds(30), retryDelay: .milliseconds(250))
@@ -45,7 +48,7 @@ struct RelayHarness {
   /// Owns `shards` under epoch 1.
   mutating func own(_ shards: [Int16], of count: Int = 4, relays: Int = 1, epoch: Int64 = 1) {
     if leaseRequests.isEmpty { send(.tick) }
-    var report = LeaseReport(shardCount: count)
+    var report = LeaseReport(history: history, shardCount: count)
     report.liveRelays = relays
     report.claimed = shards.map { ShardEpoch(shard: $0, epoch: epoch) }
     send(.leases(report, sentAt: now))
@@ -53,13 +56,15 @@ struct RelayHarness {
 
   /// Answers the read that is under way, if there is one.
   mutating func answerRead(
-    _ events: [WaitingEvent], lastID: Int64 = 0, xmin: Int64 = 100, xmax: Int64 = 100, held: Set<Int16>? = nil
+    _ events: [WaitingEvent], lastID: Int64 = 0, xmin: Int64 = 100, xmax: Int64 = 100, held: Set<Int16>? = nil,
+    predecessors: [Int64: Int64] = [:]
   ) {
     guard isReadOpen, let asked = reads.last?.shards.map(\.shard) else { return }
     isReadOpen = false
-    send(
-      .read(
-        ReadReport(events: events, held: held ?? Set(asked), lastID: lastID, snapshot: (xmin: xmin, xmax: xmax))))
+    var report = ReadReport(
+      history: history, events: events, held: held ?? Set(asked), lastID: lastID, snapshot: (xmin: xmin, xmax: xmax))
+    report.predecessors = predecessors
+    send(.read(report))
   }
 
   mutating func answer(
@@ -76,9 +81,9 @@ struct RelayHarness {
     send(.completed(request, CompletionReport(moved: moved)))
   }
 
-  static func event(_ id: Int64, key: String, shard: Int16 = 0) -> WaitingEvent {
+  static func event(_ id: Int64, key: String, shard: Int16 = 0, sequence: Int64 = 1) -> WaitingEvent {
     WaitingEvent(
-      id: id, shard: shard, eventID: UniqueID(high: 0, low: UInt64(id)), key: key, sequence: 1, topic: "payment",
+      id: id, shard: shard, eventID: UniqueID(high: 0, low: UInt64(id)), key: key, sequence: sequence, topic: "payment",
       payload: [], headers: [], createdAt: Timestamp(microseconds: 0))
   }
 }
