@@ -16,7 +16,7 @@ SEED=${SEED:-1}
 RUNS=${RUNS:-10000}
 SABOTAGES=(
   ignore-epoch no-share-lock plain-xmax two-in-flight stale-read long-delivery clock-drift lease-from-answer forget-dead
-  blind-ack false-certainty early-takeover
+  blind-ack false-certainty early-takeover plain-sequence no-predecessor ignore-history match-id-only believe-any-lease
 )
 
 sabotage() { "$SIMULATOR" --seed "$SEED" --runs "$RUNS" --sabotage "$1"; }

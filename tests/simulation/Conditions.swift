@@ -26,11 +26,49 @@ enum Sabotage: String, CaseIterable {
   case falseCertainty = "false-certainty"
   /// Leases may be taken before they end.
   case earlyTakeover = "early-takeover"
+  /// The id sequence is read past its lock, where it is ahead of what was drawn at times.
+  case plainSequence = "plain-sequence"
+  /// With a sequence read so, reads do not tell which event waits right before another.
+  case noPredecessor = "no-predecessor"
+  /// The server tells nobody that it has crashed or that another has taken its place.
+  case ignoreHistory = "ignore-history"
+  /// Nor do completions name their events by more than their ids.
+  case matchIDOnly = "match-id-only"
+  /// Leases hold however far in the future they end.
+  case believeAnyLease = "believe-any-lease"
+
+  /// What the violation must say, where another would not show that this one was noticed.
+  var notice: String? {
+    switch self {
+    case .plainXmax, .plainSequence: "floor:"
+    case .noPredecessor: "G4:"
+    case .matchIDOnly: "is done and not on the topic"
+    default: nil
+    }
+  }
+
+  /// The fault without which it changes nothing.
+  var needs: Fault? {
+    switch self {
+    case .ignoreHistory, .matchIDOnly: .failover
+    case .believeAnyLease: .clockJump
+    default: nil
+    }
+  }
+
+  /// Whether relays take every server for one and the same.
+  var hidesHistory: Bool { self == .ignoreHistory || self == .matchIDOnly }
 }
 
 /// The kinds of faults a schedule may have.
 enum Fault: Int, CaseIterable {
   case crash, pause, scaleOut, scaleIn, databaseOutage, brokerOutage, partitionOutage, fatalProducer, requeue
+  /// The server crashes and loses what had not reached the disk.
+  case databaseCrash
+  /// A standby takes the server's place, with or without the server's last transactions.
+  case failover
+  /// The database's clock is put an hour back or forth.
+  case clockJump
 }
 
 /// What is drawn for one schedule before it begins. Times are nanoseconds.
@@ -61,6 +99,8 @@ struct Conditions {
   var drift: Int64
   /// How long a relay's thread may be held up between deciding and doing.
   var stall: Int64
+  /// The id sequence shows values that nobody has drawn yet: what must cost time only.
+  var isSequenceAhead = false
   /// A partition that comes back only after everything else has been waited for.
   var hasStuckPartition = false
 
@@ -84,7 +124,7 @@ struct Conditions {
     length = span * random.draw(2...8)
     transactionEvery = length / random.draw(4...60)
     faultEvery = span * random.draw(1...8) / 4
-    if !random.roll(0.1) { faults = Fault.allCases.filter { _ in random.roll(0.4) } }
+    if !random.roll(0.1) { faults = Fault.allCases.prefix(9).filter { _ in random.roll(0.4) } }
     let isRough = !faults.isEmpty
     slowCommits = random.pick([0, 0.1, 0.4])
     rollbacks = random.pick([0, 0.1, 0.3])
@@ -99,5 +139,12 @@ struct Conditions {
     hasStuckPartition = sabotage == nil && isRough && partitions > 1 && random.roll(0.25)
     // Where more keys are stuck than may be parked, the others do wait; that is what the limit costs.
     if hasStuckPartition { rules.parkLimit = 65_536 }
+    if isRough {
+      faults += [.databaseCrash, .failover, .clockJump].filter { (fault: Fault) in
+        random.roll(sabotage?.needs == fault ? 0.8 : 0.2)
+      }
+    }
+    isSequenceAhead = sabotage == .noPredecessor || sabotage == nil && random.roll(0.2)
+    if isSequenceAhead { rules.sweepInterval = .seconds(30) }
   }
 }

@@ -74,6 +74,8 @@ final class Message {
   let token: UInt64
   let event: Int
   let epoch: Int64
+  /// The server under which its relay held the shard.
+  let history: Int
   let partition: Int
   /// When the producer gives it up, in database time.
   let deadline: Int64
@@ -85,11 +87,12 @@ final class Message {
   /// Its process was paused while it was on its way to the broker: the limit that docs/guarantees.md names.
   var wasPaused = false
 
-  init(machine: Machine, token: UInt64, event: Int, epoch: Int64, partition: Int, deadline: Int64) {
+  init(machine: Machine, token: UInt64, event: Int, epoch: Int64, history: Int, partition: Int, deadline: Int64) {
     self.machine = machine
     self.token = token
     self.event = event
     self.epoch = epoch
+    self.history = history
     self.partition = partition
     self.deadline = deadline
   }

@@ -5,6 +5,7 @@ struct Oracle {
   private struct Handover {
     var machine: Machine
     var epoch: Int64
+    var history: Int
     var token: UInt64
     var isAcknowledged = false
   }
@@ -37,13 +38,19 @@ struct Oracle {
   mutating func handedOver(_ message: Message, _ world: Simulation) {
     let shard = Int(world.database.events[message.event].shard)
     if message.machine.isFinishedSeen { violate("G6: \(world.name(message.event)) is published after the end") }
-    if let last = handovers[message.event], last.isAcknowledged {
+    if world.database.events[message.event].status == .lost, message.history == world.database.history,
+      world.sabotage?.hidesHistory != true
+    {
+      violate("history: \(world.name(message.event)) is published by a relay that knows a server without it")
+    }
+    if let last = handovers[message.event], last.isAcknowledged, last.history == message.history {
       let isSame = last.machine === message.machine && last.epoch == message.epoch
       if isSame || world.database.leases[shard].given.contains(last.epoch) {
         violate("G5: \(world.name(message.event)) was acknowledged and is published again without a cause")
       }
     }
-    handovers[message.event] = Handover(machine: message.machine, epoch: message.epoch, token: message.token)
+    handovers[message.event] = Handover(
+      machine: message.machine, epoch: message.epoch, history: message.history, token: message.token)
   }
 
   mutating func acknowledged(_ token: UInt64, _ machine: Machine) {
@@ -58,7 +65,8 @@ struct Oracle {
     let lease = world.database.leases[Int(event.shard)]
     appends += 1
     if lease.owner != nil, lease.owner != message.machine.number, lease.epoch > message.epoch {
-      if message.wasPaused {
+      let isExcused = message.epoch <= lease.excused || message.history < world.database.failoverHistory
+      if message.wasPaused || isExcused {
         lateCopies += 1
       } else {
         violate(
@@ -70,6 +78,7 @@ struct Oracle {
       violate("G2: \(world.name(message.event)) is on the topic and was never committed")
     }
     if isHeld(event, world.database) { violate("hold: \(world.name(message.event)) is published behind a dead event") }
+    if event.status == .lost { return }
     copies[message.event, default: 0] += 1
     if copies[message.event] ?? 0 > 1 { duplicates += 1 }
     if event.sequence > appeared[event.key] + 1 {
@@ -96,13 +105,24 @@ struct Oracle {
   /// A requeued event may be published again.
   mutating func requeued(_ index: Int) { handovers[index] = nil }
 
+  /// What is on the topic and lost is no part of any order; the rest may be published again.
+  mutating func databaseRestarted(_ database: SimulatedDatabase) {
+    handovers = [:]
+    for key in appeared.indices {
+      let kept = database.events.indices.filter {
+        database.events[$0].key == key && [.waiting, .done, .dead].contains(database.events[$0].status)
+      }
+      appeared[key] = kept.filter { copies[$0] != nil }.map { database.events[$0].sequence }.max() ?? 0
+    }
+  }
+
   /// Everything that was committed is where it belongs.
   mutating func checkEnd(_ database: SimulatedDatabase) {
     for index in database.events.indices {
       let event = database.events[index]
       switch event.status {
       case .drawn: violate("G2: the transaction of id \(event.id) never ended")
-      case .rolledBack, .dead: break
+      case .rolledBack, .dead, .lost: break
       case .waiting: if !isHeld(event, database) { violate("G3: id \(event.id) waits for ever") }
       case .done: if copies[index] == nil { violate("G3: id \(event.id) is not on the topic") }
       }

@@ -80,6 +80,7 @@ struct Program {
         continue
       }
       if let sabotage {
+        if let notice = sabotage.notice, !violation.contains(notice) { continue }
         print("sabotage \(sabotage.rawValue): noticed in run \(played + 1), seed \(seed): \(violation)")
         return 0
       }

@@ -1,8 +1,13 @@
 import Outbox
+import Values
 
 /// The outbox's tables and what the statements of `RelayStore` do to them, in database time.
 struct SimulatedDatabase {
-  enum Status { case drawn, rolledBack, waiting, done, dead }
+  enum Status {
+    case drawn, rolledBack, waiting, done, dead
+    /// Committed, and unknown to the server that took the place of the one where it was.
+    case lost
+  }
 
   struct Event {
     var id: Int64
@@ -16,6 +21,8 @@ struct SimulatedDatabase {
     var status = Status.drawn
     /// A statement that completes it has not committed yet.
     var isLocked = false
+    /// When it became DONE, by a commit that did not wait for the disk.
+    var doneAt: Int64 = 0
   }
 
   struct Lease {
@@ -26,6 +33,8 @@ struct SimulatedDatabase {
     var shareLocks = 0
     /// Epochs that were given back by their owners.
     var given: Set<Int64> = []
+    /// Up to this epoch an owner may not know that a jump of the clock has ended its lease.
+    var excused: Int64 = -1
   }
 
   var events: [Event] = []
@@ -35,6 +44,14 @@ struct SimulatedDatabase {
   /// Until when each relay has shown that it lives.
   var aliveTo: [Int: Int64] = [:]
   var lastID: Int64 = 0
+  /// The sequence goes on from here after a crash, if that had reached the disk.
+  var loggedID: Int64 = 0
+  /// One run of one server.
+  var history = 1
+  /// The first history on a server that may lack what the ones before had committed.
+  var failoverHistory = 0
+  /// How far the server's clock is off; leases are counted by it.
+  var clockOffset: Int64 = 0
   var nextTransaction: Int64 = 100
   var latestCompleted: Int64 = 99
   /// By ascending id.
@@ -60,6 +77,13 @@ struct SimulatedDatabase {
 
   /// `pg_snapshot_xmin` of a snapshot taken now.
   var xmin: Int64 { running.first ?? latestCompleted + 1 }
+
+  /// The next id: one in 32 is logged, with the others, before it is drawn.
+  mutating func draw() -> Int64 {
+    lastID += 1
+    if lastID > loggedID { loggedID = lastID + 32 }
+    return lastID
+  }
 
   mutating func insert(_ event: Event) -> Int {
     events.append(event)
@@ -107,16 +131,24 @@ struct SimulatedDatabase {
     }
   }
 
-  /// - Parameter impatience: how long before its end a lease is taken for ended; above zero only when sabotaged.
+  /// Whether a moment is ahead, and not so far that no relay can have set it.
+  private static func isCredible(_ moment: Int64, now: Int64, believesAll: Bool) -> Bool {
+    moment > now && (believesAll || moment < now + (RelayConfiguration.longestReserve + .seconds(60)).inNanoseconds)
+  }
+
+  /// - Parameters:
+  ///   - impatience: how long before its end a lease is taken for ended; above zero only when sabotaged.
+  ///   - believesAll: any end of a lease is believed; only when sabotaged.
   mutating func claim(
-    keeping: [ShardEpoch], _ owner: Int, _ reserve: Int64, now: Int64, impatience: Int64
+    keeping: [ShardEpoch], _ owner: Int, _ reserve: Int64, now: Int64, impatience: Int64, believesAll: Bool
   ) -> [ShardEpoch] {
-    let live = max(1, aliveTo.values.count { $0 > now })
+    let live = max(1, aliveTo.values.count { Self.isCredible($0, now: now, believesAll: believesAll) })
     var missing = (leases.count + live - 1) / live - keeping.count
     var claimed: [ShardEpoch] = []
     for shard in leases.indices where missing > 0 {
       let lease = leases[shard]
-      guard lease.owner == nil || lease.reservedTo <= now + impatience || lease.owner == owner,
+      let isHeld = Self.isCredible(lease.reservedTo, now: now + impatience, believesAll: believesAll)
+      guard lease.owner == nil || !isHeld || lease.owner == owner,
         lease.shareLocks == 0, !keeping.contains(where: { Int($0.shard) == shard })
       else { continue }
       leases[shard].owner = owner
@@ -128,10 +160,12 @@ struct SimulatedDatabase {
     return claimed
   }
 
-  func survey(_ owner: Int, now: Int64) -> LeaseReport {
-    var report = LeaseReport(shardCount: leases.count)
-    report.liveRelays = aliveTo.values.count { $0 > now }
-    let ends = leases.filter { $0.owner != nil && $0.owner != owner && $0.reservedTo > now }.map(\.reservedTo)
+  func survey(_ owner: Int, now: Int64, _ history: ServerHistory, believesAll: Bool) -> LeaseReport {
+    var report = LeaseReport(history: history, shardCount: leases.count)
+    report.liveRelays = aliveTo.values.count { Self.isCredible($0, now: now, believesAll: believesAll) }
+    let ends = leases.filter {
+      $0.owner != nil && $0.owner != owner && Self.isCredible($0.reservedTo, now: now, believesAll: believesAll)
+    }.map(\.reservedTo)
     report.nextExpiry = ends.min().map { .nanoseconds($0 - now) }
     return report
   }
@@ -168,7 +202,68 @@ struct SimulatedDatabase {
 extension SimulatedDatabase {
   /// The events that a completion named, whatever has become of them.
   func rows(named request: CompletionRequest) -> [Int] {
-    let ids = Set(request.items.map(\.id))
-    return events.indices.filter { ids.contains(events[$0].id) }
+    request.items.map { Int($0.eventID.low) }
+  }
+}
+
+extension SimulatedDatabase {
+  /// The id of the event that waits right before this one in its key.
+  func predecessor(of index: Int) -> Int64? {
+    let event = events[index]
+    return waiting[Int(event.shard)].map { events[$0] }.filter {
+      $0.status == .waiting && $0.key == event.key && $0.sequence < event.sequence
+    }.max { $0.sequence < $1.sequence }?.id
+  }
+
+  // MARK: - Crashes
+
+  /// The server ends, and starts again without what it had not written.
+  /// - Parameter undone: moves to DONE since then are among it.
+  /// - Returns: the events that wait again.
+  mutating func crash(undone: Int64, _ random: inout SplitMix64) -> [Int] {
+    let again = events.indices.filter { events[$0].status == .done && events[$0].doneAt > undone }
+    for index in again { events[index].status = .waiting }
+    restart(&random)
+    return again
+  }
+
+  /// A standby takes over, which has what the server had when `replica` was copied from it.
+  mutating func failOver(to replica: SimulatedDatabase, _ random: inout SplitMix64) {
+    for index in events.indices {
+      let isKnown = index < replica.events.count
+      let status = isKnown ? replica.events[index].status : .drawn
+      if status == .drawn, [.waiting, .done, .dead].contains(events[index].status) {
+        events[index].status = .lost
+      } else {
+        events[index].status = status
+      }
+    }
+    leases = replica.leases
+    aliveTo = replica.aliveTo
+    dead = replica.dead
+    (lastID, loggedID) = (replica.lastID, replica.loggedID)
+    (nextTransaction, latestCompleted) = (replica.nextTransaction, replica.latestCompleted)
+    restart(&random)
+    failoverHistory = history
+  }
+
+  /// What was under way has never been; ids and transaction ids that were not written yet are given out again.
+  private mutating func restart(_ random: inout SplitMix64) {
+    history += 1
+    for index in events.indices {
+      if events[index].status == .drawn { events[index].status = .rolledBack }
+      events[index].isLocked = false
+    }
+    for shard in leases.indices {
+      leases[shard].shareLocks = 0
+      waiting[shard] = events.indices.filter { events[$0].status == .waiting && Int(events[$0].shard) == shard }
+        .sorted { events[$0].id < events[$1].id }
+    }
+    let written = events.filter { $0.status != .rolledBack && $0.status != .lost }.map(\.id).max() ?? 0
+    lastID = random.roll(0.5) ? loggedID : random.draw(written...max(written, lastID))
+    loggedID = lastID
+    nextTransaction = random.draw(latestCompleted + 1...nextTransaction)
+    latestCompleted = nextTransaction - 1
+    running = []
   }
 }

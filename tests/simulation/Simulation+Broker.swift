@@ -27,7 +27,8 @@ extension Simulation {
       let longer = sabotage == .longDelivery ? conditions.rules.reserve * 2 : .zero
       let message = Message(
         machine: machine, token: request.token, event: index,
-        epoch: machine.core.shards[event.shard]?.epoch ?? 0, partition: broker.partition(of: event.key),
+        epoch: machine.core.shards[event.shard]?.epoch ?? 0, history: history(of: machine),
+        partition: broker.partition(of: event.key),
         deadline: machine.clock.global(local + delivery + longer))
       message.wasPaused = isLate
       machine.tokens[request.token] = (index, event.shard)

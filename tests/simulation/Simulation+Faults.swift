@@ -42,6 +42,13 @@ extension Simulation {
       say("partition \(partition) is away until \(Double(broker.partitionBackAt[partition]) / 1e9)")
     case .fatalProducer: someMachine().map(failProducer)
     case .requeue: requeue()
+    case .databaseCrash: crashDatabase()
+    case .failover: failOver()
+    case .clockJump:
+      database.clockOffset += random.pick([-3_600, -3_600, 3_600]) * 1_000_000_000
+      for shard in database.leases.indices { database.leases[shard].excused = database.leases[shard].epoch }
+      say("the database's clock is \(database.clockOffset / 1_000_000_000) s off")
+      if random.roll(0.5) { crashDatabase() }
     }
   }
 
@@ -106,5 +113,47 @@ extension Simulation {
     say("an operator requeues \(name(index))")
     database.requeue(index)
     oracle.requeued(index)
+  }
+}
+
+// MARK: - The database's own faults
+
+extension Simulation {
+  private func crashDatabase() {
+    say("the database crashes")
+    // The log is written every 200 ms at the latest, and what waits for it no longer than three times that.
+    let again = database.crash(undone: now - random.draw(0...600_000_000), &random)
+    say("in WAIT again: \(again.map(name).joined(separator: ", ")); ids go on after \(database.lastID)")
+    databaseRestarted()
+  }
+
+  private func failOver() {
+    var standby = random.roll(0.5) ? replica ?? database : database
+    standby.history = database.history
+    database.failOver(to: standby, &random)
+    let lost = database.events.indices.filter { database.events[$0].status == .lost }
+    say("a standby takes over; lost are \(lost.map(name).joined(separator: ", ")); ids go on after \(database.lastID)")
+    databaseRestarted()
+  }
+
+  private func databaseRestarted() {
+    replica = nil
+    databaseBackAt = max(databaseBackAt, now + random.draw(0...reserve))
+    lockedKeys = []
+    for key in committedSequence.indices {
+      committedSequence[key] =
+        database.events.filter { $0.key == key && [.waiting, .done, .dead].contains($0.status) }.map(\.sequence).max()
+        ?? 0
+    }
+    oracle.databaseRestarted(database)
+  }
+
+  /// From time to time the standby has all that the server has.
+  func planReplication() {
+    plan(after: random.draw(0...reserve)) {
+      guard !self.isCalm else { return }
+      self.replica = self.database
+      self.planReplication()
+    }
   }
 }

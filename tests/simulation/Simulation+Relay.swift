@@ -30,6 +30,7 @@ extension Simulation {
     var actions: [RelayCore.Action] = []
     for event in events { actions += handle(event, machine, at: local) }
     check(machine, isIdle: isTick && actions.isEmpty)
+    checkFloors(machine)
     let stall = chance(0.05) ? random.draw(0...conditions.stall) : 0
     machine.busyUntil = now + stall
     if stall == 0 {
@@ -73,6 +74,28 @@ extension Simulation {
     if machine.idleTicks > 500 { oracle.violate("spinning: relay \(machine.number) is woken for nothing") }
   }
 
+  /// What the server calls itself.
+  private var reportedHistory: ServerHistory {
+    ServerHistory(name: sabotage?.hidesHistory == true ? "" : String(database.history))
+  }
+
+  /// Of the server whose leases a relay goes by; of the present one where that is hidden.
+  func history(of machine: Machine) -> Int { machine.core.history.flatMap { Int($0.name) } ?? database.history }
+
+  /// Nothing that may still become visible lies below the floor of a shard that is held.
+  func checkFloors(_ machine: Machine) {
+    guard !conditions.isSequenceAhead, sabotage != .matchIDOnly, machine.isAlive,
+      history(of: machine) == database.history
+    else { return }
+    for (shard, state) in machine.core.shards
+    where database.holds(ShardEpoch(shard: shard, epoch: state.epoch), machine.number) {
+      for index in database.waiting[Int(shard)]
+      where database.events[index].status == .drawn && database.events[index].id <= state.floor {
+        oracle.violate("floor: relay \(machine.number) reads above \(state.floor) and will pass \(name(index)) over")
+      }
+    }
+  }
+
   /// Reads that lead to nothing must not follow each other at once.
   private func checkReads(_ machine: Machine) {
     if now - machine.readsSince > 1_000_000_000 {
@@ -114,6 +137,7 @@ extension Simulation {
     failed: @escaping () -> Void
   ) {
     let limit = giveUpAt ?? now + reserve
+    let server = database.history
     whenRunning(machine) {
       if self.databaseBackAt > self.now {
         if self.now >= limit { return failed() }
@@ -125,22 +149,32 @@ extension Simulation {
       let delay = self.chance(self.conditions.slowStatements) ? self.random.draw(0...self.reserve / 4) : 300_000
       guard self.chance(self.conditions.statementFailures) else {
         let back = self.chance(self.conditions.slowStatements) ? self.random.draw(0...self.reserve / 3) : 200_000
-        return self.plan(after: delay) { self.tryWork(work) { self.plan(after: back, answer) } }
+        return self.plan(after: delay) {
+          self.tryWork(on: self.database.history, work, failed: { self.whenRunning(machine, failed) }) {
+            self.plan(after: back, answer)
+          }
+        }
       }
       self.faults += 1
       let patience = self.random.draw(0...self.reserve)
       self.plan(after: patience) { self.whenRunning(machine, failed) }
       switch self.random.draw(0...2) {
-      case 0: self.plan(after: min(delay, patience)) { self.tryWork(work) {} }
-      case 1: self.plan(after: patience + self.random.draw(0...self.reserve)) { self.tryWork(work) {} }
+      case 0: self.plan(after: min(delay, patience)) { self.tryWork(on: server, work) {} }
+      case 1: self.plan(after: patience + self.random.draw(0...self.reserve)) { self.tryWork(on: server, work) {} }
       default: break
       }
     }
   }
 
-  private func tryWork(_ work: @escaping () -> Bool, then: @escaping () -> Void) {
-    if work() { then() } else { plan(after: 2_000_000) { self.tryWork(work, then: then) } }
+  /// A connection does not outlive its server.
+  private func tryWork(
+    on server: Int, _ work: @escaping () -> Bool, failed: @escaping () -> Void = {}, then: @escaping () -> Void
+  ) {
+    guard database.history == server else { return failed() }
+    if work() { then() } else { plan(after: 2_000_000) { self.tryWork(on: server, work, failed: failed, then: then) } }
   }
+
+  private func isHere(_ history: ServerHistory?) -> Bool { history == reportedHistory }
 
   /// Three transactions one after another, as in `RelayStore.maintainLeases`.
   private func maintainLeases(_ request: LeaseRequest, _ machine: Machine) {
@@ -150,15 +184,17 @@ extension Simulation {
     var due: [ShardEpoch]?
     let failed = { self.send(.leasesFailed, to: machine, after: 0) }
     let claim = {
-      var report = LeaseReport()
+      var report = LeaseReport(history: self.reportedHistory)
       self.statement(machine) {
         self.database.end(self.database.begin())
         let impatience = self.sabotage == .earlyTakeover ? self.reserve / 2 : 0
         let claimed =
           request.mayClaim
           ? self.database.claim(
-            keeping: request.keeping, owner, self.reserve, now: self.now, impatience: impatience) : []
-        report = self.database.survey(owner, now: self.now)
+            keeping: request.keeping, owner, self.reserve, now: self.databaseTime, impatience: impatience,
+            believesAll: self.sabotage == .believeAnyLease) : []
+        report = self.database.survey(
+          owner, now: self.databaseTime, self.reportedHistory, believesAll: self.sabotage == .believeAnyLease)
         report.claimed = claimed
         report.renewed = renewed
         if !claimed.isEmpty { self.say("relay \(owner) takes shards \(claimed.map { "\($0.shard)@\($0.epoch)" })") }
@@ -186,8 +222,9 @@ extension Simulation {
     }
     statement(machine) {
       // Whether a lease is over is judged before the wait for those who hold it.
-      let now = self.now
-      let judged = due ?? request.renew.filter { self.database.leases[Int($0.shard)].reservedTo > now }
+      let now = self.databaseTime
+      let wanted = self.isHere(request.history) ? request.renew : []
+      let judged = due ?? wanted.filter { self.database.leases[Int($0.shard)].reservedTo > now }
       due = judged
       guard !self.database.isLocked(judged) else { return false }
       self.database.aliveTo[owner] = now + self.reserve
@@ -217,22 +254,31 @@ extension Simulation {
   /// Three statements in one round trip, each with a snapshot of its own.
   private func read(_ request: ReadRequest, _ machine: Machine) {
     checkReads(machine)
-    var report = ReadReport(events: [], held: [], lastID: 0, snapshot: (0, 0))
+    var report = ReadReport(history: reportedHistory, events: [], held: [], lastID: 0, snapshot: (0, 0))
     var stage = 0
     machine.openRead = request
     let pauseBetween = chance(0.2)
     statement(machine) {
       let database = self.database
-      if stage == 0 { report.lastID = database.lastID }
+      if stage == 0 {
+        let isAhead = (self.conditions.isSequenceAhead || self.sabotage == .plainSequence) && self.chance(0.1)
+        report.lastID = isAhead ? database.loggedID : database.lastID
+        report.history = self.reportedHistory
+      }
       if stage <= 1 {
         let next = self.sabotage == .plainXmax ? database.latestCompleted + 1 : database.nextTransaction
         report.snapshot = (database.xmin, next)
       }
       stage += 1
       if stage < 3, pauseBetween { return false }
-      let (held, rows) = database.read(request, machine.number, minding: self.sabotage != .forgetDead)
+      let (held, rows) =
+        self.isHere(request.history)
+        ? database.read(request, machine.number, minding: self.sabotage != .forgetDead) : ([], [])
       report.held = held
       report.events = rows.map { self.waitingEvent($0) }
+      if self.sabotage != .noPredecessor {
+        for row in rows { report.predecessors[database.events[row].id] = database.predecessor(of: row) }
+      }
       self.say("relay \(machine.number) reads \(rows.map { self.name($0) }.joined(separator: ", "))")
       self.mark(4, rows.count)
       return true
@@ -275,7 +321,7 @@ extension Simulation {
         self.sabotage == .ignoreEpoch
         ? request.leases
         : request.leases.filter {
-          self.database.holds($0, machine.number)
+          self.isHere(request.history) && self.database.holds($0, machine.number)
         }
       let shards = Set(fence.map(\.shard))
       let wanted = self.rows(of: request, in: shards)
@@ -303,6 +349,7 @@ extension Simulation {
       guard shards.contains(item.shard) else { return nil }
       return database.waiting[Int(item.shard)].first {
         database.events[$0].id == item.id && database.events[$0].status == .waiting
+          && (sabotage == .matchIDOnly || Int(item.eventID.low) == $0)
       }
     }
   }
@@ -323,6 +370,7 @@ extension Simulation {
     for row in rows {
       oracle.leaves(row, request, machine, self)
       database.leave(row, as: request.isDead ? .dead : .done)
+      database.events[row].doneAt = now
       if request.isDead { database.dead.append(row) }
     }
   }

@@ -16,6 +16,8 @@ final class Simulation {
   var lockedKeys: Set<Int> = []
   var committedSequence: [Int64]
   var databaseBackAt: Int64 = 0
+  /// What a standby has of the database.
+  var replica: SimulatedDatabase?
   /// From here on nothing goes wrong any more, and nothing new is written.
   var isCalm = false
   var faults = 0
@@ -41,6 +43,9 @@ final class Simulation {
     aliasNames = (0..<conditions.keys).map { "k\($0)'" }
     trace = isTraced ? [] : nil
   }
+
+  /// What the database's clock shows.
+  var databaseTime: Int64 { now + database.clockOffset }
 
   /// Nanoseconds of the lease.
   var reserve: Int64 { conditions.rules.reserve.inNanoseconds }
@@ -74,6 +79,7 @@ final class Simulation {
     plan(after: random.draw(0...conditions.transactionEvery)) { self.beginTransactions() }
     if !conditions.faults.isEmpty { planFault() }
     if random.roll(0.3) { planBystander() }
+    if conditions.faults.contains(.failover) { planReplication() }
     advance(until: conditions.length) { false }
     if oracle.violation == nil { settle() }
     return oracle.violation.map { "\($0) (at \(Double(now) / 1e9) s)" }
@@ -171,23 +177,27 @@ final class Simulation {
     let chosen = keys.sorted()
     lockedKeys.formUnion(chosen)
     let transaction = database.begin()
+    let history = database.history
     let isSlow = chance(conditions.slowCommits)
     let before = isSlow ? random.draw(0...reserve / 2) : milliseconds(0...3)
     let after = isSlow ? random.draw(0...reserve * 2) : milliseconds(0...3)
     plan(after: before) {
+      guard self.database.history == history else { return }
       var rows: [Int] = []
       for key in chosen {
         for number in 1...Int64(self.random.draw(1...3)) {
-          self.database.lastID += 1
           rows.append(
             self.database.insert(
               SimulatedDatabase.Event(
-                id: self.database.lastID, shard: Int16(key % self.conditions.shards), key: key,
+                id: self.database.draw(), shard: Int16(key % self.conditions.shards), key: key,
                 sequence: self.committedSequence[key] + number, isPoison: self.random.roll(self.conditions.poison),
                 isTooLarge: self.random.roll(self.conditions.poison / 4))))
         }
       }
-      self.plan(after: after) { self.endTransaction(transaction, chosen, rows) }
+      for machine in self.machines { self.checkFloors(machine) }
+      self.plan(after: after) {
+        if self.database.history == history { self.endTransaction(transaction, chosen, rows) }
+      }
     }
   }
 
@@ -219,7 +229,10 @@ final class Simulation {
     plan(after: random.draw(0...reserve * 2)) {
       guard !self.isCalm else { return }
       let transaction = self.database.begin()
-      self.plan(after: self.random.draw(0...self.reserve)) { self.database.end(transaction) }
+      let history = self.database.history
+      self.plan(after: self.random.draw(0...self.reserve)) {
+        if self.database.history == history { self.database.end(transaction) }
+      }
       self.planBystander()
     }
   }
