@@ -85,6 +85,17 @@ mtype leaseKind[2] = none;
 byte leaseState[2], leaseEpoch[2], leaseLocal[2];
 byte readState[2], readEpoch[2], readFloor[2], readUpTo[2], readRows[2];
 byte doneState[2], doneEpoch[2], doneRows[2];
+#ifdef AHEAD
+byte readEarlier[2];     /* what waited below the floor that the read was asked above */
+#endif
+#ifdef FAILOVER
+byte lost[2];            /* of what is in memory: the events that a failover has lost, whose ids are drawn again */
+#define forgetLost(r) lost[r] = 0
+#define isLost(r, k) has(lost[r], k)
+#else
+#define forgetLost(r) skip
+#define isLost(r, k) false
+#endif
 
 bool crashed[2];
 bool isDown[2], leaseDue[2] = true, readDue[2];
@@ -139,7 +150,7 @@ inline dropEvents(r) {
   do
   :: k < EVENTS ->
      if
-     :: awaited[at(r, k)] > forgotten[at(r, k)] -> forgotten[at(r, k)] = awaited[at(r, k)]
+     :: awaited[at(r, k)] > forgotten[at(r, k)] && !isLost(r, k) -> forgotten[at(r, k)] = awaited[at(r, k)]
      :: else
      fi;
      awaited[at(r, k)] = 0;
@@ -147,7 +158,8 @@ inline dropEvents(r) {
   :: else -> break
   od;
   k = 0;
-  ready[r] = 0; publishing[r] = 0; settled[r] = 0; completing[r] = 0; left[r] = 0; answered[r] = 0; parkedFrom[r] = 0
+  ready[r] = 0; publishing[r] = 0; settled[r] = 0; completing[r] = 0; left[r] = 0; answered[r] = 0; parkedFrom[r] = 0;
+  forgetLost(r)
 }
 
 inline lose(r) {
@@ -204,10 +216,19 @@ inline append(sender, e) {
   appeared = appeared | ev(e)
 }
 
+#define inMemory(r) (ready[r] | publishing[r] | settled[r] | completing[r] | left[r])
+
+/* The event right before one that was read waits below the floor, and is not in memory: the floor was wrong. */
+#if defined(AHEAD) && !defined(NO_PREDECESSOR)
+#define isEarly(r) (readRows[r] && (readEarlier[r] & ~inMemory(r)))
+#else
+#define isEarly(r) false
+#endif
+
 /* Takes one row of a read in. */
 inline insert(r, k) {
   if
-  :: has(readRows[r], k) && !has(ready[r] | publishing[r] | settled[r] | completing[r] | left[r], k) &&
+  :: has(readRows[r], k) && !isEarly(r) && !has(ready[r] | publishing[r] | settled[r] | completing[r] | left[r], k) &&
      parkedFrom[r] == 0 ->
      queue_in_id_order = ((ready[r] | publishing[r]) & above(k)) == 0;
      assert(queue_in_id_order);
@@ -217,7 +238,6 @@ inline insert(r, k) {
   fi
 }
 
-#define inMemory(r) (ready[r] | publishing[r] | settled[r] | completing[r] | left[r])
 #ifdef TWO_IN_FLIGHT
 #define isHead(r, k) true
 #else
@@ -377,6 +397,14 @@ proctype Relay(byte r) {
        if
        :: isFenced(r, readEpoch[r]) ->
           readUpTo[r] = committed;
+#ifdef AHEAD
+          /* The sequence shows an id that nobody has drawn. */
+          if
+          :: mayFail && committed < EVENTS -> spend; readUpTo[r] = committed + 1
+          :: true
+          fi;
+          readEarlier[r] = waiting & ~above(readFloor[r]);
+#endif
           readRows[r] = waiting & above(readFloor[r]) & older(readUpTo[r]);
           readState[r] = EXECUTED
        :: else -> readState[r] = REFUSED
@@ -404,12 +432,20 @@ proctype Relay(byte r) {
              od;
              e = 0;
              if
-             :: floor[r] >= readFloor[r] && readUpTo[r] > floor[r] -> floor[r] = readUpTo[r]
+#ifdef AHEAD
+             :: isEarly(r) && parkedFrom[r] == 0 ->
+                floor[r] = 0;
+                wakeRead(r)
+#endif
+             :: !(isEarly(r)) && floor[r] >= readFloor[r] && readUpTo[r] > floor[r] -> floor[r] = readUpTo[r]
              :: true
              fi
           fi
        fi;
        left[r] = 0;
+#ifdef AHEAD
+       readEarlier[r] = 0;
+#endif
        readState[r] = IDLE; readEpoch[r] = 0; readFloor[r] = 0; readUpTo[r] = 0; readRows[r] = 0
      }
   :: d_step {
@@ -431,7 +467,7 @@ proctype Relay(byte r) {
        do
        :: e < EVENTS ->
           if
-          :: awaited[at(r, e)] > forgotten[at(r, e)] -> forgotten[at(r, e)] = awaited[at(r, e)]
+          :: awaited[at(r, e)] > forgotten[at(r, e)] && !isLost(r, e) -> forgotten[at(r, e)] = awaited[at(r, e)]
           :: else
           fi;
           awaited[at(r, e)] = 0;
@@ -458,6 +494,9 @@ proctype Relay(byte r) {
        :: isFenced(r, doneEpoch[r]) ->
 #endif
           doneRows[r] = doneRows[r] & waiting;
+#if defined(FAILOVER) && !defined(MATCH_ID_ONLY)
+          doneRows[r] = doneRows[r] & ~lost[r];
+#endif
           done_only_by_the_owner = doneRows[r] == 0 || owner == NOBODY || owner == me(r);
           assert(done_only_by_the_owner);
           done_only_by_the_owner = 0;
@@ -529,7 +568,12 @@ proctype Relay(byte r) {
 
 #define BROKER(r, k) \
   :: d_step { \
-       awaited[at(r, k)] -> append(me(r), k); awaited[at(r, k)] = 0; answered[r] = answered[r] | ev(k) \
+       awaited[at(r, k)] -> \
+       if \
+       :: isLost(r, k) /* another event than the one that counts */ \
+       :: else -> append(me(r), k) \
+       fi; \
+       awaited[at(r, k)] = 0; answered[r] = answered[r] | ev(k) \
      } \
   :: d_step { forgotten[at(r, k)] -> append(me(r), k); forgotten[at(r, k)] = 0 } \
   :: d_step { orphaned[at(r, k)] -> append(dead(r), k); orphaned[at(r, k)] = 0 }
@@ -555,7 +599,9 @@ proctype Writer() {
        committed < EVENTS -> waiting = waiting | ev(committed); committed++;
        wakeRead(0); wakeRead(1)
      }
+#ifndef FAILOVER
   :: committed == EVENTS -> break
+#endif
   od
 }
 
@@ -565,6 +611,13 @@ proctype Writer() {
 #define isBusy(r) (leaseState[r] != IDLE || readState[r] != IDLE || doneState[r] != IDLE || publishing[r] || \
   (up(r) && (leaseDue[r] || mayRelease(r) || canPublish(r) || canComplete(r) || (canRead(r) && readDue[r]))) || parkedFrom[r])
 #define isTime (!isBusy(0) && !isBusy(1))
+
+inline newHistory() {
+#ifndef IGNORE_HISTORY
+  freshEpoch();
+#endif
+  wakeRead(0); wakeRead(1)
+}
 
 proctype Time() {
   byte length;
@@ -586,6 +639,21 @@ proctype Time() {
 #endif
   /* An operator who brings back old events raises the epoch, the owner stays. */
   :: d_step { mayFail && owner != NOBODY -> spend; freshEpoch() }
+#ifdef FAILOVER
+  /* A crash undoes moves to DONE; or a standby takes over that lacks the last commit, whose id is drawn again. Who was
+     told of another history is refused, as under another epoch. */
+  :: d_step { mayFail && done -> spend; waiting = waiting | done; done = 0; newHistory() }
+  :: d_step {
+       mayFail && committed -> spend;
+       committed--;
+       waiting = waiting & ~ev(committed); done = done & ~ev(committed); appeared = appeared & ~ev(committed);
+       lost[0] = lost[0] | ((inMemory(0) | readRows[0]) & ev(committed));
+       lost[1] = lost[1] | ((inMemory(1) | readRows[1]) & ev(committed));
+       awaited[at(0, committed)] = 0; forgotten[at(0, committed)] = 0; orphaned[at(0, committed)] = 0;
+       awaited[at(1, committed)] = 0; forgotten[at(1, committed)] = 0; orphaned[at(1, committed)] = 0;
+       newHistory()
+     }
+#endif
   od
 }
 

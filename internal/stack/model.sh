@@ -56,6 +56,9 @@ heading "the protocol as it is: everything must hold"
 check clean safety holds -DFAULTS=2
 check long-pauses safety holds -DFAULTS=1 -DLONG_PAUSES
 check clean-live liveness holds -DFAULTS=1
+check ahead safety holds -DFAULTS=2 -DAHEAD
+check failover safety holds -DFAULTS=2 -DFAILOVER
+check failover-live liveness holds -DFAULTS=1 -DFAILOVER
 check late safety holds -DFAULTS=1 -DLATE -DZOMBIES_ALLOWED
 heading "a known limit: only the named property must break"
 check late-zombie safety published_by_no_zombie -DFAULTS=2 -DLATE
@@ -69,5 +72,8 @@ check two-in-flight safety first_appearances_in_order -DFAULTS=1 -DTWO_IN_FLIGHT
 check stale-read safety queue_in_id_order -DFAULTS=2 -DSTALE_READ
 check takeover-keeps-floor safety first_appearances_in_order -DFAULTS=2 -DTAKEOVER_KEEPS_FLOOR
 check completion-forgotten liveness everything_is_done -DFAULTS=1 -DCOMPLETION_FORGOTTEN
+check plain-sequence safety first_appearances_in_order -DFAULTS=2 -DAHEAD -DNO_PREDECESSOR
+check match-id-only safety done_only_when_on_the_topic -DFAULTS=2 -DFAILOVER -DIGNORE_HISTORY -DMATCH_ID_ONLY
+check ignore-history liveness everything_is_done -DFAULTS=1 -DFAILOVER -DIGNORE_HISTORY
 if [ ${#FAILED[@]} -gt 0 ]; then fail "the model: not as expected: ${FAILED[*]}"; fi
 say "model: everything as expected in $SECONDS s"
