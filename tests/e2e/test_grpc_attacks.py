@@ -13,7 +13,7 @@ from hyperframe.frame import (
     WindowUpdateFrame)
 
 from harness.frames import (
-    CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, OK, PREFACE, PROTOCOL_ERROR, RESOURCE_EXHAUSTED, UNAVAILABLE, Connection,
+    CANCEL, ENHANCE_YOUR_CALM, OK, PREFACE, PROTOCOL_ERROR, RESOURCE_EXHAUSTED, UNAVAILABLE, Connection,
     message, request_headers)
 from harness.process import Program
 from harness.rpc import Client, payments
@@ -31,7 +31,8 @@ MIB = 1024
 def target(grpc_world: World) -> Program:
     """The server that is attacked, with short times; it must outlive every test."""
     return grpc_world.server(
-        CRON_ENABLED="false", SERVER_HANDSHAKE_TIMEOUT="400ms", SERVER_STALL_TIMEOUT="1s")
+        CRON_ENABLED="false", SERVER_HANDSHAKE_TIMEOUT="400ms", SERVER_STALL_TIMEOUT="1s",
+        SERVER_MAX_MESSAGE_SIZE=str(4 << 20))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,37 @@ def test_rapid_reset_is_ended(port: int, target: Program):
         return b"".join(parts)
 
     with peak(target, 48 * MIB):
-        flood(port, burst, {ENHANCE_YOUR_CALM, INTERNAL_ERROR})
+        connection = flood(port, burst, {ENHANCE_YOUR_CALM})
+    assert connection.goaways[-1].additional_data == b"too many streams were reset"
+    wait_until(lambda: "too many streams were reset" in target.output, "the log says why")
+
+
+def test_resets_of_calls_that_never_began_are_ended(port: int, target: Program):
+    """Cheaper still, and counted with the others."""
+
+    def burst(connection: Connection) -> bytes:
+        return b"".join(RstStreamFrame(connection.new_stream(), error_code=CANCEL).serialize() for _ in range(500))
+
+    with peak(target, 16 * MIB):
+        connection = flood(port, burst, {ENHANCE_YOUR_CALM})
+    assert connection.goaways[-1].additional_data == b"too many streams were reset"
+
+
+@pytest.mark.parametrize("kind", ["DATA", "HEADERS"])
+def test_frames_for_streams_that_are_over_are_ended(port: int, target: Program, kind: str):
+    """What is read over behind a reset is bounded."""
+
+    def burst(connection: Connection) -> bytes:
+        opening = b""
+        if not connection.answers:
+            connection.answer(1)
+            opening = connection.headers_frame(connection.new_stream(), request_headers(HEALTH_WATCH)).serialize()
+            opening += RstStreamFrame(1, error_code=CANCEL).serialize()
+        frame = DataFrame(1) if kind == "DATA" else HeadersFrame(1, b"\x82", flags=["END_HEADERS", "END_STREAM"])
+        return opening + frame.serialize() * 2000
+
+    with peak(target, 16 * MIB):
+        flood(port, burst, {ENHANCE_YOUR_CALM})
 
 
 def test_a_client_that_cancels_much_is_none_of_them(port: int):

@@ -12,7 +12,7 @@ from hyperframe.frame import (
 
 from harness.frames import (
     CANCEL, DEADLINE_EXCEEDED, ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, NO_ERROR, OK, PROTOCOL_ERROR,
-    REFUSED_STREAM, RESOURCE_EXHAUSTED, STREAM_CLOSED, UNAVAILABLE, Connection, message, request_headers)
+    REFUSED_STREAM, RESOURCE_EXHAUSTED, STREAM_CLOSED, UNAVAILABLE, UNIMPLEMENTED, Connection, message, request_headers)
 from harness.process import Program
 from harness.rpc import CREATED, payments
 from harness.waiting import holds_for, wait_until
@@ -251,13 +251,110 @@ def test_unknown_frames_and_settings_are_ignored(connection: Connection):
 
 
 def test_data_for_a_closed_stream_harms_nobody_else(connection: Connection):
-    first = connection.start(PING, message())
-    assert connection.wait_for(first).status == OK
-    connection.data(first, b"late")
-    connection.wait(lambda: connection.goaways or connection.answer(first).reset is not None, "the server says so")
-    if not connection.goaways:
-        assert connection.answer(first).reset == STREAM_CLOSED
+    """A call that was answered before the client had sent all of it, and one that was answered in full."""
+    early = connection.start("/no/method", message(), end_stream=False)
+    assert connection.wait_for(early).status == UNIMPLEMENTED
+    whole = connection.start(PING, message())
+    assert connection.wait_for(whole).status == OK
+    for stream in (early, whole):
+        connection.data(stream, b"late", end_stream=True)
         ping(connection)
+    assert not connection.goaways
+
+
+@pytest.mark.parametrize("late", ["DATA", "trailers", "both", "DATA in two"])
+@pytest.mark.parametrize("is_cut", [False, True], ids=["whole", "cut"])
+def test_what_follows_the_callers_own_reset_is_read_over(connection: Connection, late: str, is_cut: bool):
+    """grpc-java resets a cancelled call and sends the rest of it all the same."""
+    for _ in range(3):
+        first, second = connection.new_stream(), connection.new_stream()
+        frames = [connection.headers_frame(first, request_headers(HEALTH_WATCH)),
+                  RstStreamFrame(first, error_code=CANCEL)]
+        if late == "DATA in two":
+            frames += [connection.data_frame(first, b"\0"), connection.data_frame(first, message()[1:], end_stream=True)]
+        elif late != "trailers":
+            frames.append(connection.data_frame(first, message(), end_stream=late == "DATA"))
+        if late in ("trailers", "both"):
+            # A field that enters the table of HPACK: what comes after it is read with it.
+            frames.append(connection.headers_frame(first, [("late", f"value-{first}")], end_stream=True))
+        frames += [connection.headers_frame(second, request_headers(PING, ("late", f"value-{first}"))),
+                   connection.data_frame(second, message(), end_stream=True)]
+        data = b"".join(frame.serialize() for frame in frames)
+        if is_cut:
+            for start in range(0, len(data), 7):
+                connection.send_bytes(data[start:start + 7])
+                time.sleep(0.0005)
+        else:
+            connection.send_bytes(data)
+        assert connection.wait_for(second).status == OK
+    assert not connection.goaways
+
+
+def test_what_is_read_over_is_given_back(connection: Connection):
+    """Four times the connection's window, for streams that are over."""
+    for _ in range(16):
+        stream = connection.open(request_headers(HEALTH_WATCH))
+        connection.send(RstStreamFrame(stream, error_code=CANCEL))
+        connection.data(stream, bytes(256 << 10), end_stream=True)
+        ping(connection)
+    updates = [frame for frame in connection.of(WindowUpdateFrame) if frame.stream_id == 0]
+    assert sum(frame.window_increment for frame in updates) >= 3 << 20
+    assert not connection.goaways
+
+
+@pytest.mark.parametrize("is_at_once", [False, True], ids=["later", "at once"])
+@pytest.mark.parametrize("kind", ["DATA", "HEADERS"])
+def test_data_after_the_end_of_a_stream_is_an_error_of_the_stream(connection: Connection, kind: str, is_at_once: bool):
+    watch = start_health_watch(connection)
+    stream = connection.new_stream()
+    opening = [connection.headers_frame(stream, request_headers(HEALTH_WATCH)),
+               connection.data_frame(stream, message(), end_stream=True)]
+    more = (connection.data_frame(stream, b"more") if kind == "DATA"
+            else connection.headers_frame(stream, [("more", "and more")], end_stream=True))
+    if is_at_once:
+        connection.send(*opening, more)
+    else:
+        connection.send(*opening)
+        connection.wait(lambda: connection.answer(stream).data, "the stream is answered")
+        connection.send(more)
+    connection.wait(lambda: connection.answer(stream).reset is not None, "the stream is reset")
+    assert connection.answer(stream).reset == STREAM_CLOSED
+    # The table of HPACK is the same on both sides.
+    assert connection.call(PING, message(), fields=request_headers(PING, ("more", "and more"))).status == OK
+    assert not connection.goaways and not connection.answer(watch).is_over
+
+
+def test_a_reset_of_a_call_that_has_not_begun_is_taken(connection: Connection):
+    """grpc-core before 1.60 resets a call that it cancels before its headers are out."""
+    stream = connection.new_stream()
+    reset = RstStreamFrame(stream, error_code=CANCEL).serialize()
+    connection.send_bytes(reset)
+    ping(connection)
+    # Cut in two, and between the parts of a call.
+    later = connection.new_stream()
+    reset = RstStreamFrame(connection.new_stream(), error_code=CANCEL).serialize()
+    data = connection.headers_frame(later, request_headers(PING)).serialize() + reset[:11]
+    connection.send_bytes(data)
+    time.sleep(0.02)
+    connection.send_bytes(reset[11:] + connection.data_frame(later, message(), end_stream=True).serialize())
+    assert connection.wait_for(later).status == OK
+    assert not connection.goaways
+
+
+def test_very_many_streams_at_once_are_refused_one_by_one(connection: Connection):
+    """Behind the acknowledgement of SETTINGS, in one write."""
+    connection.wait(lambda: connection.of(SettingsFrame), "SETTINGS come")
+    connection.ping()
+    streams = [connection.new_stream() for _ in range(400)]
+    frames = []
+    for stream in streams:
+        frames += [connection.headers_frame(stream, request_headers(HEALTH_WATCH)),
+                   connection.data_frame(stream, message(), end_stream=True)]
+    connection.send(*frames)
+    connection.wait(lambda: all(connection.answer(stream).is_over for stream in streams[100:]), "300 are refused")
+    assert {connection.answer(stream).reset for stream in streams[100:]} == {REFUSED_STREAM}
+    connection.wait(lambda: all(connection.answer(stream).data for stream in streams[:100]), "100 are served")
+    assert not connection.goaways
 
 
 # Flow control

@@ -9,14 +9,15 @@ from hyperframe.frame import DataFrame, HeadersFrame, RstStreamFrame, SettingsFr
 from harness.frames import (
     INTERNAL, NO_ERROR, NOT_FOUND, OK, RESOURCE_EXHAUSTED, UNIMPLEMENTED, Connection, message, request_headers)
 from harness.rpc import payments, small
+from harness.world import World
 
 PING = "/paymentsapi.PaymentsApi/GetPing"
 SETTLE = "/payments.v1.PaymentService/UpdatePaymentStatus"
 GET = "/payments.v1.PaymentService/GetPayment"
 WATCH = "/payments.v1.PaymentService/WatchPayment"
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 PONG = small.Pong(pong=True).SerializeToString()
-LIMIT = 4 << 20
 
 
 @pytest.fixture
@@ -92,17 +93,30 @@ def test_a_flag_above_one_is_internal(connection: Connection, flag: int):
     assert answer.status == INTERNAL and answer.is_trailers_only, answer
 
 
-def test_a_message_of_4_mib_is_taken_and_no_more(connection: Connection):
-    largest = connection.start(PING, end_stream=False, fields=request_headers(PING))
-    send_in_window(connection, largest, message(filler(LIMIT)))
-    assert connection.wait_for(largest).status == OK
-    for length in (LIMIT + 1, 2**32 - 1):
+def is_limit(connection: Connection, path: str, limit: int) -> None:
+    """A message of `limit` bytes is taken, and one byte more is not."""
+    largest = connection.start(path, end_stream=False, fields=request_headers(path))
+    send_in_window(connection, largest, message(filler(limit)))
+    assert connection.wait_for(largest).status != RESOURCE_EXHAUSTED
+    for length in (limit + 1, 2**32 - 1):
         # Decided from the prefix: nothing of the message has been sent.
-        stream = connection.start(PING, struct.pack(">BI", 0, length), end_stream=False)
+        stream = connection.start(path, struct.pack(">BI", 0, length), end_stream=False)
         answer = connection.wait_for(stream)
         assert answer.status == RESOURCE_EXHAUSTED and answer.is_trailers_only, answer
         connection.wait(lambda: answer.reset == NO_ERROR, "RST_STREAM(NO_ERROR) follows")
     assert connection.call(PING, message()).status == OK
+
+
+@pytest.mark.parametrize("path, limit", [(PING, 64 << 10), (HEALTH_CHECK, 64 << 10), (GET, 16 << 10), (SETTLE, 16 << 10)])
+def test_a_message_of_the_limit_is_taken_and_no_more(connection: Connection, path: str, limit: int):
+    is_limit(connection, path, limit)
+
+
+def test_the_limit_is_a_setting(grpc_world: World):
+    program = grpc_world.server(CRON_ENABLED="false", SERVER_MAX_MESSAGE_SIZE=str(4 << 20))
+    with Connection(program.grpc_port) as connection:
+        is_limit(connection, PING, 4 << 20)
+        is_limit(connection, GET, 16 << 10)
 
 
 def send_in_window(connection: Connection, stream: int, data: bytes) -> None:

@@ -30,6 +30,7 @@ public protocol ProgramBody: AnyObject, Sendable {
 /// Exit codes: 0 after a clean stop, 1 when it could not start, 2 for a wrong command line or setting.
 public func runProgram(_ program: Program, _ make: (ProgramContext) throws -> any ProgramBody) -> Never {
   ProcessProtection.begin()
+  ProcessMemory.returnLargeBlocks()
   let signals = TerminationSignals()
   let settings = loadSettings(program)
   let logger = Logger(label: program.name, level: settings.log.level, format: settings.log.format)

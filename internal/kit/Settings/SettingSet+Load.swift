@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Values
 
 /// A name and value with where it was found.
 private struct Given {

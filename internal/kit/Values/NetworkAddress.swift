@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A host and a port, as settings name them: `127.0.0.1:8081`, `[::1]:8081`, `db.internal:5432`.
 public struct NetworkAddress: Sendable, Hashable, CustomStringConvertible {
   /// A name or a numeric address, IPv6 without its brackets.
@@ -35,6 +37,19 @@ public struct NetworkAddress: Sendable, Hashable, CustomStringConvertible {
 
   /// Whether the host is a numeric IPv6 address.
   public var isIPv6: Bool { host.contains(":") }
+
+  /// Whether only this machine reaches it: `localhost` (RFC 6761 section 6.3), 127.0.0.0/8 or ::1. Other names are not
+  /// looked up.
+  public var isLoopback: Bool {
+    if host.lowercased() == "localhost" { return true }
+    var address4 = in_addr()
+    if inet_pton(AF_INET, host, &address4) == 1 { return UInt32(bigEndian: address4.s_addr) >> 24 == 127 }
+    var address6 = in6_addr()
+    guard inet_pton(AF_INET6, host, &address6) == 1 else { return false }
+    let bytes = withUnsafeBytes(of: address6) { Array($0) }
+    let isMapped = bytes[..<12].elementsEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF])
+    return isMapped ? bytes[12] == 127 : bytes == [UInt8](repeating: 0, count: 15) + [1]
+  }
 
   public var description: String { isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)" }
 

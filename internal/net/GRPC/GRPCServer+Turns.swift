@@ -1,3 +1,4 @@
+internal import HTTP2
 internal import Runtime
 internal import Values
 
@@ -11,7 +12,7 @@ extension GRPCServer {
   }
 
   /// Serves a connected, non-blocking socket, and owns it from now on.
-  package func serve(_ descriptor: Int32) { loops[0].accept(descriptor, "fuzz") }
+  package func serve(_ descriptor: Int32) { loops[0].accept(descriptor, HTTP2Peer(address: "fuzz", network: "fuzz")) }
 
   /// Takes one turn without waiting.
   /// - Returns: whether anything happened that may lead to more.

@@ -33,7 +33,7 @@ public final class GRPCServer: Sendable {
   ) throws(GRPCError) {
     self.configuration = configuration
     self.logger = logger
-    let methods = try Self.table(services, metrics)
+    let methods = try Self.table(services, metrics, maxRequestSize: configuration.maxRequestSize)
     let totals = totals
     let tls = configuration.tls.map { ServerTLS($0, metrics) }
     loops = (0..<configuration.loops).map { index in
@@ -45,7 +45,7 @@ public final class GRPCServer: Sendable {
   }
 
   private static func table(
-    _ services: [ServiceDefinition], _ metrics: MetricsRegistry
+    _ services: [ServiceDefinition], _ metrics: MetricsRegistry, maxRequestSize: Int
   ) throws(GRPCError) -> MethodTable {
     var known: Set<String> = []
     var methods: [RegisteredMethod] = []
@@ -58,13 +58,16 @@ public final class GRPCServer: Sendable {
           throw GRPCError(.invalidService, "\(method.path) is registered twice")
         }
         let name = String(method.path.dropFirst(service.name.count + 2))
-        methods.append(RegisteredMethod(method, MethodMetrics(metrics, service: service.name, method: name)))
+        let instruments = MethodMetrics(metrics, service: service.name, method: name)
+        methods.append(RegisteredMethod(method, instruments, maxRequestSize: maxRequestSize))
       }
     }
     let unknown = MethodDefinition(
       path: "unknown", kind: .unary, handler: .inline { _, _, _ in throw GRPCStatus(.unimplemented) })
     return MethodTable(
-      methods, unknown: RegisteredMethod(unknown, MethodMetrics(metrics, service: "unknown", method: "unknown")))
+      methods,
+      unknown: RegisteredMethod(
+        unknown, MethodMetrics(metrics, service: "unknown", method: "unknown"), maxRequestSize: maxRequestSize))
   }
 
   /// The port that is listened on; 0 before `start`.

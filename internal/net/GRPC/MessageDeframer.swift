@@ -14,13 +14,19 @@ struct MessageDeframer {
     case invalidFlag(UInt8)
   }
 
-  private let limit: Int
+  /// The longest message that is taken, bytes; equal is fine.
+  private(set) var limit: Int
   private var prefix: (flag: UInt8, length: UInt32) = (0, 0)
   private var prefixCount = 0
   private var body: [UInt8] = []
 
-  /// - Parameter limit: the longest message that is taken, bytes; equal is fine.
   init(limit: Int) { self.limit = limit }
+
+  /// Forgets a message that has begun; `limit` holds from here on.
+  mutating func reset(limit: Int) {
+    self.limit = limit
+    reset()
+  }
 
   /// Forgets a message that has begun.
   mutating func reset() {
@@ -30,8 +36,8 @@ struct MessageDeframer {
 
   /// Whether a message has begun that is not complete.
   var isInsideMessage: Bool { prefixCount > 0 }
-  /// Bytes kept of a message that is not complete.
-  var buffered: Int { body.count }
+  /// Memory that is kept for a message that is not complete, bytes.
+  var buffered: Int { body.isEmpty ? 0 : body.capacity }
 
   /// Takes bytes from the front of `input` until a message is complete or the input is used up (nil).
   mutating func next(_ input: inout UnsafeRawBufferPointer) throws(Failure) -> Message? {

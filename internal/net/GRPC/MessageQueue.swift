@@ -10,6 +10,8 @@ struct MessageQueue {
 
   var isEmpty: Bool { start == messages.count }
 
+  var first: MessageDeframer.Message? { start < messages.count ? messages[start] : nil }
+
   mutating func append(_ message: MessageDeframer.Message) {
     byteCount += message.bytes.count + Self.overhead
     messages.append(message)

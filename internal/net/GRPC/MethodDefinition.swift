@@ -18,12 +18,20 @@ public struct MethodDefinition: Sendable {
   public let path: String
   let kind: ServerCallState.Kind
   let handler: Handler
+  private(set) var maxRequestSize = Int.max
 
   @usableFromInline
   init(path: String, kind: ServerCallState.Kind, handler: Handler) {
     self.path = path
     self.kind = kind
     self.handler = handler
+  }
+
+  /// The same method with a limit on its request messages, bytes, where the server's own is higher.
+  public func limited(to bytes: Int) -> MethodDefinition {
+    var limited = self
+    limited.maxRequestSize = bytes
+    return limited
   }
 
   /// One request, one response, asynchronously.

@@ -7,8 +7,12 @@ final class RegisteredMethod: Sendable {
   let metrics: MethodMetrics
   let path: [UInt8]
   let kind: ServerCallState.Kind
+  /// The longest request message, bytes.
+  let maxRequestSize: Int
 
-  init(_ definition: MethodDefinition, _ metrics: MethodMetrics) {
+  /// - Parameter maxRequestSize: the server's limit; the method may have a lower one.
+  init(_ definition: MethodDefinition, _ metrics: MethodMetrics, maxRequestSize: Int) {
+    self.maxRequestSize = min(maxRequestSize, definition.maxRequestSize)
     self.definition = definition
     self.metrics = metrics
     path = Array(definition.path.utf8)

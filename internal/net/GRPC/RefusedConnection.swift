@@ -5,14 +5,18 @@ internal import HTTP2
 /// GOAWAY alone would be no answer: clients take it for a reason to connect again, and callers only see a deadline
 /// pass.
 final class RefusedConnection: HTTP2ConnectionDelegate {
-  private static let status = GRPCStatus(.unavailable, "too many connections")
-
   // The connection owns its delegate until it is closed.
   private(set) weak var http2: HTTP2Connection?
+  private let reason: String
   private let closed: (RefusedConnection) -> Void
 
-  /// - Parameter closed: told once, when the connection is over.
-  init(_ closed: @escaping (RefusedConnection) -> Void) { self.closed = closed }
+  /// - Parameters:
+  ///   - reason: what its caller is told.
+  ///   - closed: told once, when the connection is over.
+  init(_ reason: String, _ closed: @escaping (RefusedConnection) -> Void) {
+    self.reason = reason
+    self.closed = closed
+  }
 
   /// It gets little time.
   static var configuration: HTTP2Configuration {
@@ -34,8 +38,8 @@ final class RefusedConnection: HTTP2ConnectionDelegate {
   func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {}
 
   func headersReceived(_ stream: HTTP2Stream, endOfStream: Bool) {
-    http2?.respondOnly(stream, ResponseHeaders.trailersOnly(Self.status))
-    http2?.terminate(.enhanceYourCalm, Self.status.message)
+    http2?.respondOnly(stream, ResponseHeaders.trailersOnly(GRPCStatus(.unavailable, reason)))
+    http2?.terminate(.enhanceYourCalm, reason)
   }
 
   func dataReceived(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer) {}

@@ -12,12 +12,16 @@ public struct GRPCServerConfiguration: Sendable {
   /// Connections on all loops together, TLS handshakes included; the first call of a further one gets UNAVAILABLE, with
   /// TLS it is closed before its handshake.
   public var maxConnections = 10_000
+  /// Connections from one IPv4 address or IPv6 network (/64); likewise.
+  public var maxConnectionsPerPeer = 10_000
+  /// Streaming calls that are open from there; further ones get RESOURCE_EXHAUSTED.
+  public var maxStreamsPerPeer = 10_000
   /// TLS handshakes under way on each loop; beyond them the oldest gives way to the newest, so that those who begin
   /// many and finish none keep nobody out. Each may take `http2.handshakeTimeout`.
   public var maxHandshakes = 256
   /// Asynchronous handlers that run at once, on each loop; further calls get RESOURCE_EXHAUSTED.
   public var maxConcurrentCalls = 10_000
-  /// The longest request message, bytes.
+  /// The longest request message, bytes; a method may allow less: `MethodDefinition.limited(to:)`.
   public var maxRequestSize = 4 << 20
   /// How responses are compressed where the caller accepts it and the handler does not choose for its call.
   public var responseEncoding = MessageEncoding.identity
@@ -28,9 +32,12 @@ public struct GRPCServerConfiguration: Sendable {
   public var maxHeldRequestBytes = 16 << 20
   /// Bytes of answers that one connection's peer has not taken: beyond them its further calls get RESOURCE_EXHAUSTED.
   public var maxUnreadBytes = 16 << 20
-  /// Both together on all connections of a loop: beyond it each connection is held to a 64th of its own limits, so that
-  /// those who hold much make room, not everybody.
-  public var maxHeldBytesPerLoop = 256 << 20
+  /// Both together on all connections: beyond it each connection may have as much as every other, so that those who hold
+  /// much make room, not everybody. The memory that the process takes may be half as much again.
+  public var maxHeldBytes = 64 << 20
+  /// Bytes of messages that a loop expands in a turn; what more has come compressed waits for the next turn, so that
+  /// other calls get theirs. A single message may be longer.
+  public var maxExpandedPerTurn = 64 << 10
   /// A call that takes one request gets UNAVAILABLE when that has not come whole in this time, give or take a quarter.
   public var requestTimeout = Duration.seconds(60)
   /// The limits of each connection.

@@ -9,6 +9,27 @@ internal import Values
 /// A message stays compressed while it waits and is expanded when its handler takes it, so that what waits is bounded
 /// by flow control and not by what a peer's bytes expand to.
 extension ServerConnection {
+  /// Whether a message has to wait for a later turn of the loop to be expanded.
+  func mustWait(_ message: MessageDeframer.Message) -> Bool { message.isCompressed && !server.expansions.mayExpand }
+
+  /// A later turn has come: goes on with a call whose message had to wait.
+  func resumeExpanding(_ stream: HTTP2Stream) {
+    guard isCurrent(stream), !calls[stream.slot].state.isFinished else { return }
+    if calls[stream.slot].state.kind.hasOneRequest { return dispatchKept(stream) }
+    // A streaming handler: what it waits for, unless it has got it meanwhile.
+    guard calls[stream.slot].reader != nil, let message = calls[stream.slot].queue.popFirst() else { return }
+    updateHeld(stream.slot)
+    http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.bytes.count + 5)
+    hand(stream, message)
+  }
+
+  /// Gives a message to the handler that waits for it.
+  func hand(_ stream: HTTP2Stream, _ message: MessageDeframer.Message) {
+    // A message that cannot be expanded has ended the call, and its reader with it.
+    guard let bytes = plain(stream, message), let reader = calls[stream.slot].reader.take() else { return }
+    reader.resume(returning: bytes)
+  }
+
   /// The bytes of a message as its handler takes them; nil when they cannot be had, which has ended the call.
   func plain(_ stream: HTTP2Stream, _ message: MessageDeframer.Message) -> [UInt8]? {
     let slot = stream.slot
@@ -17,11 +38,15 @@ extension ServerConnection {
     calls[slot].record?.extras.withLock { $0.requestEncoding = encoding }
     guard message.isCompressed else { return message.bytes }
     do throws(GzipError) {
-      let bytes = try server.gzip.decompress(message.bytes, limit: server.configuration.maxRequestSize)
+      let limit = calls[slot].deframer.limit
+      let bytes = try server.gzip.decompress(message.bytes, limit: limit)
+      server.expansions.note(bytes.count)
       calls[slot].expanded = bytes.count
       account(stream)
       return calls[slot].state.isFinished ? nil : bytes
     } catch {
+      // How far it came is not known.
+      server.expansions.note(calls[slot].deframer.limit)
       finish(stream, GRPCStatus(error.code == .corrupt ? .internal : .resourceExhausted, error.message))
       return nil
     }

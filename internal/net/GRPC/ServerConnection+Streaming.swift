@@ -44,9 +44,14 @@ extension ServerConnection {
 
   func read(_ stream: HTTP2Stream) -> ServerCall.ReadOutcome {
     guard isCurrent(stream), !calls[stream.slot].state.isFinished else { return .over }
-    guard let message = calls[stream.slot].queue.popFirst() else {
+    guard let first = calls[stream.slot].queue.first else {
       return calls[stream.slot].hasEnded ? .end : .mustWait
     }
+    if mustWait(first) {
+      server.expansions.wait(self, stream)
+      return .mustWait
+    }
+    guard let message = calls[stream.slot].queue.popFirst() else { return .mustWait }
     updateHeld(stream.slot)
     // The last waiting message opens the window for whatever has come after it, too.
     http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.bytes.count + 5)

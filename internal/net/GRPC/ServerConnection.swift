@@ -35,6 +35,8 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     var started: Int64 = 0
     /// Bytes of its requests counted against the connection's budget.
     var held = 0
+    /// Whether it is counted against what its peer may have open.
+    var isHeldOpen = false
 
     /// Whether anything is counted or would have to be.
     var holdsBytes: Bool { held > 0 || deframer.buffered > 0 || !kept.bytes.isEmpty || !queue.isEmpty || expanded > 0 }
@@ -100,7 +102,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     let deadline = incoming.timeout.map { loop.now + $0 } ?? .distantFuture
     calls[slot].id = stream.id
     calls[slot].state = ServerCallState(method.kind)
-    calls[slot].deframer.reset()
+    calls[slot].deframer.reset(limit: method.maxRequestSize)
     calls[slot].encoding = incoming.encoding ?? .identity
     calls[slot].acceptsGzip = incoming.acceptsGzip
     calls[slot].minCompressed = .max
@@ -173,18 +175,18 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     case .keep: calls[slot].kept = message
     case .fail(let status): finish(stream, status)
     case .deliver:
-      guard let reader = calls[slot].reader else { return calls[slot].queue.append(message) }
-      // A message that cannot be expanded has ended the call, and its reader with it.
-      guard let bytes = plain(stream, message) else { return }
-      calls[slot].reader = nil
-      reader.resume(returning: bytes)
+      if calls[slot].reader == nil { return calls[slot].queue.append(message) }
+      // Where messages wait the reader is awaited by the loop already.
+      guard mustWait(message) || !calls[slot].queue.isEmpty else { return hand(stream, message) }
+      if calls[slot].queue.isEmpty { server.expansions.wait(self, stream) }
+      calls[slot].queue.append(message)
     }
   }
 
   private func fail(_ stream: HTTP2Stream, _ failure: MessageDeframer.Failure) {
     switch failure {
     case .tooLong(let announced):
-      let limit = server.configuration.maxRequestSize
+      let limit = calls[stream.slot].deframer.limit
       finish(stream, GRPCStatus(.resourceExhausted, "request message of \(announced) bytes, limit \(limit)"))
     case .invalidFlag(let flag):
       finish(stream, GRPCStatus(.internal, "message flag \(flag), expected 0 or 1"))
@@ -208,6 +210,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     held += now - calls[slot].held
     server.held += now - calls[slot].held
     calls[slot].held = now
+    server.tellHeldBytes()
   }
 
   func endReceived(_ stream: HTTP2Stream) {
@@ -219,7 +222,8 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     case .fail(let status): finish(stream, status)
     case .dispatch: dispatch(stream)
     case .deliverEnd:
-      if let reader = calls[slot].reader {
+      // What waits to be expanded comes first.
+      if calls[slot].queue.isEmpty, let reader = calls[slot].reader {
         calls[slot].reader = nil
         reader.resume(returning: nil)
       }
@@ -229,12 +233,8 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   // MARK: Handlers
 
   private func dispatch(_ stream: HTTP2Stream) {
-    let slot = stream.slot
-    guard let record = calls[slot].record else { return }
+    guard let record = calls[stream.slot].record else { return }
     let context = ServerContext(call: record)
-    var kept = MessageDeframer.Message.none
-    swap(&kept, &calls[slot].kept)
-    if !kept.bytes.isEmpty { account(stream) }
     do throws(GRPCStatus) {
       if server.isStopping { throw GRPCStatus(.unavailable, "the server is shutting down") }
       if server.isIntercepted { for interceptor in server.interceptors { try interceptor.willHandle(context) } }
@@ -242,6 +242,21 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
       return finish(stream, error)
     }
     // Only now: nobody unauthorised has anything expanded.
+    if mustWait(calls[stream.slot].kept) { return server.expansions.wait(self, stream) }
+    handle(stream, record, context)
+  }
+
+  /// Goes on with a call whose request had to wait to be expanded.
+  func dispatchKept(_ stream: HTTP2Stream) {
+    guard let record = calls[stream.slot].record else { return }
+    if server.isStopping { return finish(stream, GRPCStatus(.unavailable, "the server is shutting down")) }
+    handle(stream, record, ServerContext(call: record))
+  }
+
+  private func handle(_ stream: HTTP2Stream, _ record: ServerCallRecord, _ context: ServerContext) {
+    var kept = MessageDeframer.Message.none
+    swap(&kept, &calls[stream.slot].kept)
+    if !kept.bytes.isEmpty { account(stream) }
     guard let request = plain(stream, kept) else { return }
     switch record.method.definition.handler {
     case .inline(let handle):
@@ -261,6 +276,12 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   ) {
     guard server.running < server.configuration.maxConcurrentCalls else {
       return finish(stream, GRPCStatus(.resourceExhausted, "too many calls in progress"))
+    }
+    if calls[stream.slot].state.kind != .unary {
+      guard peer.account.streamOpened(limit: server.configuration.maxStreamsPerPeer) else {
+        return finish(stream, GRPCStatus(.resourceExhausted, "too many streams from this address"))
+      }
+      calls[stream.slot].isHeldOpen = true
     }
     server.running += 1
     let task = start(request, context, ServerCall(connection: self, stream: stream))
@@ -387,6 +408,10 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     if !calls[slot].queue.isEmpty { calls[slot].queue = MessageQueue() }
     calls[slot].deframer.reset()
     if calls[slot].held > 0 { updateHeld(slot) }
+    if calls[slot].isHeldOpen {
+      calls[slot].isHeldOpen = false
+      peer.account.streamClosed()
+    }
     let elapsed = Instant.now().nanoseconds - calls[slot].started
     record.method.metrics.record(status?.code ?? .ok, nanoseconds: elapsed)
     if let task = calls[slot].task.take() {

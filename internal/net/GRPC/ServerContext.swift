@@ -49,10 +49,12 @@ public struct ServerContext: Sendable {
 final class ServerPeer: Sendable {
   /// `ipv4:10.0.0.1:5000`.
   let address: String
+  let account: PeerAccount
   let certificate: TLSPeer?
 
-  init(address: String, certificate: TLSPeer? = nil) {
+  init(address: String, account: PeerAccount, certificate: TLSPeer? = nil) {
     self.address = address
+    self.account = account
     self.certificate = certificate
   }
 }

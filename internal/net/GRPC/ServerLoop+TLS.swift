@@ -30,34 +30,35 @@ final class ServerTLS: Sendable {
 
 /// From an accepted socket to a connection with TLS; on the loop's thread.
 extension ServerLoop {
-  func beginHandshake(_ tls: ServerTLS, _ descriptor: Int32, _ address: String) {
+  func beginHandshake(_ tls: ServerTLS, _ descriptor: Int32, _ address: String, _ account: PeerAccount) {
     do throws(TLSError) {
       let stream = try tls.context.accept(descriptor)
       if handshakes.count >= configuration.maxHandshakes, let oldest = handshakes.first { oldest.cancel() }
       let handshake = TLSHandshake(stream, loop: loop, timeout: configuration.http2.handshakeTimeout) {
-        [unowned self] handshake, result in ended(handshake, tls, result, address)
+        [unowned self] handshake, result in ended(handshake, tls, result, address, account)
       }
       handshakes.append(handshake)
     } catch {
-      totals.connectionClosed()
+      totals.connectionClosed(account)
       logger.error("cannot serve a connection", ["error": .error(error)])
     }
   }
 
   private func ended(
-    _ handshake: TLSHandshake, _ tls: ServerTLS, _ result: Result<TLSStream, TLSHandshakeFailure>, _ address: String
+    _ handshake: TLSHandshake, _ tls: ServerTLS, _ result: Result<TLSStream, TLSHandshakeFailure>, _ address: String,
+    _ account: PeerAccount
   ) {
     handshakes.removeAll { $0 === handshake }
     switch result {
     case .success(let stream):
       tls.succeeded.add()
-      return serve(.tls(stream), ServerPeer(address: address, certificate: stream.peer))
+      return serve(.tls(stream), ServerPeer(address: address, account: account, certificate: stream.peer))
     case .failure(.refused(let error)):
       tls.refused.add()
-      complain { $0.info("no TLS", ["peer": .string(address), "error": .error(error)]) }
+      complain("no TLS") { ["peer": .string(address), "error": .error(error), "unsaid": .number($0)] }
     case .failure(.late): tls.late.add()
     case .failure(.cancelled): if !isDraining { tls.displaced.add() }
     }
-    totals.connectionClosed()
+    totals.connectionClosed(account)
   }
 }

@@ -36,15 +36,38 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   @exclusivity(unchecked) private(set) var isStopping = false
   /// Bytes of requests that calls make this loop hold.
   @exclusivity(unchecked) var held = 0
-  private var lastComplaint = Instant(nanoseconds: 0)
+  /// What of `heldBytes` the other loops know.
+  @exclusivity(unchecked) private var toldBytes = 0
+  /// The most held since memory was given back.
+  @exclusivity(unchecked) private var mostHeld = 0
+  private var complaints: [String: Complaint] = [:]
+  /// What has been expanded in this turn, and what waits for a later one.
+  let expansions: ExpansionQueue
 
   /// Bytes that peers make this loop hold: requests not finished and answers not taken.
   var heldBytes: Int { held + scratch.queuedBytes }
 
-  /// What a connection may have of `limit` bytes: little, while peers that neither finish nor read hold too much.
+  /// What a connection may have of `limit` bytes: no more than every other, while peers that neither finish nor read
+  /// make the process hold too much.
   func share(of limit: Int) -> Int {
-    heldBytes > configuration.maxHeldBytesPerLoop ? limit / 64 : limit
+    tellHeldBytes()
+    guard totals.held.load(ordering: .relaxed) > configuration.maxHeldBytes else { return limit }
+    return min(limit, max(Self.leastShare, configuration.maxHeldBytes / max(1, totals.connectionCount)))
   }
+
+  /// Any call of a service with small messages finds room in this.
+  private static let leastShare = 8 << 10
+
+  /// Tells the other loops what this one holds, when that has changed by much.
+  func tellHeldBytes() {
+    let change = heldBytes - toldBytes
+    guard change.magnitude >= Self.tellingStep else { return }
+    toldBytes += change
+    mostHeld = max(mostHeld, toldBytes)
+    totals.held.add(change, ordering: .relaxed)
+  }
+
+  private static let tellingStep = 64 << 10
   /// TLS handshakes under way, the oldest first.
   var handshakes: [TLSHandshake] = []
 
@@ -53,6 +76,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     interceptors: [any ServerInterceptor], logger: Logger, totals: ServerTotals, tls: ServerTLS?
   ) {
     loop = EventLoop(name: name)
+    expansions = ExpansionQueue(loop, limit: configuration.maxExpandedPerTurn)
     self.configuration = configuration
     self.methods = methods
     self.interceptors = interceptors
@@ -68,18 +92,22 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
       listener = HTTP2Listener(descriptor: descriptor, loop: loop) { [unowned self] descriptor, peer in
         accept(descriptor, peer)
       } failed: { [unowned self] reason in
-        complain { $0.error("cannot accept connections, pausing", ["reason": .string(reason)]) }
+        complain("cannot accept connections, pausing") { ["reason": .string(reason), "unsaid": .number($0)] }
       }
       _ = loop.schedule(at: loop.now + sweepInterval, self)
     }
   }
 
-  func accept(_ descriptor: Int32, _ address: String) {
-    guard totals.connectionOpened(limit: configuration.maxConnections) else { return refuse(descriptor) }
-    if let tls {
-      beginHandshake(tls, descriptor, address)
-    } else {
-      serve(.plain(descriptor), ServerPeer(address: address))
+  func accept(_ descriptor: Int32, _ peer: HTTP2Peer) {
+    let admission = totals.connectionOpened(
+      peer.network, limit: configuration.maxConnections, peerLimit: configuration.maxConnectionsPerPeer)
+    switch admission {
+    case .admitted(let account):
+      if let tls { return beginHandshake(tls, descriptor, peer.address, account) }
+      serve(.plain(descriptor), ServerPeer(address: peer.address, account: account))
+    case .full: refuse(descriptor, "too many connections", peer, limit: configuration.maxConnections)
+    case .peerIsFull:
+      refuse(descriptor, "too many connections from this address", peer, limit: configuration.maxConnectionsPerPeer)
     }
   }
 
@@ -92,7 +120,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
       connections[ObjectIdentifier(connection)] = connection
       http2.readEarly()
     } catch {
-      totals.connectionClosed()
+      totals.connectionClosed(peer.account)
       logger.error("cannot serve a connection", ["error": .error(error)])
     }
   }
@@ -106,10 +134,12 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
 
   /// Says why before it closes; when too many have to be told already, or TLS would have to be
   /// spoken for it, it only closes.
-  private func refuse(_ descriptor: Int32) {
-    complain { $0.warning("too many connections, refusing", ["limit": .number(configuration.maxConnections)]) }
+  private func refuse(_ descriptor: Int32, _ reason: String, _ peer: HTTP2Peer, limit: Int) {
+    complain("\(reason), refusing") {
+      ["peer": .string(peer.address), "limit": .number(limit), "unsaid": .number($0)]
+    }
     guard refused.count < Self.maxRefused, tls == nil else { return closeDescriptor(descriptor) }
-    let connection = RefusedConnection { [unowned self] in refused[ObjectIdentifier($0)] = nil }
+    let connection = RefusedConnection(reason) { [unowned self] in refused[ObjectIdentifier($0)] = nil }
     do throws(HTTP2Error) {
       connection.start(try http2(.plain(descriptor), RefusedConnection.configuration))
       refused[ObjectIdentifier(connection)] = connection
@@ -118,11 +148,21 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     }
   }
 
-  /// One line a second is enough to see it by.
-  func complain(_ log: (Logger) -> Void) {
-    guard loop.now > lastComplaint + .seconds(1) else { return }
-    lastComplaint = loop.now
-    log(logger)
+  private struct Complaint {
+    var last: Instant
+    var unsaid = 0
+  }
+
+  /// Writes a warning for the first of its kind in a second; `fields` is given the number of those before it that went
+  /// without a line.
+  func complain(_ message: String, _ fields: (_ unsaid: Int) -> Logger.Fields) {
+    if let last = complaints[message]?.last, loop.now < last + .seconds(1) {
+      complaints[message]?.unsaid += 1
+      return
+    }
+    let unsaid = complaints[message]?.unsaid ?? 0
+    complaints[message] = Complaint(last: loop.now)
+    logger.warning(message, fields(unsaid))
   }
 
   private var sweepInterval: Duration { configuration.requestTimeout / 4 }
@@ -135,13 +175,31 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
       connection.endUnfinishedRequests(begunBefore: limit)
       connection.trim()
     }
+    tellHeldBytes()
+    giveMemoryBack()
     _ = loop.schedule(at: loop.now + sweepInterval, self)
   }
 
+  /// What a burst of messages has left free inside the heaps goes back to the system once most of it is free.
+  private func giveMemoryBack() {
+    guard mostHeld > Self.muchMemory, heldBytes < mostHeld / 2 else { return }
+    mostHeld = heldBytes
+    ProcessMemory.trim()
+  }
+
+  private static let muchMemory = 4 << 20
+
   func closed(_ connection: ServerConnection, _ reason: String) {
     connections[ObjectIdentifier(connection)] = nil
-    totals.connectionClosed()
-    logger.debug("connection closed", ["peer": .string(connection.peer.address), "reason": .string(reason)])
+    totals.connectionClosed(connection.peer.account)
+    tellHeldBytes()
+    let peer = connection.peer.address
+    logger.debug("connection closed", ["peer": .string(peer), "reason": .string(reason)])
+    if let failure = connection.http2.failure {
+      complain("a connection was ended for its peer's fault") {
+        ["peer": .string(peer), "reason": .string(failure), "unsaid": .number($0)]
+      }
+    }
   }
 
   /// Closes what nothing else has ended, whether or not its peer has read the last frames.
@@ -172,27 +230,5 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
         connection.http2.terminate(.noError, "shutting down")
       }
     }
-  }
-}
-
-/// What the loops of a server count together.
-final class ServerTotals: Sendable {
-  private let connections = Monitor(0)
-
-  var connectionCount: Int { connections.withLock { $0 } }
-
-  func connectionOpened(limit: Int) -> Bool {
-    connections.withLock { count in
-      guard count < limit else { return false }
-      count += 1
-      return true
-    }
-  }
-
-  func connectionClosed() { connections.update { $0 -= 1 } }
-
-  /// Blocks until no connection is left; false when `deadline` came first.
-  func waitUntilNone(_ deadline: Instant) -> Bool {
-    connections.wait(until: deadline) { $0 == 0 ? true : nil } ?? false
   }
 }

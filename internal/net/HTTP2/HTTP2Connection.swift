@@ -80,13 +80,20 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   @exclusivity(unchecked) var pings: PingPolicy
   @exclusivity(unchecked) var idleFrames: TokenBucket
   @exclusivity(unchecked) var provokedResets: TokenBucket
+  @exclusivity(unchecked) var resets: TokenBucket
+  @exclusivity(unchecked) var scanner = FrameScanner()
+  /// Bytes up to the next frame's head: of a payload, or of a client's preface.
+  @exclusivity(unchecked) var payloadLeft = 0
+  /// What the last read ended with and is looked at with the next.
+  @exclusivity(unchecked) var keptBytes: (UInt64, UInt64) = (0, 0)
+  @exclusivity(unchecked) var keptCount = 0
   @exclusivity(unchecked) var ending = Ending.none
   @exclusivity(unchecked) private var isDirty = false
   private var source: EventSourceID?
   @exclusivity(unchecked) private var interest: Readiness = .readable
   @exclusivity(unchecked) private var timer: EventLoopTimer?
   @exclusivity(unchecked) private var timerDeadline = Instant.distantFuture
-  @exclusivity(unchecked) private var unwritten: [UInt8] = []
+  @exclusivity(unchecked) var unwritten: [UInt8] = []
   @exclusivity(unchecked) private var unwrittenStart = 0
   /// Bytes to give back to the connection's window, once a turn.
   @exclusivity(unchecked) var consumed = 0
@@ -102,6 +109,8 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   @exclusivity(unchecked) public internal(set) var activeStreams = 0
   /// Why the connection is over; set before its streams are told, so that they can say so.
   @exclusivity(unchecked) public private(set) var closeReason: String?
+  /// Why we ended the connection, where that was for a fault of the peer's.
+  @exclusivity(unchecked) public internal(set) var failure: String?
   /// Whether GOAWAY has been announced.
   public var isDraining: Bool { clock.isDraining }
   /// Whether the connection can no longer be used.
@@ -123,6 +132,8 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
       burst: configuration.idleFrameBurst, perSecond: configuration.idleFramesPerSecond, now: loop.now)
     provokedResets = TokenBucket(
       burst: configuration.resetBurst, perSecond: configuration.resetsPerSecond, now: loop.now)
+    resets = provokedResets
+    if role == .server { payloadLeft = Int(NGHTTP2_CLIENT_MAGIC_LEN) }
     // Unretained: the session is deleted in `finish`, before this object can go.
     session = makeSession(role, configuration, scratch.memory, Unmanaged.passUnretained(self).toOpaque())
     guard session != nil else {
@@ -166,28 +177,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     }
     if readiness.contains(.writable) { markDirty() }
     guard readiness.contains(.readable) || !readiness.isDisjoint(with: .broken) else { return }
-    switch transport.read(scratch.incoming) {
-    case .wouldBlock: break
-    case .closed: finish(transport.endReason)
-    case .count(let count): receive(UnsafeRawBufferPointer(rebasing: scratch.incoming[..<count]))
-    }
-  }
-
-  private func receive(_ bytes: UnsafeRawBufferPointer) {
-    clock.received(loop.now)
-    let outcome = nghttp2_session_mem_recv(
-      session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
-    markDirty()
-    guard outcome < 0 else { return }
-    // A negative answer is final, but the peer is still told why.
-    let code: nghttp2_error_code =
-      switch Int32(truncatingIfNeeded: outcome) {
-      case NGHTTP2_ERR_FLOODED.rawValue, NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue: NGHTTP2_ENHANCE_YOUR_CALM
-      case NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue: NGHTTP2_PROTOCOL_ERROR
-      default: NGHTTP2_INTERNAL_ERROR
-      }
-    nghttp2_session_terminate_session(session, code.rawValue)
-    ending = .afterFlush(String(cString: nghttp2_strerror(Int32(outcome))))
+    readOnce()
   }
 
   private func discard(_ reason: String) {
@@ -220,7 +210,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     if case .afterFlush(let reason) = ending {
       linger(reason)
     } else if nghttp2_session_want_read(session) == 0, nghttp2_session_want_write(session) == 0 {
-      linger("HTTP/2 session ended")
+      linger(failure ?? "HTTP/2 session ended")
     }
   }
 
@@ -328,7 +318,9 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
       case .sendKeepalivePing: submitPing(keepaliveMark)
       case .drain: announceDrain()
       case .finishDrain: finishDrain()
-      case .close(let reason): return finish(reason)
+      case .close(let reason):
+        failure = reason
+        return finish(reason)
       }
     }
     markDirty()
@@ -380,6 +372,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
         session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nghttp2_session_get_last_proc_stream_id(session), code.rawValue,
         bytes.baseAddress, bytes.count)
     }
+    if code != .noError { failure = reason }
     ending = .afterFlush(reason)
     markDirty()
   }

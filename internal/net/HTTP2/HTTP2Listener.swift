@@ -59,7 +59,7 @@ public struct HTTP2Address: Sendable, Hashable, CustomStringConvertible {
 public final class HTTP2Listener: EventSource, EventLoopTimerTarget {
   private let loop: EventLoop
   private let descriptor: Int32
-  private let accepted: (Int32, String) -> Void
+  private let accepted: (Int32, HTTP2Peer) -> Void
   private let failed: (String) -> Void
   private var source: EventSourceID?
   private var pause: EventLoopTimer?
@@ -100,10 +100,10 @@ public final class HTTP2Listener: EventSource, EventLoopTimerTarget {
 
   /// Starts accepting on the loop's thread.
   /// - Parameters:
-  ///   - accepted: takes over a connected, non-blocking descriptor; the text is the peer's address.
+  ///   - accepted: takes over a connected, non-blocking descriptor.
   ///   - failed: told when accepting has to pause.
   public init(
-    descriptor: Int32, loop: EventLoop, accepted: @escaping (Int32, String) -> Void,
+    descriptor: Int32, loop: EventLoop, accepted: @escaping (Int32, HTTP2Peer) -> Void,
     failed: @escaping (String) -> Void
   ) {
     self.descriptor = descriptor
@@ -130,7 +130,7 @@ public final class HTTP2Listener: EventSource, EventLoopTimerTarget {
       _ = fcntl(peer, F_SETFL, O_NONBLOCK)
       _ = fcntl(peer, F_SETFD, FD_CLOEXEC)
       setOption(peer, Int32(IPPROTO_TCP), TCP_NODELAY)
-      accepted(peer, describe(storage))
+      accepted(peer, HTTP2Peer(storage))
     }
   }
 
@@ -214,12 +214,42 @@ private func text(_ family: Int32, _ raw: UnsafeRawPointer) -> String {
   }
 }
 
-/// gRPC's way to name a peer: `ipv4:10.0.0.1:5000`, `ipv6:[::1]:5000`.
-private func describe(_ storage: sockaddr_storage) -> String {
-  let (host, port) = endpoint(storage)
-  // An IPv4 peer of a socket that serves both.
-  if host.hasPrefix("::ffff:"), host.contains(".") { return "ipv4:\(host.dropFirst(7)):\(port)" }
-  return Int32(storage.ss_family) == AF_INET6 ? "ipv6:[\(host)]:\(port)" : "ipv4:\(host):\(port)"
+/// The other end of an accepted connection.
+public struct HTTP2Peer: Sendable, Hashable {
+  /// As gRPC names it: `ipv4:10.0.0.1:5000`, `ipv6:[::1]:5000`.
+  public let address: String
+  /// What its limits are counted by: an IPv4 address, or the first 64 bits of an IPv6 address, of which a single caller
+  /// commonly has all.
+  public let network: String
+
+  public init(address: String, network: String) {
+    self.address = address
+    self.network = network
+  }
+
+  init(_ storage: sockaddr_storage) {
+    let (host, port) = endpoint(storage)
+    // An IPv4 peer of a socket that serves both.
+    let isMapped = host.hasPrefix("::ffff:") && host.contains(".")
+    if Int32(storage.ss_family) == AF_INET6, !isMapped {
+      self.init(address: "ipv6:[\(host)]:\(port)", network: prefix(storage))
+    } else {
+      let plain = isMapped ? String(host.dropFirst(7)) : host
+      self.init(address: "ipv4:\(plain):\(port)", network: plain)
+    }
+  }
+}
+
+private func prefix(_ storage: sockaddr_storage) -> String {
+  withUnsafePointer(to: storage) { pointer in
+    pointer.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
+      var raw = address.pointee.sin6_addr
+      withUnsafeMutableBytes(of: &raw) { bytes in
+        for index in 8..<16 { bytes[index] = 0 }
+      }
+      return text(AF_INET6, &raw)
+    }
+  }
 }
 
 /// Closes a descriptor that nobody has taken over.

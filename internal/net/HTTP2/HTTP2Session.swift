@@ -12,8 +12,11 @@ func makeSession(
   guard nghttp2_option_new(&option) == 0 else { return nil }
   defer { nghttp2_option_del(option) }
   nghttp2_option_set_no_auto_window_update(option, 1)
-  nghttp2_option_set_stream_reset_rate_limit(
-    option, UInt64(configuration.resetBurst), UInt64(configuration.resetsPerSecond))
+  // A stream that is over is forgotten: nghttp2 ends the connection when it finds DATA or trailers on one that it
+  // remembers as reset, but such frames may lawfully be under way, and grpc-java sends them behind its own RST_STREAM.
+  nghttp2_option_set_no_closed_streams(option, 1)
+  // `resetReceived` counts them, and says why it ends the connection.
+  nghttp2_option_set_stream_reset_rate_limit(option, UInt64(UInt32.max), UInt64(UInt32.max))
   var session: OpaquePointer?
   var memory = memory.table
   let status =
@@ -32,7 +35,7 @@ func makeSession(
     settings.append(
       nghttp2_settings_entry(
         settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue),
-        value: UInt32(configuration.maxConcurrentStreams + refusalRoom)))
+        value: UInt32(Int32.max)))
   } else {
     settings.append(nghttp2_settings_entry(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
   }
@@ -42,14 +45,10 @@ func makeSession(
   return session
 }
 
-/// By how many streams the limit that nghttp2 knows is above the one that the peer is told.
-///
-/// nghttp2 ends the whole connection of a peer that exceeds its limit, where `beginHeaders` refuses the one stream; so
-/// there must be room for the streams that are being refused. And nghttp2 remembers closed streams, up to its limit:
-/// for ever when it knows of none.
-private let refusalRoom = 28
-
 /// A server's first SETTINGS frame, with the SETTINGS_MAX_CONCURRENT_STREAMS that the peer is to keep to.
+///
+/// nghttp2 knows of no limit: it would end the whole connection of a peer that exceeds it, where `beginHeaders` refuses
+/// the one stream.
 func openingSettings(_ session: OpaquePointer, _ configuration: HTTP2Configuration) -> [UInt8] {
   var first: UnsafePointer<UInt8>?
   let count = nghttp2_session_mem_send(session, &first)
@@ -196,6 +195,7 @@ extension HTTP2Connection {
     case NGHTTP2_DATA.rawValue:
       let isEmpty = header.length == 0 && header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0
       if !isEmpty { return messageFrame(header) }
+    case NGHTTP2_RST_STREAM.rawValue: return resetReceived()
     case NGHTTP2_SETTINGS.rawValue: clock.handshakeDone()
     case NGHTTP2_PING.rawValue: ping(frame.pointee.ping)
     default: break
@@ -203,6 +203,11 @@ extension HTTP2Connection {
     if role == .server, !idleFrames.spend(loop.now) {
       terminate(.enhanceYourCalm, "too many frames that ask for nothing")
     }
+  }
+
+  /// Resets cost us the call that they end, or nothing; too many of them are an attack (CVE-2023-44487).
+  func resetReceived() {
+    if role == .server, !resets.spend(loop.now) { terminate(.enhanceYourCalm, "too many streams were reset") }
   }
 
   private func messageFrame(_ header: nghttp2_frame_hd) {
@@ -245,7 +250,11 @@ extension HTTP2Connection {
   fileprivate func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
     let header = frame.pointee.hd
     guard header.type == UInt8(NGHTTP2_HEADERS.rawValue) || header.type == UInt8(NGHTTP2_DATA.rawValue) else {
-      if header.type == UInt8(NGHTTP2_RST_STREAM.rawValue) { resetSent(frame.pointee.rst_stream.error_code) }
+      switch UInt32(header.type) {
+      case NGHTTP2_RST_STREAM.rawValue: resetSent(frame.pointee.rst_stream.error_code)
+      case NGHTTP2_GOAWAY.rawValue: goawaySent(frame.pointee.goaway)
+      default: break
+      }
       return
     }
     pings.sentFrames()
@@ -263,6 +272,13 @@ extension HTTP2Connection {
   private func resetSent(_ code: UInt32) {
     guard role == .server, code != NGHTTP2_NO_ERROR.rawValue, !provokedResets.spend(loop.now) else { return }
     terminate(.enhanceYourCalm, "too many streams that had to be reset")
+  }
+
+  /// nghttp2 ends connections too, and says why.
+  private func goawaySent(_ frame: nghttp2_goaway) {
+    guard frame.error_code != NGHTTP2_NO_ERROR.rawValue, failure == nil else { return }
+    let words = UnsafeBufferPointer(start: frame.opaque_data, count: frame.opaque_data_len)
+    failure = "HTTP/2 error \(frame.error_code): \(String(decoding: words, as: UTF8.self))"
   }
 
   fileprivate func body(

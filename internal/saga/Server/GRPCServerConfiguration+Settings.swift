@@ -21,12 +21,18 @@ extension GRPCServerConfiguration {
         "fewer connections than SERVER_MAX_CONNECTIONS: raise the limit on open files",
         ["connections": .number(maxConnections), "open_files": .number(descriptors)])
     }
+    maxConnectionsPerPeer = settings.maxPeerConnections
+    maxStreamsPerPeer = settings.maxPeerStreams
+    maxRequestSize = settings.maxMessageSize
+    maxHeldBytes = settings.maxHeldBytes
     maxConcurrentCalls = max(1, settings.maxCalls / settings.threads)
     requestTimeout = settings.stallTimeout
     http2.stalledPeerTimeout = settings.stallTimeout
     http2.handshakeTimeout = settings.handshakeTimeout
     http2.keepaliveInterval = settings.keepaliveInterval
     http2.keepaliveTimeout = settings.keepaliveTimeout
+    http2.minPingInterval = settings.keepaliveMinTime
+    http2.minPingIntervalIdle = settings.keepaliveMinTime
     http2.maxAge = settings.maxAge
     http2.maxIdle = settings.maxIdle
   }

@@ -43,8 +43,12 @@ extension SagaSettings {
       "number of partitions for topics that the programs create"),
     .listener(
       "SERVER_GRPC_ADDR", \.server.address,
-      .byProgram([.server: ":8081", .consumer: ":8081", .cron: ":8081", .cli: "127.0.0.1:8081"]), [.server, .cli],
-      "listen address of the gRPC API, and where `paysaga` calls it"),
+      .value("127.0.0.1:8081"), [.server, .cli],
+      "listen address of the gRPC API, and where `paysaga` calls it; beyond loopback it needs `SERVER_TLS_CLIENT_CA` or"
+        + " `SERVER_INSECURE`"),
+    .boolean(
+      "SERVER_INSECURE", \.server.isInsecure, .value("false"), [.server],
+      "allow a listen address beyond loopback without client certificates: something in front decides who may call"),
     .duration(
       "SERVER_SHUTDOWN_TIMEOUT", \.server.shutdownTimeout, .zero...(.seconds(600)), .value("10s"), services,
       "drain time after SIGTERM for calls in flight, batches and deliveries"),
@@ -60,6 +64,18 @@ extension SagaSettings {
     .integer(
       "SERVER_MAX_CALLS", \.server.maxCalls, 1...1_000_000, .value("20000"), [.server],
       "maximum concurrent calls, streams included; calls beyond it get RESOURCE_EXHAUSTED"),
+    .integer(
+      "SERVER_MAX_PEER_CONNECTIONS", \.server.maxPeerConnections, 1...1_000_000, .value("1000"), [.server],
+      "maximum connections per IPv4 address or IPv6 network (/64); raise it behind a proxy"),
+    .integer(
+      "SERVER_MAX_PEER_STREAMS", \.server.maxPeerStreams, 1...1_000_000, .value("2000"), [.server],
+      "maximum open streams, such as watches, per address or network; streams beyond it get RESOURCE_EXHAUSTED"),
+    .integer(
+      "SERVER_MAX_MESSAGE_SIZE", \.server.maxMessageSize, 4_096...67_108_864, .value("65536"), [.server],
+      "maximum size of a request message in bytes, before and after decompression; 16384 at most for payments"),
+    .integer(
+      "SERVER_MAX_HELD_BYTES", \.server.maxHeldBytes, 1_048_576...1_099_511_627_776, .value("67108864"), [.server],
+      "maximum bytes of unfinished requests and unread answers of all callers; beyond it the largest holders are refused"),
     .durationOrNever(
       "SERVER_MAX_AGE", \.server.maxAge, .milliseconds(100)...(.seconds(365 * 86_400)), .value("0"), [.server],
       "maximum age of a connection, give or take a tenth; it then drains and closes"),
@@ -72,6 +88,9 @@ extension SagaSettings {
     .duration(
       "SERVER_KEEPALIVE_TIMEOUT", \.server.keepaliveTimeout, .milliseconds(100)...(.seconds(3_600)), .value("20s"),
       [.server], "time to answer that PING before the connection is closed"),
+    .duration(
+      "SERVER_KEEPALIVE_MIN_TIME", \.server.keepaliveMinTime, .zero...(.seconds(86_400)), .value("5s"), [.server],
+      "minimum time between PINGs of a caller; the third one too early ends the connection"),
     .duration(
       "SERVER_HANDSHAKE_TIMEOUT", \.server.handshakeTimeout, .milliseconds(100)...(.seconds(600)), .value("10s"),
       [.server],

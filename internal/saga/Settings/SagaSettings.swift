@@ -24,6 +24,7 @@ public struct SagaSettings: SettingSet {
 
   public mutating func finish() throws(SettingsError) {
     try server.tls.check()
+    if program == .server { try server.checkExposure() }
     if database.directDSN.isEmpty { database.directDSN = database.dsn }
     if server.threads == 0 { server.threads = min(64, ProcessInfo.processInfo.activeProcessorCount) }
   }
@@ -87,6 +88,17 @@ public struct SagaSettings: SettingSet {
     public var maxConnections = 0
     /// `SERVER_MAX_CALLS`: asynchronous handlers at work, on all loops together.
     public var maxCalls = 0
+    /// `SERVER_INSECURE`: whether it may listen beyond loopback without client certificates.
+    public var isInsecure = false
+    /// `SERVER_MAX_PEER_CONNECTIONS` and `SERVER_MAX_PEER_STREAMS`: from one address.
+    public var maxPeerConnections = 0
+    public var maxPeerStreams = 0
+    /// `SERVER_MAX_MESSAGE_SIZE`: the longest request message, bytes.
+    public var maxMessageSize = 0
+    /// `SERVER_MAX_HELD_BYTES`: what callers may make the process hold.
+    public var maxHeldBytes = 0
+    /// `SERVER_KEEPALIVE_MIN_TIME`: between PINGs of a caller.
+    public var keepaliveMinTime = Duration.zero
     /// `SERVER_MAX_AGE`: after which a connection is drained; nil for never.
     public var maxAge: Duration?
     /// `SERVER_MAX_IDLE`: without a call, after which a connection is drained; nil for never.
@@ -187,5 +199,17 @@ extension SagaSettings.Server.TLS {
         .missingSetting, setting: need.needed,
         "\(need.needed) is not set, and \(need.name) is: expected both, or neither to serve in clear")
     }
+  }
+}
+
+extension SagaSettings.Server {
+  /// - Throws: when anybody who reaches this machine could settle payments.
+  func checkExposure() throws(SettingsError) {
+    guard !address.isLoopback, tls.clientAuthorities.isEmpty, !isInsecure else { return }
+    throw SettingsError(
+      .missingSetting, setting: "SERVER_TLS_CLIENT_CA",
+      "SERVER_GRPC_ADDR=\(address) reaches beyond this machine, where nobody asks who calls: expected"
+        + " SERVER_TLS_CLIENT_CA with SERVER_TLS_CERT and SERVER_TLS_KEY, or an address of loopback such as"
+        + " 127.0.0.1:\(address.port), or SERVER_INSECURE=true behind something that decides who may call")
   }
 }

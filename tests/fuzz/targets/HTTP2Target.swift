@@ -118,7 +118,7 @@ enum HTTP2Target {
     configuration.maxConcurrentCalls = 4
     configuration.http2.maxConcurrentStreams = 8
     configuration.maxUnreadBytes = 4_096
-    configuration.maxHeldBytesPerLoop = 6_144
+    configuration.maxHeldBytes = 6_144
     configuration.http2.resetBurst = 4
     configuration.http2.idleFrameBurst = 12
     configuration.http2.maxHeaderListSize = 1_024

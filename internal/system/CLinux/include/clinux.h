@@ -1,5 +1,6 @@
-// What Swift's Glibc module does not import: epoll, eventfd, thread names and prctl.
+// What Swift's Glibc module does not import: epoll, eventfd, the allocator's own functions, thread names and prctl.
 #pragma once
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
