@@ -188,7 +188,7 @@ def test_the_framework_makes_no_codes_of_the_application(connection: Connection)
     """INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE and DATA_LOSS are the
     application's; whatever is wrong with a call to GetPing is the framework's to refuse."""
     ways = [
-        [message(flag=2)], [], [message() * 2], [message(b"\xff")], [b"\0\0"], [struct.pack(">BI", 0, LIMIT + 1)],
+        [message(flag=2)], [], [message() * 2], [message(b"\xff")], [b"\0\0"], [struct.pack(">BI", 0, 2**31)],
     ]
     fields = [
         request_headers(PING), request_headers(PING, grpc_timeout="x"), request_headers(PING, grpc_timeout="0S"),

@@ -16,10 +16,12 @@ public struct NewEvent: Sendable, Hashable {
   public let source: String
   /// The W3C trace it belongs to, when there is one.
   public let traceparent: String?
+  /// Who had it made, as far as that is known: the header `caller`.
+  public let caller: String?
 
   public init(
     eventID: UniqueID, key: String, sequence: Int64, topic: String, payload: [UInt8], type: String, source: String,
-    traceparent: String? = nil
+    traceparent: String? = nil, caller: String? = nil
   ) {
     precondition(sequence > 0, "an event's sequence starts at 1")
     self.eventID = eventID
@@ -30,6 +32,7 @@ public struct NewEvent: Sendable, Hashable {
     self.type = type
     self.source = source
     self.traceparent = traceparent
+    self.caller = caller
   }
 }
 
@@ -51,7 +54,7 @@ public struct OutboxWriter: Sendable {
         .uuidArray(events.map(\.eventID)), .int16Array(events.map { shards.shard(of: $0.key) }),
         .textArray(events.map(\.key)), .int64Array(events.map(\.sequence)), .textArray(events.map(\.topic)),
         .bytesArray(events.map(\.payload)), .textArray(events.map(\.type)), .textArray(events.map(\.source)),
-        .optionalTextArray(events.map(\.traceparent)),
+        .optionalTextArray(events.map(\.traceparent)), .optionalTextArray(events.map(\.caller)),
       ])
   }
 
@@ -61,11 +64,12 @@ public struct OutboxWriter: Sendable {
     """
     INSERT INTO event (event_id, shard, key, seq, topic, payload, headers)
     SELECT u.event_id, u.shard, u.key, u.seq, u.topic, u.payload,
-           CASE WHEN u.traceparent IS NULL THEN ARRAY['ce_type', u.type, 'ce_source', u.source]
-                ELSE ARRAY['ce_type', u.type, 'ce_source', u.source, 'traceparent', u.traceparent] END
+           ARRAY['ce_type', u.type, 'ce_source', u.source]
+           || CASE WHEN u.traceparent IS NULL THEN '{}'::text[] ELSE ARRAY['traceparent', u.traceparent] END
+           || CASE WHEN u.caller IS NULL THEN '{}'::text[] ELSE ARRAY['caller', u.caller] END
     FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::text[],
-                $8::text[], $9::text[])
-         WITH ORDINALITY AS u(event_id, shard, key, seq, topic, payload, type, source, traceparent, n)
+                $8::text[], $9::text[], $10::text[])
+         WITH ORDINALITY AS u(event_id, shard, key, seq, topic, payload, type, source, traceparent, caller, n)
     WHERE pg_current_xact_id() IS NOT NULL
     ORDER BY u.n
     """)

@@ -7,8 +7,9 @@ public enum ProcessMemory {
 
   /// Has each large block returned to the system when it is freed. Once, when a program begins.
   ///
-  /// By itself glibc raises the size from which it maps blocks to that of the largest one freed, up to 32 MiB (mallopt(3),
-  /// M_MMAP_THRESHOLD): after one burst of large messages their memory would stay with the process for ever.
+  /// By itself glibc raises the size from which it maps blocks to that of the largest one freed, up to 32 MiB
+  /// (mallopt(3), M_MMAP_THRESHOLD). After one burst of large messages their memory would then stay with the process
+  /// for ever.
   public static func returnLargeBlocks() {
     mallopt(M_MMAP_THRESHOLD, largeBlock)
     mallopt(M_TRIM_THRESHOLD, largeBlock)

@@ -140,6 +140,11 @@ public struct ServiceDefinition: Sendable {
     self.name = name
     self.methods = methods
   }
+
+  /// The same service with a limit on the request messages of each of its methods, bytes.
+  public func limited(to bytes: Int) -> ServiceDefinition {
+    ServiceDefinition(name, methods.map { $0.limited(to: bytes) })
+  }
 }
 
 /// Looks at every call before and after its handler, on the connection's loop; both calls must be short.

@@ -32,8 +32,8 @@ public struct GRPCServerConfiguration: Sendable {
   public var maxHeldRequestBytes = 16 << 20
   /// Bytes of answers that one connection's peer has not taken: beyond them its further calls get RESOURCE_EXHAUSTED.
   public var maxUnreadBytes = 16 << 20
-  /// Both together on all connections: beyond it each connection may have as much as every other, so that those who hold
-  /// much make room, not everybody. The memory that the process takes may be half as much again.
+  /// Both together on all connections: beyond it each connection may have as much as every other, so that those who
+  /// hold much make room, not everybody. The memory that the process takes may be half as much again.
   public var maxHeldBytes = 64 << 20
   /// Bytes of messages that a loop expands in a turn; what more has come compressed waits for the next turn, so that
   /// other calls get theirs. A single message may be longer.

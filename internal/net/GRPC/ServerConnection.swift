@@ -332,7 +332,8 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     let stream = HTTP2Stream(slot: Int(token >> 32), id: Int32(truncatingIfNeeded: token))
     guard isCurrent(stream) else { return }
     calls[stream.slot].timer = nil
-    finish(stream, GRPCStatus(.deadlineExceeded, "the deadline has passed"), isForced: true)
+    let status = calls[stream.slot].record?.extras.withLock { $0.deadlineStatus }
+    finish(stream, status ?? GRPCStatus(.deadlineExceeded, "the deadline has passed"), isForced: true)
   }
 
   /// GOAWAY for the peer, and word for the handlers that asked for it.

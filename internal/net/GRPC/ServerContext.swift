@@ -17,6 +17,10 @@ public struct ServerContext: Sendable {
   /// Who the caller proved to be with a client certificate; nil in clear, and where none is asked for. For
   /// authorisation decide by its `dnsNames` or `uris`.
   public var peerCertificate: TLSPeer? { call.peer.certificate }
+  /// The first URI in the caller's certificate, else its first DNS name, else its subject; nil without a certificate.
+  public var peerName: String? {
+    peerCertificate.map { $0.uris.first ?? $0.dnsNames.first ?? $0.subject }
+  }
   /// Whether nobody waits for the answer any more: the caller went away or its deadline has passed.
   public var isCancelled: Bool { call.isCancelled }
 
@@ -29,6 +33,10 @@ public struct ServerContext: Sendable {
   public func setResponseEncoding(_ encoding: MessageEncoding) {
     call.extras.withLock { $0.responseEncoding = encoding }
   }
+
+  /// What the call is answered with when its deadline passes while the handler is at work, in place of a plain
+  /// DEADLINE_EXCEEDED: a handler that changes something can say that the outcome is not known.
+  public func setDeadlineStatus(_ status: GRPCStatus) { call.extras.withLock { $0.deadlineStatus = status } }
 
   /// Runs `body` once when the call is cancelled, at once if it is already; never when it ends by itself.
   /// `body` must be short: it runs on the connection's loop.
@@ -69,6 +77,8 @@ final class ServerCallRecord: @unchecked Sendable {
     var requestEncoding = MessageEncoding.identity
     /// Nil: as the server's configuration says.
     var responseEncoding: MessageEncoding?
+    /// Nil: a plain DEADLINE_EXCEEDED.
+    var deadlineStatus: GRPCStatus?
     var cancelHandlers: [@Sendable () -> Void]?
     var isCancelled = false
     var drainHandlers: [@Sendable () -> Void]?
@@ -76,7 +86,7 @@ final class ServerCallRecord: @unchecked Sendable {
 
     var isAsMade: Bool {
       initial == nil && trailers == nil && requestEncoding == .identity && responseEncoding == nil
-        && cancelHandlers == nil && !isCancelled && drainHandlers == nil && !isDraining
+        && deadlineStatus == nil && cancelHandlers == nil && !isCancelled && drainHandlers == nil && !isDraining
     }
   }
   @exclusivity(unchecked) private(set) var method: RegisteredMethod

@@ -31,7 +31,8 @@ package struct CreateHandler: Sendable {
       let key = try IdempotencyKey.only(of: context.metadata.all(IdempotencyKey.field))
       let command = try CreateCommand(
         orderID: request.orderID, amountMinor: request.amountMinor, currency: request.currency, callKey: key,
-        trace: context.trace)
+        trace: context.trace, caller: context.caller)
+      context.setDeadlineStatus(StatusMapping.openFate)
       guard let key else {
         return PaymentsV1.Payment(try await store.create(command, deadline: context.deadline).payment)
       }

@@ -15,6 +15,9 @@ package struct PaymentHandlers: Sendable {
     self.watches = watches
   }
 
+  /// No request of payments comes near this; it bounds what a compressed one may expand to.
+  private static let largestRequest = 16 << 10
+
   package var service: ServiceDefinition {
     let name = "payments.v1.PaymentService"
     return ServiceDefinition(
@@ -35,7 +38,8 @@ package struct PaymentHandlers: Sendable {
         .serverStreaming("/\(name)/WatchPayment") { (request: PaymentsV1.WatchPaymentRequest, context, writer) in
           try await watch(request, context, writer)
         },
-      ])
+      ]
+    ).limited(to: Self.largestRequest)
   }
 
   private func find(_ orderID: Int64, _ context: ServerContext) async throws -> Payment {
@@ -79,7 +83,9 @@ package struct PaymentHandlers: Sendable {
   {
     try await answering { () throws(PaymentError) in
       let final = try Self.finalStatus(request.status)
-      let command = try SettleCommand(orderID: request.orderID, to: final, reason: request.reason, trace: context.trace)
+      let command = try SettleCommand(
+        orderID: request.orderID, to: final, reason: request.reason, trace: context.trace, caller: context.caller)
+      context.setDeadlineStatus(StatusMapping.openFate)
       return PaymentsV1.Payment(try await store.settle(command, deadline: context.deadline))
     }
   }

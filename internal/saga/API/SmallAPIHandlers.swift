@@ -25,7 +25,9 @@ package struct SmallAPIHandlers: Sendable {
   private func update(_ request: PaymentsAPI.PayStatus, _ context: ServerContext) async throws -> GoogleProtobuf.Empty {
     try await answering { () throws(PaymentError) in
       let command = try SettleCommand(
-        orderID: request.orderID, to: request.status ? .completed : .failed, reason: "", trace: context.trace)
+        orderID: request.orderID, to: request.status ? .completed : .failed, reason: "", trace: context.trace,
+        caller: context.caller)
+      context.setDeadlineStatus(StatusMapping.openFate)
       _ = try await store.settle(command, deadline: context.deadline)
       return GoogleProtobuf.Empty()
     }

@@ -9,7 +9,7 @@ enum StatusMapping {
   static let domain = "payments.paysaga"
 
   static func status(_ error: PaymentError) -> GRPCStatus {
-    let (code, reason) = codeAndReason(error.code)
+    let (code, reason) = codeAndReason(error)
     var details: [GoogleProtobuf.AnyMessage] = [
       GoogleProtobuf.AnyMessage(packing: GoogleRPC.ErrorInfo(reason: reason, domain: domain))
     ]
@@ -26,16 +26,23 @@ enum StatusMapping {
     return GRPCStatus(code, error.message, details: status.serialized())
   }
 
-  private static func codeAndReason(_ code: PaymentError.Code) -> (GRPCCode, String) {
-    switch code {
+  /// A write whose deadline has passed while it was under way.
+  static let openFate = status(
+    PaymentError(
+      .outcomeUnknown, "the deadline has passed; ask again to learn whether the change was made",
+      isDeadlinePassed: true))
+
+  private static func codeAndReason(_ error: PaymentError) -> (GRPCCode, String) {
+    switch error.code {
     case .invalidArgument: (.invalidArgument, "INVALID_ARGUMENT")
     case .notFound: (.notFound, "PAYMENT_NOT_FOUND")
     case .alreadyExists: (.alreadyExists, "PAYMENT_DIFFERS")
     case .alreadySettled: (.failedPrecondition, "PAYMENT_ALREADY_SETTLED")
     case .keyReused: (.failedPrecondition, "IDEMPOTENCY_KEY_REUSED")
     case .keyInFlight: (.aborted, "IDEMPOTENCY_KEY_IN_FLIGHT")
+    case .unavailable where error.isDeadlinePassed: (.deadlineExceeded, "DEADLINE_EXCEEDED")
     case .unavailable: (.unavailable, "DATABASE_UNAVAILABLE")
-    case .outcomeUnknown: (.unavailable, "OUTCOME_UNKNOWN")
+    case .outcomeUnknown: (error.isDeadlinePassed ? .deadlineExceeded : .unavailable, "OUTCOME_UNKNOWN")
     case .overloaded: (.resourceExhausted, "TOO_MANY_CALLS")
     case .internal: (.internal, "INTERNAL")
     }

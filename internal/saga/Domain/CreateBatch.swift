@@ -9,6 +9,7 @@ public struct CreateCommand: Sendable, Hashable {
   public let idempotentKey: UniqueID?
   public let callKey: IdempotencyKey?
   public let trace: TraceContext?
+  public let caller: String?
 
   /// Checks the caller's words.
   /// - Parameters:
@@ -17,10 +18,11 @@ public struct CreateCommand: Sendable, Hashable {
   ///   - idempotentKey: the key of the inventory message; nil for a call.
   ///   - callKey: the key under which a call is made once; nil for a message, and for a call that has none.
   ///   - trace: what the call or message is a part of; passed on with the event.
+  ///   - caller: who calls; nil for a message. Passed on with the event.
   /// - Throws: `invalidArgument` naming the field.
   public init(
     orderID: Int64, amountMinor: Int64 = 0, currency: String = "", idempotentKey: UniqueID? = nil,
-    callKey: IdempotencyKey? = nil, trace: TraceContext? = nil
+    callKey: IdempotencyKey? = nil, trace: TraceContext? = nil, caller: String? = nil
   ) throws(PaymentError) {
     self.orderID = try Validation.orderID(orderID)
     self.amountMinor = try Validation.amount(amountMinor, currency: currency)
@@ -28,6 +30,7 @@ public struct CreateCommand: Sendable, Hashable {
     self.idempotentKey = idempotentKey
     self.callKey = callKey
     self.trace = trace
+    self.caller = caller
   }
 
   /// What must be the same when the same key comes again, of a call or a message: everything that was asked for in one
@@ -111,9 +114,12 @@ public struct CreateBatch: Sendable {
 
   /// The events of the payments that were really inserted, in their order.
   public func events(of created: [Payment], newID: () -> UniqueID) -> [PaymentEvent] {
-    var traces: [Int64: TraceContext] = [:]
-    for command in inserts { traces[command.orderID] = command.trace }
-    return created.map { PaymentEvent(eventID: newID(), payment: $0, trace: traces[$0.orderID]) }
+    var openers: [Int64: CreateCommand] = [:]
+    for command in inserts { openers[command.orderID] = command }
+    return created.map { payment in
+      let opener = openers[payment.orderID]
+      return PaymentEvent(eventID: newID(), payment: payment, trace: opener?.trace, caller: opener?.caller)
+    }
   }
 
   /// The outcome of each command, in the order they were given, as if they came one after another.

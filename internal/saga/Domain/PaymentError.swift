@@ -31,14 +31,17 @@ public struct PaymentError: ModuleError {
   public let location: SourceLocation
   /// The request's field that is wrong, for `invalidArgument`.
   public let field: String?
+  /// Whether the caller's own deadline is the reason: for `unavailable` and `outcomeUnknown`.
+  public let isDeadlinePassed: Bool
 
   public init(
-    _ code: Code, _ message: String, field: String? = nil, cause: (any Error)? = nil, file: String = #fileID,
-    line: Int = #line
+    _ code: Code, _ message: String, field: String? = nil, isDeadlinePassed: Bool = false,
+    cause: (any Error)? = nil, file: String = #fileID, line: Int = #line
   ) {
     self.code = code
     self.message = message
     self.field = field
+    self.isDeadlinePassed = isDeadlinePassed
     self.cause = cause
     self.location = .here(file: file, line: line)
   }

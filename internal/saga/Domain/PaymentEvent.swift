@@ -9,11 +9,14 @@ public struct PaymentEvent: Sendable, Hashable {
   public let payment: Payment
   /// What the call or message that changed the payment was a part of, when it said so.
   public let trace: TraceContext?
+  /// Who changed it by a call; nil for a message and for an expiry.
+  public let caller: String?
 
-  public init(eventID: UniqueID, payment: Payment, trace: TraceContext? = nil) {
+  public init(eventID: UniqueID, payment: Payment, trace: TraceContext? = nil, caller: String? = nil) {
     self.eventID = eventID
     self.payment = payment
     self.trace = trace
+    self.caller = caller
   }
 
   /// The event's number within its order, from 1.

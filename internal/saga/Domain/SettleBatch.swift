@@ -7,15 +7,21 @@ public struct SettleCommand: Sendable, Hashable {
   public let to: FinalStatus
   public let reason: String
   public let trace: TraceContext?
+  public let caller: String?
 
   /// Checks the caller's words before they meet anyone else's.
-  /// - Parameter trace: what the call is a part of; passed on with the event.
+  /// - Parameters:
+  ///   - trace: what the call is a part of; passed on with the event.
+  ///   - caller: who calls; passed on with the event.
   /// - Throws: `invalidArgument` naming the field.
-  public init(orderID: Int64, to: FinalStatus, reason: String, trace: TraceContext? = nil) throws(PaymentError) {
+  public init(
+    orderID: Int64, to: FinalStatus, reason: String, trace: TraceContext? = nil, caller: String? = nil
+  ) throws(PaymentError) {
     self.orderID = try Validation.orderID(orderID)
     self.to = to
     self.reason = try Validation.reason(reason)
     self.trace = trace
+    self.caller = caller
   }
 
   /// Checks an order id on its own, for calls that only read.
@@ -43,7 +49,7 @@ public struct SettleBatch: Sendable {
     current.reserveCapacity(locked.payments.count)
     for payment in locked.payments { current[payment.orderID] = payment }
     outcomes.reserveCapacity(commands.count)
-    var traces: [Int64: TraceContext] = [:]
+    var settlers: [Int64: SettleCommand] = [:]
     for command in commands {
       guard let payment = current[command.orderID] else {
         let unreadable = locked.unreadable.first { $0.orderID == command.orderID }
@@ -55,7 +61,7 @@ public struct SettleBatch: Sendable {
       case .settle(let settled):
         current[command.orderID] = settled
         changed.append(settled)
-        traces[command.orderID] = command.trace
+        settlers[command.orderID] = command
         outcomes.append(.success(settled))
       case .repeated:
         outcomes.append(.success(payment))
@@ -68,7 +74,10 @@ public struct SettleBatch: Sendable {
       }
     }
     changed.sort { $0.orderID < $1.orderID }
-    events = changed.map { PaymentEvent(eventID: newID(), payment: $0, trace: traces[$0.orderID]) }
+    events = changed.map { payment in
+      let settler = settlers[payment.orderID]
+      return PaymentEvent(eventID: newID(), payment: payment, trace: settler?.trace, caller: settler?.caller)
+    }
   }
 
   private enum Decision {

@@ -75,7 +75,8 @@ extension SagaSettings {
       "maximum size of a request message in bytes, before and after decompression; 16384 at most for payments"),
     .integer(
       "SERVER_MAX_HELD_BYTES", \.server.maxHeldBytes, 1_048_576...1_099_511_627_776, .value("67108864"), [.server],
-      "maximum bytes of unfinished requests and unread answers of all callers; beyond it the largest holders are refused"),
+      "maximum bytes of unfinished requests and unread answers of all callers; beyond it the largest holders are refused"
+    ),
     .durationOrNever(
       "SERVER_MAX_AGE", \.server.maxAge, .milliseconds(100)...(.seconds(365 * 86_400)), .value("0"), [.server],
       "maximum age of a connection, give or take a tenth; it then drains and closes"),

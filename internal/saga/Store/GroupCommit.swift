@@ -27,11 +27,14 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
     let call: Call
     /// Answered by then, whatever happens.
     let giveUp: Instant
+    /// Whether that is the caller's own deadline.
+    private let isDeadline: Bool
     private let state: Mutex<State>
 
-    init(_ call: Call, giveUp: Instant, _ continuation: CheckedContinuation<Result<Outcome, PaymentError>, Never>) {
+    init(_ call: Call, _ giveUp: GiveUp, _ continuation: CheckedContinuation<Result<Outcome, PaymentError>, Never>) {
       self.call = call
-      self.giveUp = giveUp
+      self.giveUp = giveUp.time
+      isDeadline = giveUp.isDeadline
       state = Mutex(State(continuation: continuation))
     }
 
@@ -44,17 +47,20 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
     func answer(_ result: Result<Outcome, PaymentError>) { answer { _ in result } }
 
     /// Answers that it did not happen, or that this is not known.
-    func fail(_ code: PaymentError.Code, _ message: String, cause: DatabaseError? = nil) {
+    func fail(
+      _ code: PaymentError.Code, _ message: String, isDeadlinePassed: Bool = false, cause: DatabaseError? = nil
+    ) {
       answer { progress in
         guard progress.mayHaveHappened else {
-          return .failure(PaymentError(code, message + "; nothing was done", cause: cause))
+          let text = message + "; nothing was done"
+          return .failure(PaymentError(code, text, isDeadlinePassed: isDeadlinePassed, cause: cause))
         }
         let text = "it is not known whether the change was made; ask again to learn what came of it"
-        return .failure(PaymentError(.outcomeUnknown, text, cause: cause))
+        return .failure(PaymentError(.outcomeUnknown, text, isDeadlinePassed: isDeadlinePassed, cause: cause))
       }
     }
 
-    func timeOut() { fail(.unavailable, "the database did not answer in time") }
+    func timeOut() { fail(.unavailable, "the database did not answer in time", isDeadlinePassed: isDeadline) }
 
     /// What is said and that it is said are one step: a call that is told "nothing was done" can no longer begin.
     private func answer(_ make: (CallProgress) -> Result<Outcome, PaymentError>) {
@@ -110,7 +116,7 @@ final class GroupCommit<Call: Sendable, Outcome: Sendable>: Sendable {
   func submit(_ call: Call, deadline: Instant) async throws(PaymentError) -> Outcome {
     let giveUp = limits.giveUp(before: deadline, now: .now())
     let result = await withCheckedContinuation { continuation in
-      let entry = Entry(call, giveUp: giveUp, continuation)
+      let entry = Entry(call, giveUp, continuation)
       let refusal = state.withLock { state -> PaymentError? in
         if state.isStopped { return PaymentError(.unavailable, "the server is shutting down; nothing was done") }
         guard state.waiting.count < limits.queue else {
@@ -288,9 +294,16 @@ struct GroupCommitLimits: Sendable {
   var patience = Duration.seconds(10)
 
   /// When to answer a call in any case: a little before its deadline, so that the answer still arrives.
-  func giveUp(before deadline: Instant, now: Instant) -> Instant {
+  func giveUp(before deadline: Instant, now: Instant) -> GiveUp {
     let latest = min(deadline, now + patience)
     let left = latest - now
-    return latest - min(.milliseconds(100), left / 10)
+    return GiveUp(time: latest - min(.milliseconds(100), left / 10), isDeadline: deadline <= latest)
   }
+}
+
+/// When a call is answered in any case.
+struct GiveUp: Sendable {
+  let time: Instant
+  /// Whether the caller said so, not our own patience.
+  let isDeadline: Bool
 }

@@ -137,18 +137,20 @@ public final class PaymentRepository: PaymentStore {
   ) async throws(PaymentError) -> Value {
     let giveUp = GroupCommitLimits().giveUp(before: deadline, now: .now())
     do {
-      return try await pool.withConnection(deadline: giveUp, body)
+      return try await pool.withConnection(deadline: giveUp.time, body)
     } catch {
-      throw Self.readFailure(error)
+      throw Self.readFailure(error, isDeadlinePassed: giveUp.isDeadline && giveUp.time <= .now())
     }
   }
 
-  private static func readFailure(_ error: DatabaseError) -> PaymentError {
+  private static func readFailure(_ error: DatabaseError, isDeadlinePassed: Bool) -> PaymentError {
     switch error.code {
     case .overloaded: PaymentError(.overloaded, "too many calls are waiting for the database", cause: error)
     case .server where !error.isRetryable: PaymentError(.internal, "the database refused the query", cause: error)
     case .schema, .content: PaymentError(.internal, "the tables are not as this version expects", cause: error)
-    default: PaymentError(.unavailable, "the database did not answer in time", cause: error)
+    default:
+      PaymentError(
+        .unavailable, "the database did not answer in time", isDeadlinePassed: isDeadlinePassed, cause: error)
     }
   }
 }

@@ -240,7 +240,7 @@ public struct PaymentTransactions: Sendable {
       events.map { event in
         NewEvent(
           eventID: event.eventID, key: event.key, sequence: event.sequence, topic: topic, payload: event.payload(),
-          type: event.type, source: Self.eventSource, traceparent: event.trace?.traceparent)
+          type: event.type, source: Self.eventSource, traceparent: event.trace?.traceparent, caller: event.caller)
       })
   }
 

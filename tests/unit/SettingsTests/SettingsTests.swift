@@ -39,7 +39,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     #expect(settings.database.directDSN == required["DB_DSN"] && settings.database.isPrepared)
     #expect(settings.database.poolSize == 4 && settings.kafka.topicPartitions == 4)
     #expect(!settings.redis.isEnabled && settings.redis.timeToLive == .seconds(86_400))
-    #expect(settings.server.address == NetworkAddress(host: "::", port: 8081))
+    #expect(settings.server.address == NetworkAddress(host: "127.0.0.1", port: 8081))
     #expect(settings.server.shutdownTimeout == .seconds(10) && settings.server.threads >= 1)
     #expect(settings.consumer.topic == "inventory" && settings.consumer.deadLetterTopic == "inventory.dlq")
     #expect(settings.consumer.group == "payments" && settings.consumer.triggerStatus == "COMPLETED")
@@ -73,10 +73,28 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     }
   }
 
+  @Test(arguments: ["0.0.0.0:8081", ":8081", "[::]:8081", "10.0.0.1:0", "db.internal:1", "[::ffff:10.0.0.1]:1"])
+  func closeTheAPIBeyondLoopback(address: String) throws {
+    let text = message(["SERVER_GRPC_ADDR": address])
+    #expect(text.contains("SERVER_TLS_CLIENT_CA") && text.contains("SERVER_INSECURE=true"), "\(text)")
+    let tls = ["SERVER_TLS_CERT": "/c", "SERVER_TLS_KEY": "/k"]
+    #expect(message(tls.merging(["SERVER_GRPC_ADDR": address]) { $1 }).contains("SERVER_TLS_CLIENT_CA"))
+    _ = try load(tls.merging(["SERVER_GRPC_ADDR": address, "SERVER_TLS_CLIENT_CA": "/a"]) { $1 })
+    _ = try load(["SERVER_GRPC_ADDR": address, "SERVER_INSECURE": "true"])
+    // Where a program only calls, or takes no calls, the address is nobody's door.
+    for program in [Program.consumer, .cron, .cli] { _ = try load(["SERVER_GRPC_ADDR": address], program: program) }
+  }
+
+  @Test(arguments: [
+    "127.0.0.1:8081", "127.9.9.9:0", "localhost:1", "LocalHost:1", "[::1]:8081", "[::ffff:127.0.0.1]:1",
+  ])
+  func openTheAPIOnLoopback(address: String) throws { _ = try load(["SERVER_GRPC_ADDR": address]) }
+
   @Test func takeEveryKindOfValue() throws {
     let settings = try load([
       "DB_DIRECT_DSN": "postgresql:///pay?host=/run/postgresql", "DB_PREPARED": "false", "DB_POOL_SIZE": "32",
       "REDIS_DSN": "redis://:pw@cache:6379/3", "KAFKA_BROKERS": "a:1, [::1]:2", "SERVER_GRPC_ADDR": "[::]:0",
+      "SERVER_INSECURE": "true",
       "SERVER_SHUTDOWN_TIMEOUT": "1m30s", "SERVER_THREADS": "3", "SERVER_TLS_CERT": "", "CRON_ENABLED": "0",
       "PAYMENT_TTL": "0", "EVENT_RETENTION": "48h", "LOG_LEVEL": "debug", "LOG_FORMAT": "json",
     ])
