@@ -17,11 +17,11 @@ import pytest
 
 from harness import oracle
 from harness.audit import Faults
-from harness.chaos import FAULTS, LEASE, Stage, possible
+from harness.chaos import FAULTS, LEASE, Cluster, Stage, possible
 from harness.rpc import COMPLETED, Client
-from harness.servers import DevKafka, PostgresServer, SmallDisk
+from harness.servers import DevKafka, SmallDisk
 from harness.waiting import wait_until
-from harness.world import World
+from harness.world import World, inventory_message
 
 # Seconds of faults. The short form has every kind once, however long that takes.
 SECONDS = float(os.environ.get("CHAOS", "0"))
@@ -44,27 +44,21 @@ def disk() -> Iterator[SmallDisk]:
 
 
 @pytest.fixture
-def postgres(directory: Path, disk: SmallDisk) -> Iterator[PostgresServer]:
+def cluster(directory: Path, disk: SmallDisk) -> Iterator[Cluster]:
     """On the small disk where there is one."""
-    server = PostgresServer(
-        directory, disk.path if disk.is_mounted else None, max_wal_size="64MB", min_wal_size="32MB")
+    made = Cluster(directory, disk.path if disk.is_mounted else None)
     try:
-        server.initialise()
-        server.start()
-        yield server
+        made.start()
+        yield made
     finally:
         disk.free()
-        if server.is_running:
-            server.thaw()
-        server.remove()
+        made.remove()
 
 
 @pytest.fixture
-def stage(postgres: PostgresServer, own_kafka: DevKafka, disk: SmallDisk, make_world) -> Iterator[Stage]:
-    world: World = make_world(postgres=postgres, kafka=own_kafka)
-    made = Stage(world, postgres, own_kafka, disk if disk.is_mounted else None)
-    yield made
-    made.close()
+def stage(cluster: Cluster, own_kafka: DevKafka, disk: SmallDisk, make_world) -> Stage:
+    world: World = make_world(postgres=cluster, kafka=own_kafka)
+    return Stage(world, cluster, own_kafka, disk if disk.is_mounted else None)
 
 
 class Load:
@@ -83,7 +77,8 @@ class Load:
         order = 0
         while not self._stop.is_set():
             orders = range(order + 1, order + 41)
-            self._world.push_orders(orders[20:])
+            messages = [inventory_message(each) for each in orders[20:]]
+            wait_until(lambda: self._push(messages), "messages are acknowledged", PATIENCE)
             for each in orders[:20]:
                 self._until_answered(self._client.create, each)
                 self.opened.add(each)
@@ -93,6 +88,11 @@ class Load:
                 self.settled.add(each)
             self.opened |= set(orders[20:])
             order = orders[-1]
+
+    def _push(self, messages: list[bytes]) -> bool:
+        """Fails where the topic is denied; pushed again they are the same messages."""
+        self._world.push(*messages)
+        return True
 
     def _until_answered(self, call, order: int):
         """Calls again whatever was not answered: doing it twice is safe. A pushed order may not be there yet."""

@@ -198,8 +198,8 @@ class SmallDisk:
 class StandbyServer(PostgresServer):
     """A hot standby that a primary's COMMITs wait for, once `confirms` was called."""
 
-    def __init__(self, directory: Path, primary: PostgresServer):
-        super().__init__(directory)
+    def __init__(self, directory: Path, primary: PostgresServer, disk: Path | None = None, **settings: str):
+        super().__init__(directory, disk, **settings)
         self.log = directory / "standby.log"
         self.name = "standby"
         self._primary = primary
