@@ -3,6 +3,8 @@
 import socket
 from urllib.parse import urlsplit, urlunsplit
 
+import grpc
+
 from harness.audit import paysaga
 from harness.rpc import COMPLETED, refused
 from harness.waiting import holds_for, wait_until
@@ -89,6 +91,20 @@ def test_a_sequence_that_is_behind_buries_no_message(world: World):
     world.sql("SELECT setval('payment_id_seq', 1000)")
     world.wait_for_payments(2)
     consumer.wait_ready()
+
+
+def test_a_server_that_the_tables_refuse_is_not_ready(world: World):
+    server = world.server(CRON_ENABLED="false")
+    client = world.client(server)
+    client.create(1)
+    world.sql("ALTER TABLE payment ADD CONSTRAINT foreign_rule CHECK (order_id < 10)")
+    for order in (10, 11):
+        assert refused(client.create, order).code == grpc.StatusCode.UNAVAILABLE
+    server.wait_not_ready("postgres")
+    assert "foreign_rule" in server.readiness()[1]["checks"]["postgres"]["detail"]
+    world.sql("ALTER TABLE payment DROP CONSTRAINT foreign_rule")
+    wait_until(lambda: client.create(10, timeout=5).order_id == 10, "orders are taken again", 10)
+    server.wait_ready(20)
 
 
 def test_a_role_without_rights_is_told_what_it_lacks(world: World):

@@ -164,7 +164,7 @@ public final class Connection {
     do {
       return try exchange(commands, until: deadline)
     } catch {
-      configuration.monitor?.refused(error)
+      configuration.monitor?.refused(error, isOfTables: configuration.isFaultOfTables)
       if isUsable, !wasInTransaction, isInTransaction { rollBackAfterFailure() }
       guard isUsable, !wasInTransaction, cacheIsStale, error.isStalePlan, nothingCommitted(commands, before: error)
       else {
@@ -186,7 +186,7 @@ public final class Connection {
     do throws(DatabaseError) {
       try exchangeScript(sql, until: deadline)
     } catch {
-      configuration.monitor?.refused(error)
+      configuration.monitor?.refused(error, isOfTables: configuration.isFaultOfTables)
       throw error
     }
   }

@@ -15,6 +15,9 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
   public var requiresWriting = true
   /// Hears what sessions were refused.
   public var monitor: WriteMonitor?
+  /// Which refusals are the tables' fault though their codes do not say so: such as a constraint that no value of the
+  /// program can violate while the tables are in order. They count as refusals of the database for `monitor`.
+  public var isFaultOfTables: @Sendable (DatabaseError) -> Bool = { _ in false }
   /// How long a run may take before it is cancelled and the connection closed; a run can set its own.
   public var statementTimeout: Duration
   /// How often cached plans are thrown away, so that a plan made for a small table does not outlive its growth

@@ -14,9 +14,10 @@ public final class WriteMonitor: Sendable {
   /// Why writing does not work, for a readiness report; nil when it does.
   public var problem: String? { health.withLock { $0.problem(now: .now()) } }
 
-  /// A session was refused something that is nobody's fault but the database's.
-  func refused(_ error: DatabaseError) {
-    if WriteHealth.isRefusal(error) { health.withLock { $0.refused("\(error)", now: .now()) } }
+  /// A session was refused something, and that is nobody's fault but the database's when its code says so.
+  /// - Parameter isOfTables: what else is the fault of the database, because of its tables.
+  func refused(_ error: DatabaseError, isOfTables: (DatabaseError) -> Bool) {
+    if WriteHealth.isRefusal(error) || isOfTables(error) { health.withLock { $0.refused("\(error)", now: .now()) } }
   }
 
   func probed(_ error: DatabaseError?) { health.withLock { $0.probed(error) } }

@@ -70,10 +70,11 @@ public final class ServerBody: ProgramBody {
   private func assemble(_ shards: ShardMap, _ jobs: CronJobs?) throws -> Parts {
     let settings = context.settings
     let pool = { [context] (role: String, size: Int, queue: Int) throws in
-      ConnectionPool(
-        configuration: try context.indexedDatabase(role: role, lockTimeout: .seconds(1)), size: size, queueLimit: queue,
-        name: role,
-        logger: context.logger, metrics: context.metrics)
+      var configuration = try context.indexedDatabase(role: role, lockTimeout: .seconds(1))
+      configuration.isFaultOfTables = WriteFault.isOfTables
+      return ConnectionPool(
+        configuration: configuration, size: size, queueLimit: queue, name: role, logger: context.logger,
+        metrics: context.metrics)
     }
     // Two write connections: a batch can form on one while another commits. Reads never queue behind them. A row
     // that somebody holds for long fails the calls on it, not everybody's.
