@@ -198,7 +198,7 @@ let package = Package(
     unit("Logger", ["Logger", "Runtime", "Values"]),
     unit("Messages", ["Protobuf", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
     unit("Metrics", ["Metrics"]),
-    unit("Migrator", ["Migrator", "SagaSchema"]),
+    unit("Migrator", ["Migrator", "SagaSchema", "Service"]),
     unit("Outbox", ["Outbox", "Runtime", "Values"]),
     unit("OutboxKafka", ["Kafka", "Logger", "Outbox", "OutboxKafka", "Runtime", "Values"]),
     unit("Postgres", ["Errors", "Postgres", "Values"]),

@@ -3,6 +3,7 @@ import SagaSchema
 import Testing
 
 @testable import Migrator
+@testable import Service
 
 @Suite("Migration files")
 struct MigrationSetTests {
@@ -77,6 +78,10 @@ struct MigrationSetTests {
       #expect(try Array(Data(contentsOf: folder.appending(path: file.name))) == file.content, "\(file.name)")
     }
     #expect(try SagaSchema.migrations().migrations == MigrationSet(directory: folder.path).migrations)
+  }
+
+  @Test func programsAskForTheNewestMigration() throws {
+    #expect(try SagaSchema.migrations().migrations.last?.version == SchemaCheck.requiredVersion)
   }
 
   /// Values from Python's zlib: crc32(b"public\0schema_migrations\0payments") * 1486364155 & 0xFFFFFFFF.
