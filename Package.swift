@@ -183,9 +183,9 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Errors", "GRPC", "HTTP2", "Kafka", "Logger", "Metrics", "Postgres", "Protobuf", "Redis", "SagaAPI",
-        "SagaConsumer", "SagaDomain", "SagaSettings", "Settings", "StandardMessages", "TestSupport", "Tracing",
-        "Values",
+        "Admin", "CLI", "Errors", "GRPC", "HTTP2", "Kafka", "Logger", "Metrics", "Postgres", "Protobuf", "Redis",
+        "SagaAPI", "SagaConsumer", "SagaDomain", "SagaSettings", "Settings", "StandardMessages", "TestSupport",
+        "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     unit("CLI", ["CLI", "GRPC", "Kafka", "SagaAPI", "StandardMessages", "Values"]),

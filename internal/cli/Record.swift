@@ -1,8 +1,8 @@
-import Values
+package import Values
 
 /// One result: names and values in order, printed as `name=value …` for people or as a JSON object for machines.
-struct Record: Sendable, ExpressibleByDictionaryLiteral {
-  indirect enum Value: Sendable {
+package struct Record: Sendable, ExpressibleByDictionaryLiteral {
+  package indirect enum Value: Sendable {
     case text(String)
     case number(Int64)
     case bool(Bool)
@@ -15,16 +15,16 @@ struct Record: Sendable, ExpressibleByDictionaryLiteral {
     case null
   }
 
-  var fields: [(name: String, value: Value)]
+  package var fields: [(name: String, value: Value)]
 
-  init(dictionaryLiteral elements: (String, Value)...) {
+  package init(dictionaryLiteral elements: (String, Value)...) {
     fields = elements.map { (name: $0.0, value: $0.1) }
   }
 
   mutating func append(_ name: String, _ value: Value) { fields.append((name, value)) }
 
   /// For people: what is absent or empty is left out, and text with blanks or hidden characters stands in quotes.
-  var line: String {
+  package var line: String {
     fields.compactMap { field in Self.shown(field.value).map { "\(field.name)=\($0)" } }.joined(separator: " ")
   }
 
@@ -47,7 +47,7 @@ struct Record: Sendable, ExpressibleByDictionaryLiteral {
   }
 
   /// For machines: every field is there, in one line.
-  func appendJSON(to bytes: inout [UInt8]) {
+  package func appendJSON(to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "{"))
     for (index, field) in fields.enumerated() {
       if index > 0 { bytes.append(UInt8(ascii: ",")) }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # fuzz.sh: libFuzzer with the address sanitizer on what strangers can send, one target after the other.
 #
-# TARGET="json http2" chooses among protobuf, json, http2, settings and records; FUZZ_SECONDS (60) is the time for each;
-# INPUT=FILE plays one input instead. New inputs are collected in .local/fuzz/TARGET/corpus, a find lies beside them and
-# ends the run. The committed inputs are in tests/fuzz/corpus (made by tests/fuzz/seeds.py, and what was found).
+# TARGET="json http2" chooses among the folders of tests/fuzz/corpus; all without it. FUZZ_SECONDS (60) is the time for
+# each. INPUT=FILE plays one input instead. New inputs are collected in .local/fuzz/TARGET/corpus; a find lies beside
+# them and ends the run. The committed inputs are made by tests/fuzz/seeds.py, or were found.
 set -Eeuo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -22,7 +22,8 @@ ulimit -c 0
 BUILD=$ROOT/.build/fuzz
 DRIVER=$BUILD/release/fuzz-driver
 WORK=$ROOT/.local/fuzz
-TARGETS=${TARGET:-protobuf json http2 settings records}
+ALL=$(cd "$ROOT/tests/fuzz/corpus" && echo *)
+TARGETS=${TARGET:-$ALL}
 
 build_fuzzer() {
   require_swift
@@ -54,7 +55,7 @@ case $TARGETS in
 *[!a-z0-9\ ]*) fail "TARGET must be names with spaces between" ;;
 esac
 for name in $TARGETS; do
-  if [ ! -d "$ROOT/tests/fuzz/corpus/$name" ]; then fail "there is no target $name: protobuf, json, http2, settings or records"; fi
+  if [ ! -d "$ROOT/tests/fuzz/corpus/$name" ]; then fail "there is no target $name, only: $ALL"; fi
 done
 build_fuzzer
 if [ -n "${INPUT:-}" ]; then

@@ -7,6 +7,7 @@ protobuf, Python's json, hpack and hyperframe.
 Inputs that a fuzzer found lie beside them under names that start with `found-`; they are left alone.
 """
 
+import base64
 import gzip
 import json
 import random
@@ -33,7 +34,7 @@ RECORD_HEADERS = [
 
 def record(value: bytes | None, time: int = 1_700_000_000_000, offset: int = 7, partition: int = 3,
            key: bytes | None = b"111", headers=()) -> bytes:
-    """A record as RecordsTarget.swift lays it out."""
+    """A record as RecordInput.swift lays it out."""
     fields = [key, value] + [part for name, content in headers for part in (name.encode(), content)]
     laid = b"".join(struct.pack(">H", 0xFFFF) if part is None else struct.pack(">H", len(part)) + part
                     for part in fields)
@@ -53,6 +54,92 @@ def records() -> None:
     }
     for name, content in seeds.items():
         write("records", name, content)
+
+
+def letters() -> None:
+    """Letters of the consumer (DeadLetterWriter.swift), of others, and notes (RequeueLedger.swift) as values."""
+    death = [("dlq_topic", b"inventory"), ("dlq_partition", b"3"), ("dlq_offset", b"99"),
+             ("dlq_error", b"currency is missing")]
+    own = [("trace", b"a"), ("trace", b"b")]
+    again = [*own, ("dlq_requeues", b"1"), *death]
+    seeds = {
+        "fresh": record(b"{}", headers=own + death), "again": record(b"{}", headers=again),
+        "often": record(b"{}", headers=[("dlq_requeues", b"3"), *death]),
+        "countless": record(b"{}", headers=[("dlq_requeues", str(2**63 - 1).encode()), *death]),
+        "negative": record(b"{}", headers=[("dlq_requeues", b"-5"), *death]),
+        "no-number": record(b"{}", headers=[("dlq_requeues", b"+0x1"), ("dlq_partition", b"99999999999"), *death[:1]]),
+        "elsewhere": record(b"{}", headers=[("dlq_topic", b"stock")]), "unsaid": record(b"{}"),
+        "left-out": record(b"", headers=[*death, ("dlq_left_out", b"value")]),
+        "null": record(None, key=None, headers=[(name, None) for name, _ in death]),
+        "twice": record(b"{}", headers=[("dlq_topic", b"stock"), ("dlq_partition", b"1"), *death]),
+        "hidden": record(b"{}", key="\u202e7\x1b[31m".encode(), headers=[
+            *death[:3], ("dlq_error", "a\r\n\u2028\u202e\x9b\x7f\"\\".encode())]),
+        "no-utf8": record(b"{}", headers=[("dlq_topic", b"inventory"), ("dlq_error", b"\xff\xe2\x80")]),
+        "note": record(b"9-12,14,20-25", key=bytes([1, 3, 9, 2, 0]), time=0),
+        "note-gone": record(b"4-5,8,11", key=bytes([2, 1]), time=8, offset=2),
+        "note-strange": record(b"9-7,1-2-3,-4,+9", time=-1),
+        "note-last": record(b"9223372036854775806-9223372036854775807", key=bytes([255, 1]), time=0),
+        "note-first": record(b"", key=bytes([0, 1, 2]), time=-2**63, offset=-2**63),
+    }
+    for name, content in seeds.items():
+        write("letters", name, content)
+
+
+def trace() -> None:
+    """Examples of W3C Trace Context and its test suite."""
+    plain = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    seeds = {
+        "plain": plain, "unsampled": plain[:-1] + "0", "flags": plain[:-2] + "fe", "later": "cc" + plain[2:],
+        "later-more": "cc" + plain[2:] + "-what-the-future-will-be-like", "later-odd": "cc" + plain[2:-1] + "f-",
+        "later-joined": "cc" + plain[2:] + ".x", "forbidden": "ff" + plain[2:], "more": plain + "-x",
+        "upper": plain.upper(), "no-trace": "00-" + "0" * 32 + plain[35:], "no-parent": plain[:36] + "0" * 16 + "-01",
+        "short": plain[:-1], "moved": plain.replace("-b7", "b-7"), "empty": "", "two": plain + "\n" + plain,
+        "many": "\n".join([plain] * 9), "blank": " " + plain, "not-ascii": plain[:-1] + "\u0661",
+    }
+    for name, text in seeds.items():
+        write("trace", name, text.encode())
+
+
+def metadata() -> None:
+    """Fields of calls as grpcio sends them, and Base64 by Python."""
+    padded = [base64.b64encode(bytes(range(count))).decode() for count in range(6)]
+    seeds = {
+        "plain": "user-agent:grpc-python/1.51.1\nx-order:7\nx-order:8", "timeout": "grpc-timeout:20m",
+        "timeouts": "grpc-timeout:99999999H\ngrpc-timeout:0n", "timeout-wrong": "grpc-timeout:123456789S",
+        "timeout-sign": "grpc-timeout:+1S", "padded": "x-bin:" + ",".join(padded),
+        "bare": "x-bin:" + ",".join(each.rstrip("=") for each in padded), "blanks": "x-bin: AAEC , AAED ,",
+        "stray-bits": "x-bin:AB", "half-padded": "x-bin:AA=", "too-padded": "x-bin:AAEC====", "url-safe": "x-bin:_-8",
+        "length-one": "x-bin:A", "reserved": "grpc-status-details-bin:####\nte:trailers\nhost:h\n:path:/a.B/C",
+        "short-name": "-bin:####\n:authority:h", "bytes": "x-text:\x01\u00e9", "trace": "traceparent:00-x\ntracestate:a=1",
+    }
+    for name, text in seeds.items():
+        write("metadata", name, text.encode())
+    write("metadata", "percent", "50 % \u00e9\n%zz%4".encode())
+
+
+def admin() -> None:
+    """Requests as probes, scrapers and strangers write them."""
+    rest = "Host: h\r\nUser-Agent: Prometheus/2.42.0\r\nAccept: */*\r\n\r\n"
+    seeds = {
+        "health": f"GET /healthz HTTP/1.1\r\n{rest}", "ready": f"GET /readyz?verbose=1 HTTP/1.1\r\n{rest}",
+        "metrics": f"GET /metrics HTTP/1.1\r\nAccept-Encoding: gzip\r\n{rest}", "head": f"HEAD /metrics HTTP/1.1\r\n{rest}",
+        "old": "GET /healthz HTTP/1.0\r\n\r\n", "none": f"GET /secret HTTP/1.1\r\n{rest}",
+        "long": f"GET /{'a' * 300} HTTP/1.1\r\n{rest}", "escaped": f"GET /%68ealthz%00 HTTP/1.1\r\n{rest}",
+        "dots": f"GET /x/../healthz HTTP/1.1\r\n{rest}", "proxy": f"GET http://h/healthz HTTP/1.1\r\n{rest}",
+        "two": f"GET /healthz HTTP/1.1\r\n{rest}GET /readyz HTTP/1.1\r\n{rest}",
+        "post": f"POST /healthz HTTP/1.1\r\nContent-Length: 5\r\n{rest}hello",
+        "body": f"GET /healthz HTTP/1.1\r\nContent-Length: 5\r\n{rest}hello",
+        "chunked": f"GET /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n{rest}5\r\nhello\r\n0\r\n\r\n",
+        "smuggled": f"POST /readyz HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n{rest}1\r\nZ\r\nQ",
+        "continue": f"PUT /healthz HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9999999999\r\n{rest}",
+        "upgrade": f"GET /healthz HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n{rest}",
+        "http2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "options": f"OPTIONS * HTTP/1.1\r\n{rest}",
+        "folded": "GET /healthz HTTP/1.1\r\nHost: h\r\n x\r\n\r\n", "no-line": "\r\n\r\nGET\r\n\r\n",
+        "large": "GET /healthz HTTP/1.1\r\nX: " + "a" * 3_000 + "\r\n\r\n",
+    }
+    for name, text in seeds.items():
+        write("admin", name, text.encode())
+    write("admin", "tls", bytes.fromhex("16030100c2010000be0303") + bytes(40))
 
 
 def write(target: str, name: str, content: bytes) -> None:
@@ -188,12 +275,6 @@ def settings() -> None:
         "twice": "LOG_LEVEL=info\nLOG_LEVEL=debug\n",
         "open-quote": "LOG_LEVEL='info",
         "unicode": "KAFKA_CLIENT_ID=é\u0301😀\u200d\n",
-        "dsn-hosts": "postgres://u:p%40@h1:5432,h2/db?target_session_attrs=any&sslmode=disable",
-        "dsn-socket": "postgresql:///db?host=/run/postgresql&port=1&user=u&password=p",
-        "dsn-ipv6": "u:p@[::1]:5432/db?connect_timeout=3",
-        "redis": "redis://:p%2F@[::1]:6379/16383",
-        "redis-host": "h",
-        "redis-tls": "rediss://u:p@h:1/0",
         "duration": "1d2h3m4s5ms",
         "address": "[fe80::1%eth0]:65535",
     }
@@ -201,9 +282,35 @@ def settings() -> None:
         write("settings", name, text.encode())
 
 
+def addresses() -> None:
+    """Examples of PostgreSQL's manual (section 34.1.1) and of redis-cli, and what they do not have."""
+    texts = {
+        "dsn-hosts": "postgres://u:p%40@h1:5432,h2/db?target_session_attrs=any&sslmode=disable",
+        "dsn-socket": "postgresql:///db?host=/run/postgresql&port=1&user=u&password=p",
+        "dsn-ipv6": "u:p@[::1]:5432/db?connect_timeout=3",
+        "redis": "redis://:p%2F@[::1]:6379/16383",
+        "redis-host": "h",
+        "redis-tls": "rediss://u:p@h:1/0",
+        "dsn-keywords": "host=h port=5432 dbname=db user='a b' password='it\\\\'s'",
+        "dsn-session": "postgres://h/db?options=-c%20geqo%3Doff&application_name=x",
+        "dsn-password": "postgres://u:a@b:c@h/db", "dsn-escape": "postgres://u:%zz@h/db",
+        "dsn-ports": "postgres://h1,h2:1,h3:/db?connect_timeout=1", "dsn-empty": "postgres://",
+        "redis-database": "redis://h/99999999999999999999", "redis-no-colon": "redis://u@h:1",
+        "redis-escape": "redis://%C3:p%00@h", "redis-port": "redis://h:0", "redis-bracket": "redis://[h@x]y:1",
+        "not-ascii": "postgres://u:\u00e9\u0301@h/db",
+    }
+    for name, text in texts.items():
+        write("addresses", name, text.encode())
+
+
 if __name__ == "__main__":
     protobuf()
     inventory()
     http2()
     settings()
+    addresses()
     records()
+    letters()
+    trace()
+    metadata()
+    admin()

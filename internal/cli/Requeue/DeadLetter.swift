@@ -1,20 +1,20 @@
-import Kafka
+package import Kafka
 import Values
 
 /// A message of the dead-letter topic, and the one it was. Pure: any topic can be read as one.
-struct DeadLetter {
-  let letter: ConsumedMessage
+package struct DeadLetter {
+  package let letter: ConsumedMessage
 
-  init(_ letter: ConsumedMessage) { self.letter = letter }
+  package init(_ letter: ConsumedMessage) { self.letter = letter }
 
   var error: String { text(DeadLetterHeader.error) ?? "" }
 
   /// How often it was put back before.
-  var requeues: Int64 { text(DeadLetterHeader.requeues).flatMap { Int64($0) }.map { max(0, $0) } ?? 0 }
+  package var requeues: Int64 { text(DeadLetterHeader.requeues).flatMap { Int64($0) }.map { max(0, $0) } ?? 0 }
 
   /// What the message was, ready to be published again; it counts this time in its header.
   /// - Parameter partitions: of the topic; where it had fewer when the message died it goes by its key.
-  func revived(to topic: String, partitions: Int, token: UInt64) -> ProducerRecord {
+  package func revived(to topic: String, partitions: Int, token: UInt64) -> ProducerRecord {
     var headers = letter.headers.filter {
       !DeadLetterHeader.ofOneDeath.contains($0.name) && $0.name != DeadLetterHeader.requeues
     }
@@ -30,7 +30,7 @@ struct DeadLetter {
   /// - Parameters:
   ///   - topic: where messages are put back.
   ///   - limit: how often a message may be put back.
-  func obstacle(topic: String, limit: Int64) -> String? {
+  package func obstacle(topic: String, limit: Int64) -> String? {
     guard let origin = text(DeadLetterHeader.topic) else {
       return "it does not say where it comes from"
     }
@@ -42,7 +42,7 @@ struct DeadLetter {
     return nil
   }
 
-  var record: Record {
+  package var record: Record {
     [
       "partition": .number(Int64(letter.partition)), "offset": .number(letter.offset),
       "key": .optional(letter.key.map { String(decoding: $0, as: UTF8.self) }),

@@ -3,12 +3,12 @@ import Values
 /// Which messages of one partition of the dead-letter topic were put back: all below an offset, and some above it.
 ///
 /// It is kept as the committed offset of a consumer group and its note, so any machine knows it. Pure.
-struct RequeueLedger: Sendable, Hashable {
+package struct RequeueLedger: Sendable, Hashable {
   /// Brokers take 4,096 bytes by default (`offset.metadata.max.bytes`).
   static let longestNote = 4_000
 
   /// Everything below is done.
-  private(set) var next: Int64
+  package private(set) var next: Int64
   /// What is done above `next`: ascending, apart from each other and from `next`.
   private(set) var above: [ClosedRange<Int64>] = []
 
@@ -16,7 +16,7 @@ struct RequeueLedger: Sendable, Hashable {
   ///   - next: the committed offset.
   ///   - note: what `note` gave; anything else is taken for none.
   ///   - low: the oldest message that is kept.
-  init(next: Int64, note: String, low: Int64) {
+  package init(next: Int64, note: String, low: Int64) {
     self.next = next
     for part in note.split(separator: ",") {
       let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int64($0) }
@@ -36,15 +36,15 @@ struct RequeueLedger: Sendable, Hashable {
   }
 
   /// `7-9,12`.
-  var note: String {
+  package var note: String {
     above.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
   }
 
-  func isDone(_ offset: Int64) -> Bool { offset < next || above.contains { $0.contains(offset) } }
+  package func isDone(_ offset: Int64) -> Bool { offset < next || above.contains { $0.contains(offset) } }
 
   /// Notes that a message was put back.
   /// - Returns: false when there are too many gaps to be noted; nothing has changed then.
-  mutating func markDone(_ offset: Int64) -> Bool {
+  package mutating func markDone(_ offset: Int64) -> Bool {
     if isDone(offset) { return true }
     var changed = self
     let place = above.firstIndex { $0.lowerBound > offset } ?? above.count

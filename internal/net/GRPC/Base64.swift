@@ -1,5 +1,5 @@
 /// Base64 (RFC 4648 section 4) for `-bin` metadata: padded or not when read, not padded when written.
-enum Base64 {
+package enum Base64 {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
   private static let values: [UInt8] = {
     var values = [UInt8](repeating: 0xFF, count: 256)
@@ -7,7 +7,7 @@ enum Base64 {
     return values
   }()
 
-  static func encode(_ bytes: [UInt8]) -> [UInt8] {
+  package static func encode(_ bytes: [UInt8]) -> [UInt8] {
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count * 4 + 2) / 3)
     var bits: UInt32 = 0
@@ -25,7 +25,7 @@ enum Base64 {
   }
 
   /// - Returns: nil for characters outside the alphabet, misplaced padding, an impossible length or stray bits.
-  static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+  package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     var body = Array(text)
     var padding = 0
     while body.last == UInt8(ascii: "="), padding < 2 {

@@ -1,7 +1,7 @@
 internal import Values
 
 /// The small texts of PROTOCOL-HTTP2.md: `grpc-timeout` and `grpc-message`.
-enum WireText {
+package enum WireText {
   /// Reads `grpc-timeout`: one to eight digits and one of H M S m u n. Nil when malformed; too long is clamped.
   static func timeout(_ text: some Collection<UInt8>) -> Duration? {
     guard (2...9).contains(text.count), let unit = text.reversed().first else { return nil }
@@ -33,7 +33,7 @@ enum WireText {
   }
 
   /// Percent-encodes UTF-8 for `grpc-message`: all but 0x20–0x7E, and `%` itself; upper-case hex.
-  static func percentEncode(_ text: String) -> [UInt8] {
+  package static func percentEncode(_ text: String) -> [UInt8] {
     var bytes: [UInt8] = []
     for byte in text.utf8 {
       if (0x20...0x7E).contains(byte), byte != UInt8(ascii: "%") {
@@ -48,7 +48,7 @@ enum WireText {
   }
 
   /// Decodes `grpc-message`; what is not a valid escape stays as it is, as the protocol asks.
-  static func percentDecode(_ text: some Collection<UInt8>) -> String {
+  package static func percentDecode(_ text: some Collection<UInt8>) -> String {
     let bytes = Array(text)
     var plain: [UInt8] = []
     var index = 0

@@ -13,10 +13,20 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case json
   /// What a gRPC client may send after the preface of HTTP/2; the first byte says in pieces of how many bytes.
   case http2
-  /// A settings file, and addresses.
+  /// A settings file, and the values that it may hold.
   case settings
+  /// An address of PostgreSQL or Redis.
+  case addresses
   /// A record of the inventory topic: its numbers, its value and its headers.
   case records
+  /// A record of the dead-letter topic, and the note of what was put back.
+  case letters
+  /// The values of `traceparent`.
+  case trace
+  /// The header fields of a call.
+  case metadata
+  /// What is sent to the admin endpoint.
+  case admin
 
   /// Plays one input. Callable on any thread, on several at once.
   package func run(_ input: [UInt8]) throws(FuzzFinding) {
@@ -25,7 +35,12 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .json: try JSONTarget.run(input)
     case .http2: try HTTP2Target.run(input)
     case .settings: try SettingsTarget.run(input)
+    case .addresses: try AddressesTarget.run(input)
     case .records: try RecordsTarget.run(input)
+    case .letters: try LettersTarget.run(input)
+    case .trace: try TraceTarget.run(input)
+    case .metadata: try MetadataTarget.run(input)
+    case .admin: try AdminTarget.run(input)
     }
   }
 }
