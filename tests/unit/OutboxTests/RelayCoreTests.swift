@@ -404,6 +404,18 @@ import Values
     #expect(relay.core.shards[0]?.epoch == 6)
   }
 
+  /// Older tables have no check that refuses one.
+  @Test func aNegativeEpochIsAnEpoch() {
+    var relay = RelayHarness()
+    relay.own([0, 1], epoch: .min)
+    relay.answerRead([])
+    #expect(Set(relay.reads.last?.shards.map(\.shard) ?? []) == [0, 1])
+    relay.own([0, 1], epoch: .min)
+    #expect(relay.core.shards.isEmpty)
+    relay.own([0, 1], epoch: .min + 1)
+    #expect(relay.core.shards.count == 2)
+  }
+
   @Test func theWindowIsNeverOverfilled() {
     var relay = RelayHarness()
     relay.own([0])
