@@ -48,6 +48,10 @@ let package = Package(
       targets: [
         "Errors", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "Postgres", "Runtime", "Values",
       ]),
+    // The inbox for other services: docs/inbox.md.
+    .library(
+      name: "Inbox",
+      targets: ["Errors", "Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     // The gRPC server, and a small client, for other services: docs/grpc.md.
     .library(
       name: "GRPC",
@@ -105,6 +109,7 @@ let package = Package(
     box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Runtime", "Values"]),
     box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box("OutboxKafka", "data/OutboxKafka", ["Errors", "Kafka", "Logger", "Outbox", "Postgres", "Runtime", "Values"]),
+    box("Inbox", "data/Inbox", ["Errors", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box("DevKafka", "data/DevKafka", ["Kafka", "Logger", "Runtime", "Values"]),
 
     // The saga's payment step.
@@ -132,7 +137,7 @@ let package = Package(
     box(
       "SagaConsumer", "saga/Consumer",
       [
-        "Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Redis", "Runtime", "SagaDomain",
+        "Admin", "Errors", "Inbox", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Redis", "SagaDomain",
         "SagaSettings", "SagaStore", "Service", "Settings", "Tracing", "Values",
       ]),
     box(
@@ -147,7 +152,7 @@ let package = Package(
     box(
       "CLI", "cli",
       [
-        "Errors", "GRPC", "HTTP2", "Kafka", "Logger", "Migrator", "Outbox", "Postgres", "Protobuf", "Runtime",
+        "Errors", "GRPC", "HTTP2", "Inbox", "Kafka", "Logger", "Migrator", "Outbox", "Postgres", "Protobuf", "Runtime",
         "SagaAPI", "SagaAudit", "SagaDomain", "SagaSchema", "SagaSettings", "Settings", "StandardMessages", "TLS",
         "Values",
       ]),
@@ -169,6 +174,10 @@ let package = Package(
       dependencies: ["Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "Runtime", "Values"],
       path: "tests/example", swiftSettings: common),
     .executableTarget(
+      name: "inbox-example",
+      dependencies: ["Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"],
+      path: "tests/inbox-example", swiftSettings: common),
+    .executableTarget(
       name: "grpc-example",
       dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "Values"],
       path: "tests/grpc-example", exclude: ["prices.proto"], swiftSettings: common),
@@ -183,8 +192,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Admin", "CLI", "Errors", "GRPC", "HTTP2", "Kafka", "Logger", "Metrics", "Postgres", "Protobuf", "Redis",
-        "SagaAPI", "SagaConsumer", "SagaDomain", "SagaSettings", "Settings", "StandardMessages", "TestSupport",
+        "Admin", "CLI", "Errors", "GRPC", "HTTP2", "Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Protobuf",
+        "Redis", "SagaAPI", "SagaConsumer", "SagaDomain", "SagaSettings", "Settings", "StandardMessages", "TestSupport",
         "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
@@ -194,6 +203,7 @@ let package = Package(
       "GRPC",
       ["GRPC", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Values"]),
     unit("Gzip", ["Gzip"]),
+    unit("Inbox", ["Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     unit("Kafka", ["Errors", "Kafka", "Logger", "Runtime", "Values"]),
     unit("Logger", ["Logger", "Runtime", "Values"]),
     unit("Messages", ["Protobuf", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
@@ -207,12 +217,7 @@ let package = Package(
     unit("Runtime", ["Runtime", "Values"]),
     unit("SagaAPI", ["Metrics", "Runtime", "SagaAPI", "SagaDomain", "Values"]),
     unit("SagaAudit", ["SagaAudit", "Values"]),
-    unit(
-      "SagaConsumer",
-      [
-        "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "SagaConsumer", "SagaDomain", "SagaSettings", "Service",
-        "Settings", "Values",
-      ]),
+    unit("SagaConsumer", ["Inbox", "Kafka", "SagaConsumer", "SagaDomain", "Values"]),
     unit("SagaDomain", ["SagaDomain", "TestSupport", "Tracing", "Values"]),
     unit("SagaStore", ["SagaStore"]),
     unit("Settings", ["Errors", "Logger", "SagaSettings", "Settings", "Values"]),

@@ -1,3 +1,4 @@
+import Inbox
 package import Kafka
 import Values
 

@@ -1,16 +1,18 @@
-/// The names of the headers that a dead letter has beside those of its message.
+/// The names of the headers that a dead letter has in addition to those of its message.
 public enum DeadLetterHeader {
-  /// Where the message lay, in decimal but for the topic.
+  /// The topic that the message was read from.
   public static let topic = "dlq_topic"
+  /// The partition that the message was read from, in decimal.
   public static let partition = "dlq_partition"
+  /// The message's offset, in decimal.
   public static let offset = "dlq_offset"
-  /// Why it could not be used.
+  /// Why the message could not be used.
   public static let error = "dlq_error"
-  /// What the dead-letter topic refused and the letter is without: `value` or `all`. Absent on a whole letter.
+  /// What the dead-letter topic refused and the letter therefore lacks: `value` or `all`. Absent on a whole letter.
   public static let leftOut = "dlq_left_out"
-  /// How often the message was put back, in decimal: stays on it, so that it cannot go round for ever.
+  /// How often the message was requeued, in decimal. Stays on the message, so that it cannot go round without end.
   public static let requeues = "dlq_requeues"
 
-  /// Those that say of one death only; a message that is put back loses them.
+  /// The headers that describe one death; a requeued message loses them.
   public static let ofOneDeath: Set<String> = [topic, partition, offset, error, leftOut]
 }

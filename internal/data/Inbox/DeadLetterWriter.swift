@@ -2,27 +2,26 @@ internal import Errors
 internal import Kafka
 internal import Logger
 internal import Runtime
-internal import SagaSettings
-internal import Service
-internal import Settings
 internal import Synchronization
 internal import Values
 
-/// Puts messages on the dead-letter topic as they came, with headers that say from where and why.
+/// Writes messages to the dead-letter topic as they came, with headers that say from where and why.
 ///
-/// `write` blocks its thread until the broker has answered; several may write at once. A letter is with the producer
-/// until it is answered, however long that takes: only the producer's own retries leave no copies. A message that the
-/// topic refuses is written again with less of it, down to the headers that say where it lies; nothing may keep the
-/// consumer from going on.
+/// `write` blocks its thread until the broker has answered; several threads may write at once. A letter stays with the
+/// producer until it is answered, however long that takes, because only the producer's own retries leave no copies. A
+/// letter that the topic refuses is written again without its value, then with our headers only, so that no message can
+/// block the inbox.
 final class DeadLetterWriter: Sendable {
-  /// A message on its way.
+  /// A message to be written.
   struct Letter: Sendable {
     let message: ConsumedMessage
+    /// Why it cannot be used; goes into a header.
     let reason: String
+    /// How much of it is written.
     var form = Form.whole
     /// Its token while it is with the producer.
     fileprivate var token: UInt64?
-    /// When it may be written again: what was given up without an answer may still arrive for a while.
+    /// When it may be written again: a request that failed without an answer may still arrive for a while.
     fileprivate var notBefore = Instant(nanoseconds: 0)
 
     init(message: ConsumedMessage, reason: String) {
@@ -35,36 +34,38 @@ final class DeadLetterWriter: Sendable {
   enum Form: Int, Sendable {
     case whole
     case withoutValue
-    /// Our headers alone: topic, partition, offset and error.
+    /// Only our headers: topic, partition, offset and error.
     case place
 
+    /// The next smaller form.
     var next: Form { Form(rawValue: rawValue + 1) ?? .place }
   }
 
   private enum Answer {
     case awaited
     case stored
-    /// The topic will never take it like this.
+    /// The topic will never accept the letter in this form.
     case refused(String)
     case failed(String, mayBePersisted: Bool)
   }
 
-  /// The producer never gives a letter up by itself.
+  /// So long that the producer never gives up a letter by itself.
   private static let deliveryTimeout = Duration.seconds(86_400)
-  /// How long a request of a producer that failed may be on its way.
+  /// How long a request of a failed producer may still arrive.
   private static let flightTime = Duration.seconds(10)
-  /// How long the topic may take no letter until it counts, and after how long without a letter it counts no more.
+  /// How long writes must have failed before that counts as an obstacle.
   private static let patience = Duration.seconds(3)
+  /// How long after the last failure the obstacle is forgotten.
   private static let memory = Duration.seconds(60)
 
   private struct Reports {
     var next: UInt64 = 0
-    /// By token, for the writes under way; reports of others come late and are ignored.
+    /// By token, for the letters in flight; reports about others are late and are ignored.
     var answers: [UInt64: Answer] = [:]
-    /// Why the producer has failed for good, until there is another.
+    /// Why the producer has failed permanently, until there is another.
     var fatal: String?
 
-    /// The answers to `tokens`, once there is one to each.
+    /// The answers for `tokens`, once there is one for each.
     func complete(_ tokens: [UInt64]) -> [Answer]? {
       let known = tokens.map { answers[$0] ?? .awaited }
       let isComplete = known.allSatisfy { if case .awaited = $0 { false } else { true } }
@@ -72,24 +73,28 @@ final class DeadLetterWriter: Sendable {
     }
   }
 
-  private let context: ProgramContext
+  private let kafka: KafkaConfiguration
   private let topic: String
+  private let logger: Logger
   private let reports = Monitor(Reports())
   private let producer = Mutex<KafkaProducer?>(nil)
+  /// The failures since the last success.
   private let trouble = Mutex<(since: Instant, last: Instant, reason: String)?>(nil)
 
+  /// Makes the producer; a broker need not be there yet.
   /// - Throws: `KafkaError` `.invalidConfiguration`.
-  init(_ context: ProgramContext) throws(KafkaError) {
-    self.context = context
-    topic = context.settings.consumer.deadLetterTopic
+  init(_ kafka: KafkaConfiguration, topic: String, logger: Logger) throws(KafkaError) {
+    self.kafka = kafka
+    self.topic = topic
+    self.logger = logger
     let made = try makeProducer()
     producer.withLock { $0 = made }
   }
 
-  /// Writes the messages and waits until all in-sync replicas have them.
-  /// - Parameter letters: those not yet written; what is acknowledged is taken out. Those that are still with the
-  ///   producer know it: give them to the next call, or to `abandon`.
-  /// - Returns: nil when all are there, otherwise why not.
+  /// Writes letters and waits until all in-sync replicas have them.
+  /// - Parameter letters: loses those that are acknowledged. The rest remembers what is still with the producer: pass
+  ///   it to the next call, or to `abandon`.
+  /// - Returns: nil when all are acknowledged, otherwise the reason why not.
   func write(_ letters: inout [Letter], until deadline: Instant) -> String? {
     var failure = handOver(&letters)
     let tokens = letters.compactMap(\.token)
@@ -115,21 +120,21 @@ final class DeadLetterWriter: Sendable {
         failure = reason
       }
     }
-    if !letters.isEmpty { failure = failure ?? "letters of unknown fate are waited for" }
-    // Letters of a producer that failed say only that they were purged.
+    if !letters.isEmpty { failure = failure ?? "letters may still arrive and are not written again yet" }
+    // Reports about letters of a failed producer say only that they were purged.
     if failure != nil, let fatal = reports.withLock({ $0.fatal }) { failure = fatal }
     note(failure, at: .now())
     return failure
   }
 
-  /// Forgets letters that are somebody else's to write now; those with the producer may arrive all the same.
+  /// Forgets letters that another member has to write now; those with the producer may arrive all the same.
   func abandon(_ letters: [Letter]) {
     let tokens = letters.compactMap(\.token)
     if !tokens.isEmpty { reports.withLock { reports in for token in tokens { reports.answers[token] = nil } } }
   }
 
-  /// Why letters are not taken, for more than a few seconds; nil when nothing is known to be in the way. Asks the
-  /// brokers, and so blocks until `deadline` at most.
+  /// Why letters have not been acknowledged for more than a few seconds; nil when no reason is known. Asks the brokers,
+  /// so it blocks until `deadline` at most.
   func obstacle(until deadline: Instant) -> String? {
     let problem = producer.withLock { $0 }.flatMap { try? $0.health(of: topic, until: deadline) }?.problem
     if let problem { return problem }
@@ -150,8 +155,8 @@ final class DeadLetterWriter: Sendable {
     }
   }
 
-  /// Gives the producer what is not with it.
-  /// - Returns: why it does not take all.
+  /// Gives the producer the letters that are not with it.
+  /// - Returns: why it did not accept all of them; nil when it did.
   private func handOver(_ letters: inout [Letter]) -> String? {
     do throws(KafkaError) {
       let producer = try currentProducer()
@@ -176,6 +181,7 @@ final class DeadLetterWriter: Sendable {
     }
   }
 
+  /// Ends the producer.
   func close() { producer.withLock { $0 }?.close() }
 
   // MARK: - The producer
@@ -183,8 +189,7 @@ final class DeadLetterWriter: Sendable {
   private func makeProducer() throws(KafkaError) -> KafkaProducer {
     let reports = reports
     return try KafkaProducer(
-      context.kafka(role: "dead-letters"), options: KafkaProducer.Options(deliveryTimeout: Self.deliveryTimeout),
-      logger: context.logger.labelled("dead-letters"),
+      kafka, options: KafkaProducer.Options(deliveryTimeout: Self.deliveryTimeout), logger: logger,
       onDelivery: { delivered in
         reports.update { reports in
           for report in delivered where reports.answers[report.token] != nil {
@@ -201,7 +206,7 @@ final class DeadLetterWriter: Sendable {
       }, onFatal: { error in reports.update { $0.fatal = error.description } })
   }
 
-  /// The producer, made anew when it has failed for good.
+  /// The producer; a new one when the last has failed permanently.
   private func currentProducer() throws(KafkaError) -> KafkaProducer {
     let hasFailed = reports.withLock { reports in
       defer { reports.fatal = nil }

@@ -4,28 +4,25 @@ internal import Logger
 internal import Synchronization
 internal import Values
 
-/// This program's membership of the consumer group: who reads which partition through which lane, and which offsets are
-/// stored.
+/// This process's membership in the consumer group: which lane reads which partition, and which offsets are stored.
 ///
 /// `join`, `serve` and `leave` belong to one thread, on which rebalances happen; everything else is for the lanes'
 /// threads.
 final class GroupMember: Sendable {
-  /// How long a rebalance waits for batches under way. What takes longer loses its partitions: its offsets are not
-  /// stored, its messages come again at their new owner.
+  /// How long a rebalance waits for batches in flight. A batch that takes longer loses its partitions: its offsets are
+  /// not stored, and its messages come again at their new owner.
   private static let patience = Duration.seconds(10)
 
-  /// What a lane may do with its messages, by their partitions: the numbers of the assignments under which they came.
-  struct Claim: Sendable {
-    fileprivate let numbers: [TopicPartition: Int]
-  }
-
+  /// The queue of each lane.
   let lanes: [ConsumerLane]
+  /// What keeps rebalances and lanes apart.
   let gate = LaneGate()
-  let lag: LagBook
+  private let lag: LagBook
   private let consumer: KafkaConsumer
   private let logger: Logger
   private let assignment: Mutex<LaneAssignment>
 
+  /// Makes the Kafka client; a broker need not be there yet.
   /// - Throws: `KafkaError` `.invalidConfiguration`.
   init(_ configuration: KafkaConfiguration, group: String, lanes count: Int, lag: LagBook, logger: Logger)
     throws(KafkaError)
@@ -39,13 +36,14 @@ final class GroupMember: Sendable {
     assignment = Mutex(LaneAssignment(lanes: count))
   }
 
+  /// Whether a broker is connected.
   var isConnected: Bool { consumer.isConnected }
 
   /// How long the first assignment may take.
   private static let joiningPatience = Duration.seconds(15)
 
-  /// Why no messages come, although a broker is connected; nil when nothing is known to be in the way. Asks the
-  /// brokers, and so blocks until `deadline` at most; callable on any thread.
+  /// Why no messages come although a broker is connected; nil when no reason is known. Asks the brokers, so it blocks
+  /// until `deadline` at most; callable on any thread.
   func obstacle(topic: String, until deadline: Instant) -> String? {
     if let problem = (try? consumer.health(of: topic, until: deadline))?.problem { return problem }
     if let denial = consumer.denial { return denial.description }
@@ -53,7 +51,7 @@ final class GroupMember: Sendable {
       return "the group has given no partitions for \(time.inMilliseconds / 1_000) s"
     }
     do throws(KafkaError) {
-      // Rights to the group can be taken away later: nothing else tells while no offset is committed.
+      // Rights to the group can be revoked later, and without commits nothing else shows it.
       if let place = assignment.withLock({ $0.places }).first { _ = try consumer.committed([place], until: deadline) }
     } catch {
       if error.code == .notAuthorized { return error.description }
@@ -63,25 +61,29 @@ final class GroupMember: Sendable {
 
   // MARK: - The group's thread
 
+  /// Subscribes to the topic; partitions come during `serve`.
   func join(topic: String) throws(KafkaError) {
-    // The consumer outlives no member: both end together, when the program does.
+    // The Kafka client does not outlive the member: `leave` ends both.
     try consumer.subscribe(
       [topic], onAssign: { [unowned self] places in take(places) },
       onRevoke: { [unowned self] places, isLost in giveUp(places, isLost: isLost) })
   }
 
-  /// Serves the group until `deadline`; messages come through the lanes meanwhile.
+  /// Serves the group until `deadline`; meanwhile messages come through the lanes.
   /// - Throws: `.fatal`.
   func serve(until deadline: Instant) throws(KafkaError) {
     let strays = try consumer.poll(max: 1, until: deadline)
-    precondition(strays.isEmpty, "a partition was assigned that leads into no lane")
+    precondition(strays.isEmpty, "every partition that is assigned leads into a lane")
     lag.observe(assignment.withLock { $0.places }, consumer)
   }
 
-  /// Ends a `serve` that waits.
-  func wake() { consumer.wake() }
+  /// Ends a `serve` and the lanes' polls that wait.
+  func wake() {
+    consumer.wake()
+    for lane in lanes { lane.wake() }
+  }
 
-  /// Commits what is stored and leaves the group. All lanes' threads must have ended.
+  /// Commits the stored offsets and leaves the group. The lanes' threads must have ended.
   func leave(until deadline: Instant) { consumer.close(until: deadline) }
 
   private func take(_ places: [TopicPartition]) {
@@ -99,53 +101,42 @@ final class GroupMember: Sendable {
       ["partitions": .string("\(places.map(\.partition).sorted())"), "lost": .bool(isLost)])
   }
 
-  /// Changes the assignment once the batches under way are done or between two attempts.
+  /// Changes the assignment once the batches in flight are done or between two attempts.
   private func change(_ body: (inout LaneAssignment) -> Void) {
     let isQuiet = gate.closed(
       until: .now() + Self.patience, hurry: { for lane in lanes { lane.wake() } },
       change: { assignment.withLock { body(&$0) } })
-    if !isQuiet { logger.warning("partitions change hands although a batch is under way", [:]) }
+    if !isQuiet { logger.warning("partitions change hands although a batch is in flight", [:]) }
   }
 
   // MARK: - The lanes' threads
 
-  /// Notes under which assignments messages came; to be called inside the gate that they were taken in.
-  /// - Parameter messages: those of partitions that are not ours any more are taken out.
-  func claim(_ messages: inout [ConsumedMessage]) -> Claim {
-    var numbers: [TopicPartition: Int] = [:]
-    var foreign: Set<TopicPartition> = []
-    assignment.withLock { assignment in
-      for place in InventoryBatch.places(of: messages) {
-        if let number = assignment.number(of: place) { numbers[place] = number } else { foreign.insert(place) }
-      }
-    }
-    if !foreign.isEmpty { messages.removeAll { foreign.contains($0.place) } }
-    return Claim(numbers: numbers)
+  /// Claims the partitions of these messages; call it before leaving the gate inside which they were polled.
+  /// - Parameter messages: loses those of partitions that are no longer ours.
+  func claim(_ messages: inout [ConsumedMessage]) -> LaneClaim {
+    let places = messages.places
+    let claim = assignment.withLock { $0.claim(places) }
+    if claim.numbers.count < places.count { messages.removeAll { claim.numbers[$0.place] == nil } }
+    return claim
   }
 
-  /// The partitions of a claim that are ours still.
-  func owned(_ claim: Claim) -> Set<TopicPartition> {
-    assignment.withLock { Self.owned(claim, $0) }
-  }
+  /// The partitions of a claim that are still ours.
+  func owned(_ claim: LaneClaim) -> Set<TopicPartition> { assignment.withLock { $0.owned(claim) } }
 
-  /// Notes that everything below these offsets is done, save in partitions that went to another member: their messages
-  /// go to it too, which may legitimately happen and is no error.
-  func store(_ offsets: [TopicPartitionOffset], _ claim: Claim) {
-    // The lock is held so that no partition goes and comes back between the look and the storing.
+  /// Records that everything below these offsets is done. Leaves out partitions that went to another member, which is
+  /// no error: their messages go to that member too.
+  func store(_ offsets: [TopicPartitionOffset], _ claim: LaneClaim) {
+    // The lock is held so that no partition goes and comes back between the check and the storing.
     assignment.withLock { assignment in
-      let owned = Self.owned(claim, assignment)
+      let owned = assignment.owned(claim)
       let ours = offsets.filter { owned.contains($0.place) }
       do throws(KafkaError) {
         try consumer.storeOffsets(ours)
         lag.noteDone(ours)
       } catch {
-        // Their work is done all the same: the next batch of the partition stores an offset above them.
+        // The work is done all the same: the partition's next batch stores a higher offset.
         logger.warning("offsets were not stored yet", ["error": .error(error)])
       }
     }
-  }
-
-  private static func owned(_ claim: Claim, _ assignment: LaneAssignment) -> Set<TopicPartition> {
-    Set(claim.numbers.filter { assignment.number(of: $0.key) == $0.value }.keys)
   }
 }

@@ -1,34 +1,37 @@
 internal import Errors
-internal import Kafka
-internal import Logger
-internal import Outbox
-internal import Postgres
+public import Kafka
+public import Logger
+public import Metrics
+public import Postgres
 internal import Runtime
-internal import SagaDomain
-internal import SagaSettings
-internal import SagaStore
-internal import Service
-internal import Settings
 internal import Synchronization
-internal import Values
+public import Values
 
-/// A member of the consumer group: inventory messages in, payments out.
+/// An inbox: a member of a consumer group that turns messages into transactions.
 ///
-/// One thread serves the group. `CONSUMER_PARALLELISM` others work, each on the messages of some of the partitions, so
-/// that what has one key is done in its order.
-final class InventoryConsumer: Sendable {
-  private static let servePeriod = Duration.milliseconds(250)
+/// Every message is executed at least once, whatever crashes: its offset is committed only after its transaction, or
+/// after the broker has acknowledged its dead letter. Messages of one partition are executed in order.
+///
+/// One thread serves the group, one watches for obstacles, and each of `parallelism` lanes has a thread and a database
+/// connection and works on some of the partitions. All functions may be called on any thread.
+public final class InboxConsumer<Handler: InboxHandler>: Sendable {
+  private static var servePeriod: Duration { .milliseconds(250) }
+  private static var watchPeriod: Duration { .seconds(3) }
 
-  private let context: ProgramContext
-  private let logger: Logger
-  private let member: GroupMember
-  private let tools: InventoryLane.Tools
-  private let health: [LaneHealth]
-  private let thread = Mutex<WorkerThread?>(nil)
-  private let watcher = Mutex<PeriodicJob?>(nil)
-  private let obstacles: Mutex<Obstacles>
+  /// What runs between `start` and the end of the threads.
+  private struct Running: Sendable {
+    let member: GroupMember
+    let deadLetters: DeadLetterWriter
+    let health: [LaneHealth]
+  }
 
-  /// What is in the way of messages, and of those that cannot be used, and what the log was told of it.
+  private enum State: Sendable {
+    case idle
+    case running(Running)
+    case stopped
+  }
+
+  /// Obstacles to reading and to writing dead letters, and what the log has said about them.
   private struct Obstacles {
     var consuming: String?
     var burying: String?
@@ -36,106 +39,173 @@ final class InventoryConsumer: Sendable {
     var buryingLog: ObstacleLog
   }
 
-  init(_ context: ProgramContext, shards: ShardMap, onCommit: @escaping @Sendable () -> Void) throws {
-    self.context = context
-    logger = context.logger.labelled("consumer")
-    let settings = context.settings
-    member = try GroupMember(
-      context.kafka(role: "inventory"), group: settings.consumer.group, lanes: settings.consumer.parallelism,
-      lag: LagBook(context.metrics), logger: logger)
-    tools = InventoryLane.Tools(
-      context: context, logger: logger, member: member, deadLetters: try DeadLetterWriter(context),
-      transactions: PaymentTransactions(
-        outbox: OutboxWriter(shards: shards), topic: settings.producer.topic, ttl: settings.payment.timeToLive),
-      database: try context.indexedDatabase(role: "inventory"), metrics: ConsumerMetrics(context.metrics),
-      onCommit: onCommit)
-    health = member.lanes.map { _ in LaneHealth() }
+  private let configuration: InboxConfiguration
+  private let kafka: KafkaConfiguration
+  private let database: DatabaseConfiguration
+  private let metrics: MetricsRegistry
+  private let stopFlag: StopFlag
+  private let logger: Logger
+  private let makeHandler: @Sendable (_ lane: Int) throws -> Handler
+  private let state = Mutex(State.idle)
+  private let isFinished = Monitor(false)
+  private let obstacles: Mutex<Obstacles>
+
+  /// Prepares an inbox; it connects to nothing before `start`.
+  /// - Parameters:
+  ///   - kafka: how to reach the brokers; its client id becomes `<id>-<name>` for reading and `<id>-dead-letters` for
+  ///     writing dead letters.
+  ///   - database: how to connect; each lane has a connection.
+  ///   - stop: ends the inbox as `stop` does, and at once ends its waits for the database. Several parts of a program
+  ///     may share it.
+  ///   - makeHandler: makes the handler of a lane, 0 and up; called by `start`.
+  public init(
+    _ configuration: InboxConfiguration, kafka: KafkaConfiguration, database: DatabaseConfiguration, logger: Logger,
+    metrics: MetricsRegistry, stop: StopFlag = StopFlag(),
+    makeHandler: @escaping @Sendable (_ lane: Int) throws -> Handler
+  ) {
+    precondition(configuration.batch > 0, "a batch has at least one message")
+    precondition(configuration.parallelism > 0, "an inbox has at least one lane")
+    self.configuration = configuration
+    self.kafka = kafka
+    self.database = database
+    self.metrics = metrics
+    self.logger = logger
+    self.makeHandler = makeHandler
+    stopFlag = stop
     obstacles = Mutex(
       Obstacles(
-        consumingLog: ObstacleLog("inventory messages do not come", logger),
+        consumingLog: ObstacleLog("\(configuration.name) messages do not come", logger),
         buryingLog: ObstacleLog("the dead-letter topic does not take messages", logger)))
   }
 
-  var isConnected: Bool { member.isConnected }
-  /// Why no messages come; nil when nothing is known to be in the way.
-  var consumingObstacle: String? { obstacles.withLock { $0.consuming } }
-  /// Why messages that cannot be used are not taken off the topic; nil when nothing is known to be in the way.
-  var buryingObstacle: String? { obstacles.withLock { $0.burying } }
-  var hasDatabase: Bool { health.allSatisfy(\.hasDatabase) }
-  var hasRedis: Bool { health.allSatisfy(\.hasRedis) }
-
-  /// Joins the group and begins.
-  func start() throws {
-    let lanes = try zip(member.lanes, health).map { queue, health in
-      Handover(
-        InventoryLane(
-          tools, queue, health, filter: context.settings.redis.isEnabled ? try DuplicateFilter(context) : nil))
+  /// Joins the group and starts to work; a broker or a database need not be there yet. Call it once; after `stop` it
+  /// does nothing.
+  /// - Throws: `KafkaError` `.invalidConfiguration`, and whatever `makeHandler` throws; then nothing runs.
+  public func start() throws {
+    let handlers = try (0..<configuration.parallelism).map { Handover(try makeHandler($0)) }
+    let running = Running(
+      member: try GroupMember(
+        client(configuration.name), group: configuration.group, lanes: configuration.parallelism,
+        lag: LagBook(metrics, name: configuration.name), logger: logger),
+      deadLetters: try DeadLetterWriter(
+        client("dead-letters"), topic: configuration.deadLetterTopic, logger: logger.labelled("dead-letters")),
+      health: handlers.map { _ in LaneHealth() })
+    do {
+      let isStopped = try state.withLock { state in
+        switch state {
+        case .running: preconditionFailure("an inbox is started once")
+        case .stopped: return true
+        case .idle:
+          try running.member.join(topic: configuration.topic)
+          state = .running(running)
+          return false
+        }
+      }
+      if !isStopped { return run(running, handlers) }
+    } catch {
+      close(running)
+      throw error
     }
-    let workers = lanes.enumerated().map { number, lane in
-      WorkerThread(name: "inventory-\(number)") { lane.value.run() }
-    }
-    try member.join(topic: context.settings.consumer.topic)
-    thread.withLock { $0 = WorkerThread(name: "inventory-group") { [self] in run(workers) } }
-    watcher.withLock { $0 = PeriodicJob(name: "inventory-watch") { [self] in look() } }
+    close(running)
   }
 
-  /// Looks for what is in the way.
-  private func look() -> Duration {
-    let isConnected = isConnected
-    let deadline = Instant.now() + .seconds(2)
-    let topic = context.settings.consumer.topic
-    let consuming = isConnected ? member.obstacle(topic: topic, until: deadline) : nil
-    let burying = isConnected ? tools.deadLetters.obstacle(until: .now() + .seconds(2)) : nil
+  /// Takes no new messages, finishes the batches in flight, stores their offsets and leaves the group; blocks until
+  /// then.
+  ///
+  /// Harmless when called again, and before `start`.
+  /// - Parameter deadline: when to stop waiting; what is in flight then comes again after the process has ended.
+  public func stop(until deadline: Instant) {
+    stopFlag.stop()
+    let running: Running? = state.withLock { state in
+      if case .running(let running) = state { return running }
+      state = .stopped
+      return nil
+    }
+    guard let running else { return }
+    running.member.wake()
+    if isFinished.wait(until: deadline, { $0 ? true : nil }) == nil {
+      logger.warning("stopped with a batch in flight; its messages come again")
+    }
+  }
+
+  // MARK: - Readiness
+
+  /// Whether a broker is connected.
+  public var isConnected: Bool { running?.member.isConnected ?? false }
+  /// Whether every lane reaches its database, and no table needs repair.
+  public var hasDatabase: Bool { running?.health.allSatisfy(\.hasDatabase) ?? false }
+  /// Why no messages come although a broker is connected; nil when no reason is known.
+  public var consumingObstacle: String? { obstacles.withLock { $0.consuming } }
+  /// Why dead letters are not written although a broker is connected; nil when no reason is known.
+  public var buryingObstacle: String? { obstacles.withLock { $0.burying } }
+
+  private var running: Running? {
+    state.withLock { if case .running(let running) = $0 { running } else { nil } }
+  }
+
+  /// Looks for obstacles.
+  private func look(_ running: Running) -> Duration {
+    let isConnected = running.member.isConnected
+    let limit = Duration.seconds(2)
+    let consuming =
+      isConnected ? running.member.obstacle(topic: configuration.topic, until: .now() + limit) : nil
+    let burying = isConnected ? running.deadLetters.obstacle(until: .now() + limit) : nil
     obstacles.withLock { obstacles in
       obstacles.consuming = consuming
       obstacles.burying = burying
       obstacles.consumingLog.note(consuming, at: .now())
       obstacles.buryingLog.note(burying, at: .now())
     }
-    return .seconds(3)
+    return Self.watchPeriod
   }
 
-  /// Waits for the threads, which end after the batches under way once the context's stop flag is set.
-  func join() {
-    member.wake()
-    for lane in member.lanes { lane.wake() }
-    thread.withLock { $0 }?.join()
-  }
+  // MARK: - Threads
 
-  /// Carries a lane to the thread that owns it from then on.
+  /// Carries a handler to the thread that owns it from then on.
   private struct Handover: @unchecked Sendable {
-    // @unchecked: made by `start`, handed to the one thread, touched by nobody else.
-    let value: InventoryLane
-    init(_ value: InventoryLane) { self.value = value }
+    // @unchecked: made by `start`, given to one thread, used by nobody else.
+    let handler: Handler
+    init(_ handler: Handler) { self.handler = handler }
   }
 
-  /// The group's thread.
-  private func run(_ workers: [WorkerThread]) {
-    while !context.stop.isStopped {
+  /// Starts the threads: one per lane, the watch, and the group's thread, which ends after all others.
+  private func run(_ running: Running, _ handlers: [Handover]) {
+    let tools = InboxLane<Handler>.Tools(
+      batch: configuration.batch, member: running.member, deadLetters: running.deadLetters, database: database,
+      metrics: InboxMetrics(metrics, name: configuration.name), stop: stopFlag, logger: logger)
+    let lanes = handlers.enumerated().map { number, handover in
+      WorkerThread(name: "\(configuration.name)-\(number)") {
+        InboxLane(tools, running.member.lanes[number], handover.handler, running.health[number]).run()
+      }
+    }
+    let watch = PeriodicJob(name: "\(configuration.name)-watch") { [self] in look(running) }
+    _ = WorkerThread(name: "\(configuration.name)-group") { [self] in
+      serve(running.member, tools)
+      watch.stop()
+      for lane in lanes { lane.join() }
+      close(running)
+      isFinished.update { $0 = true }
+    }
+  }
+
+  private func serve(_ member: GroupMember, _ tools: InboxLane<Handler>.Tools) {
+    while !stopFlag.isStopped {
       do throws(KafkaError) {
         try member.serve(until: .now() + Self.servePeriod)
       } catch {
-        tools.endForGood(error)
+        tools.fail(error)
       }
     }
-    watcher.withLock { $0 }?.stop()
-    for worker in workers { worker.join() }
-    member.leave(until: .now() + .seconds(5))
-    tools.deadLetters.close()
   }
-}
 
-/// What a lane says of what it depends on; read on any thread.
-final class LaneHealth: Sendable {
-  private let database = Atomic(false)
-  private let redis = Atomic(true)
-
-  var hasDatabase: Bool {
-    get { database.load(ordering: .relaxed) }
-    set { database.store(newValue, ordering: .relaxed) }
+  private func close(_ running: Running) {
+    running.member.leave(until: .now() + .seconds(5))
+    running.deadLetters.close()
   }
-  var hasRedis: Bool {
-    get { redis.load(ordering: .relaxed) }
-    set { redis.store(newValue, ordering: .relaxed) }
+
+  private func client(_ role: String) -> KafkaConfiguration {
+    var configuration = kafka
+    configuration.clientID += "-\(role)"
+    return configuration
   }
 }

@@ -1,227 +1,195 @@
 internal import Errors
 internal import Kafka
 internal import Logger
-internal import Metrics
 internal import Postgres
-internal import SagaDomain
-internal import SagaSettings
-internal import SagaStore
-internal import Service
-internal import Settings
+internal import Synchronization
 internal import Values
 
-/// One lane's work, on a thread of its own: batches of messages in, payments out.
+/// The work of one lane, on a thread of its own: polls a batch, has it sorted and executed, writes its dead letters and
+/// only then stores its offsets.
 ///
-/// A batch goes through the filter, whose word the database confirms, into one transaction, to the dead-letter topic,
-/// and only then are its offsets stored (G3). While the database or the broker is away it is tried again, the lane's
-/// queue fills, and librdkafka fetches no more; between two attempts a rebalance may take partitions of the batch
-/// away, whose messages are dropped.
-final class InventoryLane {
-  /// What all lanes share.
+/// While the database or the broker is away, the batch is retried, the lane's queue fills, and librdkafka stops
+/// fetching. Between two attempts a rebalance may move partitions of the batch to another member; their messages are
+/// dropped here.
+final class InboxLane<Handler: InboxHandler> {
+  typealias Batch = InboxBatch<Handler.Item, Handler.Outcome>
+
+  /// What the lanes of an inbox share.
   struct Tools: Sendable {
-    let context: ProgramContext
-    let logger: Logger
+    let batch: Int
     let member: GroupMember
     let deadLetters: DeadLetterWriter
-    let transactions: PaymentTransactions
     let database: DatabaseConfiguration
-    let metrics: ConsumerMetrics
-    let onCommit: @Sendable () -> Void
+    let metrics: InboxMetrics<Handler.Outcome>
+    let stop: StopFlag
+    let logger: Logger
 
-    /// Only our own mistakes and a client that failed for good come here; a restart makes a new one.
-    func endForGood(_ error: KafkaError) -> Never {
-      logger.error("the consumer has failed for good", ["error": .error(error)])
-      fatalError("the Kafka consumer has failed for good: \(error)")
+    /// Ends the process. Only our own mistakes and a client that failed permanently lead here; a restart makes a new
+    /// client.
+    func fail(_ error: KafkaError) -> Never {
+      logger.error("the Kafka consumer has failed permanently", ["error": .error(error)])
+      fatalError("the Kafka consumer has failed permanently: \(error)")
     }
-  }
-
-  /// How a batch's openings came out.
-  struct Outcomes {
-    var created = 0
-    var existing = 0
   }
 
   /// How long a poll waits for the first message.
-  private static let pollWait = Duration.milliseconds(250)
+  private static var pollWait: Duration { .milliseconds(250) }
 
   private let tools: Tools
   private let queue: ConsumerLane
+  private let handler: Handler
   private let health: LaneHealth
-  private let filter: DuplicateFilter?
   private let connection: ReconnectingConnection
 
-  private var context: ProgramContext { tools.context }
-
-  init(_ tools: Tools, _ queue: ConsumerLane, _ health: LaneHealth, filter: DuplicateFilter?) {
+  init(_ tools: Tools, _ queue: ConsumerLane, _ handler: Handler, _ health: LaneHealth) {
     self.tools = tools
     self.queue = queue
+    self.handler = handler
     self.health = health
-    self.filter = filter
-    connection = ReconnectingConnection(
-      configuration: tools.database, logger: tools.logger, stop: tools.context.stop)
+    connection = ReconnectingConnection(configuration: tools.database, logger: tools.logger, stop: tools.stop)
   }
 
-  /// Works until the context's stop flag is set.
+  /// Works until the stop flag is set.
   func run() {
-    while !context.stop.isStopped {
-      // Opened ahead of need, so that readiness tells of the database while no message comes.
-      health.hasDatabase = (try? connection.connected(until: .now() + .seconds(1))) != nil
+    while !tools.stop.isStopped {
+      // Connects before the first message, so that readiness shows the database while no message comes.
+      health.hasDatabase = (try? connected()) != nil
       tools.member.gate.enter()
       defer { tools.member.gate.leave() }
       do throws(KafkaError) {
-        var messages = try queue.poll(max: context.settings.consumer.batch, until: .now() + Self.pollWait)
+        var messages = try queue.poll(max: tools.batch, until: .now() + Self.pollWait)
         let claim = tools.member.claim(&messages)
         if !messages.isEmpty { process(messages, claim) }
       } catch {
-        tools.endForGood(error)
+        tools.fail(error)
       }
     }
-    filter?.close()
+    handler.close()
     connection.disconnect()
   }
 
-  /// Takes one batch to its end, however long the database or the broker is away, or gives it up because the program
-  /// stops or its partitions went to other members.
-  private func process(_ messages: [ConsumedMessage], _ claim: GroupMember.Claim) {
-    let started = Instant.now()
-    var batch = InventoryBatch(messages, triggerStatus: context.settings.consumer.triggerStatus)
-    if let filter {
-      batch.note(claims: filter.fingerprints(of: batch.keys))
-      health.hasRedis = filter.isReachable
-      guard dropRepeated(&batch, messages, claim) else { return }
-    }
-    guard let outcomes = open(&batch, messages, claim) else { return }
-    if outcomes.created > 0 { tools.onCommit() }
-    guard bury(&batch, messages, claim) else { return }
-    filter?.remember(batch.openings.map { ($0.message.idempotentKey, $0.message.fingerprint) })
-    tools.member.store(InventoryBatch.offsets(of: messages), claim)
-    tools.metrics.count(batch, outcomes)
-    tools.metrics.batchSeconds.observe((Instant.now() - started).inSeconds)
+  private func connected() throws(DatabaseError) -> Connection {
+    try connection.connected(until: .now() + .seconds(1))
   }
 
-  // MARK: - Repeated messages
+  /// Brings one batch to its end, however long the database or the broker is away. Gives the batch up when the program
+  /// stops or when all its partitions have moved to other members.
+  private func process(_ messages: [ConsumedMessage], _ claim: LaneClaim) {
+    let started = Instant.now()
+    var batch = Batch(messages, claim: claim, sort: handler.sort)
+    batch.prepare(handler.prepare)
+    guard execute(&batch), bury(&batch) else { return }
+    tools.member.store(messages.nextOffsets, claim)
+    tools.metrics.count(batch, seconds: (Instant.now() - started).inSeconds)
+  }
 
-  /// Drops what the filter claims to be done once the database has confirmed it: one look at the payments instead of a
-  /// transaction that inserts nothing.
+  // MARK: - The transaction
+
+  /// Has the handler execute the batch.
   /// - Returns: false when the batch was given up.
-  private func dropRepeated(
-    _ batch: inout InventoryBatch, _ messages: [ConsumedMessage], _ claim: GroupMember.Claim
-  ) -> Bool {
-    if batch.claimedOrders.isEmpty { return true }
-    let payments = untilDone(&batch, messages, claim) { (batch) throws(DatabaseError) -> [Payment] in
-      try tools.transactions.find(
-        orderIDs: batch.claimedOrders, on: try connection.connected(until: .now() + .seconds(1))
-      ).payments
+  private func execute(_ batch: inout Batch) -> Bool {
+    var lastFailure: String?
+    let results: [InboxResult<Handler.Outcome>]? = retry(&batch) { batch in
+      if batch.items.isEmpty { return [] }
+      do throws(DatabaseError) {
+        let results = try executeOrSplit(batch.items, on: connected())
+        health.hasDatabase = true
+        return results
+      } catch {
+        health.hasDatabase = error.code == .server && !Self.needsRepair(error)
+        // One line per reason, however often it is retried.
+        if error.description != lastFailure {
+          tools.logger.warning(
+            "a batch is tried again", ["messages": .number(batch.messages.count), "error": .error(error)])
+        }
+        lastFailure = error.description
+        return nil
+      }
     }
-    guard let payments else { return false }
-    batch.remove(confirmedBy: payments)
+    guard let results else { return false }
+    if !results.isEmpty { handler.committed(batch.items, results) }
+    batch.settle(results)
     return true
   }
 
-  // MARK: - Opening payments
-
-  /// Opens the payments of a batch.
-  /// - Returns: nil when the batch was given up.
-  private func open(_ batch: inout InventoryBatch, _ messages: [ConsumedMessage], _ claim: GroupMember.Claim)
-    -> Outcomes?
-  {
-    let results = untilDone(&batch, messages, claim) {
-      (batch) throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>] in
-      if batch.openings.isEmpty { return [] }
-      let commands = batch.openings.map(\.message.command)
-      return try create(commands, on: try connection.connected(until: .now() + .seconds(1)))
-    }
-    guard let results else { return nil }
-    var outcomes = Outcomes()
-    batch.settle(
-      failures: results.map { result in
-        switch result {
-        case .success(.created): outcomes.created += 1
-        case .success(.existing), .success(.replayed): outcomes.existing += 1
-        case .failure(let error): return error.message
-        }
-        return nil
-      })
-    return outcomes
-  }
-
-  /// One transaction for all; where values are to blame, one for each, so that only the culprit fails. Whatever else
-  /// the database refuses, time or an operator will cure: the messages wait, and the consumer is not ready.
-  private func create(_ commands: [CreateCommand], on connection: Connection) throws(DatabaseError)
-    -> [Result<CreateOutcome, PaymentError>]
+  /// One transaction for all items. When it is refused because of an item's values, one transaction per item, so that
+  /// only the culprit fails.
+  private func executeOrSplit(_ items: [Handler.Item], on connection: Connection) throws(DatabaseError)
+    -> [InboxResult<Handler.Outcome>]
   {
     do throws(DatabaseError) {
-      return try tools.transactions.create(commands, on: connection)
+      return try handler.execute(items, on: connection)
     } catch {
-      guard WriteFault.isOfValues(error) else { throw error }
-      guard commands.count > 1 else {
-        return [.failure(PaymentError(.internal, "the database refused the payment: \(error.message)", cause: error))]
-      }
-      var results: [Result<CreateOutcome, PaymentError>] = []
-      for command in commands {
-        if context.stop.isStopped { throw error }
-        results += try create([command], on: connection)
+      guard let reason = handler.reasonToRefuse(error) else { throw error }
+      if items.count == 1 { return [.unusable(reason: reason)] }
+      var results: [InboxResult<Handler.Outcome>] = []
+      for item in items {
+        if tools.stop.isStopped { throw error }
+        results += try executeOrSplit([item], on: connection)
       }
       return results
     }
   }
 
+  /// Whether the error returns until somebody repairs the tables: a violated constraint, or a sequence at its end.
+  private static func needsRepair(_ error: DatabaseError) -> Bool {
+    error.sqlState.map { $0.hasPrefix("23") || $0 == "2200H" } ?? false
+  }
+
   // MARK: - Dead letters
 
-  /// Puts what cannot be used on the dead-letter topic.
+  /// Writes the messages that cannot be used to the dead-letter topic.
   /// - Returns: false when the batch was given up.
-  private func bury(_ batch: inout InventoryBatch, _ messages: [ConsumedMessage], _ claim: GroupMember.Claim) -> Bool {
-    guard !batch.deadLetters.isEmpty else { return true }
-    for letter in batch.deadLetters {
-      let message = messages[letter.index]
+  private func bury(_ batch: inout Batch) -> Bool {
+    if batch.deadLetters.isEmpty { return true }
+    var letters = batch.deadLetters.map {
+      DeadLetterWriter.Letter(message: batch.messages[$0.index], reason: $0.reason)
+    }
+    for letter in letters {
       tools.logger.warning(
         "message goes to the dead-letter topic",
-        ["from": .string("\(message.place)@\(message.offset)"), "reason": .string(letter.reason)])
+        [
+          "from": .string("\(letter.message.place)@\(letter.message.offset)"), "reason": .string(letter.reason),
+        ])
     }
-    var letters = batch.deadLetters.map { DeadLetterWriter.Letter(message: messages[$0.index], reason: $0.reason) }
     defer { tools.deadLetters.abandon(letters) }
-    let done: Bool? = untilDone(&batch, messages, claim) { (_) throws(DatabaseError) in
-      let owned = tools.member.owned(claim)
+    let done: Bool? = retry(&batch) { batch in
+      let owned = tools.member.owned(batch.claim)
       tools.deadLetters.abandon(letters.filter { !owned.contains($0.message.place) })
       letters.removeAll { !owned.contains($0.message.place) }
       if letters.isEmpty { return true }
-      // `InventoryConsumer.look` tells of what stays in the way.
+      // `InboxConsumer` logs obstacles that last.
       return tools.deadLetters.write(&letters, until: .now() + .seconds(5)) == nil ? true : nil
     }
     return done ?? false
   }
 
-  // MARK: - Trying again
+  // MARK: - Retries
 
-  /// Tries again with backoff until it is done; the gate is open to a rebalance between two attempts.
-  /// - Parameter batch: loses what belongs to partitions that are not ours any more.
-  /// - Returns: nil when the program stops, or when nothing of the batch is ours any more.
-  private func untilDone<Value>(
-    _ batch: inout InventoryBatch, _ messages: [ConsumedMessage], _ claim: GroupMember.Claim,
-    _ body: (InventoryBatch) throws(DatabaseError) -> Value?
-  ) -> Value? {
+  /// Repeats `attempt` with backoff until it returns a value; the gate is open to a rebalance between two attempts.
+  /// - Parameter batch: loses what belongs to partitions that are no longer ours.
+  /// - Returns: nil when the program stops, or when no partition of the batch is ours any more.
+  private func retry<Value>(_ batch: inout Batch, _ attempt: (Batch) -> Value?) -> Value? {
     var backoff = Backoff()
-    var lastFailure: String?
     while true {
-      do throws(DatabaseError) {
-        if let value = try body(batch) {
-          health.hasDatabase = true
-          return value
-        }
-      } catch {
-        health.hasDatabase = error.code == .server && !WriteFault.isOfTables(error)
-        // Once for each reason, however often it is tried.
-        if error.description != lastFailure {
-          tools.logger.warning("a batch is tried again", ["messages": .number(messages.count), "error": .error(error)])
-        }
-        lastFailure = error.description
-      }
+      if let value = attempt(batch) { return value }
       tools.member.gate.leave()
-      let isStopped = context.stop.wait(until: .now() + backoff.nextDelay())
+      let isStopped = tools.stop.wait(until: .now() + backoff.nextDelay())
       tools.member.gate.enter()
-      let owned = tools.member.owned(claim)
+      let owned = tools.member.owned(batch.claim)
       if isStopped || owned.isEmpty { return nil }
-      batch.keep { owned.contains(messages[$0].place) }
+      batch.keep(owned)
     }
+  }
+}
+
+/// Whether a lane reaches its database; for any thread.
+final class LaneHealth: Sendable {
+  private let database = Atomic(false)
+
+  /// Whether the last attempt reached the database, and no table needs repair.
+  var hasDatabase: Bool {
+    get { database.load(ordering: .relaxed) }
+    set { database.store(newValue, ordering: .relaxed) }
   }
 }

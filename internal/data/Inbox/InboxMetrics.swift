@@ -1,33 +1,26 @@
 internal import Metrics
 
-/// The consumer's counters.
-struct ConsumerMetrics: Sendable {
-  private let created: Counter
-  private let duplicate: Counter
-  private let filtered: Counter
-  private let skipped: Counter
+/// An inbox's counters.
+struct InboxMetrics<Outcome: InboxOutcome>: Sendable {
+  private let done: [Outcome: Counter]
   private let deadLettered: Counter
-  let batchSeconds: Histogram
+  private let batchSeconds: Histogram
 
-  init(_ registry: MetricsRegistry) {
-    let outcome = { (name: String) in
-      registry.counter(
-        "inventory_messages_total", help: "Inventory messages by what became of them.", labels: ["outcome": name])
+  /// - Parameter name: what all names of metrics begin with.
+  init(_ registry: MetricsRegistry, name: String) {
+    let counter = { (outcome: String) in
+      registry.counter("\(name)_messages_total", help: "Messages by outcome.", labels: ["outcome": outcome])
     }
-    created = outcome("created")
-    duplicate = outcome("duplicate")
-    filtered = outcome("filtered")
-    skipped = outcome("skipped")
-    deadLettered = outcome("dead_lettered")
+    done = Dictionary(uniqueKeysWithValues: Outcome.allCases.map { ($0, counter($0.rawValue)) })
+    deadLettered = counter("dead_lettered")
     batchSeconds = registry.histogram(
-      "inventory_batch_seconds", help: "From a batch's arrival until its offsets were stored.")
+      "\(name)_batch_seconds", help: "From a batch's arrival until its offsets were stored.")
   }
 
-  func count(_ batch: InventoryBatch, _ outcomes: InventoryLane.Outcomes) {
-    created.add(outcomes.created)
-    duplicate.add(outcomes.existing)
-    filtered.add(batch.repeated)
-    skipped.add(batch.skipped)
+  /// Counts a batch whose offsets were stored.
+  func count<Item>(_ batch: InboxBatch<Item, Outcome>, seconds: Double) {
+    for (outcome, count) in batch.outcomes { done[outcome]?.add(count) }
     deadLettered.add(batch.deadLetters.count)
+    batchSeconds.observe(seconds)
   }
 }

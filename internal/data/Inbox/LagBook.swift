@@ -3,37 +3,41 @@ internal import Metrics
 internal import Synchronization
 internal import Values
 
-/// How far this member is behind in each of its partitions: the high watermark less the offset up to which all is done.
+/// This member's lag in each of its partitions: the high watermark less the offset up to which everything is done.
 ///
-/// `observe` belongs to the group's thread, the rest may be called on any.
+/// `observe` belongs to the group's thread; everything else may be called on any thread.
 final class LagBook: Sendable {
   private struct State {
-    /// The offset up to which all is done.
+    /// The offset up to which everything is done.
     var done: [TopicPartition: Int64] = [:]
     var lag: [TopicPartition: Int64] = [:]
-    /// When to ask for committed offsets again, after a group's coordinator did not answer.
+    /// When committed offsets may be asked for again, after a group's coordinator did not answer.
     var nextQuestion = Instant(nanoseconds: 0)
   }
 
   private let state = Mutex(State())
   private let registry: MetricsRegistry
+  private let partitionLag: String
   private let total: Gauge
   private let partitions: Gauge
 
-  init(_ registry: MetricsRegistry) {
+  /// - Parameter name: what all names of metrics begin with.
+  init(_ registry: MetricsRegistry, name: String) {
     self.registry = registry
+    partitionLag = "\(name)_partition_lag_messages"
     total = registry.gauge(
-      "inventory_lag_messages", help: "Messages in the assigned partitions that are not done, as far as is known.")
-    partitions = registry.gauge("inventory_partitions", help: "Partitions assigned to this member.")
+      "\(name)_lag_messages", help: "Messages in the assigned partitions that are not done, as far as is known.")
+    partitions = registry.gauge("\(name)_partitions", help: "Partitions assigned to this member.")
   }
 
-  /// Everything below these offsets is done.
+  /// Records that everything below these offsets is done.
   func noteDone(_ offsets: [TopicPartitionOffset]) {
     state.withLock { state in
       for offset in offsets { state.done[offset.place] = offset.offset }
     }
   }
 
+  /// Forgets partitions that went to another member.
   func forget(_ places: [TopicPartition]) {
     state.withLock { state in
       for place in places {
@@ -43,7 +47,8 @@ final class LagBook: Sendable {
     }
   }
 
-  /// Looks at the partitions that are ours now. Asks the broker about those of which nothing is done yet, once each.
+  /// Measures the lag of these partitions, which are ours now. Asks the broker once for the committed offset of each
+  /// partition in which nothing has been done yet.
   func observe(_ places: [TopicPartition], _ consumer: KafkaConsumer) {
     learnStarts(of: places, consumer)
     var lag: [TopicPartition: Int64] = [:]
@@ -53,16 +58,16 @@ final class LagBook: Sendable {
       }
       lag[place] = max(0, high.subtracting(saturating: done))
     }
-    let news = state.withLock { state in
+    let new = state.withLock { state in
       defer { state.lag = lag }
       return lag.keys.filter { state.lag[$0] == nil }
     }
-    for place in news { show(place) }
+    for place in new { show(place) }
     total.set(lag.values.reduce(Int64(0)) { $0.adding(saturating: $1) })
     partitions.set(places.count)
   }
 
-  /// The group's committed offsets are where its members start; without one they start at the low watermark.
+  /// Members start at the group's committed offsets; without one they start at the low watermark.
   private func learnStarts(of places: [TopicPartition], _ consumer: KafkaConsumer) {
     let unknown = state.withLock { state in
       Instant.now() < state.nextQuestion ? [] : places.filter { state.done[$0] == nil }
@@ -75,18 +80,18 @@ final class LagBook: Sendable {
         if let offset { starts[place] = offset } else { starts[place] = try consumer.knownWatermarks(place).low }
       }
     } catch {
-      // The coordinator is away or the group rebalances: later.
+      // The coordinator is away or the group is rebalancing: asked again later.
     }
     state.withLock { state in
       state.nextQuestion = .now() + .seconds(1)
-      // What was done meanwhile is newer.
+      // An offset stored meanwhile is newer.
       state.done.merge(starts) { known, _ in known }
     }
   }
 
   private func show(_ place: TopicPartition) {
     registry.gauge(
-      "inventory_partition_lag_messages",
+      partitionLag,
       help: "Messages of a partition that are not done: its high watermark less the offset stored or committed.",
       labels: ["topic": place.topic, "partition": String(place.partition)]
     ) { [self] in state.withLock { $0.lag[place].map(Double.init) } }

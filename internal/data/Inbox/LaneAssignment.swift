@@ -1,9 +1,9 @@
 internal import Kafka
 
-/// Which partitions this member owns, and through which lane the messages of each come. Pure.
+/// Which partitions this member owns, and which lane each of them belongs to. Pure.
 ///
-/// Every assignment of a partition has a number of its own: messages that were taken under an earlier one are not ours
-/// any more, even if the partition has come back.
+/// Every assignment of a partition has a number of its own: messages that came under an earlier number are no longer
+/// ours, even if the partition has come back.
 struct LaneAssignment: Sendable {
   private struct Holding {
     let lane: Int
@@ -14,14 +14,16 @@ struct LaneAssignment: Sendable {
   private var holdings: [TopicPartition: Holding] = [:]
   private var lastNumber = 0
 
+  /// - Parameter lanes: how many there are; at least 1.
   init(lanes: Int) {
-    precondition(lanes > 0, "messages must come through something")
+    precondition(lanes > 0, "an inbox has at least one lane")
     self.lanes = lanes
   }
 
+  /// The partitions that are ours.
   var places: [TopicPartition] { Array(holdings.keys) }
 
-  /// Takes partitions over; each goes to the lane that has the fewest.
+  /// Adds partitions; each goes to the lane that has the fewest.
   /// - Returns: each partition's lane, 0 and up.
   mutating func take(_ places: [TopicPartition]) -> [(place: TopicPartition, lane: Int)] {
     var loads = Array(repeating: 0, count: lanes)
@@ -36,10 +38,31 @@ struct LaneAssignment: Sendable {
     }
   }
 
+  /// Removes partitions that went to another member.
   mutating func giveUp(_ places: [TopicPartition]) {
     for place in places { holdings[place] = nil }
   }
 
   /// The number of the partition's assignment; nil when it is not ours.
   func number(of place: TopicPartition) -> Int? { holdings[place]?.number }
+
+  /// A claim on those of the partitions that are ours.
+  func claim(_ places: Set<TopicPartition>) -> LaneClaim {
+    var claim = LaneClaim()
+    for place in places { claim.numbers[place] = number(of: place) }
+    return claim
+  }
+
+  /// The partitions of a claim that have been ours ever since.
+  func owned(_ claim: LaneClaim) -> Set<TopicPartition> {
+    Set(claim.numbers.filter { number(of: $0.key) == $0.value }.keys)
+  }
+}
+
+/// The assignments under which a batch came, by partition: only while they last may its offsets be stored.
+package struct LaneClaim: Sendable {
+  fileprivate(set) var numbers: [TopicPartition: Int] = [:]
+
+  /// A claim on nothing.
+  package init() {}
 }

@@ -1,11 +1,11 @@
 internal import Runtime
 internal import Values
 
-/// What keeps a rebalance and the lanes' work apart: lanes are inside while they take messages and work on them, and a
-/// rebalance changes who owns what while nobody is.
+/// Keeps rebalances and the lanes' work apart: a lane is inside while it polls and works on messages, and a rebalance
+/// changes the owners of partitions while no lane is inside.
 ///
-/// So a batch never holds messages from before a change of ownership that it takes for messages from after it. All
-/// functions block; for threads of our own.
+/// So a batch never mixes up messages from before and after a change of owner. All functions block; they are for
+/// threads of our own.
 final class LaneGate: Sendable {
   private struct State {
     var inside = 0
@@ -22,15 +22,16 @@ final class LaneGate: Sendable {
     }
   }
 
+  /// Goes out.
   func leave() {
     state.update { state in
-      precondition(state.inside > 0, "who leaves has entered")
+      precondition(state.inside > 0, "only a lane that entered can leave")
       state.inside -= 1
     }
   }
 
-  /// Lets nobody in while `change` runs, which begins once everybody has left, or at `deadline`.
-  /// - Parameter hurry: called once the gate is closed, to make those inside come out.
+  /// Closes the gate, runs `change` once nobody is inside or at `deadline`, and opens the gate again.
+  /// - Parameter hurry: called once the gate is closed, to make lanes leave soon.
   /// - Returns: false when `change` ran although somebody was inside.
   func closed(until deadline: Instant, hurry: () -> Void, change: () -> Void) -> Bool {
     state.withLock { $0.isClosed = true }

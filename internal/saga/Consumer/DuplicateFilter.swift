@@ -2,34 +2,40 @@ internal import Errors
 internal import Logger
 internal import Metrics
 internal import Redis
-internal import SagaSettings
-internal import Service
-internal import Settings
 internal import Values
 
-/// The filter in front of the database: it has seen the keys whose payments were committed lately.
+/// The filter in front of the database: it remembers keys whose payments were committed lately.
 ///
-/// Only a filter (G7): it says which messages are worth a look in the database before they are inserted, and the
+/// It is only a filter (G7): it says which messages to look up in the database before they are inserted, and the
 /// database decides about each. A key enters only after the commit. For one thread.
 final class DuplicateFilter {
+  /// A committed key, and what must be equal when the key comes again.
+  typealias Entry = (key: UniqueID, fingerprint: [UInt8])
+
   private let client: RedisClient
   private let prefix: [UInt8]
   private let timeToLive: Duration
   private let failures: Counter
 
+  /// - Parameters:
+  ///   - dsn: the address of Redis.
+  ///   - group: the consumer group, a part of each key in Redis.
+  ///   - timeToLive: how long a key is remembered.
   /// - Throws: `RedisError` when the address is wrong.
-  init(_ context: ProgramContext) throws(RedisError) {
-    let settings = context.settings
-    client = RedisClient(try RedisDSN(settings.redis.dsn), logger: context.logger.labelled("redis"))
-    prefix = Array("payments:{\(settings.consumer.group)}:idem:".utf8)
-    timeToLive = settings.redis.timeToLive
-    failures = context.metrics.counter("redis_failures_total", help: "Look-ups and writes that Redis did not answer.")
+  init(dsn: String, group: String, timeToLive: Duration, logger: Logger, metrics: MetricsRegistry)
+    throws(RedisError)
+  {
+    client = RedisClient(try RedisDSN(dsn), logger: logger)
+    prefix = Array("payments:{\(group)}:idem:".utf8)
+    self.timeToLive = timeToLive
+    failures = metrics.counter("redis_failures_total", help: "Look-ups and writes that Redis did not answer.")
   }
 
   /// Whether the last attempt reached Redis.
   var isReachable: Bool { client.isHealthy }
 
-  /// For each key what `remember` stored, or somebody else who can write to Redis; nil where nothing is known.
+  /// For each key the fingerprint that `remember` stored, or that anybody else who can write to Redis stored; nil for
+  /// an unknown key.
   func fingerprints(of keys: [UniqueID]) -> [[UInt8]?] {
     guard !keys.isEmpty else { return [] }
     do throws(RedisError) {
@@ -40,8 +46,8 @@ final class DuplicateFilter {
     }
   }
 
-  /// Notes committed keys.
-  func remember(_ entries: [(key: UniqueID, fingerprint: [UInt8])]) {
+  /// Stores committed keys.
+  func remember(_ entries: [Entry]) {
     guard !entries.isEmpty else { return }
     do throws(RedisError) {
       try client.setMany(entries.map { (name($0.key), $0.fingerprint) }, ttl: timeToLive)
@@ -50,6 +56,7 @@ final class DuplicateFilter {
     }
   }
 
+  /// Hangs up.
   func close() { client.close() }
 
   private func name(_ key: UniqueID) -> [UInt8] {

@@ -1,4 +1,5 @@
 import CLI
+import Inbox
 import Kafka
 import TestSupport
 

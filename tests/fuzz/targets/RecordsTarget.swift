@@ -1,3 +1,4 @@
+import Inbox
 import Kafka
 import SagaConsumer
 import SagaDomain
@@ -16,15 +17,17 @@ enum RecordsTarget {
   }
 
   private static func check(_ message: ConsumedMessage) throws(FuzzFinding) {
-    var batch = InventoryBatch([message], triggerStatus: "COMPLETED")
-    try require(batch.openings.count + batch.deadLetters.count + batch.skipped == 1, "the message is not sorted once")
-    let places = InventoryBatch.offsets(of: [message])
+    let sorted = InboxBatch([message]) { InventoryHandler.sort($0, triggerStatus: "COMPLETED") }
+    let skipped = sorted.outcomes[.skipped] ?? 0
+    try require(sorted.items.count + sorted.deadLetters.count + skipped == 1, "the message is not sorted once")
+    let places = [message].nextOffsets
     try require(places == [message.next], "its offsets are \(places)")
-    guard let opening = batch.openings.first else { return }
+    guard var opening = sorted.items.first else { return }
     let traces = message.headers.filter { $0.name == TraceContext.name }
     try require(opening.message.command.trace == nil || traces.count == 1, "\(traces.count) traces are taken")
     // Whatever Redis claims, without a payment the message stays an opening.
-    batch.note(claims: [message.key])
+    opening.claim = message.key.flatMap(FilterClaim.init)
+    var batch = InventoryBatch([opening])
     for order in batch.claimedOrders { try require(order > 0, "order \(order) is looked up") }
     batch.remove(confirmedBy: [])
     try require(batch.openings.count == 1, "an opening vanished")

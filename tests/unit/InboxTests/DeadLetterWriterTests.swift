@@ -1,26 +1,17 @@
 import Kafka
 import Logger
-import Metrics
-import Postgres
-import Runtime
-import SagaSettings
-import Service
-import Settings
 import Testing
 import Values
 
-@testable import SagaConsumer
+@testable import Inbox
 
-/// Dead letters on a cluster in memory whose dead-letter topic is short of replicas.
+/// Dead letters on a cluster in memory whose dead-letter topic has too few replicas.
 @Suite struct DeadLetterWriterTests {
   private let quiet = Logger(label: "test", sink: { _ in })
 
-  private func context(_ mock: MockCluster) throws -> ProgramContext {
-    let settings = try SagaSettings.load(
-      program: .consumer,
-      environment: ["KAFKA_BROKERS": mock.bootstrap, "DB_DSN": "postgres://u:p@127.0.0.1:1/db?sslmode=disable"])
-    return ProgramContext(
-      settings: settings, logger: quiet, metrics: MetricsRegistry(), stop: StopFlag(), instance: "test")
+  private func writer(_ mock: MockCluster) throws -> DeadLetterWriter {
+    try DeadLetterWriter(
+      KafkaConfiguration(brokers: mock.bootstrap, clientID: "test"), topic: "inventory.dlq", logger: quiet)
   }
 
   private func letters(_ count: Int64) -> [DeadLetterWriter.Letter] {
@@ -36,7 +27,7 @@ import Values
     defer { reader.close(until: .now() + .seconds(5)) }
     try reader.assign([(TopicPartition(topic, 0), .earliest)])
     var found: [String] = []
-    // Copies would be there by then: all are written to one partition.
+    // Copies would arrive by then: all letters are written to one partition.
     let deadline = Instant.now() + .seconds(3)
     while Instant.now() < deadline {
       for message in try reader.poll(max: 100, until: deadline) {
@@ -51,7 +42,7 @@ import Values
   @Test func aLetterThatIsOnItsWayIsNotWrittenAgain() throws {
     let mock = try MockCluster(logger: quiet)
     try mock.createTopic("inventory.dlq", partitions: 1)
-    let writer = try DeadLetterWriter(try context(mock))
+    let writer = try writer(mock)
     defer { writer.close() }
     mock.pushErrors(request: .produce, Array(repeating: 19, count: 10_000))  // NOT_ENOUGH_REPLICAS
     var letters = letters(3)
@@ -67,7 +58,7 @@ import Values
   @Test func aRefusedLetterLosesItsValueAndStays() throws {
     let mock = try MockCluster(logger: quiet)
     try mock.createTopic("inventory.dlq", partitions: 1)
-    let writer = try DeadLetterWriter(try context(mock))
+    let writer = try writer(mock)
     defer { writer.close() }
     mock.pushErrors(request: .produce, [10])  // MSG_SIZE_TOO_LARGE
     var letters = letters(1)

@@ -4,14 +4,14 @@ import Synchronization
 import Testing
 import Values
 
-@testable import SagaConsumer
+@testable import Inbox
 
 @Suite struct LaneAssignmentTests {
   private func places(_ numbers: Int32...) -> [TopicPartition] { numbers.map { TopicPartition("inventory", $0) } }
 
   @Test func partitionsGoToTheLaneWithTheFewest() {
     var assignment = LaneAssignment(lanes: 2)
-    // What a group of two gives its first member: with lanes by number all would share one.
+    // What a group of two gives its first member: lanes chosen by the partition's number would put all into one.
     #expect(assignment.take(places(0, 2, 4)).map(\.lane) == [0, 1, 0])
     assignment.giveUp(places(0, 4))
     #expect(assignment.take(places(6, 8)).map(\.lane) == [0, 0])
@@ -27,6 +27,17 @@ import Values
     #expect(assignment.number(of: place) == nil)
     _ = assignment.take([place])
     #expect(assignment.number(of: place) != nil && assignment.number(of: place) != first)
+  }
+
+  @Test func `a claim ends with the assignment`() {
+    var assignment = LaneAssignment(lanes: 2)
+    _ = assignment.take(places(0, 1))
+    let claim = assignment.claim(Set(places(0, 1, 2)))
+    #expect(assignment.owned(claim) == Set(places(0, 1)), "partition 2 was never ours")
+    assignment.giveUp(places(0))
+    #expect(assignment.owned(claim) == Set(places(1)))
+    _ = assignment.take(places(0))
+    #expect(assignment.owned(claim) == Set(places(1)), "partition 0 came back under another number")
   }
 }
 

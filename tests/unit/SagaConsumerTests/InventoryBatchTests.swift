@@ -1,9 +1,9 @@
+import Inbox
 import Kafka
+import SagaConsumer
 import SagaDomain
 import Testing
 import Values
-
-@testable import SagaConsumer
 
 @Suite struct InventoryBatchTests {
   private func message(_ text: String?, offset: Int64 = 0, partition: Int32 = 0) -> ConsumedMessage {
@@ -15,14 +15,17 @@ import Values
     "{\"idempotent_key\":\"\(UniqueID(high: 0, low: key))\",\"order_id\":\(order),\"status\":\"\(status)\"}"
   }
 
+  private func sorted(_ messages: [ConsumedMessage]) -> InboxBatch<Opening, InventoryOutcome> {
+    InboxBatch(messages) { InventoryHandler.sort($0, triggerStatus: "COMPLETED") }
+  }
+
   @Test func messagesAreSortedByWhatToDoWithThem() {
-    let batch = InventoryBatch(
-      [message(valid(1)), message("nonsense"), message(valid(2, status: "RESERVED")), message(nil), message(valid(3))],
-      triggerStatus: "COMPLETED")
-    #expect(batch.openings.map(\.message.command.orderID) == [1, 3])
-    #expect(batch.openings.map(\.index) == [0, 4])
+    let batch = sorted(
+      [message(valid(1)), message("nonsense"), message(valid(2, status: "RESERVED")), message(nil), message(valid(3))])
+    #expect(batch.items.map(\.message.command.orderID) == [1, 3])
+    #expect(batch.indices == [0, 4])
     #expect(batch.deadLetters.map(\.index) == [1, 3])
-    #expect(batch.skipped == 1)
+    #expect(batch.outcomes == [.skipped: 1])
   }
 
   @Test(arguments: [
@@ -48,7 +51,7 @@ import Values
       "currency"
     ),
   ]) func theReasonNamesTheField(text: String, field: String) {
-    let batch = InventoryBatch([message(text)], triggerStatus: "COMPLETED")
+    let batch = sorted([message(text)])
     #expect(batch.deadLetters.count == 1)
     #expect(batch.deadLetters.first?.reason.contains(field) == true, "\(batch.deadLetters.first?.reason ?? "")")
   }
@@ -72,19 +75,45 @@ import Values
   }
 
   private func opened(_ claims: [String?], _ payments: [Payment]) -> InventoryBatch {
-    var batch = InventoryBatch(
-      claims.indices.map { message(valid(Int64($0 + 1), key: UInt64($0 + 1))) }, triggerStatus: "COMPLETED")
-    batch.note(claims: claims.map { $0.map { Array($0.utf8) } })
+    var openings = sorted(claims.indices.map { message(valid(Int64($0 + 1), key: UInt64($0 + 1))) }).items
+    for (index, claim) in claims.enumerated() { openings[index].claim = claim.flatMap { FilterClaim(Array($0.utf8)) } }
+    var batch = InventoryBatch(openings)
     batch.remove(confirmedBy: payments)
     return batch
+  }
+
+  /// The results of a batch whose open openings are all created: `filtered`, `created`, or `unusable` for a refusal.
+  private func results(_ batch: InventoryBatch) -> [String] {
+    var batch = batch
+    batch.settle(batch.openings.map { .success(.created(payment($0.message.command.orderID, key: nil))) })
+    return batch.results.map { result in
+      switch result {
+      case .done(let outcome): outcome.rawValue
+      case .unusable: "unusable"
+      }
+    }
   }
 
   @Test func repetitionsAndStolenKeysAreSortedOutWhereTheDatabaseConfirmsThem() {
     let batch = opened(
       ["1/0/", nil, "99/0/", "4/0/"], [payment(1, key: 1), payment(99, key: 3), payment(4, key: nil)])
     #expect(batch.openings.map(\.message.command.orderID) == [2])
-    #expect(batch.repeated == 2)
-    #expect(batch.deadLetters.map(\.index) == [2])
+    #expect(results(batch) == ["filtered", "created", "unusable", "filtered"])
+  }
+
+  @Test func `each opening gets its own result`() throws {
+    var batch = opened(["1/0/", nil, nil, nil], [payment(1, key: 1)])
+    batch.settle([
+      .success(.created(payment(2, key: 2))), .failure(PaymentError(.invalidArgument, "no")),
+      .success(.existing(payment(4, key: 4))),
+    ])
+    #expect(batch.openings.isEmpty && batch.results.count == 4)
+    guard case .done(.filtered) = batch.results[0], case .done(.created) = batch.results[1],
+      case .unusable(reason: "no") = batch.results[2], case .done(.duplicate) = batch.results[3]
+    else {
+      Issue.record("\(batch.results)")
+      return
+    }
   }
 
   /// Whatever somebody has written into Redis, a message without a payment opens one.
@@ -95,13 +124,14 @@ import Values
   func aForgedClaimMakesNoMessageVanish(claim: String) {
     let batch = opened([claim], [payment(99, key: 77), payment(2, key: 2)])
     #expect(batch.openings.map(\.message.command.orderID) == [1])
-    #expect(batch.repeated == 0 && batch.deadLetters.isEmpty)
+    #expect(results(batch) == ["created"])
   }
 
   @Test func anotherAmountThanThePaymentsIsLeftToTheInsert() {
     let text = valid(1).dropLast() + ",\"amount_minor\":5,\"currency\":\"EUR\"}"
-    var batch = InventoryBatch([message(String(text))], triggerStatus: "COMPLETED")
-    batch.note(claims: [Array("1/5/EUR".utf8)])
+    var openings = sorted([message(String(text))]).items
+    openings[0].claim = FilterClaim(Array("1/5/EUR".utf8))
+    var batch = InventoryBatch(openings)
     #expect(batch.claimedOrders == [1])
     batch.remove(confirmedBy: [payment(1, key: 1, amount: 6)])
     #expect(batch.openings.count == 1)
@@ -112,27 +142,7 @@ import Values
     for (headers, isTaken) in [([trace], true), ([trace, trace], false), ([RecordHeader("traceparent", nil)], false)] {
       var message = message(valid(1))
       message.headers = headers + [RecordHeader("x", nil)]
-      let batch = InventoryBatch([message], triggerStatus: "COMPLETED")
-      #expect((batch.openings[0].message.command.trace != nil) == isTaken)
+      #expect((sorted([message]).items[0].message.command.trace != nil) == isTaken)
     }
-  }
-
-  @Test func offsetsAreTheNextOfEachPartition() {
-    let offsets = InventoryBatch.offsets(of: [
-      message("", offset: 4, partition: 0), message("", offset: 9, partition: 1), message("", offset: 5, partition: 0),
-    ])
-    #expect(Set(offsets) == [TopicPartitionOffset("inventory", 0, 6), TopicPartitionOffset("inventory", 1, 10)])
-  }
-
-  @Test func whatBecomesForeignIsDropped() {
-    let messages = [
-      message(valid(1), partition: 0), message("x", partition: 1), message(valid(2), partition: 1),
-      message("y", partition: 0),
-    ]
-    var batch = InventoryBatch(messages, triggerStatus: "COMPLETED")
-    #expect(InventoryBatch.places(of: messages) == [TopicPartition("inventory", 0), TopicPartition("inventory", 1)])
-    batch.keep { messages[$0].partition == 1 }
-    #expect(batch.openings.map(\.index) == [2])
-    #expect(batch.deadLetters.map(\.index) == [1])
   }
 }

@@ -1,0 +1,114 @@
+package import Inbox
+package import Kafka
+package import Postgres
+internal import SagaDomain
+internal import SagaStore
+internal import Synchronization
+internal import Tracing
+
+/// Opens payments for inventory messages; one per lane of the inbox.
+///
+/// The filter in Redis knows keys whose payment is committed. The database confirms each of its claims (G7), which
+/// costs one look-up instead of an insert that inserts nothing.
+package struct InventoryHandler: InboxHandler {
+  private let triggerStatus: String
+  private let transactions: PaymentTransactions
+  private let filter: DuplicateFilter?
+  private let health: FilterHealth
+  private let onCreated: @Sendable () -> Void
+
+  /// - Parameters:
+  ///   - triggerStatus: the status of messages that open payments; messages of any other status are skipped.
+  ///   - filter: nil to ask only the database.
+  ///   - health: told whether the filter is reachable.
+  ///   - onCreated: called after a commit that opened payments.
+  init(
+    triggerStatus: String, transactions: PaymentTransactions, filter: DuplicateFilter?, health: FilterHealth,
+    onCreated: @escaping @Sendable () -> Void
+  ) {
+    self.triggerStatus = triggerStatus
+    self.transactions = transactions
+    self.filter = filter
+    self.health = health
+    self.onCreated = onCreated
+  }
+
+  /// Reads a message of the inventory topic.
+  package func sort(_ message: ConsumedMessage) -> InboxSorting<Opening, InventoryOutcome> {
+    Self.sort(message, triggerStatus: triggerStatus)
+  }
+
+  /// Reads a message; what it cannot read is unusable. Pure.
+  package static func sort(_ message: ConsumedMessage, triggerStatus: String)
+    -> InboxSorting<Opening, InventoryOutcome>
+  {
+    do {
+      let inventory = try InventoryMessage(message.value, trace: trace(of: message))
+      return inventory.status == triggerStatus ? .work(Opening(inventory)) : .done(.skipped)
+    } catch {
+      return .unusable(reason: error.description)
+    }
+  }
+
+  private static func trace(of message: ConsumedMessage) -> TraceContext? {
+    if message.headers.isEmpty { return nil }
+    return TraceContext(onlyOf: message.headers.filter { $0.name == TraceContext.name }.map { $0.value ?? [] })
+  }
+
+  /// Looks the keys up in the filter.
+  package func prepare(_ openings: inout [Opening]) {
+    guard let filter else { return }
+    let fingerprints = filter.fingerprints(of: openings.map(\.message.idempotentKey))
+    for (index, fingerprint) in fingerprints.enumerated() {
+      openings[index].claim = fingerprint.flatMap(FilterClaim.init)
+    }
+    health.isReachable = filter.isReachable
+  }
+
+  /// Finishes what the filter claims and the database confirms, and opens payments for the rest.
+  package func execute(_ openings: [Opening], on connection: Connection) throws(DatabaseError)
+    -> [InboxResult<InventoryOutcome>]
+  {
+    var batch = InventoryBatch(openings)
+    let claimed = batch.claimedOrders
+    if !claimed.isEmpty { batch.remove(confirmedBy: try transactions.find(orderIDs: claimed, on: connection).payments) }
+    let commands = batch.openings.map(\.message.command)
+    if !commands.isEmpty { batch.settle(try transactions.create(commands, on: connection)) }
+    return batch.results
+  }
+
+  /// Blames the message for values that the tables refuse.
+  package func reasonToRefuse(_ error: DatabaseError) -> String? {
+    WriteFault.isOfValues(error) ? "the database refused the payment: \(error.message)" : nil
+  }
+
+  /// Wakes the relay and tells the filter which keys are committed.
+  package func committed(_ openings: [Opening], _ results: [InboxResult<InventoryOutcome>]) {
+    var hasCreated = false
+    var entries: [DuplicateFilter.Entry] = []
+    for (opening, result) in zip(openings, results) {
+      switch result {
+      case .done(.created), .done(.duplicate):
+        if case .done(.created) = result { hasCreated = true }
+        entries.append((opening.message.idempotentKey, opening.message.command.fingerprint))
+      case .done(.filtered), .done(.skipped), .unusable: continue
+      }
+    }
+    if hasCreated { onCreated() }
+    filter?.remember(entries)
+  }
+
+  /// Hangs up on Redis.
+  package func close() { filter?.close() }
+}
+
+/// Whether a lane's filter is reachable; for any thread.
+final class FilterHealth: Sendable {
+  private let reachable = Atomic(true)
+
+  /// Whether the last attempt reached Redis.
+  var isReachable: Bool {
+    get { reachable.load(ordering: .relaxed) }
+    set { reachable.store(newValue, ordering: .relaxed) }
+  }
+}
