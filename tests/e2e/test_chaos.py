@@ -25,8 +25,8 @@ from harness.world import World, inventory_message
 
 # Seconds of faults. The short form has every kind once, however long that takes.
 SECONDS = float(os.environ.get("CHAOS", "0"))
-# After so many seconds of faults comes a calm, in which the load goes on.
-ROUND = 20.0
+# After so many seconds of faults comes a calm, in which the load goes on. The short form has one calm, at its end.
+ROUND = 20.0 if SECONDS else 90.0
 # How long after a fault copies may come: a lease for the takeover, then what was under way, on a busy machine.
 AFTERMATH = 2 * LEASE + 2
 # Long enough for the aftermath to end and for copies to be noticed after it.
