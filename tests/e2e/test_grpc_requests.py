@@ -113,9 +113,102 @@ def test_host_gives_way_to_authority(connection: Connection):
     request_headers(PING, without=[":scheme"]), request_headers(PING, (":path", PING)),
     request_headers(PING, (":unknown", "x")), request_headers(PING, ("Upper", "x")),
     [("te", "trailers")] + request_headers(PING, without=["te"]), request_headers(PING, ("content-length", "3")),
+    # Pseudo-headers: each once and not empty, known ones only.
+    *[[(f":{name}", value), *request_headers(PING)]
+      for name, value in (("method", "POST"), ("scheme", "http"), ("path", PING), ("authority", "localhost"))],
+    *[request_headers(PING, **{name: ""}) for name in ("method", "scheme", "authority")], request_headers(""),
+    *[[(name, "x"), *request_headers(PING)] for name in (":", ":protocol", ":status", ":Path", ":pa th")],
+    # Their characters.
+    *[request_headers(PING, method=value) for value in ("PO ST", "POST\x00", "PÖST", "PO/ST", "POST ")],
+    *[request_headers(PING, scheme=value) for value in ("ht tp", "1http", "http:", "http\x7f", "-")],
+    *[request_headers(value) for value in (PING + " ", "/a b", "/a\tb", "/\x00", "/1234567\x1f", "/1234567\x7f9", "/\x7f")],
+    *[request_headers(PING, authority=value) for value in ("a b", "a/b", "a#", "a\x00", "ä")],
+    # What a path may be.
+    *[request_headers(value) for value in ("*", "getping", "http://localhost" + PING)],
+    request_headers("*", scheme="HTTPS"), request_headers("x", method="OPTIONS"),
+    # CONNECT has an authority and nothing else.
+    request_headers(PING, method="CONNECT"), request_headers(PING, method="CONNECT", without=[":path"]),
+    request_headers(PING, method="CONNECT", without=[":path", ":scheme", ":authority"]),
+    # Regular fields.
+    *[request_headers(PING, (name, "x")) for name in ("X", "x-Y", "x y-Z", "teE")],
+    request_headers(PING, ("te", "")), request_headers(PING, ("te", "trailers,gzip")),
+    request_headers(PING, ("host", "")),
+    *[request_headers(PING, ("content-length", value))
+      for value in ("", "x", "-1", "+5", "5x", "6", "4", "0", "9223372036854775808", "99999999999999999999999")],
+    request_headers(PING, ("content-length", "5"), ("content-length", "5")),
 ])
 def test_malformed_requests_are_protocol_errors(connection: Connection, fields: list):
-    assert connection.call(PING, message(), fields=fields).reset == PROTOCOL_ERROR
+    answer = connection.call(PING, message(), fields=fields)
+    assert answer.reset == PROTOCOL_ERROR and not answer.blocks, answer
+    assert_served_on(connection)
+
+
+def test_a_length_without_a_body_is_a_protocol_error(connection: Connection):
+    assert connection.call(PING, fields=request_headers(PING, ("content-length", "5"))).reset == PROTOCOL_ERROR
+    # Told with the byte that is too much, not at the end.
+    stream = connection.start(
+        PING, message(b"abc")[:7], fields=request_headers(PING, ("content-length", "5")), end_stream=False)
+    assert connection.wait_for(stream).reset == PROTOCOL_ERROR
+    assert_served_on(connection)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("", "x"), ("x y", "x"), ("x(y", "x"), ("xä", "x"), ("x-a", " x"), ("x-a", "x\t"), ("x-a", "1234567\x00"), ("x-a", "x\x7f"),
+    ("x-a", "12345678\n"), ("host", "a b"), ("connection", "close\x00"), ("te", " trailers"),
+    ("content-length", "7 "), ("grpc-timeout", "0S "),
+])
+def test_odd_characters_are_protocol_errors(connection: Connection, name: str, value: str):
+    assert ping(connection, (name, value)).reset == PROTOCOL_ERROR
+    assert_served_on(connection)
+
+
+@pytest.mark.parametrize("fields", [
+    request_headers(PING, ("x-a", "12345678\t9")), request_headers(PING, ("x-a", "äöü")), request_headers(PING, ("x-a", "")),
+    request_headers(PING, ("!#$%&'*+-.^_`|~", "x")), request_headers(PING, ("host", "!$&'()*+,-.:;=@[]_~%")),
+    request_headers(PING, te="Trailers"), request_headers(PING, ("te", "trailers")),
+    request_headers(PING, ("content-length", "5")), request_headers(PING, ("content-length", "0005")),
+    request_headers(PING, scheme="HTTPS"), request_headers(PING, scheme="a+b-c.1"),
+])
+def test_what_http_allows_is_served(connection: Connection, fields: list):
+    assert_pong(connection.call(PING, message(), fields=fields))
+
+
+@pytest.mark.parametrize("method, path, fields", [
+    ("CONNECT", PING, [":scheme", ":path"]), ("OPTIONS", "*", []), ("OPTIONS", PING, []), ("A!#$%&'*+-.^_`|~z", PING, []),
+])
+def test_other_requests_of_http_are_told_to_post(connection: Connection, method: str, path: str, fields: list):
+    assert connection.call(path, message(), fields=request_headers(path, method=method, without=fields)).http == 405
+    assert_served_on(connection)
+
+
+def test_the_authority_may_be_missing(connection: Connection):
+    """So may `host` then: no gRPC document asks for either."""
+    assert_pong(ping(connection, without=[":authority"]))
+    assert ping(connection, method="CONNECT", without=[":authority", ":path", ":scheme"]).reset == PROTOCOL_ERROR
+    assert_served_on(connection)
+
+
+# Trailers of a request
+
+
+@pytest.mark.parametrize("trailers", [[], [("x-checksum", "1")], [("content-length", "5")]])
+def test_trailers_of_a_request_mean_nothing(connection: Connection, trailers: list):
+    stream = connection.start(PING, message(), end_stream=False)
+    connection.send(connection.headers_frame(stream, trailers, end_stream=True))
+    assert_pong(connection.wait_for(stream))
+    assert_served_on(connection)
+
+
+@pytest.mark.parametrize("trailers, end_stream", [
+    ([("x-checksum", "1")], False), ([(":path", PING)], True), ([(":status", "200")], True), ([("X", "1")], True),
+    ([("connection", "close")], True), ([("te", "gzip")], True), ([("content-length", "6")], True),
+    ([("x", "1"), (":authority", "a")], True), ([("x y", "1")], True), ([("x", " 1")], True),
+])
+def test_malformed_trailers_are_protocol_errors(connection: Connection, trailers: list, end_stream: bool):
+    stream = connection.start(PING, message(), end_stream=False)
+    connection.send(connection.headers_frame(stream, trailers, end_stream))
+    answer = connection.wait_for(stream)
+    assert answer.reset == PROTOCOL_ERROR and not answer.blocks, answer
     assert_served_on(connection)
 
 

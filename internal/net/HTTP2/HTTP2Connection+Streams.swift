@@ -24,6 +24,8 @@ struct StreamState: ~Copyable {
   var needsNoWindow = false
   /// Bytes received and not yet given back to flow control.
   var unconsumed = 0
+  /// Server: whether what comes is a request by the rules.
+  var request = RequestCheck()
 
   /// Makes the slot ready for the next stream; small buffers are kept.
   mutating func reset() {
@@ -36,6 +38,7 @@ struct StreamState: ~Copyable {
     wantsWritable = false
     needsNoWindow = false
     unconsumed = 0
+    request = RequestCheck()
   }
 }
 

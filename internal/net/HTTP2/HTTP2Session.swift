@@ -17,6 +17,8 @@ func makeSession(
   nghttp2_option_set_no_closed_streams(option, 1)
   // `resetReceived` counts them, and says why it ends the connection.
   nghttp2_option_set_stream_reset_rate_limit(option, UInt64(UInt32.max), UInt64(UInt32.max))
+  // `RequestCheck` does it: nghttp2 refuses a request without `:authority`, which is lawful in gRPC.
+  if role == .server { nghttp2_option_set_no_http_messaging(option, 1) }
   var session: OpaquePointer?
   var memory = memory.table
   let status =
@@ -160,13 +162,19 @@ extension HTTP2Connection {
   fileprivate func beginHeaders(_ frame: nghttp2_headers) -> Int32 {
     tell { $0.headersBegan() }
     headerListSize = 0
-    if role == .server, frame.cat == NGHTTP2_HCAT_REQUEST {
-      if activeStreams >= configuration.maxConcurrentStreams { return refuse(frame.hd.stream_id, .refusedStream) }
-      lastSlot = takeSlot()
-      headerBlockSlot = lastSlot
-      streams[lastSlot].id = frame.hd.stream_id
-      nghttp2_session_set_stream_user_data(session, frame.hd.stream_id, userData(lastSlot))
+    guard role == .server else { return 0 }
+    guard frame.cat == NGHTTP2_HCAT_REQUEST else {
+      guard frame.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 else {
+        return refuse(frame.hd.stream_id, .protocolError)
+      }
+      if let slot = slot(frame.hd.stream_id) { streams[slot].request.beginTrailers() }
+      return 0
     }
+    if activeStreams >= configuration.maxConcurrentStreams { return refuse(frame.hd.stream_id, .refusedStream) }
+    lastSlot = takeSlot()
+    headerBlockSlot = lastSlot
+    streams[lastSlot].id = frame.hd.stream_id
+    nghttp2_session_set_stream_user_data(session, frame.hd.stream_id, userData(lastSlot))
     return 0
   }
 
@@ -177,6 +185,9 @@ extension HTTP2Connection {
     // nghttp2 advertises the limit and does not enforce it.
     headerListSize += name.count + value.count + 32
     if headerListSize > configuration.maxHeaderListSize { return refuse(id, .enhanceYourCalm) }
+    if role == .server, let slot = slot(id), !streams[slot].request.field(name, value) {
+      return refuse(id, .protocolError)
+    }
     tell { $0.headerReceived(name, value) }
     return 0
   }
@@ -214,6 +225,10 @@ extension HTTP2Connection {
     guard let slot = slot(header.stream_id) else { return }
     let stream = HTTP2Stream(slot: slot, id: header.stream_id)
     let isEnd = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    if role == .server, !isLawful(slot, isEnd: isEnd) {
+      headerBlockSlot = -1
+      return reset(stream, .protocolError)
+    }
     if isEnd {
       streams[slot].remoteEnded = true
       streams[slot].needsNoWindow = true
@@ -223,6 +238,13 @@ extension HTTP2Connection {
       tell { $0.headersReceived(stream, endOfStream: isEnd) }
     }
     if isEnd, isOpen(stream) { tell { $0.endReceived(stream) } }
+  }
+
+  /// Whether a frame may stand where it does: the header block that it ends makes a request, the body has its length.
+  @inline(__always)
+  private func isLawful(_ slot: Int, isEnd: Bool) -> Bool {
+    if slot == headerBlockSlot, !streams[slot].request.isRequest() { return false }
+    return !isEnd || streams[slot].request.isWhole
   }
 
   private func ping(_ frame: nghttp2_ping) {
@@ -241,6 +263,10 @@ extension HTTP2Connection {
     guard let slot = slot(id) else {
       consumed += bytes.count
       return
+    }
+    if role == .server, !streams[slot].request.body(bytes.count) {
+      consumed += bytes.count
+      return reset(HTTP2Stream(slot: slot, id: id), .protocolError)
     }
     streams[slot].unconsumed += bytes.count
     streams[slot].needsNoWindow = isLast
