@@ -55,7 +55,7 @@ extension ServerLoop {
       return serve(.tls(stream), ServerPeer(address: address, account: account, certificate: stream.peer))
     case .failure(.refused(let error)):
       tls.refused.add()
-      complain("no TLS") { ["peer": .string(address), "error": .error(error), "unsaid": .number($0)] }
+      logger.warning("no TLS", ["peer": .string(address), "error": .error(error)])
     case .failure(.late): tls.late.add()
     case .failure(.cancelled): if !isDraining { tls.displaced.add() }
     }

@@ -40,7 +40,6 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   @exclusivity(unchecked) private var toldBytes = 0
   /// The most held since memory was given back.
   @exclusivity(unchecked) private var mostHeld = 0
-  private var complaints: [String: Complaint] = [:]
   /// What has been expanded in this turn, and what waits for a later one.
   let expansions: ExpansionQueue
 
@@ -92,7 +91,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
       listener = HTTP2Listener(descriptor: descriptor, loop: loop) { [unowned self] descriptor, peer in
         accept(descriptor, peer)
       } failed: { [unowned self] reason in
-        complain("cannot accept connections, pausing") { ["reason": .string(reason), "unsaid": .number($0)] }
+        logger.warning("cannot accept connections, pausing", ["reason": .string(reason)])
       }
       _ = loop.schedule(at: loop.now + sweepInterval, self)
     }
@@ -135,9 +134,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   /// Says why before it closes; when too many have to be told already, or TLS would have to be
   /// spoken for it, it only closes.
   private func refuse(_ descriptor: Int32, _ reason: String, _ peer: HTTP2Peer, limit: Int) {
-    complain("\(reason), refusing") {
-      ["peer": .string(peer.address), "limit": .number(limit), "unsaid": .number($0)]
-    }
+    logger.warning("\(reason), refusing", ["peer": .string(peer.address), "limit": .number(limit)])
     guard refused.count < Self.maxRefused, tls == nil else { return closeDescriptor(descriptor) }
     let connection = RefusedConnection(reason) { [unowned self] in refused[ObjectIdentifier($0)] = nil }
     do throws(HTTP2Error) {
@@ -146,23 +143,6 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     } catch {
       logger.error("cannot refuse a connection", ["error": .error(error)])
     }
-  }
-
-  private struct Complaint {
-    var last: Instant
-    var unsaid = 0
-  }
-
-  /// Writes a warning for the first of its kind in a second; `fields` is given the number of those before it that went
-  /// without a line.
-  func complain(_ message: String, _ fields: (_ unsaid: Int) -> Logger.Fields) {
-    if let last = complaints[message]?.last, loop.now < last + .seconds(1) {
-      complaints[message]?.unsaid += 1
-      return
-    }
-    let unsaid = complaints[message]?.unsaid ?? 0
-    complaints[message] = Complaint(last: loop.now)
-    logger.warning(message, fields(unsaid))
   }
 
   private var sweepInterval: Duration { configuration.requestTimeout / 4 }
@@ -196,9 +176,8 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     let peer = connection.peer.address
     logger.debug("connection closed", ["peer": .string(peer), "reason": .string(reason)])
     if let failure = connection.http2.failure {
-      complain("a connection was ended for its peer's fault") {
-        ["peer": .string(peer), "reason": .string(failure), "unsaid": .number($0)]
-      }
+      logger.warning(
+        "a connection was ended for its peer's fault", ["peer": .string(peer), "reason": .string(failure)])
     }
   }
 
