@@ -132,3 +132,25 @@ def test_the_end_of_the_server_ends_its_watches(world: World):
     watch = Watch(client, 1).first()
     assert server.stop() == 0
     assert watch.next() == Code.UNAVAILABLE
+
+
+@pytest.mark.parametrize("minimum, is_cut", [("500ms", False), ("10m", True)])
+def test_a_watch_may_be_kept_alive(world: World, minimum: str, is_cut: bool):
+    """As by a balancer that wants PINGs every 10 s where `SERVER_KEEPALIVE_MIN_TIME` is 5 s, at a tenth of the time."""
+    server = world.server(CRON_ENABLED="false", SERVER_KEEPALIVE_MIN_TIME=minimum)
+    client = Client(server.grpc_port, keepalive_time_ms=1_000, keepalive_timeout_ms=10_000, **{
+        "http2.max_pings_without_data": 0})
+    try:
+        client.create(1)
+        watch = Watch(client, 1).first()
+        if is_cut:
+            assert watch.next() in (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED)
+            wait_until(lambda: "too_many_pings" in server.output, "the log says why")
+            return
+        # Three PINGs too early would be the end.
+        with pytest.raises(queue.Empty):
+            watch.next(timeout=6)
+        settled = client.settle(1)
+        assert watch.next()[0] == settled and watch.next() == Code.OK
+    finally:
+        client.close()

@@ -1,5 +1,6 @@
 """A PostgreSQL that answers but takes no writes, or none in time: not ready and why, no storm, and nothing is lost."""
 
+import base64
 import signal
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 from harness import oracle
 from harness.forwarder import Forwarder
+from harness.frames import DEADLINE_EXCEEDED, Connection, message, request_headers
 from harness.process import Program
-from harness.rpc import COMPLETED, refused
+from harness.rpc import COMPLETED, payments, refused
 from harness.servers import DevKafka, PgBouncer, PostgresServer
 from harness.waiting import holds_for, wait_until
 from harness.world import World
@@ -203,3 +205,29 @@ def test_a_silent_host_leaves_time_for_the_next(make_world, postgres: PostgresSe
         assert oracle.check(world) == oracle.Verdict(1, 2, 2, 0)
     finally:
         silent.close()
+
+
+def test_a_frozen_database_ends_calls_at_their_deadlines(make_world, postgres: PostgresServer):
+    """The deadlines are the server's to keep: this caller has none of its own."""
+    world: World = make_world(postgres=postgres)
+    server = world.server(CRON_ENABLED="false")
+    client = world.client(server)
+    client.create(1)
+    get, settle = (f"/payments.v1.PaymentService/{name}" for name in ("GetPayment", "UpdatePaymentStatus"))
+    order = payments.GetPaymentRequest(order_id=1).SerializeToString()
+    settlement = payments.UpdatePaymentStatusRequest(order_id=1, status=COMPLETED).SerializeToString()
+    with Connection(server.grpc_port) as connection:
+        postgres.freeze()
+        began = time.monotonic()
+        reads = [connection.start(get, message(order), fields=request_headers(get, grpc_timeout="800m")) for _ in range(20)]
+        write = connection.start(settle, message(settlement), fields=request_headers(settle, grpc_timeout="800m"))
+        answers = [connection.wait_for(stream) for stream in (*reads, write)]
+        assert 0.8 <= time.monotonic() - began < 3
+        postgres.thaw()
+    assert [answer.status for answer in answers] == [DEADLINE_EXCEEDED] * 21
+    details = [answer.trailers.get("grpc-status-details-bin", "") for answer in answers]
+    assert b"OUTCOME_UNKNOWN" in base64.b64decode(details[-1] + "==")
+    assert not any(b"OUTCOME_UNKNOWN" in base64.b64decode(text + "==") for text in details[:-1])
+    server.wait_ready()
+    settles(client, 1)
+    assert client.get(1).status == COMPLETED

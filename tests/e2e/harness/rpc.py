@@ -41,12 +41,14 @@ TIMEOUT = 10.0
 class Client:
     """Both payment APIs on one channel, in clear or with TLS; a call fails after 10 s unless told otherwise."""
 
-    def __init__(self, port: int, credentials: grpc.ChannelCredentials | None = None):
+    def __init__(self, port: int, credentials: grpc.ChannelCredentials | None = None, **more: int):
+        """`more`: options of the channel without their `grpc.`."""
         # Reconnecting soon keeps the tests that restart a server short.
         options = [
             ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
             ("grpc.max_reconnect_backoff_ms", 200), ("grpc.use_local_subchannel_pool", 1),
             ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0),
+            *((f"grpc.{name}", value) for name, value in more.items()),
         ]
         target = f"127.0.0.1:{port}"
         self.channel = (
