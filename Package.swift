@@ -105,6 +105,7 @@ let package = Package(
     // Storage and brokers.
     box("Postgres", "data/Postgres", ["CLibpq", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     box("Migrator", "data/Migrator", ["Errors", "Logger", "Postgres", "Runtime", "Values"]),
+    box("GroupCommit", "data/GroupCommit", ["Errors", "Logger", "Postgres", "Values"]),
     box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Values"]),
     box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Runtime", "Values"]),
     box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
@@ -121,7 +122,10 @@ let package = Package(
     box("SagaSettings", "saga/Settings", ["Logger", "Settings", "Values"]),
     box(
       "SagaStore", "saga/Store",
-      ["Errors", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaDomain", "Tracing", "Values"]),
+      [
+        "Errors", "GroupCommit", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaDomain", "Tracing",
+        "Values",
+      ]),
     box(
       "SagaAPI", "saga/API",
       [
@@ -143,8 +147,8 @@ let package = Package(
     box(
       "SagaCron", "saga/Cron",
       [
-        "Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "Runtime", "SagaDomain",
-        "SagaSettings", "SagaStore", "Service", "Settings", "Values",
+        "Admin", "Errors", "GroupCommit", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "Runtime",
+        "SagaDomain", "SagaSettings", "SagaStore", "Service", "Settings", "Values",
       ]),
     box("SagaAudit", "saga/Audit", ["Errors", "Kafka", "Logger", "Postgres", "Values"]),
 
@@ -184,8 +188,14 @@ let package = Package(
     .executableTarget(
       name: "interop-server", dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "Values"],
       path: "tests/interop", exclude: ["interop.proto"], swiftSettings: common),
+    .target(
+      name: "SimulationSupport", dependencies: ["Values"], path: "tests/simulation/support", swiftSettings: common),
     .executableTarget(
-      name: "relay-simulator", dependencies: ["Outbox", "Values"], path: "tests/simulation", swiftSettings: common),
+      name: "relay-simulator", dependencies: ["Outbox", "SimulationSupport", "Values"], path: "tests/simulation/relay",
+      swiftSettings: common),
+    .executableTarget(
+      name: "group-commit-simulator", dependencies: ["GroupCommit", "SimulationSupport", "Values"],
+      path: "tests/simulation/group-commit", swiftSettings: common),
     .target(
       name: "TestSupport", dependencies: ["Protobuf", "SagaAPI", "StandardMessages", "Values"], path: "tests/support",
       swiftSettings: common),
@@ -202,6 +212,7 @@ let package = Package(
     unit(
       "GRPC",
       ["GRPC", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Values"]),
+    unit("GroupCommit", ["GroupCommit", "Values"]),
     unit("Gzip", ["Gzip"]),
     unit("Inbox", ["Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     unit("Kafka", ["Errors", "Kafka", "Logger", "Runtime", "Values"]),
@@ -219,15 +230,15 @@ let package = Package(
     unit("SagaAudit", ["SagaAudit", "Values"]),
     unit("SagaConsumer", ["Inbox", "Kafka", "SagaConsumer", "SagaDomain", "Values"]),
     unit("SagaDomain", ["SagaDomain", "TestSupport", "Tracing", "Values"]),
-    unit("SagaStore", ["SagaStore"]),
+    unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore"]),
     unit("Settings", ["Errors", "Logger", "SagaSettings", "Settings", "Values"]),
     unit("Tracing", ["Tracing"]),
     unit("Values", ["TestSupport", "Values"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Errors", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "Postgres", "Redis", "Runtime", "SagaDomain",
-        "SagaStore", "TestSupport", "Values",
+        "Errors", "GroupCommit", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "Postgres", "Redis", "Runtime",
+        "SagaDomain", "SagaStore", "TestSupport", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# simulate.sh [ci]: random schedules of the relay against the simulated world in tests/simulation.
+# simulate.sh [ci]: random schedules of the relay and of the group commit, in the simulated worlds of tests/simulation.
 #
-# SEED (1) and RUNS (10000) say which; TRACE=1 prints every step when RUNS=1; SABOTAGE=NAME breaks the world on purpose
-# and passes when that is noticed, SABOTAGE=all does so for each. `ci` plays 10,000 schedules, then every sabotage.
+# CORE (relay, group-commit; both by default) says of what. SEED (1) and RUNS (10000) say which; TRACE=1 prints every
+# step when RUNS=1; SABOTAGE=NAME breaks the world on purpose and passes when that is noticed, SABOTAGE=all does so for
+# each. `ci` plays 10,000 schedules of each core, then every sabotage.
 set -Eeuo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -11,33 +12,64 @@ for part in common build; do
   . "$HERE/lib/$part.sh"
 done
 
-SIMULATOR=$ROOT/.build/release/relay-simulator
 SEED=${SEED:-1}
 RUNS=${RUNS:-10000}
-SABOTAGES=(
-  ignore-epoch no-share-lock plain-xmax two-in-flight stale-read long-delivery clock-drift lease-from-answer forget-dead
-  blind-ack false-certainty early-takeover plain-sequence no-predecessor ignore-history match-id-only believe-any-lease
-)
+CORES=(relay group-commit)
+if [ -n "${CORE:-}" ]; then CORES=("$CORE"); fi
 
-sabotage() { "$SIMULATOR" --seed "$SEED" --runs "$RUNS" --sabotage "$1"; }
+# The sabotages of a core.
+sabotages() {
+  case $1 in
+  relay)
+    echo ignore-epoch no-share-lock plain-xmax two-in-flight stale-read long-delivery clock-drift lease-from-answer \
+      forget-dead blind-ack false-certainty early-takeover plain-sequence no-predecessor ignore-history match-id-only \
+      believe-any-lease
+    ;;
+  group-commit)
+    echo certain-loss swapped-outcomes deaf-watch first-attempt one-subject blame-every-call late-clock run-answered \
+      lost-drain greedy patient-parts
+    ;;
+  *) fail "unknown core $1: relay or group-commit" ;;
+  esac
+}
+
+play() { "$ROOT/.build/release/$1-simulator" --seed "$SEED" --runs "$RUNS" "${@:2}"; }
 
 all_sabotages() {
   local name
-  for name in "${SABOTAGES[@]}"; do sabotage "$name"; done
+  for name in $(sabotages "$1"); do play "$1" --sabotage "$name"; done
+}
+
+# The cores that have the sabotage.
+one_sabotage() {
+  local core is_known=
+  for core in "${CORES[@]}"; do
+    case " $(sabotages "$core") " in *" $1 "*) ;; *) continue ;; esac
+    is_known=1
+    play "$core" --sabotage "$1"
+  done
+  if [ -z "$is_known" ]; then fail "unknown sabotage $1"; fi
 }
 
 cd "$ROOT"
 require_swift
-swift build -c release --static-swift-stdlib --product relay-simulator --jobs 2 >&2
-if [ "${1:-}" = ci ]; then
-  "$SIMULATOR" --seed "$SEED" --runs "$RUNS"
-  all_sabotages
-elif [ "${SABOTAGE:-}" = all ]; then
-  all_sabotages
-elif [ -n "${SABOTAGE:-}" ]; then
-  sabotage "$SABOTAGE"
-else
-  OPTIONS=()
-  if [ "${TRACE:-0}" = 1 ]; then OPTIONS=(--trace); fi
-  "$SIMULATOR" --seed "$SEED" --runs "$RUNS" "${OPTIONS[@]}"
+for core in "${CORES[@]}"; do
+  sabotages "$core" >/dev/null
+  swift build -c release --static-swift-stdlib --product "$core-simulator" --jobs 2 >&2
+done
+if [ -n "${SABOTAGE:-}" ] && [ "$SABOTAGE" != all ]; then
+  one_sabotage "$SABOTAGE"
+  exit
 fi
+for core in "${CORES[@]}"; do
+  if [ "${1:-}" = ci ]; then
+    play "$core"
+    all_sabotages "$core"
+  elif [ "${SABOTAGE:-}" = all ]; then
+    all_sabotages "$core"
+  elif [ "${TRACE:-0}" = 1 ]; then
+    play "$core" --trace
+  else
+    play "$core"
+  fi
+done

@@ -135,7 +135,7 @@ e2e() {
 
 release() { step release 20 swift build -c release --static-swift-stdlib "${JOBS[@]}"; }
 
-# The release build has made the simulator already.
+# The release build has made the simulators already.
 simulate() { step simulate 8 bash "$HERE/simulate.sh" ci; }
 
 tsan() {

@@ -1,3 +1,4 @@
+import GroupCommit
 import Outbox
 import Postgres
 import Runtime

@@ -1,4 +1,5 @@
 internal import Errors
+internal import GroupCommit
 internal import Logger
 internal import Metrics
 internal import Outbox

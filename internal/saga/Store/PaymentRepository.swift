@@ -1,4 +1,5 @@
 internal import Errors
+internal import GroupCommit
 public import Logger
 public import Metrics
 public import Postgres
@@ -17,10 +18,9 @@ public final class PaymentRepository: PaymentStore {
   private let readers: ConnectionPool
   private let scanners: ConnectionPool
   private let logger: Logger
-  private let settling: GroupCommit<SettleCommand, Payment>
-  private let creating: GroupCommit<CreateCommand, CreateOutcome>
-  private let isStopped = Monitor(false)
-  private let sweeper = Mutex<WorkerThread?>(nil)
+  private let settling: GroupCommit<SettleTransaction>
+  private let creating: GroupCommit<CreateTransaction>
+  private let watch = Mutex<PeriodicJob?>(nil)
 
   /// - Parameters:
   ///   - writers: connections for the group commits; two, so that a batch can form on one while another commits.
@@ -44,31 +44,22 @@ public final class PaymentRepository: PaymentStore {
         "payments_batch_size", help: "Calls settled by one transaction.", labels: ["kind": kind],
         bounds: Histogram.sizes)
     }
-    let settleSizes = sizes("settle")
-    let createSizes = sizes("create")
-    settling = GroupCommit(pool: writers, limits: GroupCommitLimits(), logger: log, order: \.orderID) { count in
-      settleSizes.observe(Double(count))
-      onCommit()
-    } execute: { (commands, mode, connection) throws(DatabaseError) in
-      try transactions.settle(commands, mode: mode, on: connection)
-    }
-    creating = GroupCommit(pool: writers, limits: GroupCommitLimits(), logger: log, order: \.orderID) { count in
-      createSizes.observe(Double(count))
-      onCommit()
-    } execute: { (commands, mode, connection) throws(DatabaseError) in
-      try transactions.create(commands, mode: mode, on: connection)
-    }
+    let settle = SettleTransaction(
+      transactions: transactions, effects: WriteEffects(sizes: sizes("settle"), onCommit: onCommit, logger: log))
+    let create = CreateTransaction(
+      transactions: transactions, effects: WriteEffects(sizes: sizes("create"), onCommit: onCommit, logger: log))
+    settling = GroupCommit(settle, pool: writers, logger: log)
+    creating = GroupCommit(create, pool: writers, logger: log)
   }
 
   /// Starts the thread that answers calls whose time is up and goes on beside a stuck batch.
   public func start() {
-    sweeper.withLock {
-      $0 = WorkerThread(name: "call-deadlines") { [isStopped, settling, creating] in
-        while isStopped.wait(until: .now() + .milliseconds(20), { $0 ? true : nil }) == nil {
-          let now = Instant.now()
-          settling.watch(now: now)
-          creating.watch(now: now)
-        }
+    watch.withLock {
+      $0 = PeriodicJob(name: "call-deadlines") { [settling, creating] in
+        let now = Instant.now()
+        settling.watch(now: now)
+        creating.watch(now: now)
+        return .milliseconds(20)
       }
     }
   }
@@ -77,8 +68,7 @@ public final class PaymentRepository: PaymentStore {
   public func stop() {
     settling.stop()
     creating.stop()
-    isStopped.update { $0 = true }
-    sweeper.withLock { $0 }?.join()
+    watch.withLock { $0 }?.stop()
   }
 
   public func create(_ command: CreateCommand, deadline: Instant) async throws(PaymentError) -> CreateOutcome {

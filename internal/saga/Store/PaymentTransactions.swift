@@ -1,4 +1,5 @@
 internal import Errors
+public import GroupCommit
 public import Outbox
 public import Postgres
 public import SagaDomain

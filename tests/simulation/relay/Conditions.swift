@@ -1,7 +1,8 @@
 import Outbox
+import SimulationSupport
 
 /// Something in the world that is broken on purpose, to show that the oracle notices.
-enum Sabotage: String, CaseIterable {
+enum Sabotage: String, ScheduleSabotage {
   /// The completing statement checks neither owner nor epoch.
   case ignoreEpoch = "ignore-epoch"
   /// The completing statement does not lock its leases.

@@ -1,4 +1,5 @@
 import Outbox
+import SimulationSupport
 import Values
 
 /// A machine's monotonic clock: it starts anywhere and runs a little faster or slower than the database's.

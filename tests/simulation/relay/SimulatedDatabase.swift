@@ -1,4 +1,5 @@
 import Outbox
+import SimulationSupport
 import Values
 
 /// The outbox's tables and what the statements of `RelayStore` do to them, in database time.

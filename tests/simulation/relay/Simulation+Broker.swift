@@ -1,4 +1,5 @@
 import Outbox
+import SimulationSupport
 import Values
 
 /// The broker's partitions: when they can be reached again.

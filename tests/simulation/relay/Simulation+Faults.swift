@@ -1,4 +1,5 @@
 import Outbox
+import SimulationSupport
 import Values
 
 extension Simulation {

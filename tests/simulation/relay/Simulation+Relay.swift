@@ -1,4 +1,5 @@
 import Outbox
+import SimulationSupport
 import Values
 
 /// What `Relay` does around the decisions: a thread with a mailbox, and a pool of connections.

@@ -1,8 +1,9 @@
 import Outbox
+import SimulationSupport
 import Values
 
 /// One schedule: everything that happens follows from the seed.
-final class Simulation {
+final class Simulation: Schedule {
   let seed: UInt64
   let sabotage: Sabotage?
   var random: SplitMix64

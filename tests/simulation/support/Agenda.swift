@@ -1,5 +1,5 @@
 /// What is to happen, by simulated time; of equal times what was planned first comes first.
-struct Agenda {
+public struct Agenda {
   private struct Entry {
     var time: Int64
     var order: Int
@@ -11,10 +11,14 @@ struct Agenda {
   private var heap: [Entry] = []
   private var planned = 0
 
-  /// When the next thing happens; nil when nothing will.
-  var nextTime: Int64? { heap.first?.time }
+  /// Nothing is planned.
+  public init() {}
 
-  mutating func plan(at time: Int64, _ action: @escaping () -> Void) {
+  /// When the next thing happens; nil when nothing will.
+  public var nextTime: Int64? { heap.first?.time }
+
+  /// Plans an action.
+  public mutating func plan(at time: Int64, _ action: @escaping () -> Void) {
     planned += 1
     heap.append(Entry(time: time, order: planned, action: action))
     var child = heap.count - 1
@@ -26,7 +30,8 @@ struct Agenda {
     }
   }
 
-  mutating func next() -> (() -> Void)? {
+  /// Removes the next action; nil when there is none.
+  public mutating func next() -> (() -> Void)? {
     guard let first = heap.first, let last = heap.popLast() else { return nil }
     guard !heap.isEmpty else { return first.action }
     heap[0] = last

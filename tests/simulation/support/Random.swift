@@ -1,10 +1,12 @@
 /// The only source of chance here: SplitMix64 (Steele, Lea, Flood 2014). Equal seeds give equal runs on any machine.
-struct SplitMix64: RandomNumberGenerator {
+public struct SplitMix64: RandomNumberGenerator {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed }
+  /// The numbers that follow from `seed`.
+  public init(seed: UInt64) { state = seed }
 
-  mutating func next() -> UInt64 {
+  /// The next number.
+  public mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var mixed = state
     mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -13,18 +15,20 @@ struct SplitMix64: RandomNumberGenerator {
   }
 
   /// True with the probability `chance`.
-  mutating func roll(_ chance: Double) -> Bool {
+  public mutating func roll(_ chance: Double) -> Bool {
     chance > 0 && Double(next() >> 11) < chance * 9_007_199_254_740_992
   }
 
   /// Uniform in `range`, by the remainder: the bias is of no interest here.
-  mutating func draw(_ range: ClosedRange<Int64>) -> Int64 {
+  public mutating func draw(_ range: ClosedRange<Int64>) -> Int64 {
     range.lowerBound + Int64(next() % UInt64(range.upperBound - range.lowerBound + 1))
   }
 
-  mutating func draw(_ range: ClosedRange<Int>) -> Int {
+  /// Uniform in `range`.
+  public mutating func draw(_ range: ClosedRange<Int>) -> Int {
     Int(draw(Int64(range.lowerBound)...Int64(range.upperBound)))
   }
 
-  mutating func pick<Element>(_ choices: [Element]) -> Element { choices[draw(0...choices.count - 1)] }
+  /// One of `choices`, which must not be empty.
+  public mutating func pick<Element>(_ choices: [Element]) -> Element { choices[draw(0...choices.count - 1)] }
 }

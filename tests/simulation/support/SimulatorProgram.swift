@@ -1,10 +1,10 @@
-import Glibc
-import Values
+internal import Glibc
+internal import Values
 
 /// The seed that is being played, for the handler below. A signal handler can be given nothing else.
 nonisolated(unsafe) private var seedAtWork: UInt64 = 0
 
-/// A precondition of the relay failed: says at which seed, with what may be called in a signal handler.
+/// A precondition failed: says at which seed, with what may be called in a signal handler.
 private func reportTrap(_ signal: Int32) {
   var digits: [UInt8] = []
   digits.reserveCapacity(32)
@@ -13,23 +13,30 @@ private func reportTrap(_ signal: Int32) {
     digits.insert(UInt8(48 + rest % 10), at: 0)
     rest /= 10
   } while rest > 0
-  let text = Array("relay-simulator: a precondition failed in seed ".utf8) + digits + [10]
+  let text = Array("simulator: a precondition failed in seed ".utf8) + digits + [10]
   _ = write(2, text, text.count)
   _exit(1)
 }
 
-/// The command line.
-struct Program {
+/// The command line of a simulator: `[--seed N] [--runs N] [--trace] [--sabotage NAME]`.
+public struct SimulatorProgram<Totals: ScheduleTotals> {
+  private typealias Played = Totals.Played
+  private typealias Sabotage = Totals.Played.Sabotage
+
+  private let core: String
+  private let known: [UInt64]
   private var first: UInt64 = 1
   private var runs = 1_000
   private var isTraced = false
   private var sabotage: Sabotage?
   private var mistake: String?
 
-  /// Seeds that once found something, played before all others.
-  private static let known: [UInt64] = [2, 9, 17, 26, 55, 281, 7_381]
-
-  init(arguments: [String]) {
+  /// - Parameters:
+  ///   - core: the simulator's name for `make simulate`.
+  ///   - known: seeds that once found something, played before all others.
+  public init(_ core: String, arguments: [String], known: [UInt64]) {
+    self.core = core
+    self.known = known
     var rest = arguments[...]
     while let name = rest.popFirst() {
       if name == "--trace" {
@@ -54,14 +61,14 @@ struct Program {
   private mutating func note(_ text: String) { if mistake == nil { mistake = text } }
 
   /// - Returns: the exit code: 0 when nothing was violated, or when the sabotage was noticed.
-  func run() -> Int32 {
+  public func run() -> Int32 {
     if let mistake {
-      print("relay-simulator: \(mistake)")
+      print("error: \(mistake)")
       return 2
     }
     signal(SIGILL, reportTrap)
     signal(SIGTRAP, reportTrap)
-    let seeds = (sabotage == nil && runs > 1 ? Self.known : []) + (0..<UInt64(max(runs, 1))).map { first &+ $0 }
+    let seeds = (sabotage == nil && runs > 1 ? known : []) + (0..<UInt64(max(runs, 1))).map { first &+ $0 }
     return play(seeds)
   }
 
@@ -70,7 +77,7 @@ struct Program {
     var totals = Totals()
     for (played, seed) in seeds.enumerated() {
       seedAtWork = seed
-      let simulation = Simulation(seed: seed, sabotage: sabotage, isTraced: isTraced && runs == 1)
+      let simulation = Played(seed: seed, sabotage: sabotage, isTraced: isTraced && runs == 1)
       let violation = simulation.run()
       totals.add(simulation)
       for line in simulation.trace ?? [] { print(line) }
@@ -91,12 +98,12 @@ struct Program {
       print("sabotage \(sabotage.rawValue): NOT noticed in \(seeds.count) runs")
       return 1
     }
-    print(totals.summary(runs: seeds.count, seconds: (Instant.now() - began).inSeconds))
+    print(summary(totals, runs: seeds.count, seconds: (Instant.now() - began).inSeconds))
     return 0
   }
 
-  private func isRepeatable(_ simulation: Simulation) -> Bool {
-    let again = Simulation(seed: simulation.seed, sabotage: sabotage, isTraced: false)
+  private func isRepeatable(_ simulation: Played) -> Bool {
+    let again = Played(seed: simulation.seed, sabotage: sabotage, isTraced: false)
     _ = again.run()
     if again.digest == simulation.digest { return true }
     print("seed \(simulation.seed) does not give the same run twice")
@@ -105,38 +112,22 @@ struct Program {
 
   /// Plays the seed again for its last steps.
   private func report(_ seed: UInt64, _ violation: String) {
-    let again = Simulation(seed: seed, sabotage: sabotage, isTraced: true)
+    let again = Played(seed: seed, sabotage: sabotage, isTraced: true)
     _ = again.run()
     for line in (again.trace ?? []).suffix(40) { print("  \(line)") }
     print("seed \(seed): \(violation)")
-    print("play it again with: make simulate SEED=\(seed) RUNS=1 TRACE=1")
+    print("play it again with: make simulate CORE=\(core) SEED=\(seed) RUNS=1 TRACE=1")
+  }
+
+  private func summary(_ totals: Totals, runs: Int, seconds: Double) -> String {
+    "\(core): \(runs) schedules in \(Int(seconds)) s (\(Int(Double(runs) / max(seconds, 0.001))) a second): \(totals.text); "
+      + "no guarantee violated"
   }
 }
 
-/// What all runs together did.
-private struct Totals {
-  private var steps = 0
-  private var faults = 0
-  private var events = 0
-  private var appends = 0
-  private var duplicates = 0
-  private var lateCopies = 0
-  private var seconds: Int64 = 0
-
-  mutating func add(_ simulation: Simulation) {
-    steps += simulation.steps
-    faults += simulation.faults
-    events += simulation.oracle.committed
-    appends += simulation.oracle.appends
-    duplicates += simulation.oracle.duplicates
-    lateCopies += simulation.oracle.lateCopies
-    seconds += simulation.now / 1_000_000_000
-  }
-
-  func summary(runs: Int, seconds elapsed: Double) -> String {
-    "\(runs) schedules in \(Int(elapsed)) s (\(Int(Double(runs) / max(elapsed, 0.001))) a second): \(steps) steps, "
-      + "\(seconds) simulated seconds, \(faults) faults, \(events) events committed, \(appends) appended, "
-      + "\(duplicates) of them duplicates with a cause, \(lateCopies) late copies within the documented limit; "
-      + "no guarantee violated"
-  }
+/// Runs this program again with dictionaries in the same order each time; otherwise a run could not be played again.
+public func requireDeterministicHashing() {
+  guard getenv("SWIFT_DETERMINISTIC_HASHING") == nil else { return }
+  setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
+  execv("/proc/self/exe", CommandLine.unsafeArgv)
 }
