@@ -83,14 +83,9 @@ let package = Package(
     box("Logger", "kit/Logger", ["Runtime", "Values"]),
     box("Metrics", "kit/Metrics", ["Values"]),
     box("Tracing", "kit/Tracing"),
-    box("Settings", "kit/Settings", ["Errors", "Values"]),
+    box("Settings", "kit/Settings", ["Errors", "Logger", "Values"]),
     box("Admin", "kit/Admin", ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
-    box(
-      "Service", "kit/Service",
-      [
-        "Admin", "Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaSettings", "Settings",
-        "Values",
-      ]),
+    box("Service", "kit/Service", ["Admin", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
 
     // The network.
     box("TLS", "net/TLS", ["COpenSSL", "Errors", "Values"]),
@@ -111,15 +106,18 @@ let package = Package(
     box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box("OutboxKafka", "data/OutboxKafka", ["Errors", "Kafka", "Logger", "Outbox", "Postgres", "Runtime", "Values"]),
     box("Inbox", "data/Inbox", ["Errors", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
+    box(
+      "ClientSettings", "data/ClientSettings",
+      ["Errors", "Kafka", "Logger", "Postgres", "Runtime", "Settings", "Values"]),
     box("DevKafka", "data/DevKafka", ["Kafka", "Logger", "Runtime", "Values"]),
 
     // The saga's payment step.
     // `sql` is a link to migrations/.
     .target(
-      name: "SagaSchema", dependencies: ["Migrator"], path: "internal/saga/Schema", resources: [.embedInCode("sql")],
-      swiftSettings: common),
+      name: "SagaSchema", dependencies: ["Logger", "Migrator", "Outbox", "Postgres", "Runtime"],
+      path: "internal/saga/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
     box("SagaDomain", "saga/Domain", ["Errors", "Tracing", "Values"]),
-    box("SagaSettings", "saga/Settings", ["Logger", "Settings", "Values"]),
+    box("SagaSettings", "saga/Settings", ["ClientSettings", "Logger", "Settings", "Values"]),
     box(
       "SagaStore", "saga/Store",
       [
@@ -129,26 +127,27 @@ let package = Package(
     box(
       "SagaAPI", "saga/API",
       [
-        "Errors", "GRPC", "Logger", "Metrics", "Protobuf", "Redis", "Runtime", "SagaDomain", "SagaSettings", "Service",
-        "Settings", "StandardMessages", "Tracing", "Values",
+        "Errors", "GRPC", "Logger", "Metrics", "Protobuf", "Redis", "Runtime", "SagaDomain", "StandardMessages",
+        "Tracing", "Values",
       ]),
     box(
       "SagaServer", "saga/Server",
       [
-        "Admin", "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaAPI", "SagaCron",
-        "SagaDomain", "SagaSettings", "SagaStore", "Service", "Settings", "StandardMessages", "TLS", "Values",
+        "Admin", "ClientSettings", "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Outbox", "Postgres", "Runtime",
+        "SagaAPI", "SagaCron", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service", "Settings",
+        "StandardMessages", "TLS", "Values",
       ]),
     box(
       "SagaConsumer", "saga/Consumer",
       [
-        "Admin", "Errors", "Inbox", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Redis", "SagaDomain",
-        "SagaSettings", "SagaStore", "Service", "Settings", "Tracing", "Values",
+        "Admin", "ClientSettings", "Errors", "Inbox", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Redis",
+        "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service", "Settings", "Tracing", "Values",
       ]),
     box(
       "SagaCron", "saga/Cron",
       [
-        "Admin", "Errors", "GroupCommit", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "Runtime",
-        "SagaDomain", "SagaSettings", "SagaStore", "Service", "Settings", "Values",
+        "Admin", "ClientSettings", "Errors", "GroupCommit", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka",
+        "Postgres", "Runtime", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service", "Settings", "Values",
       ]),
     box("SagaAudit", "saga/Audit", ["Errors", "Kafka", "Logger", "Postgres", "Values"]),
 
@@ -156,14 +155,16 @@ let package = Package(
     box(
       "CLI", "cli",
       [
-        "Errors", "GRPC", "HTTP2", "Inbox", "Kafka", "Logger", "Migrator", "Outbox", "Postgres", "Protobuf", "Runtime",
-        "SagaAPI", "SagaAudit", "SagaDomain", "SagaSchema", "SagaSettings", "Settings", "StandardMessages", "TLS",
-        "Values",
+        "ClientSettings", "Errors", "GRPC", "HTTP2", "Inbox", "Kafka", "Logger", "Migrator", "Outbox", "Postgres",
+        "Protobuf", "Runtime", "SagaAPI", "SagaAudit", "SagaDomain", "SagaSchema", "SagaSettings", "Settings",
+        "StandardMessages", "TLS", "Values",
       ]),
-    program("payments-server", "server", ["SagaServer", "SagaSettings", "Service", "Settings"]),
-    program("payments-consumer", "consumer", ["SagaConsumer", "SagaSettings", "Service", "Settings"]),
-    program("payments-cron", "cron", ["SagaCron", "SagaSettings", "Service", "Settings"]),
-    program("paysaga", "paysaga", ["CLI"]),
+    .target(
+      name: "Contexts", dependencies: ["SagaSettings", "Settings"], path: "cmd/contexts", swiftSettings: common),
+    program("payments-server", "server", ["Contexts", "SagaServer", "SagaSettings", "Service", "Settings"]),
+    program("payments-consumer", "consumer", ["Contexts", "SagaConsumer", "SagaSettings", "Service", "Settings"]),
+    program("payments-cron", "cron", ["Contexts", "SagaCron", "SagaSettings", "Service", "Settings"]),
+    program("paysaga", "paysaga", ["CLI", "Contexts"]),
     program("devkafka", "devkafka", ["DevKafka"]),
     .executableTarget(
       name: "bench-load", dependencies: ["HTTP2", "Kafka", "Logger", "Protobuf", "Runtime", "SagaAPI", "Values"],
@@ -219,7 +220,7 @@ let package = Package(
     unit("Logger", ["Logger", "Runtime", "Values"]),
     unit("Messages", ["Protobuf", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
     unit("Metrics", ["Metrics"]),
-    unit("Migrator", ["Migrator", "SagaSchema", "Service"]),
+    unit("Migrator", ["Migrator", "SagaSchema"]),
     unit("Outbox", ["Outbox", "Runtime", "Values"]),
     unit("OutboxKafka", ["Kafka", "Logger", "Outbox", "OutboxKafka", "Runtime", "Values"]),
     unit("Postgres", ["Errors", "Postgres", "Values"]),
@@ -231,7 +232,8 @@ let package = Package(
     unit("SagaConsumer", ["Inbox", "Kafka", "SagaConsumer", "SagaDomain", "Values"]),
     unit("SagaDomain", ["SagaDomain", "TestSupport", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore"]),
-    unit("Settings", ["Errors", "Logger", "SagaSettings", "Settings", "Values"]),
+    unit("Service", ["Runtime", "Service", "Values"]),
+    unit("Settings", ["ClientSettings", "Errors", "Logger", "SagaSettings", "Settings", "Values"]),
     unit("Tracing", ["Tracing"]),
     unit("Values", ["TestSupport", "Values"]),
     .testTarget(

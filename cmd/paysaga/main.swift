@@ -1,3 +1,4 @@
 internal import CLI
+internal import Contexts
 
-runPaysaga()
+runPaysaga(contexts: contexts)

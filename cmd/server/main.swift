@@ -1,6 +1,7 @@
+internal import Contexts
 internal import SagaServer
 internal import SagaSettings
 internal import Service
 internal import Settings
 
-runProgram(.server) { context in try ServerBody(context) }
+runProgram(.server, contexts: contexts) { settings, context in try ServerBody(settings, context) }

@@ -3,11 +3,12 @@ import Glibc
 import Logger
 import Runtime
 import SagaSettings
-import Settings
+package import Settings
 import Values
 
 /// Runs the command line from its words to the exit status: 0 done, 1 failed, 2 wrong words or settings.
-package func runPaysaga() -> Never {
+/// - Parameter contexts: the settings of all contexts, which may share a file or an environment.
+package func runPaysaga(contexts: [SettingNames]) -> Never {
   ProcessProtection.begin()
   // Before any thread exists. A closed pipe is an error of the write from here on, not the end of the program.
   let signals = TerminationSignals()
@@ -19,7 +20,7 @@ package func runPaysaga() -> Never {
     case .version: output.print("\(Program.cli.name) \(BuildInfo.version)")
     case .run(let name, let arguments):
       let command = try Subcommands.named(name).init(arguments)
-      try run(command, line, output, signals)
+      try run(command, line, output, signals, contexts)
     }
     output.flush()
     if let failure = output.failure { throw CommandError.failure(failure) }
@@ -32,10 +33,12 @@ package func runPaysaga() -> Never {
 }
 
 private func run(
-  _ command: some Subcommand, _ line: CommandParser, _ output: Output, _ signals: TerminationSignals
+  _ command: some Subcommand, _ line: CommandParser, _ output: Output, _ signals: TerminationSignals,
+  _ contexts: [SettingNames]
 ) throws {
   let environment = ProcessInfo.processInfo.environment
-  let settings = try SagaSettings.load(program: .cli, environment: environment, file: line.configFile)
+  let settings = try SagaSettings.load(
+    program: .cli, environment: environment, file: line.configFile, contexts: contexts)
   let session = Session(settings: settings, output: output, interruption: Interruption(signals))
   // What was done before a failure is still told.
   defer { output.flush() }

@@ -1,3 +1,4 @@
+import ClientSettings
 import Kafka
 import Logger
 import Postgres
@@ -35,7 +36,6 @@ struct Session {
   }
 
   var kafka: KafkaConfiguration {
-    KafkaConfiguration(
-      brokers: settings.kafka.brokers, clientID: "paysaga", properties: settings.kafka.properties)
+    settings.kafka.configuration(clientID: "paysaga")
   }
 }

@@ -56,6 +56,6 @@ print("shipped")
 
 // 4. Stop: what is with the producer is awaited, and the leases are given back.
 _ = signals.wait()
-relay.stop(grace: .seconds(10))
+relay.stop(until: .now() + .seconds(10))
 publisher.close()
-pool.shutdown()
+pool.stop()

@@ -25,7 +25,7 @@ struct DatabasePoolTests {
   private func shutDown(_ pool: ConnectionPool) async {
     await withCheckedContinuation { continuation in
       _ = WorkerThread(name: "shutdown") {
-        pool.shutdown()
+        pool.stop()
         continuation.resume()
       }
     }

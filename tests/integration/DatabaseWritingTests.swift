@@ -64,7 +64,7 @@ struct DatabaseWritingTests {
         #expect(try watcher.int("SELECT count(*) FROM t") == before + 2)
         await withCheckedContinuation { done in
           _ = WorkerThread(name: "shutdown") {
-            pool.shutdown()
+            pool.stop()
             done.resume()
           }
         }

@@ -33,7 +33,7 @@ struct GroupCommitTests {
     do { result = .success(try await body(repository)) } catch { result = .failure(error) }
     try await blocking {
       repository.stop()
-      for pool in pools { pool.shutdown() }
+      for pool in pools { pool.stop() }
     }
     try result.get()
   }

@@ -195,8 +195,8 @@ struct PaymentRepositoryTests {
     try await body(repository, metrics)
     try await blocking {
       repository.stop()
-      writers.shutdown()
-      readers.shutdown()
+      writers.stop()
+      readers.stop()
     }
   }
 

@@ -69,8 +69,8 @@ struct RelayTests {
 
     func stop(grace: Duration = .seconds(5)) async throws {
       try await blocking {
-        relay.stop(grace: grace)
-        pool.shutdown()
+        relay.stop(until: .now() + grace)
+        pool.stop()
       }
     }
   }

@@ -48,6 +48,7 @@ def test_dependencies_are_declared_and_used(tmp_path):
 
 HOUSE = (
     Layer("internal/kit"),
+    Layer("internal/kit/Service", ("internal/kit",), users=("internal/saga", "internal/ledger", "cmd")),
     Layer("internal/data", ("internal/kit",)),
     Layer("internal/saga", ("internal/kit", "internal/data")),
     Layer("internal/saga/Domain", ("internal/kit",), outside=("Synchronization",)),
@@ -60,7 +61,8 @@ HOUSE = (
 def house(tmp_path, monkeypatch):
     """A file of each module that imports what the test says; returns the problems."""
     monkeypatch.setattr(layers, "LAYERS", HOUSE)
-    folders = {"Runtime": "internal/kit/Runtime", "Postgres": "internal/data/Postgres", "Kafka": "internal/data/Kafka",
+    folders = {"Runtime": "internal/kit/Runtime", "Service": "internal/kit/Service",
+               "Postgres": "internal/data/Postgres", "Kafka": "internal/data/Kafka",
                "SagaDomain": "internal/saga/Domain", "SagaStore": "internal/saga/Store",
                "LedgerStore": "internal/ledger/Store", "server": "cmd/server"}
 
@@ -74,13 +76,15 @@ def house(tmp_path, monkeypatch):
 
 
 def test_imports_with_the_direction_are_fine(house):
-    assert not house(SagaStore=["SagaDomain", "Postgres", "Runtime", "Foundation"], Kafka=["Postgres", "Runtime"],
+    assert not house(SagaStore=["SagaDomain", "Postgres", "Runtime", "Service", "Foundation"],
+                     Service=["Runtime"], Kafka=["Postgres", "Runtime"],
                      server=["SagaStore", "LedgerStore"], SagaDomain=["Runtime", "Synchronization"])
 
 
 @pytest.mark.parametrize(("module", "imported"), [
     ("SagaStore", "LedgerStore"), ("Runtime", "Postgres"), ("Postgres", "SagaStore"), ("SagaDomain", "Postgres"),
-    ("SagaDomain", "SagaStore"), ("SagaDomain", "Foundation"), ("SagaStore", "server"),
+    ("SagaDomain", "SagaStore"), ("SagaDomain", "Foundation"), ("SagaStore", "server"), ("Runtime", "Service"),
+    ("Postgres", "Service"), ("SagaDomain", "Service"), ("Service", "Postgres"),
 ])  # fmt: skip
 def test_imports_against_the_direction_are_named(house, module, imported):
     [problem] = house(**{module: [imported]})

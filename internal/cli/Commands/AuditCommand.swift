@@ -1,3 +1,4 @@
+import ClientSettings
 import FoundationEssentials
 import SagaAudit
 import SagaSettings

@@ -1,3 +1,4 @@
+import ClientSettings
 import Kafka
 import SagaSettings
 import Settings

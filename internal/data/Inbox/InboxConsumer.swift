@@ -3,7 +3,7 @@ public import Kafka
 public import Logger
 public import Metrics
 public import Postgres
-internal import Runtime
+public import Runtime
 internal import Synchronization
 public import Values
 
@@ -14,7 +14,7 @@ public import Values
 ///
 /// One thread serves the group, one watches for obstacles, and each of `parallelism` lanes has a thread and a database
 /// connection and works on some of the partitions. All functions may be called on any thread.
-public final class InboxConsumer<Handler: InboxHandler>: Sendable {
+public final class InboxConsumer<Handler: InboxHandler>: ServicePart {
   private static var servePeriod: Duration { .milliseconds(250) }
   private static var watchPeriod: Duration { .seconds(3) }
 

@@ -2,6 +2,7 @@ internal import Errors
 internal import Kafka
 internal import Logger
 internal import Postgres
+internal import Runtime
 internal import Synchronization
 internal import Values
 

@@ -16,6 +16,8 @@ public struct MigratorError: ModuleError {
     case migrationFailed
     /// Another migrator held the lock until the deadline.
     case locked
+    /// The tables are older than a program needs, or its role may not do with them what the program does.
+    case unmet
     /// The database could not be reached, or was lost.
     case database
   }
@@ -36,7 +38,7 @@ public struct MigratorError: ModuleError {
   /// may be run again too: the version in the database tells what is left to do.
   public var isRetryable: Bool {
     switch code {
-    case .unreadable, .inconsistent, .dirty, .unknownVersion: false
+    case .unreadable, .inconsistent, .dirty, .unknownVersion, .unmet: false
     case .locked: true
     case .migrationFailed, .database:
       (cause as? DatabaseError).map { $0.isRetryable || $0.code == .outcomeUnknown } ?? false

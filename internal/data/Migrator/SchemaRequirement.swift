@@ -1,103 +1,108 @@
 internal import Errors
-internal import Logger
-internal import Outbox
-internal import Postgres
+public import Postgres
 
-/// What a program needs of the tables, asked once when it starts: their version, and what its role may do.
-struct SchemaCheck: Sendable {
-  /// The newest migration; all before it have been run where it has been.
-  static let requiredVersion: Int64 = 5
-
-  /// A table or sequence and what has to be allowed on it.
-  struct Need: Sendable {
+/// What a program needs of its tables: their version, and what its role may do with them. It is asked once, at start.
+public struct SchemaRequirement: Sendable {
+  /// A table or sequence and the privileges that a program needs on it.
+  public struct Access: Sendable {
     let relation: String
     let privileges: [String]
+
+    /// - Parameter privileges: as SQL names them, such as `SELECT`.
+    public init(_ relation: String, _ privileges: [String]) {
+      self.relation = relation
+      self.privileges = privileges
+    }
   }
 
-  /// What every program does: it writes payments with their events, and tells how keys are spread.
-  private static let writing = [
-    Need(relation: "payment", privileges: ["SELECT", "INSERT", "UPDATE"]),
-    Need(relation: "event", privileges: ["INSERT"]),
-    Need(relation: "event_shard", privileges: ["SELECT"]),
-    Need(relation: "event_topic_pause", privileges: ["SELECT"]),
-    Need(relation: "idempotency_key", privileges: ["SELECT", "INSERT"]),
-  ]
+  /// The words of messages that whoever uses this module knows.
+  public struct Words: Sendable {
+    let migrate: String
+    let setting: String
 
-  /// What the cron jobs do besides.
-  private static let jobs = [
-    Need(relation: "event_wait", privileges: ["SELECT", "DELETE"]),
-    Need(relation: "event_done", privileges: ["SELECT", "INSERT"]),
-    Need(relation: "event_dead", privileges: ["SELECT", "INSERT"]),
-    Need(relation: "event_shard", privileges: ["UPDATE"]),
-    Need(relation: "event_relay", privileges: ["SELECT", "INSERT", "UPDATE", "DELETE"]),
-    Need(relation: "event_id_seq", privileges: ["SELECT"]),
-  ]
+    /// - Parameters:
+    ///   - migrate: the command that runs the migrations.
+    ///   - setting: the setting that holds the DSN, and so names the role.
+    public init(migrate: String, setting: String) {
+      self.migrate = migrate
+      self.setting = setting
+    }
+  }
 
-  private let runsJobs: Bool
+  private let version: Int64
+  private let access: [Access]
+  private let owned: [String]
+  private let words: Words
 
-  /// - Parameter runsJobs: whether the program runs the cron jobs.
-  init(runsJobs: Bool) { self.runsJobs = runsJobs }
+  /// - Parameters:
+  ///   - version: the oldest version of the tables that will do.
+  ///   - access: what the program cannot run without.
+  ///   - owned: tables whose days the program makes and drops, if it may.
+  public init(version: Int64, access: [Access], owned: [String] = [], words: Words) {
+    self.version = version
+    self.access = access
+    self.owned = owned
+    self.words = words
+  }
 
-  /// - Returns: what the care of the days needs and is not allowed; the program can run without, as long as another
-  ///   takes care of them.
-  /// - Throws: `schema` when the migrations have not been run, or when the role lacks something; `database` when it
-  ///   cannot be asked.
-  func run(_ connection: Connection) throws(OutboxError) -> String? {
+  /// Waits for the database and asks it.
+  /// - Returns: what the role lacks to make and drop the days of the tables in `owned`; the program can run without, as
+  ///   long as another takes care of them.
+  /// - Throws: `MigratorError` `.unmet`; `DatabaseError` `.closed` when stopped meanwhile.
+  public func wait(_ database: DatabaseWait) throws -> [String] {
+    try database.answer(again: { (error: MigratorError) in error.code == .database }, check)
+  }
+
+  /// - Throws: `.unmet` when the migrations have not been run, or when the role lacks something; `.database` when the
+  ///   database cannot be asked.
+  private func check(_ connection: Connection) throws(MigratorError) -> [String] {
     try requireVersion(connection)
     try requirePrivileges(connection)
-    return runsJobs ? try missingForDays(connection) : nil
+    return owned.isEmpty ? [] : try texts(connection, Self.missingOwnership, [.textArray(owned)])
   }
 
-  private func requireVersion(_ connection: Connection) throws(OutboxError) {
+  private func requireVersion(_ connection: Connection) throws(MigratorError) {
     let found: Int64?
     do throws(DatabaseError) {
       found = try connection.run(Command(Self.version)).first?.int64(0)
     } catch {
-      throw Self.refusal(error, "table schema_migrations")
+      throw refusal(error, "table schema_migrations")
     }
-    guard let found, found >= Self.requiredVersion else {
-      throw OutboxError(
-        .schema,
-        "the tables are at version \(found ?? 0), expected \(Self.requiredVersion) or later: run the migrations "
-          + "(paysaga migrate up)")
+    guard let found, found >= version else {
+      throw MigratorError(
+        .unmet,
+        "the tables are at version \(found ?? 0), expected \(version) or later: run the migrations (\(words.migrate))")
     }
   }
 
-  private func requirePrivileges(_ connection: Connection) throws(OutboxError) {
-    let needs = (Self.writing + (runsJobs ? Self.jobs : [])).flatMap { need in
-      need.privileges.map { (need.relation, $0) }
-    }
-    let missing = try texts(connection, Self.missingPrivileges, needs.map(\.0), needs.map(\.1))
+  private func requirePrivileges(_ connection: Connection) throws(MigratorError) {
+    let needs = access.flatMap { need in need.privileges.map { (need.relation, $0) } }
+    let missing = try texts(
+      connection, Self.missingPrivileges, [.textArray(needs.map(\.0)), .textArray(needs.map(\.1))])
     guard missing.isEmpty else {
-      throw OutboxError(
-        .schema, "the role of DB_DSN lacks \(missing.joined(separator: ", ")): grant it, or give the tables to the role"
+      throw MigratorError(
+        .unmet,
+        "the role of \(words.setting) lacks \(missing.joined(separator: ", ")): grant it, or give the tables to the role"
       )
     }
   }
 
-  private func missingForDays(_ connection: Connection) throws(OutboxError) -> String? {
-    let missing = try texts(connection, Self.missingOwnership, ["event_done", "idempotency_key"], [])
-    return missing.isEmpty ? nil : missing.joined(separator: ", ")
-  }
-
   private func texts(
-    _ connection: Connection, _ statement: Statement, _ relations: [String], _ privileges: [String]
-  ) throws(OutboxError) -> [String] {
+    _ connection: Connection, _ statement: Statement, _ parameters: [Parameter]
+  ) throws(MigratorError) -> [String] {
     do throws(DatabaseError) {
-      let parameters: [Parameter] =
-        privileges.isEmpty ? [.textArray(relations)] : [.textArray(relations), .textArray(privileges)]
       return try connection.run(Command(statement, parameters)).map { (row) throws(DatabaseError) in try row.text(0) }
     } catch {
-      throw Self.refusal(error, "the tables")
+      throw refusal(error, "the tables")
     }
   }
 
-  private static func refusal(_ error: DatabaseError, _ what: String) -> OutboxError {
+  private func refusal(_ error: DatabaseError, _ what: String) -> MigratorError {
     switch error.sqlState {
     case "42P01":
-      OutboxError(.schema, "\(what) is missing: run the migrations (paysaga migrate up)", cause: error)
-    case "42501": OutboxError(.schema, "\(what) may not be read by the role of DB_DSN", cause: error)
-    default: OutboxError(.database, "\(what) could not be looked up", cause: error)
+      MigratorError(.unmet, "\(what) is missing: run the migrations (\(words.migrate))", cause: error)
+    case "42501": MigratorError(.unmet, "\(what) may not be read by the role of \(words.setting)", cause: error)
+    default: MigratorError(.database, "\(what) could not be looked up", cause: error)
     }
   }
 

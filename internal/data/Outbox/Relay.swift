@@ -1,15 +1,15 @@
 public import Logger
 public import Metrics
 public import Postgres
-internal import Runtime
+public import Runtime
 internal import Synchronization
-internal import Values
+public import Values
 
 /// Publishes what waits in the outbox: owns shards by leases, reads, hands over to the publisher, and moves what was
 /// acknowledged to DONE. All decisions are `RelayCore`'s; this is the thread, the statements and the counters.
 ///
 /// Its methods may be called on any thread.
-public final class Relay: Sendable {
+public final class Relay: ServicePart {
   /// The channel on which relays are told that events wait: notify it after a commit, `wake` when it is notified.
   public static let channel = "paysaga_outbox"
 
@@ -70,13 +70,13 @@ public final class Relay: Sendable {
   /// How many shards it publishes.
   public var ownedShards: Int { view.withLock { $0.ownedShards } }
 
-  /// Finishes what is with the producer and gives the leases back; blocks the calling thread until then.
-  /// - Parameter grace: how long to wait; after it the leases are left to run out.
-  public func stop(grace: Duration) {
+  /// Finishes what is with the producer and gives the leases back.
+  /// - Parameter deadline: when to stop waiting; after it the leases are left to run out.
+  public func stop(until deadline: Instant) {
     // Stopped while the program waited for the broker, before it began.
     guard thread.withLock({ $0 }) != nil else { return }
     mailbox.update { $0.events.append(.stop) }
-    let finished = mailbox.wait(until: .now() + grace) { $0.isFinished ? true : nil }
+    let finished = mailbox.wait(until: deadline) { $0.isFinished ? true : nil }
     if finished == nil {
       logger.warning("stopped before all publications were answered; the leases will run out by themselves")
       mailbox.update { $0.isAbandoned = true }

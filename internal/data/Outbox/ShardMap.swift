@@ -31,6 +31,12 @@ public struct ShardMap: Sendable, Hashable {
     return ShardMap(count: count)
   }
 
+  /// Waits for the database and reads the number of shards from the tables.
+  /// - Throws: `OutboxError` `.schema`; `DatabaseError` `.closed` when stopped meanwhile.
+  public static func wait(_ database: DatabaseWait) throws -> ShardMap {
+    try database.answer(again: { (error: OutboxError) in error.code == .database }, load)
+  }
+
   /// The shard of a key: FNV-1a (64 bit) over its UTF-8 with a final mix, so that it is the same in every release.
   public func shard(of key: String) -> Int16 {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325

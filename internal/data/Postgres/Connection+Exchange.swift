@@ -1,5 +1,6 @@
 internal import CLibpq
 internal import Logger
+internal import Runtime
 internal import Values
 
 /// The pipeline: sending and reading at the same time, so that neither side can block the other with full buffers

@@ -1,4 +1,5 @@
 internal import CLibpq
+internal import Runtime
 internal import Values
 
 /// The simple query protocol, which alone takes several statements at once; libpq has it outside pipeline mode only.

@@ -1,5 +1,6 @@
 internal import CLibpq
 public import Logger
+public import Runtime
 public import Values
 
 /// One connection to PostgreSQL. Its calls block: use it on a thread of your own, one thread at a time.

@@ -1,5 +1,6 @@
 internal import CLibpq
 internal import Glibc
+internal import Runtime
 internal import Values
 
 /// The one owner of a `PGconn`: non-blocking, in pipeline mode, waited for with poll(2). One thread at a time.

@@ -1,13 +1,13 @@
 public import Logger
 public import Metrics
-internal import Runtime
+public import Runtime
 public import Values
 
 /// A fixed number of connections, each on a thread of its own, behind a bounded queue of jobs.
 ///
 /// While the database is away jobs wait until their deadline, workers reconnect with backoff and jitter, and nothing
 /// dies. Callable on any thread, except where a function says otherwise.
-public final class ConnectionPool: Sendable {
+public final class ConnectionPool: ServicePart {
   /// What a job gets: a connection outside a transaction, or the reason why there is none.
   public typealias Job = @Sendable (Result<Connection, DatabaseError>) -> Void
 
@@ -39,7 +39,7 @@ public final class ConnectionPool: Sendable {
   /// A transaction that `body` leaves open is rolled back.
   /// - Parameter deadline: until when the job may wait to be started; once started, `statementTimeout` holds.
   /// - Throws: what `body` throws; `.unavailable` after the deadline, `.overloaded` at once when the queue is full,
-  ///   `.closed` after `shutdown`.
+  ///   `.closed` after `stop`.
   @discardableResult
   public func withConnection<T: Sendable>(
     deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> T
@@ -76,11 +76,11 @@ public final class ConnectionPool: Sendable {
   /// The state on one line, for a readiness report: `3 of 4 connections, 0 jobs waiting`.
   public var stateDescription: String { core.stateDescription }
 
-  /// Takes no more jobs, lets those that wait finish, and closes the connections. Harmless when called again.
+  /// Takes no more jobs, lets those that wait finish, and closes the connections. Jobs that wait while the database is
+  /// away fail with `.unavailable`.
   ///
-  /// Blocks the calling thread, so not for a task's thread. Jobs that wait while the database is away fail with
-  /// `.unavailable`.
-  public func shutdown() {
+  /// Blocks the calling thread, so not for a task's thread.
+  public func stop(until deadline: Instant = .distantFuture) {
     core.close()
     for thread in threads { thread.join() }
     core.failRemaining()

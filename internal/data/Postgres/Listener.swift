@@ -1,18 +1,18 @@
 internal import Errors
 public import Logger
-internal import Runtime
-internal import Values
+public import Runtime
+public import Values
 
 /// LISTENs on channels over a connection and a thread of its own, and comes back by itself after an outage.
 ///
 /// Needs a direct connection: PgBouncer in transaction mode does not pass notifications. A notification sent while the
 /// connection was away is lost, hence `onReconnect`; treat notifications as hints and poll as a net under them.
-public final class Listener: Sendable {
+public final class Listener: ServicePart {
   private let stopFlag = StopFlag()
   private let thread: WorkerThread
   private let connected: Monitor<Bool>
 
-  /// Starts listening.
+  /// Starts listening at once.
   /// - Parameters:
   ///   - onNotification: called on the listener's thread with channel and payload; must be quick.
   ///   - onConnect: called on the listener's thread each time that listening has begun, the first time included: look
@@ -34,8 +34,8 @@ public final class Listener: Sendable {
   /// Whether it listens at present.
   public var isConnected: Bool { connected.withLock { $0 } }
 
-  /// Stops listening and waits for the thread. Harmless when called again; not to be called from its own callbacks.
-  public func stop() {
+  /// Stops listening and waits for the thread; not to be called from its own callbacks.
+  public func stop(until deadline: Instant = .distantFuture) {
     stopFlag.stop()
     thread.join()
   }

@@ -1,14 +1,14 @@
 public import Logger
-internal import Runtime
+public import Runtime
 internal import Synchronization
-internal import Values
+public import Values
 
 /// Tells the `Listener`s of a channel, in this process and in others, that something has been committed: by a NOTIFY of
 /// its own after the commit.
 ///
 /// Not inside the transactions that write: there it takes a global lock and halves their rate. At most one goes out
 /// every few milliseconds, however many commits there are. A lost one must cost a poll interval and nothing else.
-public final class Notifier: Sendable {
+public final class Notifier: ServicePart {
   /// The shortest time between two notifications, unless told otherwise.
   public static let debounce = Duration.milliseconds(1)
 
@@ -52,8 +52,8 @@ public final class Notifier: Sendable {
   /// Says that a transaction has committed. Callable on any thread; costs no round trip.
   public func notify() { state.update { $0.isPending = true } }
 
-  /// Ends the thread; blocks until it has.
-  public func stop() {
+  /// Ends the thread.
+  public func stop(until deadline: Instant = .distantFuture) {
     state.update { $0.isStopped = true }
     thread.withLock { $0 }?.join()
   }

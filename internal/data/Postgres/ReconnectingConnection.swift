@@ -1,4 +1,5 @@
 public import Logger
+public import Runtime
 public import Values
 
 /// A connection that is opened again when it is gone, for a dedicated thread such as a relay's. One thread at a time.

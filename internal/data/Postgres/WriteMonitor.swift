@@ -1,8 +1,8 @@
 internal import Errors
 public import Logger
-internal import Runtime
+public import Runtime
 internal import Synchronization
-internal import Values
+public import Values
 
 /// Whether transactions can be committed, as far as a program has seen: by a probe every few seconds, and by what the
 /// sessions of the program were refused meanwhile. Callable on any thread.
@@ -69,7 +69,7 @@ struct WriteHealth {
 /// Asks every two seconds whether a transaction that would write to some tables can begin and commit, and changes
 /// nothing. It finds a server that is away, frozen or read-only, a locked table, and a synchronous standby that nobody
 /// hears of.
-public final class WriteProbe: Sendable {
+public final class WriteProbe: ServicePart {
   private let job: PeriodicJob
   private let stopFlag = StopFlag()
 
@@ -112,8 +112,8 @@ public final class WriteProbe: Sendable {
     }
   }
 
-  /// Ends the thread and the session. Blocks until they have ended.
-  public func stop() {
+  /// Ends the thread and the session.
+  public func stop(until deadline: Instant = .distantFuture) {
     stopFlag.stop()
     job.stop()
   }

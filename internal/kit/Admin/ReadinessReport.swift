@@ -14,6 +14,11 @@ public struct ReadinessReport: Sendable, Hashable {
       self.isReady = isReady
       self.detail = detail
     }
+
+    /// A dependency that is not ready while there is a problem, which is then its detail.
+    public init(_ name: String, isReady: Bool = true, problem: String?, detail: String = "") {
+      self.init(name, isReady: isReady && problem == nil, detail: problem ?? detail)
+    }
   }
 
   public let checks: [Check]

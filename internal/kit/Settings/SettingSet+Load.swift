@@ -11,22 +11,26 @@ private struct Given {
 extension SettingSet {
   /// Reads and checks the settings: the environment over the file over the defaults.
   ///
-  /// Every program checks every setting it is given, those of the other programs too. Unknown are all keys of the file
-  /// that are no setting, and variables of the environment that start like ours, except those that Kubernetes makes of
+  /// Every program checks every setting of its set, those of the set's other programs too. Unknown are all keys of the
+  /// file that no set has, and variables of the environment that start like ours, except those that Kubernetes makes of
   /// service names.
-  /// - Parameter file: the path after `--config`.
+  /// - Parameters:
+  ///   - file: the path after `--config`.
+  ///   - contexts: the names of the sets that may share the file or the environment, this one perhaps among them.
   /// - Throws: one error that names the first wrong setting, its value unless it may be a secret, and what is allowed.
   public static func load(
-    program: Program, environment: [String: String], file: String? = nil
+    program: Program, environment: [String: String], file: String? = nil, contexts: [SettingNames] = []
   ) throws(SettingsError) -> Self {
-    guard let file else { return try load(program: program, environment: environment, file: nil, path: "") }
-    return try load(program: program, environment: environment, file: try EnvironmentFile(path: file), path: file)
+    let content: EnvironmentFile? = if let file { try EnvironmentFile(path: file) } else { nil }
+    return try load(
+      program: program, environment: environment, file: content, path: file ?? "", contexts: contexts)
   }
 
   /// The same with a file that has been read.
   /// - Parameter path: the file's, for messages.
   package static func load(
-    program: Program, environment: [String: String], file: EnvironmentFile?, path: String
+    program: Program, environment: [String: String], file: EnvironmentFile?, path: String,
+    contexts: [SettingNames] = []
   ) throws(SettingsError) -> Self {
     var settings = Self(program: program)
     var missing: [Setting<Self>] = []
@@ -40,7 +44,7 @@ extension SettingSet {
     }
     var given: Set<String> = []
     for entry in gather(environment, file, path: path) {
-      try settings.take(entry)
+      try settings.take(entry, contexts)
       given.insert(entry.name)
     }
     if let setting = missing.first(where: { !given.contains($0.name) }) {
@@ -67,18 +71,21 @@ extension SettingSet {
     return all
   }
 
-  private mutating func take(_ given: Given) throws(SettingsError) {
+  private mutating func take(_ given: Given, _ contexts: [SettingNames]) throws(SettingsError) {
     if let setting = Self.table.setting(named: given.name) {
       if let problem = setting.read(given.value, &self) {
         throw Self.refusal(given, shown: setting.shown(given.value), problem)
       }
+    } else if contexts.contains(where: { $0.contains(given.name) }) {
+      // Another context's, whose programs check it.
     } else if let path = Self.table.properties, let property = Self.table.property(of: given.name) {
       if let problem = KafkaProperties.refusal(of: property) {
         throw Self.refusal(given, shown: nil, "\(property) cannot be set: \(problem)")
       }
       self[keyPath: path][property] = given.value
-    } else {
-      let nearest = Spelling.nearest(to: given.name, among: Self.table.settings.map(\.name))
+    } else if !contexts.contains(where: { $0.isProperty(given.name) }) {
+      let known = Self.table.settings.map(\.name) + contexts.flatMap(\.all)
+      let nearest = Spelling.nearest(to: given.name, among: known)
       let hint = nearest.map { "did you mean \($0)?" } ?? "--help lists them all"
       throw SettingsError(
         .unknownSetting, setting: given.name, "\(given.name) in \(given.source): no such setting; \(hint)")

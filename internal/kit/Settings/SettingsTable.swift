@@ -36,6 +36,9 @@ public struct SettingsTable<Root: SettingSet>: Sendable {
     byName = Dictionary(uniqueKeysWithValues: settings.map { ($0.name, $0) })
   }
 
+  /// What the programs of other sets need to know of this one.
+  public var names: SettingNames { SettingNames(settings.map(\.name), hasProperties: properties != nil) }
+
   /// The setting of that name.
   func setting(named name: String) -> Setting<Root>? { byName[name] }
 

@@ -1,14 +1,11 @@
 internal import Errors
-internal import Logger
-internal import Metrics
+package import Logger
+package import Metrics
 package import Redis
 internal import Runtime
 internal import SagaDomain
-internal import SagaSettings
-package import Service
-internal import Settings
 internal import Synchronization
-internal import Values
+package import Values
 
 /// The filter in front of the database for calls with a key: it has seen the calls that were answered lately.
 ///
@@ -16,7 +13,7 @@ internal import Values
 /// instead of going through a transaction. What it does not know, or cannot say because Redis is away, slow, full or
 /// flushed, is no repetition for it. A call enters only after its commit. One thread speaks to Redis for all callers,
 /// as many in a round trip as wait for it; callers wait for Redis only while it is known to answer.
-package final class ReplayFilter: Sendable {
+package final class ReplayFilter: ServicePart {
   private struct Lookup {
     let name: [UInt8]
     let continuation: CheckedContinuation<[UInt8]?, Never>
@@ -44,14 +41,19 @@ package final class ReplayFilter: Sendable {
   private let state = Monitor(State())
   private let thread = Mutex<WorkerThread?>(nil)
 
+  /// - Parameters:
+  ///   - dsn: the address of Redis.
+  ///   - group: the consumer group, a part of each key in Redis.
+  ///   - timeToLive: how long a call is remembered.
   /// - Throws: `RedisError` when the address is wrong.
-  package init(_ context: ProgramContext) throws(RedisError) {
-    let settings = context.settings
-    dsn = try RedisDSN(settings.redis.dsn)
-    prefix = Array("payments:{\(settings.consumer.group)}:call:CreatePayment:".utf8)
-    timeToLive = settings.idempotency.retention
-    logger = context.logger.labelled("redis")
-    failures = context.metrics.counter("redis_failures_total", help: "Look-ups and writes that Redis did not answer.")
+  package init(
+    dsn: String, group: String, timeToLive: Duration, logger: Logger, metrics: MetricsRegistry
+  ) throws(RedisError) {
+    self.dsn = try RedisDSN(dsn)
+    prefix = Array("payments:{\(group)}:call:CreatePayment:".utf8)
+    self.timeToLive = timeToLive
+    self.logger = logger.labelled("redis")
+    failures = metrics.counter("redis_failures_total", help: "Look-ups and writes that Redis did not answer.")
   }
 
   /// Whether the last attempt reached Redis.
@@ -83,8 +85,8 @@ package final class ReplayFilter: Sendable {
   /// Starts the thread.
   package func start() { thread.withLock { $0 = WorkerThread(name: "replay-filter") { [self] in run() } } }
 
-  /// Writes what is noted, answers who waits, and ends the thread; blocks until it has ended.
-  package func stop() {
+  /// Writes what is noted, answers who waits, and ends the thread.
+  package func stop(until deadline: Instant) {
     state.update { $0.isStopped = true }
     thread.withLock { $0 }?.join()
   }

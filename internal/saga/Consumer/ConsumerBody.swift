@@ -1,4 +1,5 @@
-public import Admin
+internal import Admin
+internal import ClientSettings
 internal import Errors
 internal import Inbox
 internal import Kafka
@@ -6,64 +7,73 @@ internal import Logger
 internal import Metrics
 internal import Outbox
 internal import Postgres
-internal import SagaSettings
+internal import SagaSchema
+public import SagaSettings
 internal import SagaStore
 public import Service
 internal import Settings
-internal import Synchronization
 internal import Values
 
 /// The inside of `payments-consumer`: an inbox for inventory messages, and a notifier that wakes relays.
 public final class ConsumerBody: ProgramBody {
-  private struct Parts {
-    var inbox: InboxConsumer<InventoryHandler>
-    var filters: [FilterHealth]
-    var pool: ConnectionPool
-    var notifier: Notifier
-    var probe: WriteProbe
+  private let settings: ConsumerSettings
+  private let database: ProgramDatabase
+  private let context: ProgramContext
+
+  /// Keeps the settings that the program uses.
+  public init(_ settings: SagaSettings, _ context: ProgramContext) {
+    self.settings = ConsumerSettings(settings)
+    self.context = context
+    database = ProgramDatabase(settings.database, program: context.program.name)
   }
 
-  private let context: ProgramContext
-  private let parts = Mutex<Parts?>(nil)
+  /// There is no API.
+  public var neededForAPI: Set<String>? { nil }
 
-  /// Prepares the program; it connects to nothing before `start`.
-  public init(_ context: ProgramContext) { self.context = context }
+  /// Nothing can be reloaded.
+  public func reload() { context.logger.info("SIGHUP: nothing to reload") }
 
-  /// Waits for the database and the topics, then joins the consumer group.
-  public func start() throws {
-    let settings = context.settings
-    let shards = try context.waitForDatabase(runsJobs: false)
-    let topics = [settings.consumer.topic, settings.consumer.deadLetterTopic, settings.producer.topic]
-    guard try context.ensureTopics(topics) else { return }
+  /// Waits for the database and the topics.
+  public func assemble() throws -> ProgramParts {
+    let shards = try SagaSchema.wait(
+      try database.configuration(role: "start-up"), runsJobs: false, logger: context.logger, stop: context.stop)
+    let topics = [settings.consumer.topic, settings.consumer.deadLetterTopic, settings.topic]
+    let program = context.program.name
+    _ = try settings.kafka.waitForTopics(
+      topics, program: program, setting: "KAFKA_TOPIC_PARTITIONS", logger: context.logger, stop: context.stop)
     let pool = ConnectionPool(
-      configuration: try context.database(role: "notify"), size: 1, queueLimit: 16, name: "notify",
+      configuration: try database.configuration(role: "notify"), size: 1, queueLimit: 16, name: "notify",
       logger: context.logger, metrics: context.metrics)
     let notifier = Notifier(channel: Relay.channel, pool: pool, logger: context.logger)
     let filters = (0..<settings.consumer.parallelism).map { _ in FilterHealth() }
     let inbox = try makeInbox(shards, filters) { notifier.notify() }
-    let probe = try context.startWriteProbe()
-    parts.withLock { $0 = Parts(inbox: inbox, filters: filters, pool: pool, notifier: notifier, probe: probe) }
-    notifier.start()
-    try inbox.start()
-    context.logger.info("consuming", ["topic": .string(settings.consumer.topic)])
+    let probe = try database.startWriteProbe(tables: SagaSchema.written, logger: context.logger)
+    let consuming = ServiceEntry.part { [context, settings] in
+      try inbox.start()
+      context.logger.info("consuming", ["topic": .string(settings.consumer.topic)])
+    } stop: { deadline in
+      inbox.stop(until: deadline)
+    }
+    return ProgramParts(
+      [.part(pool), .part(notifier), .part(probe), consuming],
+      checks: makeChecks(inbox, filters))
   }
 
   private func makeInbox(_ shards: ShardMap, _ filters: [FilterHealth], onCreated: @escaping @Sendable () -> Void)
     throws -> InboxConsumer<InventoryHandler>
   {
-    let settings = context.settings
+    let settings = settings
     let consumer = settings.consumer
     let logger = context.logger.labelled("redis")
     let metrics = context.metrics
     let transactions = PaymentTransactions(
-      outbox: OutboxWriter(shards: shards), topic: settings.producer.topic, ttl: settings.payment.timeToLive)
+      outbox: OutboxWriter(shards: shards), topic: settings.topic, ttl: settings.timeToLive)
     return InboxConsumer(
       InboxConfiguration(
         name: "inventory", topic: consumer.topic, group: consumer.group, deadLetterTopic: consumer.deadLetterTopic,
         batch: consumer.batch, parallelism: consumer.parallelism),
-      kafka: KafkaConfiguration(
-        brokers: settings.kafka.brokers, clientID: settings.program.name, properties: settings.kafka.properties),
-      database: try context.indexedDatabase(role: "inventory"), logger: context.logger.labelled("consumer"),
+      kafka: settings.kafka.configuration(clientID: context.program.name),
+      database: try database.indexed(role: "inventory"), logger: context.logger.labelled("consumer"),
       metrics: metrics, stop: context.stop
     ) { lane in
       let filter =
@@ -77,36 +87,23 @@ public final class ConsumerBody: ProgramBody {
     }
   }
 
-  /// Finishes the batches in flight and leaves the group.
-  public func stop(grace: Duration) {
-    guard let parts = parts.withLock({ $0 }) else { return }
-    parts.inbox.stop(until: .now() + grace)
-    parts.probe.stop()
-    parts.notifier.stop()
-    parts.pool.shutdown()
-  }
-
-  /// Nothing can be reloaded.
-  public func reload() { context.logger.info("SIGHUP: nothing to reload") }
-
-  private func check(_ name: String, _ obstacle: String?) -> ReadinessReport.Check {
-    ReadinessReport.Check(name, isReady: obstacle == nil, detail: obstacle ?? "")
-  }
-
   /// PostgreSQL, Kafka and what keeps messages from coming; Redis for information only.
-  public var readiness: ReadinessReport {
-    guard let parts = parts.withLock({ $0 }) else { return ReadinessReport([], isServing: false) }
-    let inbox = parts.inbox
-    var checks = [
-      context.databaseCheck("postgres", hasSession: inbox.hasDatabase),
-      ReadinessReport.Check("kafka", isReady: inbox.isConnected, detail: context.settings.kafka.brokers),
-      check("consuming", inbox.consumingObstacle), check("dead_letters", inbox.buryingObstacle),
-    ]
-    if context.settings.redis.isEnabled {
-      // Without the filter the program is slower and nothing else.
-      let detail = parts.filters.allSatisfy(\.isReachable) ? "" : "away; the database decides alone"
-      checks.append(ReadinessReport.Check("redis", isReady: true, detail: detail))
+  private func makeChecks(
+    _ inbox: InboxConsumer<InventoryHandler>, _ filters: [FilterHealth]
+  ) -> @Sendable () -> [ReadinessReport.Check] {
+    { [database, settings] in
+      var checks = [
+        ReadinessReport.Check("postgres", isReady: inbox.hasDatabase, problem: database.writes.problem),
+        ReadinessReport.Check("kafka", isReady: inbox.isConnected, detail: settings.kafka.brokers),
+        ReadinessReport.Check("consuming", problem: inbox.consumingObstacle),
+        ReadinessReport.Check("dead_letters", problem: inbox.buryingObstacle),
+      ]
+      if settings.redis.isEnabled {
+        // Without the filter the program is slower and nothing else.
+        let detail = filters.allSatisfy(\.isReachable) ? "" : "away; the database decides alone"
+        checks.append(ReadinessReport.Check("redis", isReady: true, detail: detail))
+      }
+      return checks
     }
-    return ReadinessReport(checks, isServing: !context.stop.isStopped)
   }
 }

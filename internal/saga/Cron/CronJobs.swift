@@ -1,4 +1,5 @@
 public import Admin
+public import ClientSettings
 internal import Errors
 internal import Kafka
 internal import Logger
@@ -6,60 +7,87 @@ internal import Metrics
 public import Outbox
 internal import OutboxKafka
 internal import Postgres
-internal import Runtime
+public import Runtime
 internal import SagaDomain
 internal import SagaSettings
 internal import SagaStore
 public import Service
 internal import Settings
 internal import Synchronization
-internal import Values
+public import Values
 
 /// The cron jobs of one process: the relay, the expiry of payments, and the care of the event tables.
 ///
 /// Any number of processes may run them: leases share out the relay's work, expiry passes over what another process is
 /// at, and the relay that holds the first shard takes care of the tables.
-public final class CronJobs: Sendable {
+public final class CronJobs: ServicePart {
+  private let settings: CronSettings
+  private let database: ProgramDatabase
   private let context: ProgramContext
   private let logger: Logger
   private let pool: ConnectionPool
   private let publisher: KafkaEventPublisher
   private let relay: Relay
-  private let jobs: Mutex<[PeriodicJob]> = Mutex([])
-  private let status = Monitor<OutboxStatus?>(nil)
+  private let expiry: ExpiryJob
+  private let care: TableCareJob
+  private let running: Mutex<[PeriodicJob]> = Mutex([])
+  private let status: Monitor<OutboxStatus?>
 
-  /// - Throws: `KafkaError` or `OutboxError` for settings that cannot work.
-  public init(_ context: ProgramContext) throws {
+  /// Prepares the jobs; the tables must be there.
+  /// - Parameter shards: how keys are spread.
+  /// - Throws: `DatabaseError`, `KafkaError` or `OutboxError` for settings that cannot work.
+  public init(_ settings: CronSettings, _ database: ProgramDatabase, _ context: ProgramContext, shards: ShardMap) throws
+  {
+    self.settings = settings
+    self.database = database
     self.context = context
     logger = context.logger.labelled("cron")
-    let cron = context.settings.cron
     let configuration = try RelayConfiguration(
-      owner: context.instance, reserve: cron.reserve, window: cron.eventsLimit, pollInterval: cron.frequency,
-      onDead: context.settings.event.onDead == .hold ? .hold : .continue)
+      owner: context.instance, reserve: settings.cron.reserve, window: settings.cron.eventsLimit,
+      pollInterval: settings.cron.frequency, onDead: settings.event.onDead == .hold ? .hold : .continue)
     pool = ConnectionPool(
-      configuration: try context.indexedDatabase(role: "relay"), size: 3, queueLimit: 64, name: "relay",
+      configuration: try database.indexed(role: "relay"), size: 3, queueLimit: 64, name: "relay",
       logger: context.logger, metrics: context.metrics)
     publisher = try KafkaEventPublisher(
-      context.kafka(role: "relay"), deliveryTimeout: configuration.deliveryTimeout,
-      topics: [context.settings.producer.topic], logger: context.logger)
-    relay = Relay(
+      settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
+      deliveryTimeout: configuration.deliveryTimeout, topics: [settings.topic], logger: context.logger)
+    let relay = Relay(
       configuration: configuration, pool: pool, publisher: publisher, logger: context.logger, metrics: context.metrics)
+    self.relay = relay
+    let connection = { (role: String, configuration: DatabaseConfiguration) in
+      SerialConnection(configuration, logger: context.logger.labelled(role), stop: context.stop)
+    }
+    expiry = ExpiryJob(
+      connection("expiry", try database.configuration(role: "expiry")),
+      transactions: PaymentTransactions(
+        outbox: OutboxWriter(shards: shards), topic: settings.topic, ttl: settings.timeToLive),
+      logger: context.logger, metrics: context.metrics, onCommit: { relay.wake() })
+    let status = Monitor<OutboxStatus?>(nil)
+    self.status = status
+    let role = TableCareJob.role
+    care = TableCareJob(
+      connection(
+        role, try database.configuration(role: role, isDirect: true, parameters: TableCareJob.limits)),
+      relay: relay, shards: shards, retention: settings.event.retention, keyRetention: settings.keyRetention,
+      logger: context.logger, onStatus: { next in status.withLock { $0 = next } })
   }
 
-  /// Begins; the tables and the topic must be there.
-  /// - Parameter shards: how keys are spread.
-  public func start(shards: ShardMap) throws {
-    publisher.warmUp(topic: context.settings.producer.topic)
+  /// Waits for the topic, then begins.
+  public func start() throws {
+    let isThere = try settings.kafka.waitForTopics(
+      [settings.topic], program: context.program.name, setting: "KAFKA_TOPIC_PARTITIONS", logger: context.logger,
+      stop: context.stop)
+    guard isThere else { return }
+    publisher.warmUp(topic: settings.topic)
     relay.start()
-    let expiry = ExpiryJob(context, shards: shards) { [relay] in relay.wake() }
-    let care = TableCareJob(context, relay: relay, shards: shards) { [status] next in status.withLock { $0 = next } }
     exposeStatus()
-    jobs.withLock {
-      $0 = [
+    running.withLock { [expiry, care] running in
+      running = [
         PeriodicJob(name: "expiry") { expiry.run() },
         PeriodicJob(name: "table-care") { care.run() },
       ]
     }
+    logger.info("running the cron jobs")
   }
 
   /// Says that events were committed, in this process or, as `Relay.channel` tells, in another.
@@ -68,22 +96,25 @@ public final class CronJobs: Sendable {
   /// Whether every event is published by this process, so that no other need be told of new ones.
   public var ownsAllShards: Bool { relay.ownsAllShards }
 
-  /// Finishes what is under way and gives the leases back. Blocks the calling thread.
-  public func stop(grace: Duration) {
-    for job in jobs.withLock({ $0 }) { job.stop() }
-    relay.stop(grace: grace)
+  /// Finishes what is under way and gives the leases back; the relay gets a second for that in any case.
+  public func stop(until deadline: Instant) {
+    for job in running.withLock({ $0 }) { job.stop() }
+    relay.stop(until: max(deadline, .now() + .seconds(1)))
     publisher.close()
-    pool.shutdown()
+    pool.stop(until: deadline)
   }
 
   /// The state of what the jobs depend on.
   public var checks: [ReadinessReport.Check] {
-    [
-      context.databaseCheck("postgres_relay", hasSession: pool.isHealthy, detail: pool.stateDescription),
+    let isRunning = running.withLock { !$0.isEmpty }
+    return [
+      ReadinessReport.Check(
+        "postgres_relay", isReady: pool.isHealthy, problem: database.writes.problem, detail: pool.stateDescription),
       ReadinessReport.Check(
         "kafka", isReady: publisher.isConnected,
-        detail: "\(context.settings.kafka.brokers), \(relay.ownedShards) shards owned"),
-      ReadinessReport.Check("publishing", isReady: publisher.obstacle == nil, detail: publisher.obstacle ?? ""),
+        detail: "\(settings.kafka.brokers), \(relay.ownedShards) shards owned"),
+      ReadinessReport.Check(
+        "publishing", problem: isRunning ? publisher.obstacle : "waiting for the topic \(settings.topic)"),
     ]
   }
 

@@ -5,10 +5,7 @@ internal import Metrics
 internal import Outbox
 internal import Postgres
 internal import SagaDomain
-internal import SagaSettings
 internal import SagaStore
-internal import Service
-internal import Settings
 internal import Synchronization
 internal import Values
 
@@ -42,13 +39,17 @@ final class ExpiryJob: Sendable {
   private let logger: Logger
   private let onCommit: @Sendable () -> Void
 
-  init(_ context: ProgramContext, shards: ShardMap, onCommit: @escaping @Sendable () -> Void) {
-    connection = SerialConnection(context, role: "expiry")
-    transactions = PaymentTransactions(
-      outbox: OutboxWriter(shards: shards), topic: context.settings.producer.topic,
-      ttl: context.settings.payment.timeToLive)
-    expired = context.metrics.counter("payments_expired_total", help: "Payments failed because nobody settled them.")
-    logger = context.logger.labelled("expiry")
+  /// - Parameters:
+  ///   - connection: the job's own.
+  ///   - onCommit: called after payments were failed, with events to publish.
+  init(
+    _ connection: SerialConnection, transactions: PaymentTransactions, logger: Logger, metrics: MetricsRegistry,
+    onCommit: @escaping @Sendable () -> Void
+  ) {
+    self.connection = connection
+    self.transactions = transactions
+    expired = metrics.counter("payments_expired_total", help: "Payments failed because nobody settled them.")
+    self.logger = logger.labelled("expiry")
     self.onCommit = onCommit
   }
 

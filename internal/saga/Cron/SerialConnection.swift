@@ -1,7 +1,7 @@
 internal import Errors
 internal import Logger
 internal import Postgres
-internal import Service
+internal import Runtime
 internal import Synchronization
 internal import Values
 
@@ -10,18 +10,16 @@ final class SerialConnection: Sendable {
   /// How long a job waits for the database before it gives this round up.
   private static let patience = Duration.seconds(2)
 
-  private let context: ProgramContext
-  private let role: String
-  private let isDirect: Bool
-  private let parameters: [String: String]
+  private let configuration: DatabaseConfiguration
+  private let logger: Logger
+  private let stop: StopFlag
   private let reconnecting = Mutex<ReconnectingConnection?>(nil)
 
-  /// - Parameter parameters: server settings of the session.
-  init(_ context: ProgramContext, role: String, isDirect: Bool = false, parameters: [String: String] = [:]) {
-    self.context = context
-    self.role = role
-    self.isDirect = isDirect
-    self.parameters = parameters
+  /// - Parameter stop: ends waits.
+  init(_ configuration: DatabaseConfiguration, logger: Logger, stop: StopFlag) {
+    self.configuration = configuration
+    self.logger = logger
+    self.stop = stop
   }
 
   /// Runs `body` with the connection; the job's thread blocks, others wait their turn.
@@ -30,13 +28,10 @@ final class SerialConnection: Sendable {
   {
     let result = reconnecting.withLock { slot -> Result<Value, DatabaseError> in
       do throws(DatabaseError) {
-        if slot == nil {
-          slot = ReconnectingConnection(
-            configuration: try context.database(role: role, isDirect: isDirect, parameters: parameters),
-            logger: context.logger.labelled(role), stop: context.stop)
-        }
-        guard let connection = try slot?.connected(until: .now() + Self.patience) else { preconditionFailure() }
-        return .success(try body(connection))
+        let reconnecting =
+          slot ?? ReconnectingConnection(configuration: configuration, logger: logger, stop: stop)
+        slot = reconnecting
+        return .success(try body(try reconnecting.connected(until: .now() + Self.patience)))
       } catch {
         return .failure(error)
       }

@@ -2,10 +2,7 @@ internal import Errors
 internal import Logger
 internal import Outbox
 internal import Postgres
-internal import SagaSettings
 internal import SagaStore
-internal import Service
-internal import Settings
 internal import Synchronization
 internal import Values
 
@@ -21,10 +18,10 @@ final class TableCareJob: Sendable {
   private static let partitionInterval = Duration.seconds(600)
   /// How soon they are cared for again when something was in the way.
   private static let retryInterval = Duration.seconds(60)
-  /// The end of its sessions' names.
-  private static let role = "table-care"
+  /// The end of its sessions' names. DETACH CONCURRENTLY needs a session of its own, so it goes past PgBouncer.
+  static let role = "table-care"
   /// The server ends what waits longer for a lock, well before the client gives the statement up.
-  private static let limits = ["lock_timeout": "3s"]
+  static let limits = ["lock_timeout": "3s"]
   /// A statement of an earlier care that has run longer is one that was given up and goes on.
   private static let longest = Duration.seconds(30)
 
@@ -37,16 +34,22 @@ final class TableCareJob: Sendable {
   private let logger: Logger
   private let onStatus: @Sendable (OutboxStatus?) -> Void
 
+  /// - Parameters:
+  ///   - connection: the job's own, with `limits`, past PgBouncer and under the name `role`.
+  ///   - relay: the process's; it knows whether the care is this process's.
+  ///   - retention: how long published events are kept.
+  ///   - keyRetention: how long the key of a call is kept.
+  ///   - onStatus: told how the outbox stands; nil when another process takes care.
   init(
-    _ context: ProgramContext, relay: Relay, shards: ShardMap, onStatus: @escaping @Sendable (OutboxStatus?) -> Void
+    _ connection: SerialConnection, relay: Relay, shards: ShardMap, retention: Duration, keyRetention: Duration,
+    logger: Logger, onStatus: @escaping @Sendable (OutboxStatus?) -> Void
   ) {
-    // DETACH CONCURRENTLY needs a session of its own, so it goes past PgBouncer.
-    connection = SerialConnection(context, role: Self.role, isDirect: true, parameters: Self.limits)
+    self.connection = connection
     self.relay = relay
     self.shards = shards
-    retention = context.settings.event.retention
-    keyRetention = context.settings.idempotency.retention
-    logger = context.logger.labelled(Self.role)
+    self.retention = retention
+    self.keyRetention = keyRetention
+    self.logger = logger.labelled(Self.role)
     self.onStatus = onStatus
   }
 

@@ -1,7 +1,6 @@
 internal import Errors
 internal import Logger
 internal import SagaSettings
-internal import Service
 internal import Settings
 internal import TLS
 internal import Values
@@ -9,15 +8,16 @@ internal import Values
 /// From the settings of TLS to what serves it, with errors that name the setting.
 enum TLSSettings {
   /// - Returns: nil when the API is served in clear.
-  /// - Throws: `WrongSetting` for a file that cannot be used.
-  static func context(_ settings: SagaSettings.Server.TLS) throws(WrongSetting) -> TLSServerContext? {
+  /// - Throws: `SettingsError` for a file that cannot be used.
+  static func context(_ settings: SagaSettings.Server.TLS) throws(SettingsError) -> TLSServerContext? {
     guard settings.isEnabled else { return nil }
     let files = TLSIdentityFiles(certificate: settings.certificate, key: settings.key)
     let authorities = settings.clientAuthorities.isEmpty ? nil : settings.clientAuthorities
     do throws(TLSError) {
       return try TLSServerContext(files, clientAuthorities: authorities)
     } catch {
-      throw WrongSetting(description: explain(error, settings))
+      let setting = setting(of: error, settings)
+      throw SettingsError(.invalidValue, setting: setting?.name, explain(error, settings))
     }
   }
 
@@ -37,11 +37,18 @@ enum TLSSettings {
   }
 
   private static func explain(_ error: TLSError, _ settings: SagaSettings.Server.TLS) -> String {
+    setting(of: error, settings).map { "\($0.name)=\($0.value): \(error)" } ?? error.description
+  }
+
+  /// The setting whose file an error is about.
+  private static func setting(
+    of error: TLSError, _ settings: SagaSettings.Server.TLS
+  ) -> (name: String, value: String)? {
     switch error.code {
-    case .certificate: "SERVER_TLS_CERT=\(settings.certificate): \(error)"
-    case .key: "SERVER_TLS_KEY=\(settings.key): \(error)"
-    case .authorities: "SERVER_TLS_CLIENT_CA=\(settings.clientAuthorities): \(error)"
-    case .handshake, .connection, .outOfMemory: error.description
+    case .certificate: ("SERVER_TLS_CERT", settings.certificate)
+    case .key: ("SERVER_TLS_KEY", settings.key)
+    case .authorities: ("SERVER_TLS_CLIENT_CA", settings.clientAuthorities)
+    case .handshake, .connection, .outOfMemory: nil
     }
   }
 }

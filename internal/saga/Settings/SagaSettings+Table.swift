@@ -1,3 +1,4 @@
+internal import ClientSettings
 internal import Logger
 public import Settings
 

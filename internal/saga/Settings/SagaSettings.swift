@@ -1,15 +1,16 @@
+public import ClientSettings
 internal import FoundationEssentials
 public import Logger
 public import Settings
 public import Values
 
 /// The checked settings of one of the saga's programs; `load` makes them.
-public struct SagaSettings: SettingSet {
+public struct SagaSettings: ServiceSettings {
   /// Which program they were loaded for.
   public var program: Program
-  public var database = Database()
+  public var database = DatabaseSettings()
   public var redis = Redis()
-  public var kafka = Kafka()
+  public var kafka = KafkaSettings()
   public var server = Server()
   public var consumer = Consumer()
   public var producer = Producer()
@@ -29,18 +30,17 @@ public struct SagaSettings: SettingSet {
     if server.threads == 0 { server.threads = min(64, ProcessInfo.processInfo.activeProcessorCount) }
   }
 
-  /// PostgreSQL.
-  public struct Database: Sendable {
-    /// `DB_DSN`, which may lead through PgBouncer.
-    public var dsn = ""
-    /// `DB_DIRECT_DSN`: past PgBouncer, for LISTEN and migrations; `dsn` where it is not set.
-    public var directDSN = ""
-    /// `DB_PREPARED`: whether statements are prepared; off behind a PgBouncer that cannot keep them.
-    public var isPrepared = true
-    /// `DB_STATEMENT_TIMEOUT`: for the statements that are sent at once.
-    public var statementTimeout = Duration.seconds(10)
-    /// `DB_POOL_SIZE`: connections, and threads, for calls.
-    public var poolSize = 0
+  /// Has libpq and librdkafka read their settings.
+  public func check() throws(SettingsError) {
+    try database.check(name: "DB_DSN", directName: "DB_DIRECT_DSN")
+    try kafka.check(name: "KAFKA_BROKERS")
+  }
+
+  /// How a program of the saga runs.
+  public var service: ServiceOptions {
+    ServiceOptions(
+      logLevel: log.level, logFormat: log.format, adminAddress: admin.address,
+      shutdownTimeout: server.shutdownTimeout, shutdownSetting: "SERVER_SHUTDOWN_TIMEOUT")
   }
 
   /// The filter in front of the database.
@@ -50,16 +50,6 @@ public struct SagaSettings: SettingSet {
     /// `REDIS_TTL`: how long a key is remembered.
     public var timeToLive = Duration.zero
     public var isEnabled: Bool { !dsn.isEmpty }
-  }
-
-  /// The brokers.
-  public struct Kafka: Sendable {
-    /// `KAFKA_BROKERS`: `HOST:PORT`, commas between.
-    public var brokers = ""
-    /// `KAFKA_TOPIC_PARTITIONS`: of topics that we make.
-    public var topicPartitions = 0
-    /// librdkafka's properties from `KAFKA_<PROPERTY>`, such as `security.protocol`. May hold passwords.
-    public var properties: [String: String] = [:]
   }
 
   /// The gRPC server.

@@ -3,14 +3,14 @@ internal import GroupCommit
 public import Logger
 public import Metrics
 public import Postgres
-internal import Runtime
+public import Runtime
 public import SagaDomain
 internal import Synchronization
 public import Values
 
 /// Payments in PostgreSQL, for concurrent callers: writes are gathered into group commits, reads use a pool.
 /// Callable on any thread.
-public final class PaymentRepository: PaymentStore {
+public final class PaymentRepository: PaymentStore, ServicePart {
   /// The channel that is notified after payments have been settled or have expired, for those who watch them.
   public static let channel = "paysaga_payment"
 
@@ -64,8 +64,8 @@ public final class PaymentRepository: PaymentStore {
     }
   }
 
-  /// Refuses new calls, answers those that wait; blocks until its thread has ended.
-  public func stop() {
+  /// Refuses new calls, answers those that wait.
+  public func stop(until deadline: Instant = .distantFuture) {
     settling.stop()
     creating.stop()
     watch.withLock { $0 }?.stop()

@@ -15,24 +15,29 @@ class Layer:
     imports: tuple[str, ...] = ()
     # What it may import from outside the package; None for anything.
     outside: tuple[str, ...] | None = None
+    # Folders of the layers that may import it; None for all that name a folder above it.
+    users: tuple[str, ...] | None = None
 
 
 KIT = "internal/kit"
 NET = "internal/net"
 DATA = "internal/data"
 
+CONTEXTS = ("internal/saga",)
+
 LAYERS = (
     # Values, threads, logs, settings: under everything.
     Layer(KIT),
-    # The lifecycle of a program still reads the saga's settings and waits for its clients, and so stands above both.
-    Layer(f"{KIT}/Service", (KIT, DATA, "internal/saga/Settings")),
+    # Running a program stands on the rest of the kit and is known to contexts alone: who uses a client as a library
+    # brings a lifecycle of its own, and `ServicePart` in Runtime is all that a client needs to fit in.
+    Layer(f"{KIT}/Service", (KIT,), users=(*CONTEXTS, "cmd", "tests")),
     # The network and the stores do not know each other. None of them knows a context.
     Layer(NET, (KIT,)),
     Layer(DATA, (KIT,)),
     # The contexts. Each has a pure Domain: no client, no storage engine, no Foundation, nothing that waits.
     *(
         layer
-        for context in ("internal/saga",)
+        for context in CONTEXTS
         for layer in (
             Layer(context, (KIT, NET, DATA)),
             Layer(
@@ -40,7 +45,7 @@ LAYERS = (
         )
     ),
     # The programs and what drives them.
-    Layer("internal/cli", (KIT, NET, DATA, "internal/saga")),
+    Layer("internal/cli", (KIT, NET, DATA, *CONTEXTS)),
     Layer("cmd", ("internal",)),
     Layer("bench", ("internal",)),
     Layer("tests", ("internal", "cmd")),
@@ -62,4 +67,7 @@ def is_below(folder: str, parent: str) -> bool:
 
 def may_import(layer: Layer, folder: str) -> bool:
     """Whether modules of the layer may import the module in `folder`."""
+    target = layer_of(folder)
+    if target is not None and target != layer and target.users is not None and layer.folder not in target.users:
+        return False
     return any(is_below(folder, allowed) for allowed in (layer.folder, *layer.imports))

@@ -3,7 +3,6 @@ import SagaSchema
 import Testing
 
 @testable import Migrator
-@testable import Service
 
 @Suite("Migration files")
 struct MigrationSetTests {
@@ -81,7 +80,7 @@ struct MigrationSetTests {
   }
 
   @Test func programsAskForTheNewestMigration() throws {
-    #expect(try SagaSchema.migrations().migrations.last?.version == SchemaCheck.requiredVersion)
+    #expect(try SagaSchema.migrations().migrations.last?.version == SagaSchema.requiredVersion)
   }
 
   /// Values from Python's zlib: crc32(b"public\0schema_migrations\0payments") * 1486364155 & 0xFFFFFFFF.

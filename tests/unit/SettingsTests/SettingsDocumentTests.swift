@@ -13,7 +13,8 @@ import Testing
 
       Settings come from the environment and from the file named by `--config` (one `KEY=VALUE` per line, `#` comments);
       the environment wins. Durations are whole numbers with a unit (`500ms`, `10s`, `5m`, `24h`, `7d`, `1h30m`). One file
-      may serve all programs: each checks every setting. Examples are in [config](../config).
+      may serve all programs: each checks every setting. Settings of other contexts may stand in the same file; their own
+      programs check them. Examples are in [config](../config).
 
       \(SagaSettings.table.markdown())
 

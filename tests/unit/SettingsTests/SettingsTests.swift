@@ -1,3 +1,4 @@
+import ClientSettings
 import Errors
 import Foundation
 import Logger

@@ -1,0 +1,60 @@
+internal import Errors
+public import Kafka
+public import Logger
+public import Runtime
+public import Settings
+
+/// The settings of a program's brokers.
+public struct KafkaSettings: Sendable {
+  /// `HOST:PORT`, commas between.
+  public var brokers = ""
+  /// The number of partitions of topics that the programs make.
+  public var topicPartitions = 0
+  /// librdkafka's properties from `KAFKA_<PROPERTY>`, such as `security.protocol`. May hold passwords.
+  public var properties: [String: String] = [:]
+
+  /// The values before any row of a table is read.
+  public init() {}
+
+  /// The configuration of a client.
+  /// - Parameter clientID: the name under which brokers log it.
+  public func configuration(clientID: String) -> KafkaConfiguration {
+    KafkaConfiguration(brokers: brokers, clientID: clientID, properties: properties)
+  }
+
+  /// Has librdkafka read its properties, so that a mistake in one stops the program as other wrong settings do.
+  /// - Parameter name: the setting of `brokers`.
+  /// - Throws: `SettingsError` that names the property's setting; values are left to librdkafka's messages, which hide
+  ///   secrets.
+  public func check(name: String) throws(SettingsError) {
+    do throws(KafkaError) {
+      try configuration(clientID: "check").validate()
+    } catch {
+      let property = properties.keys.filter { error.message.contains($0) }.max { $0.count < $1.count }
+      let setting = property.map { "KAFKA_" + $0.uppercased().split(separator: ".").joined(separator: "_") } ?? name
+      throw SettingsError(.invalidValue, setting: setting, "\(setting): \(error)")
+    }
+  }
+
+  /// Looks topics up, makes those that are absent, and waits for the broker, however long it is away.
+  /// - Parameters:
+  ///   - program: the program's name.
+  ///   - setting: the setting of `topicPartitions`, for the log.
+  ///   - stop: ends the wait.
+  /// - Returns: false when stopped meanwhile.
+  public func waitForTopics(
+    _ names: [String], program: String, setting: String, logger: Logger, stop: StopFlag
+  ) throws(KafkaError) -> Bool {
+    let wanted = names.map { TopicSpecification($0, partitions: topicPartitions) }
+    let mismatches = try KafkaAdmin.waitForTopics(
+      wanted, configuration(clientID: "\(program)-admin"), logger: logger.labelled("topics"), stop: stop)
+    for mismatch in mismatches ?? [] {
+      logger.warning(
+        "a topic has another number of partitions than \(setting)",
+        [
+          "topic": .string(mismatch.topic), "found": .number(mismatch.found), "expected": .number(mismatch.expected),
+        ])
+    }
+    return mismatches != nil
+  }
+}

@@ -1,0 +1,28 @@
+public import Admin
+
+/// The inside of a program.
+public protocol ProgramBody: AnyObject, Sendable {
+  /// Waits for what the parts need, makes them and lists them in the order in which they start. Called once, on a
+  /// thread that may block. When the context's stop flag is set meanwhile it throws or returns early, and no part
+  /// starts.
+  func assemble() throws -> ProgramParts
+  /// The checks of the readiness report without which no call to the program's API can be answered; nil where it has no
+  /// API.
+  var neededForAPI: Set<String>? { get }
+  /// Reads again what may change while the program runs. Called at SIGHUP on the main thread, at any time.
+  func reload()
+}
+
+/// The parts of a program, and the state of what they depend on.
+public struct ProgramParts: Sendable {
+  let entries: [ServiceEntry]
+  let checks: @Sendable () -> [ReadinessReport.Check]
+
+  /// - Parameters:
+  ///   - entries: the parts in the order in which they start; they stop in reverse.
+  ///   - checks: the state of each dependency; called on any thread at any time.
+  public init(_ entries: [ServiceEntry], checks: @escaping @Sendable () -> [ReadinessReport.Check]) {
+    self.entries = entries
+    self.checks = checks
+  }
+}

@@ -1,0 +1,20 @@
+/// The names of a set of settings, as the programs of other sets know them: several contexts may share a settings file
+/// or an environment, and each program reads its own settings and passes over the rest.
+public struct SettingNames: Sendable {
+  /// Every setting's name.
+  let all: [String]
+  private let set: Set<String>
+  private let hasProperties: Bool
+
+  init(_ names: [String], hasProperties: Bool) {
+    all = names
+    set = Set(names)
+    self.hasProperties = hasProperties
+  }
+
+  /// Whether the set has a setting of that name.
+  func contains(_ name: String) -> Bool { set.contains(name) }
+
+  /// Whether the name stands for a property of librdkafka that the set's programs read.
+  func isProperty(_ name: String) -> Bool { hasProperties && KafkaProperties.property(of: name) != nil }
+}

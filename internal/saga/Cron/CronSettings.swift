@@ -1,0 +1,28 @@
+public import ClientSettings
+public import SagaSettings
+
+/// The settings that the cron jobs use.
+public struct CronSettings: Sendable {
+  /// The brokers that events go to.
+  public let kafka: KafkaSettings
+  /// The topic of the events.
+  public let topic: String
+  /// How the relay works.
+  public let cron: SagaSettings.Cron
+  /// What happens to events after they are published or refused.
+  public let event: SagaSettings.Event
+  /// How long a payment may stay unsettled; nil for ever.
+  public let timeToLive: Duration?
+  /// How long the key of a call is kept.
+  public let keyRetention: Duration
+
+  /// Those of all settings that the jobs use.
+  public init(_ settings: SagaSettings) {
+    kafka = settings.kafka
+    topic = settings.producer.topic
+    cron = settings.cron
+    event = settings.event
+    timeToLive = settings.payment.timeToLive
+    keyRetention = settings.idempotency.retention
+  }
+}

@@ -1,0 +1,57 @@
+public import Logger
+internal import Migrator
+public import Outbox
+public import Postgres
+public import Runtime
+
+/// What the saga's programs need of the tables.
+extension SagaSchema {
+  /// The newest migration; all before it have been run where it has been.
+  package static let requiredVersion: Int64 = 5
+
+  /// Tables that every program writes to.
+  public static let written = ["payment", "event_wait"]
+
+  /// What every program does: it writes payments with their events, and tells how keys are spread.
+  private static let writing: [SchemaRequirement.Access] = [
+    .init("payment", ["SELECT", "INSERT", "UPDATE"]),
+    .init("event", ["INSERT"]),
+    .init("event_shard", ["SELECT"]),
+    .init("event_topic_pause", ["SELECT"]),
+    .init("idempotency_key", ["SELECT", "INSERT"]),
+  ]
+
+  /// What the cron jobs do besides.
+  private static let jobs: [SchemaRequirement.Access] = [
+    .init("event_wait", ["SELECT", "DELETE"]),
+    .init("event_done", ["SELECT", "INSERT"]),
+    .init("event_dead", ["SELECT", "INSERT"]),
+    .init("event_shard", ["UPDATE"]),
+    .init("event_relay", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    .init("event_id_seq", ["SELECT"]),
+  ]
+
+  /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.
+  /// - Parameters:
+  ///   - runsJobs: whether the program runs the cron jobs, which need more of the tables.
+  ///   - stop: ends the wait.
+  /// - Throws: `MigratorError` or `OutboxError` when the tables are missing or old, or the role may not do on them what
+  ///   the program does: waiting would not help. `DatabaseError` `.closed` when stopped meanwhile.
+  public static func wait(
+    _ configuration: DatabaseConfiguration, runsJobs: Bool, logger: Logger, stop: StopFlag
+  ) throws -> ShardMap {
+    let requirement = SchemaRequirement(
+      version: requiredVersion, access: writing + (runsJobs ? jobs : []),
+      owned: runsJobs ? ["event_done", "idempotency_key"] : [],
+      words: SchemaRequirement.Words(migrate: "paysaga migrate up", setting: "DB_DSN"))
+    let database = DatabaseWait(configuration, logger: logger.labelled("start-up"), stop: stop)
+    // First, since it says what is missing.
+    let missing = try requirement.wait(database)
+    if !missing.isEmpty {
+      logger.warning(
+        "this program cannot make and drop the tables' days; another must, run by their owner",
+        ["missing": .string(missing.joined(separator: ", "))])
+    }
+    return try ShardMap.wait(database)
+  }
+}
