@@ -44,10 +44,13 @@ public final class PaymentRepository: PaymentStore, ServicePart {
         "payments_batch_size", help: "Calls settled by one transaction.", labels: ["kind": kind],
         bounds: Histogram.sizes)
     }
+    let effects = { (kind: String) in
+      WriteEffects(sizes: sizes(kind), onCommit: onCommit, logger: log) { !writers.isHealthy }
+    }
     let settle = SettleTransaction(
-      transactions: transactions, effects: WriteEffects(sizes: sizes("settle"), onCommit: onCommit, logger: log))
+      transactions: transactions, effects: effects("settle"))
     let create = CreateTransaction(
-      transactions: transactions, effects: WriteEffects(sizes: sizes("create"), onCommit: onCommit, logger: log))
+      transactions: transactions, effects: effects("create"))
     settling = GroupCommit(settle, pool: writers, logger: log)
     creating = GroupCommit(create, pool: writers, logger: log)
   }
@@ -129,7 +132,9 @@ public final class PaymentRepository: PaymentStore, ServicePart {
     do {
       return try await pool.withConnection(deadline: giveUp.time, body)
     } catch {
-      throw Self.readFailure(error, isDeadlinePassed: giveUp.isDeadline && giveUp.time <= .now())
+      // A database that is away is told rather than the deadline.
+      let isDeadlinePassed = giveUp.isDeadline && giveUp.time <= .now() && pool.isHealthy
+      throw Self.readFailure(error, isDeadlinePassed: isDeadlinePassed)
     }
   }
 

@@ -9,6 +9,8 @@ struct WriteEffects: Sendable {
   let sizes: Histogram
   let onCommit: @Sendable () -> Void
   let logger: Logger
+  /// Whether no session of the writers lives.
+  let isDatabaseAway: @Sendable () -> Bool
 
   func committed<Outcome>(_ results: [Result<Outcome, PaymentError>]) {
     sizes.observe(Double(results.count))
@@ -36,7 +38,9 @@ struct SettleTransaction: BatchTransaction {
 
   func concernsEveryCall(_ error: DatabaseError) -> Bool { WriteFault.isOfTables(error) }
 
-  func failure(_ failure: GroupCommitFailure) -> PaymentError { PaymentError(failure) }
+  func failure(_ failure: GroupCommitFailure) -> PaymentError {
+    PaymentError(failure, isDatabaseAway: effects.isDatabaseAway())
+  }
 }
 
 /// Opens payments for many callers: the group commit's batch is one `PaymentTransactions.create`.
@@ -56,13 +60,18 @@ struct CreateTransaction: BatchTransaction {
 
   func concernsEveryCall(_ error: DatabaseError) -> Bool { WriteFault.isOfTables(error) }
 
-  func failure(_ failure: GroupCommitFailure) -> PaymentError { PaymentError(failure) }
+  func failure(_ failure: GroupCommitFailure) -> PaymentError {
+    PaymentError(failure, isDatabaseAway: effects.isDatabaseAway())
+  }
 }
 
 extension PaymentError {
   /// What a caller is told whose write has no outcome.
-  init(_ failure: GroupCommitFailure) {
-    let isDeadlinePassed = if case .timeUp(isDeadline: true) = failure.reason { true } else { false }
+  /// - Parameter isDatabaseAway: what a call waited for until its time was up was a database that is away, and not an
+  ///   answer: that is told rather than the deadline.
+  init(_ failure: GroupCommitFailure, isDatabaseAway: Bool) {
+    let isDeadlinePassed =
+      if case .timeUp(isDeadline: true) = failure.reason { !isDatabaseAway } else { false }
     let (code, message, cause) = Self.parts(of: failure.reason)
     if failure.mayHaveHappened {
       let text = "it is not known whether the change was made; ask again to learn what came of it"

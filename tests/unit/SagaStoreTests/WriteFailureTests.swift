@@ -5,8 +5,10 @@ import Testing
 @testable import SagaStore
 
 @Suite struct WriteFailureTests {
-  private func error(_ reason: GroupCommitFailure.Reason, mayHaveHappened: Bool = false) -> PaymentError {
-    PaymentError(GroupCommitFailure(reason, mayHaveHappened: mayHaveHappened))
+  private func error(
+    _ reason: GroupCommitFailure.Reason, mayHaveHappened: Bool = false, isDatabaseAway: Bool = false
+  ) -> PaymentError {
+    PaymentError(GroupCommitFailure(reason, mayHaveHappened: mayHaveHappened), isDatabaseAway: isDatabaseAway)
   }
 
   @Test func `a call that did not run says that nothing was done`() {
@@ -25,5 +27,14 @@ import Testing
       #expect(error(reason, mayHaveHappened: true).code == .outcomeUnknown)
     }
     #expect(error(.timeUp(isDeadline: true), mayHaveHappened: true).isDeadlinePassed)
+  }
+
+  @Test func `a database that is away is told rather than the deadline`() {
+    let late = GroupCommitFailure.Reason.timeUp(isDeadline: true)
+    for mayHaveHappened in [false, true] {
+      let told = error(late, mayHaveHappened: mayHaveHappened, isDatabaseAway: true)
+      #expect(!told.isDeadlinePassed)
+      #expect(told.code == (mayHaveHappened ? .outcomeUnknown : .unavailable))
+    }
   }
 }
