@@ -2,6 +2,9 @@
 -- that nothing is scanned and no lock is held for long; the programs refuse what they cannot read by themselves.
 SET LOCAL lock_timeout = '3s';
 
+-- In the order in which the programs lock them, all at once: otherwise writers and this wait for each other in a circle.
+LOCK TABLE payment, event_shard, event_wait, event_dead IN ACCESS EXCLUSIVE MODE;
+
 -- On the waiting events alone: what was refused must find its way to event_dead.
 ALTER TABLE event_wait
   ADD CONSTRAINT event_wait_headers_check CHECK (

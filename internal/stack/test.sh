@@ -144,7 +144,7 @@ tsan() {
   # callbacks. "Swift access races" are reported for what Synchronization.Mutex guards, since that lock is made of
   # futexes the sanitizer does not see; data races proper still fail.
   step tsan 15 env TSAN_OPTIONS=exitcode=0 swift test --skip-build --sanitize=thread --scratch-path "$TSAN_BUILD" \
-    --skip "$INTEGRATION" --skip '^KafkaTests\.'
+    --skip "$INTEGRATION" --skip '^(Kafka|Inbox|OutboxKafka)Tests\.'
   if grep 'WARNING: ThreadSanitizer:' "$TEST_LOGS/tsan.log" | grep -qv 'Swift access race'; then
     say "error: the thread sanitizer found a data race ($TEST_LOGS/tsan.log)"
     exit 1

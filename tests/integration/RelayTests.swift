@@ -148,6 +148,35 @@ struct RelayTests {
     }
   }
 
+  @Test func oneRowFailsNoStatementOfTheOthers() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      // Dead already under its number, attempted as often as can be counted, in shards at the ends of their epochs.
+      try connection.script(
+        """
+        ALTER TABLE event_wait DROP CONSTRAINT event_wait_headers_check;
+        ALTER TABLE event_shard DROP CONSTRAINT event_shard_epoch_check;
+        UPDATE event_shard SET epoch = 9223372036854775807 WHERE shard = 5;
+        UPDATE event_shard SET epoch = -7 WHERE shard = 6;
+        INSERT INTO event (id, event_id, shard, key, seq, topic, payload, status)
+        VALUES (900000, gen_random_uuid(), 5, 'twice', 1, 'payment', '{}', 'DEAD');
+        INSERT INTO event (event_id, shard, key, seq, topic, payload, headers, attempts) VALUES
+          (gen_random_uuid(), 5, 'twice', 1, 'payment', '{}', ARRAY['ce_id'], 0),
+          (gen_random_uuid(), 5, 'odd', 1, 'payment', '{}', ARRAY['ce_id'], 2147483647),
+          (gen_random_uuid(), 6, 'sound', 1, 'payment', '{}', '{}', 2147483647)
+        """)
+      let broker = MemoryBroker()
+      let running = try Self.start(database, broker)
+      try await eventually {
+        try connection.int("SELECT count(*) FROM event_dead WHERE key = 'odd'") == 1
+          && connection.int("SELECT count(*) FROM event_done WHERE key = 'sound'") == 1
+      }
+      try await running.stop()
+      #expect(try connection.int("SELECT count(*) FROM event_wait WHERE key = 'twice'") == 1)
+      #expect(broker.keys == ["sound"])
+    }
+  }
+
   @Test func aTransactionThatCommitsLateIsNotSkipped() async throws {
     try await PaymentDatabase.with { database in
       let late = try database.connect()

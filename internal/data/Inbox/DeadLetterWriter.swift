@@ -216,6 +216,8 @@ final class DeadLetterWriter: Sendable {
       Result { () throws(KafkaError) in
         if let current, !hasFailed { return current }
         current?.close()
+        // Should the next one not come about, this one is not used again.
+        current = nil
         let made = try makeProducer()
         current = made
         return made

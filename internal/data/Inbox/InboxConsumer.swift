@@ -115,13 +115,13 @@ public final class InboxConsumer<Handler: InboxHandler>: ServicePart {
   /// Harmless when called again, and before `start`.
   /// - Parameter deadline: when to stop waiting; what is in flight then comes again after the process has ended.
   public func stop(until deadline: Instant) {
-    stopFlag.stop()
     let running: Running? = state.withLock { state in
       if case .running(let running) = state { return running }
       state = .stopped
       return nil
     }
     guard let running else { return }
+    stopFlag.stop()
     running.member.wake()
     if isFinished.wait(until: deadline, { $0 ? true : nil }) == nil {
       logger.warning("stopped with a batch in flight; its messages come again")

@@ -151,7 +151,7 @@ extension OutboxRepair {
     WITH held AS MATERIALIZED (
       SELECT s.shard FROM event_shard s WHERE $2::bool OR s.shard = ANY($1::smallint[])
       ORDER BY s.shard FOR NO KEY UPDATE OF s)
-    UPDATE event_shard s SET epoch = s.epoch + 1 FROM held WHERE s.shard = held.shard
+    UPDATE event_shard s SET epoch = \(RelayStore.nextEpoch) FROM held WHERE s.shard = held.shard
     """)
 
   /// `attempts` and `last_error` stay: they tell what became of it before.

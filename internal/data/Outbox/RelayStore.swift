@@ -155,6 +155,13 @@ extension RelayStore {
     return "\(column) > clock_timestamp() AND \(column) < clock_timestamp() + interval '\(seconds) s'"
   }
 
+  /// The epoch after a shard's. One that a hand in the table has set, below zero or to the last there is, starts anew:
+  /// as long as it changes, whoever held the shard is fenced off, and no row fails the claim of the others.
+  static let nextEpoch = "CASE WHEN s.epoch BETWEEN 0 AND 9223372036854775806 THEN s.epoch + 1 ELSE 1 END"
+
+  /// The attempts of an event after one more.
+  private static let attempted = "least(attempts, 2147483646) + 1"
+
   private static let heartbeat = Statement(
     """
     INSERT INTO event_relay (owner, alive_to) VALUES ($1::text, clock_timestamp() + make_interval(secs => $2))
@@ -196,7 +203,7 @@ extension RelayStore {
         AND s.shard <> ALL ($3::smallint[])
       ORDER BY s.shard LIMIT (SELECT greatest(missing, 0) FROM share) FOR NO KEY UPDATE OF s SKIP LOCKED)
     UPDATE event_shard s
-    SET owner = $1::text, epoch = s.epoch + 1, reserved_to = clock_timestamp() + make_interval(secs => $2)
+    SET owner = $1::text, epoch = \(nextEpoch), reserved_to = clock_timestamp() + make_interval(secs => $2)
     FROM candidate WHERE s.shard = candidate.shard RETURNING s.shard, s.epoch
     """)
 
@@ -288,7 +295,7 @@ extension RelayStore {
       done AS (
         INSERT INTO event_done (id, event_id, shard, key, seq, topic, payload, headers, status, reserved_to, attempts,
                                 last_error, created_at, done_at)
-        SELECT id, event_id, shard, key, seq, topic, payload, headers, 'DONE', lease_end, attempts + 1, NULL,
+        SELECT id, event_id, shard, key, seq, topic, payload, headers, 'DONE', lease_end, \(attempted), NULL,
                created_at, clock_timestamp() FROM gone
         RETURNING shard)
       SELECT f.shard, (SELECT count(*) FROM done d WHERE d.shard = f.shard) FROM fence f
@@ -297,6 +304,8 @@ extension RelayStore {
   /// Stands for the NULL of a row that cannot be published for want of an `event_id`: see `refused`.
   private static let noEventID = "'00000000-0000-0000-0000-000000000000'::uuid"
 
+  /// What lies in DEAD already, under its number or its id, stays in WAIT and is refused again at leisure: its insertion
+  /// would fail the whole statement, and with it every other event's.
   private static let markDead = Statement(
     fence("$7") + """
        found AS MATERIALIZED (
@@ -305,14 +314,16 @@ extension RelayStore {
         JOIN fence f USING (shard)
         CROSS JOIN LATERAL (
           SELECT e.ctid AS place FROM event_wait e
-          WHERE e.shard = d.shard AND e.id = d.id AND coalesce(e.event_id, \(noEventID)) = d.event_id LIMIT 1) w),
+          WHERE e.shard = d.shard AND e.id = d.id AND coalesce(e.event_id, \(noEventID)) = d.event_id
+            AND NOT EXISTS (SELECT FROM event_dead x WHERE x.key = e.key AND x.seq = e.seq)
+            AND NOT EXISTS (SELECT FROM event_dead x WHERE x.shard = e.shard AND x.id = e.id) LIMIT 1) w),
        gone AS (
         DELETE FROM event_wait e USING found WHERE e.ctid = found.place
         RETURNING e.*, found.reserved_to AS lease_end, found.refusal),
       dead AS (
         INSERT INTO event_dead (id, event_id, shard, key, seq, topic, payload, headers, status, reserved_to, attempts,
                                 last_error, created_at, done_at)
-        SELECT id, event_id, shard, key, seq, topic, payload, headers, 'DEAD', lease_end, attempts + 1, refusal,
+        SELECT id, event_id, shard, key, seq, topic, payload, headers, 'DEAD', lease_end, \(attempted), refusal,
                created_at, clock_timestamp() FROM gone
         RETURNING shard)
       SELECT f.shard, (SELECT count(*) FROM dead d WHERE d.shard = f.shard) FROM fence f

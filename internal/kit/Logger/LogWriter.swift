@@ -28,6 +28,9 @@ public final class LogWriter: Sendable {
     /// How a line of ours looks: as the last one did.
     var format = LogFormat.text
 
+    /// Whether there is something for the thread: lines, or the number of those that are missing.
+    var isPending: Bool { !waiting.isEmpty || dropped > 0 }
+
     mutating func append(_ line: [UInt8]) -> Bool {
       guard dropped == 0, waiting.count + line.count <= LogWriter.capacity else {
         dropped += 1
@@ -88,7 +91,7 @@ public final class LogWriter: Sendable {
     while seen != pieces.load(ordering: .relaxed), Instant.now() < limit {
       seen = pieces.load(ordering: .relaxed)
       let isDone: Void? = state.wait(until: min(limit, .now() + .seconds(1))) { state in
-        state.waiting.isEmpty && state.dropped == 0 && !state.isWriting ? () : nil
+        !state.isPending && !state.isWriting ? () : nil
       }
       if isDone != nil { return }
     }
@@ -97,13 +100,13 @@ public final class LogWriter: Sendable {
   /// - Parameter change: returns how many lines were dropped.
   private func submit(_ change: (inout State) -> Int) {
     let (mustWake, dropped) = state.withLock { state in
-      let (wasIdle, due) = (state.waiting.isEmpty && !state.isWriting, state.repeats.nextDue)
+      let (wasIdle, due) = (!state.isPending && !state.isWriting, state.repeats.nextDue)
       let dropped = change(&state)
-      if !state.hasThread, !state.waiting.isEmpty || state.repeats.nextDue != .distantFuture {
+      if !state.hasThread, state.isPending || state.repeats.nextDue != .distantFuture {
         state.hasThread = true
         _ = WorkerThread(name: "log") { self.run() }
       }
-      return (wasIdle && !state.waiting.isEmpty || state.repeats.nextDue < due, dropped)
+      return (wasIdle && state.isPending || state.repeats.nextDue < due, dropped)
     }
     if dropped > 0 { lost.add(dropped, ordering: .relaxed) }
     if mustWake { state.update { _ in } }
@@ -134,7 +137,7 @@ public final class LogWriter: Sendable {
       let due = state.withLock { $0.repeats.nextDue }
       let batch: Batch?? = state.wait(until: due) { state in
         lost.add(state.appendDue(state.repeats.takeDue(at: .now())), ordering: .relaxed)
-        if state.waiting.isEmpty, state.dropped == 0 { return state.repeats.nextDue < due ? .some(nil) : nil }
+        if !state.isPending { return state.repeats.nextDue < due ? .some(nil) : nil }
         defer { (state.waiting, state.dropped, state.isWriting) = ([], 0, true) }
         return Batch(lines: state.waiting, dropped: state.dropped, format: state.format)
       }

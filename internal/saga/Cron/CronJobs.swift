@@ -65,9 +65,11 @@ public final class CronJobs: ServicePart {
     let status = Monitor<OutboxStatus?>(nil)
     self.status = status
     let role = TableCareJob.role
+    // What the care of the tables is refused says nothing of whether payments can be written.
+    var careConfiguration = try database.configuration(role: role, isDirect: true, parameters: TableCareJob.limits)
+    careConfiguration.monitor = nil
     care = TableCareJob(
-      connection(
-        role, try database.configuration(role: role, isDirect: true, parameters: TableCareJob.limits)),
+      connection(role, careConfiguration),
       relay: relay, shards: shards, retention: settings.event.retention, keyRetention: settings.keyRetention,
       logger: context.logger, onStatus: { next in status.withLock { $0 = next } })
   }
@@ -98,8 +100,9 @@ public final class CronJobs: ServicePart {
 
   /// Finishes what is under way and gives the leases back; the relay gets a second for that in any case.
   public func stop(until deadline: Instant) {
-    for job in running.withLock({ $0 }) { job.stop() }
+    // First, so that a job that waits for a lock keeps no lease from being given back.
     relay.stop(until: max(deadline, .now() + .seconds(1)))
+    for job in running.withLock({ $0 }) { job.stop() }
     publisher.close()
     pool.stop(until: deadline)
   }

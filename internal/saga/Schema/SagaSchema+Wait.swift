@@ -10,7 +10,7 @@ extension SagaSchema {
   package static let requiredVersion: Int64 = 5
 
   /// Tables that every program writes to.
-  public static let written = ["payment", "event_wait"]
+  public static let written = ["payment", "event"]
 
   /// What every program does: it writes payments with their events, and tells how keys are spread.
   private static let writing: [SchemaRequirement.Access] = [

@@ -1,8 +1,9 @@
 import Foundation
-import Logger
 import Runtime
 import Testing
 import Values
+
+@testable import Logger
 
 /// The thread that writes, against real pipes.
 @Suite struct LogWriterTests {
@@ -43,6 +44,16 @@ import Values
 
   private func numbers(_ text: String) -> [Int] {
     text.split(separator: "\n").compactMap { line in line.split(separator: " line ").last.flatMap { Int($0) } }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aLineThatNeverFitsSilencesNothing() {
+    let reader = Reader()
+    let writer = LogWriter(descriptor: reader.output)
+    let logger = Logger(label: "test", writer: writer)
+    logger.info(String(repeating: "x", count: LogWriter.capacity))
+    #expect(reader.read { $0.contains("lines are missing here") }.contains("count=1"))
+    logger.info("line 1")
+    #expect(numbers(reader.read { $0.contains(" line 1") }) == [1])
   }
 
   @Test(.timeLimit(.minutes(1))) func aReaderThatStallsStopsNobodyAndIsToldWhatIsMissing() throws {
