@@ -20,8 +20,9 @@ package struct InboxBatch<Item: Sendable, Outcome: InboxOutcome>: Sendable {
   package private(set) var indices: [Int] = []
   /// What goes to the dead-letter topic.
   package private(set) var deadLetters: [DeadLetter] = []
+  private var counts = OutcomeCounts<Outcome>()
   /// How many messages are done, by outcome.
-  package private(set) var outcomes: [Outcome: Int] = [:]
+  package var outcomes: [Outcome: Int] { counts.totals }
 
   /// Sorts messages.
   package init(
@@ -37,7 +38,7 @@ package struct InboxBatch<Item: Sendable, Outcome: InboxOutcome>: Sendable {
       case .work(let item):
         items.append(item)
         indices.append(index)
-      case .done(let outcome): outcomes[outcome, default: 0] += 1
+      case .done(let outcome): counts.add(outcome)
       case .unusable(let reason): deadLetters.append(DeadLetter(index: index, reason: reason))
       }
     }
@@ -54,10 +55,10 @@ package struct InboxBatch<Item: Sendable, Outcome: InboxOutcome>: Sendable {
   /// - Parameter results: one for each of `items`, in order.
   mutating func settle(_ results: [InboxResult<Outcome>]) {
     precondition(results.count == items.count, "a handler returns one result per item")
-    for (index, result) in zip(indices, results) {
-      switch result {
-      case .done(let outcome): outcomes[outcome, default: 0] += 1
-      case .unusable(let reason): deadLetters.append(DeadLetter(index: index, reason: reason))
+    for position in results.indices {
+      switch results[position] {
+      case .done(let outcome): counts.add(outcome)
+      case .unusable(let reason): deadLetters.append(DeadLetter(index: indices[position], reason: reason))
       }
     }
     items = []
@@ -66,12 +67,36 @@ package struct InboxBatch<Item: Sendable, Outcome: InboxOutcome>: Sendable {
 
   /// Drops what is left to do for messages of other partitions than these: their new owners will process them.
   package mutating func keep(_ owned: Set<TopicPartition>) {
+    let messages = messages
     let isKept = indices.map { owned.contains(messages[$0].place) }
     if isKept.contains(false) {
       items = zip(items, isKept).filter(\.1).map(\.0)
       indices = zip(indices, isKept).filter(\.1).map(\.0)
     }
     deadLetters.removeAll { !owned.contains(messages[$0.index].place) }
+  }
+}
+
+/// Counts outcomes. Most messages of a batch have the outcome of the one before them, so runs are counted: a generic
+/// dictionary would cost thousands of instructions per message.
+private struct OutcomeCounts<Outcome: InboxOutcome>: Sendable {
+  private var finished: [Outcome: Int] = [:]
+  private var last: Outcome?
+  private var run = 0
+
+  mutating func add(_ outcome: Outcome) {
+    if let last, last == outcome {
+      run += 1
+      return
+    }
+    finished = totals
+    last = outcome
+    run = 1
+  }
+
+  var totals: [Outcome: Int] {
+    guard let last else { return finished }
+    return finished.merging([last: run], uniquingKeysWith: +)
   }
 }
 

@@ -70,7 +70,8 @@ package struct InventoryHandler: InboxHandler {
     -> [InboxResult<InventoryOutcome>]
   {
     var batch = InventoryBatch(openings)
-    let claimed = batch.claimedOrders
+    // Without a filter nothing is claimed.
+    let claimed = filter == nil ? [] : batch.claimedOrders
     if !claimed.isEmpty { batch.remove(confirmedBy: try transactions.find(orderIDs: claimed, on: connection).payments) }
     let commands = batch.openings.map(\.message.command)
     if !commands.isEmpty { batch.settle(try transactions.create(commands, on: connection)) }
@@ -84,18 +85,18 @@ package struct InventoryHandler: InboxHandler {
 
   /// Wakes the relay and tells the filter which keys are committed.
   package func committed(_ openings: [Opening], _ results: [InboxResult<InventoryOutcome>]) {
-    var hasCreated = false
+    let hasCreated = results.contains { if case .done(.created) = $0 { true } else { false } }
+    if hasCreated { onCreated() }
+    guard let filter else { return }
     var entries: [DuplicateFilter.Entry] = []
     for (opening, result) in zip(openings, results) {
       switch result {
       case .done(.created), .done(.duplicate):
-        if case .done(.created) = result { hasCreated = true }
         entries.append((opening.message.idempotentKey, opening.message.command.fingerprint))
       case .done(.filtered), .done(.skipped), .unusable: continue
       }
     }
-    if hasCreated { onCreated() }
-    filter?.remember(entries)
+    filter.remember(entries)
   }
 
   /// Hangs up on Redis.
