@@ -6,7 +6,7 @@ import time
 import psycopg
 
 from support.bench import Bench, connect, percentile
-from support.sql import HEADERS, WAITING, read_statement
+from support.sql import HEADERS, WAITING, read_statement, relay_text
 
 # 16 of each of the 64 shards.
 LIMIT = 16
@@ -46,7 +46,8 @@ def _read(connection: psycopg.Connection) -> float:
     """The median time of one read, ms."""
     statement = read_statement()
     shards = list(range(64))
-    parameters = ["bench", shards, [1] * 64, [0] * 64, [LIMIT] * 64]
+    [history] = connection.execute(f"SELECT {relay_text('history')}").fetchone()
+    parameters = ["bench", shards, [1] * 64, [0] * 64, [LIMIT] * 64, history]
     times = []
     for _ in range(200):
         began = time.perf_counter()

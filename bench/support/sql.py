@@ -29,22 +29,33 @@ FROM (SELECT n, gen_random_uuid() AS id FROM generate_series($1::bigint, $2::big
 """
 
 
+def relay_source() -> str:
+    return (ROOT / "internal/data/Outbox/RelayStore.swift").read_text()
+
+
+def relay_text(name: str) -> str:
+    """A text of RelayStore.swift that its statements have in common."""
+    found = re.search(rf'static let {name} = (?:"""\n(.*?)\n\s*"""|"([^\n]*)"\n)', relay_source(), re.DOTALL)
+    assert found, f"RelayStore.swift has no text {name} of the known form"
+    return found[1] or found[2]
+
+
 def relay_statement(name: str) -> str:
-    """The text of a statement of RelayStore.swift."""
-    source = (ROOT / "internal/data/Outbox/RelayStore.swift").read_text()
-    fence = re.search(r'static let fence = """\n(.*?)\n\s*"""', source, re.DOTALL)
-    found = re.search(rf'static let {name} = Statement\(\s*(fence \+ )?"""\n(.*?)\n\s*"""\)', source, re.DOTALL)
+    """The text of a statement of RelayStore.swift, with what is put into it."""
+    fence = re.search(r'func fence\(_ history: String\).*?"""\n(.*?)\n\s*"""', relay_source(), re.DOTALL)
+    found = re.search(
+        rf'static let {name} = Statement\(\s*(?:fence\("(\$\d+)"\) \+ )?"""\n(.*?)\n\s*"""\)', relay_source(), re.DOTALL)
     assert fence and found, f"RelayStore.swift has no statement {name} of the known form"
-    return (fence[1] if found[1] else "") + found[2]
+    head = fence[1].replace("\\(Self.history)", relay_text("history")) if found[1] else ""
+    return head.replace("\\(history)", found[1] or "") + found[2].replace("\\(attempted)", relay_text("attempted"))
 
 
 def read_statement() -> str:
     """The text of the relay's read, of one that holds keys behind a dead event, as it does by default."""
-    source = (ROOT / "internal/data/Outbox/RelayStore.swift").read_text()
-    body = re.search(r'func readWaiting\(unless held: String\).*?"""\n(.*?)\n\s*"""\)', source, re.DOTALL)
-    held = re.search(r'readHolding = readWaiting\(\s*unless: "(.*?)"\)', source, re.DOTALL)
+    body = re.search(r'func readWaiting\(unless held: String\).*?"""\n(.*?)\n\s*"""\)', relay_source(), re.DOTALL)
+    held = re.search(r'readHolding = readWaiting\(\s*unless: "(.*?)"\)', relay_source(), re.DOTALL)
     assert body and held, "RelayStore.swift has no read of the known form"
-    return body[1].replace("\\(held)", held[1])
+    return body[1].replace("\\(held)", held[1]).replace("\\(history)", relay_text("history"))
 
 
 def fill(statement: str, **names: str) -> str:
@@ -57,20 +68,22 @@ def move_procedure() -> str:
 
     It expects ids from 1 without gaps, as `WAITING` makes them in a new database.
     """
-    move = fill(relay_statement("markDone"), p1="holder", p2="all_shards", p3="epochs", p4="shards", p5="ids")
+    move = fill(relay_statement("markDone"), p1="holder", p2="all_shards", p3="epochs", p4="shards", p5="ids",
+                p6="event_ids", p7="history")
     return f"""
 CREATE PROCEDURE bench_move(total bigint, batch bigint) LANGUAGE plpgsql AS $procedure$
 DECLARE
-  holder text := 'bench'; all_shards smallint[]; epochs bigint[]; shards smallint[]; ids bigint[];
+  holder text := 'bench'; all_shards smallint[]; epochs bigint[]; shards smallint[]; ids bigint[]; event_ids uuid[];
+  history text := {relay_text('history')};
   moved bigint := 0; part record;
 BEGIN
   UPDATE event_shard SET owner = holder, epoch = epoch + 1, reserved_to = clock_timestamp() + interval '1 hour';
   SELECT array_agg(shard ORDER BY shard), array_agg(epoch ORDER BY shard) INTO all_shards, epochs FROM event_shard;
   COMMIT;
   FOR start IN 0..total - 1 BY batch LOOP
-    SELECT array_agg(e.shard), array_agg(e.id) INTO shards, ids
+    SELECT array_agg(e.shard), array_agg(e.id), array_agg(e.event_id) INTO shards, ids, event_ids
     FROM unnest(all_shards) s(shard) CROSS JOIN LATERAL (
-      SELECT w.shard, w.id FROM event_wait w WHERE w.shard = s.shard AND w.id > start AND w.id <= start + batch) e;
+      SELECT w.shard, w.id, w.event_id FROM event_wait w WHERE w.shard = s.shard AND w.id > start AND w.id <= start + batch) e;
     FOR part IN {move} LOOP moved := moved + part.count; END LOOP;
     COMMIT;
   END LOOP;

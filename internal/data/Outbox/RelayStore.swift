@@ -304,7 +304,7 @@ extension RelayStore {
   /// Stands for the NULL of a row that cannot be published for want of an `event_id`: see `refused`.
   private static let noEventID = "'00000000-0000-0000-0000-000000000000'::uuid"
 
-  /// What lies in DEAD already, under its number or its id, stays in WAIT and is refused again at leisure: its insertion
+  /// What lies in DEAD already, under its number or its id, stays in WAIT and is refused again at leisure: to insert it
   /// would fail the whole statement, and with it every other event's.
   private static let markDead = Statement(
     fence("$7") + """

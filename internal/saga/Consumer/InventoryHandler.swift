@@ -72,7 +72,9 @@ package struct InventoryHandler: InboxHandler {
     var batch = InventoryBatch(openings)
     // Without a filter nothing is claimed.
     let claimed = filter == nil ? [] : batch.claimedOrders
-    if !claimed.isEmpty { batch.remove(confirmedBy: try transactions.find(orderIDs: claimed, on: connection).payments) }
+    if !claimed.isEmpty {
+      batch.remove(confirmedBy: try transactions.findConfirmed(orderIDs: claimed, on: connection).payments)
+    }
     let commands = batch.openings.map(\.message.command)
     if !commands.isEmpty { batch.settle(try transactions.create(commands, on: connection)) }
     return batch.results

@@ -177,6 +177,12 @@ public struct PaymentTransactions: Sendable {
     try PaymentRow.decode(try connection.run(Command(Self.findPayments, [.int64Array(orderIDs)])))
   }
 
+  /// The same, once a synchronous standby has what was found: for whoever drops something because a payment is there.
+  public func findConfirmed(orderIDs: [Int64], on connection: Connection) throws(DatabaseError) -> FoundPayments {
+    let find = Command(Self.findPayments, [.int64Array(orderIDs)])
+    return try PaymentRow.decode(try connection.run([find, ReplicationBarrier.command])[0])
+  }
+
   /// A page of payments by ascending id. With a status it looks at `scanLimit` rows at most, so that a rare status
   /// costs no full scan: the page may then be short while there is a next one.
   /// - Parameter onUnreadable: told of each row that is left out.
