@@ -157,7 +157,8 @@ import Values
         for _ in 0..<40 { held.append(try dribble(port)) }
         let began = Instant.now()
         #expect(try await ask(port, "/healthz").status == 200)
-        #expect(Instant.now() - began < .seconds(2))
+        // Well below the ten seconds after which the held ones end by themselves, and enough for a sanitizer's build.
+        #expect(Instant.now() - began < .seconds(6))
       }
       let ended = held.count { isEnded($0) }
       #expect(ended >= 120 - 16, "one address has at most 16 connections; \(ended) of 120 were ended")
