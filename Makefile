@@ -59,7 +59,7 @@ migrate: ## Migrate the local stack's database
 descriptors: venv ## Generate the descriptors for server reflection from the .proto files of api/
 	@.local/venv/bin/python -B internal/stack/descriptors.py
 
-test: ## All tests: stack, model, unit, integration, end to end, release build, simulator, sanitizers
+test: ## All tests: stack, model, unit, integration, end to end, release build, simulator, thread sanitizer
 	@$(TEST_SH) all
 
 test-unit: ## Unit tests

@@ -94,6 +94,6 @@ final class LagBook: Sendable {
       partitionLag,
       help: "Messages of a partition that are not done: its high watermark less the offset stored or committed.",
       labels: ["topic": place.topic, "partition": String(place.partition)]
-    ) { [self] in state.withLock { $0.lag[place].map(Double.init) } }
+    ) { [weak self] in self?.state.withLock { $0.lag[place].map(Double.init) } }
   }
 }
