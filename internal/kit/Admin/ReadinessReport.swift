@@ -40,7 +40,7 @@ public struct ReadinessReport: Sendable, Hashable {
   public var isReady: Bool { isServing && checks.allSatisfy(\.isReady) }
 
   /// What a load balancer of the API has to know; nil for a program without one.
-  var forAPI: ReadinessReport? {
+  public var forAPI: ReadinessReport? {
     neededForAPI.map { needed in
       ReadinessReport(checks.filter { needed.contains($0.name) }, isServing: isServing, neededForAPI: needed)
     }

@@ -12,7 +12,6 @@ struct ServerCallState {
     case bidirectional
 
     var hasOneRequest: Bool { self == .unary || self == .serverStreaming }
-    var hasOneResponse: Bool { self == .unary || self == .clientStreaming }
   }
   private enum Request: Equatable {
     case open

@@ -27,10 +27,6 @@ public struct ProtobufReader: ~Escapable {
     self.elementsLeft = limits.elements
   }
 
-  /// Whether the message that is being read has no further bytes.
-  @inlinable
-  public var isAtEnd: Bool { offset == end }
-
   // MARK: Tags
 
   /// The next tag, or nil at the end of the message; the value must then be read or skipped.

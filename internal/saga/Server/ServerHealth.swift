@@ -33,9 +33,8 @@ final class ServerHealth: ServicePart {
   func start() {
     job.withLock {
       $0 = PeriodicJob(name: "health") { [self] in
-        let checks = checks()
-        let canAnswer = checks.allSatisfy { $0.isReady || !needed.contains($0.name) }
-        tell(ServingState(isAccepting: isAccepting(), hasDatabase: canAnswer), checks)
+        let report = ReadinessReport(checks(), isServing: isAccepting(), neededForAPI: needed)
+        tell(isServing: report.forAPI?.isReady ?? false, report.checks)
         return Self.period
       }
     }
@@ -43,14 +42,15 @@ final class ServerHealth: ServicePart {
 
   func stop(until deadline: Instant) {
     job.withLock { $0 }?.stop()
-    tell(ServingState(isAccepting: false, hasDatabase: true), [])
+    tell(isServing: false, [])
   }
 
-  /// What the server serves is told by whether calls can be answered; what it depends on is told by its own name.
-  private func tell(_ state: ServingState, _ checks: [ReadinessReport.Check]) {
+  /// What the server serves is told by whether calls can be answered; what it depends on is told by its own name. The
+  /// broker does not count: payments can be settled while it is away, and their events wait in the outbox.
+  private func tell(isServing: Bool, _ checks: [ReadinessReport.Check]) {
     for check in checks { service.set(service: check.name, status: check.isReady ? .serving : .notServing) }
     for name in ["", "payments.v1.PaymentService", "paymentsapi.PaymentsApi"] {
-      service.set(service: name, status: state.isServing ? .serving : .notServing)
+      service.set(service: name, status: isServing ? .serving : .notServing)
     }
   }
 }

@@ -21,8 +21,23 @@ struct WriteEffects: Sendable {
   }
 }
 
+/// A batch of writes on payments: what all kinds of them have in common.
+protocol PaymentWrite: BatchTransaction where Failure == PaymentError {
+  var effects: WriteEffects { get }
+}
+
+extension PaymentWrite {
+  func committed(_ results: [Result<Outcome, PaymentError>]) { effects.committed(results) }
+
+  func concernsEveryCall(_ error: DatabaseError) -> Bool { WriteFault.isOfTables(error) }
+
+  func failure(_ failure: GroupCommitFailure) -> PaymentError {
+    PaymentError(failure, isDatabaseAway: effects.isDatabaseAway())
+  }
+}
+
 /// Settles the payments of many callers: the group commit's batch is one `PaymentTransactions.settle`.
-struct SettleTransaction: BatchTransaction {
+struct SettleTransaction: PaymentWrite {
   let transactions: PaymentTransactions
   let effects: WriteEffects
 
@@ -33,18 +48,10 @@ struct SettleTransaction: BatchTransaction {
   ) throws(DatabaseError) -> [Result<Payment, PaymentError>] {
     try transactions.settle(calls, mode: mode, on: connection)
   }
-
-  func committed(_ results: [Result<Payment, PaymentError>]) { effects.committed(results) }
-
-  func concernsEveryCall(_ error: DatabaseError) -> Bool { WriteFault.isOfTables(error) }
-
-  func failure(_ failure: GroupCommitFailure) -> PaymentError {
-    PaymentError(failure, isDatabaseAway: effects.isDatabaseAway())
-  }
 }
 
 /// Opens payments for many callers: the group commit's batch is one `PaymentTransactions.create`.
-struct CreateTransaction: BatchTransaction {
+struct CreateTransaction: PaymentWrite {
   let transactions: PaymentTransactions
   let effects: WriteEffects
 
@@ -54,14 +61,6 @@ struct CreateTransaction: BatchTransaction {
     _ calls: [CreateCommand], mode: TransactionMode, on connection: Connection
   ) throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>] {
     try transactions.create(calls, mode: mode, on: connection)
-  }
-
-  func committed(_ results: [Result<CreateOutcome, PaymentError>]) { effects.committed(results) }
-
-  func concernsEveryCall(_ error: DatabaseError) -> Bool { WriteFault.isOfTables(error) }
-
-  func failure(_ failure: GroupCommitFailure) -> PaymentError {
-    PaymentError(failure, isDatabaseAway: effects.isDatabaseAway())
   }
 }
 
