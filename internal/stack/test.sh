@@ -162,7 +162,7 @@ asan() {
 main() {
   local what
   if [ $# -eq 0 ]; then set -- all; fi
-  if [ "$*" = all ]; then set -- stack model unit integration e2e release simulate tsan; fi
+  if [ "$*" = all ]; then set -- stack model unit integration e2e release simulate tsan asan; fi
   for what in "$@"; do
     case $what in
     stack | model | unit | integration | e2e | release | simulate | tsan | asan) ;;

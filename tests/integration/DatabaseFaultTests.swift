@@ -44,6 +44,43 @@ struct DatabaseFaultTests {
     return try #require(throws: DatabaseError.self) { try result.get() }
   }
 
+  /// Somebody cancels again and again, and so meets the DISCARD PLANS before a run now and then.
+  @Test func `a run that committed does not fail because the plans before it stayed`() throws {
+    try TestDatabase.withSchema { schema in
+      var configuration = try TestDatabase.configuration(schema: schema, parameters: ["synchronous_commit": "off"])
+      configuration.planLifetime = .nanoseconds(1)
+      var connection = try Connection.open(configuration, logger: TestDatabase.quiet)
+      try connection.script("CREATE TABLE t (id bigint PRIMARY KEY)")
+      let backend = Monitor(connection.backendID)
+      let isOver = StopFlag()
+      let canceller = WorkerThread(name: "canceller") {
+        guard let other = try? TestDatabase.open() else { return }
+        let cancel = Statement("SELECT pg_cancel_backend($1)")
+        while !isOver.isStopped { _ = try? other.run(Command(cancel, [.int32(Int32(backend.withLock { $0 }))])) }
+      }
+      var failed: [Int64] = []
+      for id in Int64(1)...100_000 {
+        if id > 3_000, failed.count > 20 { break }
+        do throws(DatabaseError) {
+          try connection.run([.begin, Command(Self.insert, [.int64(id)]), .commit])
+        } catch {
+          #expect(error.sqlState == "57014" || error.sqlState == "25P02", "\(error)")
+          failed.append(id)
+        }
+        // Left when it was the rollback that was cancelled.
+        if !connection.isUsable {
+          connection = try Connection.open(configuration, logger: TestDatabase.quiet)
+          backend.update { $0 = connection.backendID }
+        }
+      }
+      isOver.stop()
+      canceller.join()
+      let committed = Command(Statement("SELECT count(*) FROM t WHERE id = ANY ($1)"), [.int64Array(failed)])
+      #expect(try TestDatabase.open(schema: schema).run(committed).only.int(0) == 0)
+      #expect(!failed.isEmpty)
+    }
+  }
+
   @Test(arguments: [true, false])
   func anAnswerLostAfterCommitIsUnknown(explicit: Bool) async throws {
     try await TestDatabase.withSchemaAsync { schema in

@@ -33,6 +33,9 @@ struct DeliveryWatch: Sendable {
   /// Messages that were not taken after all.
   mutating func takeBack(_ count: Int) { unanswered -= count }
 
+  /// The producer that had taken them is gone.
+  mutating func forgetUnanswered() { unanswered = 0 }
+
   /// A message was refused before it had a partition.
   mutating func noteRefusal(_ reason: String, at now: Instant) { note(reason, of: -1, since: now, at: now) }
 

@@ -23,17 +23,9 @@ public final class KafkaEventPublisher: EventPublisher {
   private let producer = Mutex<KafkaProducer?>(nil)
   private let isClosed = StopFlag()
   private let deliveries: Mutex<DeliveryWatch>
-  private let failures = Mutex(Failures())
+  private let failures = Mutex(ProducerFailures())
   private let watch: Mutex<ObstacleWatch>
   private let watcher = Mutex<PeriodicJob?>(nil)
-
-  /// The producers that failed for good since the last acknowledgement.
-  private struct Failures {
-    var count = 0
-    var last: String?
-    /// A producer that is refused for want of rights is refused again within ms.
-    var backoff = Backoff(first: .milliseconds(200), limit: .seconds(10))
-  }
 
   /// - Parameters:
   ///   - deliveryTimeout: when to give a message up; the relay's `RelayConfiguration.deliveryTimeout`.
@@ -74,7 +66,7 @@ public final class KafkaEventPublisher: EventPublisher {
     var refused: [PublishOutcome] = []
     while !rest.isEmpty {
       guard let producer = producer.withLock({ $0 }) else {
-        let reason = failures.withLock { $0.last } ?? "the producer is closed"
+        let reason = failures.withLock { $0.reason } ?? "the producer is closed"
         refused += rest.map { Self.untaken($0, .transient(reason)) }
         break
       }
@@ -123,7 +115,10 @@ public final class KafkaEventPublisher: EventPublisher {
       defer { producer = nil }
       return producer
     }
-    last?.close()
+    guard let last else { return }
+    last.close()
+    // What was not reported by now never will be.
+    deliveries.withLock { $0.forgetUnanswered() }
   }
 
   private func replace() throws(KafkaError) {
@@ -139,7 +134,7 @@ public final class KafkaEventPublisher: EventPublisher {
 
   private func deliver(_ reports: [DeliveryReport]) {
     let hasAcknowledged = deliveries.withLock { $0.note(reports, at: .now()) }
-    if hasAcknowledged { failures.withLock { if $0.count > 0 { $0 = Failures() } } }
+    if hasAcknowledged { failures.withLock { $0.succeed() } }
     let outcomes = reports.map { report in
       guard let failure = report.failure else { return PublishOutcome(token: report.token, result: .acknowledged) }
       let isPermanent = failure.kind == .permanent
@@ -153,20 +148,16 @@ public final class KafkaEventPublisher: EventPublisher {
 
   /// Runs on the failed producer's own thread, which cannot close itself.
   private func recover(from error: KafkaError) {
-    let isFirst = failures.withLock { failures in
-      failures.count += 1
-      failures.last = error.description
-      return failures.count == 1
-    }
+    let isFirst = failures.withLock { $0.note(error.description, at: .now()) }
     // Of the next ones `obstacle` tells, with their count.
     if isFirst { logger.error("the producer failed for good and is replaced", ["error": .error(error)]) }
     _ = WorkerThread(name: "producer-swap") { [self] in
       retire()
-      while !isClosed.wait(until: .now() + failures.withLock { $0.backoff.nextDelay() }) {
+      while !isClosed.wait(until: .now() + failures.withLock { $0.nextDelay() }) {
         do throws(KafkaError) {
           return try replace()
         } catch {
-          failures.withLock { $0.last = error.description }
+          failures.withLock { $0.amend(error.description, at: .now()) }
         }
       }
     }
@@ -175,10 +166,13 @@ public final class KafkaEventPublisher: EventPublisher {
   // MARK: - What is in the way
 
   private func look() -> Duration {
-    let (count, failure) = failures.withLock { ($0.count, $0.last) }
-    let delivery = deliveries.withLock { $0.obstacle(at: .now()) }
     let current = producer.withLock { $0 }
     let isConnected = current?.isConnected ?? false
+    let (count, failure) = failures.withLock { failures in
+      failures.look(isConnected: isConnected, at: .now())
+      return (failures.count, failures.reason)
+    }
+    let delivery = deliveries.withLock { $0.obstacle(at: .now()) }
     var next = watch.withLock { $0 }
     next.look(failure: failure, delivery: isConnected ? delivery : nil, failures: count, at: .now()) { topic in
       guard isConnected, let current else { return nil }

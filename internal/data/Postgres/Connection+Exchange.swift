@@ -246,7 +246,11 @@ extension Connection {
     case .execute(let command, let isPrepared):
       if isPrepared, error.isStalePlan { cacheIsStale = true }
       error.commandIndex = command
-    case .discardPlans, .parameters, .sync: break
+    case .discardPlans:
+      // Outside the run's transaction, which goes on: nothing of the run has failed.
+      plansRemainDue()
+      return
+    case .parameters, .sync: break
     }
     if exchange.failure == nil { exchange.failure = error }
   }

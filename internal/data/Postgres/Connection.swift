@@ -256,6 +256,9 @@ public final class Connection {
     return true
   }
 
+  /// The server refused to throw its plans away: the next run asks it again.
+  func plansRemainDue() { plansMadeAt = Instant.now() - configuration.planLifetime }
+
   private func resetCache(until deadline: Instant) throws(DatabaseError) {
     try exchangeScript("DEALLOCATE ALL", until: deadline)
     cache = StatementCache()

@@ -24,6 +24,9 @@ import Values
     #expect(watch.obstacle(at: at(8)) == nil)
     watch.takeBack(2)
     #expect(watch.obstacle(at: at(100)) == nil)
+    watch.handOver(3, at: at(100))
+    watch.forgetUnanswered()
+    #expect(watch.obstacle(at: at(200)) == nil)
   }
 
   @Test func aPartitionThatRefusesCountsThoughOthersGoOn() {
