@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from rules import documents, imports, layers, package, text
+from rules import declarations, documents, imports, layers, package, text
 from rules.layers import Layer
 from stack.stack import ROOT
 
@@ -136,8 +136,51 @@ public struct A: Sendable {
 }
 public import Errs
 """
-    assert list(text.undocumented("A.swift", source)) == [
+    assert undocumented(source) == [
         ("A.swift:4", "public", "let b"), ("A.swift:9", "package", "var d"), ("A.swift:11", "public", "init")]
+
+
+def undocumented(*sources: str) -> list[tuple[str, str, str]]:
+    named = [(f"{name}.swift", source) for name, source in zip("AB", sources, strict=False)]
+    known = declarations.conformances(named)
+    return [found for name, source in named for found in declarations.undocumented(name, source, known)]
+
+
+FAILURE = """
+/// Said.
+public protocol Failure: Error {
+  associatedtype Code
+  /// Said.
+  var code: Code { get }
+  /// Said.
+  init(code: Code)
+}
+"""
+
+
+def test_what_implements_a_documented_requirement_needs_no_comment_of_its_own():
+    source = """
+/// Said.
+public struct A<Kind: Sendable>:
+  Specific
+{
+  public let code: Int
+  public init(code: Int) {}
+  public init(other: Int) {}
+  /// Said.
+  public struct Inner {
+    public let code: Int
+  }
+  public enum Code {}
+}
+extension B: Failure {
+  public var code: Int { 0 }
+}
+protocol Specific: Failure {}
+"""
+    assert undocumented(FAILURE, source) == [
+        ("A.swift:4", "public", "associatedtype Code"), ("B.swift:8", "public", "init"),
+        ("B.swift:11", "public", "let code"), ("B.swift:13", "public", "enum Code")]
 
 
 TESTS = documents.Tests(

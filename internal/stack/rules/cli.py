@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import documents, imports, text
+from . import declarations, documents, imports, text
 from .package import Package, read
 
 # Written by a generator or another implementation.
@@ -59,7 +59,9 @@ def check_comments(root: Path) -> Iterator[str]:
 
 
 def undocumented(root: Path) -> list[tuple[str, str, str]]:
-    return [found for name, content in files(root, "internal/*.swift") for found in text.undocumented(name, content)]
+    sources = list(files(root, "internal/*.swift"))
+    known = declarations.conformances(sources)
+    return [found for name, content in sources for found in declarations.undocumented(name, content, known)]
 
 
 def main(arguments: list[str]) -> int:
