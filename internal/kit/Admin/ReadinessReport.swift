@@ -4,11 +4,14 @@ internal import Values
 public struct ReadinessReport: Sendable, Hashable {
   /// The state of one dependency, such as `postgres`.
   public struct Check: Sendable, Hashable {
+    /// The dependency, such as `postgres`; unique within a report.
     public let name: String
+    /// Whether the program can work with it now.
     public let isReady: Bool
     /// A few words for people; no secrets, anybody may read it.
     public let detail: String
 
+    /// - Parameter detail: a few words for people, without secrets.
     public init(_ name: String, isReady: Bool, detail: String = "") {
       self.name = name
       self.isReady = isReady
@@ -21,6 +24,7 @@ public struct ReadinessReport: Sendable, Hashable {
     }
   }
 
+  /// The dependencies, in the order in which the report lists them.
   public let checks: [Check]
   /// False while the program starts or drains, whatever its dependencies say.
   public let isServing: Bool
@@ -37,6 +41,7 @@ public struct ReadinessReport: Sendable, Hashable {
     self.neededForAPI = neededForAPI
   }
 
+  /// Whether the program works and every dependency is ready: `/readyz` then answers 200, otherwise 503.
   public var isReady: Bool { isServing && checks.allSatisfy(\.isReady) }
 
   /// What a load balancer of the API has to know; nil for a program without one.

@@ -2,6 +2,7 @@
 ///
 /// `description` is safe to log. Anything that may hold a caller's data belongs in `debugDescription` only.
 public protocol ModuleError: Error, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+  /// The kinds of failure of the module.
   associatedtype Code: Sendable, Hashable
   /// What kind of failure it is, for code to act on.
   var code: Code { get }
@@ -17,9 +18,12 @@ public protocol ModuleError: Error, Sendable, CustomStringConvertible, CustomDeb
 
 /// A line of our code.
 public struct SourceLocation: Sendable, Hashable, CustomStringConvertible {
+  /// Module and file, as `#fileID` has them.
   public let file: String
+  /// The line of the file, from 1.
   public let line: Int
 
+  /// - Parameter file: as `#fileID` has it: it names no folder of the machine that compiled it.
   public init(file: String, line: Int) {
     self.file = file
     self.line = line

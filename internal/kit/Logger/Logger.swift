@@ -42,6 +42,7 @@ public enum LogValue: Sendable, Hashable, ExpressibleByStringLiteral, Expressibl
 ///
 /// Never hand it a secret: settings mask theirs, and errors keep data out of their `description`.
 public struct Logger: Sendable {
+  /// The fields of a line, written in this order.
   public typealias Fields = KeyValuePairs<String, LogValue>
 
   private enum Output: Sendable {
@@ -49,6 +50,7 @@ public struct Logger: Sendable {
     case sink(@Sendable ([UInt8]) -> Void)
   }
 
+  /// The part of the program that logs, such as `relay`.
   public let label: String
   private let level: LogLevel
   private let format: LogFormat
@@ -87,18 +89,23 @@ public struct Logger: Sendable {
     Logger(label: label, level: max(self.level, level), format: format, output: output)
   }
 
+  /// Logs what helps to find a fault. Below the minimum level neither message nor fields are evaluated; that holds for
+  /// all four levels.
   public func debug(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> Fields = [:]) {
     if level <= .debug { write(.debug, message(), fields()) }
   }
 
+  /// Logs what an operator may want to know: starts, stops, changes of ownership.
   public func info(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> Fields = [:]) {
     if level <= .info { write(.info, message(), fields()) }
   }
 
+  /// Logs trouble that the program copes with, such as an outage it waits for.
   public func warning(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> Fields = [:]) {
     if level <= .warning { write(.warning, message(), fields()) }
   }
 
+  /// Logs trouble that somebody must look at.
   public func error(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> Fields = [:]) {
     if level <= .error { write(.error, message(), fields()) }
   }

@@ -5,13 +5,16 @@ internal import Values
 public final class Counter: Sendable {
   private let value = Atomic<UInt64>(0)
 
+  /// A counter at zero. `MetricsRegistry.counter` makes those that are exposed.
   public init() {}
 
+  /// Adds `count`, which is 0 or more.
   public func add(_ count: Int = 1) {
     precondition(count >= 0, "a counter only grows")
     value.wrappingAdd(UInt64(count), ordering: .relaxed)
   }
 
+  /// The sum of what was added; wraps at 2^64.
   public var total: UInt64 { value.load(ordering: .relaxed) }
 }
 
@@ -19,11 +22,15 @@ public final class Counter: Sendable {
 public final class Gauge: Sendable {
   private let bits = Atomic<UInt64>(0)
 
+  /// A gauge at zero. `MetricsRegistry.gauge` makes those that are exposed.
   public init() {}
 
+  /// Replaces the value.
   public func set(_ value: Double) { bits.store(value.bitPattern, ordering: .relaxed) }
+  /// Replaces the value; beyond 2^53 the nearest Double is taken.
   public func set(_ value: some BinaryInteger) { set(Double(value)) }
 
+  /// The present value.
   public var value: Double { Double(bitPattern: bits.load(ordering: .relaxed)) }
 }
 
@@ -55,6 +62,7 @@ public final class Histogram: @unchecked Sendable {
     buckets.deallocate()
   }
 
+  /// Counts an observation into the first bucket whose bound is not below it.
   public func observe(_ value: Double) {
     var index = 0
     while index < bounds.count, value > bounds[index] { index += 1 }
@@ -82,6 +90,7 @@ public final class Histogram: @unchecked Sendable {
 
 /// The metrics of one program, written out in Prometheus' text format 0.0.4. Callable on any thread.
 public final class MetricsRegistry: Sendable {
+  /// Label names and values of a series, in the order in which they are written.
   public typealias Labels = KeyValuePairs<String, String>
 
   private enum Instrument: Sendable {
@@ -107,6 +116,7 @@ public final class MetricsRegistry: Sendable {
   }
   private let families = Mutex<[Family]>([])
 
+  /// An empty registry; a program has one.
   public init() {}
 
   /// A counter under `name`, which ends in `_total`; the same name and labels give the same counter.

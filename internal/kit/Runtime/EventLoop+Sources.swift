@@ -5,7 +5,9 @@ public struct Readiness: OptionSet, Sendable {
   public let rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
+  /// There is something to read, or the peer has ended its side.
   public static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+  /// There is room to write.
   public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
   /// The peer is gone or the socket has an error; reported whether asked for or not.
   public static let broken = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)

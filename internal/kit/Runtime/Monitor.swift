@@ -11,6 +11,7 @@ public final class Monitor<State>: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
 
+  /// - Parameter state: belongs to the monitor from here on.
   public init(_ state: sending State) {
     self.state = state
     mutex = .allocate(capacity: 1)

@@ -8,6 +8,7 @@ public struct Slots<Element: ~Copyable>: ~Copyable {
   /// How many elements there are.
   public private(set) var count = 0
 
+  /// No elements, and no memory.
   public init() {}
 
   deinit {
@@ -35,6 +36,7 @@ public struct Slots<Element: ~Copyable>: ~Copyable {
     count = 0
   }
 
+  /// The element with that number, in place; a number that `append` never gave is a mistake of ours and traps.
   @inlinable
   public subscript(_ index: Int) -> Element {
     _read {

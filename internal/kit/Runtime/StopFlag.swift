@@ -7,6 +7,7 @@ public final class StopFlag: Sendable {
   package let readEnd: Int32
   private let writeEnd: Int32
 
+  /// Opens a pipe; traps when the process has no descriptors left.
   public init() {
     var ends: [Int32] = [0, 0]
     let status = pipe(&ends)

@@ -4,6 +4,7 @@ public import Values
 public final class WakeSignal: Sendable {
   private let pending = Monitor(false)
 
+  /// A signal that nobody has given yet.
   public init() {}
 
   /// Wakes the waiter, or lets its next wait return at once. Callable on any thread.

@@ -2,8 +2,11 @@ internal import FoundationEssentials
 
 /// A settings file: `KEY=VALUE` a line, `#` comments, single or double quotes, nothing expanded.
 package struct EnvironmentFile {
+  /// One `KEY=VALUE`.
   package struct Entry {
+    /// What stands before the equals sign.
     package let name: String
+    /// The text after it, without its quotes. May be a secret.
     package let value: String
     let line: Int
   }
@@ -11,6 +14,7 @@ package struct EnvironmentFile {
   /// The longest file taken, in bytes.
   static let maximumBytes = 1 << 20
 
+  /// In the order of the file; each name once.
   package let entries: [Entry]
 
   init(path: String) throws(SettingsError) {

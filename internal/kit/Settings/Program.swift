@@ -7,6 +7,10 @@ public struct Program: Sendable, Hashable {
   /// One line on what it does, for `--help`.
   public let summary: String
 
+  /// - Parameters:
+  ///   - name: the executable's name.
+  ///   - short: the word for it in tables.
+  ///   - summary: one line, without a full stop.
   public init(name: String, short: String, summary: String) {
     self.name = name
     self.short = short

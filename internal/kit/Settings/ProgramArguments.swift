@@ -9,6 +9,7 @@ public struct ProgramArguments: Sendable, Hashable {
     case version
   }
 
+  /// `run` without an argument that asks for something else; `--help` wins over `--version`.
   public let action: Action
   /// The path after `--config`.
   public let configFile: String?

@@ -11,6 +11,7 @@ extension Setting {
       read: read)
   }
 
+  /// An integer in decimal digits, without a sign.
   public static func integer(
     _ name: String, _ path: Path<Int>, _ range: ClosedRange<Int>, _ standard: Default, _ usedBy: [Program],
     _ summary: String
@@ -25,6 +26,7 @@ extension Setting {
     }
   }
 
+  /// `true` or `false`; 1 and 0 are accepted too.
   public static func boolean(
     _ name: String, _ path: Path<Bool>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
@@ -38,6 +40,7 @@ extension Setting {
     }
   }
 
+  /// A duration such as `500ms`, `10s` or `1h30m` (`DurationText`).
   public static func duration(
     _ name: String, _ path: Path<Duration>, _ range: ClosedRange<Duration>, _ standard: Default, _ usedBy: [Program],
     _ summary: String
@@ -83,6 +86,7 @@ extension Setting {
     }
   }
 
+  /// One of some words, each of which stands for a value.
   public static func choice<Value: Sendable>(
     _ name: String, _ path: Path<Value>, _ values: KeyValuePairs<String, Value>, _ standard: Default,
     _ usedBy: [Program], _ summary: String
@@ -124,6 +128,7 @@ extension Setting {
     }
   }
 
+  /// The address of a socket that listens; see `NetworkAddress`.
   public static func listener(
     _ name: String, _ path: Path<NetworkAddress>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
@@ -135,6 +140,7 @@ extension Setting {
     }
   }
 
+  /// The address of a socket that listens, or nothing for none, which is stored as nil.
   public static func optionalListener(
     _ name: String, _ path: Path<NetworkAddress?>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
@@ -147,6 +153,7 @@ extension Setting {
     }
   }
 
+  /// One broker or several; the port is never 0 and the host never empty.
   public static func brokers(
     _ name: String, _ path: Path<String>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
@@ -162,6 +169,8 @@ extension Setting {
     }
   }
 
+  /// The address of a PostgreSQL server. Messages do not show it, since it may hold a password.
+  /// - Parameter orNothing: whether it may be empty.
   public static func postgres(
     _ name: String, _ path: Path<String>, orNothing: Bool = false, _ standard: Default, _ usedBy: [Program],
     _ summary: String
@@ -174,6 +183,7 @@ extension Setting {
     }
   }
 
+  /// The address of a Redis server, or nothing for none. Messages do not show it, since it may hold a password.
   public static func redis(
     _ name: String, _ path: Path<String>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {

@@ -9,7 +9,9 @@ public enum SettingDefault: Sendable {
 
 /// One row of a settings table: it drives parsing, checks, `--help` and the table in docs/settings.md.
 public struct Setting<Root: Sendable>: Sendable {
+  /// Where the value comes from when nobody gives one.
   public typealias Default = SettingDefault
+  /// The property that the row fills in.
   public typealias Path<Value> = any WritableKeyPath<Root, Value> & Sendable
 
   /// The name in the environment and in settings files.

@@ -24,6 +24,9 @@ public struct SettingsError: ModuleError {
   /// Never: somebody has to change something first.
   public var isRetryable: Bool { false }
 
+  /// - Parameters:
+  ///   - setting: the setting it is about, when there is one.
+  ///   - message: quotes no secret and no unknown setting's value.
   public init(_ code: Code, setting: String? = nil, _ message: String, location: SourceLocation = .here()) {
     self.code = code
     self.setting = setting

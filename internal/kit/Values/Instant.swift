@@ -7,6 +7,7 @@ public struct Instant: Sendable, Hashable, Comparable {
   /// Nanoseconds since boot.
   public var nanoseconds: Int64
 
+  /// - Parameter nanoseconds: since boot.
   @inlinable
   public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
@@ -29,12 +30,14 @@ public struct Instant: Sendable, Hashable, Comparable {
     Instant(nanoseconds: left.nanoseconds.adding(saturating: right.inNanoseconds))
   }
 
+  /// Saturates; `distantFuture` less anything is `distantFuture`.
   @inlinable
   public static func - (left: Instant, right: Duration) -> Instant {
     left == .distantFuture
       ? left : Instant(nanoseconds: left.nanoseconds.subtracting(saturating: right.inNanoseconds))
   }
 
+  /// The time from `right` to `left`, negative when `right` is the later one; saturates.
   @inlinable
   public static func - (left: Instant, right: Instant) -> Duration {
     .nanoseconds(left.nanoseconds.subtracting(saturating: right.nanoseconds))

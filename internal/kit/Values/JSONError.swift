@@ -24,6 +24,7 @@ public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
     case duplicateField
   }
 
+  /// The kind of failure.
   public let code: Code
   /// The byte, from 0, at which reading stopped.
   public let offset: Int

@@ -7,6 +7,9 @@ public struct NetworkAddress: Sendable, Hashable, CustomStringConvertible {
   /// 0 means any free port where something listens.
   public let port: UInt16
 
+  /// - Parameters:
+  ///   - host: a name or a numeric address, IPv6 without brackets; nothing is looked up.
+  ///   - port: 0 for any free port where something listens.
   public init(host: String, port: UInt16) {
     self.host = host
     self.port = port

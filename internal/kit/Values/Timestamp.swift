@@ -5,6 +5,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
   /// Microseconds since 1970-01-01T00:00:00Z; negative before it.
   public var microseconds: Int64
 
+  /// - Parameter microseconds: since 1970-01-01T00:00:00Z.
   @inlinable
   public init(microseconds: Int64) { self.microseconds = microseconds }
 

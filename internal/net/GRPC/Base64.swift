@@ -7,6 +7,7 @@ package enum Base64 {
     return values
   }()
 
+  /// The text without padding.
   package static func encode(_ bytes: [UInt8]) -> [UInt8] {
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count * 4 + 2) / 3)

@@ -12,8 +12,11 @@ internal import Values
 public final class GRPCClient: Sendable {
   /// What a call was answered with when its status was OK.
   public struct Response: Sendable {
+    /// The response message, decompressed and not yet decoded.
     public let message: [UInt8]
+    /// Metadata that came before the message.
     public let initialMetadata: Metadata
+    /// Metadata that came with the status.
     public let trailers: Metadata
   }
 

@@ -46,13 +46,18 @@ public enum GRPCCode: Int, Sendable, Hashable, CaseIterable {
 ///
 /// `message` goes to the caller as it is: put nothing into it that the caller must not see.
 public struct GRPCStatus: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The status code.
   public var code: GRPCCode
+  /// Words for the caller, who sees all of them.
   public var message: String
   /// A serialised `google.rpc.Status` with the same code, sent as `grpc-status-details-bin`.
   public var details: [UInt8]?
   /// Further trailing metadata.
   public var trailers: Metadata
 
+  /// - Parameters:
+  ///   - message: words for the caller.
+  ///   - details: a serialised `google.rpc.Status` with the same code.
   public init(_ code: GRPCCode, _ message: String = "", details: [UInt8]? = nil, trailers: Metadata = [:]) {
     self.code = code
     self.message = message
@@ -60,6 +65,7 @@ public struct GRPCStatus: Error, Sendable, Equatable, CustomStringConvertible {
     self.trailers = trailers
   }
 
+  /// The call succeeded.
   public static let ok = GRPCStatus(.ok)
 
   public var description: String { message.isEmpty ? code.name : "\(code.name): \(message)" }

@@ -5,6 +5,7 @@ internal import Synchronization
 /// `grpc.health.v1.Health` (health-checking.md): the application sets statuses, callers check, list and watch them.
 /// Usable on any thread.
 public final class HealthService: Sendable {
+  /// The state of a service, as callers get it.
   public typealias Status = GRPCHealthV1.ServingStatus
 
   private struct State {

@@ -6,12 +6,14 @@ public struct Metadata: Sendable, Equatable, ExpressibleByDictionaryLiteral, Seq
   /// Name length (two bytes), value length (four bytes), name, value; again and again.
   private var storage: [UInt8] = []
 
+  /// No fields, and no memory.
   public init() {}
 
   public init(dictionaryLiteral elements: (String, String)...) {
     for (name, value) in elements { add(name, value) }
   }
 
+  /// Whether there is no field.
   public var isEmpty: Bool { storage.isEmpty }
 
   /// Adds a text value. Anything but printable ASCII would break the header block and is a mistake of ours.

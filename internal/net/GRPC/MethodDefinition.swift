@@ -134,8 +134,10 @@ public struct MethodDefinition: Sendable {
 public struct ServiceDefinition: Sendable {
   /// `package.Service`.
   public let name: String
+  /// The methods, each under a name of its own.
   public let methods: [MethodDefinition]
 
+  /// - Parameter name: `package.Service`.
   public init(_ name: String, _ methods: [MethodDefinition]) {
     self.name = name
     self.methods = methods

@@ -2,6 +2,7 @@
 package struct RequestFields {
   /// Nil: endless.
   package let timeout: Duration?
+  /// The fields that are not the protocol's own.
   package let metadata: Metadata
   /// Whether the call is refused before a handler is looked for.
   package let isRefused: Bool

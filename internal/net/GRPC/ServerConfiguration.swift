@@ -43,6 +43,9 @@ public struct GRPCServerConfiguration: Sendable {
   /// The limits of each connection.
   public var http2 = HTTP2Configuration()
 
+  /// - Parameters:
+  ///   - address: where to listen; port 0 takes any free one.
+  ///   - loops: threads with a listener each, at least 1.
   public init(address: HTTP2Address, loops: Int = 2) {
     precondition(loops > 0, "a server needs at least one loop")
     self.address = address

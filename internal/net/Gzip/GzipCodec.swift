@@ -8,6 +8,7 @@ public final class GzipCodec {
   private var deflater: DeflateHandle?
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 16)
 
+  /// A codec without zlib's states, which are made when first needed.
   public init() {}
 
   deinit { buffer.deallocate() }

@@ -71,6 +71,7 @@ public final class HTTP2Scratch {
   let incoming = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 16)
   let outgoing = UnsafeMutableRawBufferPointer.allocate(byteCount: outgoingSize, alignment: 16)
 
+  /// Allocates its buffers, about 160 KiB, at once.
   public init() {}
 
   deinit {

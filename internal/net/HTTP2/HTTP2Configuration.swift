@@ -8,24 +8,27 @@ public struct HTTP2Configuration: Sendable {
   public var connectionWindow = 1 << 20
   /// Bytes of one header block, each field counted as name + value + 32 (RFC 9113 section 6.5.2).
   public var maxHeaderListSize = 8 << 10
-  /// RST_STREAM frames taken at once, and a second in the long run; beyond them the connection is ended. As many may be
-  /// provoked by what the peer does wrong.
+  /// RST_STREAM frames that a peer may send at once. Beyond this and `resetsPerSecond` the connection ends. Resets of
+  /// ours that the peer provoked have a bucket of the same size.
   public var resetBurst = 2_000
+  /// RST_STREAM frames a second that a peer may send in the long run.
   public var resetsPerSecond = 200
-  /// Frames that ask for nothing (SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA), likewise. Each HEADERS or DATA
-  /// frame of ours allows four more.
+  /// Frames without work (SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA) that a peer may send at once. Beyond this
+  /// and `idleFramesPerSecond` the connection ends. Each HEADERS or DATA frame of ours allows four more.
   public var idleFrameBurst = 10_000
+  /// Frames without work that a peer may send a second in the long run.
   public var idleFramesPerSecond = 1_000
-  /// Within this time of the connection's start the preface and SETTINGS have come, or it is closed; as long has the
-  /// header block of a request.
+  /// Time limit for the preface and SETTINGS of a new connection, and for the header block of each request.
   public var handshakeTimeout = Duration.seconds(10)
-  /// A peer that in this time takes neither 4 KiB nor all of what waits for it is dropped.
+  /// A peer with bytes waiting for it that drains fewer than 4 KiB, and not all of them, in this time is dropped.
   public var stalledPeerTimeout = Duration.seconds(60)
-  /// Quiet for this long we send a PING; unanswered for `keepaliveTimeout` the connection is closed.
+  /// Time without a frame from the peer after which it gets a PING.
   public var keepaliveInterval = Duration.seconds(7_200)
+  /// Time to answer that PING before the connection is closed.
   public var keepaliveTimeout = Duration.seconds(20)
-  /// Client PINGs closer together than this are strikes: with streams open, and without (gRFC A8).
+  /// PINGs of a client closer together than this are strikes while streams are open (gRFC A8).
   public var minPingInterval = Duration.seconds(300)
+  /// The same while no stream is open.
   public var minPingIntervalIdle = Duration.seconds(7_200)
   /// More strikes than this end the connection with ENHANCE_YOUR_CALM.
   public var maxPingStrikes = 2
@@ -36,6 +39,7 @@ public struct HTTP2Configuration: Sendable {
   /// How long a drained connection waits for the PING's answer between its two GOAWAYs.
   public var drainPingTimeout = Duration.seconds(2)
 
+  /// The defaults, which suit a server that strangers may call.
   public init() {}
 }
 
@@ -44,10 +48,16 @@ public struct HTTP2ErrorCode: RawRepresentable, Sendable, Hashable {
   public let rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
+  /// The connection or stream ends as it should.
   public static let noError = HTTP2ErrorCode(rawValue: 0)
+  /// The peer broke the protocol.
   public static let protocolError = HTTP2ErrorCode(rawValue: 1)
+  /// Something failed on the side that says so.
   public static let internalError = HTTP2ErrorCode(rawValue: 2)
+  /// The stream was not processed at all: the request may be sent again.
   public static let refusedStream = HTTP2ErrorCode(rawValue: 7)
+  /// The stream is no longer wanted.
   public static let cancel = HTTP2ErrorCode(rawValue: 8)
+  /// The peer asks for more than is reasonable.
   public static let enhanceYourCalm = HTTP2ErrorCode(rawValue: 11)
 }

@@ -11,6 +11,9 @@ public struct HTTP2Stream: Sendable, Hashable {
   /// The stream identifier of RFC 9113, unique within the connection.
   public let id: Int32
 
+  /// - Parameters:
+  ///   - slot: an index into per-connection tables.
+  ///   - id: the stream identifier.
   public init(slot: Int, id: Int32) {
     self.slot = slot
     self.id = id
@@ -41,6 +44,7 @@ public protocol HTTP2ConnectionDelegate: AnyObject {
 
 /// One socket and its nghttp2 session, on one loop. Not thread-safe: every call is made on the loop's thread.
 public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTarget {
+  /// Which side of the connection we are.
   public enum Role: Sendable { case server, client }
 
   enum Ending {
@@ -60,7 +64,9 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
 
   // The variables below are touched on the loop's thread only, and no access to one is held across a call out of this
   // class: the run-time exclusivity checks, a fifth of a small call's instructions, could never find anything.
+  /// The loop on whose thread everything happens.
   public let loop: EventLoop
+  /// Which side we are.
   public let role: Role
   let configuration: HTTP2Configuration
   let scratch: HTTP2Scratch

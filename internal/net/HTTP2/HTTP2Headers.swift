@@ -11,8 +11,10 @@ public struct HTTP2Headers: Sendable {
   private(set) var bytes: [UInt8] = []
   private(set) var entries: [Entry] = []
 
+  /// No fields.
   public init() {}
 
+  /// - Parameter fields: names in lower case, pseudo-headers first.
   public init(_ fields: KeyValuePairs<String, String>) {
     for (name, value) in fields { append(name, value) }
   }
@@ -20,10 +22,13 @@ public struct HTTP2Headers: Sendable {
   /// How many fields there are.
   public var count: Int { entries.count }
 
+  /// Adds a field.
+  /// - Parameter name: in lower case; pseudo-headers come before all other fields.
   public mutating func append(_ name: String, _ value: String) {
     append(name: name.utf8, value: value.utf8)
   }
 
+  /// Adds a field from bytes; the same rules hold.
   public mutating func append(name: some Collection<UInt8>, value: some Collection<UInt8>) {
     entries.append(Entry(start: bytes.count, nameLength: name.count, valueLength: value.count))
     bytes.append(contentsOf: name)
@@ -36,11 +41,13 @@ public struct HTTP2Headers: Sendable {
     entries.removeAll(keepingCapacity: true)
   }
 
+  /// The name of a field, counted from 0.
   public func name(_ index: Int) -> ArraySlice<UInt8> {
     let entry = entries[index]
     return bytes[entry.start..<entry.start + entry.nameLength]
   }
 
+  /// The value of a field, counted from 0.
   public func value(_ index: Int) -> ArraySlice<UInt8> {
     let entry = entries[index]
     let start = entry.start + entry.nameLength

@@ -4,9 +4,12 @@ internal import Values
 
 /// Where to listen or whom to call.
 public struct HTTP2Address: Sendable, Hashable, CustomStringConvertible {
+  /// A name or a numeric address, IPv6 without brackets.
   public let host: String
+  /// 0 to 65,535; 0 means any free port where something listens.
   public let port: Int
 
+  /// Nothing is looked up or checked yet.
   public init(host: String, port: Int) {
     self.host = host
     self.port = port
@@ -222,6 +225,7 @@ public struct HTTP2Peer: Sendable, Hashable {
   /// commonly has all.
   public let network: String
 
+  /// For tests and for transports without a socket.
   public init(address: String, network: String) {
     self.address = address
     self.network = network

@@ -1,5 +1,6 @@
 /// One entry of a map with string keys: on the wire a message with the key in field 1 and the value in field 2.
 public protocol ProtobufMapEntry: ProtobufMessage {
+  /// The type of the map's values.
   associatedtype Value: Sendable & Equatable
   /// Field 1.
   var key: String { get set }

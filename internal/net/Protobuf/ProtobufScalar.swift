@@ -1,6 +1,7 @@
 /// How the elements of a repeated scalar field are laid out: `Int32` alone does not say whether it is `int32`, `sint32`
 /// or `sfixed32`.
 public protocol ProtobufScalar {
+  /// The type of an element in Swift.
   associatedtype Value: Sendable
   /// The wire type of an element outside a packed field.
   static var wireType: ProtobufWireType { get }

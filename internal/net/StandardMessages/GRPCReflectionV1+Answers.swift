@@ -15,7 +15,9 @@ extension GRPCReflectionV1 {
 
     /// The question's host.
     public var validHost: String
+    /// The request that is answered.
     public var originalRequest: ServerReflectionRequest?
+    /// The answer or an error; nil for a message that has none of the kinds known here.
     public var answer: Answer?
 
     public init() { self.init(validHost: "") }
@@ -111,6 +113,7 @@ extension GRPCReflectionV1 {
 
     /// The full name of the message that is extended.
     public var baseTypeName: String
+    /// The numbers of its extensions, in no order.
     public var extensionNumber: [Int32]
 
     public init() { self.init(baseTypeName: "") }

@@ -5,6 +5,7 @@ extension GRPCReflectionV1 {
   public struct ListServiceResponse: ProtobufNamedMessage, Hashable {
     public static let protobufName = "grpc.reflection.v1.ListServiceResponse"
 
+    /// Every service, in no order.
     public var service: [ServiceResponse]
 
     public init() { self.init(service: []) }
@@ -62,6 +63,7 @@ extension GRPCReflectionV1 {
 
     /// A status code of gRPC.
     public var errorCode: Int32
+    /// Words for people.
     public var errorMessage: String
 
     public init() { self.init(errorCode: 0) }

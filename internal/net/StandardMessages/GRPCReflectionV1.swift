@@ -24,6 +24,7 @@ extension GRPCReflectionV1 {
 
     /// Comes back in the answer.
     public var host: String
+    /// The question; nil for one that is not among the kinds known here.
     public var question: Question?
 
     public init() { self.init(host: "") }
@@ -72,6 +73,7 @@ extension GRPCReflectionV1 {
 
     /// The full name of the message that is extended.
     public var containingType: String
+    /// The field number of the extension.
     public var extensionNumber: Int32
 
     public init() { self.init(containingType: "") }

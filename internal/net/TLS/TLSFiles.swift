@@ -5,6 +5,9 @@ public struct TLSIdentityFiles: Sendable, Hashable {
   /// The certificate's private key, not encrypted.
   public var key: String
 
+  /// - Parameters:
+  ///   - certificate: the path of the certificate chain.
+  ///   - key: the path of its private key.
   public init(certificate: String, key: String) {
     self.certificate = certificate
     self.key = key

@@ -8,6 +8,7 @@ public import Values
 public final class TLSStream: @unchecked Sendable {
   // @unchecked: it is handed from the thread that connects to the loop that serves, and used by one at a time.
 
+  /// How far a handshake or a farewell has come.
   public enum Progress: Sendable {
     case done
     /// Ask again when the descriptor is readable.
@@ -21,6 +22,7 @@ public final class TLSStream: @unchecked Sendable {
   static let recordRoom = 19 << 10
   private static let handshakeBudget = 64 << 10
 
+  /// The socket, to watch for readiness; `close` closes it.
   public let descriptor: Int32
   private let session: SessionHandle
   /// The session can still say goodbye: the handshake is done, and nothing has failed since.
