@@ -2,6 +2,7 @@ package import Values
 
 /// One result: names and values in order, printed as `name=value …` for people or as a JSON object for machines.
 package struct Record: Sendable, ExpressibleByDictionaryLiteral {
+  /// A value of a record.
   package indirect enum Value: Sendable {
     case text(String)
     case number(Int64)
@@ -15,6 +16,7 @@ package struct Record: Sendable, ExpressibleByDictionaryLiteral {
     case null
   }
 
+  /// Names and values, in the order in which they are printed.
   package var fields: [(name: String, value: Value)]
 
   package init(dictionaryLiteral elements: (String, Value)...) {

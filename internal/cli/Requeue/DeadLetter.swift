@@ -4,8 +4,10 @@ import Values
 
 /// A message of the dead-letter topic, and the one it was. Pure: any topic can be read as one.
 package struct DeadLetter {
+  /// The message as it lies on the dead-letter topic.
   package let letter: ConsumedMessage
 
+  /// Any message can be read as a dead letter; `obstacle` says whether it is one.
   package init(_ letter: ConsumedMessage) { self.letter = letter }
 
   var error: String { text(DeadLetterHeader.error) ?? "" }
@@ -43,6 +45,7 @@ package struct DeadLetter {
     return nil
   }
 
+  /// What `inventory dead` prints of it; its value is left out.
   package var record: Record {
     [
       "partition": .number(Int64(letter.partition)), "offset": .number(letter.offset),

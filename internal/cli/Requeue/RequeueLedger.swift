@@ -40,6 +40,7 @@ package struct RequeueLedger: Sendable, Hashable {
     above.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
   }
 
+  /// Whether the message at that offset was put back.
   package func isDone(_ offset: Int64) -> Bool { offset < next || above.contains { $0.contains(offset) } }
 
   /// Notes that a message was put back.

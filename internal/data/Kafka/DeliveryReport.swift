@@ -5,7 +5,9 @@ public import Values
 public struct DeliveryReport: Sendable {
   /// The record's own token.
   public var token: UInt64
+  /// The record's topic.
   public var topic: String
+  /// The partition that was chosen; -1 when the record failed before one was.
   public var partition: Int32
   /// nil when it failed.
   public var offset: Int64?
@@ -14,6 +16,9 @@ public struct DeliveryReport: Sendable {
   /// nil means that the record is on the topic, acknowledged by all in-sync replicas.
   public var failure: DeliveryFailure?
 
+  /// - Parameters:
+  ///   - token: the record's own.
+  ///   - failure: nil for a record that all in-sync replicas have.
   public init(
     token: UInt64, topic: String, partition: Int32, offset: Int64? = nil, timestamp: Timestamp? = nil,
     failure: DeliveryFailure? = nil
@@ -49,12 +54,14 @@ public struct DeliveryFailure: Sendable, Hashable, CustomStringConvertible {
     case unconfirmed
   }
 
+  /// What the owner can do about it.
   public var kind: Kind
   /// librdkafka's or the broker's error number; 0 of what is unconfirmed.
   public var number: Int32
   /// The record was sent and may be on the topic all the same; false means that it certainly is not.
   public var mayBePersisted: Bool
 
+  /// - Parameter number: librdkafka's or the broker's error number.
   public init(kind: Kind, number: Int32, mayBePersisted: Bool) {
     self.kind = kind
     self.number = number

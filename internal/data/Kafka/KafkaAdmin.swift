@@ -13,10 +13,12 @@ public struct ClusterMetadata: Sendable {
 
 /// A topic that must be there.
 public struct TopicSpecification: Sendable, Hashable {
+  /// The topic's name.
   public var name: String
   /// At least 1.
   public var partitions: Int
 
+  /// - Parameter partitions: at least 1.
   public init(_ name: String, partitions: Int) {
     self.name = name
     self.partitions = partitions
@@ -25,8 +27,11 @@ public struct TopicSpecification: Sendable, Hashable {
 
 /// A topic that is there with another number of partitions than asked for; it works, only spread differently.
 public struct TopicMismatch: Sendable, Hashable {
+  /// The topic's name.
   public var topic: String
+  /// The number of partitions that was asked for.
   public var expected: Int
+  /// The number of partitions that the topic has.
   public var found: Int
 }
 

@@ -11,6 +11,11 @@ public struct KafkaConfiguration: Sendable {
   /// librdkafka's names and values: https://github.com/confluentinc/librdkafka/blob/v2.0.2/CONFIGURATION.md
   public var properties: [String: String]
 
+  /// Nothing is checked yet; `validate` has librdkafka check it.
+  /// - Parameters:
+  ///   - brokers: `host:port`, several with commas between.
+  ///   - clientID: the name under which brokers log the client.
+  ///   - properties: librdkafka's names and values.
   public init(brokers: String, clientID: String, properties: [String: String] = [:]) {
     self.brokers = brokers
     self.clientID = clientID

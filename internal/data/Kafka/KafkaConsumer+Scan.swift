@@ -4,7 +4,9 @@ public import Values
 /// A record as `scan` shows it: buffers that the next record is written into again, so that reading millions allocates
 /// nothing. Belongs to the thread that scans.
 public final class ScannedRecord {
+  /// The partition it was read from.
   public fileprivate(set) var partition: Int32 = 0
+  /// Its offset in the partition.
   public fileprivate(set) var offset: Int64 = 0
   /// When it was made or appended, by the topic's setting; nil when the broker has none.
   public fileprivate(set) var timestamp: Timestamp?

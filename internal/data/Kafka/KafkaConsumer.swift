@@ -23,6 +23,7 @@ public final class KafkaConsumer: Sendable {
     /// there is none.
     public var lanes: Int
 
+    /// A reader without a group, unless one is named.
     public init(
       group: String? = nil, commitInterval: Duration = .seconds(1), sessionTimeout: Duration = .seconds(6),
       lanes: Int = 0

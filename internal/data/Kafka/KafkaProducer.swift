@@ -22,6 +22,7 @@ public final class KafkaProducer: Sendable {
     /// Their bytes, keys and values together.
     public var queueByteLimit: Int
 
+    /// - Parameter deliveryTimeout: at least 1 ms.
     public init(
       deliveryTimeout: Duration = .seconds(10), linger: Duration = .milliseconds(1), compression: String = "lz4",
       queueLimit: Int = 100_000, queueByteLimit: Int = 32 << 20

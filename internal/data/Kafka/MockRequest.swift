@@ -5,16 +5,27 @@ public struct MockRequest: RawRepresentable, Sendable, Hashable {
   public var rawValue: Int16
   public init(rawValue: Int16) { self.rawValue = rawValue }
 
+  /// Produce.
   public static let produce = MockRequest(rawValue: 0)
+  /// Fetch.
   public static let fetch = MockRequest(rawValue: 1)
+  /// ListOffsets.
   public static let listOffsets = MockRequest(rawValue: 2)
+  /// Metadata.
   public static let metadata = MockRequest(rawValue: 3)
+  /// OffsetCommit.
   public static let offsetCommit = MockRequest(rawValue: 8)
+  /// OffsetFetch.
   public static let offsetFetch = MockRequest(rawValue: 9)
+  /// FindCoordinator.
   public static let findCoordinator = MockRequest(rawValue: 10)
+  /// JoinGroup.
   public static let joinGroup = MockRequest(rawValue: 11)
+  /// Heartbeat.
   public static let heartbeat = MockRequest(rawValue: 12)
+  /// SyncGroup.
   public static let syncGroup = MockRequest(rawValue: 14)
+  /// InitProducerId, which an idempotent producer sends before its first batch.
   public static let initProducerID = MockRequest(rawValue: 22)
 
   /// The names used on devkafka's control endpoint and in its help.

@@ -5,17 +5,20 @@ public import Values
 
 /// What the brokers say of a topic.
 public struct TopicHealth: Sendable, Hashable {
+  /// The topic's name.
   public var topic: String
   /// Why there is no such topic for us, in librdkafka's words: it is absent, or we have no right to it.
   public var refusal: String?
   /// Whether it is for want of rights. Brokers say so of absent topics too, to those who may not look.
   public var isDenied = false
+  /// The number of partitions; 0 where the topic is refused.
   public var partitions = 0
   /// Partitions that nobody leads: they can be neither read nor written.
   public var leaderless: [Int32] = []
   /// Partitions with fewer replicas in sync than they have: below `min.insync.replicas` writes are refused.
   public var lagging: [Int32] = []
 
+  /// A topic of which nothing is known yet.
   public init(topic: String) { self.topic = topic }
 
   /// Why messages can neither come nor go; nil when nothing is known.

@@ -9,6 +9,10 @@ public struct Migration: Sendable, Hashable {
   /// The SQL that takes it back.
   public let down: String
 
+  /// - Parameters:
+  ///   - version: from 1.
+  ///   - up: SQL without transaction control.
+  ///   - down: SQL that takes `up` back.
   public init(version: Int64, name: String, up: String, down: String) {
     self.version = version
     self.name = name

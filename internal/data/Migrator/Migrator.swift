@@ -33,6 +33,11 @@ public struct Migrator: Sendable {
   /// How long one step may take before the connection is given up.
   private let stepTimeout: Duration
 
+  /// Nothing is opened yet.
+  /// - Parameters:
+  ///   - configuration: the database; better a direct one, see above.
+  ///   - migrations: all steps of the schema.
+  ///   - stepTimeout: how long one step may take before its connection is given up.
   public init(
     configuration: DatabaseConfiguration, migrations: MigrationSet, logger: Logger,
     stepTimeout: Duration = .seconds(3_600)

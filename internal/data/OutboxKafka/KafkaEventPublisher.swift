@@ -10,6 +10,7 @@ internal import Values
 /// The relay's publisher on Kafka: an idempotent producer that is made anew, with backoff, when it has failed for good.
 /// Callable on any thread.
 public final class KafkaEventPublisher: EventPublisher {
+  /// Accepts results, several at once, on the publisher's thread. Must not block.
   public typealias Handler = @Sendable ([PublishOutcome]) -> Void
 
   private let configuration: KafkaConfiguration

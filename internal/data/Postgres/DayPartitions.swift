@@ -13,7 +13,9 @@ public import Values
 public struct DayPartitions: Sendable {
   /// A day's table that could not be cared for.
   public struct Trouble: Sendable {
+    /// The name of the day's table.
     public let table: String
+    /// Why nothing was done with it.
     public let error: DatabaseError
     /// Who holds what was waited for, where that is known.
     public let holder: String?
@@ -21,7 +23,9 @@ public struct DayPartitions: Sendable {
 
   /// What dropping old days came to.
   public struct Dropped: Sendable {
+    /// The tables that were dropped.
     public fileprivate(set) var tables: [String] = []
+    /// The tables that stay until the next time.
     public fileprivate(set) var troubles: [Trouble] = []
   }
 

@@ -81,25 +81,41 @@ public struct TypeID: Sendable, Hashable {
 
   /// Left to the server.
   public static let unspecified = TypeID(rawValue: 0)
+  /// `boolean`
   public static let bool = TypeID(rawValue: 16)
   /// `bytea`
   public static let bytes = TypeID(rawValue: 17)
+  /// `bigint`
   public static let int64 = TypeID(rawValue: 20)
+  /// `smallint`
   public static let int16 = TypeID(rawValue: 21)
+  /// `integer`
   public static let int32 = TypeID(rawValue: 23)
+  /// `text`
   public static let text = TypeID(rawValue: 25)
+  /// `double precision`
   public static let double = TypeID(rawValue: 701)
   /// `timestamptz`
   public static let timestamp = TypeID(rawValue: 1184)
+  /// `interval`
   public static let interval = TypeID(rawValue: 1186)
+  /// `uuid`
   public static let uuid = TypeID(rawValue: 2950)
+  /// `boolean[]`
   public static let boolArray = TypeID(rawValue: 1000)
+  /// `bytea[]`
   public static let bytesArray = TypeID(rawValue: 1001)
+  /// `smallint[]`
   public static let int16Array = TypeID(rawValue: 1005)
+  /// `integer[]`
   public static let int32Array = TypeID(rawValue: 1007)
+  /// `text[]`
   public static let textArray = TypeID(rawValue: 1009)
+  /// `bigint[]`
   public static let int64Array = TypeID(rawValue: 1016)
+  /// `timestamptz[]`
   public static let timestampArray = TypeID(rawValue: 1185)
+  /// `uuid[]`
   public static let uuidArray = TypeID(rawValue: 2951)
 
   /// Types whose binary form is their text: text, varchar, char(n), name, "char", json, unknown, and the user's own

@@ -5,6 +5,7 @@
 /// when its wait for a standby is cancelled, or the server restarts in it, and a failover takes such a one back. A
 /// transaction that only reads does not wait by itself; this one writes a few bytes of WAL that carry nothing.
 public enum ReplicationBarrier {
+  /// To run inside the transaction, before its COMMIT.
   public static let command = Command(
     Statement(
       """

@@ -4,26 +4,34 @@ public import Values
 extension Row {
   private typealias Bytes = UnsafeRawBufferPointer
 
+  /// A `boolean[]`.
   public func boolArray(_ column: Int) throws(DatabaseError) -> [Bool] {
     try elements(column, .boolArray) { (bytes: Bytes) throws(DatabaseError) in
       let byte: UInt8 = try bytes.bigEndian()
       return byte != 0
     }
   }
+  /// A `smallint[]`.
   public func int16Array(_ column: Int) throws(DatabaseError) -> [Int16] { try integers(column, .int16Array) }
+  /// An `integer[]`.
   public func int32Array(_ column: Int) throws(DatabaseError) -> [Int32] { try integers(column, .int32Array) }
+  /// A `bigint[]`.
   public func int64Array(_ column: Int) throws(DatabaseError) -> [Int64] { try integers(column, .int64Array) }
+  /// A `text[]`.
   public func textArray(_ column: Int) throws(DatabaseError) -> [String] {
     try elements(column, .textArray) { String(decoding: $0, as: UTF8.self) }
   }
+  /// A `bytea[]`.
   public func bytesArray(_ column: Int) throws(DatabaseError) -> [[UInt8]] {
     try elements(column, .bytesArray) { Array($0) }
   }
+  /// A `uuid[]`.
   public func uuidArray(_ column: Int) throws(DatabaseError) -> [UniqueID] {
     try elements(column, .uuidArray) { (bytes: Bytes) throws(DatabaseError) in
       UniqueID(high: try bytes.bigEndian(), low: try bytes.bigEndian(at: 8))
     }
   }
+  /// A `timestamptz[]`.
   public func timestampArray(_ column: Int) throws(DatabaseError) -> [Timestamp] {
     try elements(column, .timestampArray) { (bytes: Bytes) throws(DatabaseError) in
       Timestamp(postgres: try bytes.bigEndian())

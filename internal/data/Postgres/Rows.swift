@@ -54,14 +54,19 @@ public struct Row: Sendable {
   let rows: Rows
   let index: Int32
 
+  /// Whether the column is NULL. A reader without `optional` in its name throws there.
   public func isNull(_ column: Int) -> Bool { PQgetisnull(rows.result, index, Int32(column)) == 1 }
 
+  /// A `boolean`.
   public func bool(_ column: Int) throws(DatabaseError) -> Bool {
     let byte: UInt8 = try value(column, .bool).bigEndian()
     return byte != 0
   }
+  /// A `smallint`.
   public func int16(_ column: Int) throws(DatabaseError) -> Int16 { try value(column, .int16).bigEndian() }
+  /// An `integer`.
   public func int32(_ column: Int) throws(DatabaseError) -> Int32 { try value(column, .int32).bigEndian() }
+  /// A `double precision`.
   public func double(_ column: Int) throws(DatabaseError) -> Double {
     Double(bitPattern: try value(column, .double).bigEndian())
   }
@@ -93,6 +98,7 @@ public struct Row: Sendable {
     bytes.append(contentsOf: try value(column, textual(column, "bytes", or: .bytes)))
   }
 
+  /// A `uuid`.
   public func uuid(_ column: Int) throws(DatabaseError) -> UniqueID {
     let bytes = try value(column, .uuid)
     return UniqueID(high: try bytes.bigEndian(), low: try bytes.bigEndian(at: 8))

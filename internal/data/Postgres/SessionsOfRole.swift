@@ -2,7 +2,9 @@
 public enum SessionsOfRole {
   /// A statement that another session executes.
   public struct Running: Sendable {
+    /// The process id of the session's backend.
     public let backendID: Int
+    /// How long the statement has run.
     public let duration: Duration
     /// What it waits for, as the server calls it; nil when it does not wait.
     public let wait: String?

@@ -47,9 +47,12 @@ public struct Statement: Sendable, CustomStringConvertible {
 
 /// A statement with its parameters, ready to run.
 public struct Command: Sendable {
+  /// The SQL.
   public let statement: Statement
+  /// The values of `$1`, `$2` and so on.
   public let parameters: [Parameter]
 
+  /// - Parameter parameters: as many as the statement has placeholders.
   public init(_ statement: Statement, _ parameters: [Parameter] = []) {
     self.statement = statement
     self.parameters = parameters

@@ -9,6 +9,7 @@ public import Values
 public final class WriteMonitor: Sendable {
   private let health = Mutex(WriteHealth())
 
+  /// Writing is taken to work until something says otherwise.
   public init() {}
 
   /// Why writing does not work, for a readiness report; nil when it does.

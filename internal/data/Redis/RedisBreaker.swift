@@ -15,6 +15,7 @@ public struct RedisBreaker: Sendable {
     case halfOpen
   }
 
+  /// The present state.
   public private(set) var state = State.closed
   private let first: Duration
   private let limit: Duration

@@ -9,13 +9,16 @@ internal import Values
 public final class RedisClient {
   /// How the client behaves.
   public struct Options: Sendable {
+    /// For connecting, name resolution included.
     public var connectTimeout: Duration
     /// For each wait on the socket.
     public var commandTimeout: Duration
     /// The most keys in one round trip; longer calls are cut into several.
     public var pipelineLimit: Int
+    /// Decides how long Redis is left alone after a failure.
     public var breaker: RedisBreaker
 
+    /// Timeouts and limit are above zero.
     public init(
       connectTimeout: Duration = .milliseconds(500), commandTimeout: Duration = .milliseconds(500),
       pipelineLimit: Int = 10_000, breaker: RedisBreaker = RedisBreaker()

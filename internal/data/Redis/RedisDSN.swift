@@ -2,15 +2,18 @@
 ///
 /// Its description never shows the password.
 public struct RedisDSN: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible {
+  /// A name or a numeric address, IPv6 without brackets.
   public var host: String
   /// 1…65535; 6379 unless given.
   public var port: UInt16
   /// For servers with ACLs (Redis 6); nil is the default user.
   public var user: String?
+  /// nil sends none.
   public var password: String?
   /// The database number; 0 unless given.
   public var database: Int
 
+  /// Nothing is checked: texts are parsed by the other initializer.
   public init(
     host: String, port: UInt16 = 6_379, user: String? = nil, password: String? = nil, database: Int = 0
   ) {

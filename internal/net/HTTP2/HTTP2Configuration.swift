@@ -13,8 +13,8 @@ public struct HTTP2Configuration: Sendable {
   public var resetBurst = 2_000
   /// RST_STREAM frames a second that a peer may send in the long run.
   public var resetsPerSecond = 200
-  /// Frames without work (SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA) that a peer may send at once. Beyond this
-  /// and `idleFramesPerSecond` the connection ends. Each HEADERS or DATA frame of ours allows four more.
+  /// Frames without work (SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA) that a peer may send at once. Beyond
+  /// this and `idleFramesPerSecond` the connection ends. Each HEADERS or DATA frame of ours allows four more.
   public var idleFrameBurst = 10_000
   /// Frames without work that a peer may send a second in the long run.
   public var idleFramesPerSecond = 1_000

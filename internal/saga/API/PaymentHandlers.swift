@@ -9,6 +9,10 @@ package struct PaymentHandlers: Sendable {
   private let creating: CreateHandler
   private let watches: WatchHub
 
+  /// - Parameters:
+  ///   - store: reads and settles payments.
+  ///   - creating: opens them.
+  ///   - watches: brings their changes to watchers.
   package init(store: any PaymentStore, creating: CreateHandler, watches: WatchHub) {
     self.store = store
     self.creating = creating
@@ -18,6 +22,7 @@ package struct PaymentHandlers: Sendable {
   /// No request of payments comes near this; it bounds what a compressed one may expand to.
   private static let largestRequest = 16 << 10
 
+  /// The service with its methods, for a gRPC server.
   package var service: ServiceDefinition {
     let name = "payments.v1.PaymentService"
     return ServiceDefinition(

@@ -7,8 +7,10 @@ internal import StandardMessages
 package struct SmallAPIHandlers: Sendable {
   private let store: any PaymentStore
 
+  /// - Parameter store: settles payments.
   package init(store: any PaymentStore) { self.store = store }
 
+  /// The service with its methods, for a gRPC server.
   package var service: ServiceDefinition {
     let name = "paymentsapi.PaymentsApi"
     return ServiceDefinition(

@@ -9,7 +9,9 @@ internal import Values
 /// It is told that something has committed, not what: it then reads all watched payments at once, at most every few
 /// milliseconds. Each watcher keeps the newest state only, so a slow reader holds one payment and no more.
 package final class WatchHub: Sendable {
+  /// Reads the newest state of payments; blocks the hub's thread.
   package typealias Load = @Sendable (_ orderIDs: [Int64]) -> FoundPayments
+  /// A payment as it is now, or why it cannot be read.
   package typealias Change = Result<Payment, PaymentError>
 
   /// Most calls that watch at a time.
@@ -32,6 +34,7 @@ package final class WatchHub: Sendable {
   private let wakeUp = WakeSignal()
   private let thread = Mutex<WorkerThread?>(nil)
 
+  /// A hub that reads nothing until it is started.
   package init(metrics: MetricsRegistry) {
     metrics.gauge("payments_watches", help: "Calls that watch a payment.") { [weak self] in
       self.map { Double($0.state.withLock { $0.count }) }

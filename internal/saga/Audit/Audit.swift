@@ -16,6 +16,7 @@ public import Values
 public struct Audit: Sendable {
   /// What is wanted.
   public struct Request: Sendable {
+    /// The topic of the events.
     public var topic: String
     /// Events and messages from then on; nil for all.
     public var since: Timestamp?
@@ -24,6 +25,9 @@ public struct Audit: Sendable {
     /// Whether payments are held against the events of this topic.
     public var checksPayments: Bool
 
+    /// - Parameters:
+    ///   - since: leaves out what is older; nil for nothing.
+    ///   - limit: the number of offenders of each kind in the report.
     public init(topic: String, since: Timestamp? = nil, limit: Int = 10, checksPayments: Bool = true) {
       self.topic = topic
       self.since = since
@@ -34,7 +38,9 @@ public struct Audit: Sendable {
 
   /// How far it has come, in rows and messages.
   public struct Step: Sendable {
+    /// How many are done.
     public var done: Int64
+    /// How many there are, as far as is known.
     public var total: Int64
   }
 
@@ -44,6 +50,9 @@ public struct Audit: Sendable {
   private let logger: Logger
   private let kafkaLogger: Logger
 
+  /// - Parameters:
+  ///   - logger: logs the audit's own progress.
+  ///   - kafkaLogger: logs what librdkafka says.
   public init(
     _ request: Request, database: DatabaseConfiguration, kafka: KafkaConfiguration, logger: Logger, kafkaLogger: Logger
   ) {

@@ -28,11 +28,17 @@ public struct AuditReport: Sendable {
 
   /// One disagreement.
   public struct Offender: Sendable, Hashable {
+    /// How tables and topic disagree.
     public var kind: Kind
+    /// The event, where one is known.
     public var eventID: UniqueID?
+    /// The event's key, the order id in decimal.
     public var key: String?
+    /// The event's number within its key.
     public var sequence: Int64?
+    /// The message's partition, where there is a message.
     public var partition: Int32?
+    /// The message's offset, where there is a message.
     public var offset: Int64?
     /// When the message was written, by its own timestamp.
     public var writtenAt: Timestamp?
@@ -40,6 +46,7 @@ public struct AuditReport: Sendable {
     public var detail: String
   }
 
+  /// The verdict on tables and topic.
   public enum Outcome: Sendable, Hashable {
     /// All agree.
     case agree
@@ -49,10 +56,13 @@ public struct AuditReport: Sendable {
     case unverifiable
   }
 
-  /// Events in the table, by status.
+  /// Events that are DONE.
   public var done = 0
+  /// Events that are in WAIT.
   public var pending = 0
+  /// Events that are DEAD.
   public var dead = 0
+  /// Payments that were compared with their events.
   public var payments = 0
   /// Messages read, those before `since` left out.
   public var messages = 0

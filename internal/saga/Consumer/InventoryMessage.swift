@@ -8,8 +8,11 @@ package struct InventoryMessage: Sendable, Hashable {
   /// The longest message that is read.
   package static let maximumBytes = 65_536
 
+  /// The message's own id; the same when it is sent again.
   package let idempotentKey: UniqueID
+  /// What became of the reservation.
   package let status: String
+  /// The opening that it asks for, if its status is the one that opens payments.
   package let command: CreateCommand
 
   /// Why a message cannot be read, in words for the dead-letter topic's header; it quotes no values.

@@ -3,12 +3,19 @@ public import Values
 
 /// A wish to open the payment of an order.
 public struct CreateCommand: Sendable, Hashable {
+  /// Above 0.
   public let orderID: Int64
+  /// In the currency's minor unit, 0 or more.
   public let amountMinor: Int64
+  /// Three capital letters, or empty.
   public let currency: String
+  /// The key of the inventory message; nil for a call.
   public let idempotentKey: UniqueID?
+  /// The key under which a call is made once; nil for a message, and for a call without one.
   public let callKey: IdempotencyKey?
+  /// The trace that the call or message belongs to.
   public let trace: TraceContext?
+  /// Who calls; nil for a message.
   public let caller: String?
 
   /// Checks the caller's words.
@@ -61,6 +68,7 @@ public enum CreateOutcome: Sendable, Hashable {
   /// A call with the same key was answered with this payment; nothing changed.
   case replayed(Payment)
 
+  /// The order's payment, as the caller is answered.
   public var payment: Payment {
     switch self {
     case .created(let payment), .existing(let payment), .replayed(let payment): payment

@@ -1,9 +1,11 @@
 /// What a look into the store brought: payments, and rows that are none.
 public struct FoundPayments: Sendable, Hashable {
+  /// Payments that can be read, in the order of the query.
   public var payments: [Payment]
   /// Rows that hold what no payment of ours has; what is asked of them fails, and the rest goes on.
   public var unreadable: [UnreadablePayment]
 
+  /// - Parameter unreadable: rows that were found and cannot be read.
   public init(_ payments: [Payment] = [], unreadable: [UnreadablePayment] = []) {
     self.payments = payments
     self.unreadable = unreadable
@@ -19,6 +21,7 @@ public struct UnreadablePayment: Sendable, Hashable {
   /// What is wrong with it.
   public let fault: String
 
+  /// - Parameter fault: what is wrong with the row; quotes no text of it.
   public init(id: Int64?, orderID: Int64?, fault: String) {
     self.id = id
     self.orderID = orderID

@@ -30,6 +30,7 @@ public struct Payment: Sendable, Hashable {
   public var id: Int64
   /// The order it pays; above zero and unique.
   public var orderID: Int64
+  /// CREATED, or one of the two that are final.
   public var status: PaymentStatus
   /// Why it failed, or what the caller said when settling it; at most `PaymentLimits.reasonBytes` bytes.
   public var reason: String
@@ -41,7 +42,9 @@ public struct Payment: Sendable, Hashable {
   public var currency: String
   /// The key of the message that opened it; nil when it was opened by a call.
   public var idempotentKey: UniqueID?
+  /// When it was opened, by the database's clock.
   public var createdAt: Timestamp
+  /// When its status changed last, by the database's clock.
   public var updatedAt: Timestamp
   /// When an unsettled payment fails by itself; nil when it never does.
   public var expiresAt: Timestamp?
@@ -78,5 +81,6 @@ public enum PaymentLimits {
 
 /// The reason that expiry gives.
 public enum PaymentReason {
+  /// Nobody settled the payment before `expiresAt`.
   public static let expired = "EXPIRED"
 }

@@ -34,6 +34,10 @@ public struct PaymentError: ModuleError {
   /// Whether the caller's own deadline is the reason: for `unavailable` and `outcomeUnknown`.
   public let isDeadlinePassed: Bool
 
+  /// - Parameters:
+  ///   - message: goes to the caller as it is.
+  ///   - field: the request's field that is wrong.
+  ///   - isDeadlinePassed: whether the caller's own deadline is the reason.
   public init(
     _ code: Code, _ message: String, field: String? = nil, isDeadlinePassed: Bool = false,
     cause: (any Error)? = nil, file: String = #fileID, line: Int = #line

@@ -12,6 +12,7 @@ public struct PaymentEvent: Sendable, Hashable {
   /// Who changed it by a call; nil for a message and for an expiry.
   public let caller: String?
 
+  /// - Parameter payment: as it is right after the change.
   public init(eventID: UniqueID, payment: Payment, trace: TraceContext? = nil, caller: String? = nil) {
     self.eventID = eventID
     self.payment = payment

@@ -39,10 +39,12 @@ public struct PaymentQuery: Sendable, Hashable {
 /// A page of payments. It may hold fewer than were asked for, even none, while there are more: each page reads a
 /// bounded number of rows, and leaves out those that cannot be read as payments.
 public struct PaymentPage: Sendable, Hashable {
+  /// Ascending by id.
   public let payments: [Payment]
   /// Where the next page starts; nil after the last.
   public let next: Int64?
 
+  /// - Parameter next: where the next page starts; nil after the last.
   public init(payments: [Payment], next: Int64?) {
     self.payments = payments
     self.next = next

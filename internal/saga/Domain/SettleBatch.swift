@@ -3,10 +3,15 @@ public import Values
 
 /// One caller's wish to settle an order's payment.
 public struct SettleCommand: Sendable, Hashable {
+  /// Above 0.
   public let orderID: Int64
+  /// The status that the payment should have.
   public let to: FinalStatus
+  /// At most `PaymentLimits.reasonBytes` bytes, without NUL; may be empty.
   public let reason: String
+  /// The trace that the call belongs to.
   public let trace: TraceContext?
+  /// Who calls; nil where nobody was authenticated.
   public let caller: String?
 
   /// Checks the caller's words before they meet anyone else's.

@@ -6,19 +6,31 @@ public import Values
 
 /// The checked settings of one of the saga's programs; `load` makes them.
 public struct SagaSettings: ServiceSettings {
-  /// Which program they were loaded for.
+  /// The program that they were loaded for.
   public var program: Program
+  /// PostgreSQL.
   public var database = DatabaseSettings()
+  /// The filter in front of the database.
   public var redis = Redis()
+  /// The brokers.
   public var kafka = KafkaSettings()
+  /// The gRPC server.
   public var server = Server()
+  /// The reader of the inventory topic.
   public var consumer = Consumer()
+  /// The writer of payment events.
   public var producer = Producer()
+  /// The cron jobs.
   public var cron = Cron()
+  /// Limits of a payment.
   public var payment = Payment()
+  /// The keys of calls.
   public var idempotency = Idempotency()
+  /// The outbox.
   public var event = Event()
+  /// The log.
   public var log = Log()
+  /// The admin endpoint.
   public var admin = Admin()
 
   public init(program: Program) { self.program = program }
@@ -30,7 +42,7 @@ public struct SagaSettings: ServiceSettings {
     if server.threads == 0 { server.threads = min(64, ProcessInfo.processInfo.activeProcessorCount) }
   }
 
-  /// Has libpq and librdkafka read their settings.
+  /// Lets libpq and librdkafka parse their settings.
   public func check() throws(SettingsError) {
     try database.check(name: "DB_DSN", directName: "DB_DIRECT_DSN")
     try kafka.check(name: "KAFKA_BROKERS")
@@ -49,17 +61,19 @@ public struct SagaSettings: ServiceSettings {
     public var dsn = ""
     /// `REDIS_TTL`: how long a key is remembered.
     public var timeToLive = Duration.zero
+    /// Whether there is a Redis.
     public var isEnabled: Bool { !dsn.isEmpty }
   }
 
   /// The gRPC server.
   public struct Server: Sendable {
-    /// `SERVER_GRPC_ADDR`: where it listens, and where the command line calls.
+    /// `SERVER_GRPC_ADDR`: listen address, and the address that the command line calls.
     public var address = NetworkAddress(host: "127.0.0.1", port: 0)
-    /// `SERVER_SHUTDOWN_TIMEOUT`: for calls in flight after SIGTERM.
+    /// `SERVER_SHUTDOWN_TIMEOUT`: time for calls in flight after SIGTERM.
     public var shutdownTimeout = Duration.zero
-    /// `SERVER_THREADS`: event loops; the number of processors where it is 0.
+    /// `SERVER_THREADS`: number of event loops; 0 becomes the number of processors.
     public var threads = 0
+    /// Files of the gRPC API's TLS.
     public var tls = TLS()
 
     /// Files of the gRPC API's TLS; all empty serves in clear.
@@ -70,9 +84,10 @@ public struct SagaSettings: ServiceSettings {
       public var key = ""
       /// `SERVER_TLS_CLIENT_CA`: when set, clients need a certificate.
       public var clientAuthorities = ""
+      /// Whether the API speaks TLS.
       public var isEnabled: Bool { !certificate.isEmpty }
     }
-    /// `SERVER_REFLECTION`: whether callers may ask what is served.
+    /// `SERVER_REFLECTION`: whether callers may ask for the services and their messages.
     public var hasReflection = true
     /// `SERVER_MAX_CONNECTIONS`: on all loops together.
     public var maxConnections = 0
@@ -80,25 +95,27 @@ public struct SagaSettings: ServiceSettings {
     public var maxCalls = 0
     /// `SERVER_INSECURE`: whether it may listen beyond loopback without client certificates.
     public var isInsecure = false
-    /// `SERVER_MAX_PEER_CONNECTIONS` and `SERVER_MAX_PEER_STREAMS`: from one address.
+    /// `SERVER_MAX_PEER_CONNECTIONS`: connections from one address or network.
     public var maxPeerConnections = 0
+    /// `SERVER_MAX_PEER_STREAMS`: open streams from one address or network.
     public var maxPeerStreams = 0
-    /// `SERVER_MAX_MESSAGE_SIZE`: the longest request message, bytes.
+    /// `SERVER_MAX_MESSAGE_SIZE`: maximum size of a request message, bytes.
     public var maxMessageSize = 0
-    /// `SERVER_MAX_HELD_BYTES`: what callers may make the process hold.
+    /// `SERVER_MAX_HELD_BYTES`: maximum memory that all callers together may occupy.
     public var maxHeldBytes = 0
-    /// `SERVER_KEEPALIVE_MIN_TIME`: between PINGs of a caller.
+    /// `SERVER_KEEPALIVE_MIN_TIME`: minimum time between PINGs of a caller.
     public var keepaliveMinTime = Duration.zero
-    /// `SERVER_MAX_AGE`: after which a connection is drained; nil for never.
+    /// `SERVER_MAX_AGE`: age at which a connection is drained; nil for never.
     public var maxAge: Duration?
-    /// `SERVER_MAX_IDLE`: without a call, after which a connection is drained; nil for never.
+    /// `SERVER_MAX_IDLE`: time without calls after which a connection is drained; nil for never.
     public var maxIdle: Duration?
-    /// `SERVER_KEEPALIVE_INTERVAL` and `SERVER_KEEPALIVE_TIMEOUT`: the PINGs of ours.
+    /// `SERVER_KEEPALIVE_INTERVAL`: quiet time after which a caller gets a PING.
     public var keepaliveInterval = Duration.zero
+    /// `SERVER_KEEPALIVE_TIMEOUT`: time to answer that PING.
     public var keepaliveTimeout = Duration.zero
-    /// `SERVER_HANDSHAKE_TIMEOUT`: for a new connection to say what HTTP/2 begins with.
+    /// `SERVER_HANDSHAKE_TIMEOUT`: time limit for the TLS handshake, the HTTP/2 preface and a call's headers.
     public var handshakeTimeout = Duration.zero
-    /// `SERVER_STALL_TIMEOUT`: for a request to come, and for a peer to take its answers.
+    /// `SERVER_STALL_TIMEOUT`: time limit for a whole request, and for a caller to read its responses.
     public var stallTimeout = Duration.zero
   }
 
@@ -110,11 +127,11 @@ public struct SagaSettings: ServiceSettings {
     public var group = ""
     /// `CONSUMER_TRIGGER_STATUS`: the status that opens a payment.
     public var triggerStatus = ""
-    /// `CONSUMER_BATCH`: the most messages in one transaction.
+    /// `CONSUMER_BATCH`: maximum messages per transaction.
     public var batch = 0
-    /// `CONSUMER_PARALLELISM`: how many threads work on the messages, each on some of the partitions.
+    /// `CONSUMER_PARALLELISM`: number of lanes, each with a thread and some of the partitions.
     public var parallelism = 0
-    /// Where messages go that cannot be read.
+    /// The topic for messages that cannot be read.
     public var deadLetterTopic: String { topic + ".dlq" }
   }
 
@@ -128,17 +145,17 @@ public struct SagaSettings: ServiceSettings {
   public struct Cron: Sendable {
     /// `CRON_ENABLED`: whether `payments-server` runs them too.
     public var isEnabled = true
-    /// `CRON_FREQUENCY`: how often they look for work nobody woke them for.
+    /// `CRON_FREQUENCY`: poll interval of the jobs when nothing wakes them.
     public var frequency = Duration.zero
-    /// `CRON_EVENTS_LIMIT`: events in flight in one relay.
+    /// `CRON_EVENTS_LIMIT`: maximum events that a relay holds in memory.
     public var eventsLimit = 0
-    /// `CRON_RESERVE`: how long a lease on a shard lasts.
+    /// `CRON_RESERVE`: duration of a lease on a shard.
     public var reserve = Duration.zero
   }
 
   /// Limits of a payment.
   public struct Payment: Sendable {
-    /// `PAYMENT_TTL`: after how long an unsettled payment fails; nil for never.
+    /// `PAYMENT_TTL`: age at which an unsettled payment fails; nil for never.
     public var timeToLive: Duration?
   }
 
@@ -156,15 +173,16 @@ public struct SagaSettings: ServiceSettings {
     public var retentionDays = 0
     /// The same as a duration.
     public var retention: Duration { .seconds(86_400 * retentionDays) }
-    /// `EVENT_ON_DEAD`: what happens to the rest of an order behind an event the broker refused.
+    /// `EVENT_ON_DEAD`: what later events of an order do once the broker has refused one.
     public var onDead = OnDead.hold
 
+    /// Whether later events of an order wait for `requeue` or go on.
     public enum OnDead: Sendable { case hold, `continue` }
   }
 
   /// The log.
   public struct Log: Sendable {
-    /// `LOG_LEVEL`.
+    /// `LOG_LEVEL`: the minimum level.
     public var level = LogLevel.info
     /// `LOG_FORMAT`.
     public var format = LogFormat.text

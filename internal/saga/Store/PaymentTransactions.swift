@@ -266,6 +266,7 @@ public struct PaymentTransactions: Sendable {
 
 /// What one sweep for expired payments did.
 public struct ExpirySweep: Sendable, Hashable {
+  /// The number of payments that were failed.
   public let expired: Int
   /// What has expired and cannot be read; passed over.
   public let unreadable: [UnreadablePayment]
@@ -274,6 +275,7 @@ public struct ExpirySweep: Sendable, Hashable {
   /// The database's clock during the sweep.
   public let now: Timestamp
 
+  /// - Parameter now: the database's clock during the sweep.
   public init(expired: Int, unreadable: [UnreadablePayment], isComplete: Bool, now: Timestamp) {
     self.expired = expired
     self.unreadable = unreadable
