@@ -2,10 +2,12 @@
 
 A layer is a folder with all modules below it; the longest folder that fits decides. Modules of one layer may import each
 other, those of layers inside its folder, and those of the layers that are named; a name stands for the layers inside
-its folder, too. (Of two contexts neither names the other, so they never import each other.)
+its folder, too. Every other folder of internal/ is a context. (Of two contexts neither names the other, so they never
+import each other.)
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,12 @@ KIT = "internal/kit"
 NET = "internal/net"
 DATA = "internal/data"
 
-CONTEXTS = ("internal/saga",)
+# The folders of internal/ that are no context.
+SHARED = ("kit", "net", "data", "cli", "system", "stack")
+
+CONTEXTS = tuple(sorted(
+    f"internal/{folder.name}" for folder in (Path(__file__).resolve().parents[2]).iterdir()
+    if folder.is_dir() and folder.name not in SHARED))
 
 LAYERS = (
     # Values, threads, logs, settings: under everything.
