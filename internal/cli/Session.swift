@@ -21,9 +21,9 @@ struct Session {
   var kafkaLogger: Logger { logger(atLeast: .error) }
 
   private func logger(atLeast level: LogLevel) -> Logger {
-    let wanted = settings.log.level
+    let wanted = settings.service.logLevel
     return Logger(
-      label: Program.cli.name, level: wanted == .debug ? .debug : max(wanted, level), format: settings.log.format)
+      label: Program.cli.name, level: wanted == .debug ? .debug : max(wanted, level), format: settings.service.logFormat)
   }
 
   /// - Parameter direct: past PgBouncer.

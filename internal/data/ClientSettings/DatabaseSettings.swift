@@ -3,7 +3,7 @@ internal import Postgres
 public import Settings
 internal import Values
 
-/// The settings of a program's PostgreSQL.
+/// The settings of a program's PostgreSQL: a group, whose rows are `rows`.
 public struct DatabaseSettings: Sendable {
   /// The address, which may lead through PgBouncer.
   public var dsn = ""
@@ -19,13 +19,40 @@ public struct DatabaseSettings: Sendable {
   /// The values before any row of a table is read.
   public init() {}
 
-  /// Has libpq read the addresses, so that a mistake in one stops the program as other wrong settings do.
+  /// The rows of `dsn`, `directDSN`, `isPrepared` and `statementTimeout`: `<PREFIX>DSN`, `<PREFIX>DIRECT_DSN`,
+  /// `<PREFIX>PREPARED` and `<PREFIX>STATEMENT_TIMEOUT`. Each context has a prefix of its own, since its tables may be in
+  /// a database of their own.
   /// - Parameters:
-  ///   - name: the setting of `dsn`.
-  ///   - directName: the setting of `directDSN`.
+  ///   - prefix: how the names begin, such as `DB_`.
+  ///   - users: the programs that use the database.
+  ///   - services: those of them that run as services.
+  public static func rows(
+    prefix: String, dsn: SettingDefault, _ users: [Program], services: [Program]
+  ) -> [Setting<DatabaseSettings>] {
+    [
+      .postgres("\(prefix)DSN", \.dsn, dsn, users, "PostgreSQL, directly or through PgBouncer"),
+      .postgres(
+        "\(prefix)DIRECT_DSN", \.directDSN, orNothing: true, .value(""), users,
+        "PostgreSQL without PgBouncer, for LISTEN and migrations; empty: `\(prefix)DSN`"),
+      .boolean(
+        "\(prefix)PREPARED", \.isPrepared, .value("true"), users,
+        "use prepared statements; false behind a PgBouncer before 1.21 in transaction mode"),
+      .duration(
+        "\(prefix)STATEMENT_TIMEOUT", \.statementTimeout, .milliseconds(100)...(.seconds(3_600)), .value("10s"),
+        services, "time limit for a batch of statements; a slower batch is cancelled and retried"),
+    ]
+  }
+
+  /// Derives values from others, once every row has been read.
+  public mutating func finish() {
+    if directDSN.isEmpty { directDSN = dsn }
+  }
+
+  /// Lets libpq parse the addresses, so that a mistake in one stops the program as other wrong settings do.
+  /// - Parameter prefix: the prefix of the rows.
   /// - Throws: `SettingsError` without the value, which may hold a password.
-  public func check(name: String, directName: String) throws(SettingsError) {
-    for (name, dsn) in [(name, dsn), (directName, directDSN)] {
+  public func check(prefix: String) throws(SettingsError) {
+    for (name, dsn) in [("\(prefix)DSN", dsn), ("\(prefix)DIRECT_DSN", directDSN)] {
       do throws(DatabaseError) {
         _ = try DatabaseConfiguration(dsn: dsn, applicationName: "check")
       } catch {

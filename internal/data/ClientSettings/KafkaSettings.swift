@@ -4,7 +4,7 @@ public import Logger
 public import Runtime
 public import Settings
 
-/// The settings of a program's brokers.
+/// The settings of a program's brokers: a group, whose rows are `rows`. All contexts have the same brokers.
 public struct KafkaSettings: Sendable {
   /// `HOST:PORT`, commas between.
   public var brokers = ""
@@ -22,16 +22,30 @@ public struct KafkaSettings: Sendable {
     KafkaConfiguration(brokers: brokers, clientID: clientID, properties: properties)
   }
 
-  /// Has librdkafka read its properties, so that a mistake in one stops the program as other wrong settings do.
-  /// - Parameter name: the setting of `brokers`.
+  /// The rows of `brokers` and `topicPartitions`: `KAFKA_BROKERS` and `KAFKA_TOPIC_PARTITIONS`. A table that has them also
+  /// says where `properties` are.
+  public static func rows(brokers: SettingDefault, _ users: [Program]) -> [Setting<KafkaSettings>] {
+    [
+      .brokers(brokersName, \.brokers, brokers, users, "bootstrap brokers"),
+      .integer(
+        topicPartitionsName, \.topicPartitions, 1...10_000, .value("4"), users,
+        "number of partitions for topics that the programs create"),
+    ]
+  }
+
+  private static let brokersName = "KAFKA_BROKERS"
+  private static let topicPartitionsName = "KAFKA_TOPIC_PARTITIONS"
+
+  /// Lets librdkafka parse its properties, so that a mistake in one stops the program as other wrong settings do.
   /// - Throws: `SettingsError` that names the property's setting; values are left to librdkafka's messages, which hide
   ///   secrets.
-  public func check(name: String) throws(SettingsError) {
+  public func check() throws(SettingsError) {
     do throws(KafkaError) {
       try configuration(clientID: "check").validate()
     } catch {
       let property = properties.keys.filter { error.message.contains($0) }.max { $0.count < $1.count }
-      let setting = property.map { "KAFKA_" + $0.uppercased().split(separator: ".").joined(separator: "_") } ?? name
+      let setting =
+        property.map { "KAFKA_" + $0.uppercased().split(separator: ".").joined(separator: "_") } ?? Self.brokersName
       throw SettingsError(.invalidValue, setting: setting, "\(setting): \(error)")
     }
   }
@@ -39,18 +53,17 @@ public struct KafkaSettings: Sendable {
   /// Looks topics up, makes those that are absent, and waits for the broker, however long it is away.
   /// - Parameters:
   ///   - program: the program's name.
-  ///   - setting: the setting of `topicPartitions`, for the log.
   ///   - stop: ends the wait.
   /// - Returns: false when stopped meanwhile.
   public func waitForTopics(
-    _ names: [String], program: String, setting: String, logger: Logger, stop: StopFlag
+    _ names: [String], program: String, logger: Logger, stop: StopFlag
   ) throws(KafkaError) -> Bool {
     let wanted = names.map { TopicSpecification($0, partitions: topicPartitions) }
     let mismatches = try KafkaAdmin.waitForTopics(
       wanted, configuration(clientID: "\(program)-admin"), logger: logger.labelled("topics"), stop: stop)
     for mismatch in mismatches ?? [] {
       logger.warning(
-        "a topic has another number of partitions than \(setting)",
+        "a topic has another number of partitions than \(Self.topicPartitionsName)",
         [
           "topic": .string(mismatch.topic), "found": .number(mismatch.found), "expected": .number(mismatch.expected),
         ])

@@ -5,7 +5,7 @@ public import Values
 public protocol ServiceSettings: SettingSet {
   /// How the program runs.
   var service: ServiceOptions { get }
-  /// Has the clients' libraries read the settings that only they can judge; called when a program is about to run.
+  /// Lets the clients' libraries parse the settings that only they can judge; called when a program is about to run.
   func check() throws(SettingsError)
 }
 
@@ -14,28 +14,45 @@ extension ServiceSettings {
   public func check() throws(SettingsError) {}
 }
 
-/// How a service runs.
+/// How a service runs: a group of settings, whose rows are `shutdownRow` and `rows`.
 public struct ServiceOptions: Sendable {
-  /// The minimum level of the log.
-  public let logLevel: LogLevel
-  /// The format of the log.
-  public let logFormat: LogFormat
-  /// Where the admin endpoint listens; nil for none.
-  public let adminAddress: NetworkAddress?
+  /// `LOG_LEVEL`: the minimum level of the log.
+  public var logLevel = LogLevel.info
+  /// `LOG_FORMAT`: the format of the log.
+  public var logFormat = LogFormat.text
+  /// `ADMIN_ADDR`: the listen address of the admin endpoint; nil for none.
+  public var adminAddress: NetworkAddress?
   /// How long work in flight may take to end after SIGTERM.
-  public let shutdownTimeout: Duration
-  /// The name of the setting of `shutdownTimeout`, for the log.
+  public var shutdownTimeout = Duration.zero
+  /// The name of the setting of `shutdownTimeout`, which each context chooses; for the log.
   public let shutdownSetting: String
 
-  /// - Parameter shutdownSetting: the name of the setting of `shutdownTimeout`, for the log.
-  public init(
-    logLevel: LogLevel, logFormat: LogFormat, adminAddress: NetworkAddress?, shutdownTimeout: Duration,
-    shutdownSetting: String
-  ) {
-    self.logLevel = logLevel
-    self.logFormat = logFormat
-    self.adminAddress = adminAddress
-    self.shutdownTimeout = shutdownTimeout
-    self.shutdownSetting = shutdownSetting
+  /// The values before any row of a table is read.
+  /// - Parameter shutdownSetting: the name of the setting of `shutdownTimeout`.
+  public init(shutdownSetting: String) { self.shutdownSetting = shutdownSetting }
+
+  /// The row of `shutdownTimeout`.
+  /// - Parameter summary: names what the program drains.
+  public static func shutdownRow(_ name: String, _ services: [Program], _ summary: String) -> Setting<ServiceOptions> {
+    .duration(name, \.shutdownTimeout, .zero...(.seconds(600)), .value("10s"), services, summary)
+  }
+
+  /// The rows of the settings whose names are the same in all contexts: `LOG_LEVEL`, `LOG_FORMAT`, `ADMIN_ADDR`.
+  /// - Parameters:
+  ///   - adminAddress: a port for each program.
+  ///   - users: the programs that log.
+  ///   - services: those of them with an admin endpoint.
+  public static func rows(
+    adminAddress: SettingDefault, _ users: [Program], services: [Program]
+  ) -> [Setting<ServiceOptions>] {
+    [
+      .choice(
+        "LOG_LEVEL", \.logLevel, ["debug": .debug, "info": .info, "warning": .warning, "error": .error],
+        .value("info"), users, "minimum log level"),
+      .choice("LOG_FORMAT", \.logFormat, ["text": .text, "json": .json], .value("text"), users, "log format"),
+      .optionalListener(
+        "ADMIN_ADDR", \.adminAddress, adminAddress, services,
+        "listen address of `/healthz`, `/readyz` and `/metrics` (HTTP)"),
+    ]
   }
 }

@@ -1,6 +1,6 @@
 /// The table as people read it.
 extension SettingsTable {
-  /// The table of the README, in Markdown; a test compares the two.
+  /// The table of a document, in Markdown; a test compares the two.
   public func markdown() -> String {
     var text = "| setting | allowed | default | used by | what it is |\n|---|---|---|---|---|\n"
     for setting in settings {
@@ -9,6 +9,7 @@ extension SettingsTable {
       let cells = ["`\(setting.name)`", setting.allowed, markdownDefault(setting), users, setting.summary]
       text += "| \(cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ")) |\n"
     }
+    guard properties != nil else { return text }
     return text
       + "| `KAFKA_<PROPERTY>` | as librdkafka has it | librdkafka's | all | a librdkafka property in capitals,"
       + " underscores for dots: `KAFKA_SECURITY_PROTOCOL` is `security.protocol` |\n"
@@ -25,7 +26,7 @@ extension SettingsTable {
     }
   }
 
-  /// The settings one program uses, for `--help`.
+  /// The settings that one program uses, for `--help`.
   public func help(for program: Program) -> String {
     var text = ""
     for setting in settings where setting.usedBy.contains(program) {
@@ -33,7 +34,8 @@ extension SettingsTable {
       let shown = standard.map { $0.isEmpty ? "empty" : DataSourceName.masked($0) } ?? "required"
       text += "  \(setting.name)\n      \(setting.summary) [\(shown)]\n      \(setting.allowed)\n"
     }
-    return text.replacing("`", with: "")
-      + "  KAFKA_<PROPERTY>\n      a librdkafka property in capitals, underscores for dots\n"
+    text = text.replacing("`", with: "")
+    guard properties != nil else { return text }
+    return text + "  KAFKA_<PROPERTY>\n      a librdkafka property in capitals, underscores for dots\n"
   }
 }

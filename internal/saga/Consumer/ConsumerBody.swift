@@ -40,7 +40,7 @@ public final class ConsumerBody: ProgramBody {
     let topics = [settings.consumer.topic, settings.consumer.deadLetterTopic, settings.topic]
     let program = context.program.name
     _ = try settings.kafka.waitForTopics(
-      topics, program: program, setting: "KAFKA_TOPIC_PARTITIONS", logger: context.logger, stop: context.stop)
+      topics, program: program, logger: context.logger, stop: context.stop)
     let pool = ConnectionPool(
       configuration: try database.configuration(role: "notify"), size: 1, queueLimit: 16, name: "notify",
       logger: context.logger, metrics: context.metrics)

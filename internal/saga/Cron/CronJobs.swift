@@ -77,7 +77,7 @@ public final class CronJobs: ServicePart {
   /// Waits for the topic, then begins.
   public func start() throws {
     let isThere = try settings.kafka.waitForTopics(
-      [settings.topic], program: context.program.name, setting: "KAFKA_TOPIC_PARTITIONS", logger: context.logger,
+      [settings.topic], program: context.program.name, logger: context.logger,
       stop: context.stop)
     guard isThere else { return }
     publisher.warmUp(topic: settings.topic)

@@ -2,6 +2,7 @@ public import ClientSettings
 internal import Logger
 public import SagaCron
 public import SagaSettings
+internal import Settings
 
 /// The settings that `payments-server` uses.
 public struct ServerSettings: Sendable {
@@ -33,7 +34,7 @@ public struct ServerSettings: Sendable {
     topic = settings.producer.topic
     timeToLive = settings.payment.timeToLive
     keyRetention = settings.idempotency.retention
-    logsCalls = settings.log.level == .debug
+    logsCalls = settings.service.logLevel == .debug
     jobs = settings.cron.isEnabled ? CronSettings(settings) : nil
   }
 }

@@ -16,20 +16,32 @@ extension SagaSettings {
     "LOG_", "ADMIN_",
   ]
 
+  static let databasePrefix = "DB_"
+
   private static let rows: [Setting<SagaSettings>] = [
-    .postgres(
-      "DB_DSN", \.database.dsn,
-      .byProgram([.cli: "postgres://payments:payments@127.0.0.1:54321/payments?sslmode=disable"]), all,
-      "PostgreSQL, directly or through PgBouncer"),
-    .postgres(
-      "DB_DIRECT_DSN", \.database.directDSN, orNothing: true, .value(""), all,
-      "PostgreSQL without PgBouncer, for LISTEN and migrations; empty: `DB_DSN`"),
-    .boolean(
-      "DB_PREPARED", \.database.isPrepared, .value("true"), all,
-      "use prepared statements; false behind a PgBouncer before 1.21 in transaction mode"),
-    .duration(
-      "DB_STATEMENT_TIMEOUT", \.database.statementTimeout, .milliseconds(100)...(.seconds(3_600)), .value("10s"),
-      services, "time limit for a batch of statements; a slower batch is cancelled and retried"),
+    DatabaseSettings.rows(
+      prefix: databasePrefix,
+      dsn: .byProgram([.cli: "postgres://payments:payments@127.0.0.1:54321/payments?sslmode=disable"]), all,
+      services: services
+    ).within(\.database),
+    storeRows,
+    KafkaSettings.rows(brokers: .byProgram([.cli: "127.0.0.1:9095"]), all).within(\.kafka),
+    addressRows,
+    [
+      ServiceOptions.shutdownRow(
+        "SERVER_SHUTDOWN_TIMEOUT", services, "drain time after SIGTERM for calls in flight, batches and deliveries"
+      ).within(\.service)
+    ],
+    serverRows,
+    jobRows,
+    ServiceOptions.rows(
+      adminAddress: .byProgram([
+        .server: "127.0.0.1:9101", .consumer: "127.0.0.1:9102", .cron: "127.0.0.1:9103", .cli: "",
+      ]), all, services: services
+    ).within(\.service),
+  ].flatMap { $0 }
+
+  private static let storeRows: [Setting<SagaSettings>] = [
     .integer("DB_POOL_SIZE", \.database.poolSize, 1...256, .value("4"), [.server], "number of connections for calls"),
     .redis(
       "REDIS_DSN", \.redis.dsn, .value(""), [.server, .consumer],
@@ -37,11 +49,9 @@ extension SagaSettings {
     .duration(
       "REDIS_TTL", \.redis.timeToLive, .seconds(1)...(.seconds(365 * 86_400)), .value("24h"), [.consumer],
       "how long the filter remembers a message"),
-    .brokers(
-      "KAFKA_BROKERS", \.kafka.brokers, .byProgram([.cli: "127.0.0.1:9095"]), all, "bootstrap brokers"),
-    .integer(
-      "KAFKA_TOPIC_PARTITIONS", \.kafka.topicPartitions, 1...10_000, .value("4"), all,
-      "number of partitions for topics that the programs create"),
+  ]
+
+  private static let addressRows: [Setting<SagaSettings>] = [
     .listener(
       "SERVER_GRPC_ADDR", \.server.address,
       .value("127.0.0.1:8081"), [.server, .cli],
@@ -50,9 +60,9 @@ extension SagaSettings {
     .boolean(
       "SERVER_INSECURE", \.server.isInsecure, .value("false"), [.server],
       "allow a listen address beyond loopback without client certificates: something in front decides who may call"),
-    .duration(
-      "SERVER_SHUTDOWN_TIMEOUT", \.server.shutdownTimeout, .zero...(.seconds(600)), .value("10s"), services,
-      "drain time after SIGTERM for calls in flight, batches and deliveries"),
+  ]
+
+  private static let serverRows: [Setting<SagaSettings>] = [
     .integer(
       "SERVER_THREADS", \.server.threads, 0...64, .value("0"), [.server], "number of event loops; 0: one per processor"),
     .boolean(
@@ -107,6 +117,9 @@ extension SagaSettings {
     .file(
       "SERVER_TLS_CLIENT_CA", \.server.tls.clientAuthorities, [.server],
       "client certificate authorities; setting it makes client certificates mandatory"),
+  ]
+
+  private static let jobRows: [Setting<SagaSettings>] = [
     .name(
       "CONSUMER_TOPIC", \.consumer.topic, longest: 245, extra: "._-", .value("inventory"), [.consumer, .cli],
       "topic of the inventory messages; unreadable messages go to the topic with `.dlq` appended"),
@@ -149,13 +162,5 @@ extension SagaSettings {
     .choice(
       "EVENT_ON_DEAD", \.event.onDead, ["hold": .hold, "continue": .continue], .value("hold"), [.server, .cron],
       "after the broker refused an event, later events of its order wait for `requeue` (hold) or go on (continue)"),
-    .choice(
-      "LOG_LEVEL", \.log.level, ["debug": .debug, "info": .info, "warning": .warning, "error": .error], .value("info"),
-      all, "minimum log level"),
-    .choice("LOG_FORMAT", \.log.format, ["text": .text, "json": .json], .value("text"), all, "log format"),
-    .optionalListener(
-      "ADMIN_ADDR", \.admin.address,
-      .byProgram([.server: "127.0.0.1:9101", .consumer: "127.0.0.1:9102", .cron: "127.0.0.1:9103", .cli: ""]), services,
-      "listen address of `/healthz`, `/readyz` and `/metrics` (HTTP)"),
   ]
 }

@@ -1,6 +1,5 @@
 public import ClientSettings
 internal import FoundationEssentials
-public import Logger
 public import Settings
 public import Values
 
@@ -28,31 +27,22 @@ public struct SagaSettings: ServiceSettings {
   public var idempotency = Idempotency()
   /// The outbox.
   public var event = Event()
-  /// The log.
-  public var log = Log()
-  /// The admin endpoint.
-  public var admin = Admin()
+  /// Log, admin endpoint and shutdown.
+  public var service = ServiceOptions(shutdownSetting: "SERVER_SHUTDOWN_TIMEOUT")
 
   public init(program: Program) { self.program = program }
 
   public mutating func finish() throws(SettingsError) {
     try server.tls.check()
     if program == .server { try server.checkExposure() }
-    if database.directDSN.isEmpty { database.directDSN = database.dsn }
+    database.finish()
     if server.threads == 0 { server.threads = min(64, ProcessInfo.processInfo.activeProcessorCount) }
   }
 
   /// Lets libpq and librdkafka parse their settings.
   public func check() throws(SettingsError) {
-    try database.check(name: "DB_DSN", directName: "DB_DIRECT_DSN")
-    try kafka.check(name: "KAFKA_BROKERS")
-  }
-
-  /// How a program of the saga runs.
-  public var service: ServiceOptions {
-    ServiceOptions(
-      logLevel: log.level, logFormat: log.format, adminAddress: admin.address,
-      shutdownTimeout: server.shutdownTimeout, shutdownSetting: "SERVER_SHUTDOWN_TIMEOUT")
+    try database.check(prefix: Self.databasePrefix)
+    try kafka.check()
   }
 
   /// The filter in front of the database.
@@ -69,8 +59,6 @@ public struct SagaSettings: ServiceSettings {
   public struct Server: Sendable {
     /// `SERVER_GRPC_ADDR`: listen address, and the address that the command line calls.
     public var address = NetworkAddress(host: "127.0.0.1", port: 0)
-    /// `SERVER_SHUTDOWN_TIMEOUT`: time for calls in flight after SIGTERM.
-    public var shutdownTimeout = Duration.zero
     /// `SERVER_THREADS`: number of event loops; 0 becomes the number of processors.
     public var threads = 0
     /// Files of the gRPC API's TLS.
@@ -178,20 +166,6 @@ public struct SagaSettings: ServiceSettings {
 
     /// Whether later events of an order wait for `requeue` or go on.
     public enum OnDead: Sendable { case hold, `continue` }
-  }
-
-  /// The log.
-  public struct Log: Sendable {
-    /// `LOG_LEVEL`: the minimum level.
-    public var level = LogLevel.info
-    /// `LOG_FORMAT`.
-    public var format = LogFormat.text
-  }
-
-  /// The admin endpoint.
-  public struct Admin: Sendable {
-    /// `ADMIN_ADDR`; nil for none.
-    public var address: NetworkAddress?
   }
 }
 

@@ -41,20 +41,20 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     #expect(settings.database.poolSize == 4 && settings.kafka.topicPartitions == 4)
     #expect(!settings.redis.isEnabled && settings.redis.timeToLive == .seconds(86_400))
     #expect(settings.server.address == NetworkAddress(host: "127.0.0.1", port: 8081))
-    #expect(settings.server.shutdownTimeout == .seconds(10) && settings.server.threads >= 1)
+    #expect(settings.service.shutdownTimeout == .seconds(10) && settings.server.threads >= 1)
     #expect(settings.consumer.topic == "inventory" && settings.consumer.deadLetterTopic == "inventory.dlq")
     #expect(settings.consumer.group == "payments" && settings.consumer.triggerStatus == "COMPLETED")
     #expect(settings.consumer.batch == 1_000 && settings.producer.topic == "payment")
     #expect(settings.cron.isEnabled && settings.cron.frequency == .seconds(1) && settings.cron.eventsLimit == 8_192)
     #expect(settings.cron.reserve == .seconds(30) && settings.payment.timeToLive == .seconds(86_400))
     #expect(settings.event.retentionDays == 7 && settings.event.retention == .seconds(7 * 86_400))
-    #expect(settings.log.level == .info && settings.log.format == .text)
+    #expect(settings.service.logLevel == .info && settings.service.logFormat == .text)
   }
 
   @Test(arguments: [(Program.server, 9101), (.consumer, 9102), (.cron, 9103), (.cli, nil)] as [(Program, UInt16?)])
   func giveEachProgramItsAdminPort(program: Program, port: UInt16?) throws {
-    #expect(try load(program: program).admin.address?.port == port)
-    #expect(try load(["ADMIN_ADDR": ""], program: program).admin.address == nil)
+    #expect(try load(program: program).service.adminAddress?.port == port)
+    #expect(try load(["ADMIN_ADDR": ""], program: program).service.adminAddress == nil)
   }
 
   @Test func giveTheCommandLineTheLocalStack() throws {
@@ -102,9 +102,9 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     #expect(settings.database.directDSN == "postgresql:///pay?host=/run/postgresql" && !settings.database.isPrepared)
     #expect(settings.database.poolSize == 32 && settings.redis.isEnabled && settings.kafka.brokers == "a:1,[::1]:2")
     #expect(settings.server.address == NetworkAddress(host: "::", port: 0) && settings.server.threads == 3)
-    #expect(settings.server.shutdownTimeout == .seconds(90) && !settings.cron.isEnabled)
+    #expect(settings.service.shutdownTimeout == .seconds(90) && !settings.cron.isEnabled)
     #expect(settings.payment.timeToLive == nil && settings.event.retentionDays == 2)
-    #expect(settings.log.level == .debug && settings.log.format == .json)
+    #expect(settings.service.logLevel == .debug && settings.service.logFormat == .json)
   }
 
   @Test(arguments: [
@@ -266,7 +266,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     let good =
       "\u{20}# comment\r\nDB_POOL_SIZE=7 # seven\r\n\r\nCONSUMER_GROUP='a'\nLOG_FORMAT=\"json\"\nKAFKA_CLIENT_ID=$HOME#1\n"
     let settings = try withFile(good) { try load(["DB_POOL_SIZE": "9"], file: $0) }
-    #expect(settings.database.poolSize == 9 && settings.consumer.group == "a" && settings.log.format == .json)
+    #expect(settings.database.poolSize == 9 && settings.consumer.group == "a" && settings.service.logFormat == .json)
     #expect(settings.kafka.properties == ["client.id": "$HOME#1"])
   }
 
