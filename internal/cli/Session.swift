@@ -23,7 +23,8 @@ struct Session {
   private func logger(atLeast level: LogLevel) -> Logger {
     let wanted = settings.service.logLevel
     return Logger(
-      label: Program.cli.name, level: wanted == .debug ? .debug : max(wanted, level), format: settings.service.logFormat)
+      label: Program.cli.name, level: wanted == .debug ? .debug : max(wanted, level), format: settings.service.logFormat
+    )
   }
 
   /// - Parameter direct: past PgBouncer.

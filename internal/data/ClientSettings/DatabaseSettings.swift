@@ -20,8 +20,8 @@ public struct DatabaseSettings: Sendable {
   public init() {}
 
   /// The rows of `dsn`, `directDSN`, `isPrepared` and `statementTimeout`: `<PREFIX>DSN`, `<PREFIX>DIRECT_DSN`,
-  /// `<PREFIX>PREPARED` and `<PREFIX>STATEMENT_TIMEOUT`. Each context has a prefix of its own, since its tables may be in
-  /// a database of their own.
+  /// `<PREFIX>PREPARED` and `<PREFIX>STATEMENT_TIMEOUT`. Each context has a prefix of its own, since its tables may be
+  /// in a database of their own.
   /// - Parameters:
   ///   - prefix: how the names begin, such as `DB_`.
   ///   - users: the programs that use the database.

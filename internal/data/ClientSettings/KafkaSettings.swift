@@ -22,8 +22,8 @@ public struct KafkaSettings: Sendable {
     KafkaConfiguration(brokers: brokers, clientID: clientID, properties: properties)
   }
 
-  /// The rows of `brokers` and `topicPartitions`: `KAFKA_BROKERS` and `KAFKA_TOPIC_PARTITIONS`. A table that has them also
-  /// says where `properties` are.
+  /// The rows of `brokers` and `topicPartitions`: `KAFKA_BROKERS` and `KAFKA_TOPIC_PARTITIONS`. A table that has them
+  /// also says where `properties` are.
   public static func rows(brokers: SettingDefault, _ users: [Program]) -> [Setting<KafkaSettings>] {
     [
       .brokers(brokersName, \.brokers, brokers, users, "bootstrap brokers"),
