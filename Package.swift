@@ -101,6 +101,7 @@ let package = Package(
     box("Postgres", "data/Postgres", ["CLibpq", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     box("Migrator", "data/Migrator", ["Errors", "Logger", "Postgres", "Runtime", "Values"]),
     box("GroupCommit", "data/GroupCommit", ["Errors", "Logger", "Postgres", "Values"]),
+    box("Idempotency", "data/Idempotency", ["Postgres", "Values"]),
     box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Values"]),
     box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Runtime", "Values"]),
     box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
@@ -121,8 +122,8 @@ let package = Package(
     box(
       "SagaStore", "saga/Store",
       [
-        "Errors", "GroupCommit", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaDomain", "Tracing",
-        "Values",
+        "Errors", "GroupCommit", "Idempotency", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaDomain",
+        "Tracing", "Values",
       ]),
     box(
       "SagaAPI", "saga/API",
@@ -231,7 +232,7 @@ let package = Package(
     unit("SagaAudit", ["SagaAudit", "Values"]),
     unit("SagaConsumer", ["Inbox", "Kafka", "SagaConsumer", "SagaDomain", "Values"]),
     unit("SagaDomain", ["SagaDomain", "TestSupport", "Tracing", "Values"]),
-    unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore"]),
+    unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),
     unit("Service", ["Runtime", "Service", "Values"]),
     unit("Settings", ["ClientSettings", "Errors", "Logger", "SagaSettings", "Settings", "Values"]),
     unit("Tracing", ["Tracing"]),
@@ -239,8 +240,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Errors", "GroupCommit", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "Postgres", "Redis", "Runtime",
-        "SagaDomain", "SagaStore", "TestSupport", "Values",
+        "Errors", "GroupCommit", "Idempotency", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "Postgres", "Redis",
+        "Runtime", "SagaDomain", "SagaStore", "TestSupport", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

@@ -100,7 +100,7 @@ def test_many_callers_with_one_key_have_one_effect(shared_world: World, client: 
         else:
             assert call.code() == Code.ABORTED
     assert answers and all(answer == answers[0] for answer in answers)
-    assert shared_world.value("SELECT count(*) FROM idempotency_key WHERE order_id = %s", order) == 1
+    assert shared_world.value("SELECT count(*) FROM idempotency_key WHERE answer->>'order_id' = %s", str(order)) == 1
 
 
 def test_a_key_in_flight_at_another_server_is_aborted(make_world):

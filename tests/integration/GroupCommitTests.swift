@@ -80,7 +80,7 @@ struct GroupCommitTests {
   func anAnswerLostAfterCommitIsFoundOut(kind: String) async throws {
     try await PaymentDatabase.with { database in
       if kind == "settle" { try database.create(orders: [1]) }
-      _ = try IdempotencyKeyTable.days.ensure(daysAhead: 1, on: try database.connect())
+      _ = try PaymentKeys.days.ensure(daysAhead: 1, on: try database.connect())
       let forwarder = try DatabaseFaultTests.forwarder()
       try await withRepository(database, through: forwarder, lockTimeout: .seconds(20)) { repository in
         let status = kind == "settle" ? "COMPLETED" : "CREATED"

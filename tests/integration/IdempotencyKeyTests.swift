@@ -29,7 +29,7 @@ extension PaymentDatabase {
   func transactions(_ clock: TestClock, days: Int64 = 1) -> PaymentTransactions {
     PaymentTransactions(
       outbox: outbox, topic: "payment", ttl: nil,
-      keys: IdempotencyKeyTable(retention: .seconds(days * 86_400)) { clock.now })
+      keys: PaymentKeys(retention: .seconds(days * 86_400)) { clock.now })
   }
 }
 
@@ -147,7 +147,7 @@ struct IdempotencyKeyTests {
     try await PaymentDatabase.with { database in
       let (right, holder) = (try database.connect(), try database.connect())
       // The first server's transaction stands at the payment, with the key already taken.
-      _ = try IdempotencyKeyTable.days.ensure(daysAhead: 1, on: holder)
+      _ = try PaymentKeys.days.ensure(daysAhead: 1, on: holder)
       _ = try holder.run([.begin, Command(Statement("INSERT INTO payment (order_id) VALUES (5)"))])
       let (held, other) = (try command(5, "held"), try command(6, "held"))
       let first = try await Stuck(held, in: database)
@@ -249,7 +249,7 @@ struct IdempotencyKeyTests {
         try await group.waitForAll()
       }
       #expect(try days() == ["20260301", "20260302", "20260303"])
-      let table = IdempotencyKeyTable.days
+      let table = PaymentKeys.days
       let retention = Duration.seconds(86_400)
       clock.advance(by: .seconds(43_200 + 86_399))  // a second before the first day is past its retention
       #expect(try table.drop(olderThan: retention, now: clock.now, on: connection).tables.isEmpty)
@@ -259,7 +259,7 @@ struct IdempotencyKeyTests {
       clock.advance(by: .seconds(1))
       #expect(
         try table.drop(olderThan: retention, now: clock.now, on: connection).tables == ["idempotency_key_20260301"])
-      _ = try table.ensure(daysAhead: IdempotencyKeyTable.daysAhead, now: clock.now, on: connection)
+      _ = try table.ensure(daysAhead: PaymentKeys.daysAhead, now: clock.now, on: connection)
       #expect(try days() == ["20260302", "20260303", "20260304", "20260305"])
     }
   }
@@ -279,7 +279,7 @@ struct IdempotencyKeyTests {
   @Test func aRepetitionWaitsForTheKey() async throws {
     try await PaymentDatabase.with { database in
       let holder = try database.connect()
-      _ = try IdempotencyKeyTable.days.ensure(daysAhead: 1, on: holder)
+      _ = try PaymentKeys.days.ensure(daysAhead: 1, on: holder)
       _ = try holder.run([.begin, Command(Statement("INSERT INTO payment (order_id) VALUES (5)"))])
       let held = try command(5, "held")
       let first = try await Stuck(held, in: database)

@@ -71,7 +71,7 @@ struct TableCareTests {
         let connection = try Connection.open(
           try TestDatabase.configuration(schema: "\(other),\(schema)"), logger: TestDatabase.quiet)
         try OutboxPartitions.ensureDays(on: connection)
-        #expect(try IdempotencyKeyTable.days.ensure(daysAhead: 1, on: connection).isEmpty)
+        #expect(try PaymentKeys.days.ensure(daysAhead: 1, on: connection).isEmpty)
         let count = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace ="
         #expect(try connection.int("\(count) '\(other)'::regnamespace") == 0)
         #expect(
@@ -93,8 +93,8 @@ struct TableCareTests {
         let schema = try database.connect().run(Command(Statement("SELECT current_schema()::text"))).only.text(0)
         let configuration = try TestDatabase.configuration(schema: "\(other),\(schema)")
         let migrator = try database.migrator(configuration)
-        #expect(try migrator.down(2).map(\.version) == [5, 4])
-        #expect(try migrator.up().map(\.version) == [4, 5])
+        #expect(try migrator.down(4).map(\.version) == [7, 6, 5, 4])
+        #expect(try migrator.up().map(\.version) == [4, 5, 6, 7])
         let connection = try Connection.open(configuration, logger: TestDatabase.quiet)
         #expect(try connection.int("SELECT count(*) FROM pg_class WHERE relnamespace = '\(other)'::regnamespace") == 0)
       }

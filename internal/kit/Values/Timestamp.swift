@@ -34,6 +34,18 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     String(decoding: utf8Bytes, as: UTF8.self)
   }
 
+  /// Reads what `description` writes; nil for anything else, other spellings of RFC 3339 included.
+  public init?(_ text: String) {
+    let bytes = Array(text.utf8)
+    guard bytes.count == 27 else { return nil }
+    let number = { (range: Range<Int>) in bytes[range].reduce(Int64(0)) { $0 * 10 + Int64($1) - 0x30 } }
+    let days = Self.days(year: number(0..<4), month: number(5..<7), day: number(8..<10))
+    let seconds = (number(11..<13) * 60 + number(14..<16)) * 60 + number(17..<19)
+    self.init(microseconds: (days * 86_400 + seconds) * 1_000_000 + number(20..<26))
+    // Whatever is no digit, no separator or no day of the calendar reads back as something else.
+    guard utf8Bytes == bytes else { return nil }
+  }
+
   /// The bytes of `description`, made without Foundation.
   public var utf8Bytes: [UInt8] {
     var bytes: [UInt8] = []
@@ -87,6 +99,14 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     let day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
     let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
     return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+  }
+
+  /// The inverse of `civil`, for any numbers of few digits.
+  private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+    let marchYear = month <= 2 ? year - 1 : year
+    let (era, yearOfEra) = floorDivide(marchYear, 400)
+    let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+    return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
   }
 
   private static func append(_ value: Int64, width: Int, to bytes: inout [UInt8]) {

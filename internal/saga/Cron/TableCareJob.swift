@@ -80,7 +80,7 @@ final class TableCareJob: Sendable {
       try care(OutboxPartitions.days, OutboxPartitions.daysAhead, retention, on: connection)
     }
     let keys = try isolated("the keys of calls") { () throws(DatabaseError) in
-      try care(IdempotencyKeyTable.days, IdempotencyKeyTable.daysAhead, keyRetention, on: connection)
+      try care(PaymentKeys.days, PaymentKeys.daysAhead, keyRetention, on: connection)
     }
     isDone = isDone && keys
     let relays = try isolated("gone relays") { () throws(DatabaseError) in

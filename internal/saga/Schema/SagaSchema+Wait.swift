@@ -7,7 +7,7 @@ public import Runtime
 /// What the saga's programs need of the tables.
 extension SagaSchema {
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 5
+  package static let requiredVersion: Int64 = 7
 
   /// Tables that every program writes to.
   public static let written = ["payment", "event"]

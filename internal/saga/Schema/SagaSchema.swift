@@ -16,6 +16,10 @@ public enum SagaSchema {
     ("0004_idempotency_key.down.sql", PackageResources._004_idempotency_key_down_sql),
     ("0005_row_rules.up.sql", PackageResources._005_row_rules_up_sql),
     ("0005_row_rules.down.sql", PackageResources._005_row_rules_down_sql),
+    ("0006_idempotency_answer.up.sql", PackageResources._006_idempotency_answer_up_sql),
+    ("0006_idempotency_answer.down.sql", PackageResources._006_idempotency_answer_down_sql),
+    ("0007_idempotency_answer_only.up.sql", PackageResources._007_idempotency_answer_only_up_sql),
+    ("0007_idempotency_answer_only.down.sql", PackageResources._007_idempotency_answer_only_down_sql),
   ]
 
   /// - Throws: never for a list that the tests have seen.

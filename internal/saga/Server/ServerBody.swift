@@ -108,7 +108,7 @@ public final class ServerBody: ProgramBody {
   ) -> PaymentRepository {
     let transactions = PaymentTransactions(
       outbox: OutboxWriter(shards: shards), topic: settings.topic, ttl: settings.timeToLive,
-      keys: IdempotencyKeyTable(retention: settings.keyRetention))
+      keys: PaymentKeys(retention: settings.keyRetention))
     return PaymentRepository(
       transactions: transactions, writers: pools.writers, readers: pools.readers, scanners: pools.scanners,
       logger: context.logger, metrics: context.metrics, onCommit: onCommit)

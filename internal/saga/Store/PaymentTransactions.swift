@@ -17,7 +17,7 @@ public struct PaymentTransactions: Sendable {
   private let outbox: OutboxWriter
   private let topic: String
   private let ttl: Duration?
-  private let keys: IdempotencyKeyTable
+  private let keys: PaymentKeys
   private let newID: @Sendable () -> UniqueID
 
   /// The `ce_source` of our events.
@@ -30,7 +30,7 @@ public struct PaymentTransactions: Sendable {
   ///   - newID: makes the identities of events.
   public init(
     outbox: OutboxWriter, topic: String, ttl: Duration?,
-    keys: IdempotencyKeyTable = IdempotencyKeyTable(retention: .seconds(86_400)),
+    keys: PaymentKeys = PaymentKeys(retention: .seconds(86_400)),
     newID: @escaping @Sendable () -> UniqueID = { UniqueID.random() }
   ) {
     self.outbox = outbox

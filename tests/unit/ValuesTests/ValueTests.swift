@@ -33,6 +33,30 @@ import Values
     #expect(Timestamp(microseconds: microseconds).description == text)
   }
 
+  @Test(arguments: [
+    "0001-01-01T00:00:00.000000Z", "1969-12-31T23:59:59.999999Z", "2000-02-29T12:34:56.789012Z",
+    "2026-03-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z",
+  ])
+  func aDescriptionReadsBack(text: String) throws {
+    #expect(try #require(Timestamp(text)).description == text)
+  }
+
+  @Test func everyDayReadsBack() throws {
+    for day in stride(from: Int64(-719_162), through: 2_932_896, by: 997) {
+      let stamp = Timestamp(microseconds: day * 86_400_000_000)
+      #expect(Timestamp(stamp.description) == stamp)
+    }
+  }
+
+  @Test(arguments: [
+    "", "2026-02-29T00:00:00.000000Z", "2026-13-01T00:00:00.000000Z", "2026-00-10T00:00:00.000000Z",
+    "2026-01-32T00:00:00.000000Z", "2026-01-01T24:00:00.000000Z", "2026-01-01T00:60:00.000000Z",
+    "2026-01-01T00:00:60.000000Z", "0000-01-01T00:00:00.000000Z", "2026-01-01 00:00:00.000000Z",
+    "2026-01-01T00:00:00.00000Z", "2026-01-01T00:00:00.000000+", "2026-01-01T00:00:0/.000000Z", "infinity",
+    "ÿÿÿÿ-ÿÿ-ÿÿTÿÿ:ÿZ", "2026-01-01T00:00:00.000000Z ",
+  ])
+  func anythingElseIsNoTimestamp(text: String) { #expect(Timestamp(text) == nil) }
+
   @Test func nowIsNow() {
     #expect(abs(Double(Timestamp.now().microseconds) / 1e6 - Date().timeIntervalSince1970) < 5)
   }
