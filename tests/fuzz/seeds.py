@@ -13,6 +13,7 @@ import json
 import random
 import struct
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 from hpack import Encoder
@@ -184,6 +185,15 @@ def inventory() -> None:
         write("json", f"{name}-utf8", json.dumps(document, ensure_ascii=False, indent=1).encode(errors="replace"))
     write("json", "twice", b'{"order_id":1,"order_id":2,"status":"COMPLETED","idempotent_key":"%s"}' % KEY.encode())
     write("json", "bom", b"\xef\xbb\xbf{}")
+    most = Decimal(2**63 - 1)
+    amounts = {
+        "amount-cents": Decimal("999.99"), "amount-most": most, "amount-most-cents": most.scaleb(-2),
+        "amount-most-mils": most.scaleb(-3), "amount-beyond": most + 1, "amount-small": Decimal("0.0001"),
+        "amount-zeros": Decimal("5.000"), "amount-negative": Decimal("-0.50"), "amount-power": Decimal("1E+3"),
+    }
+    for name, amount in amounts.items():
+        write("json", name, str(amount).encode())
+    write("json", "amount-padded", b"007.50")
 
 
 class Call:

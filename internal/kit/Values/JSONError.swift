@@ -18,6 +18,8 @@ public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
     case wrongType
     /// A number with a fraction or exponent, or beyond 64 bits, where an integer is due.
     case notAnInteger, integerOutOfRange
+    /// A number or string that is no amount of money where one is due.
+    case notAnAmount(DecimalAmount.Fault)
     /// A string that is not a UUID where one is due.
     case notAnIdentifier
     /// A field that is there twice: which one counts would depend on the reader.

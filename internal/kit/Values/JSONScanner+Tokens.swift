@@ -239,7 +239,7 @@ extension JSONScanner {
     return "byte 0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))"
   }
 
-  private static func article(_ kind: Kind) -> String {
+  static func article(_ kind: Kind) -> String {
     switch kind {
     case .object: "an object"
     case .array: "an array"

@@ -18,6 +18,32 @@ extension JSONScanner {
     return isNegative ? value : -value
   }
 
+  /// Reads an amount of money, a number or a string, exactly into minor units; `DecimalAmount` has the rules, which are
+  /// the same for both. A number's own grammar comes first: `01` is no JSON.
+  /// - Parameter exponent: decimals of the currency, 0 to 18.
+  /// - Returns: 0 or more.
+  public mutating func minorUnits(exponent: Int) throws(JSONError) -> Int64 {
+    let kind = try peek()
+    guard kind == .number || kind == .string else {
+      throw failure(.wrongType, "expected a number or a string, found \(Self.article(kind))")
+    }
+    let start = position
+    let amount: ArraySlice<UInt8>
+    if kind == .number {
+      try number(allowsFraction: true)
+      amount = bytes[start..<position]
+    } else {
+      let literal = try stringContent()
+      amount = literal.hasEscapes ? try ArraySlice(text(literal).utf8) : bytes[literal.content]
+    }
+    do throws(DecimalAmount.Fault) {
+      return try DecimalAmount.minorUnits(of: amount, exponent: exponent)
+    } catch {
+      position = start
+      throw failure(.notAnAmount(error), "\(error)")
+    }
+  }
+
   /// Reads a string, its escapes resolved.
   public mutating func string() throws(JSONError) -> String {
     try expect(.string)

@@ -9,7 +9,7 @@ package struct FuzzFinding: Error, CustomStringConvertible {
 package enum FuzzTarget: String, CaseIterable, Sendable {
   /// Messages of every type: the first byte says which.
   case protobuf
-  /// A JSON text, and an inventory message.
+  /// A JSON text, an inventory message, and an amount of money.
   case json
   /// What a gRPC client may send after the preface of HTTP/2; the first byte says in pieces of how many bytes.
   case http2

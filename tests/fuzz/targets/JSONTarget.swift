@@ -4,8 +4,8 @@ import SagaDomain
 import TestSupport
 import Values
 
-/// Our scanner takes what Foundation takes and reads the same, but for the rules that are stricter on purpose; and an
-/// inventory message is one exactly when the document says so.
+/// Our scanner takes what Foundation takes and reads the same, but for the rules that are stricter on purpose; an
+/// inventory message is one exactly when the document says so; and an amount of money is exact.
 enum JSONTarget {
   static func run(_ input: [UInt8]) throws(FuzzFinding) {
     let theirs = JSONTree(foundation: input)
@@ -31,6 +31,7 @@ enum JSONTarget {
       }
     }
     try checkInventory(input, ours: ours, theirs: isComparable ? theirs : nil)
+    try AmountPromises.check(input)
   }
 
   /// Foundation tells UTF-16 and UTF-32 by their first bytes, where we read UTF-8 only, and drops a byte order mark at
