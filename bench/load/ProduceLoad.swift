@@ -61,7 +61,12 @@ struct ProduceLoad: Sendable {
     let seconds = (Instant.now() - started).inSeconds
     producer.close()
     let failed = tally.withLock { $0.failed }
-    print("{\"messages\":\(all),\"failures\":\(failed),\"seconds\":\(seconds)}")
+    let result = JSONWriter.object { result in
+      result.add("messages", all)
+      result.add("failures", failed)
+      result.add("seconds", seconds)
+    }
+    print(String(decoding: result, as: UTF8.self))
   }
 
   /// The orders in the order of their messages.
@@ -80,16 +85,25 @@ struct ProduceLoad: Sendable {
     let key = Array(String(order).utf8)
     let identity = Self.identity(of: order)
     if kind == "inventory" {
-      let value = #"{"idempotent_key":"\#(identity)","order_id":\#(order),"status":"COMPLETED"}"#
-      return ProducerRecord(topic: topic, key: key, value: Array(value.utf8))
+      let value = JSONWriter.object { message in
+        message.add("idempotent_key", identity)
+        message.add("order_id", order)
+        message.add("status", "COMPLETED")
+      }
+      return ProducerRecord(topic: topic, key: key, value: value)
     }
     let time = "2026-01-01T00:00:00.000000Z"
-    let value = """
-      {"idempotent_key":"\(identity)","order_id":\(order),"status":"CREATED","payment_id":\(order),"version":1,\
-      "reason":"","occurred_at":"\(time)"}
-      """
+    let value = JSONWriter.object { message in
+      message.add("idempotent_key", identity)
+      message.add("order_id", order)
+      message.add("status", "CREATED")
+      message.add("payment_id", order)
+      message.add("version", 1)
+      message.add("reason", "")
+      message.add("occurred_at", time)
+    }
     return ProducerRecord(
-      topic: topic, key: key, value: Array(value.utf8),
+      topic: topic, key: key, value: value,
       headers: [
         RecordHeader("ce_specversion", "1.0"), RecordHeader("ce_id", identity), RecordHeader("ce_time", time),
         RecordHeader("seq", "1"), RecordHeader("ce_type", "paysaga.payment.created"),

@@ -13,21 +13,14 @@ struct InventoryMessage: Sendable {
   var key: [UInt8] { Array(String(orderID).utf8) }
 
   var value: [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(128)
-    bytes += "{\"idempotent_key\":\"".utf8
-    idempotentKey.append(to: &bytes)
-    bytes += "\",\"order_id\":".utf8
-    JSONWriter.appendInteger(orderID, to: &bytes)
-    bytes += ",\"status\":".utf8
-    JSONWriter.appendString(status, to: &bytes)
-    if let amount {
-      bytes += ",\"amount_minor\":".utf8
-      JSONWriter.appendInteger(amount.minor, to: &bytes)
-      bytes += ",\"currency\":".utf8
-      JSONWriter.appendString(amount.currency, to: &bytes)
+    JSONWriter.object(reserving: 128) { message in
+      message.add("idempotent_key", idempotentKey)
+      message.add("order_id", orderID)
+      message.add("status", status)
+      if let amount {
+        message.add("amount_minor", amount.minor)
+        message.add("currency", amount.currency)
+      }
     }
-    bytes.append(UInt8(ascii: "}"))
-    return bytes
   }
 }

@@ -47,39 +47,32 @@ package struct Record: Sendable, ExpressibleByDictionaryLiteral {
     case .list, .object, .null: return nil
     }
   }
+}
 
+extension Record: JSONRepresentable {
   /// For machines: every field is there, in one line.
   package func appendJSON(to bytes: inout [UInt8]) {
-    bytes.append(UInt8(ascii: "{"))
-    for (index, field) in fields.enumerated() {
-      if index > 0 { bytes.append(UInt8(ascii: ",")) }
-      JSONWriter.appendString(field.name, to: &bytes)
-      bytes.append(UInt8(ascii: ":"))
-      Self.append(field.value, to: &bytes)
+    JSONWriter.appendObject(to: &bytes) { object in
+      for field in fields { object.add(named: field.name, field.value) }
     }
-    bytes.append(UInt8(ascii: "}"))
   }
+}
 
-  private static func append(_ value: Value, to bytes: inout [UInt8]) {
-    switch value {
-    case .text(let text): JSONWriter.appendString(text, to: &bytes)
-    case .number(let number): JSONWriter.appendInteger(number, to: &bytes)
-    case .bool(let bool): bytes += (bool ? "true" : "false").utf8
-    case .time(let time): JSONWriter.appendString(time.description, to: &bytes)
-    case .uuid(let id): JSONWriter.appendString(id.description, to: &bytes)
+extension Record.Value: JSONRepresentable {
+  package func appendJSON(to bytes: inout [UInt8]) {
+    switch self {
+    case .text(let text): text.appendJSON(to: &bytes)
+    case .number(let number): number.appendJSON(to: &bytes)
+    case .bool(let bool): bool.appendJSON(to: &bytes)
+    case .time(let time): time.appendJSON(to: &bytes)
+    case .uuid(let id): id.appendJSON(to: &bytes)
+    case .list(let records): records.appendJSON(to: &bytes)
     case .object(let record): record.appendJSON(to: &bytes)
     case .json(let text):
       // Line breaks and tabs of valid JSON stand between its tokens only, other hidden characters in its strings only.
       let oneLine = text.map { $0 < 0x20 ? UInt8(ascii: " ") : $0 }
       oneLine.withUnsafeBufferPointer { VisibleText.append($0, to: &bytes) }
     case .null: bytes += "null".utf8
-    case .list(let records):
-      bytes.append(UInt8(ascii: "["))
-      for (index, record) in records.enumerated() {
-        if index > 0 { bytes.append(UInt8(ascii: ",")) }
-        record.appendJSON(to: &bytes)
-      }
-      bytes.append(UInt8(ascii: "]"))
     }
   }
 }

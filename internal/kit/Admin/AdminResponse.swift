@@ -1,4 +1,5 @@
 internal import Metrics
+internal import Values
 
 /// What the admin endpoint answers; the decision apart from the HTTP library that sends it.
 struct AdminResponse: Hashable {
@@ -25,7 +26,7 @@ struct AdminResponse: Hashable {
       return
     }
     switch path {
-    case "/healthz": self.init(200, json: Array("{\"status\":\"ok\"}\n".utf8))
+    case "/healthz": self.init(200, json: JSONWriter.object { $0.add("status", "ok") })
     case "/readyz": self.init(readiness())
     case "/readyz/api":
       if let report = readiness().forAPI {
@@ -54,6 +55,6 @@ struct AdminResponse: Hashable {
   }
 
   private init(_ status: UInt32, json: [UInt8]) {
-    self.init(status: status, contentType: "application/json", body: json, allow: nil)
+    self.init(status: status, contentType: "application/json", body: json + "\n".utf8, allow: nil)
   }
 }

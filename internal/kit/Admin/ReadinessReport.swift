@@ -53,15 +53,16 @@ public struct ReadinessReport: Sendable, Hashable {
 
   /// `{"status":"ready","checks":{"postgres":{"ok":true,"detail":""}}}`
   var json: [UInt8] {
-    var bytes = Array("{\"status\":\"\(isReady ? "ready" : "not ready")\",\"checks\":{".utf8)
-    for (index, check) in checks.enumerated() {
-      if index > 0 { bytes.append(UInt8(ascii: ",")) }
-      JSONWriter.appendString(check.name, to: &bytes)
-      bytes += ":{\"ok\":\(check.isReady),\"detail\":".utf8
-      JSONWriter.appendString(check.detail, to: &bytes)
-      bytes.append(UInt8(ascii: "}"))
+    JSONWriter.object { report in
+      report.add("status", isReady ? "ready" : "not ready")
+      report.add("checks") { all in
+        for check in checks {
+          all.add(named: check.name) { one in
+            one.add("ok", check.isReady)
+            one.add("detail", check.detail)
+          }
+        }
+      }
     }
-    bytes += "}}\n".utf8
-    return bytes
   }
 }

@@ -1,4 +1,4 @@
-internal import Values
+public import Values
 
 /// One line before it is put into bytes.
 struct LogLine: Sendable {
@@ -48,28 +48,13 @@ struct LogLine: Sendable {
   }
 
   private func appendJSON(to line: inout [UInt8]) {
-    line += "{\"time\":\"".utf8
-    Timestamp.now().append(to: &line)
-    line += "\",\"level\":\"".utf8
-    line += level.name.utf8
-    line += "\",\"logger\":".utf8
-    JSONWriter.appendString(label, to: &line)
-    line += ",\"message\":".utf8
-    JSONWriter.appendString(message, to: &line)
-    for (name, value) in fields { appendJSON(name, value, to: &line) }
-    if repeated > 0 { appendJSON("repeated", .number(repeated), to: &line) }
-    line.append(UInt8(ascii: "}"))
-  }
-
-  private func appendJSON(_ name: String, _ value: LogValue, to line: inout [UInt8]) {
-    line.append(UInt8(ascii: ","))
-    JSONWriter.appendString(name, to: &line)
-    line.append(UInt8(ascii: ":"))
-    switch value {
-    case .string(let text): JSONWriter.appendString(text, to: &line)
-    case .int(let number): line += "\(number)".utf8
-    case .double(let number): line += (number.isFinite ? "\(number)" : "null").utf8
-    case .bool(let flag): line += (flag ? "true" : "false").utf8
+    JSONWriter.appendObject(to: &line) { line in
+      line.add("time", Timestamp.now())
+      line.add("level", level.name)
+      line.add("logger", label)
+      line.add("message", message)
+      for (name, value) in fields { line.add(named: name, value) }
+      if repeated > 0 { line.add("repeated", repeated) }
     }
   }
 
@@ -79,5 +64,17 @@ struct LogLine: Sendable {
     guard isBroken else { return VisibleText.append(text, to: &line) }
     let bytes = text.utf8.map { (0x09...0x0D).contains($0) ? UInt8(ascii: " ") : $0 }
     bytes.withUnsafeBufferPointer { VisibleText.append($0, to: &line) }
+  }
+}
+
+extension LogValue: JSONRepresentable {
+  /// Appends the value as a JSON log line has it.
+  public func appendJSON(to bytes: inout [UInt8]) {
+    switch self {
+    case .string(let text): text.appendJSON(to: &bytes)
+    case .int(let number): number.appendJSON(to: &bytes)
+    case .double(let number): number.appendJSON(to: &bytes)
+    case .bool(let flag): flag.appendJSON(to: &bytes)
+    }
   }
 }

@@ -37,27 +37,16 @@ public struct PaymentEvent: Sendable, Hashable {
 
   /// The message value: the JSON object of api/topics/payment.schema.json.
   public func payload() -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(256 + payment.reason.utf8.count)
-    bytes += "{\"idempotent_key\":\"".utf8
-    eventID.append(to: &bytes)
-    bytes += "\",\"order_id\":".utf8
-    JSONWriter.appendInteger(payment.orderID, to: &bytes)
-    bytes += ",\"status\":\"".utf8
-    bytes += payment.status.rawValue.utf8
-    bytes += "\",\"payment_id\":".utf8
-    JSONWriter.appendInteger(payment.id, to: &bytes)
-    bytes += ",\"version\":".utf8
-    JSONWriter.appendInteger(payment.version, to: &bytes)
-    bytes += ",\"reason\":".utf8
-    JSONWriter.appendString(payment.reason, to: &bytes)
-    bytes += ",\"amount_minor\":".utf8
-    JSONWriter.appendInteger(payment.amountMinor, to: &bytes)
-    bytes += ",\"currency\":".utf8
-    JSONWriter.appendString(payment.currency, to: &bytes)
-    bytes += ",\"occurred_at\":\"".utf8
-    payment.updatedAt.append(to: &bytes)
-    bytes += "\"}".utf8
-    return bytes
+    JSONWriter.object(reserving: 256 + payment.reason.utf8.count) { message in
+      message.add("idempotent_key", eventID)
+      message.add("order_id", payment.orderID)
+      message.add("status", payment.status.rawValue)
+      message.add("payment_id", payment.id)
+      message.add("version", payment.version)
+      message.add("reason", payment.reason)
+      message.add("amount_minor", payment.amountMinor)
+      message.add("currency", payment.currency)
+      message.add("occurred_at", payment.updatedAt)
+    }
   }
 }

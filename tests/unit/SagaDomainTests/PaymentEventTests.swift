@@ -30,6 +30,18 @@ import Values
     #expect(event.type == "paysaga.payment.failed")
   }
 
+  @Test func `the payload's bytes are these`() throws {
+    let id = try #require(UniqueID("d978c560-fdba-4e84-b3f1-b570d8d95e4c"))
+    var payment = Samples.payment(order: 111, status: .failed, reason: "no \"money\"", version: 2)
+    payment.updatedAt = Timestamp(microseconds: 1_767_254_400_000_250)
+    (payment.amountMinor, payment.currency) = (1_999, "EUR")
+    let expected =
+      #"{"idempotent_key":"d978c560-fdba-4e84-b3f1-b570d8d95e4c","order_id":111,"status":"FAILED","#
+      + #""payment_id":1111,"version":2,"reason":"no \"money\"","amount_minor":1999,"currency":"EUR","#
+      + #""occurred_at":"2026-01-01T08:00:00.000250Z"}"#
+    #expect(String(decoding: PaymentEvent(eventID: id, payment: payment).payload(), as: UTF8.self) == expected)
+  }
+
   @Test func numbersKeepAll64Bits() {
     let event = PaymentEvent(eventID: UniqueID(high: 0, low: 0), payment: Samples.payment(order: .max - 1_000))
     let text = String(decoding: event.payload(), as: UTF8.self)

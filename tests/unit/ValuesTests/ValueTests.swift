@@ -162,4 +162,39 @@ extension Int64 {
     #expect(try scanner.nextElement())
     #expect(Array(try scanner.string().utf8) == Array(text.utf8))
   }
+
+  @Test func `an object has its fields in order, with commas and braces`() throws {
+    let bytes = JSONWriter.object { object in
+      object.add("id", UniqueID(high: 0x0123_4567_89AB_4DEF, low: 0x8123_4567_89AB_CDEF))
+      object.add("n", -7 as Int64)
+      object.add("i", 8)
+      object.add("t", "a\"\n")
+      object.add("b", true)
+      object.add("at", Timestamp(microseconds: 250))
+      object.add("half", 0.5)
+      object.add("none", Double.nan)
+      object.add("nil", nil as String?)
+      object.add("some", 1 as Int?)
+      object.add("list", ["x", "y"])
+      object.add("empty", [] as [Int])
+      object.add(named: "a \"name\"") { inner in
+        inner.add(named: "é", [[1], [], [2, 3]])
+        inner.add("nothing") { _ in }
+      }
+    }
+    let expected =
+      #"{"id":"01234567-89ab-4def-8123-456789abcdef","n":-7,"i":8,"t":"a\"\n","b":true,"#
+      + #""at":"1970-01-01T00:00:00.000250Z","half":0.5,"none":null,"nil":null,"some":1,"list":["x","y"],"empty":[],"#
+      + #""a \"name\"":{"é":[[1],[],[2,3]],"nothing":{}}}"#
+    #expect(String(decoding: bytes, as: UTF8.self) == expected)
+    #expect(try JSONSerialization.jsonObject(with: Data(bytes)) is [String: Any])
+  }
+
+  @Test func `an object is appended to what is there`() {
+    var bytes = Array("[".utf8)
+    JSONWriter.appendObject(to: &bytes) { _ in }
+    bytes += ",".utf8
+    JSONWriter.appendObject(to: &bytes) { $0.add("a", 1) }
+    #expect(String(decoding: bytes, as: UTF8.self) == #"[{},{"a":1}"#)
+  }
 }
