@@ -1,8 +1,9 @@
 import Errors
 import Foundation
-import Postgres
 import Testing
 import Values
+
+@testable import Postgres
 
 @Suite("Database connection", .needsDatabase)
 struct DatabaseConnectionTests {
@@ -99,6 +100,17 @@ struct DatabaseConnectionTests {
     ).only
     #expect(try row.timestamp(0).microseconds == .max)
     #expect(try row.timestamp(1).microseconds == .min)
+  }
+
+  private enum Column: Int, AnswerColumn { case orderID, status }
+
+  @Test func `a column is read by the name the statement gives it`() throws {
+    let row = try TestDatabase.open().run(Command(Statement("SELECT 7 AS order_id, 'NEW' AS status"))).only
+    #expect(try row.int64(Column.orderID) == 7 && row.text(Column.status) == "NEW")
+    #expect(row.hasName(of: Column.orderID) && row.hasName(of: Column.status) && row.hasName(of: 1))
+    // What a debug build stops at.
+    let turned = try TestDatabase.open().run(Command(Statement("SELECT 'NEW' AS status, 7 AS order_id"))).only
+    #expect(!turned.hasName(of: Column.orderID) && !turned.hasName(of: Column.status))
   }
 
   @Test func aNullFirstDoesNotFixTheType() throws {

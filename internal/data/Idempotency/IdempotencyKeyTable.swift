@@ -106,11 +106,12 @@ public struct IdempotencyKeyTable: Sendable {
   public func answers(_ keys: [ScopedKey], found: Rows) throws(DatabaseError) -> [ScopedKey: KeptAnswer] {
     var answers: [ScopedKey: KeptAnswer] = [:]
     for row in found {
-      let number = try row.int(0)
+      let number = try row.int(FoundColumn.number)
       precondition(keys.indices.contains(number - 1), "a key was found that was not asked for")
       let key = keys[number - 1]
       // Of several the last counts: they come in the order of their use.
-      answers[key] = KeptAnswer(key: key, fingerprint: try row.text(1), answer: try row.bytes(2))
+      answers[key] = KeptAnswer(
+        key: key, fingerprint: try row.text(FoundColumn.fingerprint), answer: try row.bytes(FoundColumn.answer))
     }
     return answers
   }
@@ -154,11 +155,13 @@ extension IdempotencyKeyTable {
     """
   }
 
+  private enum FoundColumn: Int, AnswerColumn { case number, fingerprint, answer }
+
   /// One look into each day's index a key, however the planner estimates the arrays: OFFSET 0 keeps it from turning
   /// them into a join that reads the table.
   private static func find(_ name: String) -> String {
     """
-    SELECT u.n, p.fingerprint, p.answer
+    SELECT u.n AS number, p.fingerprint, p.answer
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY u(method, key, n)
     CROSS JOIN LATERAL (
       SELECT p.fingerprint, coalesce(p.answer::text, 'null') AS answer, p.used_at FROM \(name) p

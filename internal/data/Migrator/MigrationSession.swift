@@ -8,16 +8,18 @@ final class MigrationSession {
   /// points elsewhere once somebody makes a schema named like the user.
   private static let keyParts = Statement(
     """
-    SELECT current_database()::text, coalesce(
+    SELECT current_database()::text AS database, coalesce(
       (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE c.oid = to_regclass('schema_migrations')), current_schema())::text
+       WHERE c.oid = to_regclass('schema_migrations')), current_schema())::text AS schema
     """, isReadOnly: true)
+  private enum KeyPart: Int, AnswerColumn { case database, schema }
   private static let setSchema = Statement("SELECT set_config('search_path', quote_ident($1), true)")
   private static let lock = Statement("SELECT pg_try_advisory_xact_lock($1)")
   private static let exists = Statement("SELECT to_regclass('schema_migrations') IS NOT NULL", isReadOnly: true)
   private static let create = Statement(
     "CREATE TABLE IF NOT EXISTS schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
   private static let read = Statement("SELECT version, dirty FROM schema_migrations LIMIT 2", isReadOnly: true)
+  private enum Column: Int, AnswerColumn { case version, dirty }
   private static let clear = Statement("DELETE FROM schema_migrations")
   private static let write = Statement("INSERT INTO schema_migrations (version, dirty) VALUES ($1, false)")
 
@@ -74,8 +76,8 @@ final class MigrationSession {
 
   private func findLockKey() throws(DatabaseError) -> Int64 {
     let row = try connection.run(Command(Self.keyParts)).only
-    schema = try row.optionalText(1) ?? schema
-    return AdvisoryLock.key(database: try row.text(0), schema: schema, table: "schema_migrations")
+    schema = try row.optionalText(KeyPart.schema) ?? schema
+    return AdvisoryLock.key(database: try row.text(KeyPart.database), schema: schema, table: "schema_migrations")
   }
 
   /// Reads `version` and `isDirty`; without a table there is no version.
@@ -93,7 +95,9 @@ final class MigrationSession {
       throw MigratorError(
         .inconsistent, "schema_migrations has more than one row; it must hold the present version only")
     }
-    (version, isDirty) = try database { () throws(DatabaseError) in (try rows[0].int64(0), try rows[0].bool(1)) }
+    (version, isDirty) = try database { () throws(DatabaseError) in
+      (try rows[0].int64(Column.version), try rows[0].bool(Column.dirty))
+    }
   }
 
   /// Runs `sql`, writes the resulting version and commits both.

@@ -109,9 +109,6 @@ public final class Connection {
     handle.transactionStatus == PQTRANS_INTRANS || handle.transactionStatus == PQTRANS_INERROR
   }
 
-  /// Whether a transaction is open that an error has doomed: only ROLLBACK is of use.
-  public var isTransactionFailed: Bool { handle.transactionStatus == PQTRANS_INERROR }
-
   /// The server's version as `server_version_num` has it: 150004 for 15.4.
   public var serverVersion: Int { Int(handle.serverVersion) }
 

@@ -58,9 +58,10 @@ public struct DayPartitions: Sendable {
       Command(Self.missingDays, [.text(table), .int32(Int32(daysAhead)), .timestampOrNull(now)]))
     var troubles: [Trouble] = []
     for row in rows {
-      let day = try row.text(1)
+      let day = try row.text(MissingDay.day)
       let script = attachScript(
-        parent: try row.text(0), day: day, constraint: try row.text(2), from: try row.text(3), to: try row.text(4))
+        parent: try row.text(MissingDay.parent), day: day, constraint: try row.text(MissingDay.constraintName),
+        from: try row.text(MissingDay.firstMoment), to: try row.text(MissingDay.nextMoment))
       let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in try connection.script(script) }
       // Another program may have made the same day at the same moment.
       if let trouble, !Self.alreadyThere.contains(trouble.error.sqlState ?? "") { troubles.append(trouble) }
@@ -76,7 +77,7 @@ public struct DayPartitions: Sendable {
     var dropped = Dropped()
     var mayDetach = true
     for row in try connection.run(Command(Self.pendingDetach, [.text(table)])) {
-      let (parent, day) = (try row.text(0), try row.text(1))
+      let (parent, day) = (try row.text(PendingDay.parent), try row.text(PendingDay.day))
       let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in
         try connection.script("ALTER TABLE \(parent) DETACH PARTITION \(day) FINALIZE")
       }
@@ -89,8 +90,8 @@ public struct DayPartitions: Sendable {
     let rows = try connection.run(
       Command(Self.oldDays, [.text(table), .double(retention.inSeconds), .timestampOrNull(now)]))
     for row in rows {
-      let (parent, day, isAttached) = (try row.text(0), try row.text(1), try row.bool(2))
-      if isAttached {
+      let (parent, day) = (try row.text(OldDay.parent), try row.text(OldDay.day))
+      if try row.bool(OldDay.attached) {
         guard mayDetach else { continue }
         let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in
           try connection.script("ALTER TABLE \(parent) DETACH PARTITION \(day) CONCURRENTLY")
@@ -104,7 +105,7 @@ public struct DayPartitions: Sendable {
       let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in
         try connection.script("DROP TABLE \(day)")
       }
-      if let trouble { dropped.troubles.append(trouble) } else { dropped.tables.append(try row.text(3)) }
+      if let trouble { dropped.troubles.append(trouble) } else { dropped.tables.append(try row.text(OldDay.name)) }
     }
     return dropped
   }
@@ -156,13 +157,15 @@ public struct DayPartitions: Sendable {
       WHERE c.relkind = 'r' AND (i.inhrelid IS NOT NULL OR c.relnamespace = p.relnamespace))
     """
 
-  /// Days without a table, whether attached or left behind by a detach: the parent, the day, its constraint, first
-  /// moment, moment after the last.
+  private enum MissingDay: Int, AnswerColumn { case parent, day, constraintName, firstMoment, nextMoment }
+
+  /// Days without a table, whether attached or left behind by a detach, with the first moment of each and of the next.
   private static let missingDays = Statement(
     """
     \(family)
-    SELECT p.name, format('%I.%I', p.nspname, t.name), quote_ident(t.name || '_day'),
-           to_char(d.day, 'YYYY-MM-DD"T"00:00:00"Z"'), to_char(d.day + interval '1 day', 'YYYY-MM-DD"T"00:00:00"Z"')
+    SELECT p.name AS parent, format('%I.%I', p.nspname, t.name) AS day, quote_ident(t.name || '_day') AS constraint_name,
+           to_char(d.day, 'YYYY-MM-DD"T"00:00:00"Z"') AS first_moment,
+           to_char(d.day + interval '1 day', 'YYYY-MM-DD"T"00:00:00"Z"') AS next_moment
     FROM parent p
     CROSS JOIN (SELECT date_trunc('day', coalesce($3::timestamptz, clock_timestamp()) AT TIME ZONE 'UTC')
                        + make_interval(days => n) AS day
@@ -171,12 +174,14 @@ public struct DayPartitions: Sendable {
     WHERE NOT EXISTS (SELECT FROM day WHERE day.relname = t.name) ORDER BY d.day
     """, isReadOnly: true)
 
+  private enum OldDay: Int, AnswerColumn { case parent, day, attached, name }
+
   /// Day tables of ours that ended before the retention, and whether they are still attached: a crash may come
   /// between.
   private static let oldDays = Statement(
     """
     \(family)
-    SELECT p.name, day.name, day.attached, day.relname::text FROM parent p CROSS JOIN day
+    SELECT p.name AS parent, day.name AS day, day.attached, day.relname::text AS name FROM parent p CROSS JOIN day
     WHERE right(day.relname, 8) < to_char(
             (coalesce($3::timestamptz, clock_timestamp()) - make_interval(secs => $2)) AT TIME ZONE 'UTC', 'YYYYMMDD')
       AND (day.attached
@@ -184,10 +189,13 @@ public struct DayPartitions: Sendable {
     ORDER BY day.relname
     """, isReadOnly: true)
 
+  private enum PendingDay: Int, AnswerColumn { case parent, day }
+
   private static let pendingDetach = Statement(
     """
     \(family)
-    SELECT p.name, day.name FROM parent p JOIN pg_inherits i ON i.inhparent = p.oid JOIN day ON day.oid = i.inhrelid
+    SELECT p.name AS parent, day.name AS day
+    FROM parent p JOIN pg_inherits i ON i.inhparent = p.oid JOIN day ON day.oid = i.inhrelid
     WHERE i.inhdetachpending
     """, isReadOnly: true)
 

@@ -7,7 +7,7 @@ public import Values
 public enum Parameter: Sendable {
   /// NULL of a type that the server infers.
   case null
-  /// NULL of a given type; `textOrNull` and its like make it.
+  /// NULL of a given type; `textOrNull` and `timestampOrNull` make it.
   case typedNull(TypeID)
   case bool(Bool)
   case int16(Int16)
@@ -35,13 +35,7 @@ public enum Parameter: Sendable {
   case optionalTimestampArray([Timestamp?])
   case optionalInt64Array([Int64?])
 
-  public static func boolOrNull(_ value: Bool?) -> Parameter { value.map { .bool($0) } ?? .typedNull(.bool) }
-  public static func int16OrNull(_ value: Int16?) -> Parameter { value.map { .int16($0) } ?? .typedNull(.int16) }
-  public static func int32OrNull(_ value: Int32?) -> Parameter { value.map { .int32($0) } ?? .typedNull(.int32) }
-  public static func int64OrNull(_ value: Int64?) -> Parameter { value.map { .int64($0) } ?? .typedNull(.int64) }
   public static func textOrNull(_ value: String?) -> Parameter { value.map { .text($0) } ?? .typedNull(.text) }
-  public static func bytesOrNull(_ value: [UInt8]?) -> Parameter { value.map { .bytes($0) } ?? .typedNull(.bytes) }
-  public static func uuidOrNull(_ value: UniqueID?) -> Parameter { value.map { .uuid($0) } ?? .typedNull(.uuid) }
   public static func timestampOrNull(_ value: Timestamp?) -> Parameter {
     value.map { .timestamp($0) } ?? .typedNull(.timestamp)
   }

@@ -28,7 +28,6 @@ struct PoolQueue<Job: Sendable>: Sendable {
   init(limit: Int) { self.limit = limit }
 
   var waitingCount: Int { jobs.count - head }
-  var idleCount: Int { idleWorkers.count }
 
   mutating func admit(_ job: Waiting) -> Admission {
     if isClosed { return .closed }

@@ -5,41 +5,55 @@ extension Row {
   private typealias Bytes = UnsafeRawBufferPointer
 
   /// A `boolean[]`.
-  public func boolArray(_ column: Int) throws(DatabaseError) -> [Bool] {
-    try elements(column, .boolArray) { (bytes: Bytes) throws(DatabaseError) in
+  public func boolArray(_ column: some AnswerColumn) throws(DatabaseError) -> [Bool] {
+    try elements(place(of: column), .boolArray) { (bytes: Bytes) throws(DatabaseError) in
       let byte: UInt8 = try bytes.bigEndian()
       return byte != 0
     }
   }
+
   /// A `smallint[]`.
-  public func int16Array(_ column: Int) throws(DatabaseError) -> [Int16] { try integers(column, .int16Array) }
+  public func int16Array(_ column: some AnswerColumn) throws(DatabaseError) -> [Int16] {
+    try integers(place(of: column), .int16Array)
+  }
+
   /// An `integer[]`.
-  public func int32Array(_ column: Int) throws(DatabaseError) -> [Int32] { try integers(column, .int32Array) }
+  public func int32Array(_ column: some AnswerColumn) throws(DatabaseError) -> [Int32] {
+    try integers(place(of: column), .int32Array)
+  }
+
   /// A `bigint[]`.
-  public func int64Array(_ column: Int) throws(DatabaseError) -> [Int64] { try integers(column, .int64Array) }
+  public func int64Array(_ column: some AnswerColumn) throws(DatabaseError) -> [Int64] {
+    try integers(place(of: column), .int64Array)
+  }
+
   /// A `text[]`.
-  public func textArray(_ column: Int) throws(DatabaseError) -> [String] {
-    try elements(column, .textArray) { String(decoding: $0, as: UTF8.self) }
+  public func textArray(_ column: some AnswerColumn) throws(DatabaseError) -> [String] {
+    try elements(place(of: column), .textArray) { String(decoding: $0, as: UTF8.self) }
   }
+
   /// A `bytea[]`.
-  public func bytesArray(_ column: Int) throws(DatabaseError) -> [[UInt8]] {
-    try elements(column, .bytesArray) { Array($0) }
+  public func bytesArray(_ column: some AnswerColumn) throws(DatabaseError) -> [[UInt8]] {
+    try elements(place(of: column), .bytesArray) { Array($0) }
   }
+
   /// A `uuid[]`.
-  public func uuidArray(_ column: Int) throws(DatabaseError) -> [UniqueID] {
-    try elements(column, .uuidArray) { (bytes: Bytes) throws(DatabaseError) in
+  public func uuidArray(_ column: some AnswerColumn) throws(DatabaseError) -> [UniqueID] {
+    try elements(place(of: column), .uuidArray) { (bytes: Bytes) throws(DatabaseError) in
       UniqueID(high: try bytes.bigEndian(), low: try bytes.bigEndian(at: 8))
     }
   }
+
   /// A `timestamptz[]`.
-  public func timestampArray(_ column: Int) throws(DatabaseError) -> [Timestamp] {
-    try elements(column, .timestampArray) { (bytes: Bytes) throws(DatabaseError) in
+  public func timestampArray(_ column: some AnswerColumn) throws(DatabaseError) -> [Timestamp] {
+    try elements(place(of: column), .timestampArray) { (bytes: Bytes) throws(DatabaseError) in
       Timestamp(postgres: try bytes.bigEndian())
     }
   }
+
   /// A text array in which elements may be NULL.
-  public func optionalTextArray(_ column: Int) throws(DatabaseError) -> [String?] {
-    try optionalElements(column, .textArray) { String(decoding: $0, as: UTF8.self) }
+  public func optionalTextArray(_ column: some AnswerColumn) throws(DatabaseError) -> [String?] {
+    try optionalElements(place(of: column), .textArray) { String(decoding: $0, as: UTF8.self) }
   }
 
   private func integers<Integer: FixedWidthInteger>(_ column: Int, _ type: TypeID) throws(DatabaseError) -> [Integer] {

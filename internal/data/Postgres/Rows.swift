@@ -49,92 +49,140 @@ extension Rows: RandomAccessCollection {
   public var endIndex: Int { count }
 }
 
-/// One row of an answer; columns are counted from zero.
+/// One row of an answer.
 public struct Row: Sendable {
   let rows: Rows
   let index: Int32
 
   /// Whether the column is NULL. A reader without `optional` in its name throws there.
-  public func isNull(_ column: Int) -> Bool { PQgetisnull(rows.result, index, Int32(column)) == 1 }
+  @inlinable
+  public func isNull(_ column: some AnswerColumn) -> Bool { isNull(at: place(of: column)) }
 
   /// A `boolean`.
-  public func bool(_ column: Int) throws(DatabaseError) -> Bool {
+  @inlinable
+  public func bool(_ column: some AnswerColumn) throws(DatabaseError) -> Bool { try bool(at: place(of: column)) }
+
+  /// A `smallint`.
+  @inlinable
+  public func int16(_ column: some AnswerColumn) throws(DatabaseError) -> Int16 { try int16(at: place(of: column)) }
+
+  /// An `integer`.
+  @inlinable
+  public func int32(_ column: some AnswerColumn) throws(DatabaseError) -> Int32 { try int32(at: place(of: column)) }
+
+  /// A `smallint`, `integer` or `bigint`.
+  @inlinable
+  public func int64(_ column: some AnswerColumn) throws(DatabaseError) -> Int64 { try int64(at: place(of: column)) }
+
+  /// A `smallint`, `integer` or `bigint`.
+  @inlinable
+  public func int(_ column: some AnswerColumn) throws(DatabaseError) -> Int { Int(try int64(at: place(of: column))) }
+
+  /// A `double precision`.
+  @inlinable
+  public func double(_ column: some AnswerColumn) throws(DatabaseError) -> Double {
+    try double(at: place(of: column))
+  }
+
+  /// A text, varchar, char(n), name, json or enum.
+  @inlinable
+  public func text(_ column: some AnswerColumn) throws(DatabaseError) -> String { try text(at: place(of: column)) }
+
+  /// A `bytea`, or the bytes of any textual type.
+  @inlinable
+  public func bytes(_ column: some AnswerColumn) throws(DatabaseError) -> [UInt8] { try bytes(at: place(of: column)) }
+
+  /// A `uuid`.
+  @inlinable
+  public func uuid(_ column: some AnswerColumn) throws(DatabaseError) -> UniqueID { try uuid(at: place(of: column)) }
+
+  /// A `timestamptz`; `infinity` and `-infinity` become the largest and smallest value.
+  @inlinable
+  public func timestamp(_ column: some AnswerColumn) throws(DatabaseError) -> Timestamp {
+    try timestamp(at: place(of: column))
+  }
+
+  /// As `int64`; nil for NULL.
+  @inlinable
+  public func optionalInt64(_ column: some AnswerColumn) throws(DatabaseError) -> Int64? {
+    isNull(column) ? nil : try int64(column)
+  }
+
+  /// As `double`; nil for NULL.
+  @inlinable
+  public func optionalDouble(_ column: some AnswerColumn) throws(DatabaseError) -> Double? {
+    isNull(column) ? nil : try double(column)
+  }
+
+  /// As `text`; nil for NULL.
+  @inlinable
+  public func optionalText(_ column: some AnswerColumn) throws(DatabaseError) -> String? {
+    isNull(column) ? nil : try text(column)
+  }
+
+  /// As `uuid`; nil for NULL.
+  @inlinable
+  public func optionalUUID(_ column: some AnswerColumn) throws(DatabaseError) -> UniqueID? {
+    isNull(column) ? nil : try uuid(column)
+  }
+
+  /// As `timestamp`; nil for NULL.
+  @inlinable
+  public func optionalTimestamp(_ column: some AnswerColumn) throws(DatabaseError) -> Timestamp? {
+    isNull(column) ? nil : try timestamp(column)
+  }
+}
+
+/// Columns by their place, counted from zero.
+extension Row {
+  @usableFromInline
+  func isNull(at column: Int) -> Bool { PQgetisnull(rows.result, index, Int32(column)) == 1 }
+
+  @usableFromInline
+  func bool(at column: Int) throws(DatabaseError) -> Bool {
     let byte: UInt8 = try value(column, .bool).bigEndian()
     return byte != 0
   }
-  /// A `smallint`.
-  public func int16(_ column: Int) throws(DatabaseError) -> Int16 { try value(column, .int16).bigEndian() }
-  /// An `integer`.
-  public func int32(_ column: Int) throws(DatabaseError) -> Int32 { try value(column, .int32).bigEndian() }
-  /// A `double precision`.
-  public func double(_ column: Int) throws(DatabaseError) -> Double {
-    Double(bitPattern: try value(column, .double).bigEndian())
-  }
 
-  /// A `smallint`, `integer` or `bigint`.
-  public func int64(_ column: Int) throws(DatabaseError) -> Int64 {
+  @usableFromInline
+  func int16(at column: Int) throws(DatabaseError) -> Int16 { try value(column, .int16).bigEndian() }
+
+  @usableFromInline
+  func int32(at column: Int) throws(DatabaseError) -> Int32 { try value(column, .int32).bigEndian() }
+
+  @usableFromInline
+  func int64(at column: Int) throws(DatabaseError) -> Int64 {
     switch type(of: column) {
-    case .int16: Int64(try int16(column))
-    case .int32: Int64(try int32(column))
+    case .int16: Int64(try int16(at: column))
+    case .int32: Int64(try int32(at: column))
     default: try value(column, .int64).bigEndian()
     }
   }
 
-  /// A `smallint`, `integer` or `bigint`.
-  public func int(_ column: Int) throws(DatabaseError) -> Int { Int(try int64(column)) }
+  @usableFromInline
+  func double(at column: Int) throws(DatabaseError) -> Double {
+    Double(bitPattern: try value(column, .double).bigEndian())
+  }
 
-  /// A text, varchar, char(n), name, json or enum.
-  public func text(_ column: Int) throws(DatabaseError) -> String {
+  @usableFromInline
+  func text(at column: Int) throws(DatabaseError) -> String {
     String(decoding: try value(column, textual(column, "text")), as: UTF8.self)
   }
 
-  /// A `bytea`, or the bytes of any textual type.
-  public func bytes(_ column: Int) throws(DatabaseError) -> [UInt8] {
+  @usableFromInline
+  func bytes(at column: Int) throws(DatabaseError) -> [UInt8] {
     Array(try value(column, textual(column, "bytes", or: .bytes)))
   }
 
-  /// Appends the bytes of a `bytea` or textual column, without a copy in between.
-  public func appendBytes(_ column: Int, to bytes: inout [UInt8]) throws(DatabaseError) {
-    bytes.append(contentsOf: try value(column, textual(column, "bytes", or: .bytes)))
-  }
-
-  /// A `uuid`.
-  public func uuid(_ column: Int) throws(DatabaseError) -> UniqueID {
+  @usableFromInline
+  func uuid(at column: Int) throws(DatabaseError) -> UniqueID {
     let bytes = try value(column, .uuid)
     return UniqueID(high: try bytes.bigEndian(), low: try bytes.bigEndian(at: 8))
   }
 
-  /// A `timestamptz`; `infinity` and `-infinity` become the largest and smallest value.
-  public func timestamp(_ column: Int) throws(DatabaseError) -> Timestamp {
+  @usableFromInline
+  func timestamp(at column: Int) throws(DatabaseError) -> Timestamp {
     Timestamp(postgres: try value(column, .timestamp).bigEndian())
-  }
-
-  public func optionalBool(_ column: Int) throws(DatabaseError) -> Bool? {
-    isNull(column) ? nil : try bool(column)
-  }
-  public func optionalInt16(_ column: Int) throws(DatabaseError) -> Int16? {
-    isNull(column) ? nil : try int16(column)
-  }
-  public func optionalInt32(_ column: Int) throws(DatabaseError) -> Int32? {
-    isNull(column) ? nil : try int32(column)
-  }
-  public func optionalInt64(_ column: Int) throws(DatabaseError) -> Int64? {
-    isNull(column) ? nil : try int64(column)
-  }
-  public func optionalDouble(_ column: Int) throws(DatabaseError) -> Double? {
-    isNull(column) ? nil : try double(column)
-  }
-  public func optionalText(_ column: Int) throws(DatabaseError) -> String? {
-    isNull(column) ? nil : try text(column)
-  }
-  public func optionalBytes(_ column: Int) throws(DatabaseError) -> [UInt8]? {
-    isNull(column) ? nil : try bytes(column)
-  }
-  public func optionalUUID(_ column: Int) throws(DatabaseError) -> UniqueID? {
-    isNull(column) ? nil : try uuid(column)
-  }
-  public func optionalTimestamp(_ column: Int) throws(DatabaseError) -> Timestamp? {
-    isNull(column) ? nil : try timestamp(column)
   }
 
   /// The type of a column as the server named it.
@@ -144,7 +192,7 @@ public struct Row: Sendable {
   func value(_ column: Int, _ expected: TypeID) throws(DatabaseError) -> UnsafeRawBufferPointer {
     let type = type(of: column)
     guard type == expected else { throw wrongType(column, "\(expected.rawValue)") }
-    guard !isNull(column) else { throw DatabaseError(.content, "\(name(of: column)) is NULL") }
+    guard !isNull(at: column) else { throw DatabaseError(.content, "\(name(of: column)) is NULL") }
     return UnsafeRawBufferPointer(
       start: PQgetvalue(rows.result, index, Int32(column)), count: Int(PQgetlength(rows.result, index, Int32(column))))
   }

@@ -16,7 +16,8 @@ public enum SessionsOfRole {
   public static func running(suffix: String, on connection: Connection) throws(DatabaseError) -> Running? {
     guard let row = try connection.run(Command(oldest, [.text(suffix)])).first else { return nil }
     return Running(
-      backendID: try row.int(0), duration: .milliseconds(try row.int64(1)), wait: try row.optionalText(2))
+      backendID: try row.int(Column.pid), duration: .milliseconds(try row.int64(Column.milliseconds)),
+      wait: try row.optionalText(Column.waitEvent))
   }
 
   /// Cancels what a server process executes.
@@ -24,9 +25,11 @@ public enum SessionsOfRole {
     _ = try connection.run(Command(cancelStatement, [.int32(Int32(clamping: running.backendID))]))
   }
 
+  private enum Column: Int, AnswerColumn { case pid, milliseconds, waitEvent }
+
   private static let oldest = Statement(
     """
-    SELECT pid, (extract(epoch FROM clock_timestamp() - query_start) * 1000)::bigint, wait_event
+    SELECT pid, (extract(epoch FROM clock_timestamp() - query_start) * 1000)::bigint AS milliseconds, wait_event
     FROM pg_stat_activity
     WHERE application_name LIKE '%' || $1::text AND usename = session_user AND datname = current_database()
       AND pid <> pg_backend_pid() AND state = 'active'

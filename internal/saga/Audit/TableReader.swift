@@ -37,6 +37,7 @@ struct TableReader {
   /// A row that holds what cannot be read is told of, and the rest goes on.
   /// - Parameter onPage: told how many more rows were read; what it throws ends the reading.
   func events(into ledger: inout AuditLedger, onPage: (Int) throws -> Void) throws {
+    // As `EventColumn` has them.
     try open(
       "SELECT event_id, key, seq, status::text, payload, created_at, id FROM event WHERE topic = $1::text",
       [.text(topic)])
@@ -47,7 +48,8 @@ struct TableReader {
         } catch {
           guard error.code == .content else { throw error }
           ledger.addUnreadable(
-            key: try row.optionalText(1), "event \(try row.optionalInt64(6) ?? 0): \(error.message)")
+            key: try row.optionalText(EventColumn.key),
+            "event \(try row.optionalInt64(EventColumn.id) ?? 0): \(error.message)")
         }
       }
       try onPage(page.count)
@@ -55,19 +57,23 @@ struct TableReader {
     try closeCursor()
   }
 
+  private enum EventColumn: Int, AnswerColumn { case eventID, key, seq, status, payload, createdAt, id }
+
   private static func addEvent(_ row: Row, to ledger: inout AuditLedger) throws(DatabaseError) {
     let status: AuditLedger.Status =
-      switch try row.text(3) {
+      switch try row.text(EventColumn.status) {
       case "WAIT": .waiting
       case "DONE": .done
       default: .dead
       }
     ledger.addEvent(
-      id: try row.uuid(0), key: try row.bytes(1), sequence: try row.int64(2), status: status,
-      payload: try row.bytes(4), created: try row.timestamp(5))
+      id: try row.uuid(EventColumn.eventID), key: try row.bytes(EventColumn.key),
+      sequence: try row.int64(EventColumn.seq), status: status, payload: try row.bytes(EventColumn.payload),
+      created: try row.timestamp(EventColumn.createdAt))
   }
 
   func payments(into ledger: inout AuditLedger, onPage: (Int) throws -> Void) throws {
+    // As `PaymentColumn` has them.
     try open(
       "SELECT order_id, status::text, version, updated_at, amount_minor, currency::text FROM payment", [])
     while let page = try nextPage() {
@@ -76,7 +82,8 @@ struct TableReader {
           try Self.addPayment(row, to: &ledger)
         } catch {
           guard error.code == .content else { throw error }
-          ledger.addUnreadable(key: try row.optionalInt64(0).map { String($0) }, "payment: \(error.message)")
+          ledger.addUnreadable(
+            key: try row.optionalInt64(PaymentColumn.orderID).map { String($0) }, "payment: \(error.message)")
         }
       }
       try onPage(page.count)
@@ -84,11 +91,18 @@ struct TableReader {
     try closeCursor()
   }
 
+  private enum PaymentColumn: Int, AnswerColumn {
+    case orderID, status, version, updatedAt, amountMinor, currency
+  }
+
   private static func addPayment(_ row: Row, to ledger: inout AuditLedger) throws(DatabaseError) {
-    let money = PaymentMoney(amountMinor: try row.int64(4), currency: try row.optionalText(5) ?? "")
+    let money = PaymentMoney(
+      amountMinor: try row.int64(PaymentColumn.amountMinor),
+      currency: try row.optionalText(PaymentColumn.currency) ?? "")
     ledger.addPayment(
-      order: try row.int64(0), status: PaymentWord(try row.text(1)), version: try row.int64(2), money: money,
-      updated: try row.timestamp(3))
+      order: try row.int64(PaymentColumn.orderID), status: PaymentWord(try row.text(PaymentColumn.status)),
+      version: try row.int64(PaymentColumn.version), money: money,
+      updated: try row.timestamp(PaymentColumn.updatedAt))
   }
 
   /// Ends the snapshot.

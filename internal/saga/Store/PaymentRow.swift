@@ -3,26 +3,27 @@ internal import SagaDomain
 
 /// How a payment lies in its table.
 enum PaymentRow {
-  /// The columns `decode` reads, of a table or alias named `p`.
-  static let columns = columns(idColumn: "id")
+  /// The columns that `decode` reads; what else a statement reads comes after them.
+  enum Column: Int, AnswerColumn {
+    case id, orderID, status, reason, version, amountMinor, currency, idempotentKey, createdAt, updatedAt, expiresAt
+  }
 
-  /// The same of a table that has a payment among its columns.
-  /// - Parameter idColumn: the name that the payment's id has there.
-  static func columns(idColumn: String) -> String {
-    """
-    p.\(idColumn), p.order_id, p.status::text, p.reason, p.version, p.amount_minor, p.currency::text, p.idempotent_key, \
+  /// The SELECT list of `Column`, of a table or alias named `p`.
+  static let columns = """
+    p.id, p.order_id, p.status::text, p.reason, p.version, p.amount_minor, p.currency::text, p.idempotent_key, \
     p.created_at, p.updated_at, p.expires_at
     """
-  }
 
   /// Reads one payment.
   /// - Throws: `content` when the row holds what no payment of ours has; `schema` when a column has another type.
   static func decode(_ row: Row) throws(DatabaseError) -> Payment {
     let payment = Payment(
-      id: try row.int64(0), orderID: try row.int64(1), status: try status(try row.text(2)), reason: try row.text(3),
-      version: try row.int64(4), amountMinor: try row.int64(5), currency: try row.optionalText(6) ?? "",
-      idempotentKey: try row.optionalUUID(7), createdAt: try row.timestamp(8), updatedAt: try row.timestamp(9),
-      expiresAt: try row.optionalTimestamp(10))
+      id: try row.int64(Column.id), orderID: try row.int64(Column.orderID),
+      status: try status(try row.text(Column.status)), reason: try row.text(Column.reason),
+      version: try row.int64(Column.version), amountMinor: try row.int64(Column.amountMinor),
+      currency: try row.optionalText(Column.currency) ?? "", idempotentKey: try row.optionalUUID(Column.idempotentKey),
+      createdAt: try row.timestamp(Column.createdAt), updatedAt: try row.timestamp(Column.updatedAt),
+      expiresAt: try row.optionalTimestamp(Column.expiresAt))
     if let fault = payment.fault { throw .content(fault) }
     return payment
   }
@@ -48,7 +49,8 @@ enum PaymentRow {
       found.payments.append(try decode(row))
     } catch  where error.code == .content {
       found.unreadable.append(
-        UnreadablePayment(id: try row.optionalInt64(0), orderID: try row.optionalInt64(1), fault: error.message))
+        UnreadablePayment(
+          id: try row.optionalInt64(Column.id), orderID: try row.optionalInt64(Column.orderID), fault: error.message))
     }
   }
 

@@ -126,7 +126,7 @@ public struct PaymentTransactions: Sendable {
       let orders = Set(commands.map(\.orderID)).sorted()
       let begin = mode.begin
       let locked = try connection.run(begin + [Command(Self.lockPayments, [.int64Array(orders)])])[begin.count]
-      let now = locked.count > 0 ? try locked[0].timestamp(11) : Timestamp(microseconds: 0)
+      let now = try locked.first?.timestamp(LockedColumn.now) ?? Timestamp(microseconds: 0)
       let batch = SettleBatch(commands, locked: try PaymentRow.decode(locked), now: now, newID: newID)
       try write(batch.changed, batch.events, on: connection)
       return batch.outcomes
@@ -198,11 +198,12 @@ public struct PaymentTransactions: Sendable {
         ]))
     var found = FoundPayments()
     // There is always a row, which holds the bounds.
-    for row in rows where !row.isNull(0) { try PaymentRow.append(row, to: &found) }
+    for row in rows where !row.isNull(PaymentRow.Column.id) { try PaymentRow.append(row, to: &found) }
     found.unreadable.forEach(onUnreadable)
     let isFull = found.payments.count + found.unreadable.count == query.limit
-    let isCut = try rows[0].int64(12) == Int64(scan)
-    let next = isFull ? try rows[rows.count - 1].int64(0) : isCut ? try rows[0].optionalInt64(11) : nil
+    let isCut = try rows[0].int64(ListColumn.scanned) == Int64(scan)
+    let last = try rows[rows.count - 1].optionalInt64(PaymentRow.Column.id)
+    let next = isFull ? last : isCut ? try rows[0].optionalInt64(ListColumn.last) : nil
     return PaymentPage(payments: found.payments, next: next)
   }
 
@@ -299,6 +300,9 @@ extension PaymentTransactions {
     "SELECT \(PaymentRow.columns) FROM payment p WHERE p.order_id = ANY ($1::bigint[]) ORDER BY p.order_id",
     isReadOnly: true)
 
+  /// After the columns of `PaymentRow`.
+  private enum LockedColumn: Int, AnswerColumn { case now = 11 }
+
   private static let lockPayments = Statement(
     """
     SELECT \(PaymentRow.columns), now() FROM payment p
@@ -335,11 +339,17 @@ extension PaymentTransactions {
 
   private static let databaseNow = Statement("SELECT now()", isReadOnly: true)
 
+  /// After the columns of `PaymentRow`.
+  private enum ListColumn: Int, AnswerColumn {
+    case last = 11
+    case scanned
+  }
+
   private static let listPayments = Statement(
     """
     WITH scanned AS MATERIALIZED (SELECT * FROM payment WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint),
-    bounds AS (SELECT max(id) AS last, count(*) AS rows FROM scanned)
-    SELECT \(PaymentRow.columns), b.last, b.rows
+    bounds AS (SELECT max(id) AS last, count(*) AS scanned FROM scanned)
+    SELECT \(PaymentRow.columns), b.last, b.scanned
     FROM bounds b LEFT JOIN LATERAL (
       SELECT * FROM scanned s WHERE $3::text IS NULL OR s.status = $3::text::payment_status
       ORDER BY s.id LIMIT $4::bigint) p ON true
