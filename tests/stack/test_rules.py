@@ -119,6 +119,15 @@ def test_long_comments_are_named_and_long_code_is_not():
     assert not list(text.long_lines("a.json", source))
 
 
+@pytest.mark.parametrize(("line", "word"), [
+    ('let group = "paysaga-reader"', "paysaga"), ("/// Such as `payments.v1.Payment`.", "payment"),
+    ("/// What the saga needs.", "saga"), ("/// A message of its own.", None), ("/// The usages of it.", None),
+])  # fmt: skip
+def test_brands_in_libraries_are_named(line, word):
+    assert list(text.brands("A.swift", f"\n{line}\n")) == (
+        [f'A.swift:2: "{word}" is a word of a context; its users give it by configuration'] if word else [])
+
+
 def test_public_declarations_have_doc_comments():
     source = """
 /// Said.

@@ -49,7 +49,8 @@ public struct KafkaConfiguration: Sendable {
       RD_KAFKA_PRODUCER, offline, KafkaProducer.Options().settings, context: .silent())
     producer.close(flags: 0)
     let consumer = try ClientHandle(
-      RD_KAFKA_CONSUMER, offline, KafkaConsumer.Options(group: "validation").settings, context: .silent())
+      RD_KAFKA_CONSUMER, offline, KafkaConsumer.Options(group: "validation").settings(clientID: clientID),
+      context: .silent())
     consumer.close(flags: Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
   }
 

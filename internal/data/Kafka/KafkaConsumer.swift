@@ -38,11 +38,12 @@ public final class KafkaConsumer: Sendable {
     /// leader spins (https://github.com/confluentinc/librdkafka/issues/4783). Debian 12 has 2.0.2.
     private static let assignor = rd_kafka_version() >= 0x0206_0100 ? "cooperative-sticky" : "roundrobin"
 
-    var settings: [ClientSetting] {
+    /// - Parameter clientID: the name of a reader's group begins with it.
+    func settings(clientID: String) -> [ClientSetting] {
       let commits = group != nil && commitInterval > .zero
       return [
         // librdkafka assigns nothing without a group's name; a reader's is never joined nor committed to.
-        .fixed("group.id", group ?? "paysaga-reader-\(UniqueID.random())"),
+        .fixed("group.id", group ?? "\(clientID)-reader-\(UniqueID.random())"),
         .fixed("enable.auto.offset.store", false),
         .standard("enable.auto.commit", commits),
         .standard("auto.commit.interval.ms", max(1, commitInterval.inMilliseconds)),
@@ -69,7 +70,8 @@ public final class KafkaConsumer: Sendable {
   /// - Throws: `.invalidConfiguration`.
   public init(_ configuration: KafkaConfiguration, options: Options, logger: Logger) throws(KafkaError) {
     handle = try ClientHandle(
-      RD_KAFKA_CONSUMER, configuration, options.settings, context: ClientContext(logger: logger)
+      RD_KAFKA_CONSUMER, configuration, options.settings(clientID: configuration.clientID),
+      context: ClientContext(logger: logger)
     ) { conf in
       rd_kafka_conf_set_rebalance_cb(conf, kafkaRebalance)
       rd_kafka_conf_set_offset_commit_cb(conf, kafkaOffsetCommit)

@@ -3,7 +3,7 @@ public import Values
 /// A value for `$1`, `$2` …, sent in PostgreSQL's binary format under an explicit type.
 ///
 /// There is no implicit conversion of what is sent: an enum type takes text through a cast in the SQL
-/// (`$1::text::payment_status`), a `json` column likewise. Text must not hold a NUL character.
+/// (`$1::text::mood`), a `json` column likewise. Text must not hold a NUL character.
 public enum Parameter: Sendable {
   /// NULL of a type that the server infers.
   case null

@@ -7,7 +7,7 @@ public enum ProcessProtection {
   ///
   /// - Descriptors 0 to 2 that are closed become `/dev/null`, or the log would be written into whatever is opened next.
   /// - No core file is written (RLIMIT_CORE), and no other process of this user may read our memory (PR_SET_DUMPABLE):
-  ///   passwords and what payments are about lie there.
+  ///   passwords and what calls are about lie there.
   public static func begin() {
     openStandardDescriptors()
     var limit = rlimit(rlim_cur: 0, rlim_max: 0)

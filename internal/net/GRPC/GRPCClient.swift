@@ -21,16 +21,21 @@ public final class GRPCClient: Sendable {
   }
 
   private let address: HTTP2Address
+  private let userAgent: String
   private let tls: TLSClientContext?
   private let loop = EventLoop(name: "grpc-client")
   private let maxResponseSize: Int
   private let current = Mutex<ClientConnection?>(nil)
 
   /// - Parameters:
+  ///   - userAgent: what servers log of the caller, such as `shipping/1.2`.
   ///   - tls: whom to trust; nil calls in clear.
   ///   - maxResponseSize: the longest response message that is taken, bytes.
-  public init(address: HTTP2Address, tls: TLSClientContext? = nil, maxResponseSize: Int = 4 << 20) {
+  public init(
+    address: HTTP2Address, userAgent: String, tls: TLSClientContext? = nil, maxResponseSize: Int = 4 << 20
+  ) {
     self.address = address
+    self.userAgent = userAgent
     self.tls = tls
     self.maxResponseSize = maxResponseSize
     loop.start()
@@ -95,7 +100,7 @@ public final class GRPCClient: Sendable {
     let connection = try connected(min(timeout ?? .seconds(10), .seconds(10)))
     var headers = HTTP2Headers([
       ":method": "POST", ":scheme": tls == nil ? "http" : "https", ":path": path, ":authority": address.description,
-      "content-type": "application/grpc", "te": "trailers", "user-agent": "paysaga-grpc-swift",
+      "content-type": "application/grpc", "te": "trailers", "user-agent": userAgent,
     ])
     if let timeout { headers.append("grpc-timeout", WireText.timeout(timeout)) }
     ResponseHeaders.append(metadata, to: &headers)

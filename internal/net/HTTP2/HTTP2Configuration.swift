@@ -38,6 +38,11 @@ public struct HTTP2Configuration: Sendable {
   public var maxIdle: Duration?
   /// How long a drained connection waits for the PING's answer between its two GOAWAYs.
   public var drainPingTimeout = Duration.seconds(2)
+  /// The payload by which our PINGs are known in a capture of the wire; the last byte tells them apart.
+  public var pingMark: UInt64 = 0x6832_7069_6E67_0000
+
+  var keepaliveMark: UInt64 { pingMark & ~0xFF | 1 }
+  var drainMark: UInt64 { pingMark & ~0xFF | 2 }
 
   /// The defaults, which suit a server that strangers may call.
   public init() {}

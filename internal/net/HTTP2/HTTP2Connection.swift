@@ -321,7 +321,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     }
     while let action = clock.expire(loop.now) {
       switch action {
-      case .sendKeepalivePing: submitPing(keepaliveMark)
+      case .sendKeepalivePing: submitPing(configuration.keepaliveMark)
       case .drain: announceDrain()
       case .finishDrain: finishDrain()
       case .close(let reason):
@@ -346,7 +346,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   private func announceDrain() {
     if role == .server {
       nghttp2_submit_shutdown_notice(session)
-      submitPing(drainMark)
+      submitPing(configuration.drainMark)
     } else {
       finishDrain()
     }
@@ -426,7 +426,3 @@ private final class DelegateBox {
 
   init(_ target: any HTTP2ConnectionDelegate) { self.target = target }
 }
-
-/// Payloads that tell our PINGs apart.
-let keepaliveMark: UInt64 = 0x7061_7973_6167_6101
-let drainMark: UInt64 = 0x7061_7973_6167_6102

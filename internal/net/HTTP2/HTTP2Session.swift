@@ -251,8 +251,8 @@ extension HTTP2Connection {
     let isAnswer = frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
     if isAnswer {
       let mark = withUnsafeBytes(of: frame.opaque_data) { UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)) }
-      if mark == keepaliveMark { clock.keepaliveAnswered() }
-      if mark == drainMark, role == .server { finishDrain() }
+      if mark == configuration.keepaliveMark { clock.keepaliveAnswered() }
+      if mark == configuration.drainMark, role == .server { finishDrain() }
     } else if role == .server, !pings.received(loop.now, hasStreams: activeStreams > 0) {
       terminate(.enhanceYourCalm, "too_many_pings")
     }

@@ -17,7 +17,7 @@ public protocol ProtobufMessage: Sendable, Equatable {
 
 /// A message that can travel in a `google.protobuf.Any`.
 public protocol ProtobufNamedMessage: ProtobufMessage {
-  /// The full name, such as `payments.v1.Payment`.
+  /// The full name, such as `google.protobuf.Timestamp`.
   static var protobufName: String { get }
 }
 

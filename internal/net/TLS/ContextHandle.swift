@@ -39,9 +39,11 @@ struct ContextHandle: ~Copyable, @unchecked Sendable {
   }
 
   /// The rules of a server.
-  /// - Parameter clientAuthorities: when not nil, only clients with a certificate of these are let in.
+  /// - Parameters:
+  ///   - clientAuthorities: when not nil, only clients with a certificate of these are let in.
+  ///   - sessionContext: the name under which sessions of such clients are resumed.
   static func server(
-    _ files: TLSIdentityFiles, clientAuthorities: String?
+    _ files: TLSIdentityFiles, clientAuthorities: String?, sessionContext: String
   ) throws(TLSError) -> ContextHandle {
     let made = try make(TLS_server_method())
     try made.identify(files)
@@ -53,7 +55,7 @@ struct ContextHandle: ~Copyable, @unchecked Sendable {
       try made.trust(.file(clientAuthorities), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT)
       // The names that clients choose their certificate by.
       SSL_CTX_set_client_CA_list(made.context, SSL_load_client_CA_file(clientAuthorities))
-      let name = Array("paysaga".utf8)
+      let name = Array(sessionContext.utf8)
       // Without it no session with a client certificate is resumed.
       SSL_CTX_set_session_id_context(made.context, name, UInt32(name.count))
     }

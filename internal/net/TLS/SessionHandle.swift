@@ -44,7 +44,7 @@ private struct SocketMethod: @unchecked Sendable {
   let pointer: OpaquePointer?
 
   init() {
-    pointer = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "paysaga socket")
+    pointer = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket with a budget")
     BIO_meth_set_read(pointer, receive)
     BIO_meth_set_write(pointer, transmit)
     BIO_meth_set_ctrl(pointer, control)

@@ -14,23 +14,31 @@ public final class TLSServerContext: Sendable {
 
   private let files: TLSIdentityFiles
   private let clientAuthorities: String?
+  private let sessionContext: String
   private let current: Mutex<Shared>
 
   /// Reads the files.
-  /// - Parameter clientAuthorities: a PEM file; when set, only clients with a certificate of these authorities are let
-  ///   in.
+  /// - Parameters:
+  ///   - clientAuthorities: a PEM file; when set, only clients with a certificate of these authorities are let in.
+  ///   - sessionContext: 1 to 32 bytes; only servers of the same name resume each other's sessions of such clients.
   /// - Throws: `.certificate`, `.key` or `.authorities` with the reason.
-  public init(_ files: TLSIdentityFiles, clientAuthorities: String? = nil) throws(TLSError) {
+  public init(
+    _ files: TLSIdentityFiles, clientAuthorities: String? = nil, sessionContext: String = "server"
+  ) throws(TLSError) {
+    precondition((1...32).contains(sessionContext.utf8.count), "a session context has 1 to 32 bytes")
     self.files = files
     self.clientAuthorities = clientAuthorities
-    current = Mutex(Shared(try .server(files, clientAuthorities: clientAuthorities)))
+    self.sessionContext = sessionContext
+    current = Mutex(
+      Shared(try .server(files, clientAuthorities: clientAuthorities, sessionContext: sessionContext)))
   }
 
   /// Reads the files again, for the handshakes from here on; connections keep what they began with, and tickets given
   /// out before are no good any more.
   /// - Throws: as `init`; what was there before stays.
   public func reload() throws(TLSError) {
-    let made = Shared(try .server(files, clientAuthorities: clientAuthorities))
+    let made = Shared(
+      try .server(files, clientAuthorities: clientAuthorities, sessionContext: sessionContext))
     current.withLock { $0 = made }
   }
 

@@ -160,6 +160,7 @@ public final class ServerBody: ProgramBody {
       settings.api.hasReflection ? try ReflectionService(describing: services, with: [descriptors]).definitions : []
     var configuration = GRPCServerConfiguration(settings.api, logger: context.logger)
     configuration.tls = tls
+    configuration.http2.pingMark = 0x7061_7973_6167_6100  // "paysaga"
     return try GRPCServer(
       configuration: configuration, services: services + reflection,
       // Not even asked when nobody reads it: a call costs little more than an interceptor does.

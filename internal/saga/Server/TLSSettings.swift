@@ -14,7 +14,7 @@ enum TLSSettings {
     let files = TLSIdentityFiles(certificate: settings.certificate, key: settings.key)
     let authorities = settings.clientAuthorities.isEmpty ? nil : settings.clientAuthorities
     do throws(TLSError) {
-      return try TLSServerContext(files, clientAuthorities: authorities)
+      return try TLSServerContext(files, clientAuthorities: authorities, sessionContext: "paysaga")
     } catch {
       let setting = setting(of: error, settings)
       throw SettingsError(.invalidValue, setting: setting?.name, explain(error, settings))

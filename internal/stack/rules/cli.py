@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import declarations, documents, imports, text
+from . import declarations, documents, imports, layers, text
 from .package import Package, read
 
 # Written by a generator or another implementation.
@@ -58,6 +58,12 @@ def check_comments(root: Path) -> Iterator[str]:
         yield from text.long_lines(name, content)
 
 
+def check_brands(root: Path) -> Iterator[str]:
+    for name, content in files(root, *(f"{folder}/*" for folder in (layers.KIT, layers.NET, layers.DATA))):
+        if not (root / name).is_symlink():
+            yield from text.brands(name, content)
+
+
 def undocumented(root: Path) -> list[tuple[str, str, str]]:
     sources = list(files(root, "internal/*.swift"))
     known = declarations.conformances(sources)
@@ -73,7 +79,7 @@ def main(arguments: list[str]) -> int:
     root = Path(folders[0]) if folders else Path(__file__).resolve().parents[3]
     lacking = undocumented(root)
     package = read(root)
-    problems = [*check_imports(package), *check_documents(root), *check_comments(root)]
+    problems = [*check_imports(package), *check_documents(root), *check_comments(root), *check_brands(root)]
     if "--undocumented" in options:
         problems += [f"{place}: {access} {what} has no doc comment" for place, access, what in lacking]
     for problem in problems:

@@ -1,4 +1,4 @@
-"""Lines that are too long."""
+"""Lines that are too long, and brands where no context is known."""
 
 import re
 from collections.abc import Iterator
@@ -17,3 +17,14 @@ def long_lines(name: str, text: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > LIMIT and pattern.match(line):
             yield f"{name}:{number}: the comment is {len(line)} characters long, {LIMIT} are allowed"
+
+
+# The name of this package and what its contexts are about: the libraries below the contexts know neither.
+BRAND = re.compile(r"paysaga|payment|\bsaga", re.IGNORECASE)
+
+
+def brands(name: str, text: str) -> Iterator[str]:
+    """Words of a user in a library: they belong to its configuration, which the user gives."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := BRAND.search(line):
+            yield f"{name}:{number}: \"{found.group()}\" is a word of a context; its users give it by configuration"

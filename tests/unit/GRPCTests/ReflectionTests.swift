@@ -59,7 +59,8 @@ struct ReflectionTests {
       metrics: MetricsRegistry())
     try server.start()
     defer { server.shutdown(grace: .seconds(5)) }
-    let client = GRPCClient(address: HTTP2Address(host: "127.0.0.1", port: server.boundPort))
+    let client = GRPCClient(
+      address: HTTP2Address(host: "127.0.0.1", port: server.boundPort), userAgent: "test")
     defer { client.close() }
     let path = "/grpc.reflection.\(version).ServerReflection/ServerReflectionInfo"
     return try client.exchange(path, questions.map { $0.serialized() }).map { bytes in

@@ -67,7 +67,8 @@ struct ServerTests {
       configuration: configuration, services: services, interceptors: interceptors, logger: Self.quiet,
       metrics: metrics)
     try server.start()
-    let client = GRPCClient(address: HTTP2Address(host: "127.0.0.1", port: server.boundPort), maxResponseSize: 8 << 20)
+    let client = GRPCClient(
+      address: HTTP2Address(host: "127.0.0.1", port: server.boundPort), userAgent: "test", maxResponseSize: 8 << 20)
     defer {
       client.close()
       server.shutdown(grace: .seconds(5))

@@ -45,7 +45,7 @@ import Values
     _ identity: TLSIdentityFiles? = nil
   ) throws -> GRPCClient {
     GRPCClient(
-      address: HTTP2Address(host: host, port: server.boundPort),
+      address: HTTP2Address(host: host, port: server.boundPort), userAgent: "test",
       tls: try TLSClientContext(authorities: authorities, identity: identity), maxResponseSize: 8 << 20)
   }
 
