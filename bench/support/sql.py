@@ -29,32 +29,40 @@ FROM (SELECT n, gen_random_uuid() AS id FROM generate_series($1::bigint, $2::big
 """
 
 
+# The tables as the statements of an outbox name them that is found by search_path.
+TABLES = {"event": "event", "wait": "event_wait", "done": "event_done", "dead": "event_dead", "shard": "event_shard",
+          "relay": "event_relay", "topicPause": "event_topic_pause"}
+
+
 def relay_source() -> str:
-    return (ROOT / "internal/data/Outbox/RelayStore.swift").read_text()
+    source = (ROOT / "internal/data/Outbox/RelayStatements.swift").read_text()
+    return re.sub(r"\\\(t\.(\w+)\)", lambda match: TABLES.get(match[1], match[0]), source)
 
 
 def relay_text(name: str) -> str:
-    """A text of RelayStore.swift that its statements have in common."""
+    """A text of RelayStatements.swift that its statements have in common."""
     found = re.search(rf'static let {name} = (?:"""\n(.*?)\n\s*"""|"([^\n]*)"\n)', relay_source(), re.DOTALL)
-    assert found, f"RelayStore.swift has no text {name} of the known form"
+    assert found, f"RelayStatements.swift has no text {name} of the known form"
     return found[1] or found[2]
 
 
 def relay_statement(name: str) -> str:
-    """The text of a statement of RelayStore.swift, with what is put into it."""
-    fence = re.search(r'func fence\(_ history: String\).*?"""\n(.*?)\n\s*"""', relay_source(), re.DOTALL)
+    """The text of a statement of RelayStatements.swift, with what is put into it."""
+    fence = re.search(r'func fence\(_ t: OutboxTables, _ history: String\).*?"""\n(.*?)\n\s*"""', relay_source(), re.DOTALL)
     found = re.search(
-        rf'static let {name} = Statement\(\s*(?:fence\("(\$\d+)"\) \+ )?"""\n(.*?)\n\s*"""\)', relay_source(), re.DOTALL)
-    assert fence and found, f"RelayStore.swift has no statement {name} of the known form"
+        rf'static func {name}\(_ t: OutboxTables\) -> Statement {{\s*Statement\(\s*(?:fence\(t, "(\$\d+)"\) \+ )?"""\n'
+        r'(.*?)\n\s*"""\)', relay_source(), re.DOTALL)
+    assert fence and found, f"RelayStatements.swift has no statement {name} of the known form"
     head = fence[1].replace("\\(Self.history)", relay_text("history")) if found[1] else ""
     return head.replace("\\(history)", found[1] or "") + found[2].replace("\\(attempted)", relay_text("attempted"))
 
 
 def read_statement() -> str:
     """The text of the relay's read, of one that holds keys behind a dead event, as it does by default."""
-    body = re.search(r'func readWaiting\(unless held: String\).*?"""\n(.*?)\n\s*"""\)', relay_source(), re.DOTALL)
-    held = re.search(r'readHolding = readWaiting\(\s*unless: "(.*?)"\)', relay_source(), re.DOTALL)
-    assert body and held, "RelayStore.swift has no read of the known form"
+    body = re.search(
+        r'func readWaiting\(_ t: OutboxTables, unless held: String\).*?"""\n(.*?)\n\s*"""\)', relay_source(), re.DOTALL)
+    held = re.search(r'readWaiting\(t, unless: "(AND .*?)"\)', relay_source(), re.DOTALL)
+    assert body and held, "RelayStatements.swift has no read of the known form"
     return body[1].replace("\\(held)", held[1]).replace("\\(history)", relay_text("history"))
 
 

@@ -22,7 +22,8 @@ let topic = CommandLine.arguments[3]
 // 1. Our own table, beside those of migrations/0002_event.up.sql.
 let connection = try Connection.open(database, logger: logger)
 try connection.script("CREATE TABLE IF NOT EXISTS shipment (order_id bigint PRIMARY KEY, version bigint NOT NULL)")
-let outbox = OutboxWriter(shards: try ShardMap.load(connection))
+let tables = try OutboxTables(channel: "shipping_outbox")
+let outbox = OutboxWriter(tables, shards: try ShardMap.load(tables, on: connection))
 
 // 2. The relay: three connections, a producer, a thread. Any number of processes may run one.
 let configuration = try RelayConfiguration(owner: "shipping-\(UniqueID.random())")
@@ -31,7 +32,8 @@ let publisher = try KafkaEventPublisher(
   deliveryTimeout: configuration.deliveryTimeout, logger: logger)
 let pool = ConnectionPool(
   configuration: database, size: 3, queueLimit: 16, name: "relay", logger: logger, metrics: metrics)
-let relay = Relay(configuration: configuration, pool: pool, publisher: publisher, logger: logger, metrics: metrics)
+let relay = Relay(
+  tables: tables, configuration: configuration, pool: pool, publisher: publisher, logger: logger, metrics: metrics)
 relay.start()
 
 // 3. A change and its event in one transaction. The row of the key is written first, so that the events of an order

@@ -1,5 +1,6 @@
 import Foundation
 import Logger
+import Outbox
 import Postgres
 import Testing
 import Values
@@ -9,6 +10,15 @@ enum TestDatabase {
   static let dsn = ProcessInfo.processInfo.environment["TEST_DB_DSN"]
   /// A PgBouncer in transaction mode in front of it.
   static let poolerDSN = ProcessInfo.processInfo.environment["TEST_PGBOUNCER_DSN"]
+
+  /// The outbox in the schema that a connection was opened for.
+  static let outbox: OutboxTables = {
+    do {
+      return try OutboxTables(channel: "test_outbox")
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }()
 
   static let quiet = Logger(label: "test", level: .error)
 

@@ -20,7 +20,7 @@ struct PaymentDatabase: Sendable {
   static func with(ttl: Duration? = nil, _ body: (PaymentDatabase) async throws -> Void) async throws {
     try await TestDatabase.withSchemaAsync { schema in
       let configuration = try TestDatabase.configuration(schema: schema)
-      let outbox = OutboxWriter(shards: ShardMap(count: 64))
+      let outbox = OutboxWriter(TestDatabase.outbox, shards: ShardMap(count: 64))
       let transactions = PaymentTransactions(outbox: outbox, topic: "payment", ttl: ttl)
       let database = PaymentDatabase(configuration: configuration, transactions: transactions, outbox: outbox)
       _ = try database.migrator(configuration).up()

@@ -8,7 +8,7 @@ import Values
 
 /// What a relay remembers and what a crash of PostgreSQL makes of it, on a server of the tests' own.
 @Suite("Relay and a crashing PostgreSQL") struct RelayHistoryTests {
-  private static let store = RelayStore(owner: "one", reserve: .seconds(30))
+  private static let store = RelayStore(tables: TestDatabase.outbox, owner: "one", reserve: .seconds(30))
 
   private func connect(_ server: PrivatePostgres) throws -> Connection {
     let configuration = try DatabaseConfiguration(dsn: server.dsn, applicationName: "paysaga-tests")

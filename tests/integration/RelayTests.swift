@@ -61,6 +61,8 @@ final class MemoryPublisher: EventPublisher {
 
 @Suite("Relay", .needsDatabase)
 struct RelayTests {
+  fileprivate static let lastIDQuery = RelayStatements(TestDatabase.outbox, onDead: .hold).lastID.sql
+
   /// A relay with its pool; `reserve` is short, so that takeovers are.
   struct Running: Sendable {
     let relay: Relay
@@ -81,6 +83,7 @@ struct RelayTests {
     let metrics = MetricsRegistry()
     let pool = database.pool(3)
     let relay = Relay(
+      tables: TestDatabase.outbox,
       configuration: try RelayConfiguration(
         owner: name, reserve: .seconds(2), window: window, pollInterval: .milliseconds(50)),
       pool: pool, publisher: MemoryPublisher(broker), logger: TestDatabase.quiet, metrics: metrics)
@@ -133,7 +136,7 @@ struct RelayTests {
       let running = try Self.start(database, broker)
       try await eventually { try connection.int("SELECT count(*) FROM event_dead") == 4 && broker.keys == ["sound"] }
       try await running.stop()
-      let dead = try EventSummary.load(.dead, limit: 10, connection)
+      let dead = try OutboxInspection(TestDatabase.outbox).events(.dead, limit: 10, on: connection)
       #expect(
         dead.map { "\($0.key): \($0.lastError ?? "")" } == [
           "null: the row cannot be published: headers holds an array with NULL in it",
@@ -144,7 +147,7 @@ struct RelayTests {
       #expect(try connection.int("SELECT count(*) FROM event_wait WHERE key = 'null' AND seq = 2") == 1)
       // Mended, one goes back; the others are passed over.
       try connection.script("UPDATE event_dead SET headers = '{}' WHERE key = 'null'")
-      #expect(try OutboxRepair.requeue(.all, on: connection).map(\.key) == ["null", "topic"])
+      #expect(try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection).map(\.key) == ["null", "topic"])
     }
   }
 
@@ -215,7 +218,8 @@ struct RelayTests {
         END $$;
         CREATE TRIGGER refuse BEFORE INSERT ON event_wait FOR EACH ROW EXECUTE FUNCTION refuse_without_id()
         """)
-      let writer = OutboxWriter(shards: try ShardMap.load(connection))
+      let writer = OutboxWriter(
+        TestDatabase.outbox, shards: try ShardMap.load(TestDatabase.outbox, on: connection))
       // The first of every 32 numbers of a sequence is logged, which gives the transaction its id.
       for number in Int64(1)...3 {
         _ = try connection.run(
@@ -232,7 +236,7 @@ struct RelayTests {
   @Test func theNotedBoundIsAboveEveryRunningWriter() async throws {
     try await PaymentDatabase.with { database in
       let (reader, writer) = (try database.connect(), try database.connect())
-      let store = RelayStore(owner: "one", reserve: .seconds(30))
+      let store = RelayStore(tables: TestDatabase.outbox, owner: "one", reserve: .seconds(30))
       _ = try store.read(ReadRequest(shards: [], history: ServerHistory(name: "")), on: reader)
       let xid = try writer.run([.begin, Command(Statement("SELECT pg_current_xact_id()::text::bigint"))])[1].only.int64(
         0)
@@ -248,7 +252,7 @@ struct RelayTests {
   @Test func theSequenceIsNeverReadAheadOfWhatWasDrawn() async throws {
     try await PaymentDatabase.with { database in
       let connection = try database.connect()
-      #expect(try connection.int(RelayStore.lastIDQuery) == 0)
+      #expect(try connection.int(Self.lastIDQuery) == 0)
       try connection.script(
         """
         CREATE FUNCTION draw(times int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
@@ -258,7 +262,7 @@ struct RelayTests {
         DECLARE last bigint := 0; next bigint; found int := 0;
         BEGIN
           FOR n IN 1..times LOOP
-            next := (\(RelayStore.lastIDQuery));
+            next := (\(Self.lastIDQuery));
             IF next < last THEN found := found + 1; END IF;
             last := next;
           END LOOP;
@@ -268,7 +272,7 @@ struct RelayTests {
       async let drawing: Void = blocking { try database.connect().script("SELECT draw(400000)") }
       #expect(try await blocking { try database.connect().int("SELECT falls(150000)") } == 0)
       try await drawing
-      #expect(try connection.int(RelayStore.lastIDQuery) == 400_000)
+      #expect(try connection.int(Self.lastIDQuery) == 400_000)
     }
   }
 
@@ -287,7 +291,7 @@ struct RelayTests {
             WHERE shard = (SELECT min(shard) FROM event_wait) RETURNING shard, (SELECT min(id) FROM event_wait)
             """))
       ).only
-      let store = RelayStore(owner: "one", reserve: .seconds(30))
+      let store = RelayStore(tables: TestDatabase.outbox, owner: "one", reserve: .seconds(30))
       let (shard, first) = (try row.int16(0), try row.int64(1))
       for floor in [0, first] {
         let report = try store.read(
@@ -305,7 +309,7 @@ struct RelayTests {
     try await PaymentDatabase.with { database in
       try database.create(orders: 1...1)
       let connection = try database.connect()
-      let store = RelayStore(owner: "one", reserve: .seconds(30))
+      let store = RelayStore(tables: TestDatabase.outbox, owner: "one", reserve: .seconds(30))
       let claimed = try store.maintainLeases(
         LeaseRequest(renew: [], release: [], keeping: [], mayClaim: true), on: connection)
       #expect(claimed.history == (try store.history(on: connection)))
@@ -334,7 +338,7 @@ struct RelayTests {
       #expect(try store.maintainLeases(renewal, on: connection).renewed == [])
       renewal.history = claimed.history
       #expect(try store.maintainLeases(renewal, on: connection).renewed == [lease])
-      try OutboxPartitions.ensureDays(on: connection)
+      try OutboxPartitions(TestDatabase.outbox).ensureDays(on: connection)
       let moved = try store.complete(request(eventID, claimed.history, isDead: false), on: connection).moved
       #expect(moved == [lease.shard: 1])
     }
@@ -477,8 +481,8 @@ struct OutboxPartitionTests {
   @Test func daysAreMadeAheadOnceAndOldOnesDropped() async throws {
     try await PaymentDatabase.with { database in
       let connection = try database.connect()
-      try OutboxPartitions.ensureDays(on: connection)
-      try OutboxPartitions.ensureDays(on: connection)
+      try OutboxPartitions(TestDatabase.outbox).ensureDays(on: connection)
+      try OutboxPartitions(TestDatabase.outbox).ensureDays(on: connection)
       #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 8)
       try connection.script(
         """
@@ -487,7 +491,8 @@ struct OutboxPartitionTests {
       // One that a crash left detached and not yet dropped.
       try connection.script(
         "CREATE TABLE event_done_20200102 (LIKE event_done, CONSTRAINT event_done_20200102_day CHECK (true))")
-      let dropped = try OutboxPartitions.days.drop(olderThan: .seconds(86_400), on: connection).tables
+      let dropped = try OutboxPartitions(TestDatabase.outbox).days.drop(olderThan: .seconds(86_400), on: connection)
+        .tables
       #expect(dropped == ["event_done_20200101", "event_done_20200102"])
       #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 8)
     }
@@ -497,12 +502,14 @@ struct OutboxPartitionTests {
     try await PaymentDatabase.with { database in
       try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<6 {
-          group.addTask { try await blocking { try OutboxPartitions.ensureDays(on: try database.connect()) } }
+          group.addTask {
+            try await blocking { try OutboxPartitions(TestDatabase.outbox).ensureDays(on: try database.connect()) }
+          }
         }
         try await group.waitForAll()
       }
       let connection = try database.connect()
-      try OutboxPartitions.ensureDays(on: connection)
+      try OutboxPartitions(TestDatabase.outbox).ensureDays(on: connection)
       #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 8)
     }
   }

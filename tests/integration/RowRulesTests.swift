@@ -121,13 +121,13 @@ struct RowRulesTests {
         INSERT INTO event (event_id, shard, key, seq, topic, payload)
         VALUES (gen_random_uuid(), 99, 'x', 1, 't', ''), (gen_random_uuid(), 63, 'y', 1, 't', '')
         """)
-      let dead = try OutboxStrays.bury(ShardMap(count: 64), on: connection)
+      let dead = try OutboxStrays(TestDatabase.outbox, shards: ShardMap(count: 64)).bury(on: connection)
       #expect(dead.map(\.key) == ["x"])
       #expect(dead.first?.lastError == "shard 99 does not exist: there are 64")
-      #expect(try OutboxRepair.requeue(.all, on: connection).isEmpty)
+      #expect(try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection).isEmpty)
       try connection.script("UPDATE event_dead SET shard = 9")
-      #expect(try OutboxRepair.requeue(.all, on: connection).map(\.key) == ["x"])
-      #expect(try OutboxStrays.bury(ShardMap(count: 64), on: connection).isEmpty)
+      #expect(try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection).map(\.key) == ["x"])
+      #expect(try OutboxStrays(TestDatabase.outbox, shards: ShardMap(count: 64)).bury(on: connection).isEmpty)
     }
   }
 

@@ -21,7 +21,7 @@ struct TableCareTests {
   }.joined(separator: ";\n")
 
   private func care(_ connection: Connection) throws -> DayPartitions.Dropped {
-    try OutboxPartitions.days.drop(olderThan: .seconds(86_400), on: connection)
+    try OutboxPartitions(TestDatabase.outbox).days.drop(olderThan: .seconds(86_400), on: connection)
   }
 
   /// As a publication FOR ALL TABLES, which only a superuser may make, would do it.
@@ -47,18 +47,21 @@ struct TableCareTests {
       let running = try RelayTests.start(database, broker)
       try await eventually { try connection.int("SELECT count(*) FROM event_dead") == 1 && broker.keys == ["1", "1"] }
       broker.refuse([])
-      #expect(try OutboxRepair.requeue(.all, on: connection).count == 1)
+      #expect(try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection).count == 1)
       running.relay.wake()
       try await eventually { broker.keys.count == 4 }
       try await eventually { try connection.int("SELECT count(*) FROM event_done") == 4 }
-      #expect(try OutboxRepair.replay(key: "1", shard: ShardMap(count: 64).shard(of: "1"), on: connection).count == 2)
+      #expect(
+        try OutboxRepair(TestDatabase.outbox).replay(
+          key: "1", shard: ShardMap(count: 64).shard(of: "1"), on: connection
+        ).count == 2)
       running.relay.wake()
       try await eventually { broker.keys.count == 6 }
       try await eventually { try connection.int("SELECT count(*) FROM event_wait") == 0 }
-      #expect(try OutboxRepair.pause("payment", on: connection))
-      #expect(try OutboxRepair.resume("payment", on: connection))
+      #expect(try OutboxRepair(TestDatabase.outbox).pause("payment", on: connection))
+      #expect(try OutboxRepair(TestDatabase.outbox).resume("payment", on: connection))
       try await running.stop()
-      try OutboxPartitions.forgetGoneRelays(on: connection)
+      try OutboxPartitions(TestDatabase.outbox).forgetGoneRelays(on: connection)
       try connection.script("DROP PUBLICATION \(name)")
     }
   }
@@ -70,7 +73,7 @@ struct TableCareTests {
         let schema = try database.connect().run(Command(Statement("SELECT current_schema()::text"))).only.text(0)
         let connection = try Connection.open(
           try TestDatabase.configuration(schema: "\(other),\(schema)"), logger: TestDatabase.quiet)
-        try OutboxPartitions.ensureDays(on: connection)
+        try OutboxPartitions(TestDatabase.outbox).ensureDays(on: connection)
         #expect(try PaymentKeys.days.ensure(daysAhead: 1, on: connection).isEmpty)
         let count = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace ="
         #expect(try connection.int("\(count) '\(other)'::regnamespace") == 0)

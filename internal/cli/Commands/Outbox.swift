@@ -1,5 +1,6 @@
 import Outbox
 import Postgres
+import SagaSchema
 import SagaSettings
 import Settings
 import Values
@@ -21,9 +22,10 @@ struct OutboxStatusCommand: Subcommand {
   func run(_ session: Session) throws {
     let connection = try Connection.open(try session.database(), logger: session.logger)
     defer { connection.close() }
-    let status = try OutboxStatus.load(connection)
-    let holdings = try ShardHolding.load(connection)
-    let paused: [Record] = try PausedTopic.load(connection).map {
+    let inspection = OutboxInspection(SagaSchema.outbox)
+    let status = try inspection.status(on: connection)
+    let holdings = try inspection.holdings(on: connection)
+    let paused: [Record] = try inspection.pausedTopics(on: connection).map {
       ["paused": .text($0.topic), "since": .time($0.since)]
     }
     let owners = holdings.map(Self.record)
@@ -77,7 +79,7 @@ struct OutboxList: Subcommand {
   func run(_ session: Session) throws {
     let connection = try Connection.open(try session.database(), logger: session.logger)
     defer { connection.close() }
-    let events = try EventSummary.load(status, limit: limit, connection)
+    let events = try OutboxInspection(SagaSchema.outbox).events(status, limit: limit, on: connection)
     for event in events { session.output.print(event.record) }
     if events.isEmpty { notice("no events are \(status.rawValue)") }
   }

@@ -1,5 +1,6 @@
 import Outbox
 import Postgres
+import SagaSchema
 import SagaSettings
 import Settings
 import Values
@@ -37,9 +38,10 @@ struct OutboxRequeue: Subcommand {
   func run(_ session: Session) throws {
     let connection = try Connection.open(try session.database(), logger: session.logger)
     defer { connection.close() }
+    let repair = OutboxRepair(SagaSchema.outbox)
     let events =
       isDryRun
-      ? try OutboxRepair.dead(selection, on: connection) : try OutboxRepair.requeue(selection, on: connection)
+      ? try repair.dead(selection, on: connection) : try repair.requeue(selection, on: connection)
     for event in events { session.output.print(event.record) }
     if case .ids(let ids) = selection {
       let missing = Set(ids).subtracting(events.map(\.id)).sorted()
@@ -77,14 +79,15 @@ struct OutboxReplay: Subcommand {
     let connection = try Connection.open(try session.database(), logger: session.logger)
     defer { connection.close() }
     let key = String(order)
-    let found = try OutboxRepair.published(key: key, on: connection)
+    let repair = OutboxRepair(SagaSchema.outbox)
+    let found = try repair.published(key: key, on: connection)
     guard let first = found.first else {
       throw CommandError.failure(
         "order \(order) has no published event that is still kept (EVENT_RETENTION); paysaga outbox list shows what "
           + "waits")
     }
     // The shard that was written with the events: relays find them there whatever the number of shards is now.
-    let events = isDryRun ? found : try OutboxRepair.replay(key: key, shard: first.shard, on: connection)
+    let events = isDryRun ? found : try repair.replay(key: key, shard: first.shard, on: connection)
     for event in events { session.output.print(event.record) }
     notice(
       "\(events.count) events of order \(order) "
@@ -109,7 +112,7 @@ struct OutboxPause: Subcommand {
   func run(_ session: Session) throws {
     let connection = try Connection.open(try session.database(), logger: session.logger)
     defer { connection.close() }
-    let isNew = try OutboxRepair.pause(topic, on: connection)
+    let isNew = try OutboxRepair(SagaSchema.outbox).pause(topic, on: connection)
     session.output.print(["paused": .text(topic), "changed": .bool(isNew)])
     if topic != session.settings.producer.topic {
       notice("\(printable(topic)) is not PRODUCER_TOPIC (\(session.settings.producer.topic))")
@@ -130,7 +133,7 @@ struct OutboxResume: Subcommand {
   func run(_ session: Session) throws {
     let connection = try Connection.open(try session.database(), logger: session.logger)
     defer { connection.close() }
-    let wasPaused = try OutboxRepair.resume(topic, on: connection)
+    let wasPaused = try OutboxRepair(SagaSchema.outbox).resume(topic, on: connection)
     session.output.print(["resumed": .text(topic), "changed": .bool(wasPaused)])
     if !wasPaused { notice("\(printable(topic)) was not paused") }
   }

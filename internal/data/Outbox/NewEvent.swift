@@ -39,9 +39,13 @@ public struct NewEvent: Sendable, Hashable {
 /// Writes events into the caller's transactions.
 public struct OutboxWriter: Sendable {
   private let shards: ShardMap
+  private let statement: Statement
 
   /// - Parameter shards: how keys are spread; read from the database with `ShardMap.load`.
-  public init(shards: ShardMap) { self.shards = shards }
+  public init(_ tables: OutboxTables, shards: ShardMap) {
+    self.shards = shards
+    statement = Self.insert(tables)
+  }
 
   /// The command that inserts `events`, to be run in the transaction that makes them true.
   ///
@@ -49,7 +53,7 @@ public struct OutboxWriter: Sendable {
   /// here, and their order within a key is commit order only behind such a lock.
   public func insert(_ events: [NewEvent]) -> Command {
     Command(
-      Self.insertStatement,
+      statement,
       [
         .uuidArray(events.map(\.eventID)), .int16Array(events.map { shards.shard(of: $0.key) }),
         .textArray(events.map(\.key)), .int64Array(events.map(\.sequence)), .textArray(events.map(\.topic)),
@@ -60,17 +64,19 @@ public struct OutboxWriter: Sendable {
 
   /// The condition gives the transaction its id before the first event's id is drawn, whatever was written before:
   /// relays take what could have drawn an id to be among the transactions that run.
-  private static let insertStatement = Statement(
-    """
-    INSERT INTO event (event_id, shard, key, seq, topic, payload, headers)
-    SELECT u.event_id, u.shard, u.key, u.seq, u.topic, u.payload,
-           ARRAY['ce_type', u.type, 'ce_source', u.source]
-           || CASE WHEN u.traceparent IS NULL THEN '{}'::text[] ELSE ARRAY['traceparent', u.traceparent] END
-           || CASE WHEN u.caller IS NULL THEN '{}'::text[] ELSE ARRAY['caller', u.caller] END
-    FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::text[],
-                $8::text[], $9::text[], $10::text[])
-         WITH ORDINALITY AS u(event_id, shard, key, seq, topic, payload, type, source, traceparent, caller, n)
-    WHERE pg_current_xact_id() IS NOT NULL
-    ORDER BY u.n
-    """)
+  private static func insert(_ t: OutboxTables) -> Statement {
+    Statement(
+      """
+      INSERT INTO \(t.event) (event_id, shard, key, seq, topic, payload, headers)
+      SELECT u.event_id, u.shard, u.key, u.seq, u.topic, u.payload,
+             ARRAY['ce_type', u.type, 'ce_source', u.source]
+             || CASE WHEN u.traceparent IS NULL THEN '{}'::text[] ELSE ARRAY['traceparent', u.traceparent] END
+             || CASE WHEN u.caller IS NULL THEN '{}'::text[] ELSE ARRAY['caller', u.caller] END
+      FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::text[],
+                  $8::text[], $9::text[], $10::text[])
+           WITH ORDINALITY AS u(event_id, shard, key, seq, topic, payload, type, source, traceparent, caller, n)
+      WHERE pg_current_xact_id() IS NOT NULL
+      ORDER BY u.n
+      """)
+  }
 }

@@ -1,4 +1,3 @@
-public import Postgres
 public import Values
 
 /// How the outbox stands at one moment.
@@ -19,21 +18,4 @@ public struct OutboxStatus: Sendable, Hashable {
   public var age: Duration {
     oldestWaiting.map { .microseconds(max(0, now.microseconds.subtracting(saturating: $0.microseconds))) } ?? .zero
   }
-
-  /// Asks the tables: one round trip, up to some 100 ms under a backlog of a million.
-  public static func load(_ connection: Connection) throws(DatabaseError) -> OutboxStatus {
-    let row = try connection.run(Command(statement)).only
-    return OutboxStatus(
-      waiting: try row.int(0), dead: try row.int(1), oldestWaiting: try row.optionalTimestamp(2),
-      now: try row.timestamp(3))
-  }
-
-  private static let statement = Statement(
-    """
-    SELECT (SELECT count(*) FROM (SELECT FROM event_wait LIMIT \(countLimit)) w),
-           (SELECT count(*) FROM (SELECT FROM event_dead LIMIT \(countLimit)) d),
-           (SELECT min(e.created_at) FROM event_shard s CROSS JOIN LATERAL (
-              SELECT w.created_at FROM event_wait w WHERE w.shard = s.shard ORDER BY w.id LIMIT 1) e),
-           clock_timestamp()
-    """, isReadOnly: true)
 }

@@ -10,9 +10,6 @@ public import Values
 ///
 /// Its methods may be called on any thread.
 public final class Relay: ServicePart {
-  /// The channel on which relays are told that events wait: notify it after a commit, `wake` when it is notified.
-  public static let channel = "paysaga_outbox"
-
   private struct Mailbox {
     var events: [RelayCore.Event] = []
     var isWoken = false
@@ -29,6 +26,7 @@ public final class Relay: ServicePart {
 
   private let configuration: RelayConfiguration
   private let store: RelayStore
+  private let partitions: OutboxPartitions
   private let pool: ConnectionPool
   private let publisher: any EventPublisher
   private let logger: Logger
@@ -38,10 +36,12 @@ public final class Relay: ServicePart {
   private let thread = Mutex<WorkerThread?>(nil)
 
   /// - Parameters:
+  ///   - tables: the outbox; call `wake` when its channel is notified.
   ///   - pool: at least three connections of the relay's own, so that leases are renewed while it reads and completes.
   ///   - publisher: set to give up each message within `configuration.deliveryTimeout`.
   public init(
-    configuration: RelayConfiguration, pool: ConnectionPool, publisher: any EventPublisher, logger: Logger,
+    tables: OutboxTables, configuration: RelayConfiguration, pool: ConnectionPool, publisher: any EventPublisher,
+    logger: Logger,
     metrics: MetricsRegistry
   ) {
     self.configuration = configuration
@@ -49,7 +49,9 @@ public final class Relay: ServicePart {
     self.publisher = publisher
     self.logger = logger.labelled("relay")
     self.metrics = RelayMetrics(metrics)
-    store = RelayStore(owner: configuration.owner, reserve: configuration.reserve, onDead: configuration.onDead)
+    store = RelayStore(
+      tables: tables, owner: configuration.owner, reserve: configuration.reserve, onDead: configuration.onDead)
+    partitions = OutboxPartitions(tables)
   }
 
   /// Starts to publish, on a thread of its own.
@@ -176,7 +178,7 @@ public final class Relay: ServicePart {
       } catch {
         guard error.isMissingPartition else { throw error }
         // No partition for today yet: make it, then the completion is asked for again.
-        try OutboxPartitions.ensureDays(on: connection)
+        try partitions.ensureDays(on: connection)
         throw error
       }
       metrics.count(report, isDead: request.isDead)

@@ -13,28 +13,30 @@ public struct ShardMap: Sendable, Hashable {
 
   /// Reads the number of shards from the tables.
   /// - Throws: `schema` when the tables are missing or empty, `database` when it cannot be asked.
-  public static func load(_ connection: Connection) throws(OutboxError) -> ShardMap {
+  public static func load(_ tables: OutboxTables, on connection: Connection) throws(OutboxError) -> ShardMap {
+    let statement = Statement("SELECT count(*), (SELECT count(*) FROM \(tables.topicPause)) FROM \(tables.shard)")
     let count: Int
     do throws(DatabaseError) {
-      count = try connection.run(Command(countStatement)).only.int(0)
+      count = try connection.run(Command(statement)).only.int(0)
     } catch {
       if error.sqlState == "42P01" {
         throw OutboxError(
-          .schema, "table event_shard or event_topic_pause is missing: run the migrations (paysaga migrate up)",
-          cause: error)
+          .schema, "table \(tables.shard) or \(tables.topicPause) is missing: run the migrations", cause: error)
       }
       throw OutboxError(.database, "the number of shards could not be read", cause: error)
     }
     guard (1...Int(Int16.max)).contains(count) else {
-      throw OutboxError(.schema, "table event_shard has \(count) rows, expected 1 to 32767: run the migrations")
+      throw OutboxError(.schema, "table \(tables.shard) has \(count) rows, expected 1 to 32767: run the migrations")
     }
     return ShardMap(count: count)
   }
 
   /// Waits for the database and reads the number of shards from the tables.
   /// - Throws: `OutboxError` `.schema`; `DatabaseError` `.closed` when stopped meanwhile.
-  public static func wait(_ database: DatabaseWait) throws -> ShardMap {
-    try database.answer(again: { (error: OutboxError) in error.code == .database }, load)
+  public static func wait(_ tables: OutboxTables, _ database: DatabaseWait) throws -> ShardMap {
+    try database.answer(again: { (error: OutboxError) in error.code == .database }) {
+      (connection) throws(OutboxError) in try load(tables, on: connection)
+    }
   }
 
   /// The shard of a key: FNV-1a (64 bit) over its UTF-8 with a final mix, so that it is the same in every release.
@@ -44,7 +46,4 @@ public struct ShardMap: Sendable, Hashable {
     hash ^= hash >> 32
     return Int16(hash % UInt64(count))
   }
-
-  private static let countStatement = Statement(
-    "SELECT count(*), (SELECT count(*) FROM event_topic_pause) FROM event_shard")
 }

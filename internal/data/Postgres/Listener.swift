@@ -88,8 +88,3 @@ private struct ListenerLoop: Sendable {
     }
   }
 }
-
-/// A name as SQL takes it whatever its characters.
-func quoteIdentifier(_ name: String) -> String {
-  "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
-}

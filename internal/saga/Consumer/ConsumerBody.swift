@@ -44,7 +44,7 @@ public final class ConsumerBody: ProgramBody {
     let pool = ConnectionPool(
       configuration: try database.configuration(role: "notify"), size: 1, queueLimit: 16, name: "notify",
       logger: context.logger, metrics: context.metrics)
-    let notifier = Notifier(channel: Relay.channel, pool: pool, logger: context.logger)
+    let notifier = Notifier(channel: SagaSchema.outbox.channel, pool: pool, logger: context.logger)
     let filters = (0..<settings.consumer.parallelism).map { _ in FilterHealth() }
     let inbox = try makeInbox(shards, filters) { notifier.notify() }
     let probe = try database.startWriteProbe(tables: SagaSchema.written, logger: context.logger)
@@ -67,7 +67,7 @@ public final class ConsumerBody: ProgramBody {
     let logger = context.logger.labelled("redis")
     let metrics = context.metrics
     let transactions = PaymentTransactions(
-      outbox: OutboxWriter(shards: shards), topic: settings.topic, ttl: settings.timeToLive)
+      outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive)
     return InboxConsumer(
       InboxConfiguration(
         name: "inventory", topic: consumer.topic, group: consumer.group, deadLetterTopic: consumer.deadLetterTopic,

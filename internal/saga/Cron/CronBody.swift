@@ -29,7 +29,8 @@ public final class CronBody: ProgramBody {
       try database.configuration(role: "start-up"), runsJobs: true, logger: context.logger, stop: context.stop)
     let jobs = try CronJobs(settings, database, context, shards: shards)
     let listener = Listener(
-      configuration: try database.configuration(role: "listener", isDirect: true), channels: [Relay.channel],
+      configuration: try database.configuration(role: "listener", isDirect: true),
+      channels: [SagaSchema.outbox.channel],
       logger: context.logger, onConnect: { jobs.wake() }, onNotification: { _, _ in jobs.wake() })
     let probe = try database.startWriteProbe(tables: SagaSchema.written, logger: context.logger)
     return ProgramParts([.part(jobs), .part(probe), .part(listener)]) { jobs.checks }

@@ -9,6 +9,7 @@ internal import OutboxKafka
 internal import Postgres
 public import Runtime
 internal import SagaDomain
+internal import SagaSchema
 internal import SagaSettings
 internal import SagaStore
 public import Service
@@ -52,7 +53,8 @@ public final class CronJobs: ServicePart {
       settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
       deliveryTimeout: configuration.deliveryTimeout, topics: [settings.topic], logger: context.logger)
     let relay = Relay(
-      configuration: configuration, pool: pool, publisher: publisher, logger: context.logger, metrics: context.metrics)
+      tables: SagaSchema.outbox, configuration: configuration, pool: pool, publisher: publisher, logger: context.logger,
+      metrics: context.metrics)
     self.relay = relay
     let connection = { (role: String, configuration: DatabaseConfiguration) in
       SerialConnection(configuration, logger: context.logger.labelled(role), stop: context.stop)
@@ -60,7 +62,7 @@ public final class CronJobs: ServicePart {
     expiry = ExpiryJob(
       connection("expiry", try database.configuration(role: "expiry")),
       transactions: PaymentTransactions(
-        outbox: OutboxWriter(shards: shards), topic: settings.topic, ttl: settings.timeToLive),
+        outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive),
       logger: context.logger, metrics: context.metrics, onCommit: { relay.wake() })
     let status = Monitor<OutboxStatus?>(nil)
     self.status = status
@@ -92,7 +94,7 @@ public final class CronJobs: ServicePart {
     logger.info("running the cron jobs")
   }
 
-  /// Says that events were committed, in this process or, as `Relay.channel` tells, in another.
+  /// Says that events were committed, in this process or, as the channel of the outbox tells, in another.
   public func wake() { relay.wake() }
 
   /// Whether every event is published by this process, so that no other need be told of new ones.

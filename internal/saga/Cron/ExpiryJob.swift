@@ -5,6 +5,7 @@ internal import Metrics
 internal import Outbox
 internal import Postgres
 internal import SagaDomain
+internal import SagaSchema
 internal import SagaStore
 internal import Synchronization
 internal import Values
@@ -78,7 +79,7 @@ final class ExpiryJob: Sendable {
         onCommit()
         // Outside the transaction that wrote: a NOTIFY inside holds a global lock until the commit.
         try connection.use { (connection) throws(DatabaseError) in
-          _ = try connection.run(Notifier.commands(Relay.channel, PaymentRepository.channel))
+          _ = try connection.run(Notifier.commands(SagaSchema.outbox.channel, PaymentRepository.channel))
         }
       }
       guard sweep.isComplete else { return sweep.expired > 0 || isStuck ? .milliseconds(1) : Self.interval }

@@ -2,6 +2,7 @@ internal import Errors
 internal import Logger
 internal import Outbox
 internal import Postgres
+internal import SagaSchema
 internal import SagaStore
 internal import Synchronization
 internal import Values
@@ -27,7 +28,9 @@ final class TableCareJob: Sendable {
 
   private let connection: SerialConnection
   private let relay: Relay
-  private let shards: ShardMap
+  private let inspection = OutboxInspection(SagaSchema.outbox)
+  private let partitions = OutboxPartitions(SagaSchema.outbox)
+  private let strays: OutboxStrays
   private let retention: Duration
   private let keyRetention: Duration
   private let nextPartitions = Mutex(Instant.now())
@@ -46,7 +49,7 @@ final class TableCareJob: Sendable {
   ) {
     self.connection = connection
     self.relay = relay
-    self.shards = shards
+    strays = OutboxStrays(SagaSchema.outbox, shards: shards)
     self.retention = retention
     self.keyRetention = keyRetention
     self.logger = logger.labelled(Self.role)
@@ -59,7 +62,9 @@ final class TableCareJob: Sendable {
       return .seconds(1)
     }
     do {
-      let status = try connection.use { connection throws(DatabaseError) in try OutboxStatus.load(connection) }
+      let status = try connection.use { [inspection] connection throws(DatabaseError) in
+        try inspection.status(on: connection)
+      }
       onStatus(status)
       try connection.use { [self] connection throws(DatabaseError) in
         try isolated("waiting events without a shard") { () throws(DatabaseError) in try buryStrays(on: connection) }
@@ -77,14 +82,14 @@ final class TableCareJob: Sendable {
   private func careForDays(on connection: Connection) throws(DatabaseError) -> Bool {
     guard try isAlone(on: connection) else { return false }
     var isDone = try isolated("published events") { () throws(DatabaseError) in
-      try care(OutboxPartitions.days, OutboxPartitions.daysAhead, retention, on: connection)
+      try care(partitions.days, OutboxPartitions.daysAhead, retention, on: connection)
     }
     let keys = try isolated("the keys of calls") { () throws(DatabaseError) in
       try care(PaymentKeys.days, PaymentKeys.daysAhead, keyRetention, on: connection)
     }
     isDone = isDone && keys
     let relays = try isolated("gone relays") { () throws(DatabaseError) in
-      try OutboxPartitions.forgetGoneRelays(on: connection)
+      try partitions.forgetGoneRelays(on: connection)
       return true
     }
     return isDone && relays
@@ -109,7 +114,7 @@ final class TableCareJob: Sendable {
   }
 
   private func buryStrays(on connection: Connection) throws(DatabaseError) -> Bool {
-    for event in try OutboxStrays.bury(shards, on: connection) {
+    for event in try strays.bury(on: connection) {
       logger.warning(
         "an event is dead",
         [

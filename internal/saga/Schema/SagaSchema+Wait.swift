@@ -9,6 +9,15 @@ extension SagaSchema {
   /// The newest migration; all before it have been run where it has been.
   package static let requiredVersion: Int64 = 7
 
+  /// The saga's outbox: beside its other tables, wherever `search_path` finds them.
+  public static let outbox: OutboxTables = {
+    do {
+      return try OutboxTables(channel: "paysaga_outbox")
+    } catch {
+      preconditionFailure("the name of the channel is no name: \(error)")
+    }
+  }()
+
   /// Tables that every program writes to.
   public static let written = ["payment", "event"]
 
@@ -52,6 +61,6 @@ extension SagaSchema {
         "this program cannot make and drop the tables' days; another must, run by their owner",
         ["missing": .string(missing.joined(separator: ", "))])
     }
-    return try ShardMap.wait(database)
+    return try ShardMap.wait(outbox, database)
   }
 }

@@ -65,7 +65,7 @@ public final class ServerBody: ProgramBody {
       scanners: try pool("list", size: 1, queue: 64), notify: try pool("notify", size: 1, queue: 16))
     let jobs = try settings.jobs.map { try CronJobs($0, database, context, shards: shards) }
     let watches = WatchHub(metrics: context.metrics)
-    let relays = Notifier(channel: Relay.channel, pool: pools.notify, logger: context.logger) {
+    let relays = Notifier(channel: SagaSchema.outbox.channel, pool: pools.notify, logger: context.logger) {
       !(jobs?.ownsAllShards ?? false)
     }
     // Whether somebody watches in another server is not known here; nobody reads more often than this.
@@ -107,7 +107,7 @@ public final class ServerBody: ProgramBody {
     _ pools: Pools, _ shards: ShardMap, onCommit: @escaping @Sendable () -> Void
   ) -> PaymentRepository {
     let transactions = PaymentTransactions(
-      outbox: OutboxWriter(shards: shards), topic: settings.topic, ttl: settings.timeToLive,
+      outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive,
       keys: PaymentKeys(retention: settings.keyRetention))
     return PaymentRepository(
       transactions: transactions, writers: pools.writers, readers: pools.readers, scanners: pools.scanners,
@@ -125,12 +125,12 @@ public final class ServerBody: ProgramBody {
   private func listen(_ jobs: CronJobs?, _ watches: WatchHub) throws -> Listener {
     Listener(
       configuration: try database.configuration(role: "listener", isDirect: true),
-      channels: [PaymentRepository.channel] + (jobs == nil ? [] : [Relay.channel]), logger: context.logger
+      channels: [PaymentRepository.channel] + (jobs == nil ? [] : [SagaSchema.outbox.channel]), logger: context.logger
     ) {
       jobs?.wake()
       watches.wake()
     } onNotification: { channel, _ in
-      if channel == Relay.channel { jobs?.wake() } else { watches.wake() }
+      if channel == SagaSchema.outbox.channel { jobs?.wake() } else { watches.wake() }
     }
   }
 

@@ -1,0 +1,47 @@
+internal import Postgres
+public import Values
+
+/// Where an event is in its life.
+public enum EventStatus: String, Sendable, CaseIterable {
+  /// Not yet on its topic.
+  case waiting = "WAIT"
+  /// Acknowledged by the broker.
+  case done = "DONE"
+  /// Refused by the broker for good.
+  case dead = "DEAD"
+}
+
+/// One event without its payload, for people who look after the outbox.
+public struct EventSummary: Sendable, Hashable {
+  public let id: Int64
+  public let eventID: UniqueID
+  public let shard: Int16
+  public let key: String
+  public let sequence: Int64
+  public let topic: String
+  public let status: EventStatus
+  public let attempts: Int
+  /// What the broker said last; nil when it never refused.
+  public let lastError: String?
+  public let createdAt: Timestamp
+  /// When it was published.
+  public let doneAt: Timestamp?
+  /// The end of the lease under which it was published.
+  public let reservedTo: Timestamp?
+
+  /// Rows of `columns`. What is missing in a row is shown as nothing: people look here for rows that are not sound.
+  static func read(_ rows: Rows, _ status: EventStatus) throws(DatabaseError) -> [EventSummary] {
+    try rows.map { (row) throws(DatabaseError) in
+      EventSummary(
+        id: try row.int64(0), eventID: try row.optionalUUID(1) ?? UniqueID(high: 0, low: 0), shard: try row.int16(2),
+        key: try row.optionalText(3) ?? "", sequence: try row.optionalInt64(4) ?? 0,
+        topic: try row.optionalText(5) ?? "", status: status, attempts: Int(try row.optionalInt64(6) ?? 0),
+        lastError: try row.optionalText(7), createdAt: try row.optionalTimestamp(8) ?? Timestamp(microseconds: 0),
+        doneAt: try row.optionalTimestamp(9),
+        reservedTo: try row.optionalTimestamp(10))
+    }
+  }
+
+  static let columns =
+    "id, event_id, shard, key, seq, topic, attempts, last_error, created_at, done_at, reserved_to"
+}
