@@ -34,9 +34,10 @@ public struct ShardMap: Sendable, Hashable {
   /// Waits for the database and reads the number of shards from the tables.
   /// - Throws: `OutboxError` `.schema`; `DatabaseError` `.closed` when stopped meanwhile.
   public static func wait(_ tables: OutboxTables, _ database: DatabaseWait) throws -> ShardMap {
-    try database.answer(again: { (error: OutboxError) in error.code == .database }) {
-      (connection) throws(OutboxError) in try load(tables, on: connection)
+    let ask: (Connection) throws(OutboxError) -> ShardMap = { (connection) throws(OutboxError) in
+      try load(tables, on: connection)
     }
+    return try database.answer(again: { (error: OutboxError) in error.code == .database }, ask)
   }
 
   /// The shard of a key: FNV-1a (64 bit) over its UTF-8 with a final mix, so that it is the same in every release.
