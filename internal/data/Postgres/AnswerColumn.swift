@@ -3,7 +3,7 @@
 /// A statement of several columns has their names beside it, in an enum:
 ///
 ///     private enum Column: Int, AnswerColumn { case orderID, status }
-///     private static let find = Statement("SELECT order_id, status::text FROM payment", isReadOnly: true)
+///     private static let find = Statement("SELECT order_id, status::text FROM shipment", isReadOnly: true)
 ///
 ///     let order = try row.int64(Column.orderID)
 ///
