@@ -28,8 +28,7 @@ final class InboxLane<Handler: InboxHandler> {
     /// Ends the process. Only our own mistakes and a client that failed permanently lead here; a restart makes a new
     /// client.
     func fail(_ error: KafkaError) -> Never {
-      logger.error("the Kafka consumer has failed permanently", ["error": .error(error)])
-      fatalError("the Kafka consumer has failed permanently: \(error)")
+      logger.endProcess("the Kafka consumer has failed permanently", ["error": .error(error)])
     }
   }
 

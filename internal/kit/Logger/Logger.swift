@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// How much of the log is written.
 public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
   case debug, info, warning, error
@@ -108,6 +110,15 @@ public struct Logger: Sendable {
   /// Logs trouble that somebody must look at.
   public func error(_ message: @autoclosure () -> String, _ fields: @autoclosure () -> Fields = [:]) {
     if level <= .error { write(.error, message(), fields()) }
+  }
+
+  /// Ends the process with status 1, once this line and all before it are written or nobody reads them: for what only a
+  /// restart can mend. A crash would lose lines, since a thread of its own writes them.
+  public func endProcess(_ message: String, _ fields: Fields = [:]) -> Never {
+    error(message, fields)
+    if case .writer(let writer) = output { writer.flush() }
+    // Not exit: what libraries registered for it would run beside their own threads.
+    _exit(1)
   }
 
   private func write(_ level: LogLevel, _ message: String, _ fields: Fields) {
