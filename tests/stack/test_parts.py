@@ -95,3 +95,19 @@ def test_only_200_is_ready():
         assert not programs.get_answers(port, "/other")
         server.shutdown()
     assert not programs.get_answers(port, "/readyz")
+
+
+def test_the_log_of_apt_get_is_not_made_by_root(tmp_path, monkeypatch):
+    """Without root the packages come through sudo, which must not leave folders that their user cannot write to."""
+    tools, folder, told = tmp_path / "tools", tmp_path / "stack", tmp_path / "told"
+    tools.mkdir()
+    sudo = tools / "sudo"
+    sudo.write_text(f'#!/bin/sh\n{{ echo "$@"; ls "{folder}/log"; }} >"{told}"\n')
+    sudo.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools), prepend=":")
+    monkeypatch.setattr(packages.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(packages, "missing", lambda _: ["kcat"])
+    packages.ensure(Stack({"STACK_DIR": str(folder)}), ["run"])
+    arguments, *made = told.read_text().splitlines()
+    assert made == ["apt.log"]
+    assert f"STACK_DIR={folder}" in arguments and arguments.endswith("install-packages kcat")

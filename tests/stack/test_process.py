@@ -54,3 +54,32 @@ def test_waiting_ends_with_the_process_or_the_limit(tmp_path, capsys):
     assert "it is starting: the process ended" in (told := capsys.readouterr().err) and "| why" in told
     assert not wait_until(0, "it is starting", log, lambda: False)
     assert "not there after 0 s" in capsys.readouterr().err
+
+
+def test_a_file_that_was_built_anew_is_noticed(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    # The programs let nobody look at /proc/PID/exe but root.
+    monkeypatch.setattr(os, "readlink", refuse)
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    process = Process("mine", tmp_path / "run", tmp_path / "log")
+    process.launch([str(program)])
+    try:
+        assert not process.runs_older_build(str(program))
+        again = tmp_path / "again"
+        again.write_text(program.read_text())
+        again.chmod(0o755)
+        again.replace(program)
+        assert process.runs_older_build(str(program)) and process.is_running()
+        pid_file = process.pid_file.read_text()
+        # As an earlier version wrote it: not known.
+        process.pid_file.write_text(" ".join(pid_file.split()[:3]) + "\n")
+        assert not process.runs_older_build(str(program)) and process.is_running()
+        program.unlink()
+        process.pid_file.write_text(pid_file)
+        assert process.runs_older_build(str(program))
+    finally:
+        process.stop(signal.SIGTERM, 5, signal.SIGKILL)

@@ -71,7 +71,12 @@ def ensure(stack: Stack, groups: Iterable[str]) -> None:
     if is_root:
         install(stack, wanted)
     elif shutil.which("sudo"):
-        done = subprocess.run(["sudo", str(ROOT / "internal/stack/stack.sh"), "install-packages", *wanted], check=False)
+        # Made here, so that they are this user's: root only writes into them.
+        stack.make_dirs()
+        apt_log(stack).touch()
+        done = subprocess.run(
+            ["sudo", "env", f"STACK_DIR={stack.dir}", str(ROOT / "internal/stack/stack.sh"), "install-packages", *wanted],
+            check=False)
         if done.returncode != 0:
             raise Failure("the packages could not be installed")
     else:
@@ -104,10 +109,14 @@ def install(stack: Stack, packages: list[str]) -> None:
         subprocess.run(["update-rc.d", "redis-server", "disable"], capture_output=True, check=False)
 
 
+def apt_log(stack: Stack) -> Path:
+    return stack.log_dir / "apt.log"
+
+
 def _apt_get(stack: Stack, *arguments: str) -> None:
     """apt-get with its output in a log, the elapsed time on the terminal, and patience with another apt-get."""
     stack.make_dirs()
-    log = stack.log_dir / "apt.log"
+    log = apt_log(stack)
     with log.open("ab") as output:
         child = subprocess.Popen(
             ["apt-get", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300",
@@ -159,7 +168,7 @@ def recover(stack: Stack) -> None:
         pid, start = 0, 0
     if pid and start_time(pid) == start:
         detail(f"an interrupted installation is still at work (pid {pid}): waiting for it to end")
-        if not wait_until(900, "apt-get", stack.log_dir / "apt.log", lambda: start_time(pid) != start):
+        if not wait_until(900, "apt-get", apt_log(stack), lambda: start_time(pid) != start):
             raise Failure(f"apt-get (pid {pid}) does not end")
     if (SAVED / "policy-is-ours").exists():
         POLICY.unlink(missing_ok=True)

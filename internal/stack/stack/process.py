@@ -1,10 +1,12 @@
 """Processes of ours: started in the background with a pid file, found again, stopped.
 
-A pid file holds "PID START BOOT": START is when the kernel says the process began (clock ticks since boot), BOOT the
-kernel's id of this boot. A recycled pid has another START, a reboot another BOOT, so no stranger is ever signalled.
+A pid file holds "PID START BOOT FILE": START is when the kernel says the process began (clock ticks since boot), BOOT
+the kernel's id of this boot. A recycled pid has another START, a reboot another BOOT, so no stranger is ever signalled.
+FILE tells which executable it was started from: the programs keep other users, and their own, from asking the kernel.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -34,6 +36,15 @@ def start_time(pid: int) -> int | None:
         return None
 
 
+def file_state(path: str) -> str:
+    """What changes when an executable is built anew; nothing for one that is not there."""
+    try:
+        found = os.stat(shutil.which(path) or path)
+    except OSError:
+        return "-"
+    return f"{found.st_dev}:{found.st_ino}:{found.st_mtime_ns}"
+
+
 class Process:
     """The process that a pid file names."""
 
@@ -45,7 +56,7 @@ class Process:
     def pid(self) -> int | None:
         """Its pid while it runs."""
         try:
-            pid, start, boot = self.pid_file.read_text().split()
+            pid, start, boot, *_ = self.pid_file.read_text().split()
         except (OSError, ValueError):
             return None
         if boot != boot_id() or str(start_time(int(pid))) != start:
@@ -55,12 +66,13 @@ class Process:
     def is_running(self) -> bool:
         return self.pid() is not None
 
-    def runs_replaced_file(self) -> bool:
-        """Whether its executable was built anew since it started."""
+    def runs_older_build(self, path: str) -> bool:
+        """Whether the executable was built anew since the process was started from it."""
         try:
-            return os.readlink(f"/proc/{self.pid()}/exe").endswith(" (deleted)")
-        except OSError:
+            *_, state = self.pid_file.read_text().split()
+        except (OSError, ValueError):
             return False
+        return ":" in state and state != file_state(path)
 
     def launch(self, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
         """Starts `command` in a session of its own, with its output in the log and no descriptor of ours."""
@@ -68,12 +80,13 @@ class Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_name(f"{self.log.name}.1"))
+        state = file_state(command[0])  # before the start: what is built meanwhile is newer
         with self.log.open("ab") as log:
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 cwd="/",  # the user it runs as may not be allowed into the checkout
                 env=environment)
-        self.pid_file.write_text(f"{child.pid} {start_time(child.pid) or 0} {boot_id()}\n")
+        self.pid_file.write_text(f"{child.pid} {start_time(child.pid) or 0} {boot_id()} {state}\n")
         child.returncode = 0  # it outlives us: no warning about a child that still runs
 
     def send(self, number: signal.Signals) -> None:

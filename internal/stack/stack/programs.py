@@ -42,7 +42,7 @@ def launch(stack: Stack, program: Program) -> None:
     process = stack.process(program)
     if process.is_running():
         detail(f"{program.name}: already running (pid {process.pid()}, {stack.address(program)})")
-        if process.runs_replaced_file():
+        if process.runs_older_build(str(stack.bin / program.name)):
             detail(f"{program.name} runs an older build: 'make restart' starts the new one")
         return
     path = require_built(stack, program.name)
