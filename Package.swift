@@ -234,7 +234,7 @@ let package = Package(
     unit("SagaDomain", ["SagaDomain", "TestSupport", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),
     unit("Service", ["Runtime", "Service", "Values"]),
-    unit("Settings", ["ClientSettings", "Errors", "Logger", "SagaSettings", "Settings", "Values"]),
+    unit("Settings", ["ClientSettings", "Errors", "Kafka", "Logger", "SagaSettings", "Settings", "Values"]),
     unit("Tracing", ["Tracing"]),
     unit("Values", ["TestSupport", "Values"]),
     .testTarget(

@@ -23,7 +23,7 @@ public struct KafkaSettings: Sendable {
   }
 
   /// The rows of `brokers` and `topicPartitions`: `KAFKA_BROKERS` and `KAFKA_TOPIC_PARTITIONS`. A table that has them
-  /// also says where `properties` are.
+  /// also has the `properties(setElsewhere:)`.
   public static func rows(brokers: SettingDefault, _ users: [Program]) -> [Setting<KafkaSettings>] {
     [
       .brokers(brokersName, \.brokers, brokers, users, "bootstrap brokers"),
@@ -31,6 +31,18 @@ public struct KafkaSettings: Sendable {
         topicPartitionsName, \.topicPartitions, 1...10_000, .value("4"), users,
         "number of partitions for topics that the programs create"),
     ]
+  }
+
+  /// librdkafka's properties as settings, `KAFKA_<PROPERTY>`; those in `KafkaConfiguration.reserved` are refused.
+  /// - Parameter setElsewhere: words for reserved properties that a setting of the table decides, such as
+  ///   `"group.id": "the group is named by ORDERS_GROUP"`.
+  public static func properties(setElsewhere: [String: String]) -> PropertySettings<KafkaSettings> {
+    let brokers = "the brokers are named by \(brokersName)"
+    let reserved = KafkaConfiguration.reserved
+      .merging(["bootstrap.servers": brokers, "metadata.broker.list": brokers]) { $1 }.merging(setElsewhere) { $1 }
+    return PropertySettings(
+      prefix: "KAFKA_", library: "librdkafka", example: "security.protocol", reserved: reserved
+    ) { property, value, settings in settings.properties[property] = value }
   }
 
   private static let brokersName = "KAFKA_BROKERS"
@@ -44,8 +56,7 @@ public struct KafkaSettings: Sendable {
       try configuration(clientID: "check").validate()
     } catch {
       let property = properties.keys.filter { error.message.contains($0) }.max { $0.count < $1.count }
-      let setting =
-        property.map { "KAFKA_" + $0.uppercased().split(separator: ".").joined(separator: "_") } ?? Self.brokersName
+      let setting = property.map(Self.properties(setElsewhere: [:]).name) ?? Self.brokersName
       throw SettingsError(.invalidValue, setting: setting, "\(setting): \(error)")
     }
   }

@@ -4,17 +4,17 @@ public struct SettingNames: Sendable {
   /// Every setting's name.
   let all: [String]
   private let set: Set<String>
-  private let hasProperties: Bool
+  private let properties: PropertyNames?
 
-  init(_ names: [String], hasProperties: Bool) {
+  init(_ names: [String], properties: PropertyNames?) {
     all = names
     set = Set(names)
-    self.hasProperties = hasProperties
+    self.properties = properties
   }
 
   /// Whether the set has a setting of that name.
   func contains(_ name: String) -> Bool { set.contains(name) }
 
-  /// Whether the name stands for a property of librdkafka that the set's programs read.
-  func isProperty(_ name: String) -> Bool { hasProperties && KafkaProperties.property(of: name) != nil }
+  /// Whether the name stands for a property of a library that the set's programs read.
+  func isProperty(_ name: String) -> Bool { properties?.property(of: name) != nil }
 }

@@ -78,11 +78,10 @@ extension SettingSet {
       }
     } else if contexts.contains(where: { $0.contains(given.name) }) {
       // Another context's, whose programs check it.
-    } else if let path = Self.table.properties, let property = Self.table.property(of: given.name) {
-      if let problem = KafkaProperties.refusal(of: property) {
-        throw Self.refusal(given, shown: nil, "\(property) cannot be set: \(problem)")
+    } else if let properties = Self.table.properties, let property = properties.names.property(of: given.name) {
+      if let problem = properties.read(given.value, of: property, &self) {
+        throw Self.refusal(given, shown: nil, problem)
       }
-      self[keyPath: path][property] = given.value
     } else if !contexts.contains(where: { $0.isProperty(given.name) }) {
       let known = Self.table.settings.map(\.name) + contexts.flatMap(\.all)
       let nearest = Spelling.nearest(to: given.name, among: known)

@@ -9,10 +9,11 @@ extension SettingsTable {
       let cells = ["`\(setting.name)`", setting.allowed, markdownDefault(setting), users, setting.summary]
       text += "| \(cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ")) |\n"
     }
-    guard properties != nil else { return text }
+    guard let properties else { return text }
+    let (library, example) = (properties.library, properties.example)
     return text
-      + "| `KAFKA_<PROPERTY>` | as librdkafka has it | librdkafka's | all | a librdkafka property in capitals,"
-      + " underscores for dots: `KAFKA_SECURITY_PROTOCOL` is `security.protocol` |\n"
+      + "| `\(properties.title)` | as \(library) has it | \(library)'s | all | a \(library) property in capitals,"
+      + " underscores for dots: `\(properties.name(of: example))` is `\(example)` |\n"
   }
 
   private func markdownDefault(_ setting: Setting<Root>) -> String {
@@ -35,7 +36,7 @@ extension SettingsTable {
       text += "  \(setting.name)\n      \(setting.summary) [\(shown)]\n      \(setting.allowed)\n"
     }
     text = text.replacing("`", with: "")
-    guard properties != nil else { return text }
-    return text + "  KAFKA_<PROPERTY>\n      a librdkafka property in capitals, underscores for dots\n"
+    guard let properties else { return text }
+    return text + "  \(properties.title)\n      a \(properties.library) property in capitals, underscores for dots\n"
   }
 }

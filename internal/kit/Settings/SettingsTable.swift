@@ -12,22 +12,21 @@ public protocol SettingSet: Sendable {
 public struct SettingsTable<Root: SettingSet>: Sendable {
   /// The programs that share the table.
   public let programs: [Program]
-  /// The context's own names; librdkafka's properties come on top, see `KafkaProperties`.
+  /// The context's own names; a library's properties come on top, see `PropertySettings`.
   public let settings: [Setting<Root>]
   /// Names that start like this belong to the set, and are wrong when no row has them.
   let prefixes: [String]
-  /// Where librdkafka's properties go; nil for a set that speaks to no broker.
-  let properties: Setting<Root>.Path<[String: String]>?
+  /// The properties of a library that the set's programs read; nil for none.
+  let properties: PropertySettings<Root>?
   private let byName: [String: Setting<Root>]
 
   /// - Parameters:
   ///   - prefixes: how the names of the set's settings start.
-  ///   - properties: where librdkafka's properties go.
+  ///   - properties: the properties of a library that the set's programs read.
   ///   - settings: the rows; each name once.
   public init(
     programs: [Program], prefixes: [String],
-    properties: (any WritableKeyPath<Root, [String: String]> & Sendable)? = nil,
-    _ settings: [Setting<Root>]
+    properties: PropertySettings<Root>? = nil, _ settings: [Setting<Root>]
   ) {
     self.programs = programs
     self.prefixes = prefixes
@@ -37,13 +36,8 @@ public struct SettingsTable<Root: SettingSet>: Sendable {
   }
 
   /// What the programs of other sets need to know of this one.
-  public var names: SettingNames { SettingNames(settings.map(\.name), hasProperties: properties != nil) }
+  public var names: SettingNames { SettingNames(settings.map(\.name), properties: properties?.names) }
 
   /// The setting of that name.
   func setting(named name: String) -> Setting<Root>? { byName[name] }
-
-  /// librdkafka's property that a setting's name stands for; nil when it is not of this kind.
-  func property(of name: String) -> String? {
-    properties == nil || byName[name] != nil ? nil : KafkaProperties.property(of: name)
-  }
 }

@@ -8,7 +8,12 @@ extension SagaSettings {
 
   /// Every setting of the saga's programs.
   public static let table = SettingsTable<SagaSettings>(
-    programs: all, prefixes: prefixes, properties: \SagaSettings.kafka.properties, rows)
+    programs: all, prefixes: prefixes,
+    properties: KafkaSettings.properties(setElsewhere: [
+      "group.id": "the group is named by CONSUMER_GROUP",
+      "message.timeout.ms": "deliveries must end before their lease does; set CRON_RESERVE",
+      "delivery.timeout.ms": "deliveries must end before their lease does; set CRON_RESERVE",
+    ]).within(\.kafka), rows)
 
   /// Names that start like this are ours, and wrong when we do not know them.
   private static let prefixes = [

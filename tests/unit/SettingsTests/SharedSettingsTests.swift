@@ -1,4 +1,5 @@
 import ClientSettings
+import Kafka
 import SagaSettings
 import Testing
 
@@ -70,6 +71,30 @@ private struct CounterSettings: SettingSet {
       } catch {
         #expect("\(error)" == "COUNTER_STEPP in f line 6: no such setting; did you mean COUNTER_STEP?")
       }
+    }
+  }
+
+  @Test func `a set without properties has no row for them`() {
+    #expect(!CounterSettings.table.markdown().contains("PROPERTY"))
+    #expect(!CounterSettings.table.help(for: CounterSettings.program).contains("PROPERTY"))
+    #expect(SagaSettings.table.help(for: .server).contains("  KAFKA_<PROPERTY>\n"))
+  }
+
+  @Test(arguments: KafkaConfiguration.reserved.keys.sorted())
+  func `a property that clients reserve is refused where it is set`(property: String) throws {
+    let name = KafkaSettings.properties(setElsewhere: [:]).name(of: property)
+    do {
+      _ = try saga("\(name)=x")
+      Issue.record("taken")
+    } catch {
+      #expect("\(error)".hasPrefix("\(name) in f line 6: \(property) cannot be set: "))
+    }
+  }
+
+  @Test func `a reserved property names the setting of the context`() {
+    for (name, setting) in [("GROUP_ID", "CONSUMER_GROUP"), ("DELIVERY_TIMEOUT_MS", "CRON_RESERVE")] {
+      #expect(throws: SettingsError.self) { try saga("KAFKA_\(name)=x") }
+      do { _ = try saga("KAFKA_\(name)=x") } catch { #expect("\(error)".contains(setting)) }
     }
   }
 
