@@ -12,9 +12,10 @@ extension GRPCStatus {
   /// - Parameters:
   ///   - reason: UPPER_SNAKE_CASE, stable: code may act on it.
   ///   - field: the request's field that was refused and why.
+  ///   - retryDelay: how long to wait before the next try, where that can be said.
   public init(
     _ code: GRPCCode, _ message: String, reason: String, domain: String, metadata: [String: String] = [:],
-    field: (name: String, description: String)? = nil
+    field: (name: String, description: String)? = nil, retryDelay: Duration? = nil
   ) {
     var details = [
       GoogleProtobuf.AnyMessage(packing: GoogleRPC.ErrorInfo(reason: reason, domain: domain, metadata: metadata))
@@ -22,6 +23,10 @@ extension GRPCStatus {
     if let field {
       let violation = GoogleRPC.BadRequest.FieldViolation(field: field.name, description: field.description)
       details.append(GoogleProtobuf.AnyMessage(packing: GoogleRPC.BadRequest(fieldViolations: [violation])))
+    }
+    if let retryDelay {
+      let delay = GoogleProtobuf.Duration(retryDelay)
+      details.append(GoogleProtobuf.AnyMessage(packing: GoogleRPC.RetryInfo(retryDelay: delay)))
     }
     self.init(code, message, details: details)
   }

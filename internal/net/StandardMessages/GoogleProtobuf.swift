@@ -52,3 +52,11 @@ extension GoogleProtobuf {
     }
   }
 }
+
+extension GoogleProtobuf.Duration {
+  /// A span of time; what is shorter than a nanosecond is dropped.
+  public init(_ duration: Swift.Duration) {
+    let (seconds, attoseconds) = duration.components
+    self.init(seconds: seconds, nanos: Int32(attoseconds / 1_000_000_000))
+  }
+}

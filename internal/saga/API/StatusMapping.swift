@@ -1,7 +1,5 @@
 internal import GRPC
-internal import Protobuf
 internal import SagaDomain
-internal import StandardMessages
 
 /// The one place where a domain error becomes a gRPC status.
 enum StatusMapping {
@@ -10,20 +8,9 @@ enum StatusMapping {
 
   static func status(_ error: PaymentError) -> GRPCStatus {
     let (code, reason) = codeAndReason(error)
-    var details: [GoogleProtobuf.AnyMessage] = [
-      GoogleProtobuf.AnyMessage(packing: GoogleRPC.ErrorInfo(reason: reason, domain: domain))
-    ]
-    if let field = error.field {
-      let violation = GoogleRPC.BadRequest.FieldViolation(field: field, description: error.message)
-      details.append(GoogleProtobuf.AnyMessage(packing: GoogleRPC.BadRequest(fieldViolations: [violation])))
-    }
-    if let delay = error.retryDelay {
-      let parts = delay.components
-      let duration = GoogleProtobuf.Duration(seconds: parts.seconds, nanos: Int32(parts.attoseconds / 1_000_000_000))
-      details.append(GoogleProtobuf.AnyMessage(packing: GoogleRPC.RetryInfo(retryDelay: duration)))
-    }
-    let status = GoogleRPC.Status(code: Int32(code.rawValue), message: error.message, details: details)
-    return GRPCStatus(code, error.message, details: status.serialized())
+    return GRPCStatus(
+      code, error.message, reason: reason, domain: domain, field: error.field.map { ($0, error.message) },
+      retryDelay: error.retryDelay)
   }
 
   /// A write whose deadline has passed while it was under way.
