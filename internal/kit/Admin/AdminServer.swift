@@ -6,7 +6,8 @@ internal import Runtime
 internal import Synchronization
 public import Values
 
-/// The admin endpoint of a program: `/healthz`, `/readyz` and `/metrics` over HTTP/1.1, on one thread of libmicrohttpd.
+/// The admin endpoint of a program over HTTP/1.1: `/healthz`, `/readyz`, `/readyz/api` and `/metrics`, on one thread of
+/// libmicrohttpd.
 ///
 /// GET and HEAD only. A request and its answer may take ten seconds, as may the wait for the next one; at most 32
 /// connections, 16 of them from one address: a further one takes the place of an older one.

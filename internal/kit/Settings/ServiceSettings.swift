@@ -52,7 +52,7 @@ public struct ServiceOptions: Sendable {
       .choice("LOG_FORMAT", \.logFormat, ["text": .text, "json": .json], .value("text"), users, "log format"),
       .optionalListener(
         "ADMIN_ADDR", \.adminAddress, adminAddress, services,
-        "listen address of `/healthz`, `/readyz` and `/metrics` (HTTP)"),
+        "listen address of `/healthz`, `/readyz`, `/readyz/api` and `/metrics` (HTTP)"),
     ]
   }
 }
