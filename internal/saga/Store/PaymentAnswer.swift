@@ -12,32 +12,19 @@ enum PaymentAnswer {
   private static let infinite = (late: "infinity", early: "-infinity")
 
   static func write(_ payment: Payment) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(320 + payment.reason.utf8.count)
-    bytes += "{\"payment_id\":".utf8
-    JSONWriter.appendInteger(payment.id, to: &bytes)
-    bytes += ",\"order_id\":".utf8
-    JSONWriter.appendInteger(payment.orderID, to: &bytes)
-    bytes += ",\"status\":".utf8
-    JSONWriter.appendString(payment.status.rawValue, to: &bytes)
-    bytes += ",\"reason\":".utf8
-    JSONWriter.appendString(payment.reason, to: &bytes)
-    bytes += ",\"version\":".utf8
-    JSONWriter.appendInteger(payment.version, to: &bytes)
-    bytes += ",\"amount_minor\":".utf8
-    JSONWriter.appendInteger(payment.amountMinor, to: &bytes)
-    bytes += ",\"currency\":".utf8
-    JSONWriter.appendString(payment.currency, to: &bytes)
-    bytes += ",\"idempotent_key\":".utf8
-    append(payment.idempotentKey, to: &bytes) { $0.append(to: &$1) }
-    bytes += ",\"created_at\":".utf8
-    append(payment.createdAt, to: &bytes, moment)
-    bytes += ",\"updated_at\":".utf8
-    append(payment.updatedAt, to: &bytes, moment)
-    bytes += ",\"expires_at\":".utf8
-    append(payment.expiresAt, to: &bytes, moment)
-    bytes += "}".utf8
-    return bytes
+    JSONWriter.object(reserving: 320 + payment.reason.utf8.count) { answer in
+      answer.add("payment_id", payment.id)
+      answer.add("order_id", payment.orderID)
+      answer.add("status", payment.status.rawValue)
+      answer.add("reason", payment.reason)
+      answer.add("version", payment.version)
+      answer.add("amount_minor", payment.amountMinor)
+      answer.add("currency", payment.currency)
+      answer.add("idempotent_key", payment.idempotentKey)
+      answer.add("created_at", Moment(timestamp: payment.createdAt))
+      answer.add("updated_at", Moment(timestamp: payment.updatedAt))
+      answer.add("expires_at", payment.expiresAt.map(Moment.init))
+    }
   }
 
   /// - Throws: `internal` when it is not what `write` writes, or no sound payment; fields that are not known are passed
@@ -108,24 +95,14 @@ enum PaymentAnswer {
     }
   }
 
-  private static func moment(_ moment: Timestamp, to bytes: inout [UInt8]) {
-    if moment == moment.clamped {
-      moment.append(to: &bytes)
-    } else {
-      bytes += (moment > moment.clamped ? infinite.late : infinite.early).utf8
-    }
-  }
+  /// A timestamp; what RFC 3339 does not have is an infinity.
+  private struct Moment: JSONRepresentable {
+    let timestamp: Timestamp
 
-  /// Appends a string that needs no escapes, or null.
-  private static func append<Value>(
-    _ value: Value?, to bytes: inout [UInt8], _ write: (Value, inout [UInt8]) -> Void
-  ) {
-    guard let value else {
-      bytes += "null".utf8
-      return
+    func appendJSON(to bytes: inout [UInt8]) {
+      let clamped = timestamp.clamped
+      guard timestamp != clamped else { return clamped.appendJSON(to: &bytes) }
+      (timestamp > clamped ? PaymentAnswer.infinite.late : PaymentAnswer.infinite.early).appendJSON(to: &bytes)
     }
-    bytes.append(UInt8(ascii: "\""))
-    write(value, &bytes)
-    bytes.append(UInt8(ascii: "\""))
   }
 }
