@@ -23,7 +23,7 @@ sabotages() {
   relay)
     echo ignore-epoch no-share-lock plain-xmax two-in-flight stale-read long-delivery clock-drift lease-from-answer \
       forget-dead blind-ack false-certainty early-takeover plain-sequence no-predecessor ignore-history match-id-only \
-      believe-any-lease
+      believe-any-lease never-split
     ;;
   group-commit)
     echo certain-loss swapped-outcomes deaf-watch first-attempt one-subject blame-every-call late-clock run-answered \

@@ -180,6 +180,31 @@ struct RelayTests {
     }
   }
 
+  /// The broker has the event and the table refuses to say so: it is not published on and on, and the others go on.
+  @Test func aRowThatCannotBeDoneStopsNoOther() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try connection.script(
+        """
+        ALTER TABLE event_done ADD CONSTRAINT no_bad_key CHECK (key <> 'bad');
+        INSERT INTO event (event_id, shard, key, seq, topic, payload)
+        SELECT gen_random_uuid(), n % 64, CASE n WHEN 40 THEN 'bad' ELSE 'sound-' || n END, 1, 'payment', '{}'
+        FROM generate_series(1, 100) n
+        """)
+      let broker = MemoryBroker()
+      let running = try Self.start(database, broker)
+      try await eventually { try connection.int("SELECT count(*) FROM event_done") == 99 }
+      try await running.stop()
+      #expect(try connection.int("SELECT count(*) FROM event_wait WHERE key = 'bad' AND attempts = 0") == 1)
+      #expect(broker.topic.count == 100)
+      // Mended, it is completed by the next relay.
+      try connection.script("ALTER TABLE event_done DROP CONSTRAINT no_bad_key")
+      let next = try Self.start(database, broker, name: "two")
+      try await eventually { try connection.int("SELECT count(*) FROM event_done") == 100 }
+      try await next.stop()
+    }
+  }
+
   @Test func aTransactionThatCommitsLateIsNotSkipped() async throws {
     try await PaymentDatabase.with { database in
       let late = try database.connect()

@@ -140,6 +140,10 @@ public final class Relay: ServicePart {
         logger.warning("lost a lease; messages not yet sent are withdrawn")
         metrics.lostLeases.add()
         publisher.purge()
+      case .reportSetAside(let item, let reason):
+        logger.error(
+          "the database refuses to complete an event, which is tried again later",
+          ["shard": .number(Int(item.shard)), "id": .number(item.id), "error": .string(reason)])
       case .releaseAll(let leases): releaseAll(leases)
       case .finished: logger.info("stopped, leases given back")
       }
@@ -175,11 +179,12 @@ public final class Relay: ServicePart {
       let report: CompletionReport
       do throws(DatabaseError) {
         report = try store.complete(request, on: connection)
-      } catch {
-        guard error.isMissingPartition else { throw error }
+      } catch  where error.isMissingPartition {
         // No partition for today yet: make it, then the completion is asked for again.
         try partitions.ensureDays(on: connection)
         throw error
+      } catch  where error.isRefusalOfValues {
+        return .completionRefused(request, reason: error.description)
       }
       metrics.count(report, isDead: request.isDead)
       if request.isDead { tell(dead: request.items) }
@@ -228,5 +233,14 @@ public final class Relay: ServicePart {
       }
       mailbox.update { $0.events.append(event) }
     }
+  }
+}
+
+extension DatabaseError {
+  /// Whether a statement was refused for the values of a row: a data exception (class 22) or an integrity constraint
+  /// violation (class 23; PostgreSQL, appendix A).
+  fileprivate var isRefusalOfValues: Bool {
+    guard let sqlState else { return false }
+    return sqlState.hasPrefix("22") || sqlState.hasPrefix("23")
   }
 }

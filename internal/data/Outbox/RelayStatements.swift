@@ -214,8 +214,6 @@ extension RelayStatements {
   /// Stands for the NULL of a row that cannot be published for want of an `event_id`: see `refused`.
   private static let noEventID = "'00000000-0000-0000-0000-000000000000'::uuid"
 
-  /// What lies in DEAD already, under its number or its id, stays in WAIT and is refused again at leisure: to insert it
-  /// would fail the whole statement, and with it every other event's.
   private static func markDead(_ t: OutboxTables) -> Statement {
     Statement(
       fence(t, "$7") + """
@@ -226,8 +224,7 @@ extension RelayStatements {
           CROSS JOIN LATERAL (
             SELECT e.ctid AS place FROM \(t.wait) e
             WHERE e.shard = d.shard AND e.id = d.id AND coalesce(e.event_id, \(noEventID)) = d.event_id
-              AND NOT EXISTS (SELECT FROM \(t.dead) x WHERE x.key = e.key AND x.seq = e.seq)
-              AND NOT EXISTS (SELECT FROM \(t.dead) x WHERE x.shard = e.shard AND x.id = e.id) LIMIT 1) w),
+            LIMIT 1) w),
          gone AS (
           DELETE FROM \(t.wait) e USING found WHERE e.ctid = found.place
           RETURNING e.*, found.reserved_to AS lease_end, found.refusal),

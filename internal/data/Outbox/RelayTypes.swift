@@ -28,8 +28,13 @@ package struct RelayRules: Sendable {
   /// Most keys parked at a time.
   package var parkLimit = 65_536
 
+  /// How long an event that the database refuses to complete waits for its next try.
+  package var asideDelay = Duration.seconds(30)
+
   /// How much earlier than in the database a lease ends here: clocks may run at slightly different speeds.
   package var leaseMargin: Duration { reserve / 10 }
+  /// How long a lease counts here.
+  package var leaseTerm: Duration { reserve - leaseMargin }
   /// Renewed this long after it was last obtained.
   package var renewAfter: Duration { reserve / 3 }
   /// How often leases are looked at: to show we live, and to take what has become free.

@@ -1,85 +1,47 @@
-internal import Runtime
 internal import Values
 
-/// The events a relay holds in memory, each on its way through: ready, with the producer, acknowledged, completed.
+/// The events that a relay holds in memory, each at its stage between the read and the completion.
 ///
-/// Of each key at most one event is with the producer; the rest of the key waits behind it. A later event can thus
-/// never overtake an earlier one, whatever becomes of the earlier one's publication.
+/// At most one event per key is in flight; later events of that key wait. A later event can thus never overtake an
+/// earlier one, whatever becomes of the earlier one's publication.
+///
+/// The window decides nothing about leases, time limits or refusals: `RelayCore` does.
 package struct RelayWindow {
-  private enum Stage {
-    /// Behind an earlier event of its key.
-    case waiting
-    /// The head of its key, to be published.
-    case ready
-    /// With the producer.
-    case publishing
-    /// The head of its key, to be published again later.
-    case retrying
-    /// Acknowledged or refused; to be moved out of WAIT.
-    case settled(refusal: String?)
-    /// The statement that moves it is under way.
-    case completing
-  }
-
-  private struct Slot {
-    var generation: UInt32 = 0
-    var event: WaitingEvent?
-    var stage = Stage.waiting
-    /// When it was last given to the producer.
-    var handedOver: Instant?
-  }
-
-  /// A key's events in memory that are not yet acknowledged, in id order; the first is the head.
-  private struct KeyQueue {
-    private var slots: [Int] = []
-    private var first = 0
-
-    var head: Int { slots[first] }
-    var isEmpty: Bool { first == slots.count }
-    /// All of them, the head first.
-    var all: ArraySlice<Int> { slots[first...] }
-
-    mutating func append(_ slot: Int) { slots.append(slot) }
-
-    mutating func removeHead() {
-      first += 1
-      guard first >= 32, first * 2 >= slots.count else { return }
-      slots.removeFirst(first)
-      first = 0
-    }
-
-    /// Keeps the head alone.
-    mutating func removeFollowers() {
-      slots = [head]
-      first = 0
-    }
-  }
-
   private let capacity: Int
   private let onDead: DeadPolicy
-  private var slots: [Slot] = []
-  private var free: [Int] = []
+  private var slots = EventSlots()
   private var keys: [String: KeyQueue] = [:]
   private var ids: [Int16: Set<Int64>] = [:]
+
   private var ready: [UInt64] = []
+  /// Tokens by the moment when they become ready again, earliest first (all wait equally long).
+  private var retries: [(at: Instant, token: UInt64)] = []
+  /// Events to be published alone: see `suspect`.
+  private var suspects: [UInt64] = []
+  /// The suspect in flight. Nothing else is in flight then.
+  private var alone: UInt64?
+  private var inFlightCount = 0
+  /// Tokens by the moment of their handover, earliest first; some have been answered since.
+  private var handovers: [(at: Instant, token: UInt64)] = []
+
   private var acknowledged: [UInt64] = []
   private var refused: [UInt64] = []
-  /// Tokens by the moment they become ready again, earliest first (all wait equally long).
-  private var retries: [(at: Instant, token: UInt64)] = []
-  /// Refused in company: a broker refuses whole batches, so each is tried once more alone before it is called dead.
-  private var suspects: [UInt64] = []
-  /// The suspect that is with the producer, and nothing else.
-  private var alone: UInt64?
-  private var publishingCount = 0
-  private var count = 0
-  /// Keys whose head was refused: nothing of them is taken in until reads see the dead event themselves.
-  private var buriedKeys: Set<String> = []
-  /// Keys that cannot be published at present, with their shard.
+  /// Parts of completions that the database refused, each to be asked for by itself, the last one first.
+  private var parts: [[UInt64]] = []
+  /// Events set aside, by the moment of their next try, earliest first (all wait equally long).
+  private var aside: [(at: Instant, token: UInt64)] = []
+
+  /// Keys with a refused event, whose later events are not inserted until reads see the dead event themselves.
+  private var deadKeys: Set<String> = []
+  /// Keys that cannot be published at present, with their shards.
   private var parked: [String: Int16] = [:]
-  /// What is with the producer, by the moment it was handed over, earliest first.
-  private var handedOver: [(at: Instant, token: UInt64)] = []
-  /// What left WAIT while a read was under way, which may have seen it still waiting.
-  private var leftDuringRead: (ids: [(shard: Int16, id: Int64)], keys: [String]) = ([], [])
+  /// What left WAIT while a read was open, which may have seen it waiting.
+  private var leftDuringRead = Departures()
+
+  private struct Departures {
+    var ids: [(shard: Int16, id: Int64)] = []
+    var deadKeys: [String] = []
+  }
 
   init(capacity: Int, onDead: DeadPolicy = .hold) {
     self.capacity = capacity
@@ -87,312 +49,342 @@ package struct RelayWindow {
   }
 
   /// How many more events fit.
-  var room: Int { max(0, capacity - count) }
-  var isEmpty: Bool { count == 0 }
+  var room: Int { max(0, capacity - slots.count) }
+  var isEmpty: Bool { slots.count == 0 }
+  /// Whether an event is in memory that is not set aside.
+  var isBusy: Bool { slots.count > aside.count }
   /// How many events are in memory.
-  package var eventCount: Int { count }
+  package var eventCount: Int { slots.count }
   /// How many keys are parked.
   package var parkedCount: Int { parked.count }
-  /// How many events of a shard are in memory.
-  func count(of shard: Int16) -> Int { ids[shard]?.count ?? 0 }
-  /// How many of them have an id above `floor`: a read from there will bring them once more.
+  /// Whether an event of a shard is in memory that is not set aside.
+  func isBusy(_ shard: Int16) -> Bool {
+    let asideCount = aside.count { slots.index(of: $0.token).map { slots[$0].event.shard } == shard }
+    return (ids[shard]?.count ?? 0) > asideCount
+  }
+  /// How many events of a shard are in memory above `floor`: a read from there returns them once more.
   func count(of shard: Int16, above floor: Int64) -> Int { ids[shard]?.count { $0 > floor } ?? 0 }
-  /// Whether any event waits for its next try.
+  /// Whether any event waits for its next publication.
   var hasRetries: Bool { !retries.isEmpty }
-  /// When the next event is to be tried again.
-  var nextRetry: Instant? { retries.first?.at }
+  /// When the next event is to be published again; in the distant future without one.
+  var nextRetry: Instant { retries.first?.at ?? .distantFuture }
+  /// When the completion of the next event set aside is due; in the distant future without one.
+  var nextAside: Instant { aside.first?.at ?? .distantFuture }
 
   // MARK: - In and out
 
-  /// What has become of an event that a read brought.
+  /// The result of `insert`.
   enum Insertion {
-    /// It is here from now on.
-    case taken
-    /// It was here already.
+    /// It is in memory from now on.
+    case inserted
+    /// It was in memory already.
     case known
-    /// Its key is held back.
+    /// Its key is parked or has a dead event.
     case heldBack
-    /// An earlier event of its key waits and is not here.
+    /// An earlier event of its key waits and is not in memory.
     case early
     /// There is no room for it.
     case full
   }
 
-  /// Takes an event in, unless it is here already, its key is held back, or the one before it is missing.
+  /// Inserts an event, unless it is in memory already, its key is held back, or its predecessor is missing.
   /// - Parameter predecessor: the id of the event right before it in its key that was still waiting.
   mutating func insert(_ event: WaitingEvent, after predecessor: Int64?) -> Insertion {
     if ids[event.shard]?.contains(event.id) == true { return .known }
-    if !buriedKeys.isEmpty, buriedKeys.contains(event.key) { return .heldBack }
+    if !deadKeys.isEmpty, deadKeys.contains(event.key) { return .heldBack }
     if !parked.isEmpty, parked[event.key] != nil { return .heldBack }
     if let predecessor, ids[event.shard]?.contains(predecessor) != true { return .early }
-    guard count < capacity else { return .full }
+    guard slots.count < capacity else { return .full }
     ids[event.shard, default: []].insert(event.id)
-    count += 1
-    let index = free.popLast() ?? slots.endIndex
-    if index == slots.endIndex { slots.append(Slot()) }
-    slots[index].event = event
-    slots[index].stage = .waiting
+    let index = slots.add(event)
     keys[event.key, default: KeyQueue()].append(index)
     if keys[event.key]?.head == index { makeReady(index) }
-    return .taken
+    return .inserted
   }
 
-  /// Forgets a shard that is owned no more. What the producer still says about it finds no slot.
-  /// - Returns: when the last of its events was handed over that the producer has not answered for; nil without one.
+  /// Drops the events of a shard that is no longer owned. Their tokens are stale from here on.
+  /// - Returns: when the last of them that is still in flight was handed over; nil when none is.
   mutating func drop(shard: Int16) -> Instant? {
     unpark { $0 == shard }
     guard ids.removeValue(forKey: shard) != nil else { return nil }
     leftDuringRead.ids.removeAll { $0.shard == shard }
     var lastHandover: Instant?
-    for index in slots.indices {
-      guard let event = slots[index].event, event.shard == shard else { continue }
-      if case .publishing = slots[index].stage, let at = slots[index].handedOver {
-        lastHandover = max(lastHandover ?? at, at)
-      }
-      keys[event.key] = nil
-      buriedKeys.remove(event.key)
-      release(index)
+    for index in slots.indices where slots[index].event.shard == shard {
+      if case .inFlight(let since) = slots[index].stage { lastHandover = max(lastHandover ?? since, since) }
+      let key = slots[index].event.key
+      keys[key] = nil
+      deadKeys.remove(key)
+      remove(index)
     }
-    forgetStaleTokens()
+    removeStaleTokens()
     return lastHandover
   }
 
-  /// Forgets what has not been handed to the producer.
-  /// - Parameter shard: of this shard only; nil for all.
+  /// Drops the events that are to be published, now or later. A later read may return them.
+  /// - Parameter shard: only of this shard; nil for all.
   mutating func dropUnpublished(shard: Int16? = nil) {
     for (key, queue) in keys {
-      guard !queue.isEmpty, let head = slots[queue.head].event, shard == nil || shard == head.shard else { continue }
+      guard !queue.isEmpty, shard == nil || shard == slots[queue.head].event.shard else { continue }
       for follower in queue.all.dropFirst() { forget(follower) }
       keys[key]?.removeFollowers()
       switch slots[queue.head].stage {
       case .waiting, .ready, .retrying:
         forget(queue.head)
         keys[key] = nil
-      case .publishing, .settled, .completing: break
+      case .inFlight, .settled, .completing, .setAside: break
       }
     }
-    forgetStaleTokens()
+    removeStaleTokens()
   }
 
-  /// Parks the keys whose head could not be published, so that they do not hold the room that others need: they leave
-  /// memory, and nothing of them is taken in until `unpark`.
-  /// - Parameter limit: how many keys may be parked at all.
+  /// Parks the keys whose head could not be published, so that other keys have room: they leave memory, and none of
+  /// their events is inserted until `unpark`.
+  /// - Parameter limit: the maximum number of parked keys.
   /// - Returns: the lowest id of each shard that left.
   mutating func parkRetrying(limit: Int) -> [Int16: Int64] {
     var lowest: [Int16: Int64] = [:]
     for (_, token) in retries where parked.count < limit {
-      guard let index = index(of: token), case .retrying = slots[index].stage, let event = slots[index].event else {
-        continue
-      }
+      guard let index = slots.index(of: token), case .retrying = slots[index].stage else { continue }
+      let event = slots[index].event
       lowest[event.shard] = min(lowest[event.shard] ?? .max, event.id)
       parked[event.key] = event.shard
       for slot in keys.removeValue(forKey: event.key)?.all ?? [] { forget(slot) }
     }
-    forgetStaleTokens()
+    removeStaleTokens()
     return lowest
   }
 
-  /// Takes events of these shards' parked keys in again.
+  /// Lets events of these shards' parked keys in again.
   mutating func unpark(_ isDue: (Int16) -> Bool) { parked = parked.filter { !isDue($0.value) } }
 
   // MARK: - Publishing
 
-  /// The events that may be published now, in id order within each key; they are with the producer from here on.
+  /// The events that may be published now, in id order within each key; they are in flight from here on.
   /// - Parameter isOpen: whether a shard's lease still allows it.
-  mutating func takePublishable(at now: Instant, _ isOpen: (Int16) -> Bool) -> [PublishRequest] {
+  mutating func startPublishing(at now: Instant, _ isOpen: (Int16) -> Bool) -> [PublishRequest] {
     if alone != nil { return [] }
-    if let suspect = suspects.first, let index = index(of: suspect), let event = slots[index].event,
-      isOpen(event.shard)
-    {
-      guard publishingCount == 0 else { return [] }
+    if let suspect = suspects.first, let index = slots.index(of: suspect), isOpen(slots[index].event.shard) {
+      guard inFlightCount == 0 else { return [] }
       suspects.removeFirst()
       alone = suspect
-      return [publish(suspect, index, event, now)]
+      return [handOver(suspect, index, now)]
     }
     var requests: [PublishRequest] = []
-    var held: [UInt64] = []
+    var closed: [UInt64] = []
     var open: [Int16: Bool] = [:]
     for token in ready {
-      guard let index = index(of: token), let event = slots[index].event else { continue }
-      let allowed = open[event.shard] ?? isOpen(event.shard)
-      open[event.shard] = allowed
-      guard allowed else {
-        held.append(token)
-        continue
-      }
-      requests.append(publish(token, index, event, now))
+      guard let index = slots.index(of: token) else { continue }
+      let shard = slots[index].event.shard
+      let isAllowed = open[shard] ?? isOpen(shard)
+      open[shard] = isAllowed
+      if isAllowed { requests.append(handOver(token, index, now)) } else { closed.append(token) }
     }
-    ready = held
+    ready = closed
     return requests
   }
 
-  private mutating func publish(
-    _ token: UInt64, _ index: Int, _ event: WaitingEvent, _ now: Instant
-  ) -> PublishRequest {
-    slots[index].stage = .publishing
-    slots[index].handedOver = now
-    publishingCount += 1
-    handedOver.append((now, token))
-    return PublishRequest(token: token, event: event)
+  private mutating func handOver(_ token: UInt64, _ index: Int, _ now: Instant) -> PublishRequest {
+    slots.move(index, to: .inFlight(since: now))
+    inFlightCount += 1
+    handovers.append((now, token))
+    return PublishRequest(token: token, event: slots[index].event)
   }
 
-  /// The shards of events that the producer has had since `moment` or longer without an answer: it must have lost them.
-  mutating func shardsUnanswered(since moment: Instant) -> Set<Int16> {
+  /// The shards of events that have been in flight since `moment` or longer.
+  mutating func shardsInFlight(since moment: Instant) -> Set<Int16> {
     var shards: Set<Int16> = []
     var checked = 0
-    for (at, token) in handedOver {
-      if let index = index(of: token), case .publishing = slots[index].stage {
-        guard at <= moment, let event = slots[index].event else { break }
-        shards.insert(event.shard)
+    for (at, token) in handovers {
+      if let index = slots.index(of: token), case .inFlight = slots[index].stage {
+        guard at <= moment else { break }
+        shards.insert(slots[index].event.shard)
       }
       checked += 1
     }
-    handedOver.removeFirst(checked)
+    handovers.removeFirst(checked)
     return shards
   }
 
-  /// The shard of an event that is with the producer, and when it was handed over; nil when it is not there any more.
-  func handover(of token: UInt64) -> (shard: Int16, at: Instant)? {
-    guard let index = index(of: token), case .publishing = slots[index].stage, let event = slots[index].event,
-      let at = slots[index].handedOver
-    else { return nil }
-    return (event.shard, at)
+  /// An event in flight that the producer has answered for. It must be passed to one of the methods below.
+  struct Answered {
+    fileprivate let index: Int
+    let shard: Int16
+    /// When it was handed over.
+    let handover: Instant
+    /// Whether nothing else was in flight beside it.
+    let wasAlone: Bool
   }
 
-  /// The broker has it: it can be completed, and the next of its key can go.
-  mutating func acknowledge(_ token: UInt64) {
-    guard let index = takeFromProducer(token) else { return }
-    slots[index].stage = .settled(refusal: nil)
-    acknowledged.append(token)
-    advanceKey(of: index)
+  /// The event in flight that a token names; nil for a stale token.
+  func inFlight(_ token: UInt64) -> Answered? {
+    guard let index = slots.index(of: token), case .inFlight(let since) = slots[index].stage else { return nil }
+    return Answered(index: index, shard: slots[index].event.shard, handover: since, wasAlone: alone == token)
   }
 
-  /// The broker will never take it: it is to be marked dead. The rest of its key leaves memory, held back by it, or
-  /// waits until it has been moved to DEAD, by the setting.
-  /// - Parameter isCertain: the refusal is of this event alone; otherwise it is first tried without company.
-  mutating func bury(_ token: UInt64, refusal: String, isCertain: Bool) {
-    let wasAlone = token == alone
-    guard let index = takeFromProducer(token), let key = slots[index].event?.key else { return }
-    guard isCertain || wasAlone else {
-      slots[index].stage = .ready
-      suspects.append(token)
-      return
-    }
-    refuse(index, key: key, refusal)
+  /// The event is on the topic: it can be completed, and the next event of its key published.
+  mutating func acknowledge(_ answered: Answered) {
+    endFlight(answered.index)
+    slots.move(answered.index, to: .settled(refusal: nil))
+    acknowledged.append(slots.token(of: answered.index))
+    advanceKey(of: answered.index)
   }
 
-  private mutating func refuse(_ index: Int, key: String, _ refusal: String) {
-    slots[index].stage = .settled(refusal: refusal)
-    refused.append(token(of: index))
+  /// The event can never be published: it is to be moved to DEAD. The later events of its key leave memory and are held
+  /// back, or wait until it has been moved, as `DeadPolicy` says.
+  mutating func refuse(_ answered: Answered, _ refusal: String) {
+    endFlight(answered.index)
+    refuse(answered.index, refusal)
+  }
+
+  /// The event was refused, perhaps for another one's sake: it is published once more, alone.
+  mutating func suspect(_ answered: Answered) {
+    endFlight(answered.index)
+    slots.move(answered.index, to: .ready)
+    suspects.append(slots.token(of: answered.index))
+  }
+
+  /// The event may not be on the topic: it stays the head of its key and is published again.
+  mutating func retry(_ answered: Answered, at moment: Instant) {
+    endFlight(answered.index)
+    slots.move(answered.index, to: .retrying)
+    retries.append((moment, slots.token(of: answered.index)))
+  }
+
+  private mutating func refuse(_ index: Int, _ refusal: String) {
+    slots.move(index, to: .settled(refusal: refusal))
+    refused.append(slots.token(of: index))
     guard onDead == .hold else { return }
-    buriedKeys.insert(key)
+    let key = slots[index].event.key
+    deadKeys.insert(key)
     for follower in keys.removeValue(forKey: key)?.all.dropFirst() ?? [] { forget(follower) }
   }
 
-  /// It may not be on the topic: it stays the head of its key and is tried again.
-  mutating func retry(_ token: UInt64, at moment: Instant) {
-    guard let index = takeFromProducer(token) else { return }
-    slots[index].stage = .retrying
-    retries.append((moment, token))
-  }
-
-  /// Makes the events ready whose wait is over.
+  /// Makes the events ready that are to be published again by now.
   mutating func releaseRetries(until now: Instant) {
     let due = retries.prefix { $0.at <= now }
     guard !due.isEmpty else { return }
     for (_, token) in due {
-      if let index = index(of: token), case .retrying = slots[index].stage { makeReady(index) }
+      if let index = slots.index(of: token), case .retrying = slots[index].stage { makeReady(index) }
     }
     retries.removeFirst(due.count)
   }
 
   // MARK: - Completing
 
-  /// The next events to move out of WAIT, the dead before the done; nil when there are none.
-  mutating func takeCompletion(
-    limit: Int, history: ServerHistory, lease: (Int16) -> ShardEpoch?
+  /// The next events to move out of WAIT: a part of a refused completion, then refused events, then acknowledged ones,
+  /// then one set aside that is due; nil when there are none.
+  mutating func startCompletion(
+    at now: Instant, limit: Int, history: ServerHistory, lease: (Int16) -> ShardEpoch?
   ) -> CompletionRequest? {
-    let isDead = !refused.isEmpty
-    let tokens = Array((isDead ? refused : acknowledged).prefix(limit))
-    if isDead { refused.removeFirst(tokens.count) } else { acknowledged.removeFirst(tokens.count) }
-    var request = CompletionRequest(leases: [], items: [], isDead: isDead, history: history)
-    var leases: [Int16: ShardEpoch] = [:]
-    for token in tokens {
-      guard let index = index(of: token), let event = slots[index].event, let held = lease(event.shard),
-        case .settled(let refusal) = slots[index].stage
-      else { continue }
-      leases[event.shard] = held
-      slots[index].stage = .completing
-      request.items.append(
-        .init(shard: event.shard, id: event.id, eventID: event.eventID, token: token, refusal: refusal))
+    while let tokens = nextTokens(limit: limit, now) {
+      var request = CompletionRequest(leases: [], items: [], isDead: false, history: history)
+      var leases: [Int16: ShardEpoch] = [:]
+      for token in tokens {
+        guard let index = slots.index(of: token), case .settled(let refusal) = slots[index].stage else { continue }
+        let event = slots[index].event
+        guard let held = lease(event.shard) else { continue }
+        leases[event.shard] = held
+        slots.move(index, to: .completing)
+        request.isDead = refusal != nil
+        request.items.append(
+          .init(shard: event.shard, id: event.id, eventID: event.eventID, token: token, refusal: refusal))
+      }
+      guard !request.items.isEmpty else { continue }
+      request.leases = leases.values.sorted { $0.shard < $1.shard }
+      return request
     }
-    guard !request.items.isEmpty else { return nil }
-    request.leases = leases.values.sorted { $0.shard < $1.shard }
-    return request
+    return nil
   }
 
-  /// They have left WAIT.
-  /// - Parameter isReadOpen: whether a read is under way. Its snapshot may be older than the completion, so what it
-  ///   brings of these events must not be taken for new: they are remembered until `readReturned`.
+  private mutating func nextTokens(limit: Int, _ now: Instant) -> [UInt64]? {
+    if let part = parts.popLast() { return part }
+    if !refused.isEmpty { return Self.removePrefix(limit, of: &refused) }
+    if !acknowledged.isEmpty { return Self.removePrefix(limit, of: &acknowledged) }
+    guard nextAside <= now else { return nil }
+    let token = aside.removeFirst().token
+    if let index = slots.index(of: token), case .setAside(let refusal) = slots[index].stage {
+      slots.move(index, to: .settled(refusal: refusal))
+    }
+    return [token]
+  }
+
+  private static func removePrefix(_ limit: Int, of tokens: inout [UInt64]) -> [UInt64] {
+    defer { tokens.removeFirst(min(limit, tokens.count)) }
+    return Array(tokens.prefix(limit))
+  }
+
+  /// The events have left WAIT. An event that left memory meanwhile, with its shard, is passed over.
+  /// - Parameter isReadOpen: whether a read is open. Its snapshot may be older than the completion, so the rows it
+  ///   returns of these events are not new: they are remembered until `readEnded`.
   mutating func finish(_ request: CompletionRequest, isReadOpen: Bool) {
     for item in request.items {
-      guard let index = index(of: item.token), let event = slots[index].event else { continue }
-      leftDuringRead.ids.append((event.shard, event.id))
+      guard let index = slots.index(of: item.token) else { continue }
+      leftDuringRead.ids.append((item.shard, item.id))
       if request.isDead {
-        if onDead == .hold { leftDuringRead.keys.append(event.key) } else { advanceKey(of: index) }
+        if onDead == .hold {
+          leftDuringRead.deadKeys.append(slots[index].event.key)
+        } else {
+          advanceKey(of: index)
+        }
       }
-      release(index)
+      remove(index)
     }
-    if !isReadOpen { readReturned() }
+    if !isReadOpen { readEnded() }
   }
 
-  /// The read under way has been taken in or has failed: whatever a later one brings was waiting after that.
-  mutating func readReturned() {
+  /// No read is open any more: whatever a later one returns was waiting after that.
+  mutating func readEnded() {
     for (shard, id) in leftDuringRead.ids { ids[shard]?.remove(id) }
-    for key in leftDuringRead.keys { buriedKeys.remove(key) }
-    leftDuringRead = ([], [])
+    for key in leftDuringRead.deadKeys { deadKeys.remove(key) }
+    leftDuringRead = Departures()
   }
 
-  /// They may not have left WAIT: they are asked for again.
-  mutating func requeueCompletion(_ request: CompletionRequest) {
-    for item in request.items {
-      guard let index = index(of: item.token), case .completing = slots[index].stage else { continue }
-      slots[index].stage = .settled(refusal: item.refusal)
-      if request.isDead { refused.append(item.token) } else { acknowledged.append(item.token) }
+  /// The events may not have left WAIT: the next completions ask for them again.
+  mutating func requeue(_ request: CompletionRequest) {
+    let tokens = settleAgain(request.items)
+    if request.isDead { refused += tokens } else { acknowledged += tokens }
+  }
+
+  /// The database refused the statement: the next completions ask for one half of its events, then for the other.
+  mutating func split(_ request: CompletionRequest) {
+    let middle = request.items.count / 2
+    for half in [request.items[middle...], request.items[..<middle]] { parts.append(settleAgain(half)) }
+  }
+
+  /// The database refuses to move this event: it stays in memory, so that it is not published again, and the completion
+  /// is tried by itself at `moment`.
+  /// - Returns: whether the event is still in memory.
+  mutating func setAside(_ item: CompletionRequest.Item, until moment: Instant) -> Bool {
+    guard let index = slots.index(of: item.token) else { return false }
+    slots.move(index, to: .setAside(refusal: item.refusal))
+    aside.append((moment, item.token))
+    return true
+  }
+
+  private mutating func settleAgain(_ items: some Sequence<CompletionRequest.Item>) -> [UInt64] {
+    items.compactMap { item in
+      guard let index = slots.index(of: item.token), case .completing = slots[index].stage else { return nil }
+      slots.move(index, to: .settled(refusal: item.refusal))
+      return item.token
     }
   }
 
-  // MARK: - Slots
+  // MARK: - Pieces
 
-  private func token(of index: Int) -> UInt64 {
-    UInt64(slots[index].generation) << 32 | UInt64(UInt32(index))
-  }
-
-  /// The slot of a token, or nil when the event has left memory meanwhile.
-  private func index(of token: UInt64) -> Int? {
-    let index = Int(UInt32(truncatingIfNeeded: token))
-    guard index < slots.count, slots[index].generation == UInt32(token >> 32), slots[index].event != nil else {
-      return nil
-    }
-    return index
-  }
-
-  /// The slot of an event that the producer has answered for.
-  private mutating func takeFromProducer(_ token: UInt64) -> Int? {
-    guard let index = index(of: token), case .publishing = slots[index].stage else { return nil }
-    publishingCount -= 1
-    if alone == token { alone = nil }
-    return index
+  private mutating func endFlight(_ index: Int) {
+    inFlightCount -= 1
+    if alone == slots.token(of: index) { alone = nil }
   }
 
   private mutating func makeReady(_ index: Int) {
-    if let event = slots[index].event, let fault = event.fault { return refuse(index, key: event.key, fault) }
-    slots[index].stage = .ready
-    ready.append(token(of: index))
+    if let fault = slots[index].event.fault { return refuse(index, fault) }
+    slots.move(index, to: .ready)
+    ready.append(slots.token(of: index))
   }
 
   private mutating func advanceKey(of index: Int) {
-    guard let key = slots[index].event?.key, keys[key]?.head == index else { return }
+    let key = slots[index].event.key
+    guard keys[key]?.head == index else { return }
     keys[key]?.removeHead()
     guard let queue = keys[key], !queue.isEmpty else {
       keys[key] = nil
@@ -401,29 +393,24 @@ package struct RelayWindow {
     makeReady(queue.head)
   }
 
-  /// Takes an event out of memory that is not done; a later read may bring it again.
+  /// Removes an event that is not done; a later read may return it.
   private mutating func forget(_ index: Int) {
-    if let event = slots[index].event { ids[event.shard]?.remove(event.id) }
-    release(index)
+    ids[slots[index].event.shard]?.remove(slots[index].event.id)
+    remove(index)
   }
 
-  private mutating func release(_ index: Int) {
-    if case .publishing = slots[index].stage {
-      publishingCount -= 1
-      if alone == token(of: index) { alone = nil }
-    }
-    slots[index].stage = .waiting
-    slots[index].event = nil
-    slots[index].generation &+= 1
-    free.append(index)
-    count -= 1
+  private mutating func remove(_ index: Int) {
+    if case .inFlight = slots[index].stage { endFlight(index) }
+    slots.remove(index)
   }
 
-  private mutating func forgetStaleTokens() {
-    ready = ready.filter { index(of: $0) != nil }
-    suspects = suspects.filter { index(of: $0) != nil }
-    acknowledged = acknowledged.filter { index(of: $0) != nil }
-    refused = refused.filter { index(of: $0) != nil }
-    retries = retries.filter { index(of: $0.token) != nil }
+  private mutating func removeStaleTokens() {
+    ready = ready.filter { slots.index(of: $0) != nil }
+    suspects = suspects.filter { slots.index(of: $0) != nil }
+    acknowledged = acknowledged.filter { slots.index(of: $0) != nil }
+    refused = refused.filter { slots.index(of: $0) != nil }
+    parts = parts.map { $0.filter { slots.index(of: $0) != nil } }.filter { !$0.isEmpty }
+    retries = retries.filter { slots.index(of: $0.token) != nil }
+    aside = aside.filter { slots.index(of: $0.token) != nil }
   }
 }

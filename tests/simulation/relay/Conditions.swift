@@ -37,6 +37,8 @@ enum Sabotage: String, ScheduleSabotage {
   case matchIDOnly = "match-id-only"
   /// Leases hold however far in the future they end.
   case believeAnyLease = "believe-any-lease"
+  /// A refused completion is reported as a failed one, so that relays do not split it.
+  case neverSplit = "never-split"
 
   /// What the violation must say, where another would not show that this one was noticed.
   var notice: String? {
@@ -44,6 +46,7 @@ enum Sabotage: String, ScheduleSabotage {
     case .plainXmax, .plainSequence: "floor:"
     case .noPredecessor: "G4:"
     case .matchIDOnly: "is done and not on the topic"
+    case .neverSplit: "progress:"
     default: nil
     }
   }
@@ -102,6 +105,8 @@ struct Conditions {
   var stall: Int64
   /// The id sequence shows values that nobody has drawn yet: what must cost time only.
   var isSequenceAhead = false
+  /// How many events the database refuses to complete.
+  var unmovable = 0.0
   /// A partition that comes back only after everything else has been waited for.
   var hasStuckPartition = false
 
@@ -147,5 +152,11 @@ struct Conditions {
     }
     isSequenceAhead = sabotage == .noPredecessor || sabotage == nil && random.roll(0.2)
     if isSequenceAhead { rules.sweepInterval = .seconds(30) }
+  }
+
+  /// Draws, by chance of its own, what was added later: schedules without it remain as they were.
+  mutating func addUnmovable(_ random: inout SplitMix64, sabotage: Sabotage?) {
+    unmovable = sabotage == .neverSplit ? 0.1 : sabotage == nil && random.roll(0.3) ? random.pick([0.02, 0.2]) : 0
+    rules.asideDelay = .seconds(random.pick([5, 30]))
   }
 }

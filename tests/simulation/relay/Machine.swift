@@ -54,6 +54,8 @@ final class Machine {
   var producerBackAt: Int64 = 0
   /// What each token stands for.
   var tokens: [UInt64: (event: Int, shard: Int16)] = [:]
+  /// When events were set aside last, under which epoch of which server.
+  var asideAt: [Int: (time: Int64, epoch: Int64?, history: Int)] = [:]
   var isFinishedSeen = false
   /// The read under way at the database.
   var openRead: ReadRequest?

@@ -1,4 +1,5 @@
 import Outbox
+import Values
 
 /// Watches the guarantees G2 to G6 of docs/guarantees.md; the first violation counts.
 struct Oracle {
@@ -33,6 +34,16 @@ struct Oracle {
     }
   }
 
+  /// Whether an event rightly waits until somebody mends a row: its own, or that of a refused event before it.
+  func awaitsMending(_ event: SimulatedDatabase.Event, _ database: SimulatedDatabase) -> Bool {
+    guard database.refusesUnmovable else { return false }
+    return event.isUnmovable
+      || database.events.contains { other in
+        other.isUnmovable && (other.isPoison || other.isTooLarge) && other.status == .waiting
+          && other.key == event.key && other.sequence < event.sequence
+      }
+  }
+
   // MARK: - Publishing
 
   mutating func handedOver(_ message: Message, _ world: Simulation) {
@@ -45,7 +56,10 @@ struct Oracle {
     }
     if let last = handovers[message.event], last.isAcknowledged, last.history == message.history {
       let isSame = last.machine === message.machine && last.epoch == message.epoch
-      if isSame || world.database.leases[shard].given.contains(last.epoch) {
+      // An unmovable row is published again by the next owner.
+      let isGiven =
+        !world.database.events[message.event].isUnmovable && world.database.leases[shard].given.contains(last.epoch)
+      if isSame || isGiven {
         violate("G5: \(world.name(message.event)) was acknowledged and is published again without a cause")
       }
     }
@@ -100,6 +114,20 @@ struct Oracle {
     } else if copies[row] == nil {
       violate("G3: \(world.name(row)) is done and not on the topic")
     }
+  }
+
+  /// The relay says that the database refuses to complete an event.
+  mutating func setAside(_ row: Int, _ machine: Machine, _ world: Simulation) {
+    let event = world.database.events[row]
+    if !event.isUnmovable { violate("progress: \(world.name(row)) is set aside and could be moved") }
+    let epoch = machine.core.shards[event.shard]?.epoch
+    let history = world.history(of: machine)
+    if let last = machine.asideAt[row], last.epoch == epoch, last.history == history,
+      world.now - last.time < world.conditions.rules.asideDelay.inNanoseconds / 2
+    {
+      violate("spinning: relay \(machine.number) tries to complete \(world.name(row)) on and on")
+    }
+    machine.asideAt[row] = (world.now, epoch, history)
   }
 
   /// A requeued event may be published again.

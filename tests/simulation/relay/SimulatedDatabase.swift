@@ -19,6 +19,8 @@ struct SimulatedDatabase {
     var isPoison: Bool
     /// The producer itself refuses it.
     var isTooLarge: Bool
+    /// The database refuses to move its row out of WAIT, for the row's values.
+    var isUnmovable = false
     var status = Status.drawn
     /// A statement that completes it has not committed yet.
     var isLocked = false
@@ -39,6 +41,8 @@ struct SimulatedDatabase {
   }
 
   var events: [Event] = []
+  /// Whether it still refuses to move unmovable rows; false once somebody has mended them.
+  var refusesUnmovable = true
   /// Of each shard what may be in WAIT, by id.
   var waiting: [[Int]]
   var leases: [Lease]

@@ -120,12 +120,20 @@ extension Simulation {
         machine.reads = 0
         complete(request, machine)
       case .purge: purge(machine)
+      case .reportSetAside(let item, let reason): reportSetAside(item, reason, machine)
       case .releaseAll(let leases): releaseAll(leases, machine)
       case .finished:
         say("relay \(machine.number) has finished")
         machine.isFinishedSeen = true
       }
     }
+  }
+
+  private func reportSetAside(_ item: CompletionRequest.Item, _ reason: String, _ machine: Machine) {
+    let row = Int(item.eventID.low)
+    say("relay \(machine.number) sets aside \(name(row)): \(reason)")
+    mark(8, row)
+    oracle.setAside(row, machine, self)
   }
 
   // MARK: - Statements
@@ -311,11 +319,11 @@ extension Simulation {
   private func complete(_ request: CompletionRequest, _ machine: Machine) {
     var report = CompletionReport(moved: [:])
     var locked: (leases: [ShardEpoch], rows: [Int], transaction: Int64, end: Int64)?
-    var isAborted = false
+    var outcome = CompletionOutcome.moves
     statement(machine) {
       if let held = locked {
         guard self.now >= held.end else { return false }
-        self.endCompletion(request, machine, held.leases, held.rows, held.transaction, isAborted: isAborted, &report)
+        self.endCompletion(request, machine, held.leases, held.rows, held.transaction, outcome, &report)
         return true
       }
       let fence =
@@ -333,15 +341,31 @@ extension Simulation {
         for lease in fence { self.database.leases[Int(lease.shard)].shareLocks += 1 }
       }
       let isSlow = self.chance(self.conditions.slowStatements / 2)
-      isAborted = self.chance(self.conditions.statementFailures / 4)
+      if self.chance(self.conditions.statementFailures / 4) {
+        outcome = .fails
+      } else if self.database.refusesUnmovable, wanted.contains(where: { self.database.events[$0].isUnmovable }) {
+        outcome = .isRefused
+      }
       locked = (
         fence, wanted, self.database.begin(), self.now + (isSlow ? self.random.draw(0...self.reserve) : 0)
       )
       return false
     } answer: {
-      self.send(isAborted ? .completionFailed(request) : .completed(request, report), to: machine, after: 0)
+      self.send(self.answer(request, report, outcome), to: machine, after: 0)
     } failed: {
       self.send(.completionFailed(request), to: machine, after: 0)
+    }
+  }
+
+  private enum CompletionOutcome { case moves, fails, isRefused }
+
+  private func answer(
+    _ request: CompletionRequest, _ report: CompletionReport, _ outcome: CompletionOutcome
+  ) -> RelayCore.Event {
+    switch outcome {
+    case .moves: .completed(request, report)
+    case .isRefused where sabotage != .neverSplit: .completionRefused(request, reason: "a value out of range")
+    case .fails, .isRefused: .completionFailed(request)
     }
   }
 
@@ -357,12 +381,12 @@ extension Simulation {
 
   private func endCompletion(
     _ request: CompletionRequest, _ machine: Machine, _ fence: [ShardEpoch], _ rows: [Int], _ transaction: Int64,
-    isAborted: Bool, _ report: inout CompletionReport
+    _ outcome: CompletionOutcome, _ report: inout CompletionReport
   ) {
     if sabotage != .noShareLock { for lease in fence { database.leases[Int(lease.shard)].shareLocks -= 1 } }
     for row in rows { database.events[row].isLocked = false }
     database.end(transaction)
-    if isAborted { return }
+    guard outcome == .moves else { return }
     say(
       "relay \(machine.number) completes \(rows.map { name($0) }.joined(separator: ", "))\(request.isDead ? " as dead" : "")"
     )

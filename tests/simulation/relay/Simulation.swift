@@ -7,6 +7,10 @@ final class Simulation: Schedule {
   let seed: UInt64
   let sabotage: Sabotage?
   var random: SplitMix64
+  /// Draws for what was added to the simulator later, so that older seeds still play what they once found.
+  var additions: SplitMix64
+  /// How many more events may be unmovable: those set aside take up the window.
+  var unmovableLeft: Int
   let conditions: Conditions
   var now: Int64 = 0
   var agenda = Agenda()
@@ -35,7 +39,11 @@ final class Simulation: Schedule {
     self.seed = seed
     self.sabotage = sabotage
     random = SplitMix64(seed: seed)
-    conditions = Conditions(&random, sabotage: sabotage)
+    additions = SplitMix64(seed: ~seed)
+    var conditions = Conditions(&random, sabotage: sabotage)
+    conditions.addUnmovable(&additions, sabotage: sabotage)
+    self.conditions = conditions
+    unmovableLeft = conditions.rules.window / 4
     database = SimulatedDatabase(shards: conditions.shards)
     broker = SimulatedBroker(partitions: conditions.partitions)
     oracle = Oracle(keys: conditions.keys)
@@ -103,13 +111,15 @@ final class Simulation: Schedule {
     let suspects = Int64(database.events.count { $0.isPoison && $0.status != .dead })
     let bound =
       reserve * 4 + rules.answerGrace.inNanoseconds * 2 + delivery * (24 + 2 * suspects) + 60_000_000_000
-    if conditions.hasStuckPartition {
-      if !advance(until: now + bound, when: { !self.isWaiting(exceptPartition: 0) }) {
-        oracle.violate("progress: \(describeWaiting(exceptPartition: 0)) waits although only partition 0 is away")
+    if conditions.hasStuckPartition || conditions.unmovable > 0 {
+      let away = conditions.hasStuckPartition ? 0 : nil
+      if !advance(until: now + bound, when: { !self.isWaiting(exceptPartition: away) }) {
+        oracle.violate("progress: \(describeWaiting(exceptPartition: away)) waits although others cannot go")
         return
       }
-      broker.partitionBackAt[0] = now
-      say("calm: partition 0 is back")
+      if conditions.hasStuckPartition { broker.partitionBackAt[0] = now }
+      database.refusesUnmovable = false
+      say("calm: every partition is back, every row can be moved")
     }
     if !advance(until: now + bound, when: { !self.isWaiting(exceptPartition: nil) }) {
       oracle.violate("loss: \(describeWaiting(exceptPartition: nil)) is never published")
@@ -144,7 +154,9 @@ final class Simulation: Schedule {
         let event = database.events[index]
         if let spared, broker.partition(of: event.key) == spared { continue }
         if event.status == .drawn { return index }
-        if event.status == .waiting, !oracle.isHeld(event, database) { return index }
+        if event.status == .waiting, !oracle.isHeld(event, database), !oracle.awaitsMending(event, database) {
+          return index
+        }
       }
     }
     return nil
@@ -192,7 +204,7 @@ final class Simulation: Schedule {
               SimulatedDatabase.Event(
                 id: self.database.draw(), shard: Int16(key % self.conditions.shards), key: key,
                 sequence: self.committedSequence[key] + number, isPoison: self.random.roll(self.conditions.poison),
-                isTooLarge: self.random.roll(self.conditions.poison / 4))))
+                isTooLarge: self.random.roll(self.conditions.poison / 4), isUnmovable: self.isNextUnmovable())))
         }
       }
       for machine in self.machines { self.checkFloors(machine) }
@@ -200,6 +212,12 @@ final class Simulation: Schedule {
         if self.database.history == history { self.endTransaction(transaction, chosen, rows) }
       }
     }
+  }
+
+  private func isNextUnmovable() -> Bool {
+    guard unmovableLeft > 0, additions.roll(conditions.unmovable) else { return false }
+    unmovableLeft -= 1
+    return true
   }
 
   private func endTransaction(_ transaction: Int64, _ keys: [Int], _ rows: [Int]) {

@@ -12,6 +12,7 @@ struct RelayHarness {
   private(set) var published: [PublishRequest] = []
   private(set) var completions: [CompletionRequest] = []
   private(set) var purges = 0
+  private(set) var setAside: [Int64] = []
   private(set) var releases: [[ShardEpoch]] = []
   private(set) var isFinished = false
 
@@ -34,6 +35,7 @@ struct RelayHarness {
       case .publish(let requests): published += requests
       case .complete(let request): completions.append(request)
       case .purge: purges += 1
+      case .reportSetAside(let item, _): setAside.append(item.id)
       case .releaseAll(let leases): releases.append(leases)
       case .finished: isFinished = true
       }
@@ -79,6 +81,22 @@ struct RelayHarness {
     var moved: [Int16: Int] = [:]
     for lease in request.leases { moved[lease.shard] = request.items.count { $0.shard == lease.shard } }
     send(.completed(request, CompletionReport(moved: moved)))
+  }
+
+  /// Answers every completion as a database that refuses statements with one of `unmovable`, until no other is sent.
+  mutating func finishCompletions(refusing unmovable: Set<Int64>) {
+    var answered = completions.count - 1
+    while answered < completions.count {
+      let request = completions[answered]
+      answered += 1
+      if request.items.contains(where: { unmovable.contains($0.id) }) {
+        send(.completionRefused(request, reason: "integer out of range"))
+      } else {
+        var report = CompletionReport(moved: [:])
+        for lease in request.leases { report.moved[lease.shard] = request.items.count { $0.shard == lease.shard } }
+        send(.completed(request, report))
+      }
+    }
   }
 
   static func event(_ id: Int64, key: String, shard: Int16 = 0, sequence: Int64 = 1) -> WaitingEvent {

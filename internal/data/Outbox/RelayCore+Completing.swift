@@ -1,0 +1,53 @@
+internal import Values
+
+/// Which events are moved out of WAIT, and what follows from the database's answers.
+extension RelayCore {
+  mutating func completed(_ request: CompletionRequest, _ report: CompletionReport, _ now: Instant) {
+    adjustCompletionLimit(now)
+    completing = .idle(until: now)
+    for lease in request.leases where shards[lease.shard]?.epoch == lease.epoch && report.moved[lease.shard] == nil {
+      lose(lease.shard)
+    }
+    window.finish(request, isReadOpen: reading.isOpen)
+  }
+
+  /// A renewal waits for the open completion, so completions must be short compared with the lease.
+  private mutating func adjustCompletionLimit(_ now: Instant) {
+    guard case .open(let since) = completing else { return }
+    let isSlow = now - since > rules.reserve / 20
+    completionLimit =
+      isSlow
+      ? max(completionLimit / 2, min(64, rules.completionLimit)) : min(completionLimit * 2, rules.completionLimit)
+  }
+
+  /// Nothing moved, or the answer was lost: the same events are asked for again, and rows already gone count as moved.
+  mutating func completionFailed(_ request: CompletionRequest, _ now: Instant) {
+    completing = .idle(until: now + rules.retryDelay)
+    window.requeue(request)
+  }
+
+  /// The values of one row fail the statement, and with it all other events. The events are asked for in ever smaller
+  /// parts until that row is alone, and then its event is set aside.
+  ///
+  /// It is not moved to DEAD instead: either the broker has it, or DEAD is what the database refuses. It stays in
+  /// memory, where it is not published again, until it can be completed or the shard is given away.
+  mutating func completionRefused(
+    _ request: CompletionRequest, _ reason: String, _ now: Instant, _ actions: inout [Action]
+  ) {
+    completing = .idle(until: now)
+    guard request.items.count == 1, let item = request.items.first else { return window.split(request) }
+    if window.setAside(item, until: now + rules.asideDelay) {
+      actions.append(.reportSetAside(item, reason: reason))
+    }
+  }
+
+  mutating func complete(_ now: Instant, _ actions: inout [Action]) {
+    guard case .idle(let until) = completing, now >= until, !leases.isRenewing, let history else { return }
+    let request = window.startCompletion(at: now, limit: completionLimit, history: history) { [shards] shard in
+      shards[shard].map { ShardEpoch(shard: shard, epoch: $0.epoch) }
+    }
+    guard let request else { return }
+    completing = .open(since: now)
+    actions.append(.complete(request))
+  }
+}
