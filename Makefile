@@ -75,7 +75,7 @@ chaos: debug venv ## Faults at random under load: SECONDS=60 of them; SEED=n dra
 	CHAOS='$(or $(SECONDS),60)' CHAOS_SEED='$(SEED)' CHAOS_FAULTS='$(FAULTS)' PAYSAGA_BIN='$(or $(PAYSAGA_BIN),$(CURDIR)/.build/debug)' \
 	  .local/venv/bin/python -m pytest -p no:cacheprovider -s tests/e2e/test_chaos.py
 
-simulate: ## Play random schedules: CORE=relay or group-commit; SEED=1 RUNS=10000; TRACE=1 with RUNS=1; SABOTAGE=NAME or all
+simulate: ## Play random schedules: CORE=relay, group-commit or payment; SEED=1 RUNS=10000; TRACE=1 with RUNS=1; SABOTAGE=NAME or all
 	@internal/stack/simulate.sh
 
 model: ## Check the model of the relay's protocol, and that the check notices a broken protocol (spin)

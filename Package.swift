@@ -78,6 +78,7 @@ let package = Package(
 
     // Under everything.
     box("Values", "kit/Values"),
+    box("Money", "kit/Money"),
     box("Runtime", "kit/Runtime", ["CLinux", "Values"]),
     box("Errors", "kit/Errors"),
     box("Logger", "kit/Logger", ["Runtime", "Values"]),
@@ -111,6 +112,12 @@ let package = Package(
       "ClientSettings", "data/ClientSettings",
       ["Errors", "Kafka", "Logger", "Postgres", "Runtime", "Settings", "Values"]),
     box("DevKafka", "data/DevKafka", ["Kafka", "Logger", "Runtime", "Values"]),
+
+    // The ledger of direct payments.
+    box("LedgerDomain", "ledger/Domain", ["Money", "Values"]),
+
+    // What executes direct payments.
+    box("ProcessingDomain", "processing/Domain", ["LedgerDomain", "Money", "Values"]),
 
     // The saga's payment step.
     // `sql` is a link to migrations/.
@@ -198,6 +205,10 @@ let package = Package(
     .executableTarget(
       name: "group-commit-simulator", dependencies: ["GroupCommit", "SimulationSupport", "Values"],
       path: "tests/simulation/group-commit", swiftSettings: common),
+    .executableTarget(
+      name: "payment-simulator",
+      dependencies: ["LedgerDomain", "Money", "ProcessingDomain", "SimulationSupport", "Values"],
+      path: "tests/simulation/payment", swiftSettings: common),
     .target(
       name: "TestSupport", dependencies: ["Protobuf", "SagaAPI", "StandardMessages", "Values"], path: "tests/support",
       swiftSettings: common),
@@ -231,6 +242,9 @@ let package = Package(
     unit("SagaAPI", ["Metrics", "Runtime", "SagaAPI", "SagaDomain", "Values"]),
     unit("SagaAudit", ["SagaAudit", "Values"]),
     unit("SagaConsumer", ["Inbox", "Kafka", "SagaConsumer", "SagaDomain", "Values"]),
+    unit("LedgerDomain", ["LedgerDomain", "Money", "TestSupport", "Values"]),
+    unit("Money", ["Money"]),
+    unit("ProcessingDomain", ["LedgerDomain", "Money", "ProcessingDomain", "Values"]),
     unit("SagaDomain", ["SagaDomain", "TestSupport", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),
     unit("Service", ["Runtime", "Service", "Values"]),

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# simulate.sh [ci]: random schedules of the relay and of the group commit, in the simulated worlds of tests/simulation.
+# simulate.sh [ci]: random schedules of the relay, of the group commit and of direct payments, in the simulated worlds
+# of tests/simulation.
 #
-# CORE (relay, group-commit; both by default) says of what. SEED (1) and RUNS (10000) say which; TRACE=1 prints every
-# step when RUNS=1; SABOTAGE=NAME breaks the world on purpose and passes when that is noticed, SABOTAGE=all does so for
-# each. `ci` plays 10,000 schedules of each core, then every sabotage.
+# CORE (relay, group-commit, payment; all by default) says of what. SEED (1) and RUNS (10000) say which; TRACE=1 prints
+# every step when RUNS=1; SABOTAGE=NAME breaks the world on purpose and passes when that is noticed, SABOTAGE=all does
+# so for each. `ci` plays 10,000 schedules of each core, then every sabotage.
 set -Eeuo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -14,7 +15,7 @@ done
 
 SEED=${SEED:-1}
 RUNS=${RUNS:-10000}
-CORES=(relay group-commit)
+CORES=(relay group-commit payment)
 if [ -n "${CORE:-}" ]; then CORES=("$CORE"); fi
 
 # The sabotages of a core.
@@ -29,7 +30,11 @@ sabotages() {
     echo certain-loss swapped-outcomes deaf-watch first-attempt one-subject blame-every-call late-clock run-answered \
       lost-drain greedy patient-parts
     ;;
-  *) fail "unknown core $1: relay or group-commit" ;;
+  payment)
+    echo resend-unclear unclear-declined trust-absence trust-reversal ignore-claim forget-in-hand claim-again stale-read \
+      no-takeover forget-unknown lose-voids lose-events assume-commit
+    ;;
+  *) fail "unknown core $1: relay, group-commit or payment" ;;
   esac
 }
 

@@ -2,8 +2,8 @@
 
 A layer is a folder with all modules below it; the longest folder that fits decides. Modules of one layer may import each
 other, those of layers inside its folder, and those of the layers that are named; a name stands for the layers inside
-its folder, too. Every other folder of internal/ is a context. (Of two contexts neither names the other, so they never
-import each other.)
+its folder, too. Every other folder of internal/ is a context. Contexts do not import each
+other, except those of LIBRARIES.
 """
 
 from dataclasses import dataclass
@@ -32,6 +32,9 @@ CONTEXTS = tuple(sorted(
     f"internal/{folder.name}" for folder in (Path(__file__).resolve().parents[2]).iterdir()
     if folder.is_dir() and folder.name not in SHARED))
 
+# Contexts that are libraries of another one and share its transactions.
+LIBRARIES = {"internal/processing": ("internal/ledger",)}
+
 LAYERS = (
     # Values, threads, logs, settings: under everything.
     Layer(KIT),
@@ -46,9 +49,12 @@ LAYERS = (
         layer
         for context in CONTEXTS
         for layer in (
-            Layer(context, (KIT, NET, DATA)),
+            Layer(context, (KIT, NET, DATA, *LIBRARIES.get(context, ()))),
             Layer(
-                f"{context}/Domain", (f"{KIT}/Errors", f"{KIT}/Values", f"{KIT}/Tracing"), outside=("Synchronization",)),
+                f"{context}/Domain",
+                (*(f"{KIT}/{module}" for module in ("Errors", "Money", "Values", "Tracing")),
+                 *(f"{library}/Domain" for library in LIBRARIES.get(context, ()))),
+                outside=("Synchronization",)),
         )
     ),
     # The programs and what drives them.

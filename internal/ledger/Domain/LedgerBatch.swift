@@ -1,0 +1,120 @@
+import Money
+public import Values
+
+/// Decides a batch of requests, one after the other, over what was found of their accounts and transfers.
+///
+/// Pure. The caller has locked the guarded accounts in the order of their ids, then read the transfers by another
+/// statement, and writes `transfers` and `changes` in the same transaction. A request that is refused changes nothing.
+public struct LedgerBatch: Sendable {
+  /// The most minor units that one transfer moves: ten trillion euros.
+  public static let maximumAmount: Int64 = 1_000_000_000_000_000
+
+  /// The transfers to insert, in order.
+  public private(set) var transfers: [Transfer] = []
+  /// What to add to each account's balance; accounts that stay as they are may be among them.
+  public private(set) var changes: [UniqueID: Balance] = [:]
+
+  private let accounts: [UniqueID: LedgerAccount]
+  /// Of guarded accounts, as they are after the requests so far.
+  private var balances: [UniqueID: Balance]
+  private var known: [UniqueID: Transfer]
+
+  /// - Parameters:
+  ///   - accounts: those found, of all that the requests and their holds name.
+  ///   - balances: of every guarded account among them, read under its lock.
+  ///   - transfers: those found under the requests' ids and under their holds' ids.
+  public init(accounts: [LedgerAccount], balances: [UniqueID: Balance], transfers: [Transfer]) {
+    self.accounts = Dictionary(uniqueKeysWithValues: accounts.map { ($0.id, $0) })
+    let guarded = Set(accounts.filter(\.kind.isGuarded).map(\.id))
+    self.balances = balances.filter { guarded.contains($0.key) }
+    known = Dictionary(uniqueKeysWithValues: transfers.map { ($0.id, $0) })
+    precondition(
+      self.balances.count == guarded.count, "the balance of a guarded account is read before a batch is decided")
+  }
+
+  /// Whether the account's balance may not go below zero.
+  public func isGuarded(_ account: UniqueID) -> Bool { accounts[account]?.kind.isGuarded ?? false }
+
+  /// Decides the next request.
+  public mutating func decide(_ request: TransferRequest) -> TransferOutcome {
+    switch request {
+    case .single(let movement): decide(movement, kind: .single)
+    case .hold(let movement): decide(movement, kind: .pending)
+    case .post(let hold, let amount): resolve(hold, kind: .post, amount: amount)
+    case .void(let hold): resolve(hold, kind: .void, amount: nil)
+    }
+  }
+
+  // MARK: - Movements
+
+  private mutating func decide(_ movement: TransferRequest.Movement, kind: Transfer.Kind) -> TransferOutcome {
+    let transfer = Transfer(
+      id: movement.id, kind: kind, debit: movement.debit, credit: movement.credit, amount: movement.amount,
+      pendingID: nil)
+    if let existing = known[transfer.id] { return Self.compare(existing, transfer) }
+    guard (1...Self.maximumAmount).contains(movement.amount.minorUnits) else { return .refused(.amountOutOfRange) }
+    guard movement.debit != movement.credit else { return .refused(.sameAccount) }
+    for id in [movement.debit, movement.credit] {
+      guard let account = accounts[id] else { return .refused(.unknownAccount(id)) }
+      guard account.currency == movement.amount.currency else { return .refused(.otherCurrency(id)) }
+    }
+    let amount = movement.amount.minorUnits
+    if let balance = balances[movement.debit], balance.available < amount { return .refused(.insufficientFunds) }
+    return apply(
+      transfer,
+      debit: kind == .pending ? Balance(pending: amount) : Balance(posted: -amount),
+      credit: kind == .pending ? Balance() : Balance(posted: amount))
+  }
+
+  // MARK: - Holds
+
+  private mutating func resolve(_ hold: UniqueID, kind: Transfer.Kind, amount: Int64?) -> TransferOutcome {
+    guard let pending = known[hold], pending.kind == .pending else { return .refused(.unknownHold) }
+    let reserved = pending.amount.minorUnits
+    let amount = amount ?? reserved
+    let transfer = Transfer(
+      id: TransferID.resolution(of: hold), kind: kind, debit: pending.debit, credit: pending.credit,
+      amount: Money(minorUnits: amount, pending.amount.currency), pendingID: hold)
+    if let existing = known[transfer.id] { return Self.compare(existing, transfer) }
+    guard amount >= 1 else { return .refused(.amountOutOfRange) }
+    guard amount <= reserved else { return .refused(.exceedsHold) }
+    return apply(
+      transfer,
+      debit: Balance(posted: kind == .post ? -amount : 0, pending: -reserved),
+      credit: Balance(posted: kind == .post ? amount : 0))
+  }
+
+  // MARK: - Effects
+
+  /// Both accounts change, or neither.
+  private mutating func apply(_ transfer: Transfer, debit: Balance, credit: Balance) -> TransferOutcome {
+    var sums: [(id: UniqueID, change: Balance, balance: Balance?)] = []
+    for (id, change) in [(transfer.debit, debit), (transfer.credit, credit)] {
+      guard let sum = (changes[id] ?? Balance()).adding(change) else { return .refused(.overflow(id)) }
+      var balance: Balance?
+      if let before = balances[id] {
+        guard let after = before.adding(change) else { return .refused(.overflow(id)) }
+        guard after.pending >= 0 else { return .refused(.inconsistent(id)) }
+        balance = after
+      }
+      sums.append((id, sum, balance))
+    }
+    for (id, change, balance) in sums {
+      changes[id] = change
+      if let balance { balances[id] = balance }
+    }
+    known[transfer.id] = transfer
+    transfers.append(transfer)
+    return .created
+  }
+
+  /// An id that is taken: by the same transfer, or by another one.
+  private static func compare(_ existing: Transfer, _ asked: Transfer) -> TransferOutcome {
+    if existing.kind != asked.kind { return .refused(.differs(.kind)) }
+    if existing.debit != asked.debit { return .refused(.differs(.debit)) }
+    if existing.credit != asked.credit { return .refused(.differs(.credit)) }
+    if existing.amount.currency != asked.amount.currency { return .refused(.differs(.currency)) }
+    if existing.amount.minorUnits != asked.amount.minorUnits { return .refused(.differs(.amount)) }
+    return .exists
+  }
+}

@@ -1,0 +1,146 @@
+import LedgerDomain
+import Values
+
+/// The changes that transitions are made of, on a copy of the payment that is dropped unless the step changes it.
+struct PaymentChange {
+  private(set) var payment: ProcessedPayment
+  let now: Timestamp
+  private let rules: PaymentRules
+  private let before: PaymentState
+  private var effects = StepEffects()
+
+  init(_ payment: ProcessedPayment, rules: PaymentRules, now: Timestamp) {
+    self.payment = payment
+    self.now = now
+    self.rules = rules
+    before = payment.state
+  }
+
+  // MARK: - Transitions
+
+  /// To PROCESSING: the bank has not been asked.
+  mutating func makeReady() -> StepOutcome {
+    payment.stage = .ready
+    payment.due = payment.claim == nil ? now : payment.method == .card ? payment.since + rules.cardWait : nil
+    return enter(.processing, nil)
+  }
+
+  /// The claimant goes on with something else; anybody may take the payment.
+  mutating func free() { payment.claim = nil }
+
+  /// To REVIEW. Nobody has the payment meanwhile.
+  mutating func waitForReview() -> StepOutcome {
+    let until = now + rules.reviewTimeout
+    payment.stage = .review(until: until)
+    payment.claim = nil
+    payment.due = until
+    return enter(.review, .reviewRequired)
+  }
+
+  /// "Asked at" now.
+  mutating func noteAsked() -> StepOutcome {
+    payment.stage = .asked(at: now)
+    payment.due = nil
+    effects.call = .charge
+    return enter(.processing, nil)
+  }
+
+  /// To UNKNOWN: the bank is asked what became of it, by whoever comes first.
+  mutating func becomeUnknown(askedAt: Timestamp) -> StepOutcome {
+    payment.stage = .unknown(askedAt: askedAt)
+    payment.claim = nil
+    payment.due = nextInquiry(askedAt)
+    return enter(.unknown, .bankUnclear)
+  }
+
+  /// Asks for a reversal, for the first time.
+  mutating func reverse(askedAt: Timestamp) -> StepOutcome {
+    payment.stage = .reversing(askedAt: askedAt)
+    return inquire(.reverse)
+  }
+
+  /// Asks about a payment, or for its reversal; again later unless that settles it.
+  mutating func inquire(_ call: BankCall) -> StepOutcome {
+    payment.inquiries = min(payment.inquiries, Int(Int32.max) - 1) + 1
+    switch payment.stage {
+    case .unknown(let askedAt), .reversing(let askedAt):
+      payment.due = max(nextInquiry(askedAt), now + rules.answerWait)
+    case .claimed, .review, .ready, .asked, .done: return .ignored
+    }
+    effects.call = call
+    return enter(payment.state, payment.reason)
+  }
+
+  /// Another process goes on with it.
+  mutating func take(_ claim: Claim) -> StepOutcome {
+    payment.claim = claim
+    payment.due = nil
+    return enter(payment.state, payment.reason)
+  }
+
+  /// To a final state. Its hold is posted when it is COMPLETED and given back otherwise; when the ledger refuses that,
+  /// the payment waits for a person.
+  mutating func end(
+    _ state: PaymentState, _ reason: PaymentReason?, _ ledger: inout LedgerBatch
+  ) -> StepOutcome {
+    if payment.hasHold {
+      let hold = TransferID.of(payment.id, .payment)
+      let outcome = ledger.decide(state == .completed ? .post(hold: hold) : .void(hold: hold))
+      guard outcome == .created || outcome == .exists else { return waitForLedger() }
+      payment.hasHold = false
+    }
+    payment.stage = .done
+    payment.claim = nil
+    payment.due = nil
+    return enter(state, reason)
+  }
+
+  /// Reserves the money. - Returns: the rejection when the ledger refuses.
+  mutating func hold(_ ledger: inout LedgerBatch) -> StepOutcome? {
+    let rejection = rejection(ledger.decide(.hold(movement)), &ledger)
+    payment.hasHold = rejection == nil
+    return rejection
+  }
+
+  /// Moves the money of a payment that needs no bank.
+  mutating func pay(_ ledger: inout LedgerBatch) -> StepOutcome {
+    rejection(ledger.decide(.single(movement)), &ledger) ?? end(.completed, nil, &ledger)
+  }
+
+  // MARK: - Parts of them
+
+  private var movement: TransferRequest.Movement {
+    TransferRequest.Movement(
+      id: TransferID.of(payment.id, .payment), debit: payment.debit, credit: payment.credit, amount: payment.amount)
+  }
+
+  private mutating func rejection(_ outcome: TransferOutcome, _ ledger: inout LedgerBatch) -> StepOutcome? {
+    switch outcome {
+    case .created, .exists: nil
+    case .refused(.insufficientFunds): end(.rejected, .insufficientFunds, &ledger)
+    case .refused: end(.rejected, .ledgerRefused, &ledger)
+    }
+  }
+
+  /// The books are broken: what the bank said stays open until a person has mended them.
+  private mutating func waitForLedger() -> StepOutcome {
+    effects.exception = .ledgerRefused
+    guard case .asked(let askedAt) = payment.stage else { return .contradicted(.ledgerRefused) }
+    return becomeUnknown(askedAt: askedAt)
+  }
+
+  private mutating func enter(_ state: PaymentState, _ reason: PaymentReason?) -> StepOutcome {
+    payment.reason = reason
+    guard state != before else { return .changed(effects) }
+    payment.state = state
+    payment.version += 1
+    effects.isPublished = true
+    return .changed(effects)
+  }
+
+  /// From the payment's id, so that equal payments are spread and a repeated decision is the same.
+  private func nextInquiry(_ askedAt: Timestamp) -> Timestamp {
+    let spread = Double(payment.id.low >> 16 & 0xFFFF) / 65_536
+    return rules.nextInquiry(after: payment.inquiries, askedAt: askedAt, at: now, spread: spread)
+  }
+}

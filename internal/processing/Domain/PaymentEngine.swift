@@ -1,0 +1,185 @@
+public import LedgerDomain
+public import Values
+
+/// Decides what a step does to a payment: the one table of transitions.
+///
+/// Pure. The caller has locked the payment's row, has found the claimant's epoch in force under a lock of the owner's
+/// row, and writes payment, transfers, attempt and event in one transaction.
+///
+/// - The bank is asked to charge only after `ask`, which nobody but the claimant can take, and never again once it may
+///   have been asked. Only an answer that says "nothing was sent" makes a payment ready again.
+/// - A payment whose charge is open ends in one of three ways: the bank says approved, the bank says declined, or the
+///   bank acknowledges a reversal.
+/// - A final state stays. An answer that contradicts it is for a person.
+public struct PaymentEngine: Sendable {
+  private let rules: PaymentRules
+
+  /// An engine with these times.
+  public init(rules: PaymentRules) { self.rules = rules }
+
+  /// Carries out a step.
+  /// - Parameters:
+  ///   - now: the database's time.
+  ///   - ledger: decides the payment's transfers; it has been given both accounts, the hold and its resolution. It
+  ///     changes only when the payment does.
+  public func apply(
+    _ step: PaymentStep, to payment: inout ProcessedPayment, at now: Timestamp, ledger: inout LedgerBatch
+  ) -> StepOutcome {
+    var change = PaymentChange(payment, rules: rules, now: now)
+    let outcome = decide(step, &change, &ledger)
+    if case .changed = outcome { payment = change.payment }
+    return outcome
+  }
+
+  private func decide(_ step: PaymentStep, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
+    switch step {
+    case .assess(let verdict, let claim): assess(verdict, by: claim, &change, &ledger)
+    case .review(let approves): review(approves: approves, &change, &ledger)
+    case .ask(let claim): ask(by: claim, &change, &ledger)
+    case .charged(let answer, let askedAt): charged(answer, askedAt: askedAt, &change, &ledger)
+    case .inquired(let answer, let askedAt): inquired(answer, askedAt: askedAt, &change, &ledger)
+    case .reversed(let answer): reversed(answer, &change, &ledger)
+    case .cancel: cancel(&change, &ledger)
+    case .fallDue(let claim): fallDue(by: claim, &change, &ledger)
+    case .takeOver(let claim): takeOver(by: claim, &change, &ledger)
+    }
+  }
+
+  // MARK: - Risk and review
+
+  private func assess(
+    _ verdict: RiskVerdict, by claim: Claim, _ change: inout PaymentChange, _ ledger: inout LedgerBatch
+  ) -> StepOutcome {
+    guard change.payment.stage == .claimed, change.payment.claim == claim else { return .ignored }
+    switch verdict {
+    case .block: return change.end(.rejected, .riskBlocked, &ledger)
+    case .allow: return change.makeReady()
+    case .review:
+      if change.payment.method == .card {
+        return rules.rejectsCardReviews ? change.end(.rejected, .reviewRequired, &ledger) : change.makeReady()
+      }
+      // The balance must not be spent while the person thinks.
+      if change.payment.method == .balance, let refusal = change.hold(&ledger) { return refusal }
+      return change.waitForReview()
+    }
+  }
+
+  private func review(approves: Bool, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
+    guard case .review = change.payment.stage else {
+      return .refused(change.payment.state.isFinal ? .alreadyFinal : .notInReview)
+    }
+    guard approves else { return change.end(.rejected, .reviewDeclined, &ledger) }
+    if change.payment.method == .balance { return change.end(.completed, nil, &ledger) }
+    change.free()
+    return change.makeReady()
+  }
+
+  // MARK: - The bank
+
+  private func ask(by claim: Claim, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
+    guard change.payment.claim == claim else { return .ignored }
+    switch change.payment.stage {
+    case .ready, .asked: break
+    case .claimed, .review, .unknown, .reversing, .done: return .ignored
+    }
+    guard change.payment.method.needsBank else { return change.pay(&ledger) }
+    if !change.payment.hasHold, let refusal = change.hold(&ledger) { return refusal }
+    return change.noteAsked()
+  }
+
+  private func charged(
+    _ answer: BankAnswer, askedAt asked: Timestamp, _ change: inout PaymentChange, _ ledger: inout LedgerBatch
+  ) -> StepOutcome {
+    switch change.payment.stage {
+    case .asked(let askedAt):
+      switch answer {
+      case .approved: return change.end(.completed, nil, &ledger)
+      case .declined: return change.end(.rejected, .bankDeclined, &ledger)
+      case .notSent: return asked == askedAt ? change.makeReady() : .ignored
+      case .reversed, .noSuchPayment, .unclear: return change.becomeUnknown(askedAt: askedAt)
+      }
+    case .unknown: return resolve(answer, &change, &ledger)
+    // The reversal decides; what the bank did before it is undone by it.
+    case .reversing: return .ignored
+    case .done: return compare(answer, change.payment)
+    // Whoever asked said afterwards that nothing was sent, or never asked: not the bank's answer to us.
+    case .claimed, .review, .ready: return answer == .approved ? .contradicted(.chargedNotCompleted) : .ignored
+    }
+  }
+
+  private func inquired(
+    _ answer: BankAnswer, askedAt asked: Timestamp, _ change: inout PaymentChange, _ ledger: inout LedgerBatch
+  ) -> StepOutcome {
+    switch change.payment.stage {
+    case .unknown(let askedAt):
+      guard answer == .noSuchPayment, rules.hasReversals, asked >= rules.countsFrom(askedAt) else {
+        return resolve(answer, &change, &ledger)
+      }
+      return change.reverse(askedAt: askedAt)
+    case .done: return compare(answer, change.payment)
+    case .claimed, .review, .ready, .asked, .reversing: return .ignored
+    }
+  }
+
+  private func resolve(_ answer: BankAnswer, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome
+  {
+    switch answer {
+    case .approved: change.end(.completed, nil, &ledger)
+    case .declined: change.end(.rejected, .bankDeclined, &ledger)
+    case .reversed: change.end(.error, .bankNeverCharged, &ledger)
+    // The next question is planned already.
+    case .noSuchPayment, .notSent, .unclear: .ignored
+    }
+  }
+
+  private func reversed(_ answer: BankAnswer, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome
+  {
+    switch change.payment.stage {
+    case .reversing: answer == .reversed ? change.end(.error, .bankNeverCharged, &ledger) : .ignored
+    case .done: compare(answer, change.payment)
+    case .claimed, .review, .ready, .asked, .unknown: .ignored
+    }
+  }
+
+  /// An answer to a payment that is final.
+  private func compare(_ answer: BankAnswer, _ payment: ProcessedPayment) -> StepOutcome {
+    switch (answer, payment.state == .completed) {
+    case (.approved, false): .contradicted(.chargedNotCompleted)
+    case (.declined, true), (.reversed, true): .contradicted(.completedNotCharged)
+    default: .ignored
+    }
+  }
+
+  // MARK: - Cancel, time, and the end of a claim
+
+  private func cancel(_ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
+    switch change.payment.stage {
+    case .claimed, .review, .ready: change.end(.rejected, .cancelled, &ledger)
+    case .asked, .unknown, .reversing: .refused(.bankAlreadyAsked)
+    case .done: .refused(.alreadyFinal)
+    }
+  }
+
+  private func fallDue(by claim: Claim, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
+    guard let due = change.payment.due, due <= change.now else { return .ignored }
+    switch change.payment.stage {
+    case .review: return change.end(.rejected, .reviewTimeout, &ledger)
+    case .claimed, .ready:
+      if change.payment.method == .card { return change.end(.error, .bankUnavailable, &ledger) }
+      return change.payment.claim == nil ? change.take(claim) : .ignored
+    case .unknown: return change.inquire(.inquire)
+    case .reversing: return change.inquire(.reverse)
+    case .asked, .done: return .ignored
+    }
+  }
+
+  private func takeOver(by claim: Claim, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
+    guard change.payment.claim != claim else { return .ignored }
+    switch change.payment.stage {
+    case .claimed, .ready:
+      return change.payment.method == .card ? change.end(.error, .cardDataLost, &ledger) : change.take(claim)
+    case .asked(let askedAt): return change.becomeUnknown(askedAt: askedAt)
+    case .review, .unknown, .reversing, .done: return .ignored
+    }
+  }
+}

@@ -1,0 +1,95 @@
+public import Values
+
+/// What happens to a payment.
+public enum PaymentStep: Sendable, Hashable {
+  /// Risk has decided, for the claimant.
+  case assess(RiskVerdict, by: Claim)
+  /// A person has decided a review.
+  case review(approves: Bool)
+  /// The claimant is about to ask the bank, and has not asked since the last `ask`: writes "asked at".
+  case ask(by: Claim)
+  /// The bank's answer to the charge. `askedAt` is the "asked at" under which it was sent: that nothing was sent says
+  /// nothing about a later one.
+  case charged(BankAnswer, askedAt: Timestamp)
+  /// The bank's answer to the question what became of the charge. `askedAt` is when the question was asked.
+  case inquired(BankAnswer, askedAt: Timestamp)
+  /// The bank's answer to a reversal.
+  case reversed(BankAnswer)
+  /// The payer does not want it any more.
+  case cancel
+  /// Its time has come.
+  case fallDue(by: Claim)
+  /// The lease of its claimant is over, or it had none.
+  case takeOver(by: Claim)
+}
+
+/// What risk says.
+public enum RiskVerdict: Sendable, Hashable {
+  case allow, review, block
+}
+
+/// What the bank says, after everything about the answer has been checked: its status, media type, ids, amount and
+/// currency.
+public enum BankAnswer: Sendable, Hashable {
+  /// It has charged.
+  case approved
+  /// It has refused to charge, and will not charge under this id.
+  case declined
+  /// It has undone the charge, or refuses it from now on.
+  case reversed
+  /// Its own word that it knows no such payment.
+  case noSuchPayment
+  /// No byte of the request was sent.
+  case notSent
+  /// No answer, or one that does not say what became of it.
+  case unclear
+}
+
+/// What the bank is to be asked once the transaction has committed.
+public enum BankCall: Sendable, Hashable {
+  /// To charge, within `PaymentRules.sendWithin` of "asked at", or not at all.
+  case charge
+  /// What became of the charge.
+  case inquire
+  /// To undo the charge, or to refuse it from now on.
+  case reverse
+}
+
+/// Something that contradicts the books, for a person.
+public enum PaymentException: String, Sendable, Hashable, CaseIterable {
+  /// The bank charged what is not COMPLETED here.
+  case chargedNotCompleted = "charged_not_completed"
+  /// The bank has not charged, or has undone, what is COMPLETED here.
+  case completedNotCharged = "completed_not_charged"
+  /// The ledger refuses to post or void the hold.
+  case ledgerRefused = "ledger_refused"
+}
+
+/// What became of a step.
+public enum StepOutcome: Sendable, Hashable {
+  /// The payment has changed: write it, and see to the effects.
+  case changed(StepEffects)
+  /// Nothing changes. The step is late, repeated, or somebody else's.
+  case ignored
+  /// Nothing changes, and the caller hears why.
+  case refused(StepRefusal)
+  /// Nothing changes, and a person has to look at it.
+  case contradicted(PaymentException)
+}
+
+/// What a changed payment brings with it.
+public struct StepEffects: Sendable, Hashable {
+  /// Whether the state is another: its event belongs into the same transaction.
+  public var isPublished = false
+  /// What the bank is asked after the commit. The attempt's row belongs into the same transaction.
+  public var call: BankCall?
+  /// What a person has to look at; its row belongs into the same transaction.
+  public var exception: PaymentException?
+}
+
+/// Why a cancel or a review's decision is refused. The raw values are those of the API.
+public enum StepRefusal: String, Sendable, Hashable, CaseIterable {
+  case bankAlreadyAsked = "bank_already_asked"
+  case alreadyFinal = "already_final"
+  case notInReview = "not_in_review"
+}

@@ -1,0 +1,102 @@
+import ProcessingDomain
+import SimulationSupport
+import Values
+
+/// A fault put into the driver or the world on purpose, to show that the oracle notices it.
+enum Sabotage: String, ScheduleSabotage {
+  /// A charge without an answer is made again.
+  case resendUnclear = "resend-unclear"
+  /// A charge without an answer counts as declined.
+  case unclearDeclined = "unclear-declined"
+  /// "No such payment" counts as declined.
+  case trustAbsence = "trust-absence"
+  /// A reversal without an answer counts as acknowledged.
+  case trustReversal = "trust-reversal"
+  /// A process asks the bank for payments that somebody else has taken over: neither epoch nor claim are looked at.
+  case ignoreClaim = "ignore-claim"
+  /// A process asks the bank for a payment that it is asking it for.
+  case forgetInHand = "forget-in-hand"
+  /// A message that comes again opens the payment anew.
+  case claimAgain = "claim-again"
+  /// A transaction works on what its process last saw of the payment.
+  case staleRead = "stale-read"
+  /// Nobody takes over what dead processes have claimed.
+  case noTakeover = "no-takeover"
+  /// Payments with an unknown outcome are forgotten.
+  case forgetUnknown = "forget-unknown"
+  /// The ledger's voids are not written.
+  case loseVoids = "lose-voids"
+  /// The event of a final state is not written.
+  case loseEvents = "lose-events"
+  /// A process that does not know whether its transaction committed goes on as if it had.
+  case assumeCommit = "assume-commit"
+
+  var notice: String? {
+    switch self {
+    case .resendUnclear, .ignoreClaim, .forgetInHand: "D1:"
+    case .unclearDeclined, .trustAbsence, .trustReversal: "truth:"
+    case .noTakeover, .forgetUnknown: "D2:"
+    case .loseVoids: "D3:"
+    case .loseEvents: "D5:"
+    case .claimAgain, .staleRead, .assumeCommit: nil
+    }
+  }
+}
+
+/// What is drawn for one schedule before it begins. Times are nanoseconds.
+struct Conditions {
+  var rules: PaymentRules
+  var processes: Int
+  var payments: Int
+  /// How long payments come and faults happen.
+  var length: Int64
+  var lease: Int64
+  /// Calls that a process has at the bank at a time.
+  var slots: Int
+  /// Messages that are delivered again.
+  var repeats: Double
+  var reviews: Double
+  var blocks: Double
+  var cancels: Double
+  var declines: Double
+  /// Of the calls to the bank: how many go wrong in these ways.
+  var notSent: Double
+  var lostAnswers: Double
+  var unclearAnswers: Double
+  var lostRequests: Double
+  var slowRequests: Double
+  /// Payments that the bank does not show at once.
+  var hidden: Double
+  /// Transactions whose answer is lost, committed or not.
+  var lostCommits: Double
+  /// The mean times between crashes and between pauses of a process.
+  var crashEvery: Int64
+  var pauseEvery: Int64
+
+  init(_ random: inout SplitMix64) {
+    rules = PaymentRules(
+      bankTimeout: .seconds(random.pick([2, 10, 30])), bankHorizon: .seconds(random.pick([5, 60, 600])),
+      hasReversals: random.roll(0.8), reviewTimeout: .seconds(random.pick([10, 300])),
+      cardWait: .seconds(random.pick([5, 60])), rejectsCardReviews: random.roll(0.5))
+    processes = random.draw(1...4)
+    payments = random.draw(1...40)
+    length = Int64(random.draw(5...300)) * 1_000_000_000
+    lease = Int64(random.pick([2, 10])) * 1_000_000_000
+    slots = random.pick([1, 4, 100])
+    repeats = random.pick([0, 0.1, 0.6])
+    reviews = random.pick([0, 0.1, 0.4])
+    blocks = random.pick([0, 0.1])
+    cancels = random.pick([0, 0.05, 0.4])
+    declines = random.pick([0, 0.2])
+    notSent = random.pick([0, 0.1, 0.5])
+    lostAnswers = random.pick([0, 0.1, 0.5])
+    unclearAnswers = random.pick([0, 0.1, 0.3])
+    lostRequests = random.pick([0, 0.1, 0.3])
+    slowRequests = random.pick([0, 0.1, 0.4])
+    hidden = random.pick([0, 0.2, 0.8])
+    lostCommits = random.pick([0, 0, 0.05, 0.2])
+    let often: [Int64] = [0, 3_000_000_000, 30_000_000_000]
+    crashEvery = random.pick(often)
+    pauseEvery = random.pick(often)
+  }
+}

@@ -1,0 +1,110 @@
+import LedgerDomain
+import ProcessingDomain
+import SimulationSupport
+import Values
+
+/// Transactions, and what must hold after each.
+extension PaymentSchedule {
+  /// Inserts a payment. - Returns: false when there is one already.
+  @discardableResult
+  func open(_ payment: ProcessedPayment) -> Bool {
+    if tables.payments[payment.id] != nil, sabotage != .claimAgain { return false }
+    let before = tables.payments[payment.id]
+    tables.payments[payment.id] = payment
+    tables.events[payment.id, default: []].append(
+      PaymentEvent(payment: payment.id, version: payment.version, state: payment.state))
+    if let before { checkChange(from: before, to: payment) }
+    return true
+  }
+
+  /// Carries out a step, with the row locked. - Returns: nil when there is no such payment.
+  func transact(_ id: UniqueID, _ step: PaymentStep, by process: Process?) -> StepOutcome? {
+    guard let stored = tables.payments[id] else { return nil }
+    var payment = stored
+    if sabotage == .staleRead, let seen = process?.seen[id] { payment = seen }
+    var step = step
+    if sabotage == .ignoreClaim, case .ask = step, let claim = payment.claim { step = .ask(by: claim) }
+    var ledger = tables.ledger(for: id)
+    let outcome = engine.apply(step, to: &payment, at: timestamp, ledger: &ledger)
+    say("\(id.low >> 20) \(step) -> \(outcome)")
+    mark(1, id)
+    process?.seen[id] = payment
+    switch outcome {
+    case .changed(let effects):
+      tables.payments[id] = payment
+      tables.write(ledger, losesVoids: sabotage == .loseVoids)
+      if effects.isPublished, sabotage != .loseEvents || !payment.state.isFinal {
+        tables.events[id, default: []].append(
+          PaymentEvent(payment: id, version: payment.version, state: payment.state))
+      }
+      if let exception = effects.exception { tables.exceptions[id, default: []].insert(exception) }
+      checkChange(from: stored, to: payment)
+      if payment.state == .review, stored.state != .review { planReview(id) }
+    case .contradicted(let exception):
+      contradictions += 1
+      tables.exceptions[id, default: []].insert(exception)
+      checkContradiction(exception, of: payment)
+    case .ignored, .refused:
+      if payment != stored, sabotage != .staleRead { violate("D4: an ignored step changed \(id)") }
+    }
+    return outcome
+  }
+
+  private func planReview(_ id: UniqueID) {
+    plan(after: milliseconds(100...400_000)) {
+      _ = self.transact(id, .review(approves: self.random.roll(0.6)), by: nil)
+    }
+  }
+
+  // MARK: - The oracle
+
+  private func checkChange(from before: ProcessedPayment, to after: ProcessedPayment) {
+    let id = after.id
+    if before.state.isFinal { violate("D4: \(id) was \(before.state) and is \(after.state)") }
+    if after.version != before.version + (after.state == before.state ? 0 : 1) {
+      violate("D4: \(id) went from version \(before.version) to \(after.version)")
+    }
+    let versions = tables.events[id, default: []].map(\.version)
+    if versions != Array(2...max(2, after.version)) || tables.events[id]!.last!.state != after.state {
+      violate("D5: \(id) is \(after.state) in version \(after.version) and has events \(tables.events[id]!)")
+    }
+    if after.state == .unknown || after.state == .review, after.due == nil {
+      violate("D2: nobody will look at \(id) again")
+    }
+    if after.state.isFinal != (after.stage == .done) { violate("D4: \(after) contradicts itself") }
+    checkLedger(of: after)
+  }
+
+  private func checkLedger(of payment: ProcessedPayment) {
+    let hold = TransferID.of(payment.id, .payment)
+    let first = tables.transfers[hold]?.kind
+    let resolution = tables.transfers[TransferID.resolution(of: hold)]?.kind
+    let isPaid = first == .single || resolution == .post
+    let isHeld = first == .pending && resolution == nil
+    if isPaid != (payment.state == .completed) { violate("D3: \(payment.id) is \(payment.state), paid: \(isPaid)") }
+    if isHeld != payment.hasHold { violate("D3: \(payment.id) says hold \(payment.hasHold), the ledger \(isHeld)") }
+    if payment.state.isFinal, isHeld { violate("D3: \(payment.id) is \(payment.state) and holds money") }
+    let sum = tables.balances.values.reduce(0) { $0 + $1.posted }
+    if sum != 0 { violate("D3: the ledger's sum is \(sum)") }
+    for account in SimulatedTables.accounts where account.kind.isGuarded {
+      if tables.balances[account.id]!.available < 0 { violate("D3: \(account.id) is below zero") }
+    }
+  }
+
+  /// The bank here is honest: only a charge that was undone may seem to contradict us.
+  private func checkContradiction(_ exception: PaymentException, of payment: ProcessedPayment) {
+    if exception != .chargedNotCompleted || !bank.operations[payment.id]!.isReversed {
+      violate("truth: \(payment.id) is \(payment.state), and somebody says \(exception)")
+    }
+  }
+
+  func checkTruth(of payment: ProcessedPayment) {
+    let operation = bank.operations[payment.id]!
+    let isCharged = operation.charges > 0
+    if payment.method.needsBank, isCharged != (payment.state == .completed) {
+      violate("truth: \(payment.id) is \(payment.state), charged: \(isCharged)")
+    }
+    if !payment.method.needsBank, operation.requests > 0 { violate("truth: the bank was asked about a balance") }
+    checkLedger(of: payment)
+  }
+}

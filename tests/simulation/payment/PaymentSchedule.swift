@@ -1,0 +1,220 @@
+import LedgerDomain
+import Money
+import ProcessingDomain
+import SimulationSupport
+import Values
+
+/// What the world knows of a payment before anybody claims it.
+struct Intake {
+  let id: UniqueID
+  let method: PaymentMethod
+  let amount: Money
+  let verdict: RiskVerdict
+
+  var debit: UniqueID { (method == .balance ? SimulatedTables.payer : SimulatedTables.clearing).id }
+  var credit: UniqueID { SimulatedTables.merchant.id }
+}
+
+/// One schedule: payments, processes, tables and a bank around the engine. Everything that happens follows from the
+/// seed.
+final class PaymentSchedule: Schedule {
+  let seed: UInt64
+  let sabotage: Sabotage?
+  var random: SplitMix64
+  let conditions: Conditions
+  let engine: PaymentEngine
+  var now: Int64 = 1_000_000_000
+  var agenda = Agenda()
+  var tables = SimulatedTables()
+  var bank = SimulatedBank()
+  var intakes: [UniqueID: Intake] = [:]
+  var processes: [Process] = []
+  /// Requests to charge that are on their way to the bank.
+  var underWay = 0
+  var violation: String?
+  var trace: [String]?
+  private(set) var digest: UInt64 = 14_695_981_039_346_656_037
+  private(set) var steps = 0
+  var faults = 0
+  var contradictions = 0
+  /// From here on nothing goes wrong any more.
+  var isCalm = false
+
+  init(seed: UInt64, sabotage: Sabotage?, isTraced: Bool) {
+    self.seed = seed
+    self.sabotage = sabotage
+    random = SplitMix64(seed: seed)
+    conditions = Conditions(&random)
+    engine = PaymentEngine(rules: conditions.rules)
+    trace = isTraced ? [] : nil
+    processes = (0..<conditions.processes).map { Process(number: $0) }
+  }
+
+  /// The database's time.
+  var timestamp: Timestamp { Timestamp(microseconds: now / 1_000) }
+
+  func say(_ text: @autoclosure () -> String) {
+    if trace != nil { trace?.append("\(Double(now) / 1e9) \(text())") }
+  }
+
+  func mark(_ kind: UInt64, _ id: UniqueID) {
+    digest = (digest ^ kind ^ UInt64(bitPattern: now) ^ id.low) &* 1_099_511_628_211
+  }
+
+  func violate(_ text: @autoclosure () -> String) {
+    if violation == nil { violation = "\(text()) (at \(Double(now) / 1e9) s)" }
+  }
+
+  func plan(after delay: Int64, _ action: @escaping () -> Void) { agenda.plan(at: now + max(0, delay), action) }
+
+  func chance(_ probability: Double) -> Bool { !isCalm && random.roll(probability) }
+
+  func milliseconds(_ range: ClosedRange<Int>) -> Int64 {
+    random.draw(Int64(range.lowerBound) * 1_000_000...Int64(range.upperBound) * 1_000_000)
+  }
+
+  // MARK: - The course of a schedule
+
+  func run() -> String? {
+    say("conditions: \(conditions)")
+    fundPayer()
+    for process in processes { start(process) }
+    for number in 0..<conditions.payments { planIntake(number) }
+    planFaults()
+    advance(until: now + conditions.length) { false }
+    if violation == nil { calmDown() }
+    return violation
+  }
+
+  /// - Returns: whether `isDone` held before `limit`.
+  @discardableResult
+  private func advance(until limit: Int64, when isDone: () -> Bool) -> Bool {
+    while violation == nil, let time = agenda.nextTime, time <= limit {
+      if isDone() { return true }
+      now = time
+      agenda.next()?()
+      steps += 1
+      if steps > 1_000_000 { violate("spinning: more than a million steps") }
+    }
+    if violation == nil { now = limit }
+    return violation != nil || isDone()
+  }
+
+  /// Without faults every payment comes to an end, and what we say of it is what the bank did.
+  private func calmDown() {
+    say("calm")
+    isCalm = true
+    for process in processes { process.pausedUntil = 0 }
+    let isOver = advance(until: now + 3 * 86_400_000_000_000) {
+      self.underWay == 0 && self.tables.payments.count == self.conditions.payments
+        && self.tables.payments.values.allSatisfy { $0.state.isFinal || self.staysUnknown($0) }
+    }
+    guard violation == nil else { return }
+    if !isOver {
+      let open = tables.payments.values.filter { !$0.state.isFinal && !staysUnknown($0) }.map(\.id).min()
+      return violate(
+        "D2: \(open.map { "\($0) is not final: \(tables.payments[$0]!)" } ?? "a payment was never claimed")")
+    }
+    for payment in tables.payments.values.sorted(by: { $0.id < $1.id }) { checkTruth(of: payment) }
+  }
+
+  /// Without reversals only a statement tells that the bank never saw a payment.
+  private func staysUnknown(_ payment: ProcessedPayment) -> Bool {
+    payment.state == .unknown && !conditions.rules.hasReversals && bank.operations[payment.id]!.requests == 0
+  }
+
+  // MARK: - What happens by itself
+
+  private func fundPayer() {
+    var batch = LedgerBatch(
+      accounts: SimulatedTables.accounts, balances: tables.balances, transfers: [])
+    let movement = TransferRequest.Movement(
+      id: UniqueID(high: 2, low: 0), debit: SimulatedTables.world.id, credit: SimulatedTables.payer.id,
+      amount: Money(minorUnits: random.pick([1, 300, 100_000]), SimulatedTables.euro))
+    if batch.decide(.single(movement)) != .created { violate("the payer could not be funded") }
+    tables.write(batch)
+  }
+
+  private func planIntake(_ number: Int) {
+    let id = UniqueID(high: 100, low: UInt64(number) << 20)
+    let intake = Intake(
+      id: id, method: random.pick(PaymentMethod.allCases),
+      amount: Money(minorUnits: random.draw(1...200), SimulatedTables.euro),
+      verdict: random.roll(conditions.blocks) ? .block : random.roll(conditions.reviews) ? .review : .allow)
+    intakes[id] = intake
+    bank.operations[id] = Operation(isApproved: !random.roll(conditions.declines))
+    plan(after: random.draw(0...conditions.length)) { self.arrive(intake) }
+    if random.roll(conditions.cancels) {
+      plan(after: random.draw(0...conditions.length)) { self.cancel(id) }
+    }
+  }
+
+  private func arrive(_ intake: Intake) {
+    say("\(intake.id) arrives: \(intake)")
+    guard intake.method == .card else {
+      deliver(intake)
+      while random.roll(conditions.repeats) { plan(after: milliseconds(0...60_000)) { self.deliver(intake) } }
+      return
+    }
+    plan(after: 30_000_000_000) { self.sweepCard(intake) }
+    let process = random.pick(processes)
+    guard process.isUp, process.pausedUntil <= now else { return }
+    process.cards.insert(intake.id)
+    claim(intake, by: process)
+  }
+
+  /// A message: its offset is committed after the transaction, so that it comes again when that is not known.
+  func deliver(_ intake: Intake) {
+    let process = random.pick(processes)
+    guard process.isUp, process.pausedUntil <= now else {
+      return plan(after: milliseconds(10...1_000)) { self.deliver(intake) }
+    }
+    claim(intake, by: process)
+  }
+
+  /// A card that nobody has claimed in time never will be.
+  private func sweepCard(_ intake: Intake) {
+    guard tables.payments[intake.id] == nil else { return }
+    say("\(intake.id): the card is lost")
+    open(
+      ProcessedPayment(
+        unclaimed: intake.id, method: intake.method, amount: intake.amount, debit: intake.debit, credit: intake.credit,
+        ends: .cardLost, at: timestamp))
+  }
+
+  private func cancel(_ id: UniqueID) {
+    let intake = intakes[id]!
+    if tables.payments[id] != nil {
+      _ = transact(id, .cancel, by: nil)
+    } else {
+      open(
+        ProcessedPayment(
+          unclaimed: id, method: intake.method, amount: intake.amount, debit: intake.debit, credit: intake.credit,
+          ends: .cancelled, at: timestamp))
+    }
+  }
+
+  private func planFaults() {
+    plan(every: conditions.crashEvery) {
+      let process = self.random.pick(self.processes)
+      self.say("process \(process.number) crashes")
+      self.crash(process)
+      self.plan(after: self.milliseconds(10...20_000)) { self.start(process) }
+    }
+    plan(every: conditions.pauseEvery) {
+      let process = self.random.pick(self.processes)
+      process.pausedUntil = self.now + self.milliseconds(1...60_000)
+      self.say("process \(process.number) is stopped until \(Double(process.pausedUntil) / 1e9)")
+    }
+  }
+
+  private func plan(every period: Int64, _ action: @escaping () -> Void) {
+    guard period > 0 else { return }
+    plan(after: random.draw(0...period * 2)) {
+      guard !self.isCalm else { return }
+      self.faults += 1
+      action()
+      self.plan(every: period, action)
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import LedgerDomain
+import Money
+import ProcessingDomain
+import Values
+
+/// An event that a transaction wrote.
+struct PaymentEvent: Equatable {
+  let payment: UniqueID
+  let version: Int64
+  let state: PaymentState
+}
+
+/// The tables of processing and ledger. A transaction is one step of the schedule.
+struct SimulatedTables {
+  static let euro = Currency("EUR")!
+  static let clearing = LedgerAccount(id: UniqueID(high: 1, low: 1), kind: .clearing, currency: euro)
+  static let world = LedgerAccount(id: UniqueID(high: 1, low: 2), kind: .world, currency: euro)
+  static let merchant = LedgerAccount(id: UniqueID(high: 1, low: 3), kind: .user, currency: euro)
+  static let payer = LedgerAccount(id: UniqueID(high: 1, low: 4), kind: .user, currency: euro)
+  static let accounts = [clearing, world, merchant, payer]
+
+  var payments: [UniqueID: ProcessedPayment] = [:]
+  var events: [UniqueID: [PaymentEvent]] = [:]
+  var exceptions: [UniqueID: Set<PaymentException>] = [:]
+  /// The epoch of each owner, and when its lease ends.
+  var owners: [UniqueID: (epoch: Int64, until: Int64)] = [:]
+  var balances: [UniqueID: Balance] = Dictionary(uniqueKeysWithValues: accounts.map { ($0.id, Balance()) })
+  var transfers: [UniqueID: Transfer] = [:]
+
+  /// The ledger for steps of one payment.
+  func ledger(for payment: UniqueID) -> LedgerBatch {
+    let hold = TransferID.of(payment, .payment)
+    return LedgerBatch(
+      accounts: Self.accounts, balances: balances,
+      transfers: [hold, TransferID.resolution(of: hold)].compactMap { transfers[$0] })
+  }
+
+  /// - Parameter losesVoids: the sabotage.
+  mutating func write(_ batch: LedgerBatch, losesVoids: Bool = false) {
+    if losesVoids, batch.transfers.contains(where: { $0.kind == .void }) { return }
+    for transfer in batch.transfers { transfers[transfer.id] = transfer }
+    for (id, change) in batch.changes {
+      balances[id]!.posted += change.posted
+      balances[id]!.pending += change.pending
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import Money
+import Testing
+import Values
+
+@testable import LedgerDomain
+
+@Suite struct LedgerBatchTests {
+  static let euro = Currency("EUR")!
+  static let alice = LedgerAccount(id: UniqueID(high: 1, low: 0), kind: .user, currency: euro)
+  static let bob = LedgerAccount(id: UniqueID(high: 2, low: 0), kind: .user, currency: euro)
+  static let world = LedgerAccount(id: UniqueID(high: 3, low: 0), kind: .world, currency: euro)
+  static let yen = LedgerAccount(id: UniqueID(high: 4, low: 0), kind: .user, currency: Currency("JPY")!)
+
+  private func batch(alice: Balance = Balance(posted: 100), known: [Transfer] = []) -> LedgerBatch {
+    LedgerBatch(
+      accounts: [Self.alice, Self.bob, Self.world, Self.yen],
+      balances: [Self.alice.id: alice, Self.bob.id: Balance(), Self.yen.id: Balance()], transfers: known)
+  }
+
+  private func movement(
+    _ number: UInt64 = 1, from debit: LedgerAccount = Self.alice, to credit: LedgerAccount = Self.bob,
+    _ amount: Int64 = 60, _ currency: Currency = Self.euro
+  ) -> TransferRequest.Movement {
+    TransferRequest.Movement(
+      id: UniqueID(high: 9, low: number << 4), debit: debit.id, credit: credit.id,
+      amount: Money(minorUnits: amount, currency))
+  }
+
+  @Test func `a hold reserves, a post moves a part and frees the rest`() {
+    var batch = batch()
+    let hold = movement(60)
+    #expect(batch.decide(.hold(hold)) == .created)
+    #expect(batch.changes[Self.alice.id] == Balance(pending: 60))
+    #expect(batch.changes[Self.bob.id] == Balance())
+    #expect(batch.decide(.post(hold: hold.id, amount: 25)) == .created)
+    #expect(batch.changes[Self.alice.id] == Balance(posted: -25))
+    #expect(batch.changes[Self.bob.id] == Balance(posted: 25))
+    #expect(batch.transfers.map(\.kind) == [.pending, .post])
+    #expect(batch.transfers[1].pendingID == hold.id)
+  }
+
+  @Test func `a hold is resolved once, whichever way`() {
+    var batch = batch()
+    let hold = movement()
+    #expect(batch.decide(.hold(hold)) == .created)
+    #expect(batch.decide(.void(hold: hold.id)) == .created)
+    #expect(batch.changes[Self.alice.id] == Balance())
+    #expect(batch.decide(.void(hold: hold.id)) == .exists)
+    #expect(batch.decide(.post(hold: hold.id)) == .refused(.differs(.kind)))
+    #expect(batch.transfers.count == 2)
+  }
+
+  @Test func `later requests see what earlier ones left, and a refused one leaves nothing`() {
+    var batch = batch()
+    #expect(batch.decide(.single(movement(1, 90))) == .created)
+    #expect(batch.decide(.hold(movement(2, 20))) == .refused(.insufficientFunds))
+    #expect(batch.decide(.hold(movement(3, 5))) == .created)
+    #expect(batch.decide(.single(movement(4, from: Self.bob, to: Self.alice, 91))) == .refused(.insufficientFunds))
+    #expect(batch.decide(.single(movement(5, from: Self.bob, to: Self.alice, 90))) == .created)
+    #expect(batch.decide(.single(movement(6, 95))) == .created)
+    #expect(batch.changes[Self.alice.id] == Balance(posted: -95, pending: 5))
+  }
+
+  @Test func `the same id with other content names the field`() {
+    var batch = batch()
+    #expect(batch.decide(.single(movement(1, 10))) == .created)
+    #expect(batch.decide(.single(movement(1, 10))) == .exists)
+    #expect(batch.decide(.hold(movement(1, 10))) == .refused(.differs(.kind)))
+    #expect(batch.decide(.single(movement(1, from: Self.world, 10))) == .refused(.differs(.debit)))
+    #expect(batch.decide(.single(movement(1, to: Self.world, 10))) == .refused(.differs(.credit)))
+    #expect(batch.decide(.single(movement(1, 11))) == .refused(.differs(.amount)))
+    #expect(batch.decide(.single(movement(1, 10, Currency("USD")!))) == .refused(.differs(.currency)))
+    #expect(batch.transfers.count == 1)
+  }
+
+  @Test func `what cannot be is refused with its reason`() {
+    var batch = batch()
+    let nobody = LedgerAccount(id: UniqueID(high: 7, low: 7), kind: .user, currency: Self.euro)
+    #expect(batch.decide(.single(movement(1, 0))) == .refused(.amountOutOfRange))
+    #expect(batch.decide(.single(movement(1, -1))) == .refused(.amountOutOfRange))
+    #expect(batch.decide(.single(movement(1, LedgerBatch.maximumAmount + 1))) == .refused(.amountOutOfRange))
+    #expect(batch.decide(.single(movement(1, to: Self.alice))) == .refused(.sameAccount))
+    #expect(batch.decide(.single(movement(1, to: nobody))) == .refused(.unknownAccount(nobody.id)))
+    #expect(batch.decide(.single(movement(1, to: Self.yen))) == .refused(.otherCurrency(Self.yen.id)))
+    #expect(batch.decide(.single(movement(1, 101))) == .refused(.insufficientFunds))
+    #expect(batch.decide(.post(hold: UniqueID(high: 8, low: 0))) == .refused(.unknownHold))
+    #expect(batch.decide(.single(movement(2, 1))) == .created)
+    #expect(batch.decide(.post(hold: movement(2).id)) == .refused(.unknownHold))
+    #expect(batch.decide(.hold(movement(3, 10))) == .created)
+    #expect(batch.decide(.post(hold: movement(3).id, amount: 11)) == .refused(.exceedsHold))
+    #expect(batch.decide(.post(hold: movement(3).id, amount: 0)) == .refused(.amountOutOfRange))
+    #expect(batch.transfers.count == 2)
+  }
+
+  @Test func `tables that contradict themselves are an error and no crash`() {
+    var first = batch(alice: Balance(posted: Int64.min + 5, pending: Int64.max))
+    #expect(first.decide(.single(movement(1, 10))) == .refused(.insufficientFunds))
+    let hold = Transfer(
+      id: movement().id, kind: .pending, debit: Self.alice.id, credit: Self.bob.id,
+      amount: Money(minorUnits: 60, Self.euro), pendingID: nil)
+    var second = batch(alice: Balance(posted: 100, pending: 59), known: [hold])
+    #expect(second.decide(.void(hold: hold.id)) == .refused(.inconsistent(Self.alice.id)))
+    #expect(second.changes.isEmpty && second.transfers.isEmpty)
+    var third = LedgerBatch(
+      accounts: [Self.alice, Self.world], balances: [Self.alice.id: Balance(posted: Int64.max - 5)], transfers: [])
+    #expect(
+      third.decide(.single(movement(1, from: Self.world, to: Self.alice, 6))) == .refused(.overflow(Self.alice.id)))
+    #expect(third.changes.isEmpty)
+  }
+}

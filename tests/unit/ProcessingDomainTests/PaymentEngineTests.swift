@@ -1,0 +1,264 @@
+import LedgerDomain
+import Money
+import Testing
+import Values
+
+@testable import ProcessingDomain
+
+/// A payment, its ledger and a clock.
+private struct Bench {
+  static let euro = Currency("EUR")!
+  static let clearing = LedgerAccount(id: UniqueID(high: 1, low: 1), kind: .clearing, currency: euro)
+  static let payer = LedgerAccount(id: UniqueID(high: 1, low: 2), kind: .user, currency: euro)
+  static let payee = LedgerAccount(id: UniqueID(high: 1, low: 3), kind: .user, currency: euro)
+  static let mine = Claim(owner: UniqueID(high: 2, low: 1), epoch: 1)
+  static let theirs = Claim(owner: UniqueID(high: 2, low: 2), epoch: 1)
+
+  let engine: PaymentEngine
+  var payment: ProcessedPayment
+  var ledger: LedgerBatch
+  var now = Timestamp(microseconds: 1_000_000_000)
+  var effects = StepEffects()
+
+  init(_ method: PaymentMethod = .account, rules: PaymentRules = PaymentRules(), funds: Int64 = 500) {
+    engine = PaymentEngine(rules: rules)
+    payment = ProcessedPayment(
+      claimed: UniqueID(high: 9, low: 0x5550), method: method, amount: Money(minorUnits: 100, Self.euro),
+      debit: method == .balance ? Self.payer.id : Self.clearing.id, credit: Self.payee.id, by: Self.mine, at: now)
+    ledger = LedgerBatch(
+      accounts: [Self.clearing, Self.payer, Self.payee],
+      balances: [Self.payer.id: Balance(posted: funds), Self.payee.id: Balance()], transfers: [])
+  }
+
+  /// A payment that the bank was asked to charge.
+  static func asked(_ method: PaymentMethod = .account, rules: PaymentRules = PaymentRules()) -> Bench {
+    var bench = Bench(method, rules: rules)
+    bench.step(.assess(.allow, by: mine))
+    bench.step(.ask(by: mine))
+    return bench
+  }
+
+  static func unknown(rules: PaymentRules = PaymentRules()) -> Bench {
+    var bench = asked(rules: rules)
+    bench.step(.charged(.unclear, askedAt: bench.now))
+    return bench
+  }
+
+  @discardableResult
+  mutating func step(_ step: PaymentStep) -> StepOutcome {
+    let outcome = engine.apply(step, to: &payment, at: now, ledger: &ledger)
+    if case .changed(let effects) = outcome { self.effects = effects }
+    return outcome
+  }
+
+  mutating func wait(_ seconds: Int) { now = now + .seconds(seconds) }
+
+  var kinds: [Transfer.Kind] { ledger.transfers.map(\.kind) }
+}
+
+@Suite struct PaymentEngineTests {
+  @Test func `a payment through the bank holds, asks and posts`() {
+    var bench = Bench()
+    #expect(bench.payment.state == .processing && bench.payment.version == 2)
+    bench.step(.assess(.allow, by: Bench.mine))
+    #expect(bench.payment.stage == .ready && !bench.effects.isPublished && bench.kinds.isEmpty)
+    bench.step(.ask(by: Bench.mine))
+    #expect(bench.payment.stage == .asked(at: bench.now) && bench.effects.call == .charge && bench.kinds == [.pending])
+    bench.step(.charged(.approved, askedAt: bench.now))
+    #expect(bench.payment.state == .completed && bench.payment.version == 3 && bench.effects.isPublished)
+    #expect(bench.kinds == [.pending, .post] && !bench.payment.hasHold && bench.payment.claim == nil)
+    #expect(bench.ledger.changes[Bench.payee.id] == Balance(posted: 100))
+  }
+
+  @Test func `a balance is paid without the bank, or rejected`() {
+    var bench = Bench(.balance)
+    bench.step(.assess(.allow, by: Bench.mine))
+    bench.step(.ask(by: Bench.mine))
+    #expect(bench.payment.state == .completed && bench.effects.call == nil && bench.kinds == [.single])
+    var poor = Bench(.balance, funds: 99)
+    poor.step(.assess(.allow, by: Bench.mine))
+    poor.step(.ask(by: Bench.mine))
+    #expect(poor.payment.state == .rejected && poor.payment.reason == .insufficientFunds && poor.kinds.isEmpty)
+  }
+
+  @Test func `a refusal of the bank gives the hold back`() {
+    var bench = Bench.asked()
+    bench.step(.charged(.declined, askedAt: bench.now))
+    #expect(bench.payment.state == .rejected && bench.payment.reason == .bankDeclined)
+    #expect(bench.kinds == [.pending, .void])
+  }
+
+  @Test func `only nothing sent, of this asking, makes a payment ready again`() {
+    var bench = Bench.asked()
+    let first = bench.now
+    bench.wait(3)
+    bench.step(.ask(by: Bench.mine))
+    #expect(bench.payment.stage == .asked(at: bench.now) && bench.kinds == [.pending])
+    #expect(bench.step(.charged(.notSent, askedAt: first)) == .ignored)
+    bench.step(.charged(.notSent, askedAt: bench.now))
+    #expect(bench.payment.stage == .ready && bench.payment.hasHold && bench.payment.state == .processing)
+    bench.step(.cancel)
+    #expect(bench.payment.reason == .cancelled && bench.kinds == [.pending, .void])
+  }
+
+  @Test(arguments: [BankAnswer.unclear, .noSuchPayment, .reversed])
+  func `every other answer to a charge leaves the outcome unknown`(answer: BankAnswer) {
+    var bench = Bench.asked()
+    bench.step(.charged(answer, askedAt: bench.now))
+    #expect(bench.payment.state == .unknown && bench.payment.reason == .bankUnclear && bench.payment.hasHold)
+    #expect(bench.payment.claim == nil && bench.payment.due != nil)
+    #expect(bench.step(.ask(by: Bench.mine)) == .ignored)
+    #expect(bench.step(.charged(.notSent, askedAt: bench.now)) == .ignored)
+  }
+
+  @Test func `an unknown outcome is asked about until the bank tells`() throws {
+    var bench = Bench.unknown()
+    for inquiries in 1...4 {
+      bench.now = try #require(bench.payment.due)
+      #expect(bench.step(.fallDue(by: Bench.theirs)) == .changed(bench.effects))
+      #expect(bench.effects.call == .inquire && bench.payment.inquiries == inquiries)
+      #expect(bench.step(.fallDue(by: Bench.mine)) == .ignored)
+      #expect(bench.step(.inquired(.unclear, askedAt: bench.now)) == .ignored)
+    }
+    bench.step(.inquired(.approved, askedAt: bench.now))
+    #expect(bench.payment.state == .completed && bench.kinds == [.pending, .post])
+  }
+
+  @Test func `no such payment counts only after the horizon, and then only with a reversal`() throws {
+    let rules = PaymentRules(bankTimeout: .seconds(30), bankHorizon: .seconds(600))
+    var bench = Bench.unknown(rules: rules)
+    bench.wait(631)
+    #expect(bench.step(.inquired(.noSuchPayment, askedAt: bench.now)) == .ignored)
+    let early = bench.now
+    bench.wait(1)
+    // The answer came late: the question was asked too early.
+    #expect(bench.step(.inquired(.noSuchPayment, askedAt: early)) == .ignored)
+    bench.step(.inquired(.noSuchPayment, askedAt: bench.now))
+    #expect(bench.effects.call == .reverse && bench.payment.state == .unknown && bench.payment.hasHold)
+    #expect(bench.step(.reversed(.unclear)) == .ignored)
+    #expect(bench.step(.inquired(.declined, askedAt: bench.now)) == .ignored)
+    bench.now = try #require(bench.payment.due)
+    bench.step(.fallDue(by: Bench.theirs))
+    #expect(bench.effects.call == .reverse)
+    bench.step(.reversed(.reversed))
+    #expect(bench.payment.state == .error && bench.payment.reason == .bankNeverCharged)
+    #expect(bench.kinds == [.pending, .void])
+  }
+
+  @Test func `a bank without reversals leaves it unknown for ever`() throws {
+    var bench = Bench.unknown(rules: PaymentRules(hasReversals: false))
+    for _ in 0..<20 {
+      bench.now = try #require(bench.payment.due)
+      bench.step(.fallDue(by: Bench.mine))
+      #expect(bench.step(.inquired(.noSuchPayment, askedAt: bench.now)) == .ignored)
+    }
+    #expect(bench.payment.state == .unknown)
+    let wait = try #require(bench.payment.due).microseconds - bench.now.microseconds
+    #expect(wait >= 86_400_000_000 && wait < 96_000_000_000)
+  }
+
+  @Test func `a final state stays, and what contradicts it is for a person`() {
+    var completed = Bench.asked()
+    completed.step(.charged(.approved, askedAt: completed.now))
+    let paid = completed.payment
+    #expect(completed.step(.charged(.approved, askedAt: completed.now)) == .ignored)
+    #expect(completed.step(.inquired(.noSuchPayment, askedAt: completed.now)) == .ignored)
+    #expect(completed.step(.charged(.declined, askedAt: completed.now)) == .contradicted(.completedNotCharged))
+    #expect(completed.step(.reversed(.reversed)) == .contradicted(.completedNotCharged))
+    #expect(completed.step(.cancel) == .refused(.alreadyFinal))
+    #expect(completed.step(.review(approves: false)) == .refused(.alreadyFinal))
+    #expect(completed.step(.takeOver(by: Bench.theirs)) == .ignored)
+    #expect(completed.payment == paid && completed.kinds.count == 2)
+
+    var rejected = Bench.asked()
+    rejected.step(.charged(.declined, askedAt: rejected.now))
+    #expect(rejected.step(.inquired(.approved, askedAt: rejected.now)) == .contradicted(.chargedNotCompleted))
+    #expect(rejected.step(.charged(.declined, askedAt: rejected.now)) == .ignored)
+  }
+
+  @Test func `the dead claimant's payments go on, except what it alone had`() {
+    var ready = Bench()
+    ready.step(.assess(.allow, by: Bench.mine))
+    ready.step(.takeOver(by: Bench.theirs))
+    #expect(ready.payment.claim == Bench.theirs && ready.payment.stage == .ready)
+    #expect(ready.step(.ask(by: Bench.mine)) == .ignored)
+    var card = Bench(.card)
+    card.step(.assess(.allow, by: Bench.mine))
+    card.step(.takeOver(by: Bench.theirs))
+    #expect(card.payment.state == .error && card.payment.reason == .cardDataLost)
+    var asked = Bench.asked(.card)
+    asked.step(.takeOver(by: Bench.theirs))
+    #expect(asked.payment.state == .unknown)
+    asked.step(.charged(.approved, askedAt: asked.now))
+    #expect(asked.payment.state == .completed)
+  }
+
+  @Test func `a review waits for a person, and the balance is held meanwhile`() throws {
+    var balance = Bench(.balance)
+    balance.step(.assess(.review, by: Bench.mine))
+    #expect(balance.payment.state == .review && balance.kinds == [.pending] && balance.payment.claim == nil)
+    balance.step(.review(approves: true))
+    #expect(balance.payment.state == .completed && balance.kinds == [.pending, .post])
+    #expect(balance.step(.review(approves: false)) == .refused(.alreadyFinal))
+
+    var late = Bench(.balance)
+    late.step(.assess(.review, by: Bench.mine))
+    late.now = try #require(late.payment.due)
+    late.step(.fallDue(by: Bench.theirs))
+    #expect(late.payment.state == .rejected && late.payment.reason == .reviewTimeout)
+    #expect(late.kinds == [.pending, .void])
+
+    var account = Bench(.account)
+    account.step(.assess(.review, by: Bench.mine))
+    #expect(account.kinds.isEmpty)
+    account.step(.review(approves: true))
+    #expect(account.payment.state == .processing && account.payment.version == 4)
+    account.step(.fallDue(by: Bench.theirs))
+    #expect(account.payment.claim == Bench.theirs && account.payment.stage == .ready)
+    #expect(account.step(.review(approves: true)) == .refused(.notInReview))
+
+    var card = Bench(.card)
+    card.step(.assess(.review, by: Bench.mine))
+    #expect(card.payment.state == .rejected && card.payment.reason == .reviewRequired)
+    var allowed = Bench(.card, rules: PaymentRules(rejectsCardReviews: false))
+    allowed.step(.assess(.review, by: Bench.mine))
+    #expect(allowed.payment.stage == .ready)
+  }
+
+  @Test func `a card waits for the bank for a time that does not begin anew`() throws {
+    var bench = Bench(.card, rules: PaymentRules(cardWait: .seconds(120)))
+    bench.step(.assess(.allow, by: Bench.mine))
+    bench.wait(100)
+    bench.step(.ask(by: Bench.mine))
+    bench.wait(5)
+    bench.step(.charged(.notSent, askedAt: Timestamp(microseconds: bench.now.microseconds - 5_000_000)))
+    #expect(bench.step(.fallDue(by: Bench.mine)) == .ignored)
+    bench.wait(15)
+    bench.step(.fallDue(by: Bench.mine))
+    #expect(bench.payment.state == .error && bench.payment.reason == .bankUnavailable)
+    #expect(bench.kinds == [.pending, .void])
+  }
+
+  @Test func `once the bank was asked nobody can cancel`() {
+    var bench = Bench.asked()
+    #expect(bench.step(.cancel) == .refused(.bankAlreadyAsked))
+    bench.step(.charged(.unclear, askedAt: bench.now))
+    #expect(bench.step(.cancel) == .refused(.bankAlreadyAsked))
+    let cancelled = ProcessedPayment(
+      unclaimed: UniqueID(high: 1, low: 16), method: .card, amount: bench.payment.amount, debit: Bench.clearing.id,
+      credit: Bench.payee.id, ends: .cancelled, at: bench.now)
+    #expect(cancelled.state == .rejected && cancelled.reason == .cancelled && cancelled.version == 2)
+  }
+
+  @Test func `broken books keep what the bank said open`() {
+    var bench = Bench.asked()
+    // Somebody has emptied the ledger.
+    bench.ledger = LedgerBatch(accounts: [], balances: [:], transfers: [])
+    let outcome = bench.step(.charged(.approved, askedAt: bench.now))
+    #expect(outcome == .changed(bench.effects) && bench.effects.exception == .ledgerRefused)
+    #expect(bench.payment.state == .unknown && bench.payment.due != nil && bench.kinds.isEmpty)
+    let unknown = bench.payment
+    #expect(bench.step(.inquired(.approved, askedAt: bench.now)) == .contradicted(.ledgerRefused))
+    #expect(bench.payment == unknown)
+  }
+}
