@@ -1,4 +1,3 @@
-internal import Values
 
 /// Where a setting's value comes from when nobody gives one.
 public enum SettingDefault: Sendable {
@@ -39,17 +38,4 @@ public struct Setting<Root: Sendable>: Sendable {
 
   /// The value as messages may show it; nil when they may not.
   func shown(_ value: String) -> String? { isSecret ? nil : Secrets.shown(value) }
-}
-
-/// What must not be shown.
-enum Secrets {
-  static let mask = "***"
-
-  /// The value of a setting that holds no secret as messages may show it. Somebody may have put an address or a key
-  /// there by mistake: passwords are masked all the same.
-  static func shown(_ value: String) -> String {
-    if value.contains("-----BEGIN") { return mask }
-    let text = DataSourceName.masked(value)
-    return VisibleText.escaped(text.count <= 200 ? text : "\(text.prefix(200))…")
-  }
 }
