@@ -82,7 +82,7 @@ let package = Package(
     box("Runtime", "kit/Runtime", ["CLinux", "Values"]),
     box("Errors", "kit/Errors"),
     box("Logger", "kit/Logger", ["Runtime", "Values"]),
-    box("Metrics", "kit/Metrics", ["Values"]),
+    box("Metrics", "kit/Metrics"),
     box("Tracing", "kit/Tracing"),
     box("Settings", "kit/Settings", ["Errors", "Logger", "Values"]),
     box("Admin", "kit/Admin", ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "Values"]),

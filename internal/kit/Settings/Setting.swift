@@ -1,4 +1,3 @@
-
 /// Where a setting's value comes from when nobody gives one.
 public enum SettingDefault: Sendable {
   case value(String)
