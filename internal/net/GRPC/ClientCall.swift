@@ -9,7 +9,7 @@ final class ClientCall: @unchecked Sendable {
     var messages = MessageQueue()
     var waitingBytes = 0
     var initial = Metadata()
-    var ending: (status: GRPCStatus, trailers: Metadata)?
+    var outcome: (status: GRPCStatus, trailers: Metadata)?
   }
   /// Beyond this many bytes that the caller has not taken, flow control holds the server back.
   private static let highWater = 256 << 10
@@ -34,10 +34,10 @@ final class ClientCall: @unchecked Sendable {
 
   var initialMetadata: Metadata { state.withLock { $0.initial } }
 
-  /// What came with the status, once the call is over.
-  var trailersReceived: Metadata { state.withLock { $0.ending?.trailers ?? [:] } }
+  /// What came with the status, once the call has finished.
+  var trailersReceived: Metadata { state.withLock { $0.outcome?.trailers ?? [:] } }
 
-  /// The next message; nil when the call has ended with OK.
+  /// The next message; nil when the call has finished with OK.
   func next() throws(GRPCStatus) -> [UInt8]? {
     var mustResume = false
     let outcome = state.wait(until: deadline) { state -> Result<[UInt8]?, GRPCStatus>? in
@@ -47,7 +47,7 @@ final class ClientCall: @unchecked Sendable {
         mustResume = mustResume && state.waitingBytes <= Self.highWater
         return .success(message)
       }
-      guard let (status, _) = state.ending else { return nil }
+      guard let (status, _) = state.outcome else { return nil }
       return status.code == .ok ? .success(nil) : .failure(status)
     }
     if mustResume { connection.loop.execute { [self] in connection.resume(stream) } }
@@ -104,12 +104,12 @@ final class ClientCall: @unchecked Sendable {
   }
 
   func endReceived() {
-    end(status ?? GRPCStatus(.unknown, "the server ended the call without a status"), trailers)
+    finish(status ?? GRPCStatus(.unknown, "the server ended the call without a status"), trailers)
   }
 
-  func end(_ status: GRPCStatus, _ trailers: Metadata) {
+  func finish(_ status: GRPCStatus, _ trailers: Metadata) {
     state.update { state in
-      if state.ending == nil { state.ending = (status, trailers) }
+      if state.outcome == nil { state.outcome = (status, trailers) }
     }
   }
 

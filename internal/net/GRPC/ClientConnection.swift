@@ -3,7 +3,7 @@ internal import Runtime
 internal import Synchronization
 internal import Values
 
-/// The client's connection and its calls; on the loop's thread, but for `isOver`.
+/// The client's connection and its calls; on the loop's thread, but for `isClosing`.
 final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   // @unchecked: touched on the loop's thread only, except the atomic.
   let loop: EventLoop
@@ -11,30 +11,30 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   private var calls: [Int32: ClientCall] = [:]
   private var headers = HTTP2Headers()
   private var closeReason: String?
-  private let over = Atomic(false)
+  private let closing = Atomic(false)
 
   init(_ loop: EventLoop) { self.loop = loop }
 
-  /// Whether a new connection is needed. Callable on any thread.
-  var isOver: Bool { over.load(ordering: .relaxed) }
+  /// Whether it takes no more calls, so that a new connection is needed. Callable on any thread.
+  var isClosing: Bool { closing.load(ordering: .relaxed) }
 
   func open(_ transport: ByteTransport) {
     http2 = try? HTTP2Connection(
       transport: transport, role: .client, loop: loop, configuration: HTTP2Configuration(), scratch: HTTP2Scratch())
     http2?.setDelegate(self)
-    if http2 == nil { over.store(true, ordering: .relaxed) }
+    if http2 == nil { closing.store(true, ordering: .relaxed) }
     http2?.readEarly()
   }
 
   func close() {
-    over.store(true, ordering: .relaxed)
+    closing.store(true, ordering: .relaxed)
     http2?.closeNow("closed")
   }
 
   func start(_ call: ClientCall, _ headers: HTTP2HeaderBlock, _ requests: [[UInt8]]) {
     guard let http2, let stream = http2.request(headers) else {
-      over.store(true, ordering: .relaxed)
-      return call.end(GRPCStatus(.unavailable, closeReason ?? "the connection is closing"), [:])
+      closing.store(true, ordering: .relaxed)
+      return call.finish(GRPCStatus(.unavailable, closeReason ?? "the connection is closing"), [:])
     }
     call.stream = stream
     calls[stream.id] = call
@@ -56,7 +56,7 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     guard let call = calls[stream.id] else { return http2?.consume(stream, bytes.count) ?? () }
     if let failure = call.dataReceived(bytes) {
       calls[stream.id] = nil
-      call.end(failure, [:])
+      call.finish(failure, [:])
       http2?.reset(stream, .cancel)
     } else if call.takesMore {
       http2?.consume(stream, .max)
@@ -69,7 +69,7 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   func streamClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
     guard let call = calls.removeValue(forKey: stream.id) else { return }
-    if let reason = http2?.closeReason { return call.end(GRPCStatus(.unavailable, reason), [:]) }
+    if let reason = http2?.closeReason { return call.finish(GRPCStatus(.unavailable, reason), [:]) }
     let status: GRPCCode =
       switch code {
       case .refusedStream: .unavailable
@@ -77,16 +77,16 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
       case .enhanceYourCalm: .resourceExhausted
       default: .internal
       }
-    call.end(GRPCStatus(status, "the stream was reset with HTTP/2 error \(code.rawValue)"), [:])
+    call.finish(GRPCStatus(status, "the stream was reset with HTTP/2 error \(code.rawValue)"), [:])
   }
 
   func writable(_ stream: HTTP2Stream) {}
 
   func connectionClosed(_ reason: String) {
-    over.store(true, ordering: .relaxed)
+    closing.store(true, ordering: .relaxed)
     http2 = nil
     closeReason = reason
-    for call in calls.values { call.end(GRPCStatus(.unavailable, reason), [:]) }
+    for call in calls.values { call.finish(GRPCStatus(.unavailable, reason), [:]) }
     calls = [:]
   }
 

@@ -56,7 +56,7 @@ public final class GRPCClient: Sendable {
   }
 
   /// One request, one response.
-  /// - Throws: the status the call ended with, UNAVAILABLE when there is no connection, DEADLINE_EXCEEDED.
+  /// - Throws: the status the call finished with, UNAVAILABLE when there is no connection, DEADLINE_EXCEEDED.
   public func unary(
     _ path: String, _ request: [UInt8], timeout: Duration = .seconds(10), metadata: Metadata = [:]
   ) throws(GRPCStatus) -> Response {
@@ -72,7 +72,7 @@ public final class GRPCClient: Sendable {
   }
 
   /// One request, many responses, each handed to `receive` on the calling thread; `receive` returns false to stop.
-  /// - Throws: the status the call ended with, unless it was stopped.
+  /// - Throws: the status the call finished with, unless it was stopped.
   public func serverStreaming(
     _ path: String, _ request: [UInt8], timeout: Duration? = nil, metadata: Metadata = [:],
     _ receive: ([UInt8]) -> Bool
@@ -111,7 +111,7 @@ public final class GRPCClient: Sendable {
   }
 
   private func connected(_ timeout: Duration) throws(GRPCStatus) -> ClientConnection {
-    if let connection = current.withLock({ $0 }), !connection.isOver { return connection }
+    if let connection = current.withLock({ $0 }), !connection.isClosing { return connection }
     let transport = try connect(timeout)
     let made = ClientConnection(loop)
     loop.execute { made.open(transport) }

@@ -14,9 +14,9 @@ extension MethodDefinition {
         Task.immediate(executorPreference: call.executor) {
           do {
             let response = try await handle(read(bytes), context)
-            call.answer { response.append(to: &$0) }
+            call.handlerReturned { response.append(to: &$0) }
           } catch {
-            call.fail(error)
+            call.handlerThrew(error)
           }
         }
       })
@@ -76,7 +76,7 @@ extension MethodDefinition {
 
 extension GRPCClient {
   /// One request, one response, as protobuf messages.
-  /// - Throws: the status the call ended with; INTERNAL for an answer that cannot be read.
+  /// - Throws: the status the call finished with; INTERNAL for an answer that cannot be read.
   public func unary<Request: ProtobufMessage, Reply: ProtobufMessage>(
     _ path: String, _ request: Request, returning: Reply.Type, timeout: Duration = .seconds(10),
     metadata: Metadata = [:]

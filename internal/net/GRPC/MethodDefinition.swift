@@ -4,7 +4,7 @@
 /// run as tasks that prefer the connection's loop: they must not block it. A handler answers with an error by throwing
 /// a `GRPCStatus`; any other error becomes UNKNOWN, and its text only goes to the log.
 public struct MethodDefinition: Sendable {
-  /// Starts the task of a call, which tells the `ServerCall` how it ended.
+  /// Starts the task of a call, which tells the `ServerCall` how it returned.
   @usableFromInline typealias Start = @Sendable ([UInt8], ServerContext, ServerCall) -> Task<Void, Never>
 
   @usableFromInline
@@ -46,9 +46,9 @@ public struct MethodDefinition: Sendable {
         Task.immediate(executorPreference: call.executor) {
           do {
             let response = encode(try await handle(try parse(bytes, decode), context))
-            call.answer { $0 = response }
+            call.handlerReturned { $0 = response }
           } catch {
-            call.fail(error)
+            call.handlerThrew(error)
           }
         }
       })
@@ -77,9 +77,9 @@ public struct MethodDefinition: Sendable {
         Task.immediate(executorPreference: call.executor) {
           do {
             try await handle(try parse(bytes, decode), context, ResponseWriter(call: call, encode: encode))
-            call.end()
+            call.handlerReturned()
           } catch {
-            call.fail(error)
+            call.handlerThrew(error)
           }
         }
       })
@@ -97,9 +97,9 @@ public struct MethodDefinition: Sendable {
         Task.immediate(executorPreference: call.executor) {
           do {
             let response = encode(try await handle(RequestStream(call: call, decode: decode), context))
-            call.answer { $0 = response }
+            call.handlerReturned { $0 = response }
           } catch {
-            call.fail(error)
+            call.handlerThrew(error)
           }
         }
       })
@@ -121,9 +121,9 @@ public struct MethodDefinition: Sendable {
           do {
             try await handle(
               RequestStream(call: call, decode: decode), context, ResponseWriter(call: call, encode: encode))
-            call.end()
+            call.handlerReturned()
           } catch {
-            call.fail(error)
+            call.handlerThrew(error)
           }
         }
       })

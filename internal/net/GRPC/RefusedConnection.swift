@@ -12,7 +12,7 @@ final class RefusedConnection: HTTP2ConnectionDelegate {
 
   /// - Parameters:
   ///   - reason: what its caller is told.
-  ///   - closed: told once, when the connection is over.
+  ///   - closed: told once, when the connection has closed.
   init(_ reason: String, _ closed: @escaping (RefusedConnection) -> Void) {
     self.reason = reason
     self.closed = closed

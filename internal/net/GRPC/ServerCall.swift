@@ -6,15 +6,18 @@ internal import Values
 @usableFromInline
 struct ServerCall: Sendable {
   enum WriteOutcome {
-    case done
+    case written
     case mustWait
-    case over
+    /// The call has finished.
+    case finished
   }
   enum ReadOutcome {
     case message([UInt8])
-    case end
+    /// There is no further message.
+    case requestEnded
     case mustWait
-    case over
+    /// The call has finished.
+    case finished
   }
   typealias WriteWaiter = UnsafeContinuation<Void, any Error>
   typealias ReadWaiter = UnsafeContinuation<[UInt8]?, any Error>
@@ -25,24 +28,24 @@ struct ServerCall: Sendable {
   /// Where the handler's task runs.
   @usableFromInline var executor: any TaskExecutor { connection.loop }
 
-  /// The handler has come to the only response, which `append` adds to what it is given.
+  /// The handler has returned with the only response, which `append` adds to what it is given.
   @usableFromInline
-  func answer(_ append: (inout [UInt8]) -> Void) {
-    if connection.loop.isCurrent { return connection.answered(stream, append) }
+  func handlerReturned(_ append: (inout [UInt8]) -> Void) {
+    if connection.loop.isCurrent { return connection.handlerReturned(stream, append) }
     var response: [UInt8] = []
     append(&response)
-    onLoop { [response] in $0.answered($1) { $0 = response } }
+    onLoop { [response] in $0.handlerReturned($1) { $0 = response } }
   }
 
-  /// The handler has written all its responses.
-  func end() { onLoop { $0.ended($1) } }
+  /// The handler has returned after all its responses.
+  func handlerReturned() { onLoop { $0.handlerReturned($1) } }
 
   /// The handler has thrown.
   @usableFromInline
-  func fail(_ error: any Error) { onLoop { $0.failed($1, error) } }
+  func handlerThrew(_ error: any Error) { onLoop { $0.handlerThrew($1, error) } }
 
-  /// The error of a call that is over while its handler still works.
-  static let over = GRPCStatus(.cancelled, "the call is over")
+  /// The error that a handler gets whose call has finished without it.
+  static let finished = GRPCStatus(.cancelled, "the call has finished")
 
   func sendHeaders() {
     onLoop { $0.sendHeaders($1) }
@@ -52,16 +55,16 @@ struct ServerCall: Sendable {
   func write(_ message: [UInt8], mayCompress: Bool) async throws {
     if connection.loop.isCurrent {
       switch connection.write(stream, message, mayCompress: mayCompress) {
-      case .done: return
-      case .over: throw Self.over
+      case .written: return
+      case .finished: throw Self.finished
       case .mustWait: try await withUnsafeThrowingContinuation { connection.waitToWrite(stream, $0) }
       }
     } else {
       try await withUnsafeThrowingContinuation { (waiter: WriteWaiter) in
         onLoop { connection, stream in
           switch connection.write(stream, message, mayCompress: mayCompress) {
-          case .done: waiter.resume()
-          case .over: waiter.resume(throwing: Self.over)
+          case .written: waiter.resume()
+          case .finished: waiter.resume(throwing: Self.finished)
           case .mustWait: connection.waitToWrite(stream, waiter)
           }
         }
@@ -74,8 +77,8 @@ struct ServerCall: Sendable {
     if connection.loop.isCurrent {
       switch connection.read(stream) {
       case .message(let bytes): return bytes
-      case .end: return nil
-      case .over: throw Self.over
+      case .requestEnded: return nil
+      case .finished: throw Self.finished
       case .mustWait: return try await withUnsafeThrowingContinuation { connection.waitToRead(stream, $0) }
       }
     }
@@ -83,8 +86,8 @@ struct ServerCall: Sendable {
       onLoop { connection, stream in
         switch connection.read(stream) {
         case .message(let bytes): waiter.resume(returning: bytes)
-        case .end: waiter.resume(returning: nil)
-        case .over: waiter.resume(throwing: Self.over)
+        case .requestEnded: waiter.resume(returning: nil)
+        case .finished: waiter.resume(throwing: Self.finished)
         case .mustWait: connection.waitToRead(stream, waiter)
         }
       }
@@ -107,7 +110,7 @@ public struct ResponseWriter<Response>: Sendable {
 
   /// Sends a response; waits while the caller does not read, so that at most 64 KiB and one message lie ready.
   /// - Parameter mayCompress: false sends this response as it is, even where the call's are compressed.
-  /// - Throws: `GRPCStatus` CANCELLED when the call is over.
+  /// - Throws: `GRPCStatus` CANCELLED when the call has finished.
   public func write(_ response: Response, mayCompress: Bool = true) async throws {
     try await call.write(encode(response), mayCompress: mayCompress)
   }
@@ -127,7 +130,7 @@ public struct RequestStream<Request>: AsyncSequence, Sendable {
     let decode: @Sendable ([UInt8]) throws -> Request
 
     /// The next request; nil when the caller has ended its side. Taking it lets the caller send more.
-    /// - Throws: `GRPCStatus` CANCELLED when the call is over, INTERNAL for a message that cannot be read.
+    /// - Throws: `GRPCStatus` CANCELLED when the call has finished, INTERNAL for a message that cannot be read.
     public mutating func next() async throws -> Request? {
       guard let bytes = try await call.read() else { return nil }
       return try parse(bytes, decode)

@@ -1,5 +1,13 @@
 /// What a server does about one call, as a value: an event in, an action out. Sockets and tasks live outside it.
 ///
+/// Words that say that something is over, here and in all of this module:
+/// - A *request ends* when the client says that it sends no more.
+/// - A *handler returns*: with its response, after its responses, or by throwing.
+/// - A *call finishes* when its status is decided, once, by whoever comes first: its handler, its deadline, a refusal,
+///   a client that leaves. If its handler has not returned by then, the call is *cancelled* for it. What comes later is
+///   ignored.
+/// - A *stream closes* when HTTP/2 knows it no more, which frees its slot; a *connection closes* with its socket.
+///
 /// Our own mistakes are preconditions, the peer's are actions that fail the call, and what may legitimately come late
 /// (bytes after the answer, an answer after the client has gone) gives `.ignore`.
 @usableFromInline

@@ -14,23 +14,23 @@ extension ServerConnection {
 
   /// A later turn has come: goes on with a call whose message had to wait.
   func resumeExpanding(_ stream: HTTP2Stream) {
-    guard isCurrent(stream), !calls[stream.slot].state.isFinished else { return }
+    guard isUnfinished(stream) else { return }
     if calls[stream.slot].state.kind.hasOneRequest { return dispatchKept(stream) }
     // A streaming handler: what it waits for, unless it has got it meanwhile.
     guard calls[stream.slot].reader != nil, let message = calls[stream.slot].queue.popFirst() else { return }
-    updateHeld(stream.slot)
+    hold(calls[stream.slot].recount())
     http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.bytes.count + 5)
     hand(stream, message)
   }
 
   /// Gives a message to the handler that waits for it.
   func hand(_ stream: HTTP2Stream, _ message: MessageDeframer.Message) {
-    // A message that cannot be expanded has ended the call, and its reader with it.
+    // A message that cannot be expanded has finished the call, and its reader with it.
     guard let bytes = plain(stream, message), let reader = calls[stream.slot].reader.take() else { return }
     reader.resume(returning: bytes)
   }
 
-  /// The bytes of a message as its handler takes them; nil when they cannot be had, which has ended the call.
+  /// The bytes of a message as its handler takes them; nil when they cannot be had, which has finished the call.
   func plain(_ stream: HTTP2Stream, _ message: MessageDeframer.Message) -> [UInt8]? {
     let slot = stream.slot
     if calls[slot].encoding == .identity { return message.bytes }

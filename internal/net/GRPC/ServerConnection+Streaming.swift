@@ -13,16 +13,16 @@ extension ServerConnection {
   }
 
   func write(_ stream: HTTP2Stream, _ message: [UInt8], mayCompress: Bool) -> ServerCall.WriteOutcome {
-    guard isCurrent(stream), let record = calls[stream.slot].record else { return .over }
+    guard isCurrent(stream), let record = calls[stream.slot].record else { return .finished }
     return write(stream, record, message, mayCompress: mayCompress)
   }
 
+  /// - Parameter record: of the call on `stream`, which has not closed.
   func write(
     _ stream: HTTP2Stream, _ record: ServerCallRecord, _ message: [UInt8], mayCompress: Bool = true
   ) -> ServerCall.WriteOutcome {
-    guard isCurrent(stream) else { return .over }
     switch calls[stream.slot].state.send() {
-    case .ignore: return .over
+    case .ignore: return .finished
     case .headersThenMessage: respond(stream, record)
     case .message: break
     }
@@ -31,38 +31,34 @@ extension ServerConnection {
     } else {
       http2.writeMessage(stream, message)
     }
-    return http2.queued(stream) > HTTP2Connection.highWater ? .mustWait : .done
+    return http2.queued(stream) > HTTP2Connection.highWater ? .mustWait : .written
   }
 
   func waitToWrite(_ stream: HTTP2Stream, _ waiter: ServerCall.WriteWaiter) {
-    guard isCurrent(stream), !calls[stream.slot].state.isFinished else {
-      return waiter.resume(throwing: ServerCall.over)
-    }
+    guard isUnfinished(stream) else { return waiter.resume(throwing: ServerCall.finished) }
     calls[stream.slot].writers.append(waiter)
     http2.notifyWhenWritable(stream)
   }
 
   func read(_ stream: HTTP2Stream) -> ServerCall.ReadOutcome {
-    guard isCurrent(stream), !calls[stream.slot].state.isFinished else { return .over }
+    guard isUnfinished(stream) else { return .finished }
     guard let first = calls[stream.slot].queue.first else {
-      return calls[stream.slot].hasEnded ? .end : .mustWait
+      return calls[stream.slot].requestHasEnded ? .requestEnded : .mustWait
     }
     if mustWait(first) {
       server.expansions.wait(self, stream)
       return .mustWait
     }
     guard let message = calls[stream.slot].queue.popFirst() else { return .mustWait }
-    updateHeld(stream.slot)
+    hold(calls[stream.slot].recount())
     // The last waiting message opens the window for whatever has come after it, too.
     http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.bytes.count + 5)
-    guard let bytes = plain(stream, message) else { return .over }
+    guard let bytes = plain(stream, message) else { return .finished }
     return .message(bytes)
   }
 
   func waitToRead(_ stream: HTTP2Stream, _ waiter: ServerCall.ReadWaiter) {
-    guard isCurrent(stream), !calls[stream.slot].state.isFinished else {
-      return waiter.resume(throwing: ServerCall.over)
-    }
+    guard isUnfinished(stream) else { return waiter.resume(throwing: ServerCall.finished) }
     precondition(calls[stream.slot].reader == nil, "a request stream has one reader at a time")
     calls[stream.slot].reader = waiter
   }

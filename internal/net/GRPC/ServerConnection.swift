@@ -8,54 +8,17 @@ internal import Values
 final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   // @unchecked: touched on the loop's thread only; handlers elsewhere come back through `EventLoop.execute`.
 
-  struct Call {
-    /// 0: the slot is free.
-    var id: Int32 = 0
-    var state = ServerCallState(.unary)
-    var record: ServerCallRecord?
-    /// The record of the last call here, when nobody kept it.
-    var spare: ServerCallRecord?
-    var deframer: MessageDeframer
-    /// How compressed messages of the request are compressed.
-    var encoding = MessageEncoding.identity
-    var acceptsGzip = false
-    /// Responses from this length on are compressed; set when the headers go out.
-    var minCompressed = Int.max
-    /// The request of a call that takes one, until the client ends its side.
-    var kept = MessageDeframer.Message.none
-    /// What the compressed message that its handler was given last has expanded to, bytes.
-    var expanded = 0
-    /// Messages that wait for a streaming handler; flow control bounds them.
-    var queue = MessageQueue()
-    var hasEnded = false
-    var reader: ServerCall.ReadWaiter?
-    var writers: [ServerCall.WriteWaiter] = []
-    var task: Task<Void, Never>?
-    var timer: EventLoopTimer?
-    var started: Int64 = 0
-    /// Bytes of its requests counted against the connection's budget.
-    var held = 0
-    /// Whether it is counted against what its peer may have open.
-    var isHeldOpen = false
-
-    /// Whether anything is counted or would have to be.
-    var holdsBytes: Bool { held > 0 || deframer.buffered > 0 || !kept.bytes.isEmpty || !queue.isEmpty || expanded > 0 }
-
-    init(_ configuration: GRPCServerConfiguration) {
-      deframer = MessageDeframer(limit: configuration.maxRequestSize)
-    }
-  }
-
   let server: ServerLoop
   let peer: ServerPeer
   var loop: EventLoop { server.loop }
   let http2: HTTP2Connection
   // Touched on the loop's thread only, and no access is held across a call out, so run-time exclusivity checks could
   // never find anything.
-  @exclusivity(unchecked) var calls = Slots<Call>()
+  @exclusivity(unchecked) var calls = Slots<CallSlot>()
   /// The header block that is coming in.
   @exclusivity(unchecked) private var incoming = RequestHeaders()
   @exclusivity(unchecked) private var incomingMetadata = MetadataBuffer()
+  /// Bytes of requests that its calls make the server hold.
   @exclusivity(unchecked) private var held = 0
 
   init(_ server: ServerLoop, _ http2: HTTP2Connection, peer: ServerPeer) {
@@ -77,7 +40,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   func headersReceived(_ stream: HTTP2Stream, endOfStream: Bool) {
     defer { resetIncoming() }
-    while calls.count <= stream.slot { calls.append(Call(server.configuration)) }
+    while calls.count <= stream.slot { calls.append(CallSlot(limit: server.configuration.maxRequestSize)) }
     // A second block on a stream is the trailers of a request, which mean nothing in gRPC.
     guard calls[stream.slot].id != stream.id else { return }
     incoming.end()
@@ -97,27 +60,14 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   }
 
   private func begin(_ stream: HTTP2Stream) {
-    let slot = stream.slot
-    let method = incoming.method ?? server.methods.unknown
     let deadline = incoming.timeout.map { loop.now + $0 } ?? .distantFuture
-    calls[slot].id = stream.id
-    calls[slot].state = ServerCallState(method.kind)
-    calls[slot].deframer.reset(limit: method.maxRequestSize)
-    calls[slot].encoding = incoming.encoding ?? .identity
-    calls[slot].acceptsGzip = incoming.acceptsGzip
-    calls[slot].minCompressed = .max
-    calls[slot].expanded = 0
-    calls[slot].hasEnded = false
-    calls[slot].started = Instant.now().nanoseconds
-    let record =
-      calls[slot].spare.take() ?? ServerCallRecord(method: method, deadline: deadline, peer: peer)
-    record.reuse(method: method, deadline: deadline)
-    record.takeMetadata(&incomingMetadata)
+    let record = calls[stream.slot].begin(
+      stream.id, incoming.method ?? server.methods.unknown, encoding: incoming.encoding ?? .identity,
+      acceptsGzip: incoming.acceptsGzip, deadline: deadline, peer: peer, metadata: &incomingMetadata)
     if server.isDraining { record.drain() }
-    calls[slot].record = record
     if deadline != .distantFuture {
-      let token = UInt64(slot) << 32 | UInt64(UInt32(bitPattern: stream.id))
-      calls[slot].timer = loop.schedule(at: deadline, self, token: token)
+      let token = UInt64(stream.slot) << 32 | UInt64(UInt32(bitPattern: stream.id))
+      calls[stream.slot].timer = loop.schedule(at: deadline, self, token: token)
     }
   }
 
@@ -141,7 +91,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     case .both(let httpStatus, let status): finish(stream, status, httpStatus: httpStatus)
     case .http(let httpStatus, let text):
       _ = calls[stream.slot].state.finish()
-      if let record = calls[stream.slot].record { ended(stream, record, GRPCStatus(.internal, text)) }
+      if let record = calls[stream.slot].record { finished(stream, record, GRPCStatus(.internal, text)) }
       http2.respond(stream, ResponseHeaders.plain(httpStatus))
       http2.write(stream, Array((text + "\n").utf8))
       http2.finish(stream, trailers: nil)
@@ -196,27 +146,22 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   /// Keeps the connection's unfinished requests within its budget, whatever flow control would allow.
   func account(_ stream: HTTP2Stream) {
     let before = held
-    updateHeld(stream.slot)
+    hold(calls[stream.slot].recount())
     if held > before, held > server.share(of: server.configuration.maxHeldRequestBytes) {
       finish(stream, GRPCStatus(.resourceExhausted, "too many unfinished requests on this connection"))
     }
   }
 
-  /// Notes how many bytes of its requests a call makes us hold.
-  func updateHeld(_ slot: Int) {
-    let isOver = calls[slot].state.isFinished
-    let waiting = calls[slot].deframer.buffered + calls[slot].kept.bytes.count + calls[slot].queue.byteCount
-    let now = isOver ? 0 : waiting + calls[slot].expanded
-    held += now - calls[slot].held
-    server.held += now - calls[slot].held
-    calls[slot].held = now
-    server.tellHeldBytes()
+  /// Counts how many more bytes of its requests a call makes the server hold.
+  func hold(_ change: Int) {
+    held += change
+    server.hold(change)
   }
 
   func endReceived(_ stream: HTTP2Stream) {
     guard isCurrent(stream) else { return }
     let slot = stream.slot
-    calls[slot].hasEnded = true
+    calls[slot].requestHasEnded = true
     switch calls[slot].state.receivedEnd(isInsideMessage: calls[slot].deframer.isInsideMessage) {
     case .ignore: break
     case .fail(let status): finish(stream, status)
@@ -278,45 +223,46 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
       return finish(stream, GRPCStatus(.resourceExhausted, "too many calls in progress"))
     }
     if calls[stream.slot].state.kind != .unary {
-      guard peer.account.streamOpened(limit: server.configuration.maxStreamsPerPeer) else {
+      guard peer.account.streamingCallBegan(limit: server.configuration.maxStreamsPerPeer) else {
         return finish(stream, GRPCStatus(.resourceExhausted, "too many streams from this address"))
       }
-      calls[stream.slot].isHeldOpen = true
+      calls[stream.slot].isCountedForPeer = true
     }
     server.running += 1
     let task = start(request, context, ServerCall(connection: self, stream: stream))
-    // The handler may have answered already, without ever waiting.
-    if isCurrent(stream), !calls[stream.slot].state.isFinished { calls[stream.slot].task = task }
+    // The handler may have returned already, without ever waiting.
+    if isUnfinished(stream) { calls[stream.slot].task = task }
   }
 
-  /// The record of a call whose handler has ended; nil when the call ended before: nobody waits for the outcome.
-  private func handlerEnded(_ stream: HTTP2Stream) -> ServerCallRecord? {
+  /// The record of a call whose handler has returned; nil when the call had finished before: nobody waits for the
+  /// outcome.
+  private func returned(_ stream: HTTP2Stream) -> ServerCallRecord? {
     server.running -= 1
-    guard isCurrent(stream), !calls[stream.slot].state.isFinished else { return nil }
+    guard isUnfinished(stream) else { return nil }
     calls[stream.slot].task = nil
     return calls[stream.slot].record
   }
 
-  /// A task has come to the only response of its call.
-  func answered(_ stream: HTTP2Stream, _ append: (inout [UInt8]) -> Void) {
-    guard let record = handlerEnded(stream) else { return }
+  /// A task has returned with the only response of its call.
+  func handlerReturned(_ stream: HTTP2Stream, _ append: (inout [UInt8]) -> Void) {
+    guard let record = returned(stream) else { return }
     server.clearAnswer()
     append(&server.answer)
     reply(stream, record, server.answer)
   }
 
-  /// A task has written all its responses.
-  func ended(_ stream: HTTP2Stream) {
-    if let record = handlerEnded(stream) { succeed(stream, record) }
+  /// A task has returned after all its responses.
+  func handlerReturned(_ stream: HTTP2Stream) {
+    if let record = returned(stream) { finishWithOK(stream, record) }
   }
 
   /// A task has thrown.
-  func failed(_ stream: HTTP2Stream, _ error: any Error) {
-    if let record = handlerEnded(stream) { finish(stream, status(of: error, record)) }
+  func handlerThrew(_ stream: HTTP2Stream, _ error: any Error) {
+    if let record = returned(stream) { finish(stream, status(of: error, record)) }
   }
 
   private func reply(_ stream: HTTP2Stream, _ record: ServerCallRecord, _ response: [UInt8]) {
-    if write(stream, record, response) != .over { succeed(stream, record) }
+    if write(stream, record, response) != .finished { finishWithOK(stream, record) }
   }
 
   private func status(of error: any Error, _ record: ServerCallRecord) -> GRPCStatus {
@@ -326,7 +272,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     return GRPCStatus(.unknown, "the handler failed")
   }
 
-  // MARK: Endings
+  // MARK: Finishing
 
   func timerFired(_ token: UInt64) {
     let stream = HTTP2Stream(slot: Int(token >> 32), id: Int32(truncatingIfNeeded: token))
@@ -345,10 +291,10 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     }
   }
 
-  /// Ends the calls whose request began before `limit` and has not come whole.
-  func endUnfinishedRequests(begunBefore limit: Instant) {
+  /// Finishes the calls that began before `limit` and whose request has not ended.
+  func finishLateRequests(begunBefore limit: Instant) {
     for slot in calls.indices
-    where calls[slot].id != 0 && calls[slot].state.awaitsRequest && calls[slot].started < limit.nanoseconds {
+    where calls[slot].id != 0 && calls[slot].state.awaitsRequest && calls[slot].began < limit.nanoseconds {
       let status = GRPCStatus(.unavailable, "the request did not arrive in time")
       finish(HTTP2Stream(slot: slot, id: calls[slot].id), status)
     }
@@ -361,28 +307,29 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     http2.trim()
   }
 
-  /// Ends every call that still runs; for the end of a shutdown's grace.
-  func cancelCalls(_ status: GRPCStatus) {
+  /// Finishes every call that has not; for the end of a shutdown's grace.
+  func finishAll(_ status: GRPCStatus) {
     for slot in calls.indices where calls[slot].id != 0 {
       finish(HTTP2Stream(slot: slot, id: calls[slot].id), status, isForced: true)
     }
   }
 
-  /// The shortest way out, for the calls that end well: no status is made and nothing is encoded.
-  private func succeed(_ stream: HTTP2Stream, _ record: ServerCallRecord) {
+  /// Finishes a call with OK once its handler has returned, the shortest way: no status is made and nothing is encoded.
+  private func finishWithOK(_ stream: HTTP2Stream, _ record: ServerCallRecord) {
     let slot = stream.slot
-    guard isCurrent(stream), calls[slot].state.hasSentHeaders else { return finish(stream, .ok) }
+    guard calls[slot].state.hasSentHeaders else { return finish(stream, .ok) }
     guard calls[slot].state.finish() == .trailers else { return }
-    if let trailers = record.extras.withLock({ $0.trailers }) {
+    // The handler has returned.
+    if let trailers = record.finish() {
       http2.finish(stream, trailers: ResponseHeaders.trailers(.ok, trailers))
     } else {
       http2.finish(stream, trailers: ResponseHeaders.success)
     }
-    ended(stream, record, nil)
+    finished(stream, record, nil)
   }
 
-  /// Answers the call, whatever its handler still does. `isForced`: what the peer has not taken yet is dropped, so that
-  /// the status does not wait behind it.
+  /// Finishes a call unless it has finished, whatever its handler still does. `isForced`: what the peer has not taken
+  /// yet is dropped, so that the status does not wait behind it.
   func finish(_ stream: HTTP2Stream, _ status: GRPCStatus, httpStatus: Int = 200, isForced: Bool = false) {
     let slot = stream.slot
     guard isCurrent(stream), let record = calls[slot].record else { return }
@@ -398,34 +345,26 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
       if isForced { http2.dropUnsent(stream) }
       http2.finish(stream, trailers: ResponseHeaders.trailers(status, trailers ?? [:]))
     }
-    ended(stream, record, status)
+    finished(stream, record, status)
   }
 
-  /// The status is decided (nil: OK): counts it, stops the clock, and lets the handler go.
-  private func ended(_ stream: HTTP2Stream, _ record: ServerCallRecord, _ status: GRPCStatus?) {
+  /// What follows once a call has finished with `status`: stops its clock, counts it, and tells who waits for it.
+  /// - Parameter status: nil for OK, after which the record knows already that the call has finished.
+  private func finished(_ stream: HTTP2Stream, _ record: ServerCallRecord, _ status: GRPCStatus?) {
     let slot = stream.slot
     if let timer = calls[slot].timer.take() { loop.cancel(timer) }
-    if !calls[slot].kept.bytes.isEmpty { calls[slot].kept = .none }
-    if !calls[slot].queue.isEmpty { calls[slot].queue = MessageQueue() }
-    calls[slot].deframer.reset()
-    if calls[slot].held > 0 { updateHeld(slot) }
-    if calls[slot].isHeldOpen {
-      calls[slot].isHeldOpen = false
-      peer.account.streamClosed()
+    let released = calls[slot].dropRequest()
+    if released != 0 { hold(released) }
+    if calls[slot].isCountedForPeer {
+      calls[slot].isCountedForPeer = false
+      peer.account.streamingCallFinished()
     }
-    let elapsed = Instant.now().nanoseconds - calls[slot].started
+    let elapsed = Instant.now().nanoseconds - calls[slot].began
     record.method.metrics.record(status?.code ?? .ok, nanoseconds: elapsed)
-    if let task = calls[slot].task.take() {
-      task.cancel()
-      record.cancel()
-    } else {
-      record.end()
-    }
-    if let reader = calls[slot].reader.take() { reader.resume(throwing: ServerCall.over) }
-    if !calls[slot].writers.isEmpty {
-      let writers = calls[slot].writers
-      calls[slot].writers = []
-      for writer in writers { writer.resume(throwing: ServerCall.over) }
+    if status != nil { tellHandler(slot, record) }
+    if let (reader, writers) = calls[slot].takeWaiters() {
+      reader?.resume(throwing: ServerCall.finished)
+      for writer in writers { writer.resume(throwing: ServerCall.finished) }
     }
     guard server.isIntercepted else { return }
     for interceptor in server.interceptors {
@@ -433,28 +372,36 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     }
   }
 
+  private func tellHandler(_ slot: Int, _ record: ServerCallRecord) {
+    if let task = calls[slot].task.take() {
+      task.cancel()
+      record.cancel()
+    } else {
+      record.finish()
+    }
+  }
+
   func streamClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {
     guard isCurrent(stream) else { return }
     if !calls[stream.slot].state.isFinished, let record = calls[stream.slot].record {
       _ = calls[stream.slot].state.finish()
-      ended(stream, record, GRPCStatus(.cancelled, "the caller went away"))
+      finished(stream, record, GRPCStatus(.cancelled, "the caller went away"))
     }
-    calls[stream.slot].id = 0
-    // A handler may have kept its context, or still run.
-    if isKnownUniquelyReferenced(&calls[stream.slot].record) {
-      calls[stream.slot].record?.clear()
-      calls[stream.slot].spare = calls[stream.slot].record.take()
-    } else {
-      calls[stream.slot].record = nil
-    }
+    calls[stream.slot].free()
   }
 
   func connectionClosed(_ reason: String) {
     server.closed(self, reason)
   }
 
+  /// Whether the stream has not closed.
   func isCurrent(_ stream: HTTP2Stream) -> Bool {
     stream.slot < calls.count && calls[stream.slot].id == stream.id
+  }
+
+  /// Whether the stream's call has not finished.
+  func isUnfinished(_ stream: HTTP2Stream) -> Bool {
+    isCurrent(stream) && !calls[stream.slot].state.isFinished
   }
 }
 

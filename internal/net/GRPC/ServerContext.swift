@@ -106,7 +106,7 @@ final class ServerCallRecord: @unchecked Sendable {
     self.peer = peer
   }
 
-  /// Makes the record of an ended call one for the next; nobody else may have a reference to it.
+  /// Makes the record of a call that has left its slot one for the next; nobody else may have a reference to it.
   func reuse(method: RegisteredMethod, deadline: Instant) {
     self.method = method
     self.deadline = deadline
@@ -157,11 +157,14 @@ final class ServerCallRecord: @unchecked Sendable {
     for handler in handlers { handler() }
   }
 
-  /// The call has ended by itself: what would have run on cancellation is let go.
-  func end() {
+  /// The call finishes and no handler is at work: what would have run on cancellation is let go.
+  /// - Returns: the trailers that were set.
+  @discardableResult
+  func finish() -> Metadata? {
     extras.withLock { extras in
       extras.cancelHandlers = nil
       extras.drainHandlers = nil
+      return extras.trailers
     }
   }
 }

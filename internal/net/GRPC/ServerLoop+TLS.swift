@@ -35,7 +35,7 @@ extension ServerLoop {
       let stream = try tls.context.accept(descriptor)
       if handshakes.count >= configuration.maxHandshakes, let oldest = handshakes.first { oldest.cancel() }
       let handshake = TLSHandshake(stream, loop: loop, timeout: configuration.http2.handshakeTimeout) {
-        [unowned self] handshake, result in ended(handshake, tls, result, address, account)
+        [unowned self] handshake, result in handshakeFinished(handshake, tls, result, address, account)
       }
       handshakes.append(handshake)
     } catch {
@@ -44,7 +44,7 @@ extension ServerLoop {
     }
   }
 
-  private func ended(
+  private func handshakeFinished(
     _ handshake: TLSHandshake, _ tls: ServerTLS, _ result: Result<TLSStream, TLSHandshakeFailure>, _ address: String,
     _ account: PeerAccount
   ) {

@@ -35,13 +35,19 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   /// The grace is over: nothing new is begun.
   @exclusivity(unchecked) private(set) var isStopping = false
   /// Bytes of requests that calls make this loop hold.
-  @exclusivity(unchecked) var held = 0
+  @exclusivity(unchecked) private var held = 0
   /// What of `heldBytes` the other loops know.
   @exclusivity(unchecked) private var toldBytes = 0
   /// The most held since memory was given back.
   @exclusivity(unchecked) private var mostHeld = 0
   /// What has been expanded in this turn, and what waits for a later one.
   let expansions: ExpansionQueue
+
+  /// Counts how many more bytes of requests a call makes this loop hold.
+  func hold(_ change: Int) {
+    held += change
+    tellHeldBytes()
+  }
 
   /// Bytes that peers make this loop hold: requests not finished and answers not taken.
   var heldBytes: Int { held + scratch.queuedBytes }
@@ -152,7 +158,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   func timerFired(_ token: UInt64) {
     let limit = loop.now - configuration.requestTimeout
     for connection in connections.values {
-      connection.endUnfinishedRequests(begunBefore: limit)
+      connection.finishLateRequests(begunBefore: limit)
       connection.trim()
     }
     tellHeldBytes()
@@ -181,7 +187,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     }
   }
 
-  /// Closes what nothing else has ended, whether or not its peer has read the last frames.
+  /// Closes the connections that are left, whether or not its peer has read the last frames.
   func closeAll() {
     loop.execute { [self] in
       for connection in connections.values { connection.http2.closeNow("shut down") }
@@ -200,12 +206,12 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     }
   }
 
-  /// Ends what the grace has not: calls get UNAVAILABLE, connections end.
+  /// The grace is over: calls that have not finished get UNAVAILABLE, connections close.
   func cancel() {
     loop.execute { [self] in
       isStopping = true
       for connection in connections.values {
-        connection.cancelCalls(GRPCStatus(.unavailable, "the server is shutting down"))
+        connection.finishAll(GRPCStatus(.unavailable, "the server is shutting down"))
         connection.http2.terminate(.noError, "shutting down")
       }
     }

@@ -57,16 +57,16 @@ final class ServerTotals: Sendable {
 /// What the connections from one place have open together.
 final class PeerAccount: Sendable {
   let network: String
-  private let streams = Atomic(0)
+  private let streamingCalls = Atomic(0)
 
   init(_ network: String) { self.network = network }
 
   /// - Returns: false when there are `limit` already; then nothing is counted.
-  func streamOpened(limit: Int) -> Bool {
-    if streams.add(1, ordering: .relaxed).newValue <= limit { return true }
-    streamClosed()
+  func streamingCallBegan(limit: Int) -> Bool {
+    if streamingCalls.add(1, ordering: .relaxed).newValue <= limit { return true }
+    streamingCallFinished()
     return false
   }
 
-  func streamClosed() { streams.subtract(1, ordering: .relaxed) }
+  func streamingCallFinished() { streamingCalls.subtract(1, ordering: .relaxed) }
 }
