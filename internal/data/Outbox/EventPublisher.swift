@@ -18,11 +18,16 @@ public protocol EventPublisher: Sendable {
 public struct OutboundMessage: Sendable {
   /// Comes back with the outcome.
   public let token: UInt64
+  /// The topic to publish to.
   public let topic: String
+  /// Messages of one key keep their order.
   public let key: String
+  /// The message's value.
   public let payload: [UInt8]
+  /// Names and values, in order.
   public let headers: [(name: String, value: String)]
 
+  /// - Parameter token: comes back with the outcome.
   public init(token: UInt64, topic: String, key: String, payload: [UInt8], headers: [(name: String, value: String)]) {
     self.token = token
     self.topic = topic
@@ -50,6 +55,7 @@ extension OutboundMessage {
 
 /// What became of one message.
 public struct PublishOutcome: Sendable {
+  /// What the publisher knows of the message.
   public enum Result: Sendable, Equatable {
     /// On the topic, acknowledged by all in-sync replicas.
     case acknowledged
@@ -58,13 +64,16 @@ public struct PublishOutcome: Sendable {
     /// It will never be taken; not certain when a broker said so of a whole batch that this message was in.
     case permanent(String, isCertain: Bool)
   }
+  /// The token of the message.
   public let token: UInt64
+  /// What became of it.
   public let result: Result
   /// Whether the message may be on the topic although it was not acknowledged, or may yet come there within its
   /// delivery timeout. False only of what was certainly never taken by a broker: then its shard can be given to another
   /// relay at once.
   public let mayBePersisted: Bool
 
+  /// - Parameter mayBePersisted: false only for a message that no broker can have.
   public init(token: UInt64, result: Result, mayBePersisted: Bool = true) {
     self.token = token
     self.result = result

@@ -14,15 +14,23 @@ public enum EventStatus: String, Sendable, CaseIterable {
 /// One event without its payload, for people who look after the outbox.
 public struct EventSummary: Sendable, Hashable {
   public let id: Int64
+  /// The event's identity (`ce_id`).
   public let eventID: UniqueID
+  /// The shard of its key.
   public let shard: Int16
+  /// Its key.
   public let key: String
+  /// Its number within its key, from 1.
   public let sequence: Int64
+  /// The topic that it is published to.
   public let topic: String
+  /// Where it is in its life.
   public let status: EventStatus
+  /// How often it left WAIT, as DONE or as DEAD.
   public let attempts: Int
   /// What the broker said last; nil when it never refused.
   public let lastError: String?
+  /// When it was inserted, by the database's clock.
   public let createdAt: Timestamp
   /// When it was published.
   public let doneAt: Timestamp?

@@ -9,16 +9,22 @@ public struct NewEvent: Sendable, Hashable {
   public let key: String
   /// Its number within its key, from 1, each used once.
   public let sequence: Int64
+  /// The topic to publish to.
   public let topic: String
+  /// The message's value.
   public let payload: [UInt8]
-  /// The CloudEvents type and source; the other attributes come from the fields above.
+  /// The CloudEvents type, such as `shipping.order.shipped`.
   public let type: String
+  /// The CloudEvents source, such as `/shipping`.
   public let source: String
   /// The W3C trace it belongs to, when there is one.
   public let traceparent: String?
   /// Who had it made, as far as that is known: the header `caller`.
   public let caller: String?
 
+  /// - Parameters:
+  ///   - key: at most 255 bytes.
+  ///   - sequence: from 1; less is a mistake of the caller and traps.
   public init(
     eventID: UniqueID, key: String, sequence: Int64, topic: String, payload: [UInt8], type: String, source: String,
     traceparent: String? = nil, caller: String? = nil

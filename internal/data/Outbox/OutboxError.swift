@@ -16,6 +16,7 @@ public struct OutboxError: ModuleError {
   public let cause: (any Error)?
   public let location: SourceLocation
 
+  /// - Parameter cause: the error below this one, such as a `DatabaseError`.
   public init(
     _ code: Code, _ message: String, cause: (any Error)? = nil, file: String = #fileID, line: Int = #line
   ) {

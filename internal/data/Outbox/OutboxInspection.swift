@@ -8,6 +8,7 @@ public struct OutboxInspection: Sendable {
   private let pausedStatement: Statement
   private let events: [EventStatus: Statement]
 
+  /// - Parameter tables: the outbox to look at.
   public init(_ tables: OutboxTables) {
     statusStatement = Self.status(tables)
     holdingsStatement = Self.holdings(tables)
@@ -60,6 +61,7 @@ public struct OutboxInspection: Sendable {
 public struct ShardHolding: Sendable, Hashable {
   /// nil for shards that nobody holds.
   public let owner: String?
+  /// The number of shards.
   public let shards: Int
   /// The lowest and the highest fencing number among them.
   public let epochs: ClosedRange<Int64>
@@ -71,7 +73,9 @@ public struct ShardHolding: Sendable, Hashable {
 
 /// A topic that is not published for now.
 public struct PausedTopic: Sendable, Hashable {
+  /// The topic whose events wait.
   public let topic: String
+  /// When it was paused, by the database's clock.
   public let since: Timestamp
 }
 

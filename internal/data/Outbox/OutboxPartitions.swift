@@ -9,6 +9,7 @@ public struct OutboxPartitions: Sendable {
   public let days: DayPartitions
   private let goneRelays: Statement
 
+  /// - Parameter tables: the outbox to care for.
   public init(_ tables: OutboxTables) {
     days = DayPartitions(table: tables.done, column: "done_at", check: "status IS NOT NULL AND status = 'DONE'")
     goneRelays = Statement("DELETE FROM \(tables.relay) WHERE alive_to < clock_timestamp() - interval '1 hour'")

@@ -22,6 +22,7 @@ public struct OutboxRepair: Sendable {
 
   private let statements: RepairStatements
 
+  /// - Parameter tables: the outbox to repair.
   public init(_ tables: OutboxTables) { statements = RepairStatements(tables) }
 
   /// The dead events that `requeue` would bring back, by ascending id: those whose rows can be published.

@@ -48,6 +48,7 @@ public struct RelayConfiguration: Sendable {
   /// renewed when a third of it has passed.
   public var deliveryTimeout: Duration { reserve / 3 }
 
+  /// The same as the core's decisions use it.
   package var rules: RelayRules {
     RelayRules(
       reserve: reserve, deliveryTimeout: deliveryTimeout, window: window, readLimit: min(window, 2_048),

@@ -10,6 +10,7 @@ package import Values
 ///   publication in `publicationAnswered` and a completion in the window's `finish`, `requeue`, `split` and `setAside`,
 ///   because the token is stale.
 package struct RelayCore {
+  /// What happens to a relay.
   package enum Event: Sendable {
     /// Time has passed.
     case tick
@@ -31,6 +32,7 @@ package struct RelayCore {
     case released
   }
 
+  /// What is to be done now.
   package enum Action: Sendable {
     case maintainLeases(LeaseRequest)
     case read(ReadRequest)
@@ -53,10 +55,12 @@ package struct RelayCore {
     case finished
   }
 
+  /// Limits and intervals; they never change.
   package let rules: RelayRules
   var phase = Phase.running
   /// The events in memory, all of owned shards.
   package internal(set) var window: RelayWindow
+  /// The owned shards, by number.
   package internal(set) var shards: [Int16: OwnedShard] = [:]
   /// Until when an abandoned message of a shard may still arrive; kept while the shard is lost and claimed again.
   var unquiet: [Int16: Instant] = [:]
@@ -78,6 +82,7 @@ package struct RelayCore {
   /// Events whose predecessors were found below the floor, where only a wrong floor can have left them.
   package internal(set) var passedOver = 0
 
+  /// A relay that owns nothing yet.
   package init(rules: RelayRules, now: Instant) {
     self.rules = rules
     window = RelayWindow(capacity: rules.window, onDead: rules.onDead)
@@ -89,6 +94,7 @@ package struct RelayCore {
     nextLookBack = now + rules.lookBackInterval
   }
 
+  /// Whether everything in flight was answered and the leases were given back.
   package var isFinished: Bool { phase == .finished }
 
   /// Whether it holds every shard, so that no other relay needs to be told of new events.

@@ -43,9 +43,12 @@ package struct RelayRules: Sendable {
 
 /// A shard together with the epoch under which it is held.
 package struct ShardEpoch: Sendable, Hashable {
+  /// The shard's number, from 0.
   package var shard: Int16
+  /// The epoch under which its lease was claimed.
   package var epoch: Int64
 
+  /// - Parameter shard: from 0.
   package init(shard: Int16, epoch: Int64) {
     self.shard = shard
     self.epoch = epoch
@@ -56,8 +59,10 @@ package struct ShardEpoch: Sendable, Hashable {
 /// lasts: after a crash, a failover or a restore, those that had not reached the disk, or the other server, are given
 /// out once more.
 package struct ServerHistory: Sendable, Hashable {
+  /// Unique to the run; compared and never interpreted.
   package var name: String
 
+  /// - Parameter name: unique to the run.
   package init(name: String) { self.name = name }
 }
 
@@ -76,6 +81,7 @@ package struct LeaseReport: Sendable {
   /// When the first lease of another relay ends; nil when there is none.
   package var nextExpiry: Duration?
 
+  /// A report without leases.
   package init(history: ServerHistory, shardCount: Int = 0) {
     self.history = history
     self.shardCount = shardCount
@@ -98,14 +104,18 @@ package struct LeaseRequest: Sendable, Equatable {
 
 /// Where to read each owned shard from.
 package struct ReadRequest: Sendable, Equatable {
+  /// One shard of a read.
   package struct Shard: Sendable, Equatable {
+    /// The shard's number.
     package var shard: Int16
+    /// The epoch of its lease; a shard held under another one is not read.
     package var epoch: Int64
     /// Only ids above this one.
     package var floor: Int64
     /// At most this many rows.
     package var limit: Int
   }
+  /// What to read; each shard once.
   package var shards: [Shard]
   /// Where the leases were taken; elsewhere no shard is held.
   package var history: ServerHistory
@@ -126,6 +136,7 @@ package struct ReadReport: Sendable {
   /// The oldest transaction still running and the next to begin, when the rows were read.
   package var snapshot: (xmin: Int64, xmax: Int64)
 
+  /// - Parameter snapshot: in transaction ids of 64 bits, which never start over.
   package init(
     history: ServerHistory, events: [WaitingEvent], held: Set<Int16>, lastID: Int64,
     snapshot: (xmin: Int64, xmax: Int64)
@@ -140,23 +151,31 @@ package struct ReadReport: Sendable {
 
 /// An event that is to be published; the token comes back with its outcome.
 package struct PublishRequest: Sendable, Equatable {
+  /// Comes back with the outcome.
   package var token: UInt64
+  /// The event as it was read.
   package var event: WaitingEvent
 }
 
 /// Events to be moved out of WAIT, fenced by the leases they were published under.
 package struct CompletionRequest: Sendable, Equatable {
+  /// One event to be moved.
   package struct Item: Sendable, Equatable {
+    /// The shard of its key.
     package var shard: Int16
     package var id: Int64
     /// An id alone may have been drawn again since.
     package var eventID: UniqueID
+    /// Its place in memory; not sent.
     package var token: UInt64
     /// The broker's refusal, when the event is dead.
     package var refusal: String?
   }
+  /// The leases of the items' shards.
   package var leases: [ShardEpoch]
+  /// The events; each once.
   package var items: [Item]
+  /// Whether they become DEAD rather than DONE.
   package var isDead: Bool
   /// Where the leases were taken and the rows read; elsewhere nothing is moved.
   package var history: ServerHistory
@@ -164,7 +183,9 @@ package struct CompletionRequest: Sendable, Equatable {
 
 /// What a completing statement did: the shards whose lease held, with the number of rows it moved in each.
 package struct CompletionReport: Sendable {
+  /// Rows by shard; a shard whose lease was lost is absent.
   package var moved: [Int16: Int]
 
+  /// - Parameter moved: rows by shard.
   package init(moved: [Int16: Int]) { self.moved = moved }
 }

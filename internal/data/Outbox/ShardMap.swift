@@ -3,6 +3,7 @@ public import Postgres
 
 /// How keys are spread over the shards. The number of shards is fixed when the tables are made.
 public struct ShardMap: Sendable, Hashable {
+  /// The number of shards: the rows of `event_shard`.
   public let count: Int
 
   /// - Parameter count: 1 to 32,767.

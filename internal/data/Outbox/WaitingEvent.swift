@@ -4,20 +4,26 @@ public import Values
 public struct WaitingEvent: Sendable, Hashable {
   /// Its place in the outbox: within a key, id order is commit order.
   public let id: Int64
+  /// The shard of its key.
   public let shard: Int16
   /// Its identity, the same in every copy on the topic (`ce_id`).
   public let eventID: UniqueID
+  /// Events of one key are published in id order.
   public let key: String
   /// Its number within its key, from 1.
   public let sequence: Int64
+  /// The topic to publish to.
   public let topic: String
+  /// The message's value.
   public let payload: [UInt8]
   /// The headers that were written with it: names and values in turn.
   public let headers: [String]
+  /// When it was inserted, by the database's clock; the message's `ce_time`.
   public let createdAt: Timestamp
   /// Why the row cannot be published, whatever a broker says; nil for every row that was written by our rules.
   public let fault: String?
 
+  /// Made by the relay, and by tests.
   public init(
     id: Int64, shard: Int16, eventID: UniqueID, key: String, sequence: Int64, topic: String, payload: [UInt8],
     headers: [String], createdAt: Timestamp, fault: String? = nil

@@ -35,7 +35,9 @@ public enum Parameter: Sendable {
   case optionalTimestampArray([Timestamp?])
   case optionalInt64Array([Int64?])
 
+  /// A `text`, or NULL of that type.
   public static func textOrNull(_ value: String?) -> Parameter { value.map { .text($0) } ?? .typedNull(.text) }
+  /// A `timestamptz`, or NULL of that type.
   public static func timestampOrNull(_ value: Timestamp?) -> Parameter {
     value.map { .timestamp($0) } ?? .typedNull(.timestamp)
   }

@@ -41,12 +41,14 @@ public struct IdempotencyKey: Sendable, Hashable, CustomStringConvertible, Custo
 
 /// What is kept of a call that succeeded under a key.
 public struct KeyedAnswer: Sendable, Hashable {
+  /// The key of the call.
   public let key: IdempotencyKey
   /// The request, as `CreateCommand.fingerprint` has it.
   public let fingerprint: [UInt8]
   /// The payment as it was answered; it may have changed since.
   public let payment: Payment
 
+  /// - Parameter payment: as it was answered.
   public init(key: IdempotencyKey, fingerprint: [UInt8], payment: Payment) {
     self.key = key
     self.fingerprint = fingerprint
@@ -63,11 +65,11 @@ public struct KeyStates: Sendable {
   /// Keys that were used before, and whose answer cannot be read.
   public var unreadable: [IdempotencyKey: PaymentError]
 
+  /// - Parameter answered: in the order of their use: of several for one key the last counts.
   public init(
     answered: [KeyedAnswer] = [], inFlight: Set<IdempotencyKey> = [],
     unreadable: [IdempotencyKey: PaymentError] = [:]
   ) {
-    // Of several the last counts: the caller gives them in the order of their use.
     self.answered = Dictionary(answered.map { ($0.key, $0) }) { _, last in last }
     self.inFlight = inFlight
     self.unreadable = unreadable

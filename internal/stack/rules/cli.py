@@ -1,9 +1,5 @@
-"""check_rules.py [ROOT] [--undocumented]: all rules; ends with 1 when one is broken.
+"""check_rules.py [ROOT]: all rules; ends with 1 when one is broken."""
 
---undocumented also refuses public and package declarations without a doc comment; without it they are counted.
-"""
-
-import collections
 import re
 import subprocess
 import sys
@@ -64,27 +60,25 @@ def check_brands(root: Path) -> Iterator[str]:
             yield from text.brands(name, content)
 
 
-def undocumented(root: Path) -> list[tuple[str, str, str]]:
+def check_declarations(root: Path) -> Iterator[str]:
     sources = list(files(root, "internal/*.swift"))
     known = declarations.conformances(sources)
-    return [found for name, content in sources for found in declarations.undocumented(name, content, known)]
+    for name, content in sources:
+        for place, access, what in declarations.undocumented(name, content, known):
+            yield f"{place}: {access} {what} has no doc comment"
 
 
 def main(arguments: list[str]) -> int:
-    options = {argument for argument in arguments if argument.startswith("--")}
-    if options - {"--undocumented"}:
+    if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
         print(__doc__, file=sys.stderr)
         return 2
-    folders = [argument for argument in arguments if argument not in options]
-    root = Path(folders[0]) if folders else Path(__file__).resolve().parents[3]
-    lacking = undocumented(root)
+    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[3]
     package = read(root)
-    problems = [*check_imports(package), *check_documents(root), *check_comments(root), *check_brands(root)]
-    if "--undocumented" in options:
-        problems += [f"{place}: {access} {what} has no doc comment" for place, access, what in lacking]
+    problems = [
+        *check_imports(package), *check_documents(root), *check_comments(root), *check_declarations(root),
+        *check_brands(root),
+    ]
     for problem in problems:
         print(f"error: {problem}")
-    levels = collections.Counter(access for _, access, _ in lacking)
-    print(f"rules: {len(package.targets)} targets, {sum(len(t.imports) for t in package.targets.values())} Swift files;"
-          f" without a doc comment: {levels['public']} public, {levels['package']} package declarations")
+    print(f"rules: {len(package.targets)} targets, {sum(len(t.imports) for t in package.targets.values())} Swift files")
     return 1 if problems or not package.targets else 0
