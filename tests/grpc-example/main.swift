@@ -111,5 +111,5 @@ logger.info("serving", ["port": .number(server.boundPort)])
 // 5. Stop: callers are told, calls get ten seconds to end. Calls were counted and timed by method meanwhile.
 _ = signals.wait()
 health.setAllNotServing()
-server.shutdown(grace: .seconds(10))
+server.stop(until: .now() + .seconds(10))
 print(metrics.exposition())

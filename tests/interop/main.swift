@@ -17,4 +17,4 @@ let server = try GRPCServer(
 try server.start()
 logger.info("serving", ["port": .number(server.boundPort)])
 _ = signals.wait()
-server.shutdown(grace: .seconds(5))
+server.stop(until: .now() + .seconds(5))

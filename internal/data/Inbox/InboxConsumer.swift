@@ -179,6 +179,7 @@ public final class InboxConsumer<Handler: InboxHandler>: ServicePart {
       }
     }
     let watch = PeriodicJob(name: "\(configuration.name)-watch") { [self] in look(running) }
+    watch.start()
     _ = WorkerThread(name: "\(configuration.name)-group") { [self] in
       serve(running.member, tools)
       watch.stop()

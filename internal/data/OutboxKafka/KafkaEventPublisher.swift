@@ -53,7 +53,10 @@ public final class KafkaEventPublisher: EventPublisher {
   public func start(_ handler: @escaping Handler) {
     sink.withLock { $0.report = handler }
     watcher.withLock { watcher in
-      if watcher == nil { watcher = PeriodicJob(name: "producer-watch") { [self] in look() } }
+      guard watcher == nil else { return }
+      let job = PeriodicJob(name: "producer-watch") { [self] in look() }
+      watcher = job
+      job.start()
     }
   }
 

@@ -111,11 +111,12 @@ public final class WriteProbe: ServicePart {
       if before != nil, now == nil { log.info("writing works") }
       return error == nil ? Self.pauses.success : Self.pauses.failure
     }
+    job.start()
   }
 
   /// Ends the thread and the session.
   public func stop(until deadline: Instant = .distantFuture) {
     stopFlag.stop()
-    job.stop()
+    job.stop(until: deadline)
   }
 }

@@ -1,40 +1,49 @@
 internal import Synchronization
-internal import Values
+public import Values
 
-/// A thread of our own that does something again and again until it is stopped.
-public final class PeriodicJob: Sendable {
+/// A thread of its own that does something again and again, from `start` until `stop`.
+public final class PeriodicJob: ServicePart {
   private struct State {
     var isStopped = false
     var isWoken = false
   }
+  private let name: String
+  private let body: @Sendable () -> Duration
   private let state = Monitor(State())
   private let thread = Mutex<WorkerThread?>(nil)
 
-  /// Starts at once.
-  /// - Parameter body: does the work and says how long to wait before the next time. It must return soon after `stop`.
+  /// - Parameter body: does the work and returns how long to wait before the next time. It must return soon after
+  ///   `stop` was called.
   public init(name: String, _ body: @escaping @Sendable () -> Duration) {
-    let state = self.state
-    let worker = WorkerThread(name: name) {
-      while true {
-        if state.withLock({ $0.isStopped }) { return }
-        let pause = body()
-        let isOver = state.wait(until: .now() + pause) { state -> Bool? in
-          if state.isStopped { return true }
-          guard state.isWoken else { return nil }
-          state.isWoken = false
-          return false
+    self.name = name
+    self.body = body
+  }
+
+  /// Starts the thread; the first run begins at once.
+  public func start() {
+    thread.withLock { thread in
+      thread = WorkerThread(name: name) { [state, body] in
+        while true {
+          if state.withLock({ $0.isStopped }) { return }
+          let pause = body()
+          let isOver = state.wait(until: .now() + pause) { state -> Bool? in
+            if state.isStopped { return true }
+            guard state.isWoken else { return nil }
+            state.isWoken = false
+            return false
+          }
+          if isOver == true { return }
         }
-        if isOver == true { return }
       }
     }
-    thread.withLock { $0 = worker }
   }
 
   /// Ends the present wait. Callable on any thread.
   public func wake() { state.update { $0.isWoken = true } }
 
-  /// Lets the body return and ends the thread; blocks until it has ended. Not to be called by the body.
-  public func stop() {
+  /// Ends the thread. Not to be called by the body.
+  /// - Parameter deadline: has no effect: the body is let to return, however long that takes.
+  public func stop(until deadline: Instant = .distantFuture) {
     state.update { $0.isStopped = true }
     thread.withLock { $0 }?.join()
   }

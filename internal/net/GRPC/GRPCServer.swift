@@ -1,9 +1,9 @@
 internal import HTTP2
 public import Logger
 public import Metrics
-internal import Runtime
+public import Runtime
 internal import Synchronization
-internal import Values
+public import Values
 
 /// A gRPC server over HTTP/2, in clear (prior knowledge) or with TLS.
 ///
@@ -18,8 +18,8 @@ internal import Values
 ///       logger: Logger(label: "grpc"), metrics: MetricsRegistry())
 ///     try server.start()
 ///     …
-///     server.shutdown(grace: .seconds(10))
-public final class GRPCServer: Sendable {
+///     server.stop(until: .now() + .seconds(10))
+public final class GRPCServer: ServicePart {
   private let configuration: GRPCServerConfiguration
   let loops: [ServerLoop]
   let totals = ServerTotals()
@@ -95,11 +95,11 @@ public final class GRPCServer: Sendable {
     logger.info("gRPC server listens", ["address": .describing(address), "loops": .number(loops.count)])
   }
 
-  /// Stops: no new connections or calls, calls in progress get `grace` to end, then they are answered UNAVAILABLE.
-  /// Blocks until all is over and the threads have ended; not to be called from a handler.
-  public func shutdown(grace: Duration) {
+  /// Takes no new connections or calls, and answers UNAVAILABLE to the calls that still run at the deadline. Blocks until
+  /// the threads have ended; not to be called from a handler.
+  public func stop(until deadline: Instant) {
     for loop in loops { loop.drain() }
-    if !totals.waitUntilNone(.now() + grace) {
+    if !totals.waitUntilNone(deadline) {
       logger.warning("calls still run after the grace, cancelling", ["connections": .number(totals.connectionCount)])
       for loop in loops { loop.cancel() }
       // Their last frames get a moment to leave; nobody reading them is no reason to stay.

@@ -2,7 +2,7 @@ package import Metrics
 internal import Runtime
 package import SagaDomain
 internal import Synchronization
-internal import Values
+package import Values
 
 /// Brings changes of payments to the calls that watch them.
 ///
@@ -81,18 +81,17 @@ package final class WatchHub: Sendable {
     return stream
   }
 
-  /// Ends all watches and takes no new ones.
-  package func end() {
+  /// Ends all watches, takes no new ones, and ends the thread.
+  /// - Parameter deadline: has no effect: the read under way is let to return, which has a limit of its own.
+  package func stop(until deadline: Instant) {
     let watchers = state.update { state in
       state.isStopped = true
       return state.watchers.values.flatMap(\.values)
     }
     for watcher in watchers { watcher.finish() }
     wakeUp.notify()
+    thread.withLock { $0 }?.join()
   }
-
-  /// Waits for the thread, after `end`.
-  package func stop() { thread.withLock { $0 }?.join() }
 
   private func deliver(_ change: Change, of orderID: Int64) {
     for watcher in state.withLock({ $0.watchers[orderID].map { Array($0.values) } ?? [] }) {

@@ -90,6 +90,7 @@ public final class CronJobs: ServicePart {
         PeriodicJob(name: "expiry") { expiry.run() },
         PeriodicJob(name: "table-care") { care.run() },
       ]
+      for job in running { job.start() }
     }
     logger.info("running the cron jobs")
   }
@@ -104,7 +105,7 @@ public final class CronJobs: ServicePart {
   public func stop(until deadline: Instant) {
     // First, so that a job that waits for a lock keeps no lease from being given back.
     relay.stop(until: max(deadline, .now() + .seconds(1)))
-    for job in running.withLock({ $0 }) { job.stop() }
+    for job in running.withLock({ $0 }) { job.stop(until: deadline) }
     publisher.close()
     pool.stop(until: deadline)
   }

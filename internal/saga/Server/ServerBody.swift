@@ -178,7 +178,7 @@ public final class ServerBody: ProgramBody {
           "port": .number(server.boundPort),
         ])
     } stop: { deadline in
-      server.shutdown(grace: max(.zero, deadline - .now()))
+      server.stop(until: deadline)
     }
   }
 
@@ -186,9 +186,8 @@ public final class ServerBody: ProgramBody {
   private func watching(_ watches: WatchHub, _ repository: PaymentRepository) -> ServiceEntry {
     .part {
       watches.start { repository.findNow(orderIDs: $0) }
-    } stop: { _ in
-      watches.end()
-      watches.stop()
+    } stop: { deadline in
+      watches.stop(until: deadline)
     }
   }
 }

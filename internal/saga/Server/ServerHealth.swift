@@ -31,17 +31,17 @@ final class ServerHealth: ServicePart {
   }
 
   func start() {
-    job.withLock {
-      $0 = PeriodicJob(name: "health") { [self] in
-        let report = ReadinessReport(checks(), isServing: isAccepting(), neededForAPI: needed)
-        tell(isServing: report.forAPI?.isReady ?? false, report.checks)
-        return Self.period
-      }
+    let job = PeriodicJob(name: "health") { [self] in
+      let report = ReadinessReport(checks(), isServing: isAccepting(), neededForAPI: needed)
+      tell(isServing: report.forAPI?.isReady ?? false, report.checks)
+      return Self.period
     }
+    self.job.withLock { $0 = job }
+    job.start()
   }
 
   func stop(until deadline: Instant) {
-    job.withLock { $0 }?.stop()
+    job.withLock { $0 }?.stop(until: deadline)
     tell(isServing: false, [])
   }
 

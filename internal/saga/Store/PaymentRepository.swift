@@ -5,7 +5,6 @@ public import Metrics
 public import Postgres
 public import Runtime
 public import SagaDomain
-internal import Synchronization
 public import Values
 
 /// Payments in PostgreSQL, for concurrent callers: writes are gathered into group commits, reads use a pool.
@@ -20,7 +19,7 @@ public final class PaymentRepository: PaymentStore, ServicePart {
   private let logger: Logger
   private let settling: GroupCommit<SettleTransaction>
   private let creating: GroupCommit<CreateTransaction>
-  private let watch = Mutex<PeriodicJob?>(nil)
+  private let deadlines: PeriodicJob
 
   /// - Parameters:
   ///   - writers: connections for the group commits; two, so that a batch can form on one while another commits.
@@ -53,25 +52,22 @@ public final class PaymentRepository: PaymentStore, ServicePart {
       transactions: transactions, effects: effects("create"))
     settling = GroupCommit(settle, pool: writers, logger: log)
     creating = GroupCommit(create, pool: writers, logger: log)
+    deadlines = PeriodicJob(name: "call-deadlines") { [settling, creating] in
+      let now = Instant.now()
+      settling.watch(now: now)
+      creating.watch(now: now)
+      return .milliseconds(20)
+    }
   }
 
   /// Starts the thread that answers calls whose time is up and goes on beside a stuck batch.
-  public func start() {
-    watch.withLock {
-      $0 = PeriodicJob(name: "call-deadlines") { [settling, creating] in
-        let now = Instant.now()
-        settling.watch(now: now)
-        creating.watch(now: now)
-        return .milliseconds(20)
-      }
-    }
-  }
+  public func start() { deadlines.start() }
 
   /// Refuses new calls, answers those that wait.
   public func stop(until deadline: Instant = .distantFuture) {
     settling.stop()
     creating.stop()
-    watch.withLock { $0 }?.stop()
+    deadlines.stop(until: deadline)
   }
 
   public func create(_ command: CreateCommand, deadline: Instant) async throws(PaymentError) -> CreateOutcome {

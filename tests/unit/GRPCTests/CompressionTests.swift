@@ -42,7 +42,7 @@ struct CompressionTests {
       configuration: configuration, services: [ServiceDefinition("zip.Zip", Self.methods)],
       logger: Logger(label: "test", level: .error) { _ in }, metrics: MetricsRegistry())
     try server.start()
-    defer { server.shutdown(grace: .seconds(5)) }
+    defer { server.stop(until: .now() + .seconds(5)) }
     return try body(server.boundPort)
   }
 

@@ -5,6 +5,7 @@ import Metrics
 import Protobuf
 import StandardMessages
 import Testing
+import Values
 
 @testable import GRPC
 
@@ -58,7 +59,7 @@ struct ReflectionTests {
       services: [Self.service] + reflection.definitions, logger: Logger(label: "test", level: .error) { _ in },
       metrics: MetricsRegistry())
     try server.start()
-    defer { server.shutdown(grace: .seconds(5)) }
+    defer { server.stop(until: .now() + .seconds(5)) }
     let client = GRPCClient(
       address: HTTP2Address(host: "127.0.0.1", port: server.boundPort), userAgent: "test")
     defer { client.close() }

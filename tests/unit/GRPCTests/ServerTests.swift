@@ -71,7 +71,7 @@ struct ServerTests {
       address: HTTP2Address(host: "127.0.0.1", port: server.boundPort), userAgent: "test", maxResponseSize: 8 << 20)
     defer {
       client.close()
-      server.shutdown(grace: .seconds(5))
+      server.stop(until: .now() + .seconds(5))
     }
     return try body(server, client, metrics)
   }
@@ -238,7 +238,7 @@ struct ServerTests {
       #expect(started.wait(until: .now() + .seconds(10)))
       // Both are in before the drain: the calls go out in the order of the client's loop.
       _ = try client.unary("/echo.Echo/Inline", [])
-      server.shutdown(grace: .seconds(1))
+      server.stop(until: .now() + .seconds(1))
       for caller in callers { caller.join() }
       #expect(outcomes.withLock { Set($0.map(\.code)) }.isSubset(of: [.ok, .unavailable]))
       #expect(outcomes.withLock { $0.contains { $0.code == .unavailable } })

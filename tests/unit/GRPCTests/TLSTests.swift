@@ -36,7 +36,7 @@ import Values
       configuration: configuration, services: [ServiceDefinition("tls.TLS", Self.methods)],
       logger: Logger(label: "test", level: .error) { _ in }, metrics: metrics)
     try server.start()
-    defer { server.shutdown(grace: .seconds(5)) }
+    defer { server.stop(until: .now() + .seconds(5)) }
     return try body(server, metrics)
   }
 

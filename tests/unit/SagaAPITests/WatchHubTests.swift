@@ -17,10 +17,7 @@ struct WatchHubTests {
   private func withHub(_ load: @escaping WatchHub.Load, _ body: (WatchHub) async throws -> Void) async rethrows {
     let hub = WatchHub(metrics: MetricsRegistry())
     hub.start(load)
-    defer {
-      hub.end()
-      hub.stop()
-    }
+    defer { hub.stop(until: .now()) }
     try await body(hub)
   }
 
@@ -56,8 +53,7 @@ struct WatchHubTests {
         hub.wake()
         #expect(version.wait(until: .now() + .seconds(10)) { $0 >= wanted ? true : nil } == true)
       }
-      hub.end()
-      hub.stop()
+      hub.stop(until: .now())
       var kept: [Int64] = []
       for await change in changes { kept.append(try change.get().version) }
       // The sixth read began after the fifth was handed out.
@@ -98,7 +94,7 @@ struct WatchHubTests {
       FoundPayments()
     } _: { hub in
       let changes = try #require(hub.watch(orderID: 1))
-      hub.end()
+      hub.stop(until: .now())
       for await _ in changes { Issue.record("nothing had changed") }
       #expect(hub.watch(orderID: 1) == nil)
     }
