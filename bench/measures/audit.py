@@ -1,6 +1,5 @@
-"""`paysaga audit` of a topic with 32 partitions that holds every event, each payment with one event.
-
-The relay has published them (lz4), so tables and topic agree; what the command answers is checked.
+"""`paysaga audit` on a topic with 32 partitions that holds every event, one event per payment. The relay has
+published them (lz4), so tables and topic agree; the command's answer is checked.
 """
 
 import json
@@ -34,7 +33,7 @@ def measure(bench: Bench) -> None:
 
 
 def _audit(settings: dict[str, str], events: int) -> tuple[float, float]:
-    """Seconds and the most MiB resident."""
+    """Seconds, and the peak of resident MiB."""
     began = time.monotonic()
     child = subprocess.Popen(
         [BINARIES / "paysaga", "audit", "--json"], env=settings, stdout=subprocess.PIPE, text=True, cwd="/")

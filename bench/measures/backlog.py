@@ -1,7 +1,7 @@
-"""A million inventory messages that wait when payments-consumer starts: its memory meanwhile, and its rate.
+"""payments-consumer with a backlog of a million inventory messages at its start: its memory and its rate.
 
-On devkafka, or on the broker that KAFKA_BROKERS names. devkafka keeps about 5 MB a partition, as stored, and throws away
-what is older: were a message thrown away before the group had committed past it, the run fails.
+The broker is devkafka, or the one that KAFKA_BROKERS names. devkafka keeps about 5 MB a partition (as stored) and
+drops older messages; the run fails when one is dropped before the group has committed past it.
 """
 
 import threading

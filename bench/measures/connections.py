@@ -1,4 +1,4 @@
-"""Resident memory of bench-ping for each of 5,000 connections that made calls and went quiet."""
+"""Resident memory of bench-ping per connection, for 5,000 connections that made calls and are now idle."""
 
 import resource
 import socket
@@ -33,7 +33,7 @@ def _kilobytes_each(calls: int) -> float:
     connections: list[socket.socket] = []
     try:
         port = int(server.stdout.readline())
-        # What the first connections make the program load and reserve is no connection's.
+        # The program loads and reserves memory for its first connections; that does not count.
         connections += [_quiet(port, calls) for _ in range(16)]
         before = _resident(server.pid)
         connections += [_quiet(port, calls) for _ in range(CONNECTIONS)]

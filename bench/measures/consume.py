@@ -1,7 +1,9 @@
-"""Consumption: inventory messages (32 partitions, lz4) → committed payments and events, by one payments-consumer.
+"""Consumption: one payments-consumer turns inventory messages (32 partitions, lz4) into committed payments and
+events.
 
-Baseline: the same payments and events made by a loop inside the database, 1,000 a batch, a COMMIT each. Measured with
-Redis, without, and with every message there twice (rate of messages, not of payments).
+The baseline is a loop inside the database that writes the same payments and events, 1,000 per batch, with a COMMIT
+per batch. Measured with Redis, without Redis, and with every message sent twice (the rate counts messages, not
+payments).
 """
 
 import time
@@ -28,7 +30,7 @@ def measure(bench: Bench) -> None:
 
 
 def consume(bench: Bench, messages: int, *, redis: bool, repeated: bool = False) -> float:
-    """Messages a second, from the first batch on: joining the group takes its time and is no part of it."""
+    """Messages a second, from the first batch on: joining the group does not count."""
     unique = messages // 2 if repeated else messages
     options = {"repeat": 1000} if repeated else {}
     topics = {"inventory": PARTITIONS, "inventory.dlq": 1, "payment": PARTITIONS}
@@ -47,6 +49,6 @@ def consume(bench: Bench, messages: int, *, redis: bool, repeated: bool = False)
 
 
 def seen(consumer: Program) -> float:
-    """How many messages it is done with."""
+    """The number of messages that are done."""
     return sum(consumer.metric("inventory_messages_total", outcome=outcome)
                for outcome in ("created", "duplicate", "filtered"))

@@ -1,5 +1,6 @@
-"""CreatePayment, durable, many callers, against the same payments and events made by a loop inside the database, 1,000 a
-batch, a COMMIT each. No relay runs on either side."""
+"""CreatePayment, durable, many callers, compared with a loop inside the database that writes the same payments and
+events, 1,000 per batch, with a COMMIT per batch. No relay runs on either side.
+"""
 
 from support.baselines import create_by_sql
 from support.bench import Bench, connect

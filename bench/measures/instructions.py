@@ -1,7 +1,7 @@
-"""Instructions a request of the gRPC core, counted by callgrind: they repeat to 0.1 % where time is noisy.
+"""Instructions per request of the gRPC core, counted by callgrind. Counts repeat to 0.1 % where time is noisy.
 
-bench/instructions.json keeps the figures with the versions they belong to. With these versions the counts are a gate, with
-3 % of tolerance; with others they are only shown. UPDATE_INSTRUCTIONS=1 writes the file anew.
+bench/instructions.json stores the counts and the versions they were measured with. With these versions a count that
+is more than 3 % higher fails the run; with other versions it is only shown. UPDATE_INSTRUCTIONS=1 rewrites the file.
 """
 
 import json
@@ -37,7 +37,7 @@ def measure(bench: Bench) -> None:
 
 
 def _versions() -> dict[str, str]:
-    """What the counts depend on beside our code; libc chooses its functions by what the processor has."""
+    """What the counts depend on apart from our code; libc chooses functions by the features of the processor."""
     packages = ("libnghttp2-14", "libc6", "nghttp2-client", "valgrind")
     shown = {package: _output("dpkg-query", "-W", "-f", "${Version}", package) for package in packages}
     flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")

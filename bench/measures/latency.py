@@ -1,9 +1,9 @@
-"""Latency: an inventory message produced → its payment event readable on the topic, through payments-consumer and
-payments-cron; and an event committed → readable on the topic.
+"""Latency from an inventory message to its payment event, readable on the topic, through payments-consumer and
+payments-cron; and from a committed event to its message.
 
-devkafka answers an empty fetch only when the client's fetch.wait.max.ms is over, even if a message comes meanwhile: the
-measuring client sets 1 ms, and so does the consumer here (KAFKA_FETCH_WAIT_MAX_MS; a real broker needs no such thing).
-The baseline is one hop alone, message produced → readable, with the same clients at the same rate.
+devkafka answers an empty fetch only after the client's fetch.wait.max.ms, even if a message arrives meanwhile. So the
+measuring client sets 1 ms, and so does the consumer here (KAFKA_FETCH_WAIT_MAX_MS); a real broker does not need that.
+The baseline is one hop alone, from produce to read, with the same clients at the same rate.
 """
 
 import time
@@ -14,7 +14,7 @@ from support.writers import FETCH_WAIT_MS, CommitPace, InventoryPace, TopicNotes
 PARTITIONS = 4
 WARM_UP = 2
 SHARES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
-# The design's, at 500 messages a second.
+# The targets at 500 messages a second.
 LIMITS = {"p50": 5, "p99": 20}
 
 
@@ -38,7 +38,7 @@ def measure(bench: Bench) -> None:
 
 
 def _latencies(brokers: str, topic: str, sent: dict[int, float], notes: TopicNotes, rate: int) -> list[float]:
-    """Milliseconds, without those of the warm-up; waits for what is still on its way."""
+    """Milliseconds, without those of the warm-up; waits for messages still on their way."""
     wait_for(lambda: messages_on(brokers, topic, PARTITIONS) >= len(sent), 120, 0.2)
     time.sleep(1)
     arrived = notes.collect()

@@ -1,6 +1,5 @@
-"""Resident memory of the programs that relay, with a backlog of a million events; backlog.py has the consumer's.
-
-The value is the most there ever was; the last row is what the second half of the work added to the first half's most.
+"""Resident memory of the programs with a relay, with a backlog of a million events; backlog.py measures the consumer.
+The value is the peak; the last row is the growth of the peak from the first half of the work to the second.
 """
 
 from support.backlog import drain

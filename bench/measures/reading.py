@@ -1,5 +1,6 @@
-"""The relay's read of 1,000 waiting events, by its own statement, prepared: with 10 million DONE rows and a million
-waiting, against 1,000 waiting and no DONE."""
+"""The relay's read of 1,000 waiting events, with its own prepared statement: among 10 million DONE rows and a million
+waiting ones, compared with 1,000 waiting rows and no DONE row.
+"""
 
 import time
 

@@ -1,7 +1,8 @@
-"""Relay throughput: waiting events → acknowledged on the topic (32 partitions, lz4) and DONE, by one payments-cron.
+"""Relay throughput: one payments-cron publishes waiting events (32 partitions, lz4) until all are acknowledged and
+DONE.
 
-Baselines: the relay's own fenced move in a loop inside the database, 1,000 a batch, nothing published; and the same
-messages produced alone with the same producer, from memory, no database.
+There are two baselines: a loop inside the database that runs the relay's fenced move, 1,000 per batch, and publishes
+nothing; and the same producer sending the same messages from memory, without a database.
 """
 
 from support.backlog import drain

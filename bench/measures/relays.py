@@ -1,4 +1,4 @@
-"""One, two and four relays on one backlog, and one relay by size of the backlog, with a plot of the latter."""
+"""One, two and four relays on the same backlog; and one relay on backlogs of several sizes, with a plot."""
 
 from support.backlog import Drain, drain
 from support.bench import Bench

@@ -1,8 +1,8 @@
-"""The gRPC core against nghttpd in the same shape and against grpc-c++: the server under test pinned to one core, h2load
-to the other, same flags.
+"""Throughput and latency of the gRPC core, compared with nghttpd in the same shape and with grpc-c++. The server
+under test is pinned to one core and h2load to the other, with the same flags.
 
-GetPing of payments-server runs its handler inline; bench-ping has the same answer from an asynchronous handler, which
-runs as a task. nghttpd answers the same five-byte prefix and two-byte message from a file, with the trailer
+GetPing of payments-server runs its handler inline; bench-ping gives the same answer from an asynchronous handler,
+which runs as a task. nghttpd serves the same five-byte prefix and two-byte message from a file, with the trailer
 grpc-status: 0. The C++ server is bench/grpcpp/ping.cc on Debian's grpc++.
 """
 

@@ -1,9 +1,9 @@
-"""UpdatePaymentStatus, durable: many callers against pgbench with the same transaction, and one caller.
+"""UpdatePaymentStatus, durable, compared with pgbench running the same transaction: many callers, and one.
 
-pgbench runs BEGIN, SELECT … FOR NO KEY UPDATE, UPDATE, INSERT of the event, COMMIT, prepared. All numbers of clients are
-tried, the two fastest are measured in turn with our calls, and in each turn the better of them is the baseline. No relay
-runs on either side. The added latency of one caller is the p50 of the call minus the p50
-of pgbench's transaction with one client.
+pgbench runs BEGIN, SELECT … FOR NO KEY UPDATE, UPDATE, INSERT of the event, COMMIT, prepared. All client counts are
+tried once; the two fastest are measured in turn with our calls, and the better one of each turn is the baseline. No
+relay runs on either side. The added latency of one caller is the p50 of the call minus the p50 of pgbench's
+transaction with one client.
 """
 
 import re

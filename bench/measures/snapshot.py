@@ -1,6 +1,5 @@
-"""A REPEATABLE READ snapshot left open for a minute while 6,000 events a second are committed: the backlog stays small.
-
-The value is the most that waited in the second half, the baseline the same without the snapshot.
+"""A REPEATABLE READ snapshot stays open for a minute while 6,000 events a second are committed: the backlog stays
+small. The value is the largest backlog of the second half; the baseline is the same without the snapshot.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""A backlog of events that becomes visible at once, and how long the relays take for it."""
+"""A backlog of events that becomes visible at once, and the time that relays need to drain it."""
 
 import math
 import threading
@@ -15,7 +15,7 @@ WARM_UP = 1_000
 
 @dataclass
 class Drain:
-    """What came of one backlog."""
+    """The result of one backlog."""
 
     events: int
     seconds: float

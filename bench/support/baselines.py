@@ -1,4 +1,4 @@
-"""What the programs are held against where several benchmarks share it."""
+"""Baselines that several benchmarks share."""
 
 import time
 
@@ -7,7 +7,7 @@ from .sql import CREATE_PROCEDURE
 
 
 def create_by_sql(bench: Bench, count: int) -> float:
-    """Payments a second, with their events, made by a loop inside the database, 1,000 a batch, a COMMIT each."""
+    """Payments a second, with their events, written by a loop inside the database, 1,000 per batch, with a COMMIT per batch."""
     with bench.database() as dsn, connect(dsn) as connection:
         connection.execute(CREATE_PROCEDURE)
         began = time.monotonic()

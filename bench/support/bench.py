@@ -42,12 +42,12 @@ class Bench:
         self._logs = 0
 
     def size(self, full: int, quick: int) -> int:
-        """How much to do."""
+        """The amount of work."""
         return quick if self.quick else full
 
     @property
     def runs(self) -> int:
-        """How often each side is measured."""
+        """The number of runs of each side."""
         return 1 if self.quick else 3
 
     def in_turn(self, *sides: Callable[[], Any]) -> list[list[Any]]:
@@ -136,7 +136,7 @@ class Bench:
             stop_all(started)
 
     def load(self, action: str, prefix: list[str] | None = None, **options: Any) -> dict[str, Any]:
-        """Runs bench-load; its failures are ours."""
+        """Runs bench-load; its failure fails the benchmark."""
         command = [*(prefix or []), str(BINARIES / "bench-load"), action]
         for name, value in options.items():
             command += [f"--{name}", str(value)]
@@ -157,14 +157,14 @@ def connect(dsn: str, **options: Any) -> psycopg.Connection:
 
 
 def run(command: list[str], timeout: float = 900, **options: Any) -> str:
-    """What a command prints; fails with its errors."""
+    """The output of a command; fails with its errors."""
     answer = subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
     assert answer.returncode == 0, f"{' '.join(command)}: {answer.stdout}{answer.stderr}"
     return answer.stdout
 
 
 def wait_for(condition: Callable[[], bool], timeout: float, interval: float = 0.02) -> float:
-    """When it came true, on the monotonic clock."""
+    """Waits until it is true; returns the time on the monotonic clock."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout:g} s"
@@ -173,7 +173,7 @@ def wait_for(condition: Callable[[], bool], timeout: float, interval: float = 0.
 
 
 def messages_on(brokers: str, topic: str, partitions: int = PARTITIONS) -> int:
-    """How many messages were ever put on a topic."""
+    """The number of messages ever written to a topic."""
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": "bench-count", "log_level": 0})
     try:
         return sum(consumer.get_watermark_offsets(TopicPartition(topic, place), timeout=10)[1]

@@ -18,7 +18,7 @@ MANY, ONE = ("-c4", "-m64"), ("-c1", "-m1")
 
 
 def h2load(port: int, path: str, requests: int, flags: tuple[str, ...] = MANY) -> str:
-    """What it prints; fails when a call does."""
+    """The output of h2load; fails when a call fails."""
     with NamedTemporaryFile() as body:
         Path(body.name).write_bytes(b"\0\0\0\0\0")
         output = run([*LOAD, "h2load", "-t1", *flags, "-n", str(requests), "-d", body.name, "-H",

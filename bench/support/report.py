@@ -38,18 +38,18 @@ def _spread(values: list[float]) -> str:
 
 
 class Report:
-    """What was measured so far."""
+    """The results so far."""
 
     def __init__(self, quick: bool):
         self.quick = quick
         self.rows: list[Row] = []
         # File name, benchmark and content of each picture.
         self._plots: list[tuple[str, str, str]] = []
-        # What each benchmark that ran says of itself; the last one is running.
+        # The description of each benchmark that ran; the last one is running.
         self._texts: dict[str, str] = {}
 
     def begin(self, benchmark: str, text: str) -> None:
-        """Rows from here on are of this benchmark."""
+        """Rows from here on belong to this benchmark."""
         self._texts[benchmark] = " ".join(text.split())
 
     def add(self, name: str, values: list[float], unit: str, *, baselines: list[float] | None = None,
@@ -95,7 +95,7 @@ class Report:
         path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
     def write_document(self, docs: Path, order: list[str]) -> None:
-        """docs/benchmarks.md: what ran, in the place of what the same benchmarks measured before."""
+        """Writes docs/benchmarks.md: new results replace the older ones of the same benchmarks."""
         document = docs / "benchmarks.md"
         kept = document.read_text() if document.exists() else ""
         sections = {part.split("\n", 1)[0]: part for part in ("\n" + kept).split("\n## ")[1:]}
@@ -105,10 +105,10 @@ class Report:
             (docs / name).write_text(content)
         head = [
             "# Benchmarks", "",
-            "What `make bench` measured last, as kept by `bench/run --keep`; each part says when. A value is the median of "
-            "its runs, taken in turn with its baseline on the same servers; the ratio is the median of the runs' ratios. "
-            "Absolute numbers belong to the machine, ratios travel better. PostgreSQL has fsync on, shared_buffers 256 MB "
-            "and max_wal_size 2 GB; the broker is devkafka, in memory.", "",
+            "The last results of `make bench` that `bench/run --keep` stored; each part has its own date. A value is the "
+            "median of its runs, which alternate with those of the baseline on the same servers; the ratio is the median "
+            "of the runs' ratios. Absolute figures depend on the machine; ratios compare better. PostgreSQL runs with "
+            "fsync on, shared_buffers 256 MB and max_wal_size 2 GB; the broker is devkafka, in memory.", "",
         ]
         parts = [f"## {sections[name].rstrip()}\n" for name in order if name in sections]
         document.write_text("\n".join([*head, "\n".join(parts)]))
