@@ -2,7 +2,7 @@ import SagaSettings
 import Settings
 import Values
 
-/// What was written after a command's name, checked against the options it takes; the command takes its values out.
+/// The words after a command's name, checked against its options; the command reads its values from here.
 struct Arguments: Sendable {
   private let given: [String: String]
   private let command: String

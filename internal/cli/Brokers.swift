@@ -4,7 +4,7 @@ import SagaSettings
 import Settings
 import Values
 
-/// What commands ask of the brokers before they begin, with errors in words.
+/// Questions to the brokers before a command begins, with errors in words.
 struct Brokers {
   private let session: Session
 
@@ -21,7 +21,7 @@ struct Brokers {
     }
   }
 
-  /// How many partitions the topic has; nil when it is not there.
+  /// Number of partitions of the topic; nil when there is no such topic.
   /// - Throws: when we may not see it, in which case brokers leave it out of `topics`.
   func partitions(of topic: String) throws -> Int? {
     if let partitions = try topics()[topic] { return partitions }

@@ -1,6 +1,6 @@
-/// Why a command did not do what was asked, in one line for people.
+/// Why a command failed, in one line for people.
 struct CommandError: Error, CustomStringConvertible {
-  /// Who has to change something.
+  /// The kind of failure; it decides the exit status.
   enum Kind: Sendable {
     /// Whoever typed the command.
     case usage

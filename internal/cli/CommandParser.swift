@@ -1,7 +1,7 @@
 import SagaSettings
 import Settings
 
-/// The whole command line, understood: which command, what for, and the options that every command takes.
+/// The parsed command line: the command, its arguments, and the options that every command has.
 struct CommandParser: Sendable {
   enum Outcome: Sendable {
     case help(String)

@@ -2,7 +2,7 @@ import Glibc
 import Runtime
 import Values
 
-/// What SIGINT and SIGTERM do: end the program, or, once a command has said how, ask it to end by itself.
+/// Handles SIGINT and SIGTERM: ends the program, or asks a command to end once it has said how.
 final class Interruption: Sendable {
   private struct State {
     var isRequested = false

@@ -2,7 +2,7 @@
 struct Option: Sendable, Hashable {
   /// With its dashes.
   let name: String
-  /// What to write for the value; nil for an option that is only there or not.
+  /// Placeholder of the value in `--help`; nil for a flag.
   let value: String?
   let summary: String
 
@@ -22,7 +22,7 @@ struct Option: Sendable, Hashable {
     Option("--version", nil, "show the version"),
   ]
 
-  /// Of the commands that call the server.
+  /// Options of the commands that call the server.
   static let server = [
     Option("--server", "HOST:PORT", "the gRPC API to call; default: SERVER_GRPC_ADDR, or 127.0.0.1:8081"),
     Option("--tls-ca", "FILE", "call over TLS; whose certificates to trust, in PEM, or `system` for this machine's"),

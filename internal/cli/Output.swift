@@ -9,7 +9,7 @@ final class Output {
   let wantsJSON: Bool
   /// The reader went away (`| head`): there is nobody left to print for, which is no failure.
   private(set) var isClosed = false
-  /// Why nothing more can be written, for any other reason.
+  /// Any other reason why output cannot be written.
   private(set) var failure: String?
 
   init(wantsJSON: Bool) { self.wantsJSON = wantsJSON }

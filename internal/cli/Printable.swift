@@ -1,6 +1,6 @@
 import Values
 
-/// Text from elsewhere as it may be put on a terminal.
+/// Foreign text in a form that is safe on a terminal.
 func printable(_ text: String) -> String { VisibleText.escaped(text) }
 
 /// A message of any origin in one line: blanks and line breaks, however many, become one blank.

@@ -1,8 +1,8 @@
 import Values
 
-/// How far a long command has come, as text; the clock is the caller's.
+/// The progress of a long command, as text; the caller passes the time.
 struct Progress: Sendable {
-  /// How wide the bar is, in characters.
+  /// Width of the bar, in characters.
   private static let barWidth = 24
 
   let total: Int64

@@ -1,7 +1,7 @@
 import Glibc
 import Values
 
-/// Shows a progress on standard error: a bar that is rewritten on a terminal, a line every five seconds elsewhere.
+/// Shows progress on standard error: a bar on a terminal, a line every five seconds elsewhere.
 struct ProgressDisplay {
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private var next: Instant

@@ -2,7 +2,7 @@ import Kafka
 import Runtime
 import Values
 
-/// Publishes messages in order with a bounded number on the way, and counts what became of them.
+/// Publishes messages in order with a bounded number in flight, and counts their outcomes.
 final class Pusher: Sendable {
   /// Messages on the way at most.
   static let window = 10_000

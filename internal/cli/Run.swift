@@ -6,7 +6,7 @@ import SagaSettings
 package import Settings
 import Values
 
-/// Runs the command line from its words to the exit status: 0 done, 1 failed, 2 wrong words or settings.
+/// Runs the command line: exit status 0 for success, 1 for a failure, 2 for a wrong command line or setting.
 /// - Parameter contexts: the settings of all contexts, which may share a file or an environment.
 package func runPaysaga(contexts: [SettingNames]) -> Never {
   ProcessProtection.begin()
@@ -40,7 +40,7 @@ private func run(
   let settings = try SagaSettings.load(
     program: .cli, environment: environment, file: line.configFile, contexts: contexts)
   let session = Session(settings: settings, output: output, interruption: Interruption(signals))
-  // What was done before a failure is still told.
+  // Results of work done before a failure are still printed.
   defer { output.flush() }
   try command.run(session)
 }

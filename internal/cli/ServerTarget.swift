@@ -4,7 +4,7 @@ import Settings
 import TLS
 import Values
 
-/// Which server to call and how, as the options say it: `--server`, `--tls-ca`, `--tls-cert`, `--tls-key`.
+/// The server to call, from the options `--server`, `--tls-ca`, `--tls-cert`, `--tls-key`.
 struct ServerTarget {
   /// Nil: that of the settings.
   let address: NetworkAddress?

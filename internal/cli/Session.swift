@@ -6,7 +6,7 @@ import SagaSettings
 import Settings
 import Values
 
-/// What a running command works with.
+/// Settings, output and logger of a running command.
 struct Session {
   let settings: SagaSettings
   let output: Output
@@ -17,7 +17,7 @@ struct Session {
   /// Warnings of the database client; more when LOG_LEVEL asks for it.
   var logger: Logger { logger(atLeast: .warning) }
 
-  /// Clients of Kafka tell of every lost connection as a warning; commands say in their own words what it means.
+  /// librdkafka warns of every lost connection; commands say in their own words what it means.
   var kafkaLogger: Logger { logger(atLeast: .error) }
 
   private func logger(atLeast level: LogLevel) -> Logger {

@@ -1,15 +1,15 @@
-/// How a command is called: drives the parser, `--help` and the hints after a mistake.
+/// The usage of a command: drives the parser, `--help` and the hints after a mistake.
 struct Usage: Sendable {
   /// One word, or a group and a word: `push`, `migrate up`.
   let name: String
-  /// What it does, in one line.
+  /// Summary, in one line.
   let summary: String
   /// The one word it may take after its name; nil for none.
   var operand: String?
   /// Whether it takes any number of them.
   var takesManyOperands = false
   var options: [Option] = []
-  /// What must be written, to follow the name in the first line of `--help`.
+  /// Required arguments, as the first line of `--help` shows them after the name.
   let synopsis: String
   /// More to know, in whole lines; may be empty.
   var notes = ""
@@ -18,7 +18,7 @@ struct Usage: Sendable {
 
   var words: [String] { name.split(separator: " ").map(String.init) }
 
-  /// What `--help` prints.
+  /// The text of `--help`.
   var help: String {
     let head = "paysaga \(name): \(summary)\n\nusage: paysaga \(name)\(synopsis.isEmpty ? "" : " \(synopsis)")\n\n"
     let notes = notes.isEmpty ? "" : "\n\(notes)\n"

@@ -110,7 +110,7 @@ package indirect enum JSONTree: Equatable {
     }
   }
 
-  /// Where we refuse and Foundation does not, and mean to.
+  /// Texts that we refuse on purpose and Foundation accepts.
   package static func isStricterRule(_ error: JSONError, _ text: [UInt8]) -> Bool {
     switch error.code {
     case .duplicateField, .tooDeep, .tooManyFields, .byteOrderMark: true

@@ -5,7 +5,7 @@ import SagaSettings
 import Settings
 import Values
 
-/// `audit`: holds the payment topic against the tables.
+/// `audit`: compares the payment topic with the tables.
 struct AuditCommand: Subcommand {
   static let usage = Usage(
     name: "audit", summary: "hold the payment topic against the tables: nothing lost, doubled, out of order or unknown",

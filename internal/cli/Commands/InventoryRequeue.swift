@@ -4,7 +4,7 @@ import SagaSettings
 import Settings
 import Values
 
-/// `inventory requeue`: puts dead letters back.
+/// `inventory requeue`: publishes the messages of dead letters again.
 struct InventoryRequeue: Subcommand {
   static let usage = Usage(
     name: "inventory requeue", summary: "put messages of the dead-letter topic back to the inventory topic",

@@ -12,10 +12,10 @@ package struct DeadLetter {
 
   var error: String { text(DeadLetterHeader.error) ?? "" }
 
-  /// How often it was put back before.
+  /// The number of times it was requeued before.
   package var requeues: Int64 { text(DeadLetterHeader.requeues).flatMap { Int64($0) }.map { max(0, $0) } ?? 0 }
 
-  /// What the message was, ready to be published again; it counts this time in its header.
+  /// The original message, ready to be published again; its header counts this requeue.
   /// - Parameter partitions: of the topic; where it had fewer when the message died it goes by its key.
   package func revived(to topic: String, partitions: Int, token: UInt64) -> ProducerRecord {
     var headers = letter.headers.filter {
@@ -23,13 +23,13 @@ package struct DeadLetter {
     }
     headers.append(RecordHeader(DeadLetterHeader.requeues, String(requeues.adding(saturating: 1))))
     let origin = text(DeadLetterHeader.topic) == topic ? text(DeadLetterHeader.partition).flatMap { Int32($0) } : nil
-    // Where it was: messages of its key are there, whoever's partitioner has put them there.
+    // The original partition has the other messages of its key, whichever partitioner chose it.
     let partition = origin.flatMap { (0..<Int32(clamping: partitions)).contains($0) ? $0 : nil }
     return ProducerRecord(
       topic: topic, key: letter.key, value: letter.value, headers: headers, token: token, partition: partition)
   }
 
-  /// Why it cannot be put back; nil when it can.
+  /// Why it cannot be requeued; nil when it can.
   /// - Parameters:
   ///   - topic: where messages are put back.
   ///   - limit: how often a message may be put back.
@@ -45,7 +45,7 @@ package struct DeadLetter {
     return nil
   }
 
-  /// What `inventory dead` prints of it; its value is left out.
+  /// The line that `inventory dead` prints; the value is left out.
   package var record: Record {
     [
       "partition": .number(Int64(letter.partition)), "offset": .number(letter.offset),

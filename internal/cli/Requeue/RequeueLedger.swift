@@ -1,6 +1,6 @@
 import Values
 
-/// Which messages of one partition of the dead-letter topic were put back: all below an offset, and some above it.
+/// The requeued messages of one partition of the dead-letter topic: all below an offset, and some above it.
 ///
 /// It is kept as the committed offset of a consumer group and its note, so any machine knows it. Pure.
 package struct RequeueLedger: Sendable, Hashable {
@@ -9,7 +9,7 @@ package struct RequeueLedger: Sendable, Hashable {
 
   /// Everything below is done.
   package private(set) var next: Int64
-  /// What is done above `next`: ascending, apart from each other and from `next`.
+  /// Done offsets above `next`: ascending ranges with gaps between them and after `next`.
   private(set) var above: [ClosedRange<Int64>] = []
 
   /// - Parameters:
@@ -40,10 +40,10 @@ package struct RequeueLedger: Sendable, Hashable {
     above.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
   }
 
-  /// Whether the message at that offset was put back.
+  /// Whether the message at that offset was requeued.
   package func isDone(_ offset: Int64) -> Bool { offset < next || above.contains { $0.contains(offset) } }
 
-  /// Notes that a message was put back.
+  /// Records that a message was requeued.
   /// - Returns: false when there are too many gaps to be noted; nothing has changed then.
   package mutating func markDone(_ offset: Int64) -> Bool {
     if isDone(offset) { return true }

@@ -2,7 +2,7 @@ import Kafka
 import Runtime
 import Values
 
-/// Publishes dead letters as what they were, a batch at a time.
+/// Publishes the original messages of dead letters, a batch at a time.
 final class RequeuePublisher {
   private struct Answers {
     var byToken: [UInt64: String?] = [:]

@@ -1,7 +1,7 @@
 import Kafka
 import Values
 
-/// Reads the dead-letter topic up to its present end and keeps what was put back of it.
+/// Reads the dead-letter topic up to its present end and stores which of its messages were requeued.
 final class RequeueReader {
   /// Whose committed offsets say what was put back.
   static let group = "paysaga-requeue"
@@ -34,7 +34,7 @@ final class RequeueReader {
     try consumer.assign(starts)
   }
 
-  /// What was put back, as the group's coordinator knows it.
+  /// Requeued messages, as the group's coordinator knows them.
   private static func committed(
     _ places: [TopicPartition], _ consumer: KafkaConsumer, until deadline: Instant
   ) throws -> [TopicPartition: (offset: Int64, note: String)] {
@@ -64,7 +64,7 @@ final class RequeueReader {
       if interruption.isRequested { return nil }
       throw CommandError.failure("no message came for \(Self.patience); the topic is not read to its end")
     }
-    // What came after the beginning may be what was put back a moment ago and died again.
+    // A message written after the beginning may be one that was requeued a moment ago and died again.
     messages.removeAll { message in message.offset >= ends[message.place] ?? 0 }
     for message in messages where ends[message.place] == message.next.offset { ends[message.place] = nil }
     return messages

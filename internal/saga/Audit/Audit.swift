@@ -4,7 +4,7 @@ public import Logger
 public import Postgres
 public import Values
 
-/// Holds a topic against the tables.
+/// Compares a topic with the tables.
 ///
 /// The order in which things are looked at makes a running system raise no false alarm:
 /// 1. The high watermarks are noted. Every message below them was published from an event that had been committed.
@@ -14,15 +14,15 @@ public import Values
 /// 3. The high watermarks are noted again, and the topic is read up to there. An event that is DONE in the snapshot had
 ///    been acknowledged by the broker before, so its message lies below these marks. One in WAIT may lie there or not.
 public struct Audit: Sendable {
-  /// What is wanted.
+  /// The scope of an audit.
   public struct Request: Sendable {
     /// The topic of the events.
     public var topic: String
     /// Events and messages from then on; nil for all.
     public var since: Timestamp?
-    /// How many offenders of each kind are told.
+    /// Maximum number of offenders of each kind in the report.
     public var limit: Int
-    /// Whether payments are held against the events of this topic.
+    /// Whether payments are compared with the events of this topic.
     public var checksPayments: Bool
 
     /// - Parameters:
@@ -36,11 +36,11 @@ public struct Audit: Sendable {
     }
   }
 
-  /// How far it has come, in rows and messages.
+  /// Progress, in rows and messages.
   public struct Step: Sendable {
-    /// How many are done.
+    /// Rows and messages done.
     public var done: Int64
-    /// How many there are, as far as is known.
+    /// Total, as far as it is known.
     public var total: Int64
   }
 

@@ -1,6 +1,6 @@
 public import Errors
 
-/// Why an audit could not be made; what it found is in its report.
+/// Why an audit could not be made; its findings are in `AuditReport`.
 public struct AuditError: ModuleError {
   public enum Code: Sendable, Hashable {
     /// The topic is not there.

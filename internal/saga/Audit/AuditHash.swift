@@ -2,7 +2,7 @@
 enum AuditHash {
   private static let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
 
-  /// Of any bytes, eight at a time.
+  /// Hash of any bytes, eight at a time.
   static func of(_ bytes: [UInt8]) -> UInt64 {
     bytes.withUnsafeBytes { bytes in
       var hash = UInt64(bytes.count) &* factor

@@ -14,14 +14,14 @@ struct AuditLedger {
 
     /// Events written before this are not looked for; µs since 1970, `.min` for all.
     var since = Int64.min
-    /// What was done before this may have been dropped from the tables; `.min` when nothing was.
+    /// Events DONE before this may have been dropped from the tables; `.min` when none was.
     var keptSince = Int64.min
     /// The high watermarks from before the snapshot of the tables. A message at or above may be of an event that was
     /// committed after it.
     var marksBefore: [Int64]
-    /// Whether payments are held against their events.
+    /// Whether payments are compared with their events.
     var checksPayments: Bool
-    /// How many offenders of each kind are kept.
+    /// Maximum number of offenders of each kind in the report.
     var limit: Int
   }
 
@@ -31,7 +31,7 @@ struct AuditLedger {
     var payload: UInt64
     /// µs since 1970.
     var created: Int64
-    /// Of its first copy on the topic; -1 while there is none.
+    /// Offset of its first copy on the topic; -1 while there is none.
     var offset: Int64 = -1
     var partition: Int32 = -1
     var copies: UInt32 = 0
@@ -56,7 +56,7 @@ struct AuditLedger {
 
   /// A partition as far as it has been read.
   private struct Partition {
-    /// What was written before this may be gone from it; `.min` when all is there, `.max` when all may be gone.
+    /// Messages written before this may be gone; `.min` when all are there, `.max` when all may be gone.
     var gone = Int64.min
     var next: Int64
   }
@@ -234,7 +234,7 @@ struct AuditLedger {
       if scope.checksPayments, !key.hasPayment {
         note(.noPayment, Offence(key: key, id: oldest.id, sequence: oldest.sequence), "no payment has this order id")
       }
-      // What was written before the kept days may have left the table.
+      // Events from before the retained days may have left the table.
       if oldest.created >= kept, newest.sequence.subtracting(saturating: oldest.sequence) != Int64(key.count) - 1 {
         note(
           .gap, Offence(key: key, id: newest.id, sequence: newest.sequence),

@@ -1,8 +1,8 @@
 public import Values
 
-/// What an audit found.
+/// The findings of an audit.
 public struct AuditReport: Sendable {
-  /// How the tables and the topic can disagree.
+  /// The ways in which tables and topic can disagree.
   public enum Kind: String, Sendable, CaseIterable {
     /// DONE in the table and not on the topic.
     case missing
@@ -28,7 +28,7 @@ public struct AuditReport: Sendable {
 
   /// One disagreement.
   public struct Offender: Sendable, Hashable {
-    /// How tables and topic disagree.
+    /// The kind of disagreement.
     public var kind: Kind
     /// The event, where one is known.
     public var eventID: UniqueID?
@@ -42,7 +42,7 @@ public struct AuditReport: Sendable {
     public var offset: Int64?
     /// When the message was written, by its own timestamp.
     public var writtenAt: Timestamp?
-    /// What is wrong, in words.
+    /// Description in words.
     public var detail: String
   }
 
@@ -70,11 +70,11 @@ public struct AuditReport: Sendable {
   public var outOfRetention = 0
   /// Messages of events that were committed after the tables were read.
   public var newer = 0
-  /// Events from before `since` that the read part of the topic cannot tell of.
+  /// Events from before `since` whose messages are not in the part of the topic that was read.
   public var notJudged = 0
   /// Events that cannot be looked for, by partition: its beginning is gone.
   public var unverifiable: [Int32: Int] = [:]
-  /// How many disagreements of each kind.
+  /// Number of disagreements of each kind.
   public var counts: [Kind: Int] = [:]
   /// The first ones of each kind.
   public var offenders: [Offender] = []

@@ -25,7 +25,7 @@ enum PaymentWord: UInt8, CustomStringConvertible {
 
 /// A payment's amount and currency in two bytes, enough to see nearly every difference.
 struct PaymentMoney: Sendable, Hashable {
-  /// Of an event that does not say, as those of earlier versions.
+  /// The event does not say: events of earlier versions.
   static let untold = PaymentMoney(digest: 0)
 
   private let digest: UInt16
@@ -38,7 +38,7 @@ struct PaymentMoney: Sendable, Hashable {
   }
 }
 
-/// What an event's payload says of its payment.
+/// The payment as an event's payload describes it.
 struct ToldPayment: Sendable, Hashable {
   private(set) var status = PaymentWord.unknown
   private(set) var money = PaymentMoney.untold

@@ -10,7 +10,7 @@ struct TableReader {
 
   private let connection: Connection
   let topic: String
-  /// How many events there are.
+  /// Number of events.
   let expected: Int
   let expectedPayments: Int
   /// The first moment of the oldest day of published events that is kept; `.min` when nothing was ever published.
@@ -34,7 +34,7 @@ struct TableReader {
     keptSince = try answers[3].only.optionalTimestamp(0)?.microseconds ?? .min
   }
 
-  /// A row that holds what cannot be read is told of, and the rest goes on.
+  /// A row that cannot be read is reported, and reading goes on.
   /// - Parameter onPage: told how many more rows were read; what it throws ends the reading.
   func events(into ledger: inout AuditLedger, onPage: (Int) throws -> Void) throws {
     // As `EventColumn` has them.

@@ -4,7 +4,7 @@ internal import Values
 
 /// Reads a topic from its beginning, or from a moment, up to marks noted before.
 final class TopicReader {
-  /// How long nothing may come before the broker counts as gone.
+  /// Time without a message after which the broker counts as gone.
   private static let patience = Duration.seconds(60)
   private static let answerTime = Duration.seconds(15)
   /// Partitions that are read at a time: one answer may bring a batch of each, on top of what is queued.
@@ -28,7 +28,7 @@ final class TopicReader {
     places = (0..<Int32(partitions)).map { TopicPartition(topic, $0) }
   }
 
-  /// What each partition holds now.
+  /// The present watermarks of each partition.
   func watermarks() throws(KafkaError) -> [Watermarks] {
     let deadline = Instant.now() + Self.answerTime
     var marks: [Watermarks] = []
@@ -36,7 +36,7 @@ final class TopicReader {
     return marks
   }
 
-  /// Where reading begins in each partition, and whether something that is wanted was there before it and is gone.
+  /// Where reading begins in each partition, and whether wanted messages before it are gone.
   ///
   /// A broker without a time index is read from the start.
   func starts(_ marks: [Watermarks], since: Timestamp?) -> [(offset: Int64, isCut: Bool)] {
@@ -50,7 +50,7 @@ final class TopicReader {
       for entry in found {
         let index = Int(entry.place.partition)
         let offset = max(entry.offset, marks[index].low)
-        // What comes before `since` is there: nothing wanted is gone.
+        // Messages from before `since` are there, so no wanted message is gone.
         starts[index] = (offset, offset == marks[index].low && marks[index].low > 0)
       }
       return starts
@@ -112,7 +112,7 @@ final class TopicReader {
       if let denial = consumer.denial { throw denial }
       if !finished.isEmpty {
         open.subtract(finished)
-        // What goes on being published there is not asked for.
+        // Messages published from now on are not read.
         try consumer.pause(finished.map { places[$0] })
       }
       let now = Instant.now()
