@@ -95,8 +95,8 @@ public final class GRPCServer: ServicePart {
     logger.info("gRPC server listens", ["address": .describing(address), "loops": .number(loops.count)])
   }
 
-  /// Takes no new connections or calls, and answers UNAVAILABLE to the calls that still run at the deadline. Blocks until
-  /// the threads have ended; not to be called from a handler.
+  /// Takes no new connections or calls, and answers UNAVAILABLE to the calls that still run at the deadline. Blocks
+  /// until the threads have ended; not to be called from a handler.
   public func stop(until deadline: Instant) {
     for loop in loops { loop.drain() }
     if !totals.waitUntilNone(deadline) {
