@@ -1,7 +1,7 @@
 internal import Metrics
 internal import Values
 
-/// What the admin endpoint answers; the decision apart from the HTTP library that sends it.
+/// Decides the answer of the admin endpoint, apart from the HTTP library that sends it.
 struct AdminResponse: Hashable {
   /// The longest path looked at, in bytes.
   static let longestPath = 256

@@ -109,7 +109,7 @@ public final class AdminServer: Sendable {
   }
 }
 
-/// What the library's thread calls for each request.
+/// The callback for each request, on the library's thread.
 private final class AdminHandler: Sendable {
   private let registry: MetricsRegistry
   private let readiness: @Sendable () -> ReadinessReport

@@ -1,6 +1,6 @@
 internal import Values
 
-/// Who is connected, and who has to go so that nobody keeps the others out. Decides only; sockets live outside.
+/// Decides which connections close so that none keeps the others out. Sockets live outside.
 ///
 /// A connection over a limit takes the place of an older one instead of being refused: whoever only holds connections
 /// open loses them, and a probe that sends its request at once gets its answer.
@@ -10,7 +10,7 @@ struct ConnectionTable {
     var connections = 32
     /// The most from one address.
     var perPeer = 16
-    /// How long a whole request may take, and a connection may wait for the next one.
+    /// Time limit for a whole request, and for a connection to wait for its next one.
     var time = Duration.seconds(10)
   }
 

@@ -44,7 +44,7 @@ public struct ReadinessReport: Sendable, Hashable {
   /// Whether the program works and every dependency is ready: `/readyz` then answers 200, otherwise 503.
   public var isReady: Bool { isServing && checks.allSatisfy(\.isReady) }
 
-  /// What a load balancer of the API has to know; nil for a program without one.
+  /// The report for load balancers of the API; nil for a program without an API.
   public var forAPI: ReadinessReport? {
     neededForAPI.map { needed in
       ReadinessReport(checks.filter { needed.contains($0.name) }, isServing: isServing, neededForAPI: needed)

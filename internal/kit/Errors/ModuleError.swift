@@ -1,12 +1,12 @@
-/// What every module's error type has in common; each module has exactly one such type.
+/// The common part of all modules' error types; each module has exactly one such type.
 ///
 /// `description` is safe to log. Anything that may hold a caller's data belongs in `debugDescription` only.
 public protocol ModuleError: Error, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
   /// The kinds of failure of the module.
   associatedtype Code: Sendable, Hashable
-  /// What kind of failure it is, for code to act on.
+  /// The kind of failure, for code to act on.
   var code: Code { get }
-  /// What was expected, what was found and what to do, for people.
+  /// For people: what was expected, what was found and what to do.
   var message: String { get }
   /// The error below this one, when there is one.
   var cause: (any Error)? { get }

@@ -6,7 +6,7 @@ struct LogLine: Sendable {
   var label: String
   var message: String
   var fields: Logger.Fields
-  /// How often it came since it was last written, when that was more than it is written.
+  /// Number of repetitions since it was last written; 0 when each was written.
   var repeated = 0
 
   /// The whole line with its newline.

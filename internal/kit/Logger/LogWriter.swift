@@ -9,7 +9,7 @@ internal import Values
 /// place of those that are missing tells their number. Lines keep their order. Warnings and errors that repeat are
 /// written once a second: see `RepeatedLines`. Callable on any thread; nothing here waits for the reader but `flush`.
 public final class LogWriter: Sendable {
-  /// Where programs log.
+  /// The log of programs.
   public static let standardError = LogWriter(descriptor: STDERR_FILENO)
 
   /// The most bytes that wait for the reader; as many again may be under way.
@@ -25,7 +25,7 @@ public final class LogWriter: Sendable {
     var dropped = 0
     var isWriting = false
     var hasThread = false
-    /// How a line of ours looks: as the last one did.
+    /// Format of our own lines: that of the last line.
     var format = LogFormat.text
 
     /// Whether there is something for the thread: lines, or the number of those that are missing.

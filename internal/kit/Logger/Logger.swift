@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// How much of the log is written.
+/// The levels of log lines.
 public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
   case debug, info, warning, error
 
@@ -10,7 +10,7 @@ public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
   public var name: String { "\(self)" }
 }
 
-/// How a log line looks.
+/// The formats of log lines.
 public enum LogFormat: String, Sendable, CaseIterable {
   /// `2026-01-31T08:15:00.000250Z info relay: took over shards count=64`
   case text
@@ -33,7 +33,7 @@ public enum LogValue: Sendable, Hashable, ExpressibleByStringLiteral, Expressibl
 
   /// A number, from any integer type.
   public static func number(_ value: some BinaryInteger) -> LogValue { .int(Int64(clamping: value)) }
-  /// What the value prints as; for errors, only their safe `description`.
+  /// The printed form of a value; for errors, only their safe `description`.
   public static func describing(_ value: some CustomStringConvertible) -> LogValue { .string(value.description) }
   /// An error's safe description.
   public static func error(_ error: any Error) -> LogValue { .string("\(error)") }

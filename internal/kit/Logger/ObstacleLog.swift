@@ -1,6 +1,6 @@
 public import Values
 
-/// Tells the log of something that is in the way: when it begins, once a minute while it lasts, and when it is over.
+/// Logs an obstacle when it begins, once a minute while it lasts, and when it is over.
 /// For one thread at a time.
 public struct ObstacleLog: Sendable {
   private static let interval = Duration.seconds(60)
@@ -21,7 +21,7 @@ public struct ObstacleLog: Sendable {
     self.logger = logger
   }
 
-  /// Takes in what is in the way now; nil when nothing is.
+  /// Sets the present obstacle; nil for none.
   /// - Parameter count: how often it has failed so far, when that is counted elsewhere; otherwise the calls are.
   public mutating func note(_ reason: String?, count: Int? = nil, at now: Instant) {
     guard let reason else {

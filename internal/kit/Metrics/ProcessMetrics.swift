@@ -15,7 +15,7 @@ extension MetricsRegistry {
   }
 }
 
-/// What Linux tells of this process (proc(5)); nil where it does not.
+/// Figures of this process from proc(5); nil where Linux has none.
 enum ProcessStatus {
   static func residentBytes() -> Double? {
     guard let pages = fields("/proc/self/statm").dropFirst().first.flatMap({ Double($0) }) else { return nil }

@@ -4,7 +4,7 @@
 public struct Currency: Sendable, Hashable, Comparable, CustomStringConvertible {
   /// Three upper-case letters, such as `EUR`.
   public let code: String
-  /// How many digits follow the decimal point of the major unit: 0, 2, 3 or 4.
+  /// Number of digits after the decimal point of the major unit: 0, 2, 3 or 4.
   public let exponent: Int
 
   /// - Returns: nil for a code that is not in the list; lower case is not accepted.

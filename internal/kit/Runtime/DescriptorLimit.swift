@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// How many files and sockets this process may have open (RLIMIT_NOFILE).
+/// The limit on open files and sockets of this process (RLIMIT_NOFILE).
 public enum DescriptorLimit {
   /// Raises the soft limit to the hard one. For the start of a program.
   /// - Returns: the limit that holds now.

@@ -1,6 +1,6 @@
 internal import CLinux
 
-/// What a descriptor is ready for, or waits for: epoll's bits.
+/// Readiness that a descriptor has or waits for: epoll's bits.
 public struct Readiness: OptionSet, Sendable {
   public let rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }

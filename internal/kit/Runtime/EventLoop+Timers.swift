@@ -1,6 +1,6 @@
 internal import Values
 
-/// What a timer of an `EventLoop` calls.
+/// The receiver of an `EventLoop`'s timer.
 public protocol EventLoopTimerTarget: AnyObject {
   /// Called once on the loop's thread when the timer is due; `token` is the one given when it was scheduled.
   func timerFired(_ token: UInt64)
@@ -55,7 +55,7 @@ struct TimerHeap {
     removeEntry(slots[slot].position)
   }
 
-  /// Takes the first timer that is due at `now`.
+  /// Removes and returns the first timer that is due at `now`.
   mutating func popDue(_ now: Instant) -> (target: any EventLoopTimerTarget, token: UInt64)? {
     guard let first = heap.first, first.deadline <= now.nanoseconds, let target = slots[Int(first.slot)].target else {
       return nil

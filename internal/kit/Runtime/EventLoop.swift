@@ -29,7 +29,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     var generation: UInt32 = 0
   }
 
-  /// What the thread is called in `top -H`.
+  /// The thread's name, as `top -H` shows it.
   public let name: String
   /// The time at which this turn began; good for deadlines, and cheaper than asking the clock again.
   public var now: Instant { turnStart }

@@ -1,11 +1,11 @@
 internal import CLinux
 
-/// How glibc's allocator gives memory back to the system.
+/// Settings of glibc's allocator for returning memory to the system.
 public enum ProcessMemory {
   /// From this size on, bytes, a block is mapped on its own.
   private static let largeBlock: Int32 = 128 << 10
 
-  /// Has each large block returned to the system when it is freed. Once, when a program begins.
+  /// Makes glibc return each large block to the system when it is freed. Called once, when a program begins.
   ///
   /// By itself glibc raises the size from which it maps blocks to that of the largest one freed, up to 32 MiB
   /// (mallopt(3), M_MMAP_THRESHOLD). After one burst of large messages their memory would then stay with the process

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// What a program does for its own safety before anything else.
+/// Protections that a program sets up before anything else.
 public enum ProcessProtection {
   /// For the first line of a program that holds secrets.
   ///

@@ -5,7 +5,7 @@
 public struct Slots<Element: ~Copyable>: ~Copyable {
   @usableFromInline var base: UnsafeMutablePointer<Element>?
   @usableFromInline var capacity = 0
-  /// How many elements there are.
+  /// Number of elements.
   public private(set) var count = 0
 
   /// No elements, and no memory.

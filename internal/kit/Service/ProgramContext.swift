@@ -3,13 +3,13 @@ public import Metrics
 public import Runtime
 public import Settings
 
-/// What the parts of a program share.
+/// Program, log, metrics and stop flag, shared by the parts of a program.
 public struct ProgramContext: Sendable {
   /// The program.
   public let program: Program
   /// The program's log.
   public let logger: Logger
-  /// What `/metrics` shows.
+  /// The registry behind `/metrics`.
   public let metrics: MetricsRegistry
   /// Set when the program is asked to stop; ends waits during start-up.
   public let stop: StopFlag

@@ -1,8 +1,8 @@
 internal import Values
 
-/// What is checked in `postgres://` and `redis://` addresses before a client takes them, and how they are shown.
+/// Checks `postgres://` and `redis://` addresses before a client gets them, and masks their passwords.
 package enum DataSourceName {
-  /// What is wrong with a PostgreSQL URI (libpq's form, several hosts allowed), or nil.
+  /// The fault of a PostgreSQL URI (libpq's form, several hosts allowed); nil for a sound one.
   package static func problemOfPostgres(_ text: String) -> String? {
     let form = "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE"
     guard let rest = text.dropping(prefix: "postgres://") ?? text.dropping(prefix: "postgresql://") else { return form }
@@ -33,7 +33,7 @@ package enum DataSourceName {
     return path.contains("/") ? "\(form); a database's name has no slash (write it as %2F)" : nil
   }
 
-  /// What is wrong with a Redis URI, or nil.
+  /// The fault of a Redis URI; nil for a sound one.
   package static func problemOfRedis(_ text: String) -> String? {
     let form = "expected redis://[USER:PASSWORD@]HOST:PORT[/DATABASE], or nothing for no Redis"
     if text.hasPrefix("rediss://") {

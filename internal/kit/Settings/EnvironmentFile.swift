@@ -4,7 +4,7 @@ internal import FoundationEssentials
 package struct EnvironmentFile {
   /// One `KEY=VALUE`.
   package struct Entry {
-    /// What stands before the equals sign.
+    /// The text before the equals sign.
     package let name: String
     /// The text after it, without its quotes. May be a secret.
     package let value: String

@@ -2,7 +2,7 @@ internal import Values
 
 /// The command line of the three services: `[--config FILE] [--help] [--version]`.
 public struct ProgramArguments: Sendable, Hashable {
-  /// What to do.
+  /// The action that the arguments ask for.
   public enum Action: Sendable, Hashable {
     case run
     case help
@@ -40,7 +40,7 @@ public struct ProgramArguments: Sendable, Hashable {
     self.configFile = file
   }
 
-  /// What stands before an equals sign: settings given as arguments may hold secrets.
+  /// The part before an equals sign: settings given as arguments may hold secrets.
   private static func name(_ argument: String) -> String {
     guard let equals = argument.firstIndex(of: "=") else { return VisibleText.escaped(argument) }
     return VisibleText.escaped(String(argument[...equals])) + Secrets.mask
@@ -53,7 +53,7 @@ public struct ProgramArguments: Sendable, Hashable {
     return path
   }
 
-  /// What `--help` prints.
+  /// The text of `--help`.
   /// - Parameter settings: what the program reads, as `SettingsTable.help` has it.
   public static func help(for program: Program, settings: String) -> String {
     """

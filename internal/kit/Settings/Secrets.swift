@@ -1,6 +1,6 @@
 internal import Values
 
-/// What must not be shown.
+/// Masks secrets in messages.
 enum Secrets {
   static let mask = "***"
 

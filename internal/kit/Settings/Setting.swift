@@ -14,9 +14,9 @@ public struct Setting<Root: Sendable>: Sendable {
 
   /// The name in the environment and in settings files.
   public let name: String
-  /// What is allowed, to follow "expected".
+  /// The allowed values, in words that follow "expected".
   public let allowed: String
-  /// What it is for.
+  /// Its purpose, in one line.
   public let summary: String
   /// The programs that use it; the others check it all the same, so that one file serves all.
   public let usedBy: [Program]

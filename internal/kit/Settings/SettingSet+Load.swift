@@ -57,7 +57,8 @@ extension SettingSet {
     return settings
   }
 
-  /// What is set, the file first, so that the environment wins; a value of the file is checked even where it loses.
+  /// All given values, the file's first, so that the environment wins; a value of the file is checked even where it
+  /// loses.
   private static func gather(_ environment: [String: String], _ file: EnvironmentFile?, path: String) -> [Given] {
     var all = (file?.entries ?? []).map { entry in
       Given(name: entry.name, value: entry.value, source: "\(path) line \(entry.line)")

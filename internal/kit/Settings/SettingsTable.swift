@@ -25,7 +25,7 @@ public struct SettingsTable<Root: SettingSet>: Sendable {
     byName = Dictionary(uniqueKeysWithValues: settings.map { ($0.name, $0) })
   }
 
-  /// What the programs of other sets need to know of this one.
+  /// The names of this set, for the programs of other sets.
   public var names: SettingNames { SettingNames(settings.map(\.name), properties: properties?.names) }
 
   /// The setting of that name.

@@ -11,10 +11,10 @@ public enum Spelling {
     return best.distance <= reach(of: best.name) ? best.name : nil
   }
 
-  /// How many changes away a word still means `name`.
+  /// Maximum number of changes at which a word still means `name`.
   private static func reach(of name: String) -> Int { max(2, name.utf8.count / 3) }
 
-  /// How many letters must be put in, taken out, replaced or swapped with their neighbour.
+  /// Number of letters to insert, remove, replace or swap with their neighbour.
   static func distance(_ left: String, _ right: String) -> Int {
     let (left, right) = (Array(left.utf8.prefix(100)), Array(right.utf8.prefix(100)))
     var beforeLast: [Int] = []

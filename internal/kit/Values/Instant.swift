@@ -2,7 +2,7 @@ internal import Glibc
 
 /// A point on this machine's monotonic clock (CLOCK_BOOTTIME), which goes on while the machine sleeps.
 ///
-/// Leases are held against it: a clock that stopped in suspend would let an owner believe in a lease that is over.
+/// Leases are timed by it: with a clock that stops in suspend an owner would believe in a lease that is over.
 public struct Instant: Sendable, Hashable, Comparable {
   /// Nanoseconds since boot.
   public var nanoseconds: Int64

@@ -2,7 +2,7 @@
 ///
 /// It never quotes a value, so that `description` is safe to log; a field's name is quoted, cut to 64 bytes.
 public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// What kind of failure it is, for code to act on.
+  /// The kind of failure, for code to act on.
   public enum Code: Sendable, Hashable {
     /// Longer, deeper or with more fields than the reader takes.
     case tooLarge, tooDeep, tooManyFields

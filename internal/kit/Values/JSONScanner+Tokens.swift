@@ -78,7 +78,7 @@ extension JSONScanner {
 
   /// A string as it was passed.
   struct StringLiteral {
-    /// Where it lies between its quotes.
+    /// Its range between the quotes.
     var content: Range<Int>
     var hasEscapes = false
     /// False when an escape is half of a surrogate pair: grammatical, and no text.
@@ -213,7 +213,7 @@ extension JSONScanner {
   }
 }
 
-/// What errors say.
+/// The texts of errors.
 extension JSONScanner {
   func failure(_ code: JSONError.Code, _ message: String) -> JSONError {
     JSONError(code, at: position, field: field, message)

@@ -19,7 +19,7 @@ public struct JSONScanner: Sendable {
   /// The most fields that may be read of one object: the search for duplicates is linear.
   public static let maximumFields = 256
 
-  /// What kind of value comes next.
+  /// The kind of the next value.
   public enum Kind: String, Sendable {
     case object, array, string, number, bool, null
   }
@@ -42,7 +42,7 @@ public struct JSONScanner: Sendable {
   /// The field whose value comes next, unless it is passed over.
   var unread: String?
 
-  /// How many objects and arrays are open.
+  /// Number of open objects and arrays.
   var depth: Int { open.count }
 
   /// - Parameters:

@@ -13,7 +13,7 @@ public final class GzipCodec {
 
   deinit { buffer.deallocate() }
 
-  /// What `message` expands to.
+  /// The expanded message.
   /// - Parameter limit: the most bytes that may come out, equal is fine; decompression stops there.
   /// - Throws: `GzipError` `.corrupt`, `.tooLong`, `.outOfMemory`.
   public func decompress(_ message: [UInt8], limit: Int) throws(GzipError) -> [UInt8] {

@@ -3,7 +3,7 @@
 /// The module stands under everything else and depends on nothing, so this is a plain error of two words that is thrown
 /// without allocation. Retrying never helps: the peer sent something wrong.
 public struct ProtobufError: Error, Sendable, Hashable, CustomStringConvertible {
-  /// What kind of failure it is, for code to act on.
+  /// The kind of failure, for code to act on.
   public enum Code: UInt8, Sendable, Hashable {
     /// The bytes end inside a field.
     case truncated
@@ -23,7 +23,7 @@ public struct ProtobufError: Error, Sendable, Hashable, CustomStringConvertible 
     case tooManyElements
   }
 
-  /// What kind of failure it is.
+  /// The kind of failure.
   public let code: Code
   /// Where reading stopped, in bytes from the beginning of the outermost message.
   public let offset: Int

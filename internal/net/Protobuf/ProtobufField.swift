@@ -14,7 +14,7 @@ public enum ProtobufWireType: UInt8, Sendable, Hashable {
 public struct ProtobufField: Sendable, Hashable {
   /// From 1 to 2²⁹−1.
   public let number: UInt32
-  /// How the value is laid out.
+  /// The layout of the value.
   public let wireType: ProtobufWireType
 
   @inlinable

@@ -1,8 +1,8 @@
-/// What a reader takes from one message before it refuses the rest; bounds memory and stack, whatever a peer sends.
+/// Limits of a reader on one message; they bound memory and stack, whatever a peer sends.
 public struct ProtobufLimits: Sendable, Hashable {
   /// The longest message in bytes.
   public var size: Int
-  /// How deep messages and groups may be nested below the outermost message; 100 as in Google's parsers.
+  /// Maximum depth of messages and groups below the outermost message; 100 as in Google's parsers.
   public var depth: Int
   /// The most elements of repeated strings, bytes, messages and maps, counted over the whole message.
   ///

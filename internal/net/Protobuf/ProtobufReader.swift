@@ -10,9 +10,9 @@ public struct ProtobufReader: ~Escapable {
   @usableFromInline var offset: Int
   /// Where the message that is being read ends; never above `bytes.count`.
   @usableFromInline var end: Int
-  /// How many levels of messages and groups may still be opened.
+  /// Number of levels of messages and groups that may still be opened.
   @usableFromInline var depthLeft: Int
-  /// How many elements of repeated fields may still be read.
+  /// Number of elements of repeated fields that may still be read.
   @usableFromInline var elementsLeft: Int
 
   /// A reader of one message that fills `bytes`; throws `tooLarge`.

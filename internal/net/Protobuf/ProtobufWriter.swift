@@ -5,7 +5,7 @@
 /// Field numbers are constants of ours, from 1 to 2²⁹−1.
 @frozen
 public struct ProtobufWriter: ~Copyable {
-  /// What has been written.
+  /// The bytes written so far.
   public var bytes: [UInt8]
 
   /// A writer that has written nothing, with room for `capacity` bytes.

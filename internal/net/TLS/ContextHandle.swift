@@ -14,7 +14,7 @@ struct ContextHandle: ~Copyable, @unchecked Sendable {
 
   deinit { SSL_CTX_free(context) }
 
-  /// What both sides have in common.
+  /// Settings that both sides have in common.
   private static func make(_ method: OpaquePointer) throws(TLSError) -> ContextHandle {
     guard let context = SSL_CTX_new(method) else {
       throw TLSError(.outOfMemory, "OpenSSL could not make a context: \(takeOpenSSLReason())")

@@ -1,6 +1,6 @@
 internal import COpenSSL
 
-/// What OpenSSL has noted on this thread about a call that failed; forgets it.
+/// Reads and clears OpenSSL's error queue of this thread.
 ///
 /// - Returns: the reason of the first note, which is where the failure began, without OpenSSL's numbers.
 func takeOpenSSLReason() -> String {

@@ -4,7 +4,7 @@ internal import Glibc
 /// One `SSL` over a socket that it does not own, with a BIO of ours: `recv` and `send` without SIGPIPE, and a budget of
 /// bytes to receive.
 struct SessionHandle: ~Copyable {
-  /// What the BIO's callbacks know of the socket.
+  /// The socket's state for the callbacks of the BIO.
   struct Socket {
     let descriptor: Int32
     /// Bytes that may still be received in this call; at zero the socket seems empty.

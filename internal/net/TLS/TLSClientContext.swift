@@ -1,6 +1,6 @@
 internal import Errors
 
-/// Whom a client trusts, and who it is. Callable on any thread.
+/// A client's trusted authorities and its own certificate. Callable on any thread.
 public final class TLSClientContext: Sendable {
   private let context: ContextHandle
 

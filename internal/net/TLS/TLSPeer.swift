@@ -1,6 +1,6 @@
 internal import COpenSSL
 
-/// Who the other side proved to be with a certificate that we trust.
+/// The identity that the other side proved with a certificate that we trust.
 public struct TLSPeer: Sendable, Hashable {
   /// The certificate's subject as RFC 2253 writes it, `CN=orders,O=Example`; for people and logs.
   public let subject: String

@@ -8,7 +8,7 @@ public import Values
 public final class TLSStream: @unchecked Sendable {
   // @unchecked: it is handed from the thread that connects to the loop that serves, and used by one at a time.
 
-  /// How far a handshake or a farewell has come.
+  /// The state of a handshake or a farewell.
   public enum Progress: Sendable {
     case done
     /// Ask again when the descriptor is readable.
@@ -30,7 +30,7 @@ public final class TLSStream: @unchecked Sendable {
   /// Why bytes can no longer be exchanged, when the peer did not simply end: an alert of its, as a client gets whose
   /// certificate was refused, or what cannot be decrypted.
   public private(set) var failure: TLSError?
-  /// Who the other side is, once the handshake is done; nil for a client without a certificate.
+  /// The other side's identity, once the handshake is done; nil for a client without a certificate.
   public private(set) var peer: TLSPeer?
 
   /// Takes the descriptor over; when it throws, the descriptor is closed.
@@ -187,7 +187,7 @@ public final class TLSStream: @unchecked Sendable {
     _ = shutdown(descriptor, Int32(SHUT_WR))
   }
 
-  /// Takes what the peer still sends off the socket, without a look at it.
+  /// Reads and discards bytes that the peer still sends.
   public func discard() -> TransportOutcome {
     withUnsafeTemporaryAllocation(byteCount: 4_096, alignment: 1) { buffer in
       let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)

@@ -1,4 +1,4 @@
-/// What came of reading from a non-blocking transport or of writing to it.
+/// The outcome of a read from a non-blocking transport or a write to it.
 public enum TransportOutcome: Equatable, Sendable {
   /// So many bytes, for a read at least one.
   case count(Int)
