@@ -9,8 +9,8 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# The programs under test are handled as the end to end tests handle them.
-sys.path[:0] = [str(HERE), str(HERE.parent / "tests/e2e")]
+# The programs under test are handled as the end to end tests handle them, PostgreSQL as the local stack does.
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests/e2e"), str(HERE.parent / "internal/stack")]
 
 from support.bench import Bench  # noqa: E402
 from support.report import Report  # noqa: E402

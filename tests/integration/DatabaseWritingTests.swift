@@ -163,7 +163,7 @@ struct DatabaseWritingTests {
   private func dsn(_ ports: [UInt16], _ more: String = "") -> String {
     let hosts = ports.map { _ in "127.0.0.1" }.joined(separator: ",")
     let list = ports.map { "\($0)" }.joined(separator: ",")
-    return "host=\(hosts) port=\(list) user=postgres dbname=postgres sslmode=disable \(more)"
+    return "host=\(hosts) port=\(list) user=payments password=payments dbname=postgres sslmode=disable \(more)"
   }
 
   @Test func aSilentServerLeavesTimeForTheNext() async throws {

@@ -13,38 +13,32 @@ final class PrivatePostgres: Sendable {
 
   let dsn: String
   private let directory: String
-  private let binaries: String
   let port: UInt16
   private let server = Monitor<Process?>(nil)
 
   /// Starts a server on a free loopback port; nil where no server is installed.
   static func start() throws -> PrivatePostgres? {
-    let root = "/usr/lib/postgresql"
-    let versions = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
-    guard let version = versions.compactMap(Int.init).max() else { return nil }
-    return try PrivatePostgres(binaries: "\(root)/\(version)/bin")
+    let directory = "/tmp/paysaga-pg-\(UUID().uuidString)"
+    let make = try script("make", directory)
+    make.waitUntilExit()
+    switch make.terminationStatus {
+    case 0: return try PrivatePostgres(directory)
+    // EX_UNAVAILABLE of sysexits.h.
+    case 69: return nil
+    default: throw Failure(command: "\(make.arguments ?? [])", status: make.terminationStatus)
+    }
   }
 
-  private init(binaries: String) throws {
-    self.binaries = binaries
-    directory = "/tmp/paysaga-pg-\(UUID().uuidString)"
+  private init(_ directory: String) throws {
+    self.directory = directory
     port = TCPForwarder.freePort()
-    dsn = "postgres://postgres@127.0.0.1:\(port)/postgres?sslmode=disable"
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    if getuid() == 0 { try Self.finish(Self.spawn("/bin/chown", ["postgres:postgres", directory])) }
-    try Self.finish(
-      asServerUser("initdb", ["-D", "\(directory)/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]))
+    dsn = "postgres://payments:payments@127.0.0.1:\(port)/postgres?sslmode=disable"
     try launch()
   }
 
   /// Starts the server as a child of the test, so that its end is seen, and waits until it takes connections.
   private func launch() throws {
-    let process = try asServerUser(
-      "postgres",
-      [
-        "-D", "\(directory)/data", "-p", "\(port)", "-c", "listen_addresses=127.0.0.1", "-c",
-        "unix_socket_directories=",
-      ])
+    let process = try Self.script("run", directory, "\(port)")
     server.update { $0 = process }
     let reconnecting = ReconnectingConnection(
       configuration: try DatabaseConfiguration(dsn: dsn, applicationName: "paysaga-tests"), logger: TestDatabase.quiet)
@@ -74,29 +68,17 @@ final class PrivatePostgres: Sendable {
     process.waitUntilExit()
   }
 
-  /// PostgreSQL refuses to run as root.
-  private func asServerUser(_ tool: String, _ arguments: [String]) throws -> Process {
-    let command = ["\(binaries)/\(tool)"] + arguments
-    guard getuid() == 0 else { return try Self.spawn(command[0], arguments) }
-    return try Self.spawn("/usr/bin/setpriv", ["--reuid=postgres", "--regid=postgres", "--clear-groups"] + command)
-  }
-
-  private static func spawn(_ path: String, _ arguments: [String]) throws -> Process {
+  /// Starts internal/stack/private_postgres.py.
+  private static func script(_ arguments: String...) throws -> Process {
+    let path = URL(fileURLWithPath: #filePath).appending(path: "../../../internal/stack/private_postgres.py")
+      .standardized
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
-    process.currentDirectoryURL = URL(fileURLWithPath: "/")
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["python3", "-B", path.path] + arguments
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
     return process
-  }
-
-  private static func finish(_ process: Process) throws {
-    process.waitUntilExit()
-    if process.terminationStatus != 0 {
-      throw Failure(command: "\(process.arguments ?? [])", status: process.terminationStatus)
-    }
   }
 }
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from stack import demo, local, packages, postgres, programs
+from stack import cluster, demo, local, packages, postgres, programs
 from stack.console import Failure
 from stack.stack import Stack
 
@@ -39,9 +39,15 @@ def test_a_policy_of_the_machine_comes_back(tmp_path, monkeypatch):
 
 
 def test_the_newest_server_is_chosen_by_number():
-    assert postgres.newest_version(["9.6", "15", "13", "common"]) == "15"
-    assert postgres.newest_version(["9.6", "9.10"]) == "9.10"
-    assert postgres.newest_version([]) is None
+    assert cluster.newest_version(["9.6", "15", "13", "common"]) == "15"
+    assert cluster.newest_version(["9.6", "9.10"]) == "9.10"
+    assert cluster.newest_version([]) is None
+
+
+def test_a_setting_of_the_caller_wins(tmp_path):
+    words = cluster.command(tmp_path, 5433, {"fsync": "off", "cluster_name": "mine"})
+    assert words[-words[::-1].index("-D") - 1:][:4] == ["-D", str(tmp_path), "-p", "5433"]
+    assert {"fsync=off", "cluster_name=mine", "listen_addresses=127.0.0.1"} <= set(words) and "fsync=on" not in words
 
 
 def test_only_data_of_ours_is_removed(tmp_path, monkeypatch):

@@ -1,14 +1,12 @@
-"""A private PostgreSQL: its own data directory, loopback only, user, password and database `payments`.
+"""The local stack's PostgreSQL: database `payments` in a cluster (cluster.py) whose data outlive it.
 
-PostgreSQL refuses to run as root, so as root it runs as `postgres` through setpriv. Its data lies in STACK_DIR/postgres
-when that user can get there. A checkout below a directory only root may enter (/root/…) keeps it in a directory of its
-own under /var/lib/paysaga instead, with STACK_DIR/postgres as a link to it; that link is the only way it is found
-again, so a new checkout at the same path never meets old data.
+The data lies in STACK_DIR/postgres when the user that the server runs as can get there. A checkout below a directory
+only root may enter (/root/…) keeps it in a directory of its own under /var/lib/paysaga instead, with STACK_DIR/postgres
+as a link to it; that link is the only way it is found again, so a new checkout at the same path never meets old data.
 """
 
 import hashlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,39 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import cluster
+from .cluster import is_root, run_as_postgres
 from .console import Ended, Failure, detail, heading, last_lines, wait_until
 from .stack import Stack
 from .table import POSTGRES
 
 FALLBACK = Path("/var/lib/paysaga")
-INSTALLED = Path("/usr/lib/postgresql")
-
-
-def is_root() -> bool:
-    return os.geteuid() == 0
-
-
-def as_postgres(command: list[str]) -> list[str]:
-    runner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"] if is_root() else []
-    return runner + command
-
-
-def run_as_postgres(*command: str, **options) -> bool:
-    return subprocess.run(as_postgres(list(command)), cwd="/", check=False, **options).returncode == 0
-
-
-def newest_version(names: list[str]) -> str | None:
-    """The highest of the folders of /usr/lib/postgresql."""
-    versions = [name for name in names if re.fullmatch(r"\d+(\.\d+)?", name)]
-    return max(versions, key=lambda name: [int(number) for number in name.split(".")], default=None)
-
-
-def server() -> tuple[str, Path]:
-    """Version and programs' directory of the newest installed server."""
-    version = newest_version(os.listdir(INSTALLED)) if INSTALLED.is_dir() else None
-    if version is None or not os.access(INSTALLED / version / "bin/postgres", os.X_OK):
-        raise Failure(f"no PostgreSQL server below {INSTALLED}: run 'make deps', or install the package postgresql")
-    return version, INSTALLED / version / "bin"
 
 
 def home(stack: Stack) -> Path:
@@ -60,8 +32,7 @@ def home(stack: Stack) -> Path:
             link.mkdir(mode=0o700)
         else:
             _fallback_home(stack, link)
-        if is_root():
-            shutil.chown(link.resolve(), "postgres", "postgres")
+        cluster.give(link.resolve())
     if not run_as_postgres("test", "-w", str(link.resolve())):
         raise Failure(f"{link} cannot be entered by the user PostgreSQL runs as (postgres when that is root)."
                       " Was the checkout moved, or 'make up' run by another user before? 'make reset' as that user"
@@ -78,30 +49,25 @@ def _fallback_home(stack: Stack, link: Path) -> None:
     detail(f"the user postgres cannot enter {stack.dir}, so the data lies in {target}")
 
 
-def _initialise(stack: Stack, directory: Path, programs: Path) -> None:
+def _initialise(stack: Stack, directory: Path) -> None:
     # Into a directory beside the final one: an interrupted run leaves no half-made cluster to stumble over.
     heading(f"postgres: making a database cluster in {directory}")
     run_as_postgres("rm", "-rf", f"{directory}/new")
     log = stack.log_dir / "initdb.log"
-    with tempfile.NamedTemporaryFile("w") as password, log.open("ab") as output:
-        password.write("payments\n")
-        password.flush()
-        if is_root():
-            shutil.chown(password.name, "postgres")
-        done = run_as_postgres(
-            f"{programs}/initdb", f"--pgdata={directory}/new", "--username=payments", f"--pwfile={password.name}",
-            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", stdout=output, stderr=output)
-    if not done:
-        last_lines(log)
-        raise Failure("initdb failed")
+    with log.open("ab") as output:
+        try:
+            cluster.initialise(directory / "new", output)
+        except Failure:
+            last_lines(log)
+            raise
     run_as_postgres("mv", f"{directory}/new", f"{directory}/data")
 
 
 def psql(stack: Stack, database: str, statement: str) -> str | None:
     """What the statement gives, without decoration; None when it failed."""
-    environment = {**os.environ, "PGPASSWORD": "payments", "PGCONNECT_TIMEOUT": "3"}
+    environment = {**os.environ, "PGPASSWORD": cluster.PASSWORD, "PGCONNECT_TIMEOUT": "3"}
     done = subprocess.run(
-        ["psql", "-X", "-h", "127.0.0.1", "-p", str(stack.ports["STACK_POSTGRES_PORT"]), "-U", "payments",
+        ["psql", "-X", "-h", "127.0.0.1", "-p", str(stack.ports["STACK_POSTGRES_PORT"]), "-U", cluster.USER,
          "-d", database, "-Atqc", statement],
         env=environment, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
@@ -118,26 +84,20 @@ def start(stack: Stack) -> None:
     if process.is_running():
         detail(f"postgres: already running (pid {process.pid()}, {stack.address(POSTGRES)})")
         return
-    version, programs = server()
+    version, programs = cluster.server()
     stack.require_free_ports((POSTGRES,))
     stack.make_dirs()
     directory = home(stack)
     version_file = directory / "data/PG_VERSION"
     if not version_file.exists():
-        _initialise(stack, directory, programs)
+        _initialise(stack, directory)
     found = version_file.read_text().strip()
     if found != version:
         raise Failure(f"the data in {directory} are of PostgreSQL {found}, the installed server is in {programs}."
                       " Install that version, or remove the data with 'make reset'.")
-    # The server's settings: fsync stays on (the guarantees are measured with it), 256 MB of buffers for the figures
-    # of the benchmarks, everything else as PostgreSQL ships it.
-    command = as_postgres([
-        f"{programs}/postgres", "-D", f"{directory}/data", "-p", str(stack.ports["STACK_POSTGRES_PORT"]),
-        *(word for setting in (
-            "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100", "shared_buffers=256MB",
-            "max_wal_size=2GB", "fsync=on", "cluster_name=paysaga", "log_line_prefix=%m [%p] %q%a ")
-          for word in ("-c", setting)),
-    ])
+    # 256 MB of buffers for the figures of the benchmarks, everything else as PostgreSQL ships it.
+    command = cluster.command(directory / "data", stack.ports["STACK_POSTGRES_PORT"], {
+        "max_connections": "100", "shared_buffers": "256MB", "max_wal_size": "2GB", "cluster_name": "paysaga"})
     # After a SIGKILL of the postmaster its children take a moment to notice; until then a new one refuses to start.
     for attempt in range(3):
         heading(f"postgres: starting on {stack.address(POSTGRES)}")

@@ -16,6 +16,7 @@ import psycopg
 import redis
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
+from stack import cluster
 
 from .process import BINARIES, ROOT, Process, clean_environment, free_port
 from .waiting import wait_until
@@ -82,35 +83,15 @@ class PostgresServer(Process):
     def __init__(self, directory: Path, disk: Path | None = None, **settings: str):
         self.port = free_port()
         self.data = Path(tempfile.mkdtemp(prefix="paysaga-e2e-postgres-", dir=disk))
-        self.dsn = f"postgres://payments:payments@127.0.0.1:{self.port}/postgres?sslmode=disable"
-        self._bin = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-        # PostgreSQL refuses to run as root.
-        self._as = []
-        if os.geteuid() == 0:
-            self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
-            shutil.chown(self.data, "postgres", "postgres")
-        all_settings = [
-            "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=on", "shared_buffers=128MB",
-            "max_connections=200", "log_line_prefix=%m [%p] %q%a ",
-            *(f"{name}={value}" for name, value in settings.items()),
-        ]
-        command = [*self._as, str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port)]
-        for setting in all_settings:
-            command += ["-c", setting]
+        self.dsn = f"postgres://{cluster.USER}:{cluster.PASSWORD}@127.0.0.1:{self.port}/postgres?sslmode=disable"
+        cluster.give(self.data)
+        command = cluster.command(
+            self.data, self.port, {"shared_buffers": "128MB", "max_connections": "200"} | settings)
         super().__init__("postgres", command, clean_environment(), directory / "postgres.log")
         self.databases = Databases(self.dsn)
 
     def initialise(self) -> None:
-        with tempfile.NamedTemporaryFile("w") as password:
-            password.write("payments\n")
-            password.flush()
-            if self._as:
-                shutil.chown(password.name, "postgres")
-            subprocess.run(
-                [*self._as, str(self._bin / "initdb"), f"--pgdata={self.data}", "--username=payments",
-                 f"--pwfile={password.name}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8",
-                 "--no-sync"],
-                env=clean_environment(), cwd="/", check=True, capture_output=True, timeout=120)
+        cluster.initialise(self.data, subprocess.DEVNULL, is_durable=False)
 
     def start(self) -> None:
         super().start()
@@ -208,8 +189,9 @@ class StandbyServer(PostgresServer):
         """A copy of the primary, which must run."""
         source = f"{self._primary.dsn}&application_name=standby"
         subprocess.run(
-            [*self._as, str(self._bin / "pg_basebackup"), f"--pgdata={self.data}", f"--dbname={source}",
-             "--write-recovery-conf", "--checkpoint=fast", "--no-sync"],
+            cluster.as_postgres([
+                f"{cluster.server()[1]}/pg_basebackup", f"--pgdata={self.data}", f"--dbname={source}",
+                "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]),
             env=clean_environment(), cwd="/", check=True, capture_output=True, timeout=120)
 
     def confirms(self) -> None:
@@ -248,13 +230,11 @@ pool_mode = transaction
 default_pool_size = 20
 max_client_conn = 200
 """)
-        user = []
-        # PgBouncer refuses to run as root.
-        if os.geteuid() == 0:
-            user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
-            for path in (self.data, *self.data.iterdir()):
-                shutil.chown(path, "postgres", "postgres")
-        command = [*user, shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", str(self.data / "pgbouncer.ini")]
+        # PgBouncer refuses to run as root, too.
+        for path in (self.data, *self.data.iterdir()):
+            cluster.give(path)
+        command = cluster.as_postgres(
+            [shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", str(self.data / "pgbouncer.ini")])
         super().__init__("pgbouncer", command, clean_environment(), directory / "pgbouncer.log")
 
     def dsn(self, direct: str) -> str:
