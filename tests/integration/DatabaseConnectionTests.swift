@@ -210,7 +210,7 @@ struct DatabaseConnectionTests {
       #expect(try connection.run(Command(select)).only.int(0) == 0)
       try connection.run(Command(insert, [.int64(1)]))
       let duplicate = try #require(throws: DatabaseError.self) { try connection.run(Command(insert, [.int64(1)])) }
-      #expect(duplicate.isUniqueViolation)
+      #expect(duplicate.sqlState == "23505")
     }
   }
 

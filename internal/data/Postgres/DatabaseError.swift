@@ -82,8 +82,6 @@ public struct DatabaseError: ModuleError {
   public var isCancelled: Bool { sqlState == "57014" }
   /// Whether the server, or the transaction, takes no writes (25006).
   public var isReadOnly: Bool { sqlState == "25006" }
-  /// Whether a unique constraint or index was violated (23505).
-  public var isUniqueViolation: Bool { sqlState == "23505" }
   /// Whether no partition takes the row (23514 too, but without a constraint).
   public var isMissingPartition: Bool { sqlState == "23514" && constraint == nil }
   /// Whether the connection can no longer be used after this error.

@@ -29,7 +29,7 @@ public final class Rows: @unchecked Sendable {
   var tag: String { PQcmdStatus(result).map { String(cString: $0) } ?? "" }
 
   /// How many columns a row has.
-  public var columnCount: Int { Int(PQnfields(result)) }
+  var columnCount: Int { Int(PQnfields(result)) }
 
   /// The row at `index`, counted from zero.
   public subscript(index: Int) -> Row {

@@ -59,7 +59,7 @@ public final class RedisClient {
   }
 
   /// Where the breaker stands.
-  public var breakerState: RedisBreaker.State { breaker.state }
+  var breakerState: RedisBreaker.State { breaker.state }
 
   /// Asks the server for a sign of life.
   public func ping() throws(RedisError) {

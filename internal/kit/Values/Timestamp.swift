@@ -78,12 +78,6 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
   private static let first: Int64 = -62_135_596_800_000_000
   private static let last: Int64 = 253_402_300_799_999_999
 
-  /// The UTC day as `(year, month, day)`.
-  public var civilDay: (year: Int64, month: Int64, day: Int64) {
-    let (year, month, day) = Self.civil(fromDays: Self.floorDivide(microseconds, 86_400_000_000).quotient)
-    return (year, month, day)
-  }
-
   private static func floorDivide(_ value: Int64, _ by: Int64) -> (quotient: Int64, remainder: Int64) {
     let (quotient, remainder) = value.quotientAndRemainder(dividingBy: by)
     return remainder < 0 ? (quotient - 1, remainder + by) : (quotient, remainder)

@@ -57,8 +57,6 @@ public struct HTTP2ErrorCode: RawRepresentable, Sendable, Hashable {
   public static let noError = HTTP2ErrorCode(rawValue: 0)
   /// The peer broke the protocol.
   public static let protocolError = HTTP2ErrorCode(rawValue: 1)
-  /// Something failed on the side that says so.
-  public static let internalError = HTTP2ErrorCode(rawValue: 2)
   /// The stream was not processed at all: the request may be sent again.
   public static let refusedStream = HTTP2ErrorCode(rawValue: 7)
   /// The stream is no longer wanted.

@@ -1,11 +1,12 @@
 import Errors
 import Glibc
 import Logger
-import Redis
 import Runtime
 import Synchronization
 import Testing
 import Values
+
+@testable import Redis
 
 /// What the client does when the server is not as it should be; good days are in the integration tests.
 @Suite struct ClientTests {
