@@ -1,5 +1,5 @@
 /// Waits that grow by doubling up to a limit, each drawn at random between half of it and the whole ("equal jitter"),
-/// so that many clients of a server that came back do not all knock at once.
+/// so that the clients of a server that came back do not all connect at once.
 public struct Backoff: Sendable {
   private let first: Duration
   private let limit: Duration

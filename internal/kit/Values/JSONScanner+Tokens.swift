@@ -76,12 +76,12 @@ extension JSONScanner {
   /// Reads a string at its opening quote, its escapes resolved.
   mutating func stringLiteral() throws(JSONError) -> String { try text(try stringContent()) }
 
-  /// A string as it was passed.
+  /// A string that was passed.
   struct StringLiteral {
     /// Its range between the quotes.
     var content: Range<Int>
     var hasEscapes = false
-    /// False when an escape is half of a surrogate pair: grammatical, and no text.
+    /// False when an escape is half of a surrogate pair: grammatical, but not valid Unicode.
     var isText = true
   }
 
@@ -231,7 +231,7 @@ extension JSONScanner {
     JSONError(.integerOutOfRange, at: start, field: field, "expected an integer of 64 bits, found a larger one")
   }
 
-  /// The byte at which reading stopped, as people read it.
+  /// The byte at which reading stopped, for people.
   func found() -> String {
     guard position < bytes.count else { return "the end" }
     let byte = bytes[position]

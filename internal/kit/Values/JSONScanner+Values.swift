@@ -71,7 +71,7 @@ extension JSONScanner {
     return value
   }
 
-  /// Passes `null` if that is what comes next.
+  /// Passes the next value if it is `null`.
   /// - Returns: whether it was.
   public mutating func null() throws(JSONError) -> Bool {
     guard try peek() == .null else { return false }

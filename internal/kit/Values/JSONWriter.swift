@@ -1,7 +1,7 @@
 /// Writes JSON text (RFC 8259) into a byte buffer without Foundation.
 public enum JSONWriter {
-  /// Appends `text` as a JSON string, quotes included. Escaped are quotes, backslashes and control characters, as
-  /// RFC 8259 wants it, and the other hidden characters too, so that the JSON may be put on a terminal.
+  /// Appends `text` as a JSON string, quotes included. Quotes, backslashes and control characters are escaped as RFC
+  /// 8259 requires, and so are the other hidden characters, so that the JSON can be shown on a terminal.
   public static func appendString(_ text: String, to bytes: inout [UInt8]) {
     var text = text
     text.withUTF8 { appendString($0, to: &bytes) }

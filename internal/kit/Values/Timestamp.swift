@@ -42,7 +42,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     let days = Self.days(year: number(0..<4), month: number(5..<7), day: number(8..<10))
     let seconds = (number(11..<13) * 60 + number(14..<16)) * 60 + number(17..<19)
     self.init(microseconds: (days * 86_400 + seconds) * 1_000_000 + number(20..<26))
-    // Whatever is no digit, no separator or no day of the calendar reads back as something else.
+    // A wrong digit, separator or day of the calendar is written differently.
     guard utf8Bytes == bytes else { return nil }
   }
 

@@ -5,7 +5,7 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
   /// The last eight bytes, big-endian.
   public var low: UInt64
 
-  /// Any 16 bytes are taken, whatever version they claim.
+  /// Accepts any 16 bytes, whatever their version.
   @inlinable
   public init(high: UInt64, low: UInt64) {
     self.high = high

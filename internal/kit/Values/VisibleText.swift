@@ -1,10 +1,10 @@
-/// Text of any origin as it may be put into a log line or on a terminal: nothing in it moves the cursor, breaks the
-/// line or turns the direction of what stands beside it.
+/// Makes text of any origin safe for a log line or a terminal: nothing in it moves the cursor, breaks the line or
+/// changes the direction of the text beside it.
 ///
 /// Hidden characters are C0, DEL and C1, the line and paragraph separators, and the marks of the bidirectional
 /// algorithm (Unicode TR9: U+061C, U+200E, U+200F, U+202A…U+202E, U+2066…U+2069). They are written as JSON writes
 /// them: `\u202e`.
-/// Bytes are looked at, not characters, so that text which is no UTF-8 goes the same way.
+/// It works on bytes, not characters, so that text which is not UTF-8 is handled too.
 public enum VisibleText {
   /// `text` with its hidden characters escaped.
   public static func escaped(_ text: String) -> String {

@@ -11,7 +11,7 @@ final class ClientCall: @unchecked Sendable {
     var initial = Metadata()
     var outcome: (status: GRPCStatus, trailers: Metadata)?
   }
-  /// Beyond this many bytes that the caller has not taken, flow control holds the server back.
+  /// Flow control stops the server while more unread bytes than this wait for the caller.
   private static let highWater = 256 << 10
 
   private let connection: ClientConnection
@@ -34,7 +34,7 @@ final class ClientCall: @unchecked Sendable {
 
   var initialMetadata: Metadata { state.withLock { $0.initial } }
 
-  /// What came with the status, once the call has finished.
+  /// The trailers, once the call has finished.
   var trailersReceived: Metadata { state.withLock { $0.outcome?.trailers ?? [:] } }
 
   /// The next message; nil when the call has finished with OK.
@@ -58,7 +58,7 @@ final class ClientCall: @unchecked Sendable {
     return try outcome.get()
   }
 
-  /// Tells the server that nobody waits any more.
+  /// Cancels the call at the server.
   func cancel() {
     connection.loop.execute { [self] in connection.cancel(stream) }
   }
@@ -81,9 +81,9 @@ final class ClientCall: @unchecked Sendable {
     hasInitial = true
   }
 
-  /// - Returns: why the call cannot go on, when it cannot.
+  /// - Returns: the failure of the call; nil when it goes on.
   func dataReceived(_ bytes: UnsafeRawBufferPointer) -> GRPCStatus? {
-    // The body of an HTTP error is not made of messages.
+    // The body of an HTTP error holds no messages.
     if status != nil { return nil }
     var rest = bytes
     do throws(MessageDeframer.Failure) {

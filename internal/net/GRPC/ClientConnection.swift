@@ -90,7 +90,7 @@ final class ClientConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     calls = [:]
   }
 
-  /// The caller has taken what was waiting: the server may send more.
+  /// The caller has read the waiting messages: the server may send more.
   func resume(_ stream: HTTP2Stream) { http2?.consume(stream, .max) }
 
   func cancel(_ stream: HTTP2Stream) {

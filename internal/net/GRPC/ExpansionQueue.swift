@@ -1,10 +1,10 @@
 internal import HTTP2
 internal import Runtime
 
-/// What of compressed messages a loop expands in one turn, and the calls whose messages wait for a later one.
+/// The budget of a loop for decompressing messages in one turn, and the calls whose messages wait for a later turn.
 ///
-/// A message of a few KiB may expand to the limit: done as they come, a handful of callers would have the loop's whole
-/// time.
+/// A message of a few KiB may expand to the size limit: without the budget, a handful of callers could take all of the
+/// loop's time.
 final class ExpansionQueue: TurnEndTarget, @unchecked Sendable {
   // @unchecked: touched on the loop's thread only.
   private let loop: EventLoop
@@ -23,7 +23,7 @@ final class ExpansionQueue: TurnEndTarget, @unchecked Sendable {
   /// Whether a message may be expanded in this turn: none overtakes those that wait.
   var mayExpand: Bool { start == waiting.count && expanded < limit }
 
-  /// Notes what a message has expanded to.
+  /// Charges the bytes that a message expanded to.
   func note(_ bytes: Int) {
     expanded += bytes
     askForTurnEnd()
@@ -44,7 +44,7 @@ final class ExpansionQueue: TurnEndTarget, @unchecked Sendable {
   func turnEnded() {
     isNoted = false
     expanded = 0
-    // Behind the sockets of the next turn.
+    // After the sockets of the next turn.
     if start < waiting.count { loop.execute { [self] in resume() } }
   }
 

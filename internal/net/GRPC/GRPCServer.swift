@@ -95,14 +95,14 @@ public final class GRPCServer: ServicePart {
     logger.info("gRPC server listens", ["address": .describing(address), "loops": .number(loops.count)])
   }
 
-  /// Takes no new connections or calls, and answers UNAVAILABLE to the calls that still run at the deadline. Blocks
-  /// until the threads have ended; not to be called from a handler.
+  /// Refuses new connections and calls, and answers UNAVAILABLE to the calls that have not finished at the deadline.
+  /// Blocks until all connections have closed and the threads have ended; not to be called from a handler.
   public func stop(until deadline: Instant) {
     for loop in loops { loop.drain() }
     if !totals.waitUntilNone(deadline) {
       logger.warning("calls still run after the grace, cancelling", ["connections": .number(totals.connectionCount)])
       for loop in loops { loop.cancel() }
-      // Their last frames get a moment to leave; nobody reading them is no reason to stay.
+      // The last frames get a moment to leave; a peer that does not read them delays nothing.
       _ = totals.waitUntilNone(.now() + .seconds(2))
     }
     for loop in loops {

@@ -74,7 +74,7 @@ public final class HealthService: Sendable {
       return state.nextWatcher
     }
     defer { state.withLock { _ = $0.watchers.removeValue(forKey: id) } }
-    // What has been yielded is still delivered after `finish`, so a watcher sees NOT_SERVING before the end.
+    // Yielded values are still delivered after `finish`, so a watcher sees NOT_SERVING before the end.
     context.onDrain { continuation.finish() }
     var last: Status?
     for await status in changes where status != last {

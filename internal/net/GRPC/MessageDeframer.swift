@@ -14,7 +14,7 @@ struct MessageDeframer {
     case invalidFlag(UInt8)
   }
 
-  /// The longest message that is taken, bytes; equal is fine.
+  /// The longest message allowed, bytes.
   private(set) var limit: Int
   private var prefix: (flag: UInt8, length: UInt32) = (0, 0)
   private var prefixCount = 0
@@ -22,21 +22,21 @@ struct MessageDeframer {
 
   init(limit: Int) { self.limit = limit }
 
-  /// Forgets a message that has begun; `limit` holds from here on.
+  /// Drops an incomplete message; `limit` applies from here on.
   mutating func reset(limit: Int) {
     self.limit = limit
     reset()
   }
 
-  /// Forgets a message that has begun.
+  /// Drops an incomplete message.
   mutating func reset() {
     prefixCount = 0
     if !body.isEmpty { body = [] }
   }
 
-  /// Whether a message has begun that is not complete.
+  /// Whether an incomplete message has begun.
   var isInsideMessage: Bool { prefixCount > 0 }
-  /// Memory that is kept for a message that is not complete, bytes.
+  /// Memory of an incomplete message, bytes.
   var buffered: Int { body.isEmpty ? 0 : body.capacity }
 
   /// Takes bytes from the front of `input` until a message is complete or the input is used up (nil).
@@ -53,7 +53,7 @@ struct MessageDeframer {
     return try nextInPieces(&input)
   }
 
-  /// Without what `Array.init` costs, and without memory for no bytes.
+  /// Cheaper than `Array.init`, and without an allocation for no bytes.
   private func copy(_ input: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> [UInt8] {
     if count == 0 { return [] }
     var bytes = [UInt8](repeating: 0, count: count)
@@ -78,7 +78,7 @@ struct MessageDeframer {
     }
     let wanted = Int(prefix.length) - body.count
     let taken = min(wanted, input.count)
-    // Memory grows with what has come, not with what was announced.
+    // Memory grows with the bytes received, not with the length announced.
     body.append(contentsOf: input.prefix(taken))
     input = UnsafeRawBufferPointer(rebasing: input.dropFirst(taken))
     guard taken == wanted else { return nil }

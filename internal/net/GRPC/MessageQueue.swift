@@ -3,9 +3,9 @@ struct MessageQueue {
   private var messages: [MessageDeframer.Message] = []
   private var start = 0
 
-  /// What an array costs beside its bytes, about: many small messages are more than they seem.
+  /// The approximate cost of an array besides its bytes; it counts with many small messages.
   private static let overhead = 64
-  /// Memory that the waiting messages take, about.
+  /// The approximate memory of the waiting messages, bytes.
   private(set) var byteCount = 0
 
   var isEmpty: Bool { start == messages.count }

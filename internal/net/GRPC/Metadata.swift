@@ -49,7 +49,7 @@ public struct Metadata: Sendable, Equatable, ExpressibleByDictionaryLiteral, Seq
     storage.append(contentsOf: value)
   }
 
-  /// What stands before a field's name and value in `storage`.
+  /// Bytes before a field's name and value in `storage`.
   static let prefixSize = 6
 
   /// Fields laid out as in `storage`.

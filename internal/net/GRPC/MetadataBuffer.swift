@@ -1,5 +1,5 @@
-/// The metadata of a request as it comes in: gathered in memory that the next request uses again, and made into
-/// `Metadata` only for a handler that asks.
+/// The metadata of a request while it arrives. The next request reuses the memory, and `Metadata` is made only for a
+/// handler that reads it.
 struct MetadataBuffer: ~Copyable {
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var count = 0
@@ -20,7 +20,7 @@ struct MetadataBuffer: ~Copyable {
     count = end
   }
 
-  /// Forgets the fields; what is more memory than most requests need is given back.
+  /// Drops the fields, and frees the memory when it is more than most requests need.
   mutating func removeAll() {
     count = 0
     guard memory.count > 1 << 10 else { return }

@@ -76,7 +76,7 @@ public struct ReflectionService: Sendable {
   }
 
   private func failure(_ code: GRPCCode, _ message: String) -> Response.Answer {
-    // A name in it comes from a stranger and goes back in `originalRequest` as well: a part of it is enough here.
+    // The name comes from a stranger and is in `originalRequest` as well: a part of it is enough here.
     .error(GRPCReflectionV1.ErrorResponse(errorCode: Int32(code.rawValue), errorMessage: String(message.prefix(200))))
   }
 }

@@ -1,9 +1,9 @@
 internal import HTTP2
 
-/// A connection beyond the cap: its first call is told so, and then it is closed; without a call it is closed soon.
+/// A connection beyond the limit: its first call is answered UNAVAILABLE with the reason, then it is closed; without a
+/// call it is closed soon.
 ///
-/// GOAWAY alone would be no answer: clients take it for a reason to connect again, and callers only see a deadline
-/// pass.
+/// GOAWAY alone does not help: clients then connect again, and callers only see a deadline pass.
 final class RefusedConnection: HTTP2ConnectionDelegate {
   // The connection owns its delegate until it is closed.
   private(set) weak var http2: HTTP2Connection?
@@ -11,14 +11,14 @@ final class RefusedConnection: HTTP2ConnectionDelegate {
   private let closed: (RefusedConnection) -> Void
 
   /// - Parameters:
-  ///   - reason: what its caller is told.
+  ///   - reason: the message of its call's status.
   ///   - closed: told once, when the connection has closed.
   init(_ reason: String, _ closed: @escaping (RefusedConnection) -> Void) {
     self.reason = reason
     self.closed = closed
   }
 
-  /// It gets little time.
+  /// Short timeouts.
   static var configuration: HTTP2Configuration {
     var configuration = HTTP2Configuration()
     configuration.maxConcurrentStreams = 1

@@ -1,4 +1,4 @@
-/// What the header fields of a call come to, without a connection. For fuzzing: calls go through `RequestHeaders`.
+/// The reading of a call's header fields without a connection. For fuzzing: calls go through `RequestHeaders`.
 package struct RequestFields {
   /// Nil: endless.
   package let timeout: Duration?

@@ -2,7 +2,7 @@ internal import Glibc
 internal import HTTP2
 internal import Values
 
-/// What the request headers of a call say, read in one pass.
+/// The request headers of a call, read in one pass.
 struct RequestHeaders {
   /// Why a request is refused before a handler is looked for.
   enum Refusal: Equatable {
@@ -19,7 +19,7 @@ struct RequestHeaders {
     case foreign
   }
 
-  /// Nil when the path is not served; `path` says then what it is.
+  /// Nil when the path is not served; `path` then holds it.
   private(set) var method: RegisteredMethod?
   private(set) var path = ""
   /// Nil: endless.
@@ -27,7 +27,7 @@ struct RequestHeaders {
   /// How compressed messages of the request are compressed; nil when the name in `encodingName` is not known.
   private(set) var encoding: MessageEncoding? = .identity
   private(set) var encodingName = ""
-  /// Whether the client takes gzip.
+  /// Whether the client accepts gzip.
   private(set) var acceptsGzip = false
   private(set) var refusal: Refusal?
   private var contentType = ContentType.missing
@@ -36,7 +36,7 @@ struct RequestHeaders {
   private(set) var isBegun = false
 
   /// Reads the next field; the application's go to `metadata`.
-  /// - Returns: whether it is the path, which `setMethod` takes then.
+  /// - Returns: whether it is the path; pass it to `setMethod` then.
   mutating func read(
     _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, _ metadata: inout MetadataBuffer
   ) -> Bool {
@@ -129,7 +129,7 @@ struct RequestHeaders {
     if !isPost { refusal = .both(405, GRPCStatus(.internal, "expected the method POST")) }
   }
 
-  /// Makes ready for the next block; what is already as it should be is not touched.
+  /// Prepares for the next block; writes only what differs.
   mutating func reset() {
     if refusal != nil || method == nil || encoding == nil { self = RequestHeaders() }
     method = nil

@@ -3,7 +3,7 @@ public import TLS
 
 /// Where a server listens and what it allows.
 public struct GRPCServerConfiguration: Sendable {
-  /// Port 0 lets the kernel choose; `GRPCServer.boundPort` tells.
+  /// Port 0 lets the kernel choose; see `GRPCServer.boundPort`.
   public var address: HTTP2Address
   /// Threads, each with a listener and connections of its own.
   public var loops: Int
@@ -16,8 +16,8 @@ public struct GRPCServerConfiguration: Sendable {
   public var maxConnectionsPerPeer = 10_000
   /// Streaming calls that are open from there; further ones get RESOURCE_EXHAUSTED.
   public var maxStreamsPerPeer = 10_000
-  /// TLS handshakes under way on each loop; beyond them the oldest gives way to the newest, so that those who begin
-  /// many and finish none keep nobody out. Each may take `http2.handshakeTimeout`.
+  /// TLS handshakes in progress on each loop; beyond them the newest replaces the oldest, so that peers which begin
+  /// many and finish none lock nobody out. Each may take `http2.handshakeTimeout`.
   public var maxHandshakes = 256
   /// Asynchronous handlers that run at once, on each loop; further calls get RESOURCE_EXHAUSTED.
   public var maxConcurrentCalls = 10_000
@@ -27,18 +27,19 @@ public struct GRPCServerConfiguration: Sendable {
   public var responseEncoding = MessageEncoding.identity
   /// Responses shorter than this, bytes, are not compressed unless the handler chose so.
   public var minCompressedResponse = 1 << 10
-  /// Bytes of requests that one connection has begun and not finished or that wait for its handlers, and of those that
-  /// came compressed what they expanded to, while their handlers run.
+  /// Bytes of one connection's requests: incomplete ones, those that wait for a handler, and, while their handlers run,
+  /// the decompressed size of compressed ones.
   public var maxHeldRequestBytes = 16 << 20
-  /// Bytes of answers that one connection's peer has not taken: beyond them its further calls get RESOURCE_EXHAUSTED.
+  /// Bytes of responses that one connection's peer has not read: beyond them its further calls get RESOURCE_EXHAUSTED.
   public var maxUnreadBytes = 16 << 20
-  /// Both together on all connections: beyond it each connection may have as much as every other, so that those who
-  /// hold much make room, not everybody. The memory that the process takes may be half as much again.
+  /// Both together on all connections: beyond it each connection gets an equal share, so that only the large ones are
+  /// refused. The memory of the process may be half as much again.
   public var maxHeldBytes = 64 << 20
-  /// Bytes of messages that a loop expands in a turn; what more has come compressed waits for the next turn, so that
-  /// other calls get theirs. A single message may be longer.
+  /// Bytes that a loop decompresses in a turn; further compressed messages wait for the next turn, so that other calls
+  /// get time. A single message may be longer.
   public var maxExpandedPerTurn = 64 << 10
-  /// A call that takes one request gets UNAVAILABLE when that has not come whole in this time, give or take a quarter.
+  /// A call that takes one request gets UNAVAILABLE when the request is incomplete after this time, give or take a
+  /// quarter.
   public var requestTimeout = Duration.seconds(60)
   /// The limits of each connection.
   public var http2 = HTTP2Configuration()

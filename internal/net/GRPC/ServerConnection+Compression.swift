@@ -6,17 +6,17 @@ internal import Values
 
 /// Compressed messages; on the loop's thread.
 ///
-/// A message stays compressed while it waits and is expanded when its handler takes it, so that what waits is bounded
-/// by flow control and not by what a peer's bytes expand to.
+/// A message stays compressed while it waits and is decompressed when its handler reads it, so that flow control bounds
+/// the waiting bytes, whatever they expand to.
 extension ServerConnection {
   /// Whether a message has to wait for a later turn of the loop to be expanded.
   func mustWait(_ message: MessageDeframer.Message) -> Bool { message.isCompressed && !server.expansions.mayExpand }
 
-  /// A later turn has come: goes on with a call whose message had to wait.
+  /// Continues, in a later turn, a call whose message had to wait.
   func resumeExpanding(_ stream: HTTP2Stream) {
     guard isUnfinished(stream) else { return }
     if calls[stream.slot].state.kind.hasOneRequest { return dispatchKept(stream) }
-    // A streaming handler: what it waits for, unless it has got it meanwhile.
+    // A streaming handler's next message, unless it got it meanwhile.
     guard calls[stream.slot].reader != nil, let message = calls[stream.slot].queue.popFirst() else { return }
     hold(calls[stream.slot].recount())
     http2.consume(stream, calls[stream.slot].queue.isEmpty ? .max : message.bytes.count + 5)
@@ -45,7 +45,7 @@ extension ServerConnection {
       account(stream)
       return calls[slot].state.isFinished ? nil : bytes
     } catch {
-      // How far it came is not known.
+      // The bytes decompressed before the failure are not known.
       server.expansions.note(calls[slot].deframer.limit)
       finish(stream, GRPCStatus(error.code == .corrupt ? .internal : .resourceExhausted, error.message))
       return nil

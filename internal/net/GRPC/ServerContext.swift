@@ -2,7 +2,7 @@ internal import Synchronization
 public import TLS
 public import Values
 
-/// What a handler knows of its call, and what it may say beside its messages. Usable on any thread.
+/// A call as its handler sees it: deadline, metadata, peer, cancellation. Usable on any thread.
 public struct ServerContext: Sendable {
   let call: ServerCallRecord
 
@@ -14,8 +14,8 @@ public struct ServerContext: Sendable {
   public var metadata: Metadata { call.metadata }
   /// The caller's address, `ipv4:10.0.0.1:5000`.
   public var peer: String { call.peer.address }
-  /// Who the caller proved to be with a client certificate; nil in clear, and where none is asked for. For
-  /// authorisation decide by its `dnsNames` or `uris`.
+  /// The caller's identity, proved by a client certificate; nil in clear, and where none is required. Authorise by its
+  /// `dnsNames` or `uris`.
   public var peerCertificate: TLSPeer? { call.peer.certificate }
   /// The first URI in the caller's certificate, else its first DNS name, else its subject; nil without a certificate.
   public var peerName: String? {
@@ -24,7 +24,7 @@ public struct ServerContext: Sendable {
   /// Whether nobody waits for the answer any more: the caller went away or its deadline has passed.
   public var isCancelled: Bool { call.isCancelled }
 
-  /// How the request came that the handler was given last: `.gzip` when it was compressed.
+  /// The encoding of the request message that the handler got last: `.gzip` when it was compressed.
   public var requestEncoding: MessageEncoding { call.extras.withLock { $0.requestEncoding } }
 
   /// Chooses how this call's responses are compressed, over the server's configuration; before the first response.
@@ -34,8 +34,8 @@ public struct ServerContext: Sendable {
     call.extras.withLock { $0.responseEncoding = encoding }
   }
 
-  /// What the call is answered with when its deadline passes while the handler is at work, in place of a plain
-  /// DEADLINE_EXCEEDED: a handler that changes something can say that the outcome is not known.
+  /// Sets the status for a deadline that passes while the handler is at work, in place of a plain DEADLINE_EXCEEDED: a
+  /// handler that changes something can say that the outcome is not known.
   public func setDeadlineStatus(_ status: GRPCStatus) { call.extras.withLock { $0.deadlineStatus = status } }
 
   /// Runs `body` once when the call is cancelled, at once if it is already; never when it ends by itself.
@@ -67,7 +67,7 @@ final class ServerPeer: Sendable {
   }
 }
 
-/// The part of a call that its handler and its connection share.
+/// The state that a call's handler and its connection share.
 final class ServerCallRecord: @unchecked Sendable {
   // @unchecked: the variables are written in `init`, and in `reuse` and `clear` while nobody else has a reference.
   struct Extras: Sendable {
@@ -112,10 +112,10 @@ final class ServerCallRecord: @unchecked Sendable {
     self.deadline = deadline
   }
 
-  /// Takes the request's metadata and gives empty memory for the next; before a handler sees the record.
+  /// Takes the request's metadata in exchange for empty memory; before a handler sees the record.
   func takeMetadata(_ gathered: inout MetadataBuffer) { swap(&fields, &gathered) }
 
-  /// Lets go what the call had set; nobody else may have a reference to the record.
+  /// Drops what the call had set; nobody else may have a reference to the record.
   func clear() {
     fields.removeAll()
     extras.withLock { extras in

@@ -3,7 +3,7 @@ internal import Logger
 internal import Metrics
 internal import TLS
 
-/// A server's TLS, with what is counted of it.
+/// A server's TLS and its counters.
 final class ServerTLS: Sendable {
   let context: TLSServerContext
   let succeeded: Counter

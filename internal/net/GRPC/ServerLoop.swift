@@ -5,9 +5,9 @@ internal import Runtime
 internal import Synchronization
 internal import Values
 
-/// One of a server's loops: a listener and its connections. Nothing is shared with the other loops but counts.
+/// One of a server's loops: a listener and its connections. The loops share only counters.
 final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
-  // @unchecked: what is not constant is touched on the loop's thread only.
+  // @unchecked: the variables are touched on the loop's thread only.
   let loop: EventLoop
   let configuration: GRPCServerConfiguration
   let methods: MethodTable
@@ -16,7 +16,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   let logger: Logger
   let gzip = GzipCodec()
   private let scratch = HTTP2Scratch()
-  /// Connections beyond the cap that are being told so, and the most of them at a time.
+  /// Connections beyond the limit that are being refused, and the most of them at a time.
   private var refused: [ObjectIdentifier: RefusedConnection] = [:]
   private static let maxRefused = 64
   let totals: ServerTotals
@@ -27,20 +27,20 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   /// Handlers that run as tasks.
   @exclusivity(unchecked) var running = 0
   @exclusivity(unchecked) private(set) var isDraining = false
-  /// What a handler answers, until it is queued; its memory is used again.
+  /// A handler's response until it is queued; the memory is reused.
   @exclusivity(unchecked) var answer: [UInt8] = []
 
   func clearAnswer() { answer.removeAll(keepingCapacity: answer.capacity <= 64 << 10) }
 
-  /// The grace is over: nothing new is begun.
+  /// The grace has passed: no call begins.
   @exclusivity(unchecked) private(set) var isStopping = false
   /// Bytes of requests that calls make this loop hold.
   @exclusivity(unchecked) private var held = 0
-  /// What of `heldBytes` the other loops know.
+  /// The part of `heldBytes` that the shared total has.
   @exclusivity(unchecked) private var toldBytes = 0
-  /// The most held since memory was given back.
+  /// The most held since memory was last returned to the system.
   @exclusivity(unchecked) private var mostHeld = 0
-  /// What has been expanded in this turn, and what waits for a later one.
+  /// The budget for decompression in a turn, and the messages that wait for a later turn.
   let expansions: ExpansionQueue
 
   /// Counts how many more bytes of requests a call makes this loop hold.
@@ -49,21 +49,20 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     tellHeldBytes()
   }
 
-  /// Bytes that peers make this loop hold: requests not finished and answers not taken.
+  /// Bytes that peers make this loop hold: incomplete requests and unread responses.
   var heldBytes: Int { held + scratch.queuedBytes }
 
-  /// What a connection may have of `limit` bytes: no more than every other, while peers that neither finish nor read
-  /// make the process hold too much.
+  /// The share of `limit` bytes that a connection may have: an equal one while the process holds too much.
   func share(of limit: Int) -> Int {
     tellHeldBytes()
     guard totals.held.load(ordering: .relaxed) > configuration.maxHeldBytes else { return limit }
     return min(limit, max(Self.leastShare, configuration.maxHeldBytes / max(1, totals.connectionCount)))
   }
 
-  /// Any call of a service with small messages finds room in this.
+  /// Enough for a call with small messages.
   private static let leastShare = 8 << 10
 
-  /// Tells the other loops what this one holds, when that has changed by much.
+  /// Adds the change of `heldBytes` to the shared total, once it is large enough.
   func tellHeldBytes() {
     let change = heldBytes - toldBytes
     guard change.magnitude >= Self.tellingStep else { return }
@@ -116,7 +115,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     }
   }
 
-  /// Takes up a connection that is counted already.
+  /// Serves a connection that is counted already.
   func serve(_ transport: ByteTransport, _ peer: ServerPeer) {
     do throws(HTTP2Error) {
       let http2 = try http2(transport, configuration.http2)
@@ -137,8 +136,8 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
       transport: transport, role: .server, loop: loop, configuration: configuration, scratch: scratch)
   }
 
-  /// Says why before it closes; when too many have to be told already, or TLS would have to be
-  /// spoken for it, it only closes.
+  /// Answers with the reason before it closes the connection; closes at once when too many are being refused already,
+  /// and with TLS.
   private func refuse(_ descriptor: Int32, _ reason: String, _ peer: HTTP2Peer, limit: Int) {
     logger.warning("\(reason), refusing", ["peer": .string(peer.address), "limit": .number(limit)])
     guard refused.count < Self.maxRefused, tls == nil else { return closeDescriptor(descriptor) }
@@ -153,8 +152,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
 
   private var sweepInterval: Duration { configuration.requestTimeout / 4 }
 
-  /// Looks for requests that do not arrive, and for memory that nobody uses: once in a while, so that a call in time
-  /// pays nothing for it.
+  /// Looks for late requests and unused memory now and then, so that calls in time pay nothing for it.
   func timerFired(_ token: UInt64) {
     let limit = loop.now - configuration.requestTimeout
     for connection in connections.values {
@@ -166,7 +164,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     _ = loop.schedule(at: loop.now + sweepInterval, self)
   }
 
-  /// What a burst of messages has left free inside the heaps goes back to the system once most of it is free.
+  /// Returns memory that a burst of messages left free in the heaps to the system, once most of it is free.
   private func giveMemoryBack() {
     guard mostHeld > Self.muchMemory, heldBytes < mostHeld / 2 else { return }
     mostHeld = heldBytes
@@ -187,7 +185,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     }
   }
 
-  /// Closes the connections that are left, whether or not its peer has read the last frames.
+  /// Closes the connections that are left, whether or not their peers have read the last frames.
   func closeAll() {
     loop.execute { [self] in
       for connection in connections.values { connection.http2.closeNow("shut down") }

@@ -2,13 +2,13 @@ internal import Runtime
 internal import Synchronization
 internal import Values
 
-/// What the loops of a server count together.
+/// The counters that the loops of a server share.
 final class ServerTotals: Sendable {
   enum Admission {
     case admitted(PeerAccount)
-    /// As many connections as there may be.
+    /// The server has all the connections it may have.
     case full
-    /// As many from where this one comes.
+    /// The peer's network has all the connections it may have.
     case peerIsFull
   }
 
@@ -22,12 +22,12 @@ final class ServerTotals: Sendable {
   }
 
   private let state = Monitor(State())
-  /// Bytes that peers make the process hold, as far as the loops have told.
+  /// Bytes that peers make the process hold, as last reported by the loops.
   let held = Atomic(0)
 
   var connectionCount: Int { state.withLock { $0.connections } }
 
-  /// - Parameter network: what peers are told apart by.
+  /// - Parameter network: the key of limits per peer.
   func connectionOpened(_ network: String, limit: Int, peerLimit: Int) -> Admission {
     state.withLock { state in
       guard state.connections < limit else { return .full }
@@ -54,14 +54,14 @@ final class ServerTotals: Sendable {
   }
 }
 
-/// What the connections from one place have open together.
+/// The streaming calls of all connections from one network.
 final class PeerAccount: Sendable {
   let network: String
   private let streamingCalls = Atomic(0)
 
   init(_ network: String) { self.network = network }
 
-  /// - Returns: false when there are `limit` already; then nothing is counted.
+  /// - Returns: false, without counting, when there are `limit` already.
   func streamingCallBegan(limit: Int) -> Bool {
     if streamingCalls.add(1, ordering: .relaxed).newValue <= limit { return true }
     streamingCallFinished()

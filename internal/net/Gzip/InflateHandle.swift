@@ -20,7 +20,7 @@ struct InflateHandle: ~Copyable {
     stream.deallocate()
   }
 
-  /// Appends what `input` (one gzip member or several in a row, RFC 1952 section 2.2) expands to.
+  /// Decompresses `input`, one gzip member or several in a row (RFC 1952 section 2.2), and appends the output.
   ///
   /// Never holds more than `limit` bytes and one buffer of output, whatever the input claims or contains.
   /// - Throws: `.corrupt`, `.tooLong` beyond `limit` bytes, `.outOfMemory`.

@@ -1,4 +1,4 @@
-/// Bytes of a body that wait to be sent: appended at the end, taken from the front, in one block of memory.
+/// The unsent bytes of a body: appended at the end, removed from the front, in one block of memory.
 struct ByteQueue: ~Copyable {
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var start = 0
@@ -24,7 +24,7 @@ struct ByteQueue: ~Copyable {
     end += bytes.count
   }
 
-  /// Fills `buffer` from the front and gives the number of bytes taken.
+  /// Moves bytes from the front into `buffer`, and returns their number.
   mutating func take(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
     let taken = min(count, buffer.count)
     buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[start..<start + taken]))
@@ -36,7 +36,7 @@ struct ByteQueue: ~Copyable {
     return taken
   }
 
-  /// Forgets everything, and gives the memory back when it is more than `limit` bytes.
+  /// Empties the queue, and frees the memory when it is more than `limit` bytes.
   mutating func removeAll(keepingUpTo limit: Int) {
     start = 0
     end = 0

@@ -2,7 +2,7 @@ internal import Errors
 internal import Glibc
 public import TLS
 
-/// How bytes get to the peer and back: a connected, non-blocking socket, in clear or with TLS, which it owns.
+/// The owner of a connected, non-blocking socket, in clear or with TLS.
 public enum ByteTransport: Sendable {
   case plain(Int32)
   /// After its handshake.
@@ -36,13 +36,13 @@ public enum ByteTransport: Sendable {
     }
   }
 
-  /// Why a read or a write said `.closed`.
+  /// The reason of the last `.closed`.
   var endReason: String {
     if case .tls(let stream) = self, let failure = stream.failure { return failure.description }
     return "the peer closed the connection"
   }
 
-  /// Ends our side, so that the peer can still read what was sent.
+  /// Shuts our side down; the peer can still read what was sent.
   func shutdownWriting() {
     switch self {
     case .plain(let descriptor): _ = shutdown(descriptor, Int32(SHUT_WR))
@@ -58,9 +58,9 @@ public enum ByteTransport: Sendable {
   }
 }
 
-/// What all connections of one loop share: buffers for the duration of one call, and a count.
+/// Buffers, used during one call, and a counter that all connections of one loop share.
 public final class HTTP2Scratch {
-  /// Bytes of bodies that wait on any of the connections for their peers to take them.
+  /// Unsent bytes of bodies on all the connections.
   public var queuedBytes: Int { waitingBytes }
   @exclusivity(unchecked) var waitingBytes = 0  // on the loop's thread only
 

@@ -1,6 +1,6 @@
 internal import Values
 
-/// Everything about a connection that happens because time passes, as a value: events in, actions out.
+/// The timeouts of a connection as a value: events in, actions out.
 ///
 /// Traffic only notes times; the one timer a connection has fires at `nextDeadline`, asks `expire`, and is set again.
 struct ConnectionClock {
@@ -8,7 +8,7 @@ struct ConnectionClock {
     case sendKeepalivePing
     /// GOAWAY twice, then wait for the streams.
     case drain
-    /// The PING between the two GOAWAYs was not answered in time: go on without it.
+    /// The PING between the two GOAWAYs was not answered in time: send the second GOAWAY.
     case finishDrain
     case close(String)
   }
@@ -24,8 +24,8 @@ struct ConnectionClock {
   private var drainDeadline = Instant.distantFuture
   private(set) var isDraining = false
 
-  /// - Parameter jitter: from -0.1 to 0.1 of age and idleness, so that clients that came together do not leave
-  ///   together.
+  /// - Parameter jitter: from -0.1 to 0.1 of age and idleness, so that clients that connected together do not
+  ///   reconnect together.
   init(_ configuration: HTTP2Configuration, now: Instant, jitter: Double) {
     self.configuration = configuration
     handshakeDeadline = now + configuration.handshakeTimeout
@@ -36,7 +36,7 @@ struct ConnectionClock {
   }
 
   mutating func handshakeDone() { handshakeDeadline = .distantFuture }
-  /// A header block has begun that is not complete: it may take as long as the handshake.
+  /// An incomplete header block has begun; its deadline is that of a handshake.
   mutating func headerBlockBegun(_ now: Instant) { handshakeDeadline = now + configuration.handshakeTimeout }
   mutating func headerBlockEnded() { handshakeDeadline = .distantFuture }
   mutating func received(_ now: Instant) { lastRead = now }
@@ -45,7 +45,7 @@ struct ConnectionClock {
     if active > 0 { idleSince = nil } else if idleSince == nil { idleSince = now }
   }
 
-  /// Something waits for the peer; the time starts with the first such call after progress.
+  /// Bytes wait for the peer; the timeout starts with the first such call after progress.
   mutating func waitingForPeer(_ now: Instant) {
     if stallDeadline == .distantFuture { stallDeadline = now + configuration.stalledPeerTimeout }
   }
@@ -75,7 +75,7 @@ struct ConnectionClock {
       min(min(idleDue, drainDeadline), keepaliveDue))
   }
 
-  /// The one thing to do now; asked again until it gives nil.
+  /// The next action that is due; call it again until it returns nil.
   mutating func expire(_ now: Instant) -> Action? {
     if handshakeDeadline <= now { return .close("no HTTP/2 preface or no end of a header block in time") }
     if pingDeadline <= now { return .close("keepalive ping not answered") }
@@ -96,7 +96,7 @@ struct ConnectionClock {
   }
 }
 
-/// Counts PINGs that come too often (gRFC A8, "server enforcement").
+/// Counts PINGs that are too frequent (gRFC A8, "server enforcement").
 struct PingPolicy {
   private let configuration: HTTP2Configuration
   private var last: Instant?
@@ -110,7 +110,7 @@ struct PingPolicy {
     last = nil
   }
 
-  /// - Returns: false when the client has had enough strikes.
+  /// - Returns: false when the client has too many strikes.
   mutating func received(_ now: Instant, hasStreams: Bool) -> Bool {
     let minimum = hasStreams ? configuration.minPingInterval : configuration.minPingIntervalIdle
     defer { last = now }

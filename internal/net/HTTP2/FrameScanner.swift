@@ -1,19 +1,19 @@
 internal import CNghttp2
 
-/// Finds the frames in what a server's peer sends, before nghttp2 gets it, and says which of them depend on a stream
-/// that has ended. As a value: bytes in, verdicts out.
+/// Finds the frames in a client's bytes before nghttp2 sees them, and those among them that refer to a stream which has
+/// ended. A value: bytes in, verdicts out.
 ///
-/// nghttp2 ends the whole connection when it finds DATA or HEADERS on a stream that the peer has ended, and
-/// RST_STREAM on one that has not begun. Clients do both: grpc-core before 1.60 resets a call that it cancels before
+/// nghttp2 closes the whole connection on DATA or HEADERS for a stream that the peer has ended, and on RST_STREAM for
+/// one that has not begun. Clients send both: grpc-core before 1.60 resets a call that it cancels before
 /// its headers are out.
 struct FrameScanner {
   enum Verdict: Equatable {
-    /// Nothing about it depends on an earlier stream.
+    /// It refers to no earlier stream.
     case pass
-    /// It goes on with a stream: `mustFeed` says whether the peer may have ended that stream in frames which nghttp2
-    /// has not had yet.
+    /// It continues a stream; `mustFeed` says whether the peer may have ended that stream in frames that nghttp2 has
+    /// not seen yet.
     case ongoing(mustFeed: Bool)
-    /// RST_STREAM on a stream that has not begun: nghttp2 must not see it.
+    /// RST_STREAM for a stream that has not begun; nghttp2 must not see it.
     case idleReset
   }
 
@@ -42,17 +42,17 @@ struct FrameScanner {
   }
 
   static let headSize = 9
-  /// RST_STREAM whole: it is dropped whole or not at all.
+  /// A whole RST_STREAM; no part of one is dropped.
   static let resetSize = headSize + 4
 
   /// The highest stream that has begun.
   private(set) var highest: Int32 = 0
-  /// The highest one that nghttp2 knows of.
+  /// The highest stream that nghttp2 knows.
   private var known: Int32 = 0
-  /// A bit for each stream, modulo 64, that the peer has ended in what nghttp2 has not had yet.
+  /// One bit per stream, modulo 64, that the peer has ended in bytes that nghttp2 has not seen yet.
   private var ended: UInt64 = 0
 
-  /// nghttp2 has had everything so far.
+  /// nghttp2 has seen all bytes so far.
   @inline(__always)
   mutating func fed() {
     known = highest
@@ -77,8 +77,8 @@ struct FrameScanner {
     let bit = bit(head.stream)
     let mustFeed = ended & bit != 0
     if head.flags & Self.endStream != 0 { ended |= bit }
-    // A stream that has begun in what waits, and has not ended there, is as it should be; so is one that has not begun,
-    // for nghttp2 knows what to say to that.
+    // A stream that began in the unseen bytes and has not ended there is in order. So is one that has not begun:
+    // nghttp2 answers that itself.
     return mustFeed || head.stream <= known ? .ongoing(mustFeed: mustFeed) : .pass
   }
 

@@ -3,12 +3,12 @@ internal import Glibc
 internal import Runtime
 internal import TLS
 
-/// What comes in: frames are looked at before nghttp2 gets them, in a server.
+/// Receiving. A server inspects the frames before nghttp2 sees them.
 extension HTTP2Connection {
-  /// Bytes that may be kept from one read to the next, at the front of the loop's buffer: less than an RST_STREAM.
+  /// The most bytes carried over from one read to the next, at the front of the loop's buffer: less than an RST_STREAM.
   static let keptSize = 16
 
-  /// Reads once behind what an earlier read left, and takes all of it.
+  /// Reads once, after the bytes carried over, and consumes all of them.
   func readOnce() {
     let kept = keptCount
     let room = UnsafeMutableRawBufferPointer(rebasing: scratch.incoming[Self.keptSize...])
@@ -58,7 +58,7 @@ extension HTTP2Connection {
     keep(bytes, &fed, from: position)
   }
 
-  /// Keeps a head that has not come whole for the next read.
+  /// Carries an incomplete frame header over to the next read.
   private func keep(_ bytes: UnsafeRawBufferPointer, _ fed: inout Int, from position: Int) {
     guard feed(bytes, &fed, upTo: position) else { return }
     keptCount = bytes.count - position
@@ -68,7 +68,7 @@ extension HTTP2Connection {
     }
   }
 
-  /// - Returns: whether the connection goes on.
+  /// - Returns: whether the connection is still open.
   @inline(__always)
   private func feed(_ bytes: UnsafeRawBufferPointer, _ fed: inout Int, upTo end: Int) -> Bool {
     if end > fed { feed(UnsafeRawBufferPointer(rebasing: bytes[fed..<end])) }
@@ -83,12 +83,12 @@ extension HTTP2Connection {
     if outcome < 0 { receivingFailed(Int32(truncatingIfNeeded: outcome)) }
   }
 
-  /// DATA or HEADERS of a stream that began earlier. One that the peer has ended is reset, so that it is gone before
-  /// nghttp2 sees the frame: it then reads over the frame, gives its bytes back to the connection's window, and keeps
-  /// its HPACK state.
+  /// DATA or HEADERS of a stream that began earlier. A stream that the peer has ended is reset first, so that nghttp2
+  /// has forgotten it when it sees the frame: it then skips the frame, returns its bytes to the connection's window,
+  /// and keeps its HPACK state.
   private func mayGoOn(_ head: FrameScanner.Head) -> Bool {
     guard let slot = slot(head.stream) else {
-      // Behind a reset of either side a few such frames are under way; more of them ask for nothing.
+      // A few such frames are in flight after a reset by either side; more than that is abuse.
       if !idleFrames.spend(loop.now) { terminate(.enhanceYourCalm, "too many frames for streams that are over") }
       return !isClosed
     }
@@ -96,7 +96,7 @@ extension HTTP2Connection {
     return !isClosed
   }
 
-  /// Resets a stream and gathers what nghttp2 sends until that is out: only then it forgets the stream.
+  /// Resets a stream and collects what nghttp2 sends up to the reset: only then does it forget the stream.
   private func expel(_ stream: HTTP2Stream) {
     nghttp2_submit_rst_stream(
       session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.id, NGHTTP2_STREAM_CLOSED.rawValue)
@@ -108,7 +108,7 @@ extension HTTP2Connection {
     }
   }
 
-  /// A negative answer of nghttp2 is final, but the peer is still told why.
+  /// A negative result of nghttp2 is final, but the GOAWAY with the reason is still sent.
   private func receivingFailed(_ outcome: Int32) {
     let code: nghttp2_error_code =
       switch outcome {

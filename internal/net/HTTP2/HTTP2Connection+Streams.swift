@@ -2,7 +2,7 @@ internal import CNghttp2
 internal import Runtime
 internal import Values
 
-/// What a connection keeps for each stream; slots are reused with their buffers.
+/// The state of one stream; slots are reused with their buffers.
 struct StreamState: ~Copyable {
   enum Finish {
     /// More may be written.
@@ -20,11 +20,11 @@ struct StreamState: ~Copyable {
   var hasSentHeaders = false
   var remoteEnded = false
   var wantsWritable = false
-  /// The peer sends nothing more on the stream, or only the rest of the frame that has begun.
+  /// The peer sends no further frame on the stream.
   var needsNoWindow = false
   /// Bytes received and not yet given back to flow control.
   var unconsumed = 0
-  /// Server: whether what comes is a request by the rules.
+  /// Server: checks the request against RFC 9113.
   var request = RequestCheck()
 
   /// Makes the slot ready for the next stream; small buffers are kept.
@@ -116,19 +116,19 @@ extension HTTP2Connection {
     resume(stream.slot)
   }
 
-  /// Forgets what has not been sent of the body yet; for calls that fail while the peer does not read.
+  /// Drops the unsent part of the body; for calls that fail while the peer does not read.
   public func dropUnsent(_ stream: HTTP2Stream) {
     guard isOpen(stream) else { return }
     queue(-streams[stream.slot].outgoing.count)
     streams[stream.slot].outgoing.removeAll(keepingUpTo: 0)
   }
 
-  /// Bytes of the body that wait to be sent.
+  /// Unsent bytes of the body.
   public func queued(_ stream: HTTP2Stream) -> Int {
     isOpen(stream) ? streams[stream.slot].outgoing.count : 0
   }
 
-  /// Asks for one `writable` call once little is left to send.
+  /// Requests one `writable` call, once the unsent bytes are below the low-water mark.
   public func notifyWhenWritable(_ stream: HTTP2Stream) {
     if isOpen(stream) { streams[stream.slot].wantsWritable = true }
   }
@@ -156,7 +156,7 @@ extension HTTP2Connection {
 
   // MARK: Slots
 
-  /// Gives back what the streams of a quiet connection have left; for now and then.
+  /// Frees the stream slots of an idle connection; call it once in a while.
   public func trim() {
     guard activeStreams == 0, !freeStreams.isEmpty else { return }
     streams.removeAll()
@@ -171,7 +171,7 @@ extension HTTP2Connection {
     return streams.count - 1
   }
 
-  /// Counts bytes of bodies that wait to be sent.
+  /// Counts unsent bytes of bodies.
   func queue(_ change: Int) {
     waitingBytes += change
     scratch.waitingBytes += change
@@ -189,7 +189,7 @@ extension HTTP2Connection {
     let stream = HTTP2Stream(slot: slot, id: streams[slot].id)
     if slot == headerBlockSlot { headerBlockSlot = -1 }
     tell { $0.streamClosed(stream, code) }
-    // What the application never took must not shrink the connection's window for the others.
+    // Bytes that the application never consumed must not shrink the connection's window for other streams.
     consumed += streams[slot].unconsumed
     releaseSlot(slot)
   }
@@ -209,11 +209,11 @@ extension HTTP2Connection {
     return provider
   }
 
-  /// nghttp2 keeps a pointer for each stream; ours is the slot plus one, so that none is told from slot 0.
+  /// The pointer that nghttp2 keeps per stream is the slot plus one, which tells slot 0 from no slot.
   func userData(_ slot: Int) -> UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: slot + 1) }
 
   func slot(_ id: Int32) -> Int? {
-    // What comes next is mostly of the same stream.
+    // The next frame mostly belongs to the same stream.
     if lastSlot < streams.count, streams[lastSlot].id == id { return lastSlot }
     let mark = UInt(bitPattern: nghttp2_session_get_stream_user_data(session, id))
     guard mark != 0 else { return nil }

@@ -20,11 +20,11 @@ public struct HTTP2Stream: Sendable, Hashable {
   }
 }
 
-/// What a connection tells the protocol above it; all calls come on the loop's thread.
+/// The events of a connection, for the protocol above it; all calls come on the loop's thread.
 ///
-/// Everything a connection offers may be called from inside these calls: what is sent leaves at the end of the turn.
+/// All methods of the connection may be called from within these calls; sent bytes leave at the end of the turn.
 public protocol HTTP2ConnectionDelegate: AnyObject {
-  /// A header block begins; what an earlier one brought without reaching `headersReceived` was refused.
+  /// A header block begins. An earlier block that never reached `headersReceived` was refused.
   func headersBegan()
   /// A field of the block: name in lower case, pseudo-headers first, valid during the call.
   func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
@@ -34,11 +34,11 @@ public protocol HTTP2ConnectionDelegate: AnyObject {
   func dataReceived(_ stream: HTTP2Stream, _ bytes: UnsafeRawBufferPointer)
   /// The peer has ended its side, with the last DATA or by trailers.
   func endReceived(_ stream: HTTP2Stream)
-  /// Of what was waiting to be sent on the stream less than the low-water mark is left.
+  /// The unsent bytes of the stream have fallen below the low-water mark.
   func writable(_ stream: HTTP2Stream)
-  /// The stream is over; its slot may be reused after this call.
+  /// The stream has closed; its slot may be reused after this call.
   func streamClosed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode)
-  /// The connection is over, after all its streams.
+  /// The connection has closed, after all its streams.
   func connectionClosed(_ reason: String)
 }
 
@@ -49,16 +49,16 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
 
   enum Ending {
     case none
-    /// Close as soon as what is pending has been written.
+    /// Close once all pending bytes have been written.
     case afterFlush(String)
-    /// Our side is shut; reading and discarding so that the peer gets our last frames before a TCP reset.
+    /// Our side is shut down; input is read and dropped, so that the peer gets our last frames before a TCP reset.
     case lingering(String)
     case closed
   }
-  /// Above this many bytes waiting on a stream its writer should wait for `writable`.
+  /// A writer with more unsent bytes on its stream than this should wait for `writable`.
   public static let highWater = 64 << 10
   static let lowWater = 16 << 10
-  /// A peer that takes less than this of what waits, in `stalledPeerTimeout`, does not read.
+  /// A peer that drains fewer bytes than this within `stalledPeerTimeout` counts as stalled.
   static let leastProgress = 4 << 10
   static let lingerTime = Duration.seconds(1)
 
@@ -72,14 +72,14 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   let scratch: HTTP2Scratch
   let transport: ByteTransport
   @exclusivity(unchecked) var session: OpaquePointer!  // set in init, nil once closed
-  /// Owns the connection's meaning: retained by `setDelegate`, released in `finish`, after its last call.
+  /// Retained by `setDelegate`, released in `finish`, after its last call.
   @exclusivity(unchecked) private var delegate: Unmanaged<DelegateBox>?
   @exclusivity(unchecked) var streams = Slots<StreamState>()
   @exclusivity(unchecked) var freeStreams: [Int] = []
   @exclusivity(unchecked) var headerListSize = 0
-  /// The slot of the stream that was looked for last.
+  /// The slot that was looked up last.
   @exclusivity(unchecked) var lastSlot = 0
-  /// Server: the stream whose header block has begun and neither ended nor been refused; -1 for none.
+  /// Server: the slot of the stream whose header block is incomplete and not refused; -1 for none.
   @exclusivity(unchecked) var headerBlockSlot = -1
   @exclusivity(unchecked) private var isHeaderBlockTimed = false
   @exclusivity(unchecked) var clock: ConnectionClock
@@ -90,7 +90,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   @exclusivity(unchecked) var scanner = FrameScanner()
   /// Bytes up to the next frame's head: of a payload, or of a client's preface.
   @exclusivity(unchecked) var payloadLeft = 0
-  /// What the last read ended with and is looked at with the next.
+  /// Bytes carried over from the last read to the next.
   @exclusivity(unchecked) var keptBytes: (UInt64, UInt64) = (0, 0)
   @exclusivity(unchecked) var keptCount = 0
   @exclusivity(unchecked) var ending = Ending.none
@@ -101,21 +101,21 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   @exclusivity(unchecked) private var timerDeadline = Instant.distantFuture
   @exclusivity(unchecked) var unwritten: [UInt8] = []
   @exclusivity(unchecked) private var unwrittenStart = 0
-  /// Bytes to give back to the connection's window, once a turn.
+  /// Bytes to return to the connection's window, once a turn.
   @exclusivity(unchecked) var consumed = 0
-  /// Bytes that the peer took since it last counted as making progress.
+  /// Bytes that the peer drained since its last progress.
   @exclusivity(unchecked) var taken = 0
 
-  /// Bytes of bodies that wait for the peer to take them, on all streams.
+  /// Unsent bytes of bodies, on all streams.
   public var queuedBytes: Int { waitingBytes }
   // Behind a function: other modules do not see that this needs no exclusivity check.
   @exclusivity(unchecked) var waitingBytes = 0
 
   /// Streams that are open now.
   @exclusivity(unchecked) public internal(set) var activeStreams = 0
-  /// Why the connection is over; set before its streams are told, so that they can say so.
+  /// The reason why the connection closed; set before its streams close, so that they can report it.
   @exclusivity(unchecked) public private(set) var closeReason: String?
-  /// Why we ended the connection, where that was for a fault of the peer's.
+  /// The peer's fault, where that is why the connection closed.
   @exclusivity(unchecked) public internal(set) var failure: String?
   /// Whether GOAWAY has been announced.
   public var isDraining: Bool { clock.isDraining }
@@ -152,7 +152,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     setTimer()
   }
 
-  /// Says who is told; once.
+  /// Sets the receiver of the events; once.
   public func setDelegate(_ target: any HTTP2ConnectionDelegate) {
     precondition(delegate == nil, "a connection has one delegate")
     delegate = Unmanaged.passRetained(DelegateBox(target))
@@ -164,8 +164,8 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     delegate?._withUnsafeGuaranteedRef { body($0.target) }
   }
 
-  /// Reads what came together with the end of a TLS handshake, of which the socket knows nothing any more. Called once
-  /// the delegate is ready for it.
+  /// Reads bytes that arrived with the end of a TLS handshake: the socket no longer reports them. Call it once the
+  /// delegate is ready for events.
   public func readEarly() {
     if case .tls = transport { handle(.readable) }
   }
@@ -176,7 +176,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     switch ending {
     case .closed: return
     case .lingering(let reason), .afterFlush(let reason):
-      // Nothing the peer says matters any more.
+      // Input is of no use any more.
       if readiness.contains(.writable) { markDirty() }
       return discard(reason)
     case .none: break
@@ -187,7 +187,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   }
 
   private func discard(_ reason: String) {
-    // Bounded by the linger timer in time and by one read a turn in work.
+    // The linger timer limits its time, one read a turn its work.
     if transport.read(scratch.incoming) == .closed { finish(reason) }
   }
 
@@ -220,7 +220,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     }
   }
 
-  /// Sends what nghttp2 has, in writes of about 64 KiB, until the socket is full; false when the peer is gone.
+  /// Sends nghttp2's output in writes of about 64 KiB until the socket is full; false when the transport is closed.
   private func flush() -> Bool {
     var writes = 0
     while true {
@@ -238,7 +238,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
       unwritten += overflow
       if filled < HTTP2Scratch.size, unwritten.isEmpty { return true }
       writes += 1
-      // Other connections of the loop get their turn too.
+      // Lets other connections of the loop have a turn.
       if writes == 16 {
         markDirty()
         return true
@@ -246,7 +246,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     }
   }
 
-  /// Gathers frames in the loop's buffer. `overflow` is what did not fit: only ever a frame of unusual size.
+  /// Collects frames in the loop's buffer. `overflow` holds the rest, which only an unusually large frame has.
   private func fill() -> (filled: Int, overflow: [UInt8]) {
     var filled = 0
     while filled < HTTP2Scratch.size {
@@ -264,7 +264,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     return (filled, [])
   }
 
-  /// Writes what an earlier write left; nil when the peer is gone, otherwise whether all of it went.
+  /// Writes the rest of an earlier write; nil when the transport is closed, otherwise whether all of it was written.
   private func writeRest() -> Bool? {
     let outcome = unwritten.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[unwrittenStart...])) }
     switch outcome {
@@ -280,7 +280,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     }
   }
 
-  /// While the peer does not take our bytes we take none of its.
+  /// Pauses reading while the peer does not drain our bytes.
   private func updateInterest() {
     let wanted: Readiness = unwritten.isEmpty ? .readable : .writable
     guard wanted != interest, let source else { return }
@@ -297,7 +297,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     if isWaiting { clock.waitingForPeer(loop.now) }
   }
 
-  /// Nearly every header block comes whole within a turn; only others are timed.
+  /// Nearly every header block arrives whole within a turn; only the others get a deadline.
   private func timeHeaderBlock() {
     isHeaderBlockTimed = headerBlockSlot >= 0
     if isHeaderBlockTimed { clock.headerBlockBegun(loop.now) } else { clock.headerBlockEnded() }
@@ -305,7 +305,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
 
   func setTimer() {
     let deadline = clock.nextDeadline
-    // A timer that fires early only asks the clock again, so it is moved only to an earlier time.
+    // A timer that fires early only asks the clock again, so it is only ever moved to an earlier time.
     if timer != nil, timerDeadline <= deadline { return }
     if let timer { loop.cancel(timer) }
     timer = loop.schedule(at: deadline, self)
@@ -335,7 +335,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
 
   // MARK: Endings
 
-  /// GOAWAY twice with a PING between them: no new streams, those that run go on, then the connection closes.
+  /// Sends GOAWAY twice with a PING between: no new streams, open ones go on, then the connection closes.
   public func drain() {
     guard !clock.isDraining, !isClosed else { return }
     clock.drainStarted(loop.now)
@@ -369,7 +369,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     markDirty()
   }
 
-  /// Sends GOAWAY with a code and a reason, and closes once that is written.
+  /// Sends GOAWAY with a code and a reason, and closes once it is written.
   public func terminate(_ code: HTTP2ErrorCode, _ reason: String) {
     guard !isClosed else { return }
     var text = reason
@@ -383,7 +383,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
     markDirty()
   }
 
-  /// Our last frames are out: shut our side and give the peer a moment to read them.
+  /// Our last frames are written: shuts our side down and gives the peer a moment to read them.
   private func linger(_ reason: String) {
     closeReason = reason
     transport.shutdownWriting()
@@ -420,7 +420,7 @@ public final class HTTP2Connection: EventSource, EventLoopTimerTarget, TurnEndTa
   }
 }
 
-/// A constant that can be called through without a retain, which a variable of protocol type cannot.
+/// A constant can be called through without a retain; a variable of protocol type cannot.
 private final class DelegateBox {
   let target: any HTTP2ConnectionDelegate
 

@@ -1,6 +1,6 @@
 public import Errors
 
-/// What went wrong on a connection as a whole.
+/// An error of a whole connection or a listener.
 public struct HTTP2Error: ModuleError {
   public enum Code: Sendable, Hashable {
     /// The address cannot be read or resolved.

@@ -67,7 +67,7 @@ public final class HTTP2Listener: EventSource, EventLoopTimerTarget {
   private var source: EventSourceID?
   private var pause: EventLoopTimer?
 
-  /// Out of descriptors, accepting stops for this long instead of spinning; callers wait in the backlog.
+  /// Accepting pauses for this long when descriptors run out; callers wait in the backlog.
   private static let pauseTime = Duration.milliseconds(100)
   private static let perTurn = 64
 
@@ -78,8 +78,8 @@ public final class HTTP2Listener: EventSource, EventLoopTimerTarget {
     return (descriptor, localPort(descriptor))
   }
 
-  /// Fails when somebody listens there already. SO_REUSEPORT would not: it lets a second program of the same user in,
-  /// which then gets half of the connections.
+  /// Fails when another program listens on the address. SO_REUSEPORT alone would let a second program of the same user
+  /// in, which then gets half of the connections.
   public static func requireFree(_ address: HTTP2Address) throws(HTTP2Error) {
     _ = Glibc.close(try bound(address, isShared: false))
   }
@@ -90,7 +90,7 @@ public final class HTTP2Listener: EventSource, EventLoopTimerTarget {
       let descriptor = socket(info.ai_family, type, info.ai_protocol)
       guard descriptor >= 0 else { return nil }
       setOption(descriptor, SOL_SOCKET, SO_REUSEADDR)
-      // Every address is IPv4 too, whatever the system's default.
+      // "Every address" includes IPv4, whatever the system's default.
       if info.ai_family == AF_INET6 { setOption(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, to: 0) }
       if isShared { setOption(descriptor, SOL_SOCKET, SO_REUSEPORT) }
       if bind(descriptor, info.ai_addr, info.ai_addrlen) == 0, listen(descriptor, 4_096) == 0 { return descriptor }
@@ -127,7 +127,7 @@ public final class HTTP2Listener: EventSource, EventLoopTimerTarget {
         switch errno {
         case EAGAIN: return
         case EMFILE, ENFILE, ENOBUFS, ENOMEM: return pauseAccepting(String(cString: strerror(errno)))
-        default: continue  // this one connection is gone already
+        default: continue  // this connection has closed already
         }
       }
       _ = fcntl(peer, F_SETFL, O_NONBLOCK)
@@ -221,8 +221,8 @@ private func text(_ family: Int32, _ raw: UnsafeRawPointer) -> String {
 public struct HTTP2Peer: Sendable, Hashable {
   /// As gRPC names it: `ipv4:10.0.0.1:5000`, `ipv6:[::1]:5000`.
   public let address: String
-  /// What its limits are counted by: an IPv4 address, or the first 64 bits of an IPv6 address, of which a single caller
-  /// commonly has all.
+  /// The key of limits per peer: an IPv4 address, or the first 64 bits of an IPv6 address: a single caller commonly has
+  /// the whole /64.
   public let network: String
 
   /// For tests and for transports without a socket.

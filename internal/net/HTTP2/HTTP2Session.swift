@@ -12,8 +12,8 @@ func makeSession(
   guard nghttp2_option_new(&option) == 0 else { return nil }
   defer { nghttp2_option_del(option) }
   nghttp2_option_set_no_auto_window_update(option, 1)
-  // A stream that is over is forgotten: nghttp2 ends the connection when it finds DATA or trailers on one that it
-  // remembers as reset, but such frames may lawfully be under way, and grpc-java sends them behind its own RST_STREAM.
+  // A closed stream is forgotten: nghttp2 closes the connection on DATA or trailers for one that it remembers as reset,
+  // but such frames may lawfully be in flight, and grpc-java sends them after its own RST_STREAM.
   nghttp2_option_set_no_closed_streams(option, 1)
   // `resetReceived` counts them, and says why it ends the connection.
   nghttp2_option_set_stream_reset_rate_limit(option, UInt64(UInt32.max), UInt64(UInt32.max))
@@ -47,10 +47,10 @@ func makeSession(
   return session
 }
 
-/// A server's first SETTINGS frame, with the SETTINGS_MAX_CONCURRENT_STREAMS that the peer is to keep to.
+/// A server's first SETTINGS frame, with SETTINGS_MAX_CONCURRENT_STREAMS.
 ///
-/// nghttp2 knows of no limit: it would end the whole connection of a peer that exceeds it, where `beginHeaders` refuses
-/// the one stream.
+/// nghttp2 itself is given no limit: it would close the whole connection of a peer that exceeds one, while
+/// `beginHeaders` refuses only the stream.
 func openingSettings(_ session: OpaquePointer, _ configuration: HTTP2Configuration) -> [UInt8] {
   var first: UnsafePointer<UInt8>?
   let count = nghttp2_session_mem_send(session, &first)
@@ -216,7 +216,7 @@ extension HTTP2Connection {
     }
   }
 
-  /// Resets cost us the call that they end, or nothing; too many of them are an attack (CVE-2023-44487).
+  /// A reset costs us at most the call it ends; too many of them are an attack (CVE-2023-44487).
   func resetReceived() {
     if role == .server, !resets.spend(loop.now) { terminate(.enhanceYourCalm, "too many streams were reset") }
   }
@@ -240,7 +240,7 @@ extension HTTP2Connection {
     if isEnd, isOpen(stream) { tell { $0.endReceived(stream) } }
   }
 
-  /// Whether a frame may stand where it does: the header block that it ends makes a request, the body has its length.
+  /// Whether a frame is valid at its place: the header block that it ends is a request, the body has its length.
   @inline(__always)
   private func isLawful(_ slot: Int, isEnd: Bool) -> Bool {
     if slot == headerBlockSlot, !streams[slot].request.isRequest() { return false }
@@ -289,18 +289,18 @@ extension HTTP2Connection {
     guard role == .server, header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0,
       let slot = slot(header.stream_id), !streams[slot].remoteEnded
     else { return }
-    // The answer is complete and the client still sends: it is told to stop, without an error.
+    // The response is complete and the client still sends: RST_STREAM tells it to stop, without an error.
     nghttp2_submit_rst_stream(
       session, UInt8(NGHTTP2_FLAG_NONE.rawValue), header.stream_id, NGHTTP2_NO_ERROR.rawValue)
   }
 
-  /// A peer that makes us reset its streams costs as much as one that resets them itself (CVE-2025-8671).
+  /// Resets that a peer provokes cost as much as resets that it sends (CVE-2025-8671).
   private func resetSent(_ code: UInt32) {
     guard role == .server, code != NGHTTP2_NO_ERROR.rawValue, !provokedResets.spend(loop.now) else { return }
     terminate(.enhanceYourCalm, "too many streams that had to be reset")
   }
 
-  /// nghttp2 ends connections too, and says why.
+  /// The reason of a GOAWAY that nghttp2 sends.
   private func goawaySent(_ frame: nghttp2_goaway) {
     guard frame.error_code != NGHTTP2_NO_ERROR.rawValue, failure == nil else { return }
     let words = UnsafeBufferPointer(start: frame.opaque_data, count: frame.opaque_data_len)

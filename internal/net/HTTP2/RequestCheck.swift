@@ -1,9 +1,9 @@
 internal import Glibc
 
-/// What RFC 9113 section 8 asks of a request: its header block, its trailers and the length of its body.
+/// The rules of RFC 9113 section 8 for a request: header block, trailers and length of the body.
 ///
-/// nghttp2 has the same checks, but asks for `:authority` or `host` too, which gRPC callers may leave out; so its own
-/// are off in a server. The rules are those of nghttp2 1.52.
+/// nghttp2's own checks are off in a server, because they require `:authority` or `host`, which gRPC callers may leave
+/// out. All other rules are those of nghttp2 1.52.
 struct RequestCheck {
   private enum Seen {
     static let method: UInt16 = 1 << 0
@@ -21,14 +21,14 @@ struct RequestCheck {
   }
 
   private var seen: UInt16 = 0
-  /// What `content-length` says; -1: nothing.
+  /// The value of `content-length`; -1: none.
   private var announced: Int64 = -1
   private var received: Int64 = 0
 
   /// The next block is the trailers.
   mutating func beginTrailers() { seen |= Seen.regular }
 
-  /// Whether a field may stand where it does.
+  /// Whether a field is valid at its place.
   @inline(__always)
   mutating func field(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
     guard let first = name.first else { return false }
@@ -107,7 +107,7 @@ struct RequestCheck {
     return length
   }
 
-  /// Whether the fields that came make a request.
+  /// Whether the fields so far are a valid request.
   mutating func isRequest() -> Bool {
     if seen & Seen.connect != 0 {
       announced = -1
@@ -119,14 +119,14 @@ struct RequestCheck {
     return seen & (Seen.options | Seen.starPath) == Seen.options | Seen.starPath
   }
 
-  /// - Returns: false when more has come than `content-length` says.
+  /// - Returns: false when the body is longer than `content-length`.
   @inline(__always)
   mutating func body(_ count: Int) -> Bool {
     received &+= Int64(count)
     return announced < 0 || received <= announced
   }
 
-  /// Whether the body is as long as `content-length` says.
+  /// Whether the body has the length of `content-length`.
   @inline(__always)
   var isWhole: Bool { announced < 0 || received == announced }
 }

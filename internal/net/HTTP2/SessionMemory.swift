@@ -1,7 +1,7 @@
 internal import CNghttp2
 internal import Glibc
 
-/// The memory of the nghttp2 sessions of one loop: what they free is kept by size and given out again.
+/// The allocator of the nghttp2 sessions of one loop: it keeps freed blocks by size and reuses them.
 ///
 /// A request makes nghttp2 allocate and free about eight small blocks. Hundreds of requests at once overflow malloc's
 /// per-thread cache, and each block then costs a hundred instructions and more. On the loop's thread only; the sessions
@@ -12,7 +12,7 @@ final class SessionMemory {
   /// Before each block stands the number of its class, 0 for none. nghttp2 keeps nothing that wants more alignment.
   private static let prefix = 8
   private static let classes = 32
-  /// So many bytes are kept; more goes back to malloc.
+  /// The most bytes that are kept; further blocks go back to malloc.
   private static let limit = 1 << 20
 
   // First free block of each class; in a free block stands the address of the next.
@@ -69,7 +69,7 @@ final class SessionMemory {
   func resize(_ block: UnsafeMutableRawPointer, _ size: Int) -> UnsafeMutableRawPointer? {
     let index = (block - Self.prefix).load(as: Int.self)
     if index == 0 {
-      // Large stays large: its class is written already.
+      // A large block stays large: its class is written already.
       return realloc(block - Self.prefix, Self.prefix + max(Self.step, size)).map { $0 + Self.prefix }
     }
     if size <= index * Self.step { return block }

@@ -2,7 +2,7 @@ public import Runtime
 public import TLS
 internal import Values
 
-/// A TLS handshake under way on a loop: never blocks, and is over when its time is.
+/// A TLS handshake in progress on a loop; it never blocks, and fails at its deadline.
 ///
 /// Not thread-safe: every call is made on the loop's thread.
 public final class TLSHandshake: EventSource, EventLoopTimerTarget {
@@ -12,8 +12,8 @@ public final class TLSHandshake: EventSource, EventLoopTimerTarget {
   private var finished: ((TLSHandshake, Result<TLSStream, TLSHandshakeFailure>) -> Void)?
   private var source: EventSourceID?
   private var timer: EventLoopTimer?
-  /// Why it failed, while the peer gets a moment to read our alert: closing over bytes of its would make a TCP reset,
-  /// which throws the alert away.
+  /// The failure, while the peer gets a moment to read our alert: closing a socket with unread input causes a TCP
+  /// reset, which discards the alert.
   private var failure: TLSError?
 
   /// Begins; `finished` is called once, with the stream on success. After a failure the socket is closed.
@@ -56,7 +56,7 @@ public final class TLSHandshake: EventSource, EventLoopTimerTarget {
     end(.failure(failure.map { .refused($0) } ?? .late))
   }
 
-  /// Ends a handshake that is no longer wanted.
+  /// Abandons the handshake.
   public func cancel() { end(.failure(failure.map { .refused($0) } ?? .cancelled)) }
 
   private func end(_ result: Result<TLSStream, TLSHandshakeFailure>) {
@@ -70,10 +70,10 @@ public final class TLSHandshake: EventSource, EventLoopTimerTarget {
   }
 }
 
-/// Why a handshake came to nothing.
+/// Why a handshake failed.
 public enum TLSHandshakeFailure: Error, Sendable {
   case refused(TLSError)
-  /// It took longer than it may.
+  /// It missed its deadline.
   case late
   case cancelled
 }

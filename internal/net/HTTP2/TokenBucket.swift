@@ -1,6 +1,6 @@
 internal import Values
 
-/// What a peer may cost us: so much at once, so much a second in the long run.
+/// A rate limit for a peer: a burst, and a rate per second in the long run.
 struct TokenBucket {
   private let burst: Int
   private let perSecond: Int
@@ -14,22 +14,22 @@ struct TokenBucket {
     refilled = now
   }
 
-  /// - Returns: false when nothing is left.
+  /// - Returns: false when the bucket is empty.
   mutating func spend(_ now: Instant) -> Bool {
-    // The clock is only asked for once the burst is spent.
+    // The clock is read only once the burst is spent.
     if left == 0 { refill(now) }
     guard left > 0 else { return false }
     left -= 1
     return true
   }
 
-  /// Gives back for work of ours that asks the peer for frames.
+  /// Adds tokens for frames of ours that the peer answers with frames.
   mutating func credit(_ count: Int) { left = min(burst, left + count) }
 
   private mutating func refill(_ now: Instant) {
     let elapsed = min((now - refilled).inNanoseconds, 3_600_000_000_000)
     left = min(burst, Int(Double(elapsed) / 1e9 * Double(perSecond)))
-    // What does not make a whole token yet is kept.
+    // The fraction of a token is carried over.
     if left > 0 { refilled = now }
   }
 }

@@ -1,7 +1,7 @@
 /// Why bytes are no valid protobuf message; never holds any of them, so it is safe to log.
 ///
-/// The module stands under everything else and depends on nothing, so this is a plain error of two words that is thrown
-/// without allocation. Retrying never helps: the peer sent something wrong.
+/// A plain error of two words, because the module depends on nothing; throwing it allocates nothing. A retry never
+/// helps: the peer's bytes are wrong.
 public struct ProtobufError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The kind of failure, for code to act on.
   public enum Code: UInt8, Sendable, Hashable {

@@ -1,8 +1,8 @@
 /// Reads the protobuf wire format from borrowed bytes; allocates only for strings and byte fields.
 ///
-/// What is wrong with the bytes is an error with a code, never a crash. After an error the reader stands anywhere and
-/// must not be used again. Where the public specification leaves something open it does as Google's parsers do: bits of
-/// a varint above the width of its field are dropped, and padded varints of up to ten bytes are read.
+/// Malformed bytes are an error with a code, never a crash. After an error the position is undefined: do not use the
+/// reader again. Where the public specification is silent it follows Google's parsers: bits of a varint above the width
+/// of its field are dropped, and padded varints of up to ten bytes are read.
 @frozen
 public struct ProtobufReader: ~Escapable {
   @usableFromInline let bytes: Span<UInt8>

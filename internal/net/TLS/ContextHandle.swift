@@ -1,7 +1,7 @@
 internal import COpenSSL
 internal import Glibc
 
-/// An `SSL_CTX`: keys, certificates and rules that sessions are made from. OpenSSL counts who still uses it.
+/// An `SSL_CTX`: keys, certificates and rules of sessions; reference-counted by OpenSSL.
 ///
 /// Sessions may be made of one context on several threads at once: "SSL_CTX objects … can be safely shared between
 /// threads" once they are not changed any more (openssl-threads, SSL_CTX_new).
@@ -31,7 +31,7 @@ struct ContextHandle: ~Copyable, @unchecked Sendable {
     tls_set_modes(context)
     // One recv for many records, instead of two for each.
     tls_read_ahead(context)
-    // Resumption is by ticket alone, so that no memory is kept for those who went.
+    // Resumption is by ticket alone, so that closed sessions take no memory.
     tls_keep_no_sessions(context)
     // An encrypted key must not make OpenSSL ask at a terminal.
     SSL_CTX_set_default_passwd_cb(context, noPassword)
@@ -49,7 +49,7 @@ struct ContextHandle: ~Copyable, @unchecked Sendable {
     try made.identify(files)
     SSL_CTX_set_client_hello_cb(made.context, requireALPN, nil)
     SSL_CTX_set_alpn_select_cb(made.context, selectHTTP2, nil)
-    // How long a ticket lets a client in whose certificate may have run out since; seconds.
+    // Seconds a ticket is valid; the client's certificate may expire meanwhile.
     SSL_CTX_set_timeout(made.context, 300)
     if let clientAuthorities {
       try made.trust(.file(clientAuthorities), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT)
@@ -79,7 +79,7 @@ struct ContextHandle: ~Copyable, @unchecked Sendable {
     return try SessionHandle(ssl, descriptor)
   }
 
-  /// When the certificate runs out, seconds since 1970.
+  /// The expiry of the certificate, seconds since 1970.
   var certificateEnd: Int64? {
     guard let certificate = SSL_CTX_get0_certificate(context) else { return nil }
     return secondsSince1970(X509_get0_notAfter(certificate))
@@ -126,7 +126,7 @@ private func noPassword(
   _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int32, _ isWriting: Int32, _ context: UnsafeMutableRawPointer?
 ) -> Int32 { -1 }
 
-/// For OpenSSL, before anything is computed for a client: one that does not offer ALPN does not speak HTTP/2.
+/// For OpenSSL, before any computation for a client: a client that does not offer ALPN does not speak HTTP/2.
 private func requireALPN(
   _ ssl: OpaquePointer?, _ alert: UnsafeMutablePointer<Int32>?, _ context: UnsafeMutableRawPointer?
 ) -> Int32 {
@@ -137,7 +137,7 @@ private func requireALPN(
   return SSL_CLIENT_HELLO_ERROR
 }
 
-/// For OpenSSL: takes `h2` out of what a client offers, or ends the handshake.
+/// For OpenSSL: chooses `h2` from the client's list, or fails the handshake.
 private func selectHTTP2(
   _ ssl: OpaquePointer?, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
   _ chosenLength: UnsafeMutablePointer<UInt8>?, _ offered: UnsafePointer<UInt8>?, _ offeredLength: UInt32,

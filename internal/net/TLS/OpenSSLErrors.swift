@@ -2,7 +2,7 @@ internal import COpenSSL
 
 /// Reads and clears OpenSSL's error queue of this thread.
 ///
-/// - Returns: the reason of the first note, which is where the failure began, without OpenSSL's numbers.
+/// - Returns: the reason of the first error, which is where the failure began, without OpenSSL's numbers.
 func takeOpenSSLReason() -> String {
   let code = ERR_get_error()
   ERR_clear_error()

@@ -7,7 +7,7 @@ struct SessionHandle: ~Copyable {
   /// The socket's state for the callbacks of the BIO.
   struct Socket {
     let descriptor: Int32
-    /// Bytes that may still be received in this call; at zero the socket seems empty.
+    /// Bytes that may still be received in this call; at zero the socket appears empty.
     var budget = 0
   }
 
@@ -54,7 +54,7 @@ private struct SocketMethod: @unchecked Sendable {
 private let socketMethod = SocketMethod()
 
 private func socket(_ bio: OpaquePointer?) -> UnsafeMutablePointer<SessionHandle.Socket> {
-  // What `SessionHandle.init` has put there, alive as long as the session.
+  // Set by `SessionHandle.init`; it lives as long as the session.
   BIO_get_data(bio)!.assumingMemoryBound(to: SessionHandle.Socket.self)
 }
 

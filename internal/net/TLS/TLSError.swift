@@ -9,9 +9,9 @@ public struct TLSError: ModuleError {
     case key
     /// The file with the authorities cannot be used.
     case authorities
-    /// The peer and we did not agree: versions, ciphers, certificates, ALPN, or no TLS at all.
+    /// No agreement with the peer: versions, ciphers, certificates, ALPN, or no TLS at all.
     case handshake
-    /// A connection that was agreed on broke: an alert of the peer, or what cannot be decrypted.
+    /// An established connection failed: an alert of the peer, or bytes that cannot be decrypted.
     case connection
     /// OpenSSL got no memory.
     case outOfMemory

@@ -1,4 +1,4 @@
-/// PEM files of one side: who it is.
+/// The PEM files of one side's identity.
 public struct TLSIdentityFiles: Sendable, Hashable {
   /// The certificate, and after it those of the authorities between it and the root.
   public var certificate: String
@@ -14,7 +14,7 @@ public struct TLSIdentityFiles: Sendable, Hashable {
   }
 }
 
-/// Whose certificates the other side's must come from.
+/// The authorities that the other side's certificate must come from.
 public enum TLSAuthorities: Sendable, Hashable {
   /// A PEM file with the certificates of authorities.
   case file(String)

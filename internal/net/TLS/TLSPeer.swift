@@ -4,7 +4,7 @@ internal import COpenSSL
 public struct TLSPeer: Sendable, Hashable {
   /// The certificate's subject as RFC 2253 writes it, `CN=orders,O=Example`; for people and logs.
   public let subject: String
-  /// Its subject alternative names: what to decide by.
+  /// The DNS names among its subject alternative names; authorise by these or by `uris`.
   public let dnsNames: [String]
   /// URIs among them, such as SPIFFE identities.
   public let uris: [String]

@@ -1,7 +1,7 @@
 internal import Errors
 internal import Synchronization
 
-/// A server's certificate, key and rules for clients, which can be read anew while connections go on.
+/// A server's certificate, key and rules for clients; it can be reloaded while connections are open.
 ///
 /// Callable on any thread. Reading files blocks: not on an event loop.
 public final class TLSServerContext: Sendable {
@@ -33,16 +33,15 @@ public final class TLSServerContext: Sendable {
       Shared(try .server(files, clientAuthorities: clientAuthorities, sessionContext: sessionContext)))
   }
 
-  /// Reads the files again, for the handshakes from here on; connections keep what they began with, and tickets given
-  /// out before are no good any more.
-  /// - Throws: as `init`; what was there before stays.
+  /// Reloads the files, for handshakes from here on. Open connections keep theirs; earlier tickets become invalid.
+  /// - Throws: as `init`; the earlier files then stay in force.
   public func reload() throws(TLSError) {
     let made = Shared(
       try .server(files, clientAuthorities: clientAuthorities, sessionContext: sessionContext))
     current.withLock { $0 = made }
   }
 
-  /// When the certificate runs out, seconds since 1970.
+  /// The expiry of the certificate, seconds since 1970.
   public var certificateEnd: Int64? { current.withLock { $0 }.context.certificateEnd }
 
   /// Takes over an accepted, non-blocking socket, whose handshake comes next. When it throws, the socket is closed.

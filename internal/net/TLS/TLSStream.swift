@@ -11,9 +11,9 @@ public final class TLSStream: @unchecked Sendable {
   /// The state of a handshake or a farewell.
   public enum Progress: Sendable {
     case done
-    /// Ask again when the descriptor is readable.
+    /// Call again when the descriptor is readable.
     case wantsRead
-    /// Ask again when the descriptor is writable.
+    /// Call again when the descriptor is writable.
     case wantsWrite
     case failed(TLSError)
   }
@@ -25,10 +25,10 @@ public final class TLSStream: @unchecked Sendable {
   /// The socket, to watch for readiness; `close` closes it.
   public let descriptor: Int32
   private let session: SessionHandle
-  /// The session can still say goodbye: the handshake is done, and nothing has failed since.
+  /// close_notify can still be sent: the handshake is done, and nothing has failed since.
   private var isUsable = false
-  /// Why bytes can no longer be exchanged, when the peer did not simply end: an alert of its, as a client gets whose
-  /// certificate was refused, or what cannot be decrypted.
+  /// The failure of an established connection: an alert of the peer, such as for a refused client certificate, or bytes
+  /// that cannot be decrypted.
   public private(set) var failure: TLSError?
   /// The other side's identity, once the handshake is done; nil for a client without a certificate.
   public private(set) var peer: TLSPeer?
@@ -69,7 +69,7 @@ public final class TLSStream: @unchecked Sendable {
 
   // MARK: Handshake
 
-  /// Goes on with the handshake as far as the socket allows.
+  /// Continues the handshake as far as the socket allows.
   public func handshake() -> Progress {
     session.allow(receiving: Self.handshakeBudget)
     ERR_clear_error()
@@ -95,7 +95,7 @@ public final class TLSStream: @unchecked Sendable {
     return .done
   }
 
-  /// OpenSSL's reason, and for a certificate that was refused what is wrong with it.
+  /// OpenSSL's reason; for a refused certificate, the fault in it.
   private var failureReason: String {
     let reason = takeOpenSSLReason()
     let verdict = SSL_get_verify_result(session.ssl)
@@ -126,8 +126,8 @@ public final class TLSStream: @unchecked Sendable {
 
   /// Reads everything that can be decrypted now.
   ///
-  /// What is taken from the socket is bounded so that all of it fits into `buffer` (at least 32 KiB): afterwards
-  /// nothing waits in OpenSSL that the socket's readiness would not tell of, but for an unfinished record.
+  /// At most as much is received from the socket as fits into `buffer` (at least 32 KiB), so that afterwards OpenSSL
+  /// holds no byte that the socket's readiness does not report, except an incomplete record.
   public func read(_ buffer: UnsafeMutableRawBufferPointer) -> TransportOutcome {
     precondition(buffer.count >= 32 << 10, "a TLS read needs room for an unfinished record beside what comes")
     session.allow(receiving: buffer.count - Self.recordRoom)
@@ -142,17 +142,17 @@ public final class TLSStream: @unchecked Sendable {
       }
       let error = SSL_get_error(session.ssl, count)
       if error == SSL_ERROR_WANT_READ { break }
-      // A peer that wants an answer to a key update and takes nothing of what we send (WANT_WRITE) is as good as gone.
+      // A peer that wants an answer to a key update and drains nothing (WANT_WRITE) counts as closed.
       if error != SSL_ERROR_ZERO_RETURN { fail(error) }
       if filled == 0 { return .closed }
-      // The end is told by the next read, and the socket made ready for it: there may be nothing left to receive.
+      // The next read reports the end. The socket is made ready for it, since there may be nothing left to receive.
       _ = shutdown(descriptor, Int32(SHUT_RD))
       break
     }
     return filled > 0 ? .count(filled) : .wouldBlock
   }
 
-  /// Writes as much as the socket takes. After less than all, the next write begins with the very bytes that are left.
+  /// Writes as much as the socket takes. After a partial write, the next one must begin with the remaining bytes.
   public func write(_ bytes: UnsafeRawBufferPointer) -> TransportOutcome {
     var sent = 0
     while sent < bytes.count {
@@ -173,7 +173,7 @@ public final class TLSStream: @unchecked Sendable {
 
   private func fail(_ error: Int32) {
     isUsable = false
-    // Only SSL_ERROR_SSL has a reason that OpenSSL knows; one that ends without close_notify is no news.
+    // Only SSL_ERROR_SSL has a reason in OpenSSL; an end without close_notify is not worth reporting.
     guard error == SSL_ERROR_SSL, failure == nil else { return }
     let reason = takeOpenSSLReason()
     if reason != "unexpected eof while reading" { failure = TLSError(.connection, "TLS failed: \(reason)") }
@@ -181,7 +181,7 @@ public final class TLSStream: @unchecked Sendable {
 
   // MARK: The end
 
-  /// Says that nothing more comes (close_notify), and ends our side of the socket; the peer can still be read.
+  /// Sends close_notify and shuts our side of the socket down; the peer's bytes can still be read.
   public func shutdownWriting() {
     sayGoodbye()
     _ = shutdown(descriptor, Int32(SHUT_WR))
@@ -202,7 +202,7 @@ public final class TLSStream: @unchecked Sendable {
     _ = Glibc.close(descriptor)
   }
 
-  /// Sends close_notify once. A full socket loses it, and so be it: HTTP/2 says itself where it ends.
+  /// Sends close_notify once. A full socket loses it, which is harmless: HTTP/2 has an end of its own.
   private func sayGoodbye() {
     guard isUsable else { return }
     isUsable = false
