@@ -15,6 +15,7 @@ public final class KafkaEventPublisher: EventPublisher {
 
   private let configuration: KafkaConfiguration
   private let deliveryTimeout: Duration
+  private let topicInterval: Duration
   private let logger: Logger
   /// A closure of its own in a Mutex would be wrapped anew, and so grow, each time it is read.
   private struct Sink {
@@ -31,15 +32,19 @@ public final class KafkaEventPublisher: EventPublisher {
   /// - Parameters:
   ///   - deliveryTimeout: when to give a message up; the relay's `RelayConfiguration.deliveryTimeout`.
   ///   - topics: what the brokers are asked about now and then, so that `obstacle` can name what is wrong with them.
+  ///   - topicInterval: how often they are asked.
   /// - Throws: `KafkaError` `.invalidConfiguration`.
   public init(
-    _ configuration: KafkaConfiguration, deliveryTimeout: Duration, topics: [String] = [], logger: Logger
+    _ configuration: KafkaConfiguration, deliveryTimeout: Duration, topics: [String] = [],
+    topicInterval: Duration = .seconds(5), logger: Logger
   ) throws(KafkaError) {
     self.configuration = configuration
     self.deliveryTimeout = deliveryTimeout
+    self.topicInterval = topicInterval
     self.logger = logger.labelled("producer")
     deliveries = Mutex(DeliveryWatch(deliveryTimeout: deliveryTimeout))
-    watch = Mutex(ObstacleWatch(topics: topics, ObstacleLog("events are not published", self.logger)))
+    watch = Mutex(
+      ObstacleWatch(topics: topics, every: topicInterval, ObstacleLog("events are not published", self.logger)))
     try replace()
   }
 
@@ -183,6 +188,6 @@ public final class KafkaEventPublisher: EventPublisher {
       return try? current.health(of: topic, until: .now() + .seconds(2))
     }
     watch.withLock { $0 = next }
-    return .seconds(1)
+    return min(.seconds(1), topicInterval)
   }
 }

@@ -4,17 +4,17 @@ internal import Values
 
 /// Puts together what keeps messages from going out: what the producer says, the deliveries, and the topics.
 struct ObstacleWatch: Sendable {
-  /// How often brokers are asked about topics.
-  static let interval = Duration.seconds(5)
-
   private let topics: [String]
+  private let interval: Duration
   private var log: ObstacleLog
   private var health: [TopicHealth] = []
   private var nextLook = Instant(nanoseconds: 0)
   private(set) var obstacle: String?
 
-  init(topics: [String], _ log: ObstacleLog) {
+  /// - Parameter interval: how often brokers are asked about the topics.
+  init(topics: [String], every interval: Duration, _ log: ObstacleLog) {
     self.topics = topics
+    self.interval = interval
     self.log = log
   }
 
@@ -27,7 +27,7 @@ struct ObstacleWatch: Sendable {
     failure: String?, delivery: String?, failures: Int, at now: Instant, ask: (String) -> TopicHealth?
   ) {
     if now >= nextLook {
-      nextLook = now + Self.interval
+      nextLook = now + interval
       health = topics.compactMap(ask)
     }
     let hint = health.compactMap(\.hint).first.map { "; \($0)" } ?? ""

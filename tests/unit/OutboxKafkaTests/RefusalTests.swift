@@ -62,7 +62,7 @@ import Values
     try mock.createTopic("payment", partitions: 2)
     let publisher = try KafkaEventPublisher(
       KafkaConfiguration(brokers: mock.bootstrap, clientID: "test"), deliveryTimeout: .seconds(10),
-      topics: ["payment"], logger: quiet)
+      topics: ["payment"], topicInterval: .milliseconds(50), logger: quiet)
     defer { publisher.close() }
     publisher.start { _ in }
     #expect(waits { publisher.isConnected } && publisher.obstacle == nil)
