@@ -178,7 +178,8 @@ let package = Package(
       name: "bench-load", dependencies: ["HTTP2", "Kafka", "Logger", "Protobuf", "Runtime", "SagaAPI", "Values"],
       path: "bench/load", swiftSettings: common),
     .executableTarget(
-      name: "bench-ping", dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "SagaAPI", "StandardMessages"],
+      name: "bench-ping",
+      dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "SagaAPI", "StandardMessages", "Values"],
       path: "bench/ping", swiftSettings: common),
 
     // Tests.
@@ -197,17 +198,18 @@ let package = Package(
     .executableTarget(
       name: "interop-server", dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "Values"],
       path: "tests/interop", exclude: ["interop.proto"], swiftSettings: common),
+    .target(name: "Randomness", path: "tests/random", swiftSettings: common),
     .target(
       name: "SimulationSupport", dependencies: ["Values"], path: "tests/simulation/support", swiftSettings: common),
     .executableTarget(
-      name: "relay-simulator", dependencies: ["Outbox", "SimulationSupport", "Values"], path: "tests/simulation/relay",
-      swiftSettings: common),
+      name: "relay-simulator", dependencies: ["Outbox", "Randomness", "SimulationSupport", "Values"],
+      path: "tests/simulation/relay", swiftSettings: common),
     .executableTarget(
-      name: "group-commit-simulator", dependencies: ["GroupCommit", "SimulationSupport", "Values"],
+      name: "group-commit-simulator", dependencies: ["GroupCommit", "Randomness", "SimulationSupport", "Values"],
       path: "tests/simulation/group-commit", swiftSettings: common),
     .executableTarget(
       name: "payment-simulator",
-      dependencies: ["LedgerDomain", "Money", "ProcessingDomain", "SimulationSupport", "Values"],
+      dependencies: ["LedgerDomain", "Money", "ProcessingDomain", "Randomness", "SimulationSupport", "Values"],
       path: "tests/simulation/payment", swiftSettings: common),
     .target(
       name: "TestSupport", dependencies: ["Protobuf", "SagaAPI", "StandardMessages", "Values"], path: "tests/support",
@@ -221,7 +223,7 @@ let package = Package(
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     unit("CLI", ["CLI", "GRPC", "Kafka", "SagaAPI", "StandardMessages", "Values"]),
-    unit("FuzzTargets", ["FuzzTargets", "TestSupport"]),
+    unit("FuzzTargets", ["FuzzTargets", "Randomness"]),
     unit(
       "GRPC",
       ["GRPC", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Values"]),
@@ -230,7 +232,7 @@ let package = Package(
     unit("Inbox", ["Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     unit("Kafka", ["Errors", "Kafka", "Logger", "Runtime", "Values"]),
     unit("Logger", ["Logger", "Runtime", "Values"]),
-    unit("Messages", ["Protobuf", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
+    unit("Messages", ["Protobuf", "Randomness", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
     unit("Metrics", ["Metrics"]),
     unit("Migrator", ["Migrator", "SagaSchema"]),
     unit("Outbox", ["Outbox", "Runtime", "Values"]),
@@ -242,20 +244,20 @@ let package = Package(
     unit("SagaAPI", ["Metrics", "Runtime", "SagaAPI", "SagaDomain", "Values"]),
     unit("SagaAudit", ["SagaAudit", "Values"]),
     unit("SagaConsumer", ["Inbox", "Kafka", "SagaConsumer", "SagaDomain", "Values"]),
-    unit("LedgerDomain", ["LedgerDomain", "Money", "TestSupport", "Values"]),
+    unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),
     unit("ProcessingDomain", ["LedgerDomain", "Money", "ProcessingDomain", "Values"]),
-    unit("SagaDomain", ["SagaDomain", "TestSupport", "Tracing", "Values"]),
+    unit("SagaDomain", ["Randomness", "SagaDomain", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),
     unit("Service", ["Runtime", "Service", "Values"]),
     unit("Settings", ["ClientSettings", "Errors", "Kafka", "Logger", "SagaSettings", "Settings", "Values"]),
     unit("Tracing", ["Tracing"]),
-    unit("Values", ["TestSupport", "Values"]),
+    unit("Values", ["Randomness", "TestSupport", "Values"]),
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
         "Errors", "GroupCommit", "Idempotency", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "Postgres", "Redis",
-        "Runtime", "SagaDomain", "SagaStore", "TestSupport", "Values",
+        "Randomness", "Runtime", "SagaDomain", "SagaStore", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

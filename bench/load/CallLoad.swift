@@ -14,7 +14,7 @@ final class CallLoad: @unchecked Sendable {
   }
 
   private let method: Method
-  private let address: HTTP2Address
+  private let address: NetworkAddress
   private let connections: Int
   private let streams: Int
   private let firstOrder: Int
@@ -32,11 +32,8 @@ final class CallLoad: @unchecked Sendable {
 
   init(_ method: Method, _ options: LoadOptions) {
     self.method = method
-    do {
-      address = try HTTP2Address(options.text("address"))
-    } catch {
-      fail("\(error)")
-    }
+    guard let address = NetworkAddress(options.text("address")) else { fail("--address is not HOST:PORT") }
+    self.address = address
     connections = options.number("connections", default: 1)
     streams = options.number("streams", default: 1)
     firstOrder = options.number("first")

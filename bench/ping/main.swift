@@ -5,6 +5,7 @@ import Logger
 import Metrics
 import SagaAPI
 import StandardMessages
+import Values
 
 // The server of the benchmarks that measure the gRPC core and nothing else: GetPing as `payments-server` has it,
 // handler inline, and the same answer from an asynchronous handler, which runs as a task. One loop. It prints its port.
@@ -18,7 +19,7 @@ func fail(_ message: String) -> Never {
 
 do {
   let server = try GRPCServer(
-    configuration: GRPCServerConfiguration(address: HTTP2Address("127.0.0.1:0"), loops: 1),
+    configuration: GRPCServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), loops: 1),
     services: [
       ServiceDefinition(
         "paymentsapi.PaymentsApi",

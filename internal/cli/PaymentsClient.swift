@@ -24,7 +24,7 @@ struct PaymentsClient {
     let local = ["0.0.0.0": "127.0.0.1", NetworkAddress.everyHost: "localhost"]
     address = NetworkAddress(host: local[chosen.host] ?? chosen.host, port: chosen.port)
     client = GRPCClient(
-      address: HTTP2Address(host: address.host, port: Int(address.port)), userAgent: "paysaga-grpc-swift",
+      address: address, userAgent: "paysaga-grpc-swift",
       tls: try server.tlsContext())
   }
 

@@ -91,7 +91,7 @@ struct Doorkeeper: ServerInterceptor {
 
 // 4. The server, with health, and reflection from what `protoc --include_imports --descriptor_set_out=FILE` wrote.
 let signals = TerminationSignals()
-guard CommandLine.arguments.count == 3 else {
+guard CommandLine.arguments.count == 3, let address = NetworkAddress(CommandLine.arguments[1]) else {
   print("usage: grpc-example HOST:PORT DESCRIPTORS")
   exit(2)
 }
@@ -101,7 +101,7 @@ let services = [Prices().service, health.definition]
 let descriptors = try DescriptorSet(serialized: [UInt8](Data(contentsOf: URL(filePath: CommandLine.arguments[2]))))
 let metrics = MetricsRegistry()
 let server = try GRPCServer(
-  configuration: GRPCServerConfiguration(address: HTTP2Address(CommandLine.arguments[1])),
+  configuration: GRPCServerConfiguration(address: address),
   services: services + ReflectionService(describing: services, with: [descriptors]).definitions,
   interceptors: [CallLog(logger), Doorkeeper()], logger: logger, metrics: metrics)
 try server.start()

@@ -4,7 +4,6 @@ import Postgres
 import Runtime
 import SagaDomain
 import SagaStore
-import TestSupport
 import Testing
 import Values
 

@@ -1,11 +1,11 @@
 import GroupCommit
 import Outbox
 import Postgres
+import Randomness
 import Runtime
 import SagaDomain
 import SagaStore
 import Synchronization
-import TestSupport
 import Testing
 import Values
 
@@ -172,7 +172,7 @@ struct IdempotencyKeyTests {
         for writer in 0..<6 {
           group.addTask {
             try await blocking {
-              var random = SeededGenerator(seed: UInt64(writer))
+              var random = SplitMix64(seed: UInt64(writer))
               let transactions = database.transactions(writer % 2 == 0 ? early : late)
               let connection = try database.connect()
               for _ in 0..<60 {

@@ -1,9 +1,9 @@
 import Metrics
 import Outbox
 import Postgres
+import Randomness
 import SagaDomain
 import SagaStore
-import TestSupport
 import Testing
 import Values
 
@@ -46,7 +46,7 @@ struct PaymentTransactionTests {
   @Test(arguments: [UInt64(1), 2, 3]) func batchesEqualOneByOne(seed: UInt64) async throws {
     try await PaymentDatabase.with { batched in
       try await PaymentDatabase.with { single in
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let (left, right) = (try batched.connect(), try single.connect())
         for _ in 0..<20 {
           let creates = try (0..<Int.random(in: 1...20, using: &random)).map { _ in
@@ -112,7 +112,7 @@ struct PaymentTransactionTests {
         for writer in 0..<writers {
           group.addTask {
             try await blocking {
-              var random = SeededGenerator(seed: UInt64(writer))
+              var random = SplitMix64(seed: UInt64(writer))
               let connection = try database.connect()
               for _ in 0..<40 {
                 let orders = (0..<30).map { _ in Int64.random(in: 1...60, using: &random) }

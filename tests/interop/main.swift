@@ -8,10 +8,13 @@ import Values
 
 let signals = TerminationSignals()
 let arguments = CommandLine.arguments
+guard let address = NetworkAddress(arguments.count > 1 ? arguments[1] : "127.0.0.1:0") else {
+  fatalError("usage: interop-server HOST:PORT")
+}
 let logger = Logger(label: "interop", level: .debug)
 let service = TestService(logger).definition
 let server = try GRPCServer(
-  configuration: GRPCServerConfiguration(address: HTTP2Address(arguments.count > 1 ? arguments[1] : "127.0.0.1:0")),
+  configuration: GRPCServerConfiguration(address: address),
   services: [service], interceptors: [CallLog(logger, includesSuccess: true)], logger: logger,
   metrics: MetricsRegistry())
 try server.start()

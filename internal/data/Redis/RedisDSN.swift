@@ -1,3 +1,5 @@
+internal import Values
+
 /// Where the Redis server is: `redis://[[user]:password@]host[:port][/database]`.
 ///
 /// Its description never shows the password.
@@ -93,18 +95,6 @@ public struct RedisDSN: Sendable, Hashable, CustomStringConvertible, CustomDebug
   }
 
   private static func percentDecoded(_ text: Substring) -> String? {
-    var bytes: [UInt8] = []
-    var rest = Array(text.utf8)[...]
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
-        continue
-      }
-      let digits = rest.prefix(2).compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
-      guard digits.count == 2 else { return nil }
-      bytes.append(UInt8(digits[0] << 4 | digits[1]))
-      rest = rest.dropFirst(2)
-    }
-    return String(validating: bytes, as: UTF8.self)
+    PercentEncoding.decode(text).flatMap { String(validating: $0, as: UTF8.self) }
   }
 }

@@ -53,7 +53,7 @@ public final class AdminServer: Sendable {
   /// Binds the address and starts the thread. Harmless when already started.
   public func start() throws(AdminError) {
     guard boundPort == nil else { return }
-    let socket = try ListeningSocket(address)
+    let socket = try listen()
     let context = Unmanaged.passRetained(handler)
     guard let daemon = Self.startDaemon(listeningOn: socket.descriptor, context) else {
       context.release()
@@ -62,6 +62,18 @@ public final class AdminServer: Sendable {
     let limiter = handler.connections.start()
     running.withLock { $0 = Running(daemon: daemon, context: context, limiter: limiter, port: socket.port) }
     logger.info("admin endpoint listens", ["host": .string(address.host), "port": .number(socket.port)])
+  }
+
+  /// Made here and handed to the library, which tells the bound port only through a variadic function, and no reason
+  /// when binding fails.
+  private func listen() throws(AdminError) -> (descriptor: Int32, port: UInt16) {
+    do throws(SocketError) {
+      return try TCPSocket.listen(address, backlog: 64)
+    } catch {
+      throw error.isUnknownHost
+        ? AdminError(.unknownHost, "ADMIN_ADDR \(address): \(error.reason)")
+        : AdminError(.cannotListen, "cannot listen on ADMIN_ADDR \(address): \(error.reason)")
+    }
   }
 
   /// Closes the socket and every connection and ends the thread. Harmless when not started.

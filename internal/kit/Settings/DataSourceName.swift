@@ -47,7 +47,9 @@ package enum DataSourceName {
     if authority.contains("@") {
       let (user, password) = authority.dropLast(host.count + 1).split(at: ":")
       guard let password, !password.isEmpty else { return "\(form); a password alone is written as :PASSWORD@" }
-      guard [user, password].allSatisfy({ String(validating: decoded($0) ?? [0xFF], as: UTF8.self) != nil }) else {
+      guard
+        [user, password].allSatisfy({ String(validating: PercentEncoding.decode($0) ?? [0xFF], as: UTF8.self) != nil })
+      else {
         return "\(form); user and password are UTF-8, with what is not ASCII written as %XX"
       }
     }
@@ -84,25 +86,8 @@ package enum DataSourceName {
     guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
       return "an address has no spaces and no bytes beyond ASCII (write them as %XX)"
     }
-    let isWhole = decoded(text).map { !$0.contains(0) } ?? false
+    let isWhole = PercentEncoding.decode(text).map { !$0.contains(0) } ?? false
     return isWhole ? nil : "a % stands before two hexadecimal digits other than 00 (write itself as %25)"
-  }
-
-  /// The bytes that a text with %XX in it stands for; nil when a % is followed by something else.
-  private static func decoded(_ text: String) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var rest = Array(text.utf8)[...]
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
-        continue
-      }
-      let digits = rest.prefix(2).compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
-      guard digits.count == 2 else { return nil }
-      bytes.append(UInt8(digits[0] << 4 | digits[1]))
-      rest = rest.dropFirst(2)
-    }
-    return bytes
   }
 }
 

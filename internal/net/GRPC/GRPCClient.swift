@@ -1,9 +1,9 @@
 internal import Errors
-public import HTTP2
+internal import HTTP2
 internal import Runtime
 internal import Synchronization
 public import TLS
-internal import Values
+public import Values
 
 /// A small gRPC client for command lines and tests: one connection, calls that block the caller.
 ///
@@ -20,7 +20,7 @@ public final class GRPCClient: Sendable {
     public let trailers: Metadata
   }
 
-  private let address: HTTP2Address
+  private let address: NetworkAddress
   private let userAgent: String
   private let tls: TLSClientContext?
   private let loop = EventLoop(name: "grpc-client")
@@ -32,7 +32,7 @@ public final class GRPCClient: Sendable {
   ///   - tls: whom to trust; nil calls in clear.
   ///   - maxResponseSize: the longest response message that is taken, bytes.
   public init(
-    address: HTTP2Address, userAgent: String, tls: TLSClientContext? = nil, maxResponseSize: Int = 4 << 20
+    address: NetworkAddress, userAgent: String, tls: TLSClientContext? = nil, maxResponseSize: Int = 4 << 20
   ) {
     self.address = address
     self.userAgent = userAgent

@@ -11,7 +11,7 @@ public import Values
 /// any thread that may block.
 ///
 ///     let server = try GRPCServer(
-///       configuration: GRPCServerConfiguration(address: HTTP2Address("127.0.0.1:8081")),
+///       configuration: GRPCServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 8_081)),
 ///       services: [ServiceDefinition("echo.Echo", [
 ///         .unaryInline("/echo.Echo/Say", decode: { $0 }, encode: { $0 }) { request, _ in request }
 ///       ])],
@@ -24,7 +24,7 @@ public final class GRPCServer: ServicePart {
   let loops: [ServerLoop]
   let totals = ServerTotals()
   private let logger: Logger
-  private let port = Mutex(0)
+  private let port = Mutex<UInt16>(0)
 
   /// - Throws: `GRPCError` when a path is malformed or registered twice.
   public init(
@@ -71,7 +71,7 @@ public final class GRPCServer: ServicePart {
   }
 
   /// The port that is listened on; 0 before `start`.
-  public var boundPort: Int { port.withLock { $0 } }
+  public var boundPort: UInt16 { port.withLock { $0 } }
 
   /// Listens and serves; once. Returns as soon as connections are accepted.
   public func start() throws(GRPCError) {
@@ -83,7 +83,7 @@ public final class GRPCServer: ServicePart {
         let (descriptor, port) = try HTTP2Listener.open(address)
         descriptors.append(descriptor)
         // The first listener fixes the port that the others share.
-        address = HTTP2Address(host: address.host, port: port)
+        address = NetworkAddress(host: address.host, port: port)
       }
     } catch {
       for descriptor in descriptors { closeDescriptor(descriptor) }

@@ -1,10 +1,11 @@
 public import HTTP2
 public import TLS
+public import Values
 
 /// Where a server listens and what it allows.
 public struct GRPCServerConfiguration: Sendable {
   /// Port 0 lets the kernel choose; see `GRPCServer.boundPort`.
-  public var address: HTTP2Address
+  public var address: NetworkAddress
   /// Threads, each with a listener and connections of its own.
   public var loops: Int
   /// Certificate and rules for TLS; nil serves in clear (h2c with prior knowledge).
@@ -47,7 +48,7 @@ public struct GRPCServerConfiguration: Sendable {
   /// - Parameters:
   ///   - address: where to listen; port 0 takes any free one.
   ///   - loops: threads with a listener each, at least 1.
-  public init(address: HTTP2Address, loops: Int = 2) {
+  public init(address: NetworkAddress, loops: Int = 2) {
     precondition(loops > 0, "a server needs at least one loop")
     self.address = address
     self.loops = loops

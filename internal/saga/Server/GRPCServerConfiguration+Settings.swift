@@ -13,7 +13,7 @@ extension GRPCServerConfiguration {
   /// What the settings allow; as many connections as the limit on open files, which is raised, leaves room for.
   init(_ settings: SagaSettings.Server, logger: Logger) {
     self.init(
-      address: HTTP2Address(host: settings.address.host, port: Int(settings.address.port)), loops: settings.threads)
+      address: settings.address, loops: settings.threads)
     let descriptors = DescriptorLimit.raise()
     maxConnections = min(settings.maxConnections, max(1, descriptors - Self.descriptorsKept))
     if maxConnections < settings.maxConnections {

@@ -6,6 +6,7 @@ import Metrics
 import SagaAPI
 import StandardMessages
 import Synchronization
+internal import Values
 
 /// A server's connection from its first byte to its end: it comes to rest whatever it is sent, writes whole frames, and
 /// leaves nothing behind.
@@ -118,7 +119,7 @@ enum HTTP2Target {
   }
 
   private static func makeServer() -> GRPCServer {
-    var configuration = GRPCServerConfiguration(address: HTTP2Address(host: "127.0.0.1", port: 0), loops: 1)
+    var configuration = GRPCServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), loops: 1)
     // Low, so that an input of a few KiB meets them.
     configuration.maxRequestSize = 512
     configuration.maxHeldRequestBytes = 1_024

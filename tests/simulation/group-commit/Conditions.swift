@@ -1,4 +1,5 @@
 import GroupCommit
+import Randomness
 import SimulationSupport
 
 /// A fault put into the driver or the world on purpose, to show that the oracle notices it.

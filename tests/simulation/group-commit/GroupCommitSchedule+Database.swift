@@ -1,4 +1,5 @@
 import GroupCommit
+import Randomness
 import SimulationSupport
 
 /// The transactions in the database: they wait for their rows, take their time, and end in one way or another.

@@ -1,4 +1,5 @@
 import GroupCommit
+import Randomness
 import SimulationSupport
 import Values
 

@@ -1,4 +1,5 @@
 import ProcessingDomain
+import Randomness
 import SimulationSupport
 import Values
 

@@ -1,5 +1,6 @@
 import LedgerDomain
 import ProcessingDomain
+import Randomness
 import SimulationSupport
 import Values
 

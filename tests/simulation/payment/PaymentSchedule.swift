@@ -1,6 +1,7 @@
 import LedgerDomain
 import Money
 import ProcessingDomain
+import Randomness
 import SimulationSupport
 import Values
 

@@ -1,4 +1,5 @@
 import Outbox
+import Randomness
 import SimulationSupport
 
 /// Something in the world that is broken on purpose, to show that the oracle notices.

@@ -1,4 +1,5 @@
 import Outbox
+import Randomness
 import SimulationSupport
 import Values
 

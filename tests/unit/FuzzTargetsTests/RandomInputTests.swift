@@ -1,12 +1,12 @@
 import FuzzTargets
-import TestSupport
+import Randomness
 import Testing
 
 /// Random inputs that are nearly right, without the fuzzer: what `make fuzz` does for hours, for a moment.
 @Suite struct RandomInputTests {
   /// Our reading of an inventory message against Foundation's, on documents of the message's own words.
   @Test func inventoryMessagesAreReadAsFoundationReadsThem() {
-    var random = SeededGenerator(seed: 3)
+    var random = SplitMix64(seed: 3)
     for _ in 0..<5_000 {
       var text = InventoryDocument.make(using: &random)
       if Int.random(in: 0..<3, using: &random) == 0, let place = text.indices.randomElement(using: &random) {
@@ -35,7 +35,7 @@ private enum InventoryDocument {
     ("extra", ["{}", "[1,2.5,null]", #"{"a":1,"a":2}"#, #""é\ud83d\ude00""#, "true"]),
   ]
 
-  static func make(using random: inout SeededGenerator) -> [UInt8] {
+  static func make(using random: inout SplitMix64) -> [UInt8] {
     var members: [String] = []
     for (field, values) in values.shuffled(using: &random) {
       // The first three are needed and rarely left out; rarely one is there twice.

@@ -34,9 +34,9 @@ struct CompressionTests {
   ]
 
   private func withServer<Result>(
-    _ change: (inout GRPCServerConfiguration) -> Void = { _ in }, _ body: (Int) throws -> Result
+    _ change: (inout GRPCServerConfiguration) -> Void = { _ in }, _ body: (UInt16) throws -> Result
   ) throws -> Result {
-    var configuration = GRPCServerConfiguration(address: HTTP2Address(host: "127.0.0.1", port: 0), loops: 1)
+    var configuration = GRPCServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), loops: 1)
     change(&configuration)
     let server = try GRPCServer(
       configuration: configuration, services: [ServiceDefinition("zip.Zip", Self.methods)],

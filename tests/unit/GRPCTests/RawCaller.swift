@@ -34,9 +34,10 @@ final class RawCaller: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   /// Makes one call on a connection of its own and waits for its end.
   static func call(
-    port: Int, _ path: String, _ messages: [(flag: UInt8, bytes: [UInt8])], _ extra: KeyValuePairs<String, String> = [:]
+    port: UInt16, _ path: String, _ messages: [(flag: UInt8, bytes: [UInt8])],
+    _ extra: KeyValuePairs<String, String> = [:]
   ) throws -> Answer {
-    let descriptor = try connectSocket(HTTP2Address(host: "127.0.0.1", port: port), timeout: .seconds(10))
+    let descriptor = try connectSocket(NetworkAddress(host: "127.0.0.1", port: port), timeout: .seconds(10))
     let caller = RawCaller()
     caller.loop.start()
     caller.loop.execute { caller.begin(descriptor, path, messages, extra) }

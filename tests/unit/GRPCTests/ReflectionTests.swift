@@ -55,13 +55,13 @@ struct ReflectionTests {
     let reflection = try ReflectionService(
       describing: [Self.service], with: [DescriptorSet(serialized: Self.set)])
     let server = try GRPCServer(
-      configuration: GRPCServerConfiguration(address: HTTP2Address(host: "127.0.0.1", port: 0), loops: 1),
+      configuration: GRPCServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), loops: 1),
       services: [Self.service] + reflection.definitions, logger: Logger(label: "test", level: .error) { _ in },
       metrics: MetricsRegistry())
     try server.start()
     defer { server.stop(until: .now() + .seconds(5)) }
     let client = GRPCClient(
-      address: HTTP2Address(host: "127.0.0.1", port: server.boundPort), userAgent: "test")
+      address: NetworkAddress(host: "127.0.0.1", port: server.boundPort), userAgent: "test")
     defer { client.close() }
     let path = "/grpc.reflection.\(version).ServerReflection/ServerReflectionInfo"
     return try client.exchange(path, questions.map { $0.serialized() }).map { bytes in

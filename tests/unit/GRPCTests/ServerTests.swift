@@ -59,7 +59,7 @@ struct ServerTests {
     _ body: (GRPCServer, GRPCClient, MetricsRegistry) throws -> Result
   ) throws -> Result {
     let metrics = MetricsRegistry()
-    var configuration = GRPCServerConfiguration(address: HTTP2Address(host: "127.0.0.1", port: 0))
+    var configuration = GRPCServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0))
     configuration.maxRequestSize = maxRequestSize
     configuration.maxConcurrentCalls = maxConcurrentCalls
     let services = [ServiceDefinition("echo.Echo", Self.echo + more)] + (health.map { [$0.definition] } ?? [])
@@ -68,7 +68,7 @@ struct ServerTests {
       metrics: metrics)
     try server.start()
     let client = GRPCClient(
-      address: HTTP2Address(host: "127.0.0.1", port: server.boundPort), userAgent: "test", maxResponseSize: 8 << 20)
+      address: NetworkAddress(host: "127.0.0.1", port: server.boundPort), userAgent: "test", maxResponseSize: 8 << 20)
     defer {
       client.close()
       server.stop(until: .now() + .seconds(5))
@@ -308,7 +308,7 @@ struct ServerTests {
   }
 
   @Test func malformedServicesAreRefused() {
-    let configuration = GRPCServerConfiguration(address: HTTP2Address(host: "127.0.0.1", port: 0))
+    let configuration = GRPCServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0))
     for service in [
       ServiceDefinition("other.Service", Self.echo), ServiceDefinition("echo.Echo", Self.echo + Self.echo),
     ] {

@@ -28,7 +28,7 @@ import Values
     _ tls: TLSServerContext, _ change: (inout GRPCServerConfiguration) -> Void = { _ in },
     _ body: (GRPCServer, MetricsRegistry) throws -> Result
   ) throws -> Result {
-    var configuration = GRPCServerConfiguration(address: HTTP2Address(host: "127.0.0.1", port: 0), loops: 1)
+    var configuration = GRPCServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), loops: 1)
     configuration.tls = tls
     change(&configuration)
     let metrics = MetricsRegistry()
@@ -45,7 +45,7 @@ import Values
     _ identity: TLSIdentityFiles? = nil
   ) throws -> GRPCClient {
     GRPCClient(
-      address: HTTP2Address(host: host, port: server.boundPort), userAgent: "test",
+      address: NetworkAddress(host: host, port: server.boundPort), userAgent: "test",
       tls: try TLSClientContext(authorities: authorities, identity: identity), maxResponseSize: 8 << 20)
   }
 
@@ -182,7 +182,7 @@ import Values
       configuration.maxHandshakes = 3
       configuration.http2.handshakeTimeout = .milliseconds(500)
     } _: { (server, metrics) throws in
-      let address = HTTP2Address(host: "127.0.0.1", port: server.boundPort)
+      let address = NetworkAddress(host: "127.0.0.1", port: server.boundPort)
       let silent = try (0..<5).map { _ in try connectSocket(address, timeout: .seconds(5)) }
       defer { for descriptor in silent { closeDescriptor(descriptor) } }
       let honest = try client(server)
@@ -197,7 +197,7 @@ import Values
 
   @Test func plainTextIsRefusedAndClosed() throws {
     try withServer(TLSServerContext(TestCertificates.ours.server)) { (server, _) throws in
-      let address = HTTP2Address(host: "127.0.0.1", port: server.boundPort)
+      let address = NetworkAddress(host: "127.0.0.1", port: server.boundPort)
       let descriptor = try connectSocket(address, timeout: .seconds(5))
       defer { closeDescriptor(descriptor) }
       let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)

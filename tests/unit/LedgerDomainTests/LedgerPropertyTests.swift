@@ -1,5 +1,5 @@
 import Money
-import TestSupport
+import Randomness
 import Testing
 import Values
 
@@ -51,7 +51,7 @@ private struct Book {
 @Suite struct LedgerPropertyTests {
   @Test(arguments: UInt64(0)..<40)
   func `money is conserved and no user goes below zero`(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SplitMix64(seed: seed)
     let currencies = try ["EUR", "JPY"].map { try #require(Currency($0)) }
     var accounts: [LedgerAccount] = []
     for number in 0..<8 {
@@ -80,7 +80,7 @@ private struct Book {
   }
 
   private func request(
-    _ random: inout SeededGenerator, _ accounts: [LedgerAccount], _ asked: [TransferRequest]
+    _ random: inout SplitMix64, _ accounts: [LedgerAccount], _ asked: [TransferRequest]
   ) -> TransferRequest {
     let holds = asked.compactMap { if case .hold(let movement) = $0 { movement } else { nil } }
     let choice = Int.random(in: 0..<10, using: &random)

@@ -1,14 +1,14 @@
 import Protobuf
-import TestSupport
+import Randomness
 
 /// Random messages of every type, the same ones for the same seed.
 ///
 /// They are made through the wire: random fields with plausible numbers, wire types and contents are read, and what the
 /// codec refuses is thrown away. So no list of fields has to be kept here.
 struct RandomMessages: RandomNumberGenerator {
-  private var generator: SeededGenerator
+  private var generator: SplitMix64
 
-  init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+  init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 
   mutating func next() -> UInt64 { generator.next() }
 

@@ -1,5 +1,5 @@
+import Randomness
 import SagaDomain
-import TestSupport
 import Testing
 import Tracing
 import Values
@@ -97,7 +97,7 @@ import Values
 
   /// Random batches come out as if their commands came one after another.
   @Test(arguments: 0..<200) func aBatchEqualsItsCommandsOneByOne(seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SplitMix64(seed: seed)
     var stored: [Int64: Payment] = [:]
     for order in Int64(1)...6 where Bool.random(using: &random) {
       stored[order] = Samples.payment(order: order, status: PaymentStatus.allCases.randomElement(using: &random)!)

@@ -1,5 +1,5 @@
 import Foundation
-import TestSupport
+import Randomness
 import Testing
 import Values
 
@@ -74,7 +74,7 @@ import Values
 
   /// Foundation's decimals have 38 digits; the generated amounts have at most 37.
   @Test func `random amounts are those of Foundation's decimals`() throws {
-    var random = SeededGenerator(seed: 7)
+    var random = SplitMix64(seed: 7)
     var (taken, refused) = (0, 0)
     for _ in 0..<20_000 {
       let exponent = [0, 2, 3, 4].randomElement(using: &random)!
@@ -100,12 +100,12 @@ import Values
     text.hasPrefix("0") && text.dropFirst().first.map { $0 != "." } ?? false
   }
 
-  private static func digits(upTo count: Int, using random: inout SeededGenerator) -> String {
+  private static func digits(upTo count: Int, using random: inout SplitMix64) -> String {
     let digits = (0..<Int.random(in: 1...count, using: &random)).map { _ in Int.random(in: 0...9, using: &random) }
     return digits.map(String.init).joined()
   }
 
-  private static func decimals(upTo count: Int, using random: inout SeededGenerator) -> String {
+  private static func decimals(upTo count: Int, using random: inout SplitMix64) -> String {
     Bool.random(using: &random) ? "" : "." + digits(upTo: count, using: &random)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Randomness
 import TestSupport
 import Testing
 import Values
@@ -6,7 +7,7 @@ import Values
 /// Our scanner against Foundation's reader, on thousands of random documents and on broken ones made from them.
 @Suite struct JSONDifferentialTests {
   @Test func agreesWithFoundationOnValidDocuments() throws {
-    var random = SeededGenerator(seed: 1)
+    var random = SplitMix64(seed: 1)
     for _ in 0..<3_000 {
       let text = RandomDocument.make(using: &random)
       let ours = try JSONTree.read(text)
@@ -18,7 +19,7 @@ import Values
   }
 
   @Test func agreesWithFoundationOnBrokenDocuments() throws {
-    var random = SeededGenerator(seed: 2)
+    var random = SplitMix64(seed: 2)
     var taken = 0
     for _ in 0..<20_000 {
       var text = RandomDocument.make(using: &random)
@@ -42,19 +43,19 @@ import Values
 }
 
 private enum RandomDocument {
-  static func make(using random: inout SeededGenerator) -> [UInt8] {
+  static func make(using random: inout SplitMix64) -> [UInt8] {
     var text: [UInt8] = []
     value(depth: 0, &text, &random)
     return text
   }
 
-  private static func space(_ text: inout [UInt8], _ random: inout SeededGenerator) {
+  private static func space(_ text: inout [UInt8], _ random: inout SplitMix64) {
     if Int.random(in: 0..<4, using: &random) == 0 {
       text.append([0x20, 0x0A, 0x0D, 0x09].randomElement(using: &random)!)
     }
   }
 
-  private static func value(depth: Int, _ text: inout [UInt8], _ random: inout SeededGenerator) {
+  private static func value(depth: Int, _ text: inout [UInt8], _ random: inout SplitMix64) {
     space(&text, &random)
     switch Int.random(in: 0..<(depth < 4 ? 8 : 5), using: &random) {
     case 0: string(&text, &random)
@@ -88,7 +89,7 @@ private enum RandomDocument {
     space(&text, &random)
   }
 
-  private static func string(_ text: inout [UInt8], _ random: inout SeededGenerator) {
+  private static func string(_ text: inout [UInt8], _ random: inout SplitMix64) {
     text += "\"".utf8
     for _ in 0..<Int.random(in: 0...8, using: &random) {
       text += pieces.randomElement(using: &random)!.utf8
@@ -102,7 +103,7 @@ private enum RandomDocument {
   ]
 
   /// Changes, drops, repeats or cuts something.
-  static func breakUp(_ text: inout [UInt8], using random: inout SeededGenerator) {
+  static func breakUp(_ text: inout [UInt8], using random: inout SplitMix64) {
     guard !text.isEmpty else { return }
     let place = Int.random(in: 0..<text.count, using: &random)
     switch Int.random(in: 0..<6, using: &random) {

@@ -1,11 +1,11 @@
 import Foundation
-import TestSupport
+import Randomness
 import Testing
 import Values
 
 @Suite struct TimestampTests {
   @Test func looksAsFoundationFormatsIt() {
-    var random = SeededGenerator(seed: 3)
+    var random = SplitMix64(seed: 3)
     var calendar = Calendar(identifier: .gregorian)
     calendar.timeZone = TimeZone(identifier: "UTC")!
     // From 1600 on: before 1582 Foundation's calendar is the Julian one.
@@ -70,7 +70,7 @@ extension Int64 {
 
 @Suite struct UniqueIDTests {
   @Test func readsAndWritesAsFoundationDoes() throws {
-    var random = SeededGenerator(seed: 4)
+    var random = SplitMix64(seed: 4)
     for _ in 0..<1_000 {
       let id = UniqueID.random(using: &random)
       let theirs = try #require(UUID(uuidString: id.description))
@@ -97,7 +97,7 @@ extension Int64 {
 
 @Suite struct BackoffTests {
   @Test func doublesWithinItsBoundsAndStartsOver() {
-    var random = SeededGenerator(seed: 5)
+    var random = SplitMix64(seed: 5)
     for _ in 0..<200 {
       var backoff = Backoff(first: .milliseconds(10), limit: .milliseconds(70))
       for whole in [10, 20, 40, 70, 70] {
@@ -110,7 +110,7 @@ extension Int64 {
   }
 
   @Test func drawsAtRandom() {
-    var random = SeededGenerator(seed: 6)
+    var random = SplitMix64(seed: 6)
     let delays = Set(
       (0..<50).map { _ in
         var backoff = Backoff(first: .seconds(1), limit: .seconds(1))
