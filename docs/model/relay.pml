@@ -10,11 +10,11 @@
 #define ALL ((1 << EVENTS) - 1)
 #define ev(k) (1 << (k))
 #define has(mask, k) ((mask) & ev(k))
-/* The events older than k, and those younger than the f oldest. */
+/* The events older than k; all events but the f oldest. */
 #define older(k) (ev(k) - 1)
 #define above(f) (ALL & ~older(f))
 
-/* A lease lasts 3 ticks in the database and 2 here (the margin); a message may be delivered for 1 tick. */
+/* A lease lasts 3 ticks in the database and 2 in the relay (the margin). A message may be delivered for 1 tick. */
 #define RESERVE 3
 #define LOCAL 2
 #ifdef OUTLAST
@@ -25,8 +25,8 @@
 #define outlasts(r) (lasting[r] > DELIVERY)
 #endif
 
-/* So many faults altogether, of any kind and at any moment. Time passes when everybody has done what is due; a pause
-   (up to RESERVE ticks at once, whatever is due) is a fault too. */
+/* The number of faults, of any kind and at any moment. Time passes when nothing is due; a pause (up to RESERVE ticks at
+   once, whatever is due) is a fault too. */
 #ifndef FAULTS
 #define FAULTS 2
 #endif
@@ -34,13 +34,13 @@ byte faults = FAULTS;
 #define mayFail (faults > 0)
 #define spend faults--
 
-/* Owners: 1 and 2 are the relays as they run now, 3 and 4 what they were before they crashed. */
+/* Owners: 1 and 2 are the relays as they run now, 3 and 4 the same relays before their crash. */
 #define me(r) (r + 1)
 #define dead(r) (r + 3)
 #define NOBODY 0
 
-/* Epochs are compared for equality alone, a relay's with the database's and with its own. So it is enough to know which
-   are the database's (CURRENT), which of the others is the one the relay holds the shard under (OLD), and the rest. */
+/* Epochs are only compared for equality, a relay's with the database's and with its own. So three values are enough: the
+   database's epoch (CURRENT), the epoch under which the relay holds the shard when it is another one (OLD), the rest. */
 #define CURRENT 1
 #define OLD 2
 #define OLDER 3
@@ -54,21 +54,21 @@ byte owner, lease;
 /* The topic. */
 byte appeared;
 
-/* A relay's memory, of the shard and of its events by stage. */
-byte held[2];            /* the epoch under which the shard is held; 0: it is not */
-byte lasting[2];           /* how long the lease still lasts here */
-byte floor[2];           /* reads ask for events above the so many oldest */
+/* A relay's memory: the shard, and its events by stage. */
+byte held[2];            /* the epoch under which the shard is held; 0: not held */
+byte lasting[2];           /* how long the lease still lasts in the relay */
+byte floor[2];           /* reads skip this many of the oldest events */
 bool leaving[2];
-byte parkedFrom[2];      /* the key has left memory from this event (counted from 1) on; 0: it has not */
+byte parkedFrom[2];      /* the key is parked from this event (counted from 1) on; 0: not parked */
 byte ready[2];           /* waiting, ready or retrying */
 byte publishing[2];
 byte settled[2];
 byte completing[2];
 byte left[2];            /* completed while a read was under way */
-byte quiet[2];           /* how long what a purge could not stop may still arrive */
+byte quiet[2];           /* how long a purged message may still arrive */
 
-/* Copies on their way to the topic, with the time they have left: those the relay waits for, those it has forgotten,
-   those of a process that has crashed; and the answers that are on their way back. */
+/* Copies on their way to the topic, with the time they have left: in flight, abandoned by the relay, sent by a process
+   that crashed; and the answers on their way back. */
 byte awaited[2 * EVENTS];
 byte forgotten[2 * EVENTS];
 byte orphaned[2 * EVENTS];
@@ -86,10 +86,10 @@ byte leaseState[2], leaseEpoch[2], leaseLocal[2];
 byte readState[2], readEpoch[2], readFloor[2], readUpTo[2], readRows[2];
 byte doneState[2], doneEpoch[2], doneRows[2];
 #ifdef AHEAD
-byte readEarlier[2];     /* what waited below the floor that the read was asked above */
+byte readEarlier[2];     /* the events that waited below the floor of the read */
 #endif
 #ifdef FAILOVER
-byte lost[2];            /* of what is in memory: the events that a failover has lost, whose ids are drawn again */
+byte lost[2];            /* the events in memory that a failover has lost, whose ids are drawn again */
 #define forgetLost(r) lost[r] = 0
 #define isLost(r, k) has(lost[r], k)
 #else
@@ -102,7 +102,7 @@ bool isDown[2], leaseDue[2] = true, readDue[2];
 #define wakeRead(r) readDue[r] = (held[r] != 0)
 #define up(r) (!isDown[r])
 
-/* What must hold; named so that the checker's message names it. Cleared after use, so that they cost no states. */
+/* The properties, named so that the checker's message names them. Cleared after use, so that they cost no states. */
 byte first_appearances_in_order, published_by_no_zombie, done_only_when_on_the_topic;
 byte done_only_by_the_owner, queue_in_id_order;
 byte k;
@@ -116,7 +116,7 @@ inline endLease(r) {
 /* The epoch a statement was sent under is no longer the relay's. */
 #define outdate(variable) variable = (variable == OLD -> OLDER : variable)
 
-/* What a read was asked for matters no more once its answer will be ignored. */
+/* The details of a read do not matter once its answer will be ignored. */
 #define forgetRead(r) \
   if \
   :: readEpoch[r] == OLDER -> \
@@ -130,7 +130,7 @@ inline giveUpEpoch(r) {
   forgetRead(r)
 }
 
-/* A new epoch in the database: what was CURRENT is no more. */
+/* A new epoch in the database: the former CURRENT is OLD or OLDER now. */
 #define age(r, variable) variable = (variable == CURRENT -> (held[r] == CURRENT -> OLD : OLDER) : variable)
 
 inline ageEpochs(r) {
@@ -144,7 +144,7 @@ inline freshEpoch() {
   ageEpochs(1)
 }
 
-/* The events of a shard leave memory; what the producer has of them is on its way all the same. */
+/* The events of a shard leave memory; those in flight are on their way all the same. */
 inline dropEvents(r) {
   k = 0;
   do
@@ -218,14 +218,14 @@ inline append(sender, e) {
 
 #define inMemory(r) (ready[r] | publishing[r] | settled[r] | completing[r] | left[r])
 
-/* The event right before one that was read waits below the floor, and is not in memory: the floor was wrong. */
+/* The predecessor of an event that was read waits below the floor and is not in memory: the floor was wrong. */
 #if defined(AHEAD) && !defined(NO_PREDECESSOR)
 #define isEarly(r) (readRows[r] && (readEarlier[r] & ~inMemory(r)))
 #else
 #define isEarly(r) false
 #endif
 
-/* Takes one row of a read in. */
+/* Inserts one row of a read. */
 inline insert(r, k) {
   if
   :: has(readRows[r], k) && !isEarly(r) && !has(ready[r] | publishing[r] | settled[r] | completing[r] | left[r], k) &&
@@ -260,7 +260,7 @@ inline insert(r, k) {
 #define handOver(r, k) publishing[r] = publishing[r] | ev(k); awaited[at(r, k)] = DELIVERY
 #endif
 
-/* Hand over event k; take its acknowledgement; lose it, so that it is given up though it is on the topic; time out. */
+/* Event k is handed over; acknowledged; given up although it is on the topic, because the answer is lost; timed out. */
 #define PUBLISHING(r, k) \
   :: d_step { \
        up(r) && canPublish(r) && has(ready[r], k) && isHead(r, k) -> ready[r] = ready[r] & ~ev(k); handOver(r, k) \
@@ -283,7 +283,7 @@ inline insert(r, k) {
 proctype Relay(byte r) {
   byte e;
   do
-  /* Leases: asked for (the local deadline counts from here), executed, answered or not. */
+  /* Leases: the request is sent (the local deadline counts from here), executed, and answered or not. */
   :: d_step {
        up(r) && leaseState[r] == IDLE && (leaseDue[r] || mayRelease(r)) ->
        if
@@ -298,7 +298,7 @@ proctype Relay(byte r) {
      }
   :: d_step {
        leaseState[r] == SENT ->
-       /* What refuses a claim, and a release, need no answer: nothing is done with it. */
+       /* A refused claim and a release need no answer: the relay does nothing with it. */
        leaseState[r] = EXECUTED;
        if
        :: leaseKind[r] == claim ->
@@ -418,7 +418,7 @@ proctype Relay(byte r) {
           if
           :: readState[r] == REFUSED -> lose(r)
 #ifndef STALE_READ
-          /* The floor was put back meanwhile: older events may have left memory that this read did not ask for. */
+          /* The floor was lowered during this read: older events may have left memory that it did not ask for. */
           :: readState[r] == EXECUTED && floor[r] < readFloor[r] ->
              wakeRead(r)
           :: readState[r] == EXECUTED && floor[r] >= readFloor[r] ->
@@ -461,7 +461,7 @@ proctype Relay(byte r) {
 #if EVENTS > 2
   PUBLISHING(r, 2)
 #endif
-  :: d_step { /* a purge because of another shard: given up, though it may still arrive */
+  :: d_step { /* a purge because of another shard: the messages are given up, and may still arrive */
        mayFail && publishing[r] -> spend;
        e = 0;
        do
@@ -479,7 +479,7 @@ proctype Relay(byte r) {
        quiet[r] = DELIVERY
      }
 
-  /* Completing: asked for, executed, answered or not. */
+  /* Completing: the request is sent, executed, and answered or not. */
   :: d_step {
        up(r) && canComplete(r) ->
        doneState[r] = SENT; doneEpoch[r] = held[r]; doneRows[r] = settled[r];
@@ -564,13 +564,13 @@ proctype Relay(byte r) {
   od
 }
 
-/* --- The broker: what is on its way may be appended at any time until it is too late. --- */
+/* --- The broker: a copy on its way may be appended at any time until its time is over. --- */
 
 #define BROKER(r, k) \
   :: d_step { \
        awaited[at(r, k)] -> \
        if \
-       :: isLost(r, k) /* another event than the one that counts */ \
+       :: isLost(r, k) /* an event that a failover has lost: not looked at */ \
        :: else -> append(me(r), k) \
        fi; \
        awaited[at(r, k)] = 0; answered[r] = answered[r] | ev(k) \
@@ -591,7 +591,7 @@ proctype Broker() {
   od
 }
 
-/* --- Those who write events: each is committed after the one before it. --- */
+/* --- The writer: each event commits after the one before it. --- */
 
 proctype Writer() {
   do
@@ -607,7 +607,7 @@ proctype Writer() {
 
 /* --- Time. --- */
 
-/* Something that takes no time to speak of is yet to be done. */
+/* The relay has something to do that takes no time. */
 #define isBusy(r) (leaseState[r] != IDLE || readState[r] != IDLE || doneState[r] != IDLE || publishing[r] || \
   (up(r) && (leaseDue[r] || mayRelease(r) || canPublish(r) || canComplete(r) || (canRead(r) && readDue[r]))) || parkedFrom[r])
 #define isTime (!isBusy(0) && !isBusy(1))
@@ -623,7 +623,7 @@ proctype Time() {
   byte length;
   do
   :: d_step { isTime -> length = 0; tick() }
-  /* A pause or a delay, of a lease's length at most, whatever is under way. */
+  /* A pause or a delay, at most as long as a lease, whatever is due. */
 #ifdef LONG_PAUSES
   /* Others act between its ticks. */
   :: d_step { mayFail && length == 0 && !isTime -> spend; length = RESERVE - 1; tick() }
@@ -637,11 +637,11 @@ proctype Time() {
        od
      }
 #endif
-  /* An operator who brings back old events raises the epoch, the owner stays. */
+  /* An operator who requeues old events raises the epoch; the owner stays. */
   :: d_step { mayFail && owner != NOBODY -> spend; freshEpoch() }
 #ifdef FAILOVER
-  /* A crash undoes moves to DONE; or a standby takes over that lacks the last commit, whose id is drawn again. Who was
-     told of another history is refused, as under another epoch. */
+  /* A crash undoes moves to DONE; or a standby takes over that lacks the last commit, whose id is drawn again.
+     Statements that name another history are refused, like those under another epoch. */
   :: d_step { mayFail && done -> spend; waiting = waiting | done; done = 0; newHistory() }
   :: d_step {
        mayFail && committed -> spend;

@@ -8,7 +8,7 @@ public protocol EventPublisher: Sendable {
   /// Hands messages over, in order. Each is answered exactly once through the handler of `start`, unless the publisher
   /// is closed first.
   func publish(_ messages: [OutboundMessage])
-  /// Throws away what is queued or not yet answered; each such message is answered as `transient`.
+  /// Drops the messages that are queued or not yet answered; each is answered as `transient`.
   func purge()
   /// Sets the handler of outcomes, which is called from any thread; called once, before the first `publish`.
   func start(_ handler: @escaping @Sendable ([PublishOutcome]) -> Void)
@@ -53,24 +53,23 @@ extension OutboundMessage {
   }
 }
 
-/// What became of one message.
+/// The result of one message.
 public struct PublishOutcome: Sendable {
-  /// What the publisher knows of the message.
+  /// Whether a message is on its topic.
   public enum Result: Sendable, Equatable {
-    /// On the topic, acknowledged by all in-sync replicas.
+    /// It is, acknowledged by all in-sync replicas.
     case acknowledged
-    /// Not known to be on the topic; may be tried again.
+    /// It may not be, for this reason; it may be sent again.
     case transient(String)
-    /// It will never be taken; not certain when a broker said so of a whole batch that this message was in.
+    /// It never will be, for this reason; not certain when a broker refused a whole batch that held this message.
     case permanent(String, isCertain: Bool)
   }
   /// The token of the message.
   public let token: UInt64
-  /// What became of it.
+  /// Whether it is on its topic.
   public let result: Result
-  /// Whether the message may be on the topic although it was not acknowledged, or may yet come there within its
-  /// delivery timeout. False only of what was certainly never taken by a broker: then its shard can be given to another
-  /// relay at once.
+  /// Whether a message that was not acknowledged may be on the topic, or may still arrive there within its delivery
+  /// timeout. False only when certainly no broker has accepted it: then its shard can go to another relay at once.
   public let mayBePersisted: Bool
 
   /// - Parameter mayBePersisted: false only for a message that no broker can have.

@@ -17,9 +17,9 @@ public struct NewEvent: Sendable, Hashable {
   public let type: String
   /// The CloudEvents source, such as `/shipping`.
   public let source: String
-  /// The W3C trace it belongs to, when there is one.
+  /// The W3C trace it belongs to, if any.
   public let traceparent: String?
-  /// Who had it made, as far as that is known: the header `caller`.
+  /// Who caused it, as far as known: the header `caller`.
   public let caller: String?
 
   /// - Parameters:

@@ -1,9 +1,9 @@
 public import Errors
 
-/// Why something about the outbox did not work.
+/// Why an operation on the outbox failed.
 public struct OutboxError: ModuleError {
   public enum Code: Sendable, Hashable {
-    /// The tables are not there or not as expected; run the migrations.
+    /// The tables are missing or not as expected; run the migrations.
     case schema
     /// A setting cannot work.
     case configuration

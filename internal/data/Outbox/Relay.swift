@@ -5,8 +5,8 @@ public import Runtime
 internal import Synchronization
 public import Values
 
-/// Publishes what waits in the outbox: owns shards by leases, reads, hands over to the publisher, and moves what was
-/// acknowledged to DONE. All decisions are `RelayCore`'s; this is the thread, the statements and the counters.
+/// Publishes the waiting events of an outbox: claims shards, reads their events, hands them to the publisher, and moves
+/// acknowledged ones to DONE. `RelayCore` decides everything; here are the thread, the statements and the counters.
 ///
 /// Its methods may be called on any thread.
 public final class Relay: ServicePart {
@@ -17,7 +17,7 @@ public final class Relay: ServicePart {
     var isFinished = false
   }
 
-  /// What others may know of the relay at any time.
+  /// The state that other threads may ask for.
   private struct View {
     var ownsAllShards = false
     var ownedShards = 0
@@ -60,22 +60,22 @@ public final class Relay: ServicePart {
     thread.withLock { $0 = WorkerThread(name: "relay") { [self] in run() } }
   }
 
-  /// Says that events may have begun to wait.
+  /// Makes the relay look for new events. Call it after a commit that wrote some.
   public func wake() { mailbox.update { $0.isWoken = true } }
 
-  /// Whether it publishes every shard, so that nobody else needs to be woken.
+  /// Whether it publishes every shard, so that no other relay needs to be woken.
   public var ownsAllShards: Bool { view.withLock { $0.ownsAllShards } }
 
-  /// Whether the care of the tables is this relay's: exactly one live relay holds the first shard.
+  /// Whether this relay takes care of the tables: exactly one live relay holds the first shard.
   public var isHousekeeper: Bool { view.withLock { $0.isHousekeeper } }
 
-  /// How many shards it publishes.
+  /// Number of shards it publishes.
   public var ownedShards: Int { view.withLock { $0.ownedShards } }
 
-  /// Finishes what is with the producer and gives the leases back.
-  /// - Parameter deadline: when to stop waiting; after it the leases are left to run out.
+  /// Completes what is in flight and gives the leases back.
+  /// - Parameter deadline: when to stop waiting; the leases then run out by themselves.
   public func stop(until deadline: Instant) {
-    // Stopped while the program waited for the broker, before it began.
+    // The program was stopped before the relay was started.
     guard thread.withLock({ $0 }) != nil else { return }
     mailbox.update { $0.events.append(.stop) }
     let finished = mailbox.wait(until: deadline) { $0.isFinished ? true : nil }
@@ -194,7 +194,7 @@ public final class Relay: ServicePart {
     }
   }
 
-  /// Dead events are few, and each needs a person: the log names them, those of one statement up to a limit.
+  /// Names dead events in the log, up to a limit per statement: they are few, and each needs a person.
   private func tell(dead items: [CompletionRequest.Item]) {
     for item in items.prefix(Self.namedAtOnce) {
       logger.warning(
@@ -217,7 +217,7 @@ public final class Relay: ServicePart {
     }
   }
 
-  /// Runs a statement on a thread of the pool; what it answers comes back as an event.
+  /// Runs a statement on a thread of the pool; its answer comes back as an event.
   private func onDatabase(
     _ work: @escaping @Sendable (Connection) throws(DatabaseError) -> RelayCore.Event,
     failed: @escaping @Sendable (DatabaseError) -> RelayCore.Event
@@ -227,7 +227,7 @@ public final class Relay: ServicePart {
       do throws(DatabaseError) {
         event = try work(try result.get())
       } catch {
-        // The pool itself says when the database is away.
+        // The pool itself logs that the database is away.
         if error.code == .server { logger.warning("a statement failed and is tried again", ["error": .error(error)]) }
         event = failed(error)
       }

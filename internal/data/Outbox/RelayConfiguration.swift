@@ -1,17 +1,16 @@
 internal import Values
 
-/// What happens to the rest of a key behind an event that the broker refused for good.
+/// What happens to the later events of a key when an event is dead.
 public enum DeadPolicy: Sendable, Hashable {
-  /// It waits until the dead event is brought back: order within the key holds.
+  /// They wait until the dead event is requeued: order within the key holds.
   case hold
-  /// It goes on, as soon as the refused event has been moved to DEAD. An event that is brought back later comes after
-  /// its successors.
+  /// They are published as soon as the event has been moved to DEAD. If it is requeued, it comes after them.
   case `continue`
 }
 
 /// How a relay works.
 public struct RelayConfiguration: Sendable {
-  /// No lease lasts longer: one that seems to was written before the database's clock was put back.
+  /// No lease lasts longer. A row that says otherwise was written before the database's clock was set back.
   public static let longestReserve = Duration.seconds(600)
 
   /// Unique to this run of the process; shows in `event_shard.owner`.
@@ -19,11 +18,11 @@ public struct RelayConfiguration: Sendable {
   /// How long a lease lasts when it is not renewed, one second to `longestReserve`. Another relay takes over at most
   /// this long after a crash, and at once after a clean stop.
   public var reserve: Duration
-  /// Most events in memory at once, 1 to 65,536.
+  /// Maximum number of events in memory, 1 to 65,536.
   public var window: Int
   /// How often to look for events when nothing wakes the relay.
   public var pollInterval: Duration
-  /// What happens to the rest of a key behind a dead event.
+  /// What happens to later events of a key after a dead one.
   public var onDead: DeadPolicy
 
   /// - Throws: `configuration` when a value cannot work.
@@ -44,11 +43,11 @@ public struct RelayConfiguration: Sendable {
     self.onDead = onDead
   }
 
-  /// How long the producer may go on trying to deliver a message: it must give up before the lease ends (G6), which is
-  /// renewed when a third of it has passed.
+  /// How long the producer may try to deliver a message: it must give up before the lease ends (G6), which is renewed
+  /// when a third of it has passed.
   public var deliveryTimeout: Duration { reserve / 3 }
 
-  /// The same as the core's decisions use it.
+  /// The limits and times that follow from it for `RelayCore`.
   package var rules: RelayRules {
     RelayRules(
       reserve: reserve, deliveryTimeout: deliveryTimeout, window: window, readLimit: min(window, 2_048),

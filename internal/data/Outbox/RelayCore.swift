@@ -33,6 +33,7 @@ package struct RelayCore {
   }
 
   /// What is to be done now.
+  /// What is to be done.
   package enum Action: Sendable {
     case maintainLeases(LeaseRequest)
     case read(ReadRequest)
@@ -56,11 +57,13 @@ package struct RelayCore {
   }
 
   /// Limits and intervals; they never change.
+  /// The limits and times it works by.
   package let rules: RelayRules
   var phase = Phase.running
   /// The events in memory, all of owned shards.
   package internal(set) var window: RelayWindow
   /// The owned shards, by number.
+  /// The shards whose leases are held.
   package internal(set) var shards: [Int16: OwnedShard] = [:]
   /// Until when an abandoned message of a shard may still arrive; kept while the shard is lost and claimed again.
   var unquiet: [Int16: Instant] = [:]
@@ -83,6 +86,7 @@ package struct RelayCore {
   package internal(set) var passedOver = 0
 
   /// A relay that owns nothing yet.
+  /// A relay that owns nothing; the first `tick` makes it ask for leases.
   package init(rules: RelayRules, now: Instant) {
     self.rules = rules
     window = RelayWindow(capacity: rules.window, onDead: rules.onDead)
@@ -95,9 +99,10 @@ package struct RelayCore {
   }
 
   /// Whether everything in flight was answered and the leases were given back.
+  /// Whether it has stopped and given its leases back.
   package var isFinished: Bool { phase == .finished }
 
-  /// Whether it holds every shard, so that no other relay needs to be told of new events.
+  /// Whether it holds every shard, so that no other relay needs to be woken for new events.
   var ownsAllShards: Bool { shardCount > 0 && shards.count == shardCount }
 
   /// Handles one event and returns what is to be done, in order.

@@ -1,43 +1,43 @@
 package import Values
 
-/// What a relay may do and how fast; see `RelayConfiguration` for the meaning of each.
+/// The limits and times that `RelayCore` works by; `RelayConfiguration` has those that users choose.
 package struct RelayRules: Sendable {
-  /// How long a lease lasts in the database.
+  /// How long a lease lasts in the database, from a claim or renewal on.
   package var reserve: Duration
-  /// How long the producer may go on trying to deliver one message.
+  /// How long the producer may try to deliver one message.
   package var deliveryTimeout: Duration
-  /// Most events held in memory.
+  /// Maximum number of events in memory.
   package var window: Int
-  /// Most events asked for in one read.
+  /// Maximum number of new events per read.
   package var readLimit: Int
-  /// Most events completed by one statement.
+  /// Maximum number of events per completion.
   package var completionLimit: Int
   /// How often to read when nothing wakes the relay.
   package var pollInterval: Duration
-  /// How often the floors are forgotten, so that nothing below them could stay unseen.
+  /// How often all floors are set to zero, so that nothing below them can stay unseen.
   package var sweepInterval: Duration
-  /// How often what the floors have passed since the last time is read once more.
+  /// How often the rows that the floors passed since the last time are read once more.
   package var lookBackInterval = Duration.seconds(3)
-  /// How long an event that could not be published waits for its next try.
+  /// How long an event that could not be published, or a statement that failed, waits for its next try.
   package var retryDelay: Duration
-  /// What happens to the rest of a key behind a dead event.
+  /// What happens to later events of a key after a dead one.
   package var onDead = DeadPolicy.hold
 
-  /// How long after the delivery timeout the producer may take to say so; then it has lost the message.
+  /// How long after the delivery timeout the producer may answer; after that it has lost the message.
   package var answerGrace = Duration.seconds(10)
-  /// Most keys parked at a time.
+  /// Maximum number of parked keys.
   package var parkLimit = 65_536
 
   /// How long an event that the database refuses to complete waits for its next try.
   package var asideDelay = Duration.seconds(30)
 
-  /// How much earlier than in the database a lease ends here: clocks may run at slightly different speeds.
+  /// How much earlier a lease ends in the relay than in the database: clocks may run at slightly different speeds.
   package var leaseMargin: Duration { reserve / 10 }
-  /// How long a lease counts here.
+  /// How long a lease lasts in the relay.
   package var leaseTerm: Duration { reserve - leaseMargin }
-  /// Renewed this long after it was last obtained.
+  /// When a lease is renewed, after it was last obtained.
   package var renewAfter: Duration { reserve / 3 }
-  /// How often leases are looked at: to show we live, and to take what has become free.
+  /// How often lease requests are sent: they show that the relay lives, and claim shards that have become free.
   package var leaseTick: Duration { min(max(reserve / 30, .milliseconds(50)), .seconds(1)) }
 }
 
@@ -55,9 +55,8 @@ package struct ShardEpoch: Sendable, Hashable {
   }
 }
 
-/// One uninterrupted run of one PostgreSQL server. Ids, transaction ids and epochs mean the same for as long as it
-/// lasts: after a crash, a failover or a restore, those that had not reached the disk, or the other server, are given
-/// out once more.
+/// One uninterrupted run of one PostgreSQL server. Ids, transaction ids and epochs are unique only within it: after a
+/// crash, a failover or a restore, those that had not reached the disk or the other server are drawn again.
 package struct ServerHistory: Sendable, Hashable {
   /// Unique to the run; compared and never interpreted.
   package var name: String
@@ -66,19 +65,19 @@ package struct ServerHistory: Sendable, Hashable {
   package init(name: String) { self.name = name }
 }
 
-/// What the database said about leases.
+/// The answer to a `LeaseRequest`.
 package struct LeaseReport: Sendable {
-  /// Where all of it was said.
+  /// The server that answered.
   package var history: ServerHistory
-  /// Renewed just now.
+  /// The leases that were renewed.
   package var renewed: [ShardEpoch] = []
-  /// Taken over just now, with their new epochs.
+  /// The shards that were claimed, with their new epochs.
   package var claimed: [ShardEpoch] = []
-  /// Relays alive, this one included; at least 1.
+  /// Number of live relays, this one included; at least 1.
   package var liveRelays = 1
-  /// How many shards there are.
+  /// Number of shards.
   package var shardCount = 0
-  /// When the first lease of another relay ends; nil when there is none.
+  /// How long until the first lease of another relay ends; nil when there is none.
   package var nextExpiry: Duration?
 
   /// A report without leases.
@@ -88,21 +87,21 @@ package struct LeaseReport: Sendable {
   }
 }
 
-/// What is to be done about leases.
+/// The leases to renew, release and claim.
 package struct LeaseRequest: Sendable, Equatable {
-  /// Leases to prolong; empty when none is due.
+  /// Leases to renew; empty when none is due.
   package var renew: [ShardEpoch]
-  /// Leases to give to others.
+  /// Leases to give back.
   package var release: [ShardEpoch]
-  /// All that are held and not being released: the database tops them up to the fair share.
+  /// All leases that are held and not released; the database tops them up to the fair share.
   package var keeping: [ShardEpoch]
-  /// Whether free shards may be taken; false while stopping.
+  /// Whether free shards may be claimed; false while stopping.
   package var mayClaim: Bool
-  /// Where the leases were taken; nil before any was.
+  /// The server on which the leases were claimed; nil before the first claim.
   package var history: ServerHistory?
 }
 
-/// Where to read each owned shard from.
+/// The shards to read waiting events of.
 package struct ReadRequest: Sendable, Equatable {
   /// One shard of a read.
   package struct Shard: Sendable, Equatable {
@@ -112,28 +111,29 @@ package struct ReadRequest: Sendable, Equatable {
     package var epoch: Int64
     /// Only ids above this one.
     package var floor: Int64
-    /// At most this many rows.
+    /// Maximum number of rows.
     package var limit: Int
   }
-  /// What to read; each shard once.
+  /// Each shard once, in ascending order.
   package var shards: [Shard]
-  /// Where the leases were taken; elsewhere no shard is held.
+  /// The server on which the leases were claimed; on another one no shard is held.
   package var history: ServerHistory
 }
 
-/// What a read found.
+/// The answer to a `ReadRequest`.
 package struct ReadReport: Sendable {
-  /// Where the rows were read.
+  /// The server that answered.
   package var history: ServerHistory
   /// The rows, by ascending id within each shard.
   package var events: [WaitingEvent]
-  /// Of those rows that are not the first of their key to wait: the id of the one right before, by the row's own id.
+  /// By an event's id, the id of its predecessor: the event right before it in its key that was still waiting. Events
+  /// without a predecessor are left out.
   package var predecessors: [Int64: Int64] = [:]
   /// The shards that were still held under their epochs when the rows were read.
   package var held: Set<Int16>
-  /// The highest id drawn, taken before the snapshot below; never more than that.
+  /// The highest id drawn before the snapshot was taken; never a higher one.
   package var lastID: Int64
-  /// The oldest transaction still running and the next to begin, when the rows were read.
+  /// The oldest running transaction and the next one to begin, when the rows were read.
   package var snapshot: (xmin: Int64, xmax: Int64)
 
   /// - Parameter snapshot: in transaction ids of 64 bits, which never start over.
@@ -149,7 +149,7 @@ package struct ReadReport: Sendable {
   }
 }
 
-/// An event that is to be published; the token comes back with its outcome.
+/// An event to be published.
 package struct PublishRequest: Sendable, Equatable {
   /// Comes back with the outcome.
   package var token: UInt64
@@ -157,18 +157,18 @@ package struct PublishRequest: Sendable, Equatable {
   package var event: WaitingEvent
 }
 
-/// Events to be moved out of WAIT, fenced by the leases they were published under.
+/// Events to be moved out of WAIT, fenced by the leases under which they were published.
 package struct CompletionRequest: Sendable, Equatable {
   /// One event to be moved.
   package struct Item: Sendable, Equatable {
     /// The shard of its key.
     package var shard: Int16
     package var id: Int64
-    /// An id alone may have been drawn again since.
+    /// Names the event where its id may have been drawn again since.
     package var eventID: UniqueID
     /// Its place in memory; not sent.
     package var token: UInt64
-    /// The broker's refusal, when the event is dead.
+    /// Why the event is dead; nil for an acknowledged event.
     package var refusal: String?
   }
   /// The leases of the items' shards.
@@ -177,13 +177,13 @@ package struct CompletionRequest: Sendable, Equatable {
   package var items: [Item]
   /// Whether they become DEAD rather than DONE.
   package var isDead: Bool
-  /// Where the leases were taken and the rows read; elsewhere nothing is moved.
+  /// The server on which the leases were claimed and the rows read; on another one nothing is moved.
   package var history: ServerHistory
 }
 
-/// What a completing statement did: the shards whose lease held, with the number of rows it moved in each.
+/// The answer to a `CompletionRequest`.
 package struct CompletionReport: Sendable {
-  /// Rows by shard; a shard whose lease was lost is absent.
+  /// Number of rows moved, by shard; a shard whose lease was lost is absent.
   package var moved: [Int16: Int]
 
   /// - Parameter moved: rows by shard.

@@ -1,6 +1,6 @@
 public import Values
 
-/// An event that waits for publication, as it was read from the outbox.
+/// A waiting event, as it was read from the outbox.
 public struct WaitingEvent: Sendable, Hashable {
   /// Its place in the outbox: within a key, id order is commit order.
   public let id: Int64
@@ -20,7 +20,7 @@ public struct WaitingEvent: Sendable, Hashable {
   public let headers: [String]
   /// When it was inserted, by the database's clock; the message's `ce_time`.
   public let createdAt: Timestamp
-  /// Why the row cannot be published, whatever a broker says; nil for every row that was written by our rules.
+  /// Why the row cannot be published, whatever a broker says; nil for every row that `OutboxWriter` wrote.
   public let fault: String?
 
   /// Made by the relay, and by tests.

@@ -1,13 +1,13 @@
 internal import Kafka
 internal import Values
 
-/// Whether messages are acknowledged, and what was said of those that are not. Pure.
+/// Whether messages are acknowledged, and why not. Pure.
 struct DeliveryWatch: Sendable {
-  /// How long a partition may refuse messages until it counts.
+  /// How long a partition must have refused messages to count as an obstacle.
   static let patience = Duration.seconds(3)
-  /// How long messages may stay unanswered until it counts.
+  /// How long messages must have been unanswered to count as an obstacle.
   static let silence = Duration.seconds(5)
-  /// After how long without another refusal a partition's trouble is over: its messages went to another relay.
+  /// After this long without another refusal a partition no longer counts: its messages went to another relay.
   static let memory = Duration.seconds(120)
 
   private struct Trouble {
@@ -17,7 +17,7 @@ struct DeliveryWatch: Sendable {
   }
 
   private let deliveryTimeout: Duration
-  /// By partition; below zero what was refused before it had one.
+  /// By partition; -1 for messages that were refused before they had one.
   private var troubles: [Int32: Trouble] = [:]
   private var unanswered = 0
   /// When something was last answered, or handed over while nothing was unanswered.
@@ -30,7 +30,7 @@ struct DeliveryWatch: Sendable {
     unanswered += count
   }
 
-  /// Messages that were not taken after all.
+  /// The producer did not accept these messages after all.
   mutating func takeBack(_ count: Int) { unanswered -= count }
 
   /// The producer that had taken them is gone.
@@ -51,7 +51,7 @@ struct DeliveryWatch: Sendable {
         if !troubles.isEmpty { troubles[report.partition] = nil }
       case .transient: note("\(report.failure!)", of: report.partition, since: now, at: now)  // not nil here
       case .timedOut: note("\(report.failure!)", of: report.partition, since: now - deliveryTimeout, at: now)
-      // Ours, or of one message.
+      // Caused by us, or by one message.
       case .purged, .permanent, .unconfirmed: continue
       }
     }
@@ -64,7 +64,7 @@ struct DeliveryWatch: Sendable {
     troubles[partition]?.reason = reason
   }
 
-  /// What is in the way of messages for more than a few seconds.
+  /// Why messages have not been acknowledged for more than a few seconds; nil when they are.
   func obstacle(at now: Instant) -> String? {
     let lasting = troubles.filter { now - $0.value.since >= Self.patience && now - $0.value.last < Self.memory }
     if let (partition, trouble) = lasting.min(by: { $0.value.since < $1.value.since }) {

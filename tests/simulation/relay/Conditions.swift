@@ -2,46 +2,47 @@ import Outbox
 import Randomness
 import SimulationSupport
 
-/// Something in the world that is broken on purpose, to show that the oracle notices.
+/// A fault put into the world on purpose, to show that the oracle notices it.
 enum Sabotage: String, ScheduleSabotage {
-  /// The completing statement checks neither owner nor epoch.
+  /// Completions check neither owner nor epoch.
   case ignoreEpoch = "ignore-epoch"
-  /// The completing statement does not lock its leases.
+  /// Completions do not lock their leases.
   case noShareLock = "no-share-lock"
-  /// The floor is bound by the latest completed transaction instead of the next id.
+  /// Reads report the latest completed transaction plus one instead of the next transaction.
   case plainXmax = "plain-xmax"
-  /// The events of one key are taken for those of two.
+  /// Reads give every second event of a key another key.
   case twoInFlight = "two-in-flight"
-  /// A read brings what was completed before it was asked for: the memory of what left during a read is of no use.
+  /// A read returns rows that were completed before it was sent, which the memory of rows completed during a read does
+  /// not cover.
   case staleRead = "stale-read"
-  /// Messages may land long after the delivery timeout.
+  /// Messages may arrive long after the delivery timeout.
   case longDelivery = "long-delivery"
-  /// A machine's clock runs slower than the lease's margin allows.
+  /// A relay's clock runs slower than the lease's margin allows.
   case clockDrift = "clock-drift"
-  /// Leases are counted from the answer, not from before the request.
+  /// Leases count from the answer, not from before the request.
   case leaseFromAnswer = "lease-from-answer"
-  /// Reads do not leave out keys behind a dead event.
+  /// Reads return events that follow a dead event of their key.
   case forgetDead = "forget-dead"
-  /// The producer acknowledges what the broker never had.
+  /// The producer acknowledges messages that never arrived.
   case blindAck = "blind-ack"
-  /// The producer says of all it gives up that it was never sent.
+  /// The producer says that no message it gives up was ever sent.
   case falseCertainty = "false-certainty"
-  /// Leases may be taken before they end.
+  /// Shards may be claimed before their leases end.
   case earlyTakeover = "early-takeover"
-  /// The id sequence is read past its lock, where it is ahead of what was drawn at times.
+  /// Reads see the id sequence without its lock, where it is at times ahead of the ids drawn.
   case plainSequence = "plain-sequence"
-  /// With a sequence read so, reads do not tell which event waits right before another.
+  /// The same, and reads name no predecessors.
   case noPredecessor = "no-predecessor"
-  /// The server tells nobody that it has crashed or that another has taken its place.
+  /// The server hides that it has crashed or that another has taken its place.
   case ignoreHistory = "ignore-history"
-  /// Nor do completions name their events by more than their ids.
+  /// The same, and completions name events by their ids alone.
   case matchIDOnly = "match-id-only"
-  /// Leases hold however far in the future they end.
+  /// A lease holds however far in the future it ends.
   case believeAnyLease = "believe-any-lease"
   /// A refused completion is reported as a failed one, so that relays do not split it.
   case neverSplit = "never-split"
 
-  /// What the violation must say, where another would not show that this one was noticed.
+  /// What the violation must contain, where another violation would not show that this sabotage was noticed.
   var notice: String? {
     switch self {
     case .plainXmax, .plainSequence: "floor:"
@@ -52,7 +53,7 @@ enum Sabotage: String, ScheduleSabotage {
     }
   }
 
-  /// The fault without which it changes nothing.
+  /// The fault without which the sabotage changes nothing.
   var needs: Fault? {
     switch self {
     case .ignoreHistory, .matchIDOnly: .failover
@@ -61,29 +62,29 @@ enum Sabotage: String, ScheduleSabotage {
     }
   }
 
-  /// Whether relays take every server for one and the same.
+  /// Whether relays take every server for the same one.
   var hidesHistory: Bool { self == .ignoreHistory || self == .matchIDOnly }
 }
 
-/// The kinds of faults a schedule may have.
+/// The kinds of faults in a schedule.
 enum Fault: Int, CaseIterable {
   case crash, pause, scaleOut, scaleIn, databaseOutage, brokerOutage, partitionOutage, fatalProducer, requeue
-  /// The server crashes and loses what had not reached the disk.
+  /// The server crashes and loses what has not reached the disk.
   case databaseCrash
   /// A standby takes the server's place, with or without the server's last transactions.
   case failover
-  /// The database's clock is put an hour back or forth.
+  /// The database's clock is set an hour back or ahead.
   case clockJump
 }
 
-/// What is drawn for one schedule before it begins. Times are nanoseconds.
+/// What is drawn for a schedule before it begins. Times are in nanoseconds.
 struct Conditions {
   var rules: RelayRules
   var shards: Int
   var keys: Int
   var partitions: Int
   var relays: Int
-  /// How long transactions are begun and faults happen.
+  /// How long transactions begin and faults happen.
   var length: Int64
   var faults: [Fault] = []
   /// The mean time between two faults.
@@ -92,23 +93,23 @@ struct Conditions {
   var slowCommits: Double
   var rollbacks: Double
   var poison: Double
-  /// Of the database's statements: how many fail, executed or not, and how many commit slowly.
+  /// The share of statements that fail, executed or not, and of those that commit slowly.
   var statementFailures: Double
   var slowStatements: Double
-  /// Of the producer's batches: how many go wrong in some way.
+  /// The share of the producer's batches that go wrong in some way.
   var batchFailures: Double
-  /// Of the batches that go wrong: how many are never answered for.
+  /// The share of those that are never answered.
   var silentBatches: Double
   var wakes: Double
-  /// How far a machine's clock may run from the database's, in parts per million.
+  /// How much faster or slower a relay's clock may run than the database's, in parts per million.
   var drift: Int64
-  /// How long a relay's thread may be held up between deciding and doing.
+  /// How long a relay's thread may stall between deciding and acting.
   var stall: Int64
-  /// The id sequence shows values that nobody has drawn yet: what must cost time only.
+  /// The id sequence shows values that nobody has drawn yet, which may cost nothing but time.
   var isSequenceAhead = false
-  /// How many events the database refuses to complete.
+  /// The share of events that the database refuses to complete.
   var unmovable = 0.0
-  /// A partition that comes back only after everything else has been waited for.
+  /// Partition 0 comes back only after everything else is done.
   var hasStuckPartition = false
 
   init(_ random: inout SplitMix64, sabotage: Sabotage?) {
@@ -144,7 +145,7 @@ struct Conditions {
     drift = sabotage == .clockDrift ? 400_000 : random.pick([0, 1_000, 30_000])
     stall = random.pick([0, 1_000_000, 10_000_000])
     hasStuckPartition = sabotage == nil && isRough && partitions > 1 && random.roll(0.25)
-    // Where more keys are stuck than may be parked, the others do wait; that is what the limit costs.
+    // With more stuck keys than may be parked, other keys wait; that is the price of the limit.
     if hasStuckPartition { rules.parkLimit = 65_536 }
     if isRough {
       faults += [.databaseCrash, .failover, .clockJump].filter { (fault: Fault) in
@@ -155,7 +156,7 @@ struct Conditions {
     if isSequenceAhead { rules.sweepInterval = .seconds(30) }
   }
 
-  /// Draws, by chance of its own, what was added later: schedules without it remain as they were.
+  /// Draws what was added later, from random numbers of its own: schedules without it remain as they were.
   mutating func addUnmovable(_ random: inout SplitMix64, sabotage: Sabotage?) {
     unmovable = sabotage == .neverSplit ? 0.1 : sabotage == nil && random.roll(0.3) ? random.pick([0.02, 0.2]) : 0
     rules.asideDelay = .seconds(random.pick([5, 30]))

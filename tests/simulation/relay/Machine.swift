@@ -26,7 +26,7 @@ struct MachineClock {
   }
 }
 
-/// One run of a relay's process: the real decisions, and around them a thread, a pool and a producer that are made up.
+/// One run of a relay's process: the real `RelayCore`, with a simulated thread, pool and producer.
 final class Machine {
   let number: Int
   let clock: MachineClock
@@ -34,32 +34,32 @@ final class Machine {
   var mailbox: [RelayCore.Event] = []
   var isWoken = false
   var isPaused = false
-  /// Crashed, or its program gave up waiting for it to stop.
+  /// It crashed, or its program gave up waiting for it to stop.
   var isGone = false
   var isStopping = false
-  /// Planned while the process was paused.
+  /// What came due while the process was paused.
   var onResume: [() -> Void] = []
-  /// When the thread runs next, and which plan of it counts.
+  /// When the thread runs next, and the number of the plan that counts.
   var nextLoop = Int64.max
   var loopPlan = 0
   var busyUntil: Int64 = 0
   var idleTicks = 0
   var idleSince: Int64 = 0
-  /// Reads since something was published or completed, or in the last second.
+  /// Reads since the last publication or completion, or in the last second.
   var reads = 0
   var readsSince: Int64 = 0
 
-  /// With the producer, in the order of handing over; answered ones are taken out.
+  /// Messages in flight, in the order of their handover.
   var outstanding: [Message] = []
   var producerBackAt: Int64 = 0
-  /// What each token stands for.
+  /// The event of each token.
   var tokens: [UInt64: (event: Int, shard: Int16)] = [:]
   /// When events were set aside last, under which epoch of which server.
   var asideAt: [Int: (time: Int64, epoch: Int64?, history: Int)] = [:]
   var isFinishedSeen = false
-  /// The read under way at the database.
+  /// The open read.
   var openRead: ReadRequest?
-  /// When sabotaged: rows completed just now, for the next read to bring although it is asked for later.
+  /// With a sabotage: rows just completed, which the next read returns although it is sent later.
   var staleRows: [Int]?
 
   init(number: Int, clock: MachineClock, rules: RelayRules, now: Int64) {
@@ -77,17 +77,17 @@ final class Message {
   let token: UInt64
   let event: Int
   let epoch: Int64
-  /// The server under which its relay held the shard.
+  /// The server on which its relay held the shard.
   let history: Int
   let partition: Int
-  /// When the producer gives it up, in database time.
+  /// When the producer gives it up, by the database's clock.
   let deadline: Int64
   var isSent = false
   var isAnswered = false
   var hasLanded = false
-  /// The producer will never answer for it.
+  /// The producer will never answer it.
   var isForgotten = false
-  /// Its process was paused while it was on its way to the broker: the limit that docs/guarantees.md names.
+  /// Its process was paused while it was on its way to the broker: the limit in docs/guarantees.md.
   var wasPaused = false
 
   init(machine: Machine, token: UInt64, event: Int, epoch: Int64, history: Int, partition: Int, deadline: Int64) {

@@ -1,7 +1,7 @@
 import Outbox
 import Values
 
-/// Watches the guarantees G2 to G6 of docs/guarantees.md; the first violation counts.
+/// Checks the guarantees G2 to G6 of docs/guarantees.md; the first violation counts.
 struct Oracle {
   private struct Handover {
     var machine: Machine
@@ -15,9 +15,9 @@ struct Oracle {
   var committed = 0
   private(set) var appends = 0
   private(set) var duplicates = 0
-  /// Copies that landed after their shard was another's, within the limit that is documented.
+  /// Copies that arrived after their shard had another owner, within the documented limit.
   private(set) var lateCopies = 0
-  /// Of each key the number up to which everything has appeared.
+  /// By key, the number up to which every event has appeared.
   private var appeared: [Int64]
   private var copies: [Int: Int] = [:]
   private var handovers: [Int: Handover] = [:]
@@ -133,7 +133,7 @@ struct Oracle {
   /// A requeued event may be published again.
   mutating func requeued(_ index: Int) { handovers[index] = nil }
 
-  /// What is on the topic and lost is no part of any order; the rest may be published again.
+  /// Lost events on the topic belong to no order; the others may be published again.
   mutating func databaseRestarted(_ database: SimulatedDatabase) {
     handovers = [:]
     for key in appeared.indices {
@@ -144,7 +144,7 @@ struct Oracle {
     }
   }
 
-  /// Everything that was committed is where it belongs.
+  /// Every committed event must be where it belongs.
   mutating func checkEnd(_ database: SimulatedDatabase) {
     for index in database.events.indices {
       let event = database.events[index]

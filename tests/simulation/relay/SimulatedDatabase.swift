@@ -3,11 +3,11 @@ import Randomness
 import SimulationSupport
 import Values
 
-/// The outbox's tables and what the statements of `RelayStore` do to them, in database time.
+/// The tables of the outbox and the effects of the relay's statements on them.
 struct SimulatedDatabase {
   enum Status {
     case drawn, rolledBack, waiting, done, dead
-    /// Committed, and unknown to the server that took the place of the one where it was.
+    /// Committed, and unknown to the standby that took over.
     case lost
   }
 
@@ -23,7 +23,7 @@ struct SimulatedDatabase {
     /// The database refuses to move its row out of WAIT, for the row's values.
     var isUnmovable = false
     var status = Status.drawn
-    /// A statement that completes it has not committed yet.
+    /// An open completion has locked it.
     var isLocked = false
     /// When it became DONE, by a commit that did not wait for the disk.
     var doneAt: Int64 = 0
@@ -35,28 +35,28 @@ struct SimulatedDatabase {
     var reservedTo: Int64 = .min
     /// Statements that hold it FOR SHARE.
     var shareLocks = 0
-    /// Epochs that were given back by their owners.
+    /// Epochs that their owners released.
     var given: Set<Int64> = []
-    /// Up to this epoch an owner may not know that a jump of the clock has ended its lease.
+    /// Owners up to this epoch may not know that a jump of the clock has ended their lease.
     var excused: Int64 = -1
   }
 
   var events: [Event] = []
   /// Whether it still refuses to move unmovable rows; false once somebody has mended them.
   var refusesUnmovable = true
-  /// Of each shard what may be in WAIT, by id.
+  /// By shard, the events that may be in WAIT, in id order.
   var waiting: [[Int]]
   var leases: [Lease]
-  /// Until when each relay has shown that it lives.
+  /// By relay, until when it counts as alive.
   var aliveTo: [Int: Int64] = [:]
   var lastID: Int64 = 0
-  /// The sequence goes on from here after a crash, if that had reached the disk.
+  /// Where the sequence goes on after a crash, if that had reached the disk.
   var loggedID: Int64 = 0
   /// One run of one server.
   var history = 1
-  /// The first history on a server that may lack what the ones before had committed.
+  /// The first history on a server that may lack earlier commits.
   var failoverHistory = 0
-  /// How far the server's clock is off; leases are counted by it.
+  /// How far the server's clock is off; leases are measured by it.
   var clockOffset: Int64 = 0
   var nextTransaction: Int64 = 100
   var latestCompleted: Int64 = 99
@@ -84,7 +84,7 @@ struct SimulatedDatabase {
   /// `pg_snapshot_xmin` of a snapshot taken now.
   var xmin: Int64 { running.first ?? latestCompleted + 1 }
 
-  /// The next id: one in 32 is logged, with the others, before it is drawn.
+  /// The next id. The sequence logs 32 ids ahead.
   mutating func draw() -> Int64 {
     lastID += 1
     if lastID > loggedID { loggedID = lastID + 32 }
@@ -102,7 +102,7 @@ struct SimulatedDatabase {
     waiting[Int(events[index].shard)].removeAll { $0 == index }
   }
 
-  /// Puts a dead event back under its old id, and makes its shard's owner take the shard anew.
+  /// Moves a dead event back to WAIT under its old id, and makes the shard's owner claim the shard again.
   mutating func requeue(_ index: Int) {
     let shard = Int(events[index].shard)
     events[index].status = .waiting
@@ -137,14 +137,14 @@ struct SimulatedDatabase {
     }
   }
 
-  /// Whether a moment is ahead, and not so far that no relay can have set it.
+  /// Whether a moment is in the future, but not so far that no relay can have set it.
   private static func isCredible(_ moment: Int64, now: Int64, believesAll: Bool) -> Bool {
     moment > now && (believesAll || moment < now + (RelayConfiguration.longestReserve + .seconds(60)).inNanoseconds)
   }
 
   /// - Parameters:
-  ///   - impatience: how long before its end a lease is taken for ended; above zero only when sabotaged.
-  ///   - believesAll: any end of a lease is believed; only when sabotaged.
+  ///   - impatience: how long before its end a lease counts as ended; above zero only with a sabotage.
+  ///   - believesAll: every end of a lease is believed; only with a sabotage.
   mutating func claim(
     keeping: [ShardEpoch], _ owner: Int, _ reserve: Int64, now: Int64, impatience: Int64, believesAll: Bool
   ) -> [ShardEpoch] {
@@ -192,7 +192,7 @@ struct SimulatedDatabase {
     return (held, rows)
   }
 
-  /// Of each key the number of the first that is dead.
+  /// By key, the number of its first dead event.
   private func deadKeys(of shard: Int16) -> [Int: Int64] {
     var first: [Int: Int64] = [:]
     for event in dead.lazy.map({ events[$0] }) where event.shard == shard && event.status == .dead {
@@ -201,12 +201,12 @@ struct SimulatedDatabase {
     return first
   }
 
-  /// What has ever been dead.
+  /// The events that have ever been dead.
   var dead: [Int] = []
 }
 
 extension SimulatedDatabase {
-  /// The events that a completion named, whatever has become of them.
+  /// The events that a completion names, in whatever state they are now.
   func rows(named request: CompletionRequest) -> [Int] {
     request.items.map { Int($0.eventID.low) }
   }
@@ -223,8 +223,8 @@ extension SimulatedDatabase {
 
   // MARK: - Crashes
 
-  /// The server ends, and starts again without what it had not written.
-  /// - Parameter undone: moves to DONE since then are among it.
+  /// The server crashes and restarts without what had not reached the disk.
+  /// - Parameter undone: moves to DONE after this moment are undone.
   /// - Returns: the events that wait again.
   mutating func crash(undone: Int64, _ random: inout SplitMix64) -> [Int] {
     let again = events.indices.filter { events[$0].status == .done && events[$0].doneAt > undone }
@@ -233,7 +233,7 @@ extension SimulatedDatabase {
     return again
   }
 
-  /// A standby takes over, which has what the server had when `replica` was copied from it.
+  /// A standby takes over with the server's state at the time of `replica`.
   mutating func failOver(to replica: SimulatedDatabase, _ random: inout SplitMix64) {
     for index in events.indices {
       let isKnown = index < replica.events.count
@@ -253,7 +253,7 @@ extension SimulatedDatabase {
     failoverHistory = history
   }
 
-  /// What was under way has never been; ids and transaction ids that were not written yet are given out again.
+  /// Open transactions are rolled back; ids and transaction ids that had not reached the disk are drawn again.
   private mutating func restart(_ random: inout SplitMix64) {
     history += 1
     for index in events.indices {

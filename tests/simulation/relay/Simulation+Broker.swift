@@ -3,7 +3,7 @@ import Randomness
 import SimulationSupport
 import Values
 
-/// The broker's partitions: when they can be reached again.
+/// The broker's partitions, and when they can be reached again.
 struct SimulatedBroker {
   var backAt: Int64 = 0
   var partitionBackAt: [Int64]
@@ -15,9 +15,9 @@ struct SimulatedBroker {
   func isAway(_ partition: Int, now: Int64) -> Bool { backAt > now || partitionBackAt[partition] > now }
 }
 
-/// What `EventPublisher` promises, and what a producer and a broker do within it.
+/// A producer and a broker that do whatever the contract of `EventPublisher` allows.
 extension Simulation {
-  /// - Parameter isLate: the process was paused between deciding and doing.
+  /// - Parameter isLate: the process was paused between deciding and acting.
   func publish(_ requests: [PublishRequest], _ machine: Machine, isLate: Bool) {
     let delivery = conditions.rules.deliveryTimeout
     let local = machine.clock.local(now)
@@ -56,7 +56,7 @@ extension Simulation {
     for partition in partitions.sorted() { plan(after: linger) { self.sendBatch(machine, partition) } }
   }
 
-  /// What is queued for a partition goes out as one batch, when the broker can be reached.
+  /// Sends the messages queued for a partition as one batch, once the broker can be reached.
   private func sendBatch(_ machine: Machine, _ partition: Int) {
     guard machine.isAlive else { return }
     if machine.isPaused { return machine.onResume.append { self.sendBatch(machine, partition) } }
@@ -65,7 +65,7 @@ extension Simulation {
     if broker.isAway(partition, now: now) {
       return plan(after: milliseconds(50...200)) { self.sendBatch(machine, partition) }
     }
-    // A producer that was paused may send what it held before it looks at its timeouts.
+    // A producer that was paused may send its messages before it checks their timeouts.
     let sent = batch.filter { $0.deadline > now || $0.wasPaused }
     for message in sent { message.isSent = true }
     guard !sent.isEmpty else { return }
@@ -79,7 +79,7 @@ extension Simulation {
     answer(sent, .acknowledged, after: delay + random.draw(500_000...5_000_000))
   }
 
-  /// A delay that ends before the producer may give the message up.
+  /// The delay, cut so that it ends before the producer may give the message up.
   private func within(_ message: Message, _ delay: Int64) -> Int64 {
     message.wasPaused ? delay : min(delay, max(0, message.deadline - now))
   }
@@ -93,18 +93,18 @@ extension Simulation {
       for message in sent { land(message, after: random.draw(0...max(0, message.deadline - now))) }
     }
     if isSilent {
-      // The producer forgets them: not even their timeout is told.
+      // The producer forgets them: it does not even report their timeout.
       for message in sent { message.isForgotten = true }
     } else if random.roll(0.5) {
       answer(sent, .transient("leader not available"), after: random.draw(0...delivery))
     }
-    // Otherwise the answer is lost, and they are given up at their deadline.
+    // Otherwise the answer is lost, and the producer gives them up at their deadline.
   }
 
   private func land(_ message: Message, after delay: Int64) {
     let isPaused = message.wasPaused
     plan(after: delay) {
-      // The request is lost with the broker it was going to.
+      // The request is lost with its broker.
       guard !self.broker.isAway(message.partition, now: self.now) else { return }
       if isPaused { message.wasPaused = true }
       self.say("the broker takes \(self.name(message.event)) from relay \(message.machine.number)")
@@ -117,7 +117,7 @@ extension Simulation {
   private func answer(_ messages: [Message], _ result: PublishOutcome.Result, after delay: Int64) {
     plan(after: delay) {
       self.whenRunning(messages[0].machine) {
-        // An acknowledgement needs the message to be there; without it the deadline ends the wait.
+        // Only messages that have arrived are acknowledged; the others wait for their deadline.
         let told = messages.filter { message in
           let isTrue = result != .acknowledged || message.hasLanded || self.sabotage == .blindAck
           return isTrue && !message.isAnswered
@@ -145,13 +145,13 @@ extension Simulation {
     send(.published(outcomes), to: machine, after: 20_000)
   }
 
-  /// What has no answer yet is given up; what was sent may still land.
+  /// Gives up the messages in flight; those that were sent may still arrive.
   func purge(_ machine: Machine) {
     say("relay \(machine.number) purges its producer")
     tell(machine.outstanding.filter { !$0.isAnswered }, .transient("purged"))
   }
 
-  /// The producer fails for good, and another takes its place after a while.
+  /// The producer fails permanently; another replaces it after a while.
   func failProducer(_ machine: Machine) {
     say("the producer of relay \(machine.number) fails for good")
     machine.producerBackAt = now + random.draw(0...reserve / 4)

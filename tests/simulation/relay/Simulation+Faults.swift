@@ -59,7 +59,7 @@ extension Simulation {
     return alive.isEmpty ? nil : random.pick(alive)
   }
 
-  /// The process ends at once; what it had sent to the broker may land, what it had not is gone.
+  /// The process ends at once. Messages sent to the broker may still arrive; the others are gone.
   func crash(_ machine: Machine, isReplaced: Bool) {
     say("relay \(machine.number) crashes")
     machine.isGone = true
@@ -68,7 +68,7 @@ extension Simulation {
     plan(after: random.draw(0...reserve)) { self.startMachine() }
   }
 
-  /// SIGSTOP: nothing of the process runs; what happens outside waits for it.
+  /// SIGSTOP: nothing in the process runs; events from outside wait for it.
   private func pause(_ machine: Machine) {
     guard !machine.isPaused else { return }
     let length = random.roll(0.5) ? random.draw(0...reserve / 3) : random.draw(0...reserve * 3)
@@ -89,13 +89,13 @@ extension Simulation {
     planLoop(machine, after: random.draw(0...1_000_000))
   }
 
-  /// Does `action` now, or on resuming while the process is paused; never once it is gone.
+  /// Runs `action` now, or when a paused process resumes; never once the process is gone.
   func whenRunning(_ machine: Machine, _ action: @escaping () -> Void) {
     if machine.isGone { return }
     if machine.isPaused { machine.onResume.append { self.whenRunning(machine, action) } } else { action() }
   }
 
-  /// SIGTERM: it drains, and is ended when that takes too long.
+  /// SIGTERM: the relay drains, and is killed when that takes too long.
   private func stop(_ machine: Machine) {
     say("relay \(machine.number) is told to stop")
     machine.isStopping = true
@@ -106,7 +106,7 @@ extension Simulation {
     if random.roll(0.7) { plan(after: random.draw(0...reserve)) { if !self.isCalm { self.startMachine() } } }
   }
 
-  /// An operator puts a dead event back, once what the broker refused of it has been mended.
+  /// An operator mends a dead event and requeues it.
   private func requeue() {
     let dead = database.dead.filter { database.events[$0].status == .dead }
     guard !dead.isEmpty, databaseBackAt <= now else { return }
@@ -123,7 +123,7 @@ extension Simulation {
 extension Simulation {
   private func crashDatabase() {
     say("the database crashes")
-    // The log is written every 200 ms at the latest, and what waits for it no longer than three times that.
+    // An asynchronous commit reaches the disk within three times 200 ms, the interval of the log writer.
     let again = database.crash(undone: now - random.draw(0...600_000_000), &random)
     say("in WAIT again: \(again.map(name).joined(separator: ", ")); ids go on after \(database.lastID)")
     databaseRestarted()
@@ -150,7 +150,7 @@ extension Simulation {
     oracle.databaseRestarted(database)
   }
 
-  /// From time to time the standby has all that the server has.
+  /// Now and then the standby catches up with the server.
   func planReplication() {
     plan(after: random.draw(0...reserve)) {
       guard !self.isCalm else { return }

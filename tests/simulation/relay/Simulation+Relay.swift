@@ -3,7 +3,7 @@ import Randomness
 import SimulationSupport
 import Values
 
-/// What `Relay` does around the decisions: a thread with a mailbox, and a pool of connections.
+/// The simulated `Relay`: a thread with a mailbox, and a pool of connections.
 extension Simulation {
   func send(_ event: RelayCore.Event, to machine: Machine, after delay: Int64) {
     machine.mailbox.append(event)
@@ -76,15 +76,15 @@ extension Simulation {
     if machine.idleTicks > 500 { oracle.violate("spinning: relay \(machine.number) is woken for nothing") }
   }
 
-  /// What the server calls itself.
+  /// The history that the server reports.
   private var reportedHistory: ServerHistory {
     ServerHistory(name: sabotage?.hidesHistory == true ? "" : String(database.history))
   }
 
-  /// Of the server whose leases a relay goes by; of the present one where that is hidden.
+  /// The history that a relay knows; where that is hidden, the present one.
   func history(of machine: Machine) -> Int { machine.core.history.flatMap { Int($0.name) } ?? database.history }
 
-  /// Nothing that may still become visible lies below the floor of a shard that is held.
+  /// No row that may still become visible lies below the floor of a held shard.
   func checkFloors(_ machine: Machine) {
     guard !conditions.isSequenceAhead, sabotage != .matchIDOnly, machine.isAlive,
       history(of: machine) == database.history
@@ -98,7 +98,7 @@ extension Simulation {
     }
   }
 
-  /// Reads that lead to nothing must not follow each other at once.
+  /// Reads without effect must not follow each other at once.
   private func checkReads(_ machine: Machine) {
     if now - machine.readsSince > 1_000_000_000 {
       machine.readsSince = now
@@ -139,9 +139,9 @@ extension Simulation {
 
   // MARK: - Statements
 
-  /// Runs a statement of `machine`: `work` at the database, then `answer` back at the machine, or `failed`, with or
-  /// without the work done, or done only later.
-  /// - Parameter work: gives what the statement took; nil when it must wait for a lock.
+  /// Runs a statement of `machine`: `work` at the database, then `answer` at the machine; or `failed`, with the work
+  /// done, done later, or never done.
+  /// - Parameter work: returns false while it waits for a lock.
   private func statement(
     _ machine: Machine, giveUpAt: Int64? = nil, work: @escaping () -> Bool, answer: @escaping () -> Void,
     failed: @escaping () -> Void
@@ -231,7 +231,7 @@ extension Simulation {
       }
     }
     statement(machine) {
-      // Whether a lease is over is judged before the wait for those who hold it.
+      // Whether a lease has ended is checked before the wait for its lock.
       let now = self.databaseTime
       let wanted = self.isHere(request.history) ? request.renew : []
       let judged = due ?? wanted.filter { self.database.leases[Int($0.shard)].reservedTo > now }
@@ -294,7 +294,7 @@ extension Simulation {
       return true
     } answer: {
       machine.openRead = nil
-      // Rows that a completion answered before this read was asked for has moved.
+      // Rows that a completion moved before this read was sent.
       if let stale = machine.staleRows {
         machine.staleRows = nil
         report.events = (report.events + stale.map { self.waitingEvent($0) }).filter { event in
@@ -316,7 +316,7 @@ extension Simulation {
       sequence: event.sequence, topic: "payment", payload: [], headers: [], createdAt: Timestamp(microseconds: 0))
   }
 
-  /// Locks leases and rows, and commits at once or later, or not at all.
+  /// Locks leases and rows, and commits at once, later, or never.
   private func complete(_ request: CompletionRequest, _ machine: Machine) {
     var report = CompletionReport(moved: [:])
     var locked: (leases: [ShardEpoch], rows: [Int], transaction: Int64, end: Int64)?
@@ -335,7 +335,7 @@ extension Simulation {
         }
       let shards = Set(fence.map(\.shard))
       let wanted = self.rows(of: request, in: shards)
-      // Another statement of ours, given up here, is still at work on them.
+      // Another completion of this relay, which it has given up, still has them locked.
       if wanted.contains(where: { self.database.events[$0].isLocked }) { return false }
       for row in wanted { self.database.events[row].isLocked = true }
       if self.sabotage != .noShareLock {

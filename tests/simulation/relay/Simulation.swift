@@ -8,9 +8,9 @@ final class Simulation: Schedule {
   let seed: UInt64
   let sabotage: Sabotage?
   var random: SplitMix64
-  /// Draws for what was added to the simulator later, so that older seeds still play what they once found.
+  /// Draws for what was added to the simulator later, so that older seeds still play as they did.
   var additions: SplitMix64
-  /// How many more events may be unmovable: those set aside take up the window.
+  /// How many more events may be unmovable: events set aside take up the window.
   var unmovableLeft: Int
   let conditions: Conditions
   var now: Int64 = 0
@@ -22,15 +22,15 @@ final class Simulation: Schedule {
   var lockedKeys: Set<Int> = []
   var committedSequence: [Int64]
   var databaseBackAt: Int64 = 0
-  /// What a standby has of the database.
+  /// The standby's copy of the database.
   var replica: SimulatedDatabase?
-  /// From here on nothing goes wrong any more, and nothing new is written.
+  /// No more faults happen, and nothing new is written.
   var isCalm = false
   var faults = 0
   var steps = 0
   /// The last steps, when they are wanted.
   var trace: [String]?
-  /// Sums up every step, to tell whether two runs were the same.
+  /// A sum over every step, which tells whether two runs were the same.
   private(set) var digest: UInt64 = 14_695_981_039_346_656_037
 
   let keyNames: [String]
@@ -54,10 +54,10 @@ final class Simulation: Schedule {
     trace = isTraced ? [] : nil
   }
 
-  /// What the database's clock shows.
+  /// The time by the database's clock.
   var databaseTime: Int64 { now + database.clockOffset }
 
-  /// Nanoseconds of the lease.
+  /// The length of a lease in nanoseconds.
   var reserve: Int64 { conditions.rules.reserve.inNanoseconds }
 
   func say(_ text: @autoclosure () -> String) {
@@ -95,7 +95,7 @@ final class Simulation: Schedule {
     return oracle.violation.map { "\($0) (at \(Double(now) / 1e9) s)" }
   }
 
-  /// Time runs without faults: what is committed must come through.
+  /// Time passes without faults: every committed event must be published.
   private func settle() {
     isCalm = true
     databaseBackAt = now
@@ -129,7 +129,7 @@ final class Simulation: Schedule {
     oracle.checkEnd(database)
   }
 
-  /// - Returns: whether `isDone` held before `limit`; it is asked every so often.
+  /// - Returns: whether `isDone` held before `limit`; it is checked five times a second.
   @discardableResult
   private func advance(until limit: Int64, when isDone: () -> Bool) -> Bool {
     var nextQuestion = now
@@ -167,13 +167,13 @@ final class Simulation: Schedule {
     firstWaiting(exceptPartition: spared).map { name($0) } ?? "nothing"
   }
 
-  /// An event for people: key, number in it, id.
+  /// An event in the trace: its key, number, id and shard.
   func name(_ index: Int) -> String {
     let event = database.events[index]
     return "k\(event.key):\(event.sequence) (id \(event.id), shard \(event.shard))"
   }
 
-  // MARK: - Those who write events
+  // MARK: - Writers
 
   private func beginTransactions() {
     guard !isCalm else { return }
@@ -181,7 +181,8 @@ final class Simulation: Schedule {
     plan(after: random.draw(0...conditions.transactionEvery * 2)) { self.beginTransactions() }
   }
 
-  /// Locks its keys' payments, which gives it a transaction id, later draws the events' ids, and later ends.
+  /// Begins a transaction that locks the payments of its keys, which gives it a transaction id. It draws the ids of its
+  /// events later, and ends later still.
   private func beginTransaction() {
     guard databaseBackAt <= now else { return }
     let free = (0..<conditions.keys).filter { !lockedKeys.contains($0) }
@@ -244,7 +245,7 @@ final class Simulation: Schedule {
     }
   }
 
-  /// A transaction that has nothing to do with events, and holds back xmin.
+  /// A transaction without events, which holds back xmin.
   private func planBystander() {
     plan(after: random.draw(0...reserve * 2)) {
       guard !self.isCalm else { return }

@@ -1,4 +1,4 @@
-/// What is to happen, by simulated time; of equal times what was planned first comes first.
+/// Planned actions by simulated time. Actions planned for the same time run in the order in which they were planned.
 public struct Agenda {
   private struct Entry {
     var time: Int64

@@ -1,19 +1,19 @@
-/// One random schedule: everything that happens in it follows from its seed.
+/// One random schedule. Everything in it follows from its seed.
 public protocol Schedule: AnyObject {
-  /// The faults that may be put in on purpose.
+  /// The faults that can be put in on purpose.
   associatedtype Sabotage: ScheduleSabotage
 
   /// The seed it was made from.
   var seed: UInt64 { get }
-  /// A sum of every step, which tells whether two runs were the same.
+  /// A sum over every step, which tells whether two runs were the same.
   var digest: UInt64 { get }
-  /// The steps so far, when they are wanted.
+  /// The steps so far; nil unless the schedule is traced.
   var trace: [String]? { get }
 
   /// A schedule that has not run.
   init(seed: UInt64, sabotage: Sabotage?, isTraced: Bool)
 
-  /// - Returns: what was violated, or nil.
+  /// - Returns: the violation, or nil.
   func run() -> String?
 }
 

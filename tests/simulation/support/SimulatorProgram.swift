@@ -1,10 +1,10 @@
 internal import Glibc
 internal import Values
 
-/// The seed that is being played, for the handler below. A signal handler can be given nothing else.
+/// The seed being played, for the signal handler below, which has no other way to learn it.
 nonisolated(unsafe) private var seedAtWork: UInt64 = 0
 
-/// A precondition failed: says at which seed, with what may be called in a signal handler.
+/// Reports the seed at which a precondition failed. Calls only what a signal handler may call.
 private func reportTrap(_ signal: Int32) {
   var digits: [UInt8] = []
   digits.reserveCapacity(32)
@@ -33,7 +33,7 @@ public struct SimulatorProgram<Totals: ScheduleTotals> {
 
   /// - Parameters:
   ///   - core: the simulator's name for `make simulate`.
-  ///   - known: seeds that once found something, played before all others.
+  ///   - known: seeds that once found a fault, played before all others.
   public init(_ core: String, arguments: [String], known: [UInt64]) {
     self.core = core
     self.known = known
@@ -60,7 +60,7 @@ public struct SimulatorProgram<Totals: ScheduleTotals> {
 
   private mutating func note(_ text: String) { if mistake == nil { mistake = text } }
 
-  /// - Returns: the exit code: 0 when nothing was violated, or when the sabotage was noticed.
+  /// - Returns: the exit code: 0 when no schedule had a violation, or when the sabotage was noticed.
   public func run() -> Int32 {
     if let mistake {
       print("error: \(mistake)")
@@ -82,7 +82,7 @@ public struct SimulatorProgram<Totals: ScheduleTotals> {
       totals.add(simulation)
       for line in simulation.trace ?? [] { print(line) }
       guard let violation else {
-        // Every hundredth is played twice: equal seeds must give equal runs.
+        // Every hundredth schedule is played twice: equal seeds must give equal runs.
         if played.isMultiple(of: 100), !isRepeatable(simulation) { return 1 }
         continue
       }
@@ -110,7 +110,7 @@ public struct SimulatorProgram<Totals: ScheduleTotals> {
     return false
   }
 
-  /// Plays the seed again for its last steps.
+  /// Plays the seed again and prints its last steps.
   private func report(_ seed: UInt64, _ violation: String) {
     let again = Played(seed: seed, sabotage: sabotage, isTraced: true)
     _ = again.run()
@@ -125,7 +125,7 @@ public struct SimulatorProgram<Totals: ScheduleTotals> {
   }
 }
 
-/// Runs this program again with dictionaries in the same order each time; otherwise a run could not be played again.
+/// Restarts this program with dictionaries in the same order each time; otherwise no run could be repeated.
 public func requireDeterministicHashing() {
   guard getenv("SWIFT_DETERMINISTIC_HASHING") == nil else { return }
   setenv("SWIFT_DETERMINISTIC_HASHING", "1", 1)
