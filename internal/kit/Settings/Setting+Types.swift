@@ -45,7 +45,7 @@ extension Setting {
     _ name: String, _ path: Path<Duration>, _ range: ClosedRange<Duration>, _ standard: Default, _ usedBy: [Program],
     _ summary: String
   ) -> Setting {
-    let allowed = "a duration from \(DurationText.format(range.lowerBound)) to \(DurationText.format(range.upperBound))"
+    let allowed = words(for: range)
     return Setting(name, allowed, standard, usedBy, summary) { text, settings in
       guard let value = DurationText.parse(text), range.contains(value) else {
         return "expected \(allowed), written like 500ms, 10s or 1h30m"
@@ -60,8 +60,7 @@ extension Setting {
     _ name: String, _ path: Path<Duration?>, _ range: ClosedRange<Duration>, _ standard: Default, _ usedBy: [Program],
     _ summary: String
   ) -> Setting {
-    let allowed =
-      "a duration from \(DurationText.format(range.lowerBound)) to \(DurationText.format(range.upperBound)), or 0 for never"
+    let allowed = "\(words(for: range)), or 0 for never"
     return Setting(name, allowed, standard, usedBy, summary) { text, settings in
       guard let value = DurationText.parse(text), value == .zero || range.contains(value) else {
         return "expected \(allowed), written like 10s, 24h or 7d"
@@ -69,6 +68,10 @@ extension Setting {
       settings[keyPath: path] = value == .zero ? nil : value
       return nil
     }
+  }
+
+  private static func words(for range: ClosedRange<Duration>) -> String {
+    "a duration from \(DurationText.format(range.lowerBound)) to \(DurationText.format(range.upperBound))"
   }
 
   /// A duration of whole days.
@@ -132,7 +135,7 @@ extension Setting {
   public static func listener(
     _ name: String, _ path: Path<NetworkAddress>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
-    let allowed = "HOST:PORT (IPv6 in brackets, :PORT for every address, port 0 for any)"
+    let allowed = listenerWords
     return Setting(name, allowed, standard, usedBy, summary) { text, settings in
       guard let address = NetworkAddress(text) else { return "expected \(allowed)" }
       settings[keyPath: path] = address
@@ -140,11 +143,13 @@ extension Setting {
     }
   }
 
+  private static var listenerWords: String { "HOST:PORT (IPv6 in brackets, :PORT for every address, port 0 for any)" }
+
   /// The address of a socket that listens, or nothing for none, which is stored as nil.
   public static func optionalListener(
     _ name: String, _ path: Path<NetworkAddress?>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
-    let allowed = "HOST:PORT (IPv6 in brackets, :PORT for every address, port 0 for any), or nothing for none"
+    let allowed = "\(listenerWords), or nothing for none"
     return Setting(name, allowed, standard, usedBy, summary) { text, settings in
       let address = NetworkAddress(text)
       guard text.isEmpty || address != nil else { return "expected \(allowed)" }

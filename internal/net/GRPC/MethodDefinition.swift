@@ -40,18 +40,7 @@ public struct MethodDefinition: Sendable {
     encode: @escaping @Sendable (Response) -> [UInt8],
     _ handle: @escaping @Sendable (Request, ServerContext) async throws -> Response
   ) -> MethodDefinition {
-    MethodDefinition(
-      path: path, kind: .unary,
-      handler: .task { bytes, context, call in
-        Task.immediate(executorPreference: call.executor) {
-          do {
-            let response = encode(try await handle(try parse(bytes, decode), context))
-            call.handlerReturned { $0 = response }
-          } catch {
-            call.handlerThrew(error)
-          }
-        }
-      })
+    task(path, .unary) { bytes, context, _ in encode(try await handle(try parse(bytes, decode), context)) }
   }
 
   /// One request, one response, at once on the loop: for handlers that neither wait nor compute for long.
@@ -71,18 +60,10 @@ public struct MethodDefinition: Sendable {
     encode: @escaping @Sendable (Response) -> [UInt8],
     _ handle: @escaping @Sendable (Request, ServerContext, ResponseWriter<Response>) async throws -> Void
   ) -> MethodDefinition {
-    MethodDefinition(
-      path: path, kind: .serverStreaming,
-      handler: .task { bytes, context, call in
-        Task.immediate(executorPreference: call.executor) {
-          do {
-            try await handle(try parse(bytes, decode), context, ResponseWriter(call: call, encode: encode))
-            call.handlerReturned()
-          } catch {
-            call.handlerThrew(error)
-          }
-        }
-      })
+    task(path, .serverStreaming) { bytes, context, call in
+      try await handle(try parse(bytes, decode), context, ResponseWriter(call: call, encode: encode))
+      return nil
+    }
   }
 
   /// Many requests, one response.
@@ -91,18 +72,9 @@ public struct MethodDefinition: Sendable {
     encode: @escaping @Sendable (Response) -> [UInt8],
     _ handle: @escaping @Sendable (RequestStream<Request>, ServerContext) async throws -> Response
   ) -> MethodDefinition {
-    MethodDefinition(
-      path: path, kind: .clientStreaming,
-      handler: .task { _, context, call in
-        Task.immediate(executorPreference: call.executor) {
-          do {
-            let response = encode(try await handle(RequestStream(call: call, decode: decode), context))
-            call.handlerReturned { $0 = response }
-          } catch {
-            call.handlerThrew(error)
-          }
-        }
-      })
+    task(path, .clientStreaming) { _, context, call in
+      encode(try await handle(RequestStream(call: call, decode: decode), context))
+    }
   }
 
   /// Many requests, many responses, in any order.
@@ -114,14 +86,28 @@ public struct MethodDefinition: Sendable {
         RequestStream<Request>, ServerContext, ResponseWriter<Response>
       ) async throws -> Void
   ) -> MethodDefinition {
+    task(path, .bidirectional) { _, context, call in
+      try await handle(RequestStream(call: call, decode: decode), context, ResponseWriter(call: call, encode: encode))
+      return nil
+    }
+  }
+
+  /// A method whose handler runs as a task.
+  /// - Parameter run: gives the response of a method that has exactly one, nil when its responses are written already.
+  private static func task(
+    _ path: String, _ kind: ServerCallState.Kind,
+    _ run: @escaping @Sendable ([UInt8], ServerContext, ServerCall) async throws -> [UInt8]?
+  ) -> MethodDefinition {
     MethodDefinition(
-      path: path, kind: .bidirectional,
-      handler: .task { _, context, call in
+      path: path, kind: kind,
+      handler: .task { bytes, context, call in
         Task.immediate(executorPreference: call.executor) {
           do {
-            try await handle(
-              RequestStream(call: call, decode: decode), context, ResponseWriter(call: call, encode: encode))
-            call.handlerReturned()
+            if let response = try await run(bytes, context, call) {
+              call.handlerReturned { $0 = response }
+            } else {
+              call.handlerReturned()
+            }
           } catch {
             call.handlerThrew(error)
           }
