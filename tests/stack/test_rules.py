@@ -255,3 +255,12 @@ def test_the_check_finds_something_to_check(tmp_path):
     done = subprocess.run(["/usr/bin/python3", "-EsB", str(ROOT / "internal/stack/check_rules.py"), str(tmp_path)],
                           capture_output=True, text=True, check=False)
     assert done.returncode != 0
+
+
+def test_columns_are_read_by_name():
+    source = "internal import Postgres\n  let id = try row.int64(0)\n  let key = try rows[0].optionalText(12)\n"
+    assert [problem.split(": ")[:2] for problem in text.numbered_columns("R.swift", source)] == [
+        ["R.swift:3", "column 12 has no name"]]
+    assert not list(text.numbered_columns("R.swift", source.replace("12", "Column.key")))
+    # The fields of a descriptor have numbers of their own.
+    assert not list(text.numbered_columns("D.swift", "import Protobuf\nlet name = file.text(2)\n"))

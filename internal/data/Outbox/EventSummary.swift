@@ -37,19 +37,25 @@ public struct EventSummary: Sendable, Hashable {
   /// The end of the lease under which it was published.
   public let reservedTo: Timestamp?
 
+  private enum Column: Int, AnswerColumn {
+    case id, eventID, shard, key, seq, topic, attempts, lastError, createdAt, doneAt, reservedTo
+  }
+
   /// Rows of `columns`. What is missing in a row is shown as nothing: people look here for rows that are not sound.
   static func read(_ rows: Rows, _ status: EventStatus) throws(DatabaseError) -> [EventSummary] {
     try rows.map { (row) throws(DatabaseError) in
       EventSummary(
-        id: try row.int64(0), eventID: try row.optionalUUID(1) ?? UniqueID(high: 0, low: 0), shard: try row.int16(2),
-        key: try row.optionalText(3) ?? "", sequence: try row.optionalInt64(4) ?? 0,
-        topic: try row.optionalText(5) ?? "", status: status, attempts: Int(try row.optionalInt64(6) ?? 0),
-        lastError: try row.optionalText(7), createdAt: try row.optionalTimestamp(8) ?? Timestamp(microseconds: 0),
-        doneAt: try row.optionalTimestamp(9),
-        reservedTo: try row.optionalTimestamp(10))
+        id: try row.int64(Column.id), eventID: try row.optionalUUID(Column.eventID) ?? UniqueID(high: 0, low: 0),
+        shard: try row.int16(Column.shard), key: try row.optionalText(Column.key) ?? "",
+        sequence: try row.optionalInt64(Column.seq) ?? 0, topic: try row.optionalText(Column.topic) ?? "",
+        status: status, attempts: Int(try row.optionalInt64(Column.attempts) ?? 0),
+        lastError: try row.optionalText(Column.lastError),
+        createdAt: try row.optionalTimestamp(Column.createdAt) ?? Timestamp(microseconds: 0),
+        doneAt: try row.optionalTimestamp(Column.doneAt), reservedTo: try row.optionalTimestamp(Column.reservedTo))
     }
   }
 
+  /// The SELECT list of `Column`.
   static let columns =
     "id, event_id, shard, key, seq, topic, attempts, last_error, created_at, done_at, reserved_to"
 }

@@ -25,24 +25,25 @@ public struct OutboxInspection: Sendable {
   public func status(on connection: Connection) throws(DatabaseError) -> OutboxStatus {
     let row = try connection.run(Command(statusStatement)).only
     return OutboxStatus(
-      waiting: try row.int(0), dead: try row.int(1), oldestWaiting: try row.optionalTimestamp(2),
-      now: try row.timestamp(3))
+      waiting: try row.int(StatusColumn.waiting), dead: try row.int(StatusColumn.dead),
+      oldestWaiting: try row.optionalTimestamp(StatusColumn.oldestWaiting), now: try row.timestamp(StatusColumn.now))
   }
 
   /// The shards of all owners, those without one first.
   public func holdings(on connection: Connection) throws(DatabaseError) -> [ShardHolding] {
     try connection.run(Command(holdingsStatement)).map { (row) throws(DatabaseError) in
-      let end = try row.timestamp(4)
+      let end = try row.timestamp(HoldingColumn.firstEnd)
       return ShardHolding(
-        owner: try row.optionalText(0), shards: try row.int(1), epochs: try row.int64(2)...row.int64(3),
-        reservedTo: end.microseconds == .min ? nil : end, isCurrent: try row.bool(5))
+        owner: try row.optionalText(HoldingColumn.owner), shards: try row.int(HoldingColumn.shards),
+        epochs: try row.int64(HoldingColumn.lowest)...row.int64(HoldingColumn.highest),
+        reservedTo: end.microseconds == .min ? nil : end, isCurrent: try row.bool(HoldingColumn.isCurrent))
     }
   }
 
   /// The topics that are not published for now, by name.
   public func pausedTopics(on connection: Connection) throws(DatabaseError) -> [PausedTopic] {
     try connection.run(Command(pausedStatement)).map { (row) throws(DatabaseError) in
-      PausedTopic(topic: try row.text(0), since: try row.timestamp(1))
+      PausedTopic(topic: try row.text(PauseColumn.topic), since: try row.timestamp(PauseColumn.pausedAt))
     }
   }
 
@@ -80,21 +81,26 @@ public struct PausedTopic: Sendable, Hashable {
 }
 
 extension OutboxInspection {
+  private enum StatusColumn: Int, AnswerColumn { case waiting, dead, oldestWaiting, now }
+  private enum HoldingColumn: Int, AnswerColumn { case owner, shards, lowest, highest, firstEnd, isCurrent }
+  private enum PauseColumn: Int, AnswerColumn { case topic, pausedAt }
+
   private static func status(_ t: OutboxTables) -> Statement {
     Statement(
       """
-      SELECT (SELECT count(*) FROM (SELECT FROM \(t.wait) LIMIT \(OutboxStatus.countLimit)) w),
-             (SELECT count(*) FROM (SELECT FROM \(t.dead) LIMIT \(OutboxStatus.countLimit)) d),
+      SELECT (SELECT count(*) FROM (SELECT FROM \(t.wait) LIMIT \(OutboxStatus.countLimit)) w) AS waiting,
+             (SELECT count(*) FROM (SELECT FROM \(t.dead) LIMIT \(OutboxStatus.countLimit)) d) AS dead,
              (SELECT min(e.created_at) FROM \(t.shard) s CROSS JOIN LATERAL (
-                SELECT w.created_at FROM \(t.wait) w WHERE w.shard = s.shard ORDER BY w.id LIMIT 1) e),
-             clock_timestamp()
+                SELECT w.created_at FROM \(t.wait) w WHERE w.shard = s.shard ORDER BY w.id LIMIT 1) e) AS oldest_waiting,
+             clock_timestamp() AS now
       """, isReadOnly: true)
   }
 
   private static func holdings(_ t: OutboxTables) -> Statement {
     Statement(
       """
-      SELECT owner, count(*), min(epoch), max(epoch), min(reserved_to), min(reserved_to) > clock_timestamp()
+      SELECT owner, count(*) AS shards, min(epoch) AS lowest, max(epoch) AS highest, min(reserved_to) AS first_end,
+             min(reserved_to) > clock_timestamp() AS is_current
       FROM \(t.shard) GROUP BY owner ORDER BY owner NULLS FIRST
       """, isReadOnly: true)
   }

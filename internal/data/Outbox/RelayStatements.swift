@@ -62,6 +62,9 @@ extension RelayStatements {
       """)
   }
 
+  /// The answer of `renew` and `claim`.
+  enum LeaseColumn: Int, AnswerColumn { case shard, epoch }
+
   private static func renew(_ t: OutboxTables) -> Statement {
     Statement(
       """
@@ -109,14 +112,17 @@ extension RelayStatements {
       """)
   }
 
+  /// The answer of `survey`.
+  enum SurveyColumn: Int, AnswerColumn { case shards, relays, nextExpiry, history }
+
   private static func survey(_ t: OutboxTables) -> Statement {
     Statement(
       """
-      SELECT (SELECT count(*) FROM \(t.shard)),
-             (SELECT count(*) FROM \(t.relay) WHERE \(isCredible("alive_to"))),
+      SELECT (SELECT count(*) FROM \(t.shard)) AS shards,
+             (SELECT count(*) FROM \(t.relay) WHERE \(isCredible("alive_to"))) AS relays,
              (SELECT extract(epoch FROM min(reserved_to) - clock_timestamp())::float8 FROM \(t.shard)
-              WHERE owner <> $1::text AND \(isCredible("reserved_to"))),
-             \(history)
+              WHERE owner <> $1::text AND \(isCredible("reserved_to"))) AS next_expiry,
+             \(history) AS history
       """)
   }
 
@@ -129,14 +135,23 @@ extension RelayStatements {
     Statement("SELECT coalesce(pg_sequence_last_value(\(t.idSequenceLiteral)::regclass), 0)")
   }
 
+  /// The answer of `snapshot`.
+  enum SnapshotColumn: Int, AnswerColumn { case oldestRunning, next, history }
+
   /// The snapshot's own xmax would not do: it is the latest *completed* transaction plus one, and writers above it may
   /// be running. The next id to be given is told by `age`, which counts from it when the asking transaction has none.
   private static func snapshot() -> Statement {
     Statement(
       """
-      SELECT pg_snapshot_xmin(s)::text::bigint, x + age((x % 4294967296)::text::xid), \(history)
+      SELECT pg_snapshot_xmin(s)::text::bigint AS oldest_running, x + age((x % 4294967296)::text::xid) AS next,
+             \(history) AS history
       FROM (SELECT pg_current_snapshot() AS s, pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS x) q
       """)
+  }
+
+  /// The answer of `read`; all but the shard are NULL for a shard of ours without events.
+  enum ReadColumn: Int, AnswerColumn {
+    case shard, id, eventID, key, seq, topic, payload, headers, createdAt, predecessor
   }
 
   /// A shard that is no longer ours gives no row; one of ours without events gives a row of nulls. Ours and the events
@@ -150,7 +165,7 @@ extension RelayStatements {
       """
       SELECT s.shard, e.id, e.event_id, e.key, e.seq, e.topic, e.payload, e.headers, e.created_at,
         CASE WHEN e.seq > 1 THEN (
-          SELECT b.id FROM \(t.wait) b WHERE b.key = e.key AND b.seq < e.seq ORDER BY b.seq DESC LIMIT 1) END
+          SELECT b.id FROM \(t.wait) b WHERE b.key = e.key AND b.seq < e.seq ORDER BY b.seq DESC LIMIT 1) END AS predecessor
       FROM unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::int[]) o(shard, epoch, floor, rows)
       JOIN \(t.shard) s ON s.shard = o.shard AND s.epoch = o.epoch AND s.owner = $1::text
         AND (SELECT \(history)) = $6::text
@@ -184,6 +199,9 @@ extension RelayStatements {
     """
   }
 
+  /// The answer of `markDone` and `markDead`.
+  enum MovedColumn: Int, AnswerColumn { case shard, moved }
+
   /// The rows are looked up one by one, in a form that leaves the planner no other way: while a snapshot is held, dead
   /// rows pile up in an index that its statistics call almost empty, and a join by the shard alone, which it then takes
   /// to be as good, read them all for every event (42 s for 2,000 events, seen under a snapshot of a minute).
@@ -207,7 +225,7 @@ extension RelayStatements {
           SELECT id, event_id, shard, key, seq, topic, payload, headers, 'DONE', lease_end, \(attempted), NULL,
                  created_at, clock_timestamp() FROM gone
           RETURNING shard)
-        SELECT f.shard, (SELECT count(*) FROM done d WHERE d.shard = f.shard) FROM fence f
+        SELECT f.shard, (SELECT count(*) FROM done d WHERE d.shard = f.shard) AS moved FROM fence f
         """)
   }
 
@@ -234,7 +252,7 @@ extension RelayStatements {
           SELECT id, event_id, shard, key, seq, topic, payload, headers, 'DEAD', lease_end, \(attempted), refusal,
                  created_at, clock_timestamp() FROM gone
           RETURNING shard)
-        SELECT f.shard, (SELECT count(*) FROM dead d WHERE d.shard = f.shard) FROM fence f
+        SELECT f.shard, (SELECT count(*) FROM dead d WHERE d.shard = f.shard) AS moved FROM fence f
         """)
   }
 }

@@ -8,6 +8,12 @@ struct RelayStore: Sendable {
   let reserve: Duration
   private let statements: RelayStatements
 
+  private typealias Survey = RelayStatements.SurveyColumn
+  private typealias Snapshot = RelayStatements.SnapshotColumn
+  private typealias Read = RelayStatements.ReadColumn
+  private typealias Lease = RelayStatements.LeaseColumn
+  private typealias Moved = RelayStatements.MovedColumn
+
   /// - Parameters:
   ///   - owner: unique to this run of the process.
   ///   - reserve: how long a lease lasts.
@@ -40,12 +46,12 @@ struct RelayStore: Sendable {
       Command(statements.claim, [.text(owner), reserveSeconds] + kept), Command(statements.survey, [.text(owner)]),
     ])
     let survey = claimed[1][0]
-    var report = LeaseReport(history: ServerHistory(name: try survey.text(3)))
+    var report = LeaseReport(history: ServerHistory(name: try survey.text(Survey.history)))
     report.renewed = try Self.leases(renewed[1])
     report.claimed = try Self.leases(claimed[0])
-    report.shardCount = try survey.int(0)
-    report.liveRelays = try survey.int(1)
-    report.nextExpiry = try survey.optionalDouble(2).map { .nanoseconds(Int64(saturating: $0 * 1e9)) }
+    report.shardCount = try survey.int(Survey.shards)
+    report.liveRelays = try survey.int(Survey.relays)
+    report.nextExpiry = try survey.optionalDouble(Survey.nextExpiry).map { .nanoseconds(Int64(saturating: $0 * 1e9)) }
     return report
   }
 
@@ -75,18 +81,19 @@ struct RelayStore: Sendable {
     ])
     let bounds = results[1][0]
     var report = ReadReport(
-      history: ServerHistory(name: try bounds.text(2)), events: [], held: [], lastID: try results[0][0].int64(0),
-      snapshot: (try bounds.int64(0), try bounds.int64(1)))
+      history: ServerHistory(name: try bounds.text(Snapshot.history)), events: [], held: [],
+      lastID: try results[0][0].int64(0),
+      snapshot: (try bounds.int64(Snapshot.oldestRunning), try bounds.int64(Snapshot.next)))
     let rows = results[2]
     report.events.reserveCapacity(rows.count)
     for index in 0..<rows.count {
       let row = rows[index]
-      let shard = try row.int16(0)
+      let shard = try row.int16(Read.shard)
       report.held.insert(shard)
-      if row.isNull(1) { continue }
+      if row.isNull(Read.id) { continue }
       let event = try Self.event(row, shard: shard)
       report.events.append(event)
-      if let predecessor = try row.optionalInt64(9) { report.predecessors[event.id] = predecessor }
+      if let predecessor = try row.optionalInt64(Read.predecessor) { report.predecessors[event.id] = predecessor }
     }
     return report
   }
@@ -107,7 +114,7 @@ struct RelayStore: Sendable {
         : [RelaxedCommit.command, Command(statements.markDone, parameters)])
     guard let rows = results.last else { preconditionFailure("a run answers each of its commands") }
     var report = CompletionReport(moved: [:])
-    for index in 0..<rows.count { report.moved[try rows[index].int16(0)] = try rows[index].int(1) }
+    for row in rows { report.moved[try row.int16(Moved.shard)] = try row.int(Moved.moved) }
     return report
   }
 
@@ -116,21 +123,24 @@ struct RelayStore: Sendable {
   }
 
   private static func leases(_ rows: Rows) throws(DatabaseError) -> [ShardEpoch] {
-    try rows.map { (row) throws(DatabaseError) in ShardEpoch(shard: try row.int16(0), epoch: try row.int64(1)) }
+    try rows.map { (row) throws(DatabaseError) in
+      ShardEpoch(shard: try row.int16(Lease.shard), epoch: try row.int64(Lease.epoch))
+    }
   }
 
   /// What a row holds is input: a value that cannot be read makes the event one that is refused, and its neighbours go
   /// on. A column of another type is no row's fault: then nothing is read.
   private static func event(_ row: Row, shard: Int16) throws(DatabaseError) -> WaitingEvent {
-    let id = try row.int64(1)
+    let id = try row.int64(Read.id)
     do throws(DatabaseError) {
-      let headers = try row.textArray(7)
+      let headers = try row.textArray(Read.headers)
       guard headers.count.isMultiple(of: 2) else {
         return try refused(row, id: id, shard: shard, fault: "headers has a name without a value")
       }
       return WaitingEvent(
-        id: id, shard: shard, eventID: try row.uuid(2), key: try row.text(3), sequence: try row.int64(4),
-        topic: try row.text(5), payload: try row.bytes(6), headers: headers, createdAt: try row.timestamp(8))
+        id: id, shard: shard, eventID: try row.uuid(Read.eventID), key: try row.text(Read.key),
+        sequence: try row.int64(Read.seq), topic: try row.text(Read.topic), payload: try row.bytes(Read.payload),
+        headers: headers, createdAt: try row.timestamp(Read.createdAt))
     } catch  where error.code == .content {
       return try refused(row, id: id, shard: shard, fault: error.message)
     }
@@ -139,11 +149,11 @@ struct RelayStore: Sendable {
   private static func refused(_ row: Row, id: Int64, shard: Int16, fault: String) throws(DatabaseError) -> WaitingEvent
   {
     // No text holds a NUL, so a row without a key has one of its own.
-    let key = try row.optionalText(3) ?? "\0\(shard)/\(id)"
+    let key = try row.optionalText(Read.key) ?? "\0\(shard)/\(id)"
     return WaitingEvent(
-      id: id, shard: shard, eventID: try row.optionalUUID(2) ?? UniqueID(high: 0, low: 0), key: key,
-      sequence: try row.optionalInt64(4) ?? 0, topic: try row.optionalText(5) ?? "", payload: [], headers: [],
-      createdAt: try row.optionalTimestamp(8) ?? Timestamp(microseconds: 0),
+      id: id, shard: shard, eventID: try row.optionalUUID(Read.eventID) ?? UniqueID(high: 0, low: 0), key: key,
+      sequence: try row.optionalInt64(Read.seq) ?? 0, topic: try row.optionalText(Read.topic) ?? "", payload: [],
+      headers: [], createdAt: try row.optionalTimestamp(Read.createdAt) ?? Timestamp(microseconds: 0),
       fault: "the row cannot be published: \(fault)")
   }
 }

@@ -12,13 +12,16 @@ public struct ShardMap: Sendable, Hashable {
     self.count = count
   }
 
+  private enum Column: Int, AnswerColumn { case shards, pauses }
+
   /// Reads the number of shards from the tables.
   /// - Throws: `schema` when the tables are missing or empty, `database` when it cannot be asked.
   public static func load(_ tables: OutboxTables, on connection: Connection) throws(OutboxError) -> ShardMap {
-    let statement = Statement("SELECT count(*), (SELECT count(*) FROM \(tables.topicPause)) FROM \(tables.shard)")
+    let statement = Statement(
+      "SELECT count(*) AS shards, (SELECT count(*) FROM \(tables.topicPause)) AS pauses FROM \(tables.shard)")
     let count: Int
     do throws(DatabaseError) {
-      count = try connection.run(Command(statement)).only.int(0)
+      count = try connection.run(Command(statement)).only.int(Column.shards)
     } catch {
       if error.sqlState == "42P01" {
         throw OutboxError(

@@ -60,6 +60,11 @@ def check_brands(root: Path) -> Iterator[str]:
             yield from text.brands(name, content)
 
 
+def check_columns(root: Path) -> Iterator[str]:
+    for name, content in files(root, "internal/*.swift"):
+        yield from text.numbered_columns(name, content)
+
+
 def check_declarations(root: Path) -> Iterator[str]:
     sources = list(files(root, "internal/*.swift"))
     known = declarations.conformances(sources)
@@ -76,7 +81,7 @@ def main(arguments: list[str]) -> int:
     package = read(root)
     problems = [
         *check_imports(package), *check_documents(root), *check_comments(root), *check_declarations(root),
-        *check_brands(root),
+        *check_brands(root), *check_columns(root),
     ]
     for problem in problems:
         print(f"error: {problem}")
