@@ -1,4 +1,4 @@
--- The second of two steps. Filling may take minutes (some 50,000 rows a second) and makes nobody wait: rows that are
+-- The second of two steps. Filling may take minutes (some 30,000 rows a second) and makes nobody wait: rows that are
 -- written meanwhile have their answer by the trigger. Only what follows needs a lock, and scans nothing. From here on
 -- programs of the version before can make no calls with a key; everything else they can.
 SET LOCAL lock_timeout = '3s';
