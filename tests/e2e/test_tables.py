@@ -123,7 +123,8 @@ def test_a_role_without_rights_is_told_what_it_lacks(world: World):
         server = world.server(DB_DSN=dsn)
         client = world.client(server)
         client.create(1)
-        assert "ownership of event_done" in server.output
+        wait_until(lambda: "ownership of event_done" in server.output, "the care of the tables says what it lacks", 10)
+        assert server.output.count("cannot make and drop the tables' days") == 1
         server.stop()
     finally:
         world.sql(f"DROP OWNED BY {role}")

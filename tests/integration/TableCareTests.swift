@@ -136,4 +136,87 @@ struct TableCareTests {
       #expect(try care(connection).tables == ["event_done_20200101", "event_done_20200102"])
     }
   }
+
+  private func events(_ logger: Logger = TestDatabase.quiet) -> DayCare {
+    let table = DayCare.Table(
+      "published events", OutboxPartitions(TestDatabase.outbox).days, daysAhead: 1, retention: .seconds(86_400))
+    return DayCare([table], role: "care-\(UniqueID.random())", logger: logger)
+  }
+
+  private func identities(_ connection: Connection) throws -> Int {
+    try connection.int(
+      "SELECT count(*) FROM pg_inherits JOIN pg_class ON oid = inhrelid "
+        + "WHERE inhparent = 'event_done'::regclass AND relreplident = 'f'")
+  }
+
+  @Test func daysThatAnOlderProgramMadeGetTheirIdentity() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      let days = (1...2).map { day in
+        """
+        CREATE TABLE event_done_2999010\(day) PARTITION OF event_done
+          FOR VALUES FROM ('2999-01-0\(day)T00:00Z') TO ('2999-01-0\(day + 1)T00:00Z')
+        """
+      }
+      try connection.script(days.joined(separator: ";"))
+      // Somebody writes to one of them: nobody is to wait behind the care for longer than a moment.
+      let writer = try database.connect()
+      try writer.script("BEGIN; LOCK TABLE event_done_29990102 IN ROW EXCLUSIVE MODE")
+      let began = Instant.now()
+      let troubles = try OutboxPartitions(TestDatabase.outbox).days.identify(on: connection)
+      #expect(troubles.map(\.error.sqlState) == ["55P03"] && Instant.now() - began < .seconds(1))
+      #expect(troubles.first?.holder?.contains("process \(writer.backendID)") == true)
+      #expect(try identities(connection) == 1)
+      try writer.script("COMMIT")
+      try events().run(on: connection)
+      #expect(try identities(connection) == 4)
+    }
+  }
+
+  /// The role that publishes need not be the one that owns the tables: whoever owns them cares for their days.
+  @Test func whoeverOwnsTheTablesCaresForTheirDays() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try connection.script(Self.oldDays)
+      let role = "r_" + UniqueID.random().description.split(separator: "-").joined()
+      let schema = try connection.run(Command(Statement("SELECT current_schema()::text"))).only.text(0)
+      try connection.script("CREATE ROLE \(role); GRANT USAGE ON SCHEMA \(schema) TO \(role)")
+      defer { try? connection.script("RESET ROLE; DROP OWNED BY \(role); DROP ROLE \(role)") }
+      let stranger = try database.connect()
+      try stranger.script("SET ROLE \(role)")
+      let days = OutboxPartitions(TestDatabase.outbox).days
+      #expect(
+        try days.missingRights(on: stranger) == ["CREATE on the schema of event_done", "ownership of event_done"])
+      let care = events()
+      try care.run(on: stranger)
+      #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 2)
+      // It has done what it can: it does not come back sooner than one that did all.
+      #expect(!care.isDue)
+      try events().run(on: connection)
+      #expect(try identities(connection) == 2)
+      #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 2)
+      #expect(
+        try connection.int(
+          "SELECT count(*) FROM pg_class WHERE relname LIKE 'event_done_2020%' AND "
+            + "relnamespace = '\(schema)'::regnamespace") == 0)
+      #expect(try days.missingRights(on: connection).isEmpty)
+    }
+  }
+
+  @Test func severalProgramsDropTheSameDaysAtOnce() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try connection.script(Self.oldDays)
+      let dropped = try await withThrowingTaskGroup(of: DayPartitions.Dropped.self) { group in
+        for _ in 0..<4 {
+          group.addTask { try await blocking { try care(try database.connect()) } }
+        }
+        return try await group.reduce(into: []) { $0.append($1) }
+      }
+      // Whoever is late meets what the other is at, which is no fault of the table's, or waits for it in vain.
+      #expect(dropped.flatMap(\.troubles).allSatisfy { ["55P03", "55000", "40P01"].contains($0.error.sqlState) })
+      #expect(try care(connection).troubles.isEmpty)
+      #expect(try connection.int("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_done'::regclass") == 0)
+    }
+  }
 }

@@ -31,34 +31,28 @@ public struct SchemaRequirement: Sendable {
 
   private let version: Int64
   private let access: [Access]
-  private let owned: [String]
   private let words: Words
 
   /// - Parameters:
   ///   - version: the oldest version of the tables that will do.
   ///   - access: what the program cannot run without.
-  ///   - owned: tables whose days the program makes and drops, if it may.
-  public init(version: Int64, access: [Access], owned: [String] = [], words: Words) {
+  public init(version: Int64, access: [Access], words: Words) {
     self.version = version
     self.access = access
-    self.owned = owned
     self.words = words
   }
 
   /// Waits for the database and asks it.
-  /// - Returns: what the role lacks to make and drop the days of the tables in `owned`; the program can run without, as
-  ///   long as another takes care of them.
   /// - Throws: `MigratorError` `.unmet`; `DatabaseError` `.closed` when stopped meanwhile.
-  public func wait(_ database: DatabaseWait) throws -> [String] {
+  public func wait(_ database: DatabaseWait) throws {
     try database.answer(again: { (error: MigratorError) in error.code == .database }, check)
   }
 
   /// - Throws: `.unmet` when the migrations have not been run, or when the role lacks something; `.database` when the
   ///   database cannot be asked.
-  private func check(_ connection: Connection) throws(MigratorError) -> [String] {
+  private func check(_ connection: Connection) throws(MigratorError) {
     try requireVersion(connection)
     try requirePrivileges(connection)
-    return owned.isEmpty ? [] : try texts(connection, Self.missingOwnership, [.textArray(owned)])
   }
 
   private func requireVersion(_ connection: Connection) throws(MigratorError) {
@@ -116,14 +110,5 @@ public struct SchemaRequirement: Sendable {
     LEFT JOIN pg_class c ON c.oid = to_regclass(n.relation)
     WHERE c.oid IS NULL OR NOT has_table_privilege(c.oid, n.privilege)
     GROUP BY n.relation ORDER BY n.relation
-    """, isReadOnly: true)
-
-  private static let missingOwnership = Statement(
-    """
-    SELECT need FROM unnest($1::text[]) n(relation) JOIN pg_class c ON c.oid = to_regclass(n.relation)
-    CROSS JOIN LATERAL (VALUES
-      (pg_has_role(c.relowner, 'USAGE'), 'ownership of ' || n.relation),
-      (has_schema_privilege(c.relnamespace, 'CREATE'), 'CREATE on the schema of ' || n.relation)) v(has, need)
-    WHERE NOT v.has ORDER BY need
     """, isReadOnly: true)
 }

@@ -1,116 +1,111 @@
-internal import Errors
-internal import Logger
-internal import Outbox
-internal import Postgres
-internal import SagaSchema
-internal import SagaStore
+public import Logger
+public import Metrics
+public import Postgres
+public import Runtime
 internal import Synchronization
-internal import Values
+public import Values
 
-/// The care of the tables with a partition a day, events and the keys of calls: days made ahead and dropped; of events
-/// that no relay can read; and a look at how the outbox stands. Done by the relay that holds the first shard.
+/// The care of an outbox's tables, on a thread of its own: the days of published events, made ahead and dropped after a
+/// retention; events that no relay can read; relays that are gone; and a look at how the outbox stands, for the metrics.
 ///
-/// Trouble with one table is logged, and the next is cared for. Nothing is waited for without an end: a day that
-/// somebody reads, as a backup does, is detached another time.
-final class TableCareJob: Sendable {
+/// Every process whose role owns the tables cares for the days (`DayCare`). The rest is done by the process whose relay
+/// holds the first shard.
+public final class OutboxCare: ServicePart {
   /// How often the outbox is looked at.
   private static let interval = Duration.seconds(10)
-  /// How often partitions are made and dropped.
-  private static let partitionInterval = Duration.seconds(600)
-  /// How soon they are cared for again when something was in the way.
-  private static let retryInterval = Duration.seconds(60)
-  /// The end of its sessions' names. DETACH CONCURRENTLY needs a session of its own, so it goes past PgBouncer.
-  static let role = "table-care"
-  /// The server ends what waits longer for a lock, well before the client gives the statement up.
-  static let limits = ["lock_timeout": "3s"]
-  /// A statement of an earlier care that has run longer is one that was given up and goes on.
-  private static let longest = Duration.seconds(30)
+  /// How often the relay is asked whether it has come to hold the first shard.
+  private static let askInterval = Duration.seconds(1)
 
   private let connection: SerialConnection
   private let relay: Relay
-  private let inspection = OutboxInspection(SagaSchema.outbox)
-  private let partitions = OutboxPartitions(SagaSchema.outbox)
+  private let inspection: OutboxInspection
+  private let partitions: OutboxPartitions
   private let strays: OutboxStrays
-  private let retention: Duration
-  private let keyRetention: Duration
-  private let nextPartitions = Mutex(Instant.now())
+  private let days: DayCare
   private let logger: Logger
-  private let onStatus: @Sendable (OutboxStatus?) -> Void
+  private let metrics: MetricsRegistry
+  private let labels: MetricsRegistry.Labels
+  private let status = Mutex<OutboxStatus?>(nil)
+  private let job = Mutex<PeriodicJob?>(nil)
 
-  /// - Parameters:
-  ///   - connection: the job's own, with `limits`, past PgBouncer and under the name `role`.
-  ///   - relay: the process's; it knows whether the care is this process's.
-  ///   - retention: how long published events are kept.
-  ///   - keyRetention: how long the key of a call is kept.
-  ///   - onStatus: told how the outbox stands; nil when another process takes care.
-  init(
-    _ connection: SerialConnection, relay: Relay, shards: ShardMap, retention: Duration, keyRetention: Duration,
-    logger: Logger, onStatus: @escaping @Sendable (OutboxStatus?) -> Void
-  ) {
-    self.connection = connection
-    self.relay = relay
-    strays = OutboxStrays(SagaSchema.outbox, shards: shards)
-    self.retention = retention
-    self.keyRetention = keyRetention
-    self.logger = logger.labelled(Self.role)
-    self.onStatus = onStatus
+  /// How the application name of the care's session ends, after a space. It has one for each outbox of a database.
+  public static func role(of tables: OutboxTables) -> String {
+    tables.schema.map { "table-care-\($0)" } ?? "table-care"
   }
 
+  /// - Parameters:
+  ///   - configuration: a session of `role`, past PgBouncer, with the parameters `DayCare.limits`. What the care is
+  ///     refused says nothing of whether events can be written, so it needs no write monitor.
+  ///   - relay: of the same outbox, in this process.
+  ///   - retention: how long published events are kept.
+  ///   - others: further tables of the context with a partition a day.
+  ///   - stop: ends waits for the database.
+  public init(
+    tables: OutboxTables, shards: ShardMap, configuration: DatabaseConfiguration, relay: Relay, retention: Duration,
+    others: [DayCare.Table] = [], logger: Logger, metrics: MetricsRegistry, stop: StopFlag
+  ) {
+    let role = Self.role(of: tables)
+    self.relay = relay
+    self.metrics = metrics
+    self.logger = logger.labelled(role)
+    connection = SerialConnection(configuration, logger: self.logger, stop: stop)
+    inspection = OutboxInspection(tables)
+    partitions = OutboxPartitions(tables)
+    strays = OutboxStrays(tables, shards: shards)
+    labels = tables.metricLabels
+    let events = DayCare.Table(
+      "published events", partitions.days, daysAhead: OutboxPartitions.daysAhead, retention: retention)
+    days = DayCare([events] + others, role: role, logger: self.logger)
+  }
+
+  /// Begins to care.
+  public func start() {
+    exposeStatus()
+    let made = PeriodicJob(name: "table-care") { [self] in run() }
+    job.withLock { $0 = made }
+    made.start()
+  }
+
+  /// Waits for the statement in flight, which the limit on locks bounds.
+  public func stop(until deadline: Instant) {
+    // Let go: it holds us.
+    let ended = job.withLock { $0.take() }
+    ended?.stop(until: deadline)
+  }
+
+  /// Cares once, on the calling thread.
+  /// - Returns: when to care again.
   func run() -> Duration {
-    guard relay.isHousekeeper else {
-      onStatus(nil)
-      return .seconds(1)
+    let isHousekeeper = relay.isHousekeeper
+    if !isHousekeeper {
+      status.withLock { $0 = nil }
+      guard days.isDue else { return Self.askInterval }
     }
     do {
-      let status = try connection.use { [inspection] connection throws(DatabaseError) in
-        try inspection.status(on: connection)
-      }
-      onStatus(status)
       try connection.use { [self] connection throws(DatabaseError) in
-        try isolated("waiting events without a shard") { () throws(DatabaseError) in try buryStrays(on: connection) }
-        guard nextPartitions.withLock({ $0 }) <= .now() else { return }
-        let isDone = try careForDays(on: connection)
-        nextPartitions.withLock { $0 = .now() + (isDone ? Self.partitionInterval : Self.retryInterval) }
+        if isHousekeeper { try look(connection) }
+        try days.run(on: connection)
       }
     } catch {
       logger.warning("table care failed and is tried again", ["error": .error(error)])
+      return Self.interval
     }
-    return Self.interval
+    if isHousekeeper { return Self.interval }
+    // The next care is ten minutes off.
+    connection.disconnect()
+    return Self.askInterval
   }
 
-  /// - Returns: false when something is left to do.
-  private func careForDays(on connection: Connection) throws(DatabaseError) -> Bool {
-    guard try isAlone(on: connection) else { return false }
-    var isDone = try isolated("published events") { () throws(DatabaseError) in
-      try care(partitions.days, OutboxPartitions.daysAhead, retention, on: connection)
+  private func look(_ connection: Connection) throws(DatabaseError) {
+    let found = try inspection.status(on: connection)
+    status.withLock { $0 = found }
+    _ = try logger.isolating("waiting events without a shard") { () throws(DatabaseError) in
+      try buryStrays(on: connection)
     }
-    let keys = try isolated("the keys of calls") { () throws(DatabaseError) in
-      try care(PaymentKeys.days, PaymentKeys.daysAhead, keyRetention, on: connection)
-    }
-    isDone = isDone && keys
-    let relays = try isolated("gone relays") { () throws(DatabaseError) in
+    _ = try logger.isolating("gone relays") { () throws(DatabaseError) in
       try partitions.forgetGoneRelays(on: connection)
       return true
     }
-    return isDone && relays
-  }
-
-  private func care(
-    _ days: DayPartitions, _ daysAhead: Int, _ retention: Duration, on connection: Connection
-  ) throws(DatabaseError) -> Bool {
-    var troubles = try days.ensure(daysAhead: daysAhead, on: connection)
-    let dropped = try days.drop(olderThan: retention, on: connection)
-    for table in dropped.tables { logger.info("dropped a day", ["table": .string(table)]) }
-    troubles += dropped.troubles
-    for trouble in troubles {
-      logger.warning(
-        "a day's table could not be cared for and is tried again",
-        [
-          "table": .string(trouble.table), "error": .error(trouble.error),
-          "held_by": .string(trouble.holder ?? "nobody that is known"),
-        ])
-    }
-    return troubles.isEmpty
   }
 
   private func buryStrays(on connection: Connection) throws(DatabaseError) -> Bool {
@@ -125,29 +120,12 @@ final class TableCareJob: Sendable {
     return true
   }
 
-  /// One care at a time: what an earlier one has left running is waited for, and cancelled when it takes too long.
-  private func isAlone(on connection: Connection) throws(DatabaseError) -> Bool {
-    guard let running = try SessionsOfRole.running(suffix: " \(Self.role)", on: connection) else { return true }
-    let isGivenUp = running.duration > Self.longest
-    if isGivenUp { try SessionsOfRole.cancel(running, on: connection) }
-    logger.warning(
-      isGivenUp ? "cancelled an earlier care of the tables" : "another care of the tables is under way",
-      [
-        "backend": .number(running.backendID), "seconds": .double(running.duration.inSeconds),
-        "waits_for": .string(running.wait ?? ""),
-      ])
-    return false
-  }
-
-  /// What the server refuses of one table is logged and does not keep the next from its care.
-  @discardableResult
-  private func isolated(_ what: String, _ body: () throws(DatabaseError) -> Bool) throws(DatabaseError) -> Bool {
-    do throws(DatabaseError) {
-      return try body()
-    } catch  where error.code == .server || error.code == .content || error.code == .schema {
-      logger.warning(
-        "a table could not be cared for and is tried again", ["of": .string(what), "error": .error(error)])
-      return false
+  private func exposeStatus() {
+    let gauge = { [self] (name: String, help: String, _ value: @escaping @Sendable (OutboxStatus) -> Double) in
+      metrics.gauge(name, help: help, labels: labels) { [weak self] in self?.status.withLock { $0.map(value) } }
     }
+    gauge("outbox_waiting_events", "Events waiting, up to 1,000,000; told by one relay.") { Double($0.waiting) }
+    gauge("outbox_dead_events", "Events the broker refused for good; told by one relay.") { Double($0.dead) }
+    gauge("outbox_oldest_waiting_seconds", "Age of the oldest waiting event; told by one relay.") { $0.age.inSeconds }
   }
 }

@@ -1,3 +1,4 @@
+internal import Metrics
 internal import Postgres
 
 /// Which outbox: the schema of its tables, and the channel on which its relays are told that events wait.
@@ -49,6 +50,9 @@ public struct OutboxTables: Sendable, Hashable {
   public var topicPause: String { name("event_topic_pause") }
   /// The sequence of the events' ids.
   public var idSequence: String { name("event_id_seq") }
+
+  /// What tells the metrics of several outboxes in one process apart.
+  var metricLabels: MetricsRegistry.Labels { schema.map { ["schema": $0] } ?? [:] }
 
   private func name(_ table: String) -> String { prefix + table }
 

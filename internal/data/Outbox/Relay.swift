@@ -48,7 +48,7 @@ public final class Relay: ServicePart {
     self.pool = pool
     self.publisher = publisher
     self.logger = logger.labelled("relay")
-    self.metrics = RelayMetrics(metrics)
+    self.metrics = RelayMetrics(metrics, labels: tables.metricLabels)
     store = RelayStore(
       tables: tables, owner: configuration.owner, reserve: configuration.reserve, onDead: configuration.onDead)
     partitions = OutboxPartitions(tables)
@@ -66,7 +66,7 @@ public final class Relay: ServicePart {
   /// Whether it publishes every shard, so that no other relay needs to be woken.
   public var ownsAllShards: Bool { view.withLock { $0.ownsAllShards } }
 
-  /// Whether this relay takes care of the tables: exactly one live relay holds the first shard.
+  /// Whether this process does what one does for all: exactly one live relay holds the first shard.
   public var isHousekeeper: Bool { view.withLock { $0.isHousekeeper } }
 
   /// Number of shards it publishes.

@@ -11,17 +11,22 @@ struct RelayMetrics: Sendable {
   let ownedShards: Gauge
   let inMemory: Gauge
 
-  init(_ registry: MetricsRegistry) {
-    reads = registry.counter("outbox_reads_total", help: "Times the relay has looked for waiting events.")
-    read = registry.counter("outbox_read_total", help: "Rows the relay has read from the waiting events.")
-    done = registry.counter("outbox_published_total", help: "Events acknowledged by the broker and marked DONE.")
-    dead = registry.counter("outbox_dead_total", help: "Events refused by the broker and marked DEAD.")
-    lostLeases = registry.counter("outbox_lost_leases_total", help: "Times a lease was lost while it was held.")
+  init(_ registry: MetricsRegistry, labels: MetricsRegistry.Labels) {
+    reads = registry.counter(
+      "outbox_reads_total", help: "Times the relay has looked for waiting events.", labels: labels)
+    read = registry.counter(
+      "outbox_read_total", help: "Rows the relay has read from the waiting events.", labels: labels)
+    done = registry.counter(
+      "outbox_published_total", help: "Events acknowledged by the broker and marked DONE.", labels: labels)
+    dead = registry.counter("outbox_dead_total", help: "Events refused by the broker and marked DEAD.", labels: labels)
+    lostLeases = registry.counter(
+      "outbox_lost_leases_total", help: "Times a lease was lost while it was held.", labels: labels)
     passedOver = registry.counter(
       "outbox_passed_over_total",
-      help: "Times an event was found below where the relay reads, by its successor, which waited for it.")
-    ownedShards = registry.gauge("outbox_owned_shards", help: "Shards this relay publishes.")
-    inMemory = registry.gauge("outbox_in_memory_events", help: "Events this relay holds in memory.")
+      help: "Times an event was found below where the relay reads, by its successor, which waited for it.",
+      labels: labels)
+    ownedShards = registry.gauge("outbox_owned_shards", help: "Shards this relay publishes.", labels: labels)
+    inMemory = registry.gauge("outbox_in_memory_events", help: "Events this relay holds in memory.", labels: labels)
   }
 
   func count(_ report: CompletionReport, isDead: Bool) {

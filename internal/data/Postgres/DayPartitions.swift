@@ -97,6 +97,8 @@ public struct DayPartitions: Sendable {
           try connection.script("ALTER TABLE \(parent) DETACH PARTITION \(day) CONCURRENTLY")
         }
         if let trouble {
+          // Another program has detached it at the same moment, and drops it.
+          if Self.isGone(trouble) { continue }
           mayDetach = false
           dropped.troubles.append(trouble)
           continue
@@ -105,9 +107,34 @@ public struct DayPartitions: Sendable {
       let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in
         try connection.script("DROP TABLE \(day)")
       }
-      if let trouble { dropped.troubles.append(trouble) } else { dropped.tables.append(try row.text(OldDay.name)) }
+      guard let trouble else {
+        dropped.tables.append(try row.text(OldDay.name))
+        continue
+      }
+      if !Self.isGone(trouble) { dropped.troubles.append(trouble) }
     }
     return dropped
+  }
+
+  /// Gives the replica identity FULL to days without it: a program that knew nothing of it has made them.
+  ///
+  /// It takes the day's lock for a moment, and tries another time rather than let writers wait behind it.
+  /// - Returns: the days that are left without.
+  public func identify(on connection: Connection) throws(DatabaseError) -> [Trouble] {
+    var troubles: [Trouble] = []
+    for row in try connection.run(Command(Self.unidentified, [.text(table)])) {
+      let day = try row.text(0)
+      let trouble = try attempt(day, on: connection) { () throws(DatabaseError) in
+        try connection.script("SET LOCAL lock_timeout = '100ms'; ALTER TABLE \(day) REPLICA IDENTITY FULL")
+      }
+      if let trouble, !Self.isGone(trouble) { troubles.append(trouble) }
+    }
+    return troubles
+  }
+
+  /// What the session's role lacks to make and drop days, in words; nothing when it may.
+  public func missingRights(on connection: Connection) throws(DatabaseError) -> [String] {
+    try connection.run(Command(Self.rights, [.text(table)])).map { (row) throws(DatabaseError) in try row.text(0) }
   }
 
   /// - Returns: what the server refused; nil when it was done.
@@ -128,6 +155,9 @@ public struct DayPartitions: Sendable {
   private func holder(of day: String, on connection: Connection) throws(DatabaseError) -> String? {
     try connection.run(Command(Self.lockHolder, [.text(table), .text(day)])).first?.text(0)
   }
+
+  /// The day, or its place under the parent, is no longer there.
+  private static func isGone(_ trouble: Trouble) -> Bool { trouble.error.sqlState == "42P01" }
 
   /// Duplicate table, duplicate object, unique violation in the catalogue, and "would overlap partition".
   private static let alreadyThere: Set<String> = ["42P07", "42710", "23505", "42P17"]
@@ -197,6 +227,22 @@ public struct DayPartitions: Sendable {
     SELECT p.name AS parent, day.name AS day
     FROM parent p JOIN pg_inherits i ON i.inhparent = p.oid JOIN day ON day.oid = i.inhrelid
     WHERE i.inhdetachpending
+    """, isReadOnly: true)
+
+  private static let unidentified = Statement(
+    """
+    \(family)
+    SELECT day.name FROM day JOIN pg_class c USING (oid) WHERE day.attached AND c.relreplident <> 'f'
+    ORDER BY day.relname
+    """, isReadOnly: true)
+
+  private static let rights = Statement(
+    """
+    SELECT need FROM pg_class c
+    CROSS JOIN LATERAL (VALUES
+      (pg_has_role(c.relowner, 'USAGE'), 'ownership of ' || $1::text),
+      (has_schema_privilege(c.relnamespace, 'CREATE'), 'CREATE on the schema of ' || $1::text)) v(has, need)
+    WHERE c.oid = to_regclass($1::text) AND NOT v.has ORDER BY need
     """, isReadOnly: true)
 
   private static let lockHolder = Statement(

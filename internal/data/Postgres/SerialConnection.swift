@@ -1,12 +1,11 @@
 internal import Errors
-internal import Logger
-internal import Postgres
-internal import Runtime
+public import Logger
+public import Runtime
 internal import Synchronization
 internal import Values
 
 /// One connection for one periodic job, opened when it is needed and again when it was lost.
-final class SerialConnection: Sendable {
+public final class SerialConnection: Sendable {
   /// How long a job waits for the database before it gives this round up.
   private static let patience = Duration.seconds(2)
 
@@ -16,14 +15,14 @@ final class SerialConnection: Sendable {
   private let reconnecting = Mutex<ReconnectingConnection?>(nil)
 
   /// - Parameter stop: ends waits.
-  init(_ configuration: DatabaseConfiguration, logger: Logger, stop: StopFlag) {
+  public init(_ configuration: DatabaseConfiguration, logger: Logger, stop: StopFlag) {
     self.configuration = configuration
     self.logger = logger
     self.stop = stop
   }
 
   /// Runs `body` with the connection; the job's thread blocks, others wait their turn.
-  func use<Value: Sendable>(_ body: @Sendable (Connection) throws(DatabaseError) -> Value) throws(DatabaseError)
+  public func use<Value: Sendable>(_ body: @Sendable (Connection) throws(DatabaseError) -> Value) throws(DatabaseError)
     -> Value
   {
     let result = reconnecting.withLock { slot -> Result<Value, DatabaseError> in
@@ -37,5 +36,13 @@ final class SerialConnection: Sendable {
       }
     }
     return try result.get()
+  }
+
+  /// Closes it until it is used again.
+  public func disconnect() {
+    reconnecting.withLock { slot in
+      slot?.disconnect()
+      slot = nil
+    }
   }
 }

@@ -31,7 +31,7 @@ public enum SessionsOfRole {
     """
     SELECT pid, (extract(epoch FROM clock_timestamp() - query_start) * 1000)::bigint AS milliseconds, wait_event
     FROM pg_stat_activity
-    WHERE application_name LIKE '%' || $1::text AND usename = session_user AND datname = current_database()
+    WHERE right(application_name, length($1::text)) = $1::text AND usename = session_user AND datname = current_database()
       AND pid <> pg_backend_pid() AND state = 'active'
     ORDER BY query_start LIMIT 1
     """, isReadOnly: true)

@@ -17,10 +17,10 @@ internal import Settings
 internal import Synchronization
 public import Values
 
-/// The cron jobs of one process: the relay, the expiry of payments, and the care of the event tables.
+/// The cron jobs of one process: the relay and the care of its outbox, and the expiry of payments.
 ///
 /// Any number of processes may run them: leases share out the relay's work, expiry passes over what another process is
-/// at, and the relay that holds the first shard takes care of the tables.
+/// at, and whoever owns the tables takes care of their days.
 public final class CronJobs: ServicePart {
   private let settings: CronSettings
   private let database: ProgramDatabase
@@ -29,10 +29,9 @@ public final class CronJobs: ServicePart {
   private let pool: ConnectionPool
   private let publisher: KafkaEventPublisher
   private let relay: Relay
-  private let expiry: ExpiryJob
-  private let care: TableCareJob
-  private let running: Mutex<[PeriodicJob]> = Mutex([])
-  private let status: Monitor<OutboxStatus?>
+  private let care: OutboxCare
+  private let expiring: PeriodicJob
+  private let isRunning = Mutex(false)
 
   /// Prepares the jobs; the tables must be there.
   /// - Parameter shards: how keys are spread.
@@ -56,24 +55,29 @@ public final class CronJobs: ServicePart {
       tables: SagaSchema.outbox, configuration: configuration, pool: pool, publisher: publisher, logger: context.logger,
       metrics: context.metrics)
     self.relay = relay
-    let connection = { (role: String, configuration: DatabaseConfiguration) in
-      SerialConnection(configuration, logger: context.logger.labelled(role), stop: context.stop)
-    }
-    expiry = ExpiryJob(
-      connection("expiry", try database.configuration(role: "expiry")),
+    let expiry = ExpiryJob(
+      SerialConnection(
+        try database.configuration(role: "expiry"), logger: context.logger.labelled("expiry"), stop: context.stop),
       transactions: PaymentTransactions(
         outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive),
       logger: context.logger, metrics: context.metrics, onCommit: { relay.wake() })
-    let status = Monitor<OutboxStatus?>(nil)
-    self.status = status
-    let role = TableCareJob.role
+    expiring = PeriodicJob(name: "expiry") { expiry.run() }
+    care = try Self.care(settings, database, context, shards, relay)
+  }
+
+  private static func care(
+    _ settings: CronSettings, _ database: ProgramDatabase, _ context: ProgramContext, _ shards: ShardMap, _ relay: Relay
+  ) throws -> OutboxCare {
+    var configuration = try database.configuration(
+      role: OutboxCare.role(of: SagaSchema.outbox), isDirect: true, parameters: DayCare.limits)
     // What the care of the tables is refused says nothing of whether payments can be written.
-    var careConfiguration = try database.configuration(role: role, isDirect: true, parameters: TableCareJob.limits)
-    careConfiguration.monitor = nil
-    care = TableCareJob(
-      connection(role, careConfiguration),
-      relay: relay, shards: shards, retention: settings.event.retention, keyRetention: settings.keyRetention,
-      logger: context.logger, onStatus: { next in status.withLock { $0 = next } })
+    configuration.monitor = nil
+    let keys = DayCare.Table(
+      "the keys of calls", PaymentKeys.days, daysAhead: PaymentKeys.daysAhead, retention: settings.keyRetention)
+    return OutboxCare(
+      tables: SagaSchema.outbox, shards: shards, configuration: configuration, relay: relay,
+      retention: settings.event.retention, others: [keys], logger: context.logger, metrics: context.metrics,
+      stop: context.stop)
   }
 
   /// Waits for the topic, then begins.
@@ -84,14 +88,9 @@ public final class CronJobs: ServicePart {
     guard isThere else { return }
     publisher.warmUp(topic: settings.topic)
     relay.start()
-    exposeStatus()
-    running.withLock { [expiry, care] running in
-      running = [
-        PeriodicJob(name: "expiry") { expiry.run() },
-        PeriodicJob(name: "table-care") { care.run() },
-      ]
-      for job in running { job.start() }
-    }
+    care.start()
+    expiring.start()
+    isRunning.withLock { $0 = true }
     logger.info("running the cron jobs")
   }
 
@@ -105,14 +104,15 @@ public final class CronJobs: ServicePart {
   public func stop(until deadline: Instant) {
     // First, so that a job that waits for a lock keeps no lease from being given back.
     relay.stop(until: max(deadline, .now() + .seconds(1)))
-    for job in running.withLock({ $0 }) { job.stop(until: deadline) }
+    expiring.stop(until: deadline)
+    care.stop(until: deadline)
     publisher.close()
     pool.stop(until: deadline)
   }
 
   /// The state of what the jobs depend on.
   public var checks: [ReadinessReport.Check] {
-    let isRunning = running.withLock { !$0.isEmpty }
+    let isRunning = isRunning.withLock { $0 }
     return [
       ReadinessReport.Check(
         "postgres_relay", isReady: pool.isHealthy, problem: database.writes.problem, detail: pool.stateDescription),
@@ -122,19 +122,5 @@ public final class CronJobs: ServicePart {
       ReadinessReport.Check(
         "publishing", problem: isRunning ? publisher.obstacle : "waiting for the topic \(settings.topic)"),
     ]
-  }
-
-  private func exposeStatus() {
-    let metrics = context.metrics
-    metrics.gauge("outbox_waiting_events", help: "Events waiting, up to 1,000,000; told by one relay.") { [status] in
-      status.withLock { $0.map { Double($0.waiting) } }
-    }
-    metrics.gauge("outbox_dead_events", help: "Events the broker refused for good; told by one relay.") { [status] in
-      status.withLock { $0.map { Double($0.dead) } }
-    }
-    metrics.gauge("outbox_oldest_waiting_seconds", help: "Age of the oldest waiting event; told by one relay.") {
-      [status] in
-      status.withLock { $0.map { $0.age.inSeconds } }
-    }
   }
 }

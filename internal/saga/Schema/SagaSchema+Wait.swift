@@ -51,16 +51,10 @@ extension SagaSchema {
   ) throws -> ShardMap {
     let requirement = SchemaRequirement(
       version: requiredVersion, access: writing + (runsJobs ? jobs : []),
-      owned: runsJobs ? ["event_done", "idempotency_key"] : [],
       words: SchemaRequirement.Words(migrate: "paysaga migrate up", setting: "DB_DSN"))
     let database = DatabaseWait(configuration, logger: logger.labelled("start-up"), stop: stop)
     // First, since it says what is missing.
-    let missing = try requirement.wait(database)
-    if !missing.isEmpty {
-      logger.warning(
-        "this program cannot make and drop the tables' days; another must, run by their owner",
-        ["missing": .string(missing.joined(separator: ", "))])
-    }
+    try requirement.wait(database)
     return try ShardMap.wait(outbox, database)
   }
 }
