@@ -46,7 +46,9 @@ let package = Package(
     .library(
       name: "Outbox",
       targets: [
-        "Errors", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "Postgres", "Runtime", "Values",
+        "Errors", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "OutboxSchema", "Postgres",
+        "Runtime",
+        "Values",
       ]),
     // The inbox for other services: docs/inbox.md.
     .library(
@@ -106,6 +108,10 @@ let package = Package(
     box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Values"]),
     box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Runtime", "Values"]),
     box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
+    // `sql` is a link to migrations/outbox.
+    .target(
+      name: "OutboxSchema", dependencies: ["Migrator", "Outbox"], path: "internal/data/OutboxSchema",
+      resources: [.embedInCode("sql")], swiftSettings: common),
     box("OutboxKafka", "data/OutboxKafka", ["Errors", "Kafka", "Logger", "Outbox", "Postgres", "Runtime", "Values"]),
     box("Inbox", "data/Inbox", ["Errors", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box(
@@ -120,9 +126,9 @@ let package = Package(
     box("ProcessingDomain", "processing/Domain", ["LedgerDomain", "Money", "Values"]),
 
     // The saga's payment step.
-    // `sql` is a link to migrations/.
+    // `sql` is a link to migrations/saga.
     .target(
-      name: "SagaSchema", dependencies: ["Logger", "Migrator", "Outbox", "Postgres", "Runtime"],
+      name: "SagaSchema", dependencies: ["Logger", "Migrator", "Outbox", "OutboxSchema", "Postgres", "Runtime"],
       path: "internal/saga/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
     box("SagaDomain", "saga/Domain", ["Errors", "Tracing", "Values"]),
     box("SagaSettings", "saga/Settings", ["ClientSettings", "Logger", "Settings", "Values"]),
@@ -168,7 +174,8 @@ let package = Package(
         "StandardMessages", "TLS", "Values",
       ]),
     .target(
-      name: "Contexts", dependencies: ["SagaSettings", "Settings"], path: "cmd/contexts", swiftSettings: common),
+      name: "Contexts", dependencies: ["Migrator", "SagaSchema", "SagaSettings", "Settings"], path: "cmd/contexts",
+      swiftSettings: common),
     program("payments-server", "server", ["Contexts", "SagaServer", "SagaSettings", "Service", "Settings"]),
     program("payments-consumer", "consumer", ["Contexts", "SagaConsumer", "SagaSettings", "Service", "Settings"]),
     program("payments-cron", "cron", ["Contexts", "SagaCron", "SagaSettings", "Service", "Settings"]),
@@ -185,8 +192,10 @@ let package = Package(
     // Tests.
     .executableTarget(
       name: "outbox-example",
-      dependencies: ["Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "Runtime", "Values"],
-      path: "tests/example", swiftSettings: common),
+      dependencies: [
+        "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "OutboxSchema", "Postgres", "Runtime",
+        "Values",
+      ], path: "tests/example", swiftSettings: common),
     .executableTarget(
       name: "inbox-example",
       dependencies: ["Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"],
@@ -234,7 +243,7 @@ let package = Package(
     unit("Logger", ["Logger", "Runtime", "Values"]),
     unit("Messages", ["Protobuf", "Randomness", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
     unit("Metrics", ["Metrics"]),
-    unit("Migrator", ["Migrator", "SagaSchema"]),
+    unit("Migrator", ["Migrator", "OutboxSchema", "SagaSchema"]),
     unit("Outbox", ["Outbox", "Runtime", "Values"]),
     unit("OutboxKafka", ["Kafka", "Logger", "Outbox", "OutboxKafka", "Runtime", "Values"]),
     unit("Postgres", ["Errors", "Postgres", "Values"]),
@@ -256,8 +265,9 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Errors", "GroupCommit", "Idempotency", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "Postgres", "Redis",
-        "Randomness", "Runtime", "SagaDomain", "SagaStore", "Values",
+        "Errors", "GroupCommit", "Idempotency", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxSchema",
+        "Postgres",
+        "Randomness", "Redis", "Runtime", "SagaDomain", "SagaSchema", "SagaStore", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

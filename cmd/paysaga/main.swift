@@ -1,4 +1,4 @@
 internal import CLI
 internal import Contexts
 
-runPaysaga(contexts: contexts)
+runPaysaga(contexts: contexts, lines: migrationLines)

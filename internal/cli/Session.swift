@@ -1,6 +1,7 @@
 import ClientSettings
 import Kafka
 import Logger
+import Migrator
 import Postgres
 import SagaSettings
 import Settings
@@ -9,6 +10,8 @@ import Values
 /// Settings, output and logger of a running command.
 struct Session {
   let settings: SagaSettings
+  /// The migrations of all contexts, in their order.
+  let lines: () throws(MigratorError) -> [MigrationLine]
   let output: Output
   let interruption: Interruption
 

@@ -3,8 +3,10 @@
 internal import Kafka
 internal import Logger
 internal import Metrics
+internal import Migrator
 internal import Outbox
 internal import OutboxKafka
+internal import OutboxSchema
 internal import Postgres
 internal import Runtime
 internal import Values
@@ -19,11 +21,15 @@ let metrics = MetricsRegistry()
 let database = try DatabaseConfiguration(dsn: CommandLine.arguments[1], applicationName: "shipping")
 let topic = CommandLine.arguments[3]
 
-// 1. Our own table, beside those of migrations/0002_event.up.sql.
+// 1. The outbox's tables in a schema of our own, and a table of ours.
+let tables = try OutboxTables(schema: "shipping", channel: "shipping_outbox")
+try Migrator(
+  configuration: database, line: try OutboxSchema.line("shipping.outbox", of: tables), logger: logger
+).up()
 let connection = try Connection.open(database, logger: logger)
 try connection.script("CREATE TABLE IF NOT EXISTS shipment (order_id bigint PRIMARY KEY, version bigint NOT NULL)")
-let tables = try OutboxTables(channel: "shipping_outbox")
-let outbox = OutboxWriter(tables, shards: try ShardMap.load(tables, on: connection))
+let shards = try ShardMap.load(tables, on: connection)
+let outbox = OutboxWriter(tables, shards: shards)
 
 // 2. The relay: three connections, a producer, a thread. Any number of processes may run one.
 let configuration = try RelayConfiguration(owner: "shipping-\(UniqueID.random())")
@@ -36,7 +42,16 @@ let relay = Relay(
   tables: tables, configuration: configuration, pool: pool, publisher: publisher, logger: logger, metrics: metrics)
 relay.start()
 
-// 3. A change and its event in one transaction. The row of the key is written first, so that the events of an order
+// 3. The care of the outbox's tables, by a session of its own.
+let care = OutboxCare(
+  tables: tables, shards: shards,
+  configuration: try DatabaseConfiguration(
+    dsn: CommandLine.arguments[1], applicationName: "shipping \(OutboxCare.role(of: tables))",
+    parameters: DayCare.limits), relay: relay, retention: .seconds(7 * 86_400), logger: logger, metrics: metrics,
+  stop: StopFlag())
+care.start()
+
+// 4. A change and its event in one transaction. The row of the key is written first, so that the events of an order
 //    are numbered in the order in which they commit; the version is the event's number.
 let ship = Statement(
   """
@@ -56,8 +71,9 @@ for order in [Int64(1), 2, 3, 1] {
 }
 print("shipped")
 
-// 4. Stop: what is with the producer is awaited, and the leases are given back.
+// 5. Stop: what is with the producer is awaited, and the leases are given back.
 _ = signals.wait()
 relay.stop(until: .now() + .seconds(10))
+care.stop(until: .now() + .seconds(10))
 publisher.close()
 pool.stop()

@@ -57,14 +57,17 @@ struct DatabasePoolerTests {
       let made = Monitor<[Int64]>([])
       let threads = (0..<3).map { _ in
         WorkerThread(name: "migrator") {
-          let migrator = Migrator(configuration: configuration, migrations: set, logger: TestDatabase.quiet)
+          let migrator = Migrator(
+            configuration: configuration, line: MigrationLine(name: "test", migrations: set), logger: TestDatabase.quiet
+          )
           let versions = (try? migrator.up().map(\.version)) ?? [-1]
           made.update { $0 += versions }
         }
       }
       for thread in threads { thread.join() }
       #expect(made.withLock { $0 }.sorted() == [1, 2, 3, 4, 5])
-      let migrator = Migrator(configuration: configuration, migrations: set, logger: TestDatabase.quiet)
+      let migrator = Migrator(
+        configuration: configuration, line: MigrationLine(name: "test", migrations: set), logger: TestDatabase.quiet)
       #expect(try migrator.down(9).count == 5)
     }
   }

@@ -113,7 +113,8 @@ struct IdempotencyAnswerTests {
     try await with(version: 5) { database, migrator, connection in
       let all = try MigrationSet(directory: PaymentDatabase.migrations).migrations
       let first = Migrator(
-        configuration: database.configuration, migrations: try MigrationSet(Array(all.prefix(6))),
+        configuration: database.configuration,
+        line: MigrationLine(name: "saga", migrations: try MigrationSet(Array(all.prefix(6)))),
         logger: TestDatabase.quiet)
       #expect(try first.up().map(\.version) == [6])
       let insert = Statement(

@@ -22,7 +22,7 @@ struct MigratorIntegrationTests {
   ) throws -> Migrator {
     Migrator(
       configuration: try TestDatabase.configuration(prepared: prepared, schema: schema),
-      migrations: try MigrationSet(migrations), logger: TestDatabase.quiet)
+      line: MigrationLine(name: "test", migrations: try MigrationSet(migrations)), logger: TestDatabase.quiet)
   }
 
   @Test(arguments: [true, false])

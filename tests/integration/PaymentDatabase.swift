@@ -28,14 +28,15 @@ struct PaymentDatabase: Sendable {
     }
   }
 
-  /// The repository's migrations folder.
+  /// The folder of the saga's migrations.
   static let migrations = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-    "../../migrations"
+    "../../migrations/saga"
   ).path
 
   func migrator(_ configuration: DatabaseConfiguration) throws -> Migrator {
     Migrator(
-      configuration: configuration, migrations: try MigrationSet(directory: Self.migrations),
+      configuration: configuration,
+      line: MigrationLine(name: "saga", migrations: try MigrationSet(directory: Self.migrations)),
       logger: TestDatabase.quiet)
   }
 

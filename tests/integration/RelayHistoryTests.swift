@@ -24,7 +24,10 @@ import Values
     guard let server = try PrivatePostgres.start() else { return nil }
     let configuration = try DatabaseConfiguration(dsn: server.dsn, applicationName: "paysaga-tests")
     let migrations = try MigrationSet(directory: PaymentDatabase.migrations)
-    _ = try Migrator(configuration: configuration, migrations: migrations, logger: TestDatabase.quiet).up()
+    _ = try Migrator(
+      configuration: configuration, line: MigrationLine(name: "saga", migrations: migrations),
+      logger: TestDatabase.quiet
+    ).up()
     let connection = try connect(server)
     try connection.script("ALTER SYSTEM SET wal_writer_delay = '10s'")
     try connection.script("SELECT pg_reload_conf()")

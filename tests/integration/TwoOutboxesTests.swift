@@ -2,6 +2,7 @@ import Foundation
 import Logger
 import Metrics
 import Migrator
+import OutboxSchema
 import Postgres
 import Runtime
 import Testing
@@ -49,7 +50,7 @@ struct TwoOutboxesTests {
     try await TestDatabase.withSchemaAsync { name in
       let contexts = [try Context("\(name)_gateway"), try Context("\(name)_processing")]
       let connection = try TestDatabase.open(schema: name)
-      for context in contexts { try make(context, on: connection) }
+      for context in contexts { try make(context) }
       let pool = ConnectionPool(
         configuration: try TestDatabase.configuration(schema: name), size: 6, queueLimit: 100, name: "test",
         logger: TestDatabase.quiet, metrics: MetricsRegistry())
@@ -65,11 +66,9 @@ struct TwoOutboxesTests {
     }
   }
 
-  private func make(_ context: Context, on connection: Connection) throws {
-    let migrations = try MigrationSet(directory: PaymentDatabase.migrations).migrations
-    try connection.script(
-      "CREATE SCHEMA \(context.quoted); SET search_path = \(context.quoted); \(migrations[1].up); \(migrations[2].up);"
-        + "RESET search_path")
+  private func make(_ context: Context) throws {
+    let line = try OutboxSchema.line("test.outbox", of: context.tables)
+    try Migrator(configuration: try TestDatabase.configuration(), line: line, logger: TestDatabase.quiet).up()
   }
 
   private func connect() throws -> Connection { try TestDatabase.open() }
@@ -126,6 +125,39 @@ struct TwoOutboxesTests {
       _ = try OutboxRepair(two.tables).pause("t", on: connection)
       try await eventually { heard.withLock { $0 } == [one.tables.channel, two.tables.channel] }
       try await blocking { listener.stop() }
+    }
+  }
+
+  @Test func eachCareIsOfItsOwnTables() async throws {
+    try await withTwo { one, two, pool in
+      let connection = try connect()
+      let stop = StopFlag()
+      var cares: [OutboxCare] = []
+      for context in [one, two] {
+        try connection.script(
+          "CREATE TABLE \(context.quoted).event_done_20200101 PARTITION OF \(context.tables.done) "
+            + "FOR VALUES FROM ('2020-01-01T00:00Z') TO ('2020-01-02T00:00Z')")
+        let relay = Relay(
+          tables: context.tables, configuration: try RelayConfiguration(owner: "idle"), pool: pool,
+          publisher: MemoryPublisher(context.broker), logger: TestDatabase.quiet, metrics: MetricsRegistry())
+        cares.append(
+          OutboxCare(
+            tables: context.tables, shards: ShardMap(count: 64),
+            configuration: try TestDatabase.configuration(parameters: DayCare.limits), relay: relay,
+            retention: .seconds(86_400), logger: TestDatabase.quiet, metrics: MetricsRegistry(), stop: stop))
+      }
+      #expect(OutboxCare.role(of: one.tables) != OutboxCare.role(of: two.tables))
+      let first = cares[0]
+      _ = try await blocking { first.run() }
+      #expect(try days(of: one, on: connection) == OutboxPartitions.daysAhead + 1)
+      #expect(try days(of: two, on: connection) == 1)
+      let second = cares[1]
+      _ = try await blocking { second.run() }
+      #expect(try days(of: two, on: connection) == OutboxPartitions.daysAhead + 1)
+      #expect(
+        try connection.int(
+          "SELECT count(*) FROM pg_class WHERE relname = 'event_done_20200101' AND relnamespace "
+            + "IN (\(quoteLiteral(one.quoted))::regnamespace, \(quoteLiteral(two.quoted))::regnamespace)") == 0)
     }
   }
 

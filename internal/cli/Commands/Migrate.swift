@@ -1,38 +1,65 @@
 import Migrator
 import Postgres
-import SagaSchema
 import Values
 
-private let directoryOption = Option(
-  "--dir", "DIRECTORY", "other migrations than those built into this program")
+/// Which migrations a command is about.
+private struct Lines {
+  static let options = [
+    Option("--line", "NAME", "this line of migrations alone"),
+    Option("--dir", "DIRECTORY", "other migrations of the line than those built into this program"),
+  ]
+  static let synopsis = "[--line NAME] [--dir DIRECTORY]"
 
-/// The migrator over the database and the migrations that were asked for.
-private func makeMigrator(_ directory: String?, _ session: Session) throws -> Migrator {
-  let set =
-    try directory.map { path throws(MigratorError) in try MigrationSet(directory: path) } ?? SagaSchema.migrations()
-  return Migrator(configuration: try session.database(direct: true), migrations: set, logger: session.logger)
+  private let name: String?
+  private let directory: String?
+
+  init(_ arguments: Arguments) {
+    name = arguments.text("--line")
+    directory = arguments.text("--dir")
+  }
+
+  /// A migrator for each line, in their order.
+  func migrators(_ session: Session) throws -> [Migrator] {
+    let configuration = try session.database(direct: true)
+    return try chosen(of: try session.lines()).map { line in
+      Migrator(configuration: configuration, line: line, logger: session.logger)
+    }
+  }
+
+  private func chosen(of lines: [MigrationLine]) throws -> [MigrationLine] {
+    var chosen = lines
+    if let name {
+      chosen = lines.filter { $0.name == name }
+      guard !chosen.isEmpty else {
+        throw CommandError.usage(
+          "no line is called \"\(printable(name))\"; there are \(lines.map(\.name).joined(separator: ", "))")
+      }
+    }
+    guard let directory, let first = chosen.first else { return chosen }
+    return [first.with(try MigrationSet(directory: directory))]
+  }
 }
 
 extension Session {
-  fileprivate func print(_ done: [Migration], _ direction: String, _ status: Migrator.Status) {
+  fileprivate func print(_ done: [Migration], of line: String, _ direction: String) {
     for migration in done {
       output.print([
-        "migrated": .text(direction), "version": .number(migration.version), "name": .text(migration.name),
+        "migrated": .text(direction), "line": .text(line), "version": .number(migration.version),
+        "name": .text(migration.name),
       ])
     }
-    print(status)
   }
 
-  fileprivate func print(_ status: Migrator.Status) {
+  fileprivate func print(_ status: Migrator.Status, of line: String) {
     output.print(
       [
-        "version": status.version.map { .number($0) } ?? .null, "latest": .number(status.latest),
+        "line": .text(line), "version": status.version.map { .number($0) } ?? .null, "latest": .number(status.latest),
         "dirty": .bool(status.isDirty),
         "pending": .list(status.pending.map { ["version": .number($0.version), "name": .text($0.name)] }),
       ],
       line:
-        "version=\(status.version.map { "\($0)" } ?? "none") latest=\(status.latest) pending=\(status.pending.count)"
-        + (status.isDirty ? " dirty=true" : ""))
+        "line=\(line) version=\(status.version.map { "\($0)" } ?? "none") latest=\(status.latest) "
+        + "pending=\(status.pending.count)" + (status.isDirty ? " dirty=true" : ""))
   }
 }
 
@@ -40,17 +67,22 @@ extension Session {
 struct MigrateUp: Subcommand {
   static let usage = Usage(
     name: "migrate up", summary: "bring the database to the newest version of the schema",
-    options: [directoryOption], synopsis: "[--dir DIRECTORY]",
-    notes: "Each migration is a transaction of its own. Two at once wait for each other; a second one does nothing.",
+    options: Lines.options, synopsis: Lines.synopsis,
+    notes: """
+      Each context has a line of migrations, and one for its outbox; they run one after the other. Each migration is a
+      transaction of its own, and is tried again a few times when others hold a lock that it needs. Two commands at once
+      wait for each other; the second one does nothing.
+      """,
     example: "paysaga migrate up")
 
-  private let directory: String?
+  private let lines: Lines
 
-  init(_ arguments: Arguments) throws(CommandError) { directory = arguments.text("--dir") }
+  init(_ arguments: Arguments) throws(CommandError) { lines = Lines(arguments) }
 
   func run(_ session: Session) throws {
-    let migrator = try makeMigrator(directory, session)
-    session.print(try migrator.up(), "up", try migrator.status())
+    let migrators = try lines.migrators(session)
+    for migrator in migrators { session.print(try migrator.up(), of: migrator.line.name, "up") }
+    for migrator in migrators { session.print(try migrator.status(), of: migrator.line.name) }
   }
 }
 
@@ -58,39 +90,50 @@ struct MigrateUp: Subcommand {
 struct MigrateDown: Subcommand {
   static let usage = Usage(
     name: "migrate down", summary: "take back the newest migrations, with the data they hold", operand: "N",
-    options: [directoryOption], synopsis: "[N] [--dir DIRECTORY]", notes: "N is how many; 1 when it is not given.",
+    options: Lines.options, synopsis: "[N] \(Lines.synopsis)",
+    notes: "N is how many, those of the last line first; 1 when it is not given.",
     example: "paysaga migrate down 1")
 
-  private let directory: String?
+  private let lines: Lines
   private let count: Int
 
   init(_ arguments: Arguments) throws(CommandError) {
-    directory = arguments.text("--dir")
+    lines = Lines(arguments)
     count = Int(try Arguments.integer(arguments.operand ?? "1", "migrate down", in: 1...1_000_000))
   }
 
   func run(_ session: Session) throws {
-    let migrator = try makeMigrator(directory, session)
-    session.print(try migrator.down(count), "down", try migrator.status())
+    let migrators = try lines.migrators(session)
+    var left = count
+    for migrator in migrators.reversed() where left > 0 {
+      let done = try migrator.down(left)
+      session.print(done, of: migrator.line.name, "down")
+      left -= done.count
+    }
+    for migrator in migrators { session.print(try migrator.status(), of: migrator.line.name) }
   }
 }
 
 /// `migrate status`.
 struct MigrateStatus: Subcommand {
   static let usage = Usage(
-    name: "migrate status", summary: "show the version in force and what is pending", options: [directoryOption],
-    synopsis: "[--dir DIRECTORY]", example: "paysaga migrate status --json")
+    name: "migrate status", summary: "show the version in force and what is pending, of each line",
+    options: Lines.options, synopsis: Lines.synopsis, example: "paysaga migrate status --json")
 
-  private let directory: String?
+  private let lines: Lines
 
-  init(_ arguments: Arguments) throws(CommandError) { directory = arguments.text("--dir") }
+  init(_ arguments: Arguments) throws(CommandError) { lines = Lines(arguments) }
 
   func run(_ session: Session) throws {
-    let status = try makeMigrator(directory, session).status()
-    session.print(status)
-    guard !status.isDirty else {
+    var dirty: [String] = []
+    for migrator in try lines.migrators(session) {
+      let status = try migrator.status()
+      session.print(status, of: migrator.line.name)
+      if status.isDirty { dirty.append("\(migrator.line.name) at version \(status.version ?? 0)") }
+    }
+    guard dirty.isEmpty else {
       throw CommandError.failure(
-        "the schema is marked dirty at version \(status.version ?? 0): a migration by another tool stopped half way")
+        "the schema is marked dirty: \(dirty.joined(separator: ", ")); a migration by another tool stopped half way")
     }
   }
 }

@@ -4,40 +4,28 @@ internal import Values
 
 /// A connection that changes the schema: the lock, the version and one step, in one transaction. One thread at a time.
 final class MigrationSession {
-  /// The schema is that of the tables that are there, wherever a `search_path` would make new ones: `"$user", public`
-  /// points elsewhere once somebody makes a schema named like the user.
-  private static let keyParts = Statement(
-    """
-    SELECT current_database()::text AS database, coalesce(
-      (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE c.oid = to_regclass('schema_migrations')), current_schema())::text AS schema
-    """, isReadOnly: true)
-  private enum KeyPart: Int, AnswerColumn { case database, schema }
   private static let setSchema = Statement("SELECT set_config('search_path', quote_ident($1), true)")
   private static let lock = Statement("SELECT pg_try_advisory_xact_lock($1)")
-  private static let exists = Statement("SELECT to_regclass('schema_migrations') IS NOT NULL", isReadOnly: true)
-  private static let create = Statement(
-    "CREATE TABLE IF NOT EXISTS schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
-  private static let read = Statement("SELECT version, dirty FROM schema_migrations LIMIT 2", isReadOnly: true)
-  private enum Column: Int, AnswerColumn { case version, dirty }
-  private static let clear = Statement("DELETE FROM schema_migrations")
-  private static let write = Statement("INSERT INTO schema_migrations (version, dirty) VALUES ($1, false)")
 
   /// How soon a lock that another migrator holds is tried again.
   private static let retryInterval = Duration.milliseconds(50)
 
   private let connection: Connection
+  private let line: MigrationLine
+  private let lineVersion: LineVersion
   private let stepTimeout: Duration
-  private var lockKey: Int64?
-  private var schema = "public"
+  private var place: LineVersion.Place?
+  private var state = LineVersion.State()
 
   /// The version in force when it was last read, nil before the first step.
-  private(set) var version: Int64?
-  private(set) var isDirty = false
+  var version: Int64? { state.version }
+  var isDirty: Bool { state.isDirty }
 
-  init(_ connection: Connection, stepTimeout: Duration) {
+  init(_ connection: Connection, line: MigrationLine, stepTimeout: Duration) {
     self.connection = connection
+    self.line = line
     self.stepTimeout = stepTimeout
+    lineVersion = LineVersion(line)
   }
 
   func close() { connection.close() }
@@ -52,57 +40,60 @@ final class MigrationSession {
       }
       pause.wait(until: Instant.now() + Self.retryInterval)
     }
-    _ = try database { () throws(DatabaseError) in
-      try connection.run([Command(Self.setSchema, [.text(schema)]), Command(Self.create)])
+    // Under the lock: what another migrator has made is seen.
+    let place = try locate()
+    try database { () throws(DatabaseError) in
+      if !place.hasSchema { try connection.script("CREATE SCHEMA \(quoteIdentifier(place.schema))") }
+      _ = try connection.run([Command(Self.setSchema, [.text(place.schema)]), Command(create(at: place))])
     }
     try readVersion()
-    guard !isDirty else {
-      throw MigratorError(
-        .dirty,
-        "the schema is marked dirty at version \(version ?? 0): a migration by another tool stopped half way; repair "
-          + "the schema by hand, then set dirty to false in schema_migrations")
-    }
+    guard !isDirty else { throw lineVersion.dirty(state) }
+  }
+
+  private func create(at place: LineVersion.Place) -> Statement {
+    Statement(
+      "CREATE TABLE IF NOT EXISTS \(lineVersion.name(at: place)) "
+        + "(version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
   }
 
   private func tryLock() throws(MigratorError) -> Bool {
-    try database { () throws(DatabaseError) in
-      if lockKey == nil { lockKey = try findLockKey() }
-      let key = lockKey ?? 0
+    if place == nil { try locate() }
+    guard let place else { preconditionFailure("what is located is known") }
+    let key = AdvisoryLock.key(database: place.database, schema: place.schema, table: line.versionTable)
+    return try database { () throws(DatabaseError) in
       let isLocked = try connection.run([.begin, Command(Self.lock, [.int64(key)])])[1].only.bool(0)
       if !isLocked { try connection.run(.rollback) }
       return isLocked
     }
   }
 
-  private func findLockKey() throws(DatabaseError) -> Int64 {
-    let row = try connection.run(Command(Self.keyParts)).only
-    schema = try row.optionalText(KeyPart.schema) ?? schema
-    return AdvisoryLock.key(database: try row.text(KeyPart.database), schema: schema, table: "schema_migrations")
+  @discardableResult
+  private func locate() throws(MigratorError) -> LineVersion.Place {
+    let found = try database { () throws(DatabaseError) in try lineVersion.place(on: connection) }
+    place = found
+    return found
   }
 
   /// Reads `version` and `isDirty`; without a table there is no version.
   func readVersion() throws(MigratorError) {
-    let rows = try database { () throws(DatabaseError) -> Rows? in
-      guard try connection.run(Command(Self.exists)).only.bool(0) else { return nil }
-      return try connection.run(Command(Self.read))
-    }
-    guard let rows, rows.count > 0 else {
-      version = nil
-      isDirty = false
-      return
-    }
-    guard rows.count == 1 else {
-      throw MigratorError(
-        .inconsistent, "schema_migrations has more than one row; it must hold the present version only")
-    }
-    (version, isDirty) = try database { () throws(DatabaseError) in
-      (try rows[0].int64(Column.version), try rows[0].bool(Column.dirty))
+    state = try lineVersion.state(at: try locate(), on: connection, Self.failure)
+  }
+
+  /// Ends the transaction that a failed step has left.
+  /// - Returns: false when the connection was lost with it.
+  func abandon() -> Bool {
+    guard connection.isUsable else { return false }
+    do {
+      if connection.isInTransaction { try connection.run(.rollback) }
+      return true
+    } catch {
+      return false
     }
   }
 
   /// Runs `sql`, writes the resulting version and commits both.
   func apply(_ migration: Migration, sql: String, resulting: Int64?) throws(MigratorError) {
-    let title = "migration \(migration.version) (\(migration.name))"
+    let title = "migration \(migration.version) (\(migration.name)) of the line \(line.name)"
     do {
       try connection.script(sql, timeout: stepTimeout)
     } catch {
@@ -114,20 +105,45 @@ final class MigrationSession {
         "\(title) ended the transaction it runs in; take COMMIT and ROLLBACK out of its file, and look "
           + "at what of it is in the schema now: its version was not recorded")
     }
-    let row = resulting.map { [Command(Self.write, [.int64($0)])] } ?? []
+    try record(resulting, title)
+  }
+
+  /// Writes down a step that another line has made, and commits.
+  /// - Throws: `.inconsistent` when it has not.
+  func inherit(_ migration: Migration) throws(MigratorError) {
+    guard place?.hasNeighbour == true else {
+      throw MigratorError(
+        .inconsistent,
+        "migration \(migration.version) (\(migration.name)) of the line \(line.name) is made by another line, which comes "
+          + "first")
+    }
+    try record(migration.version, "migration \(migration.version) (\(migration.name)) of the line \(line.name)")
+  }
+
+  private func record(_ version: Int64?, _ title: String) throws(MigratorError) {
+    guard let place else { preconditionFailure("begin has located the version") }
+    let table = lineVersion.name(at: place)
+    var commands = [Command(Statement("DELETE FROM \(table)"))]
+    if let version {
+      commands.append(Command(Statement("INSERT INTO \(table) (version, dirty) VALUES ($1, false)"), [.int64(version)]))
+    }
     do {
-      try connection.run([Command(Self.clear)] + row + [.commit], timeout: stepTimeout)
+      try connection.run(commands + [.commit], timeout: stepTimeout)
     } catch {
       throw MigratorError(.migrationFailed, "\(title) could not be committed", cause: error)
     }
-    version = resulting
+    state.version = version
   }
 
   private func database<T>(_ body: () throws(DatabaseError) -> T) throws(MigratorError) -> T {
     do {
       return try body()
     } catch {
-      throw MigratorError(.database, "the migrator's own statements failed", cause: error)
+      throw Self.failure(error)
     }
+  }
+
+  private static func failure(_ error: DatabaseError) -> MigratorError {
+    MigratorError(.database, "the migrator's own statements failed", cause: error)
   }
 }

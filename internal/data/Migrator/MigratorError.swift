@@ -34,6 +34,12 @@ public struct MigratorError: ModuleError {
     self.location = location
   }
 
+  /// A deadlock, or a lock that was not to be had in time: others are at the same tables.
+  var isOfLock: Bool {
+    guard code == .migrationFailed || code == .database, let cause = cause as? DatabaseError else { return false }
+    return cause.isDeadlock || cause.isLockTimeout
+  }
+
   /// A failing migration fails again, unless the database says that a retry is worth it. After `outcomeUnknown` one
   /// may be run again too: the version in the database tells what is left to do.
   public var isRetryable: Bool {

@@ -29,21 +29,21 @@ public struct SchemaRequirement: Sendable {
     }
   }
 
-  private let version: Int64
+  private let lines: [(line: MigrationLine, version: Int64)]
   private let access: [Access]
   private let words: Words
 
   /// - Parameters:
-  ///   - version: the oldest version of the tables that will do.
+  ///   - lines: each with the oldest version of its tables that will do.
   ///   - access: what the program cannot run without.
-  public init(version: Int64, access: [Access], words: Words) {
-    self.version = version
+  public init(lines: [(line: MigrationLine, version: Int64)], access: [Access], words: Words) {
+    self.lines = lines
     self.access = access
     self.words = words
   }
 
   /// Waits for the database and asks it.
-  /// - Throws: `MigratorError` `.unmet`; `DatabaseError` `.closed` when stopped meanwhile.
+  /// - Throws: `MigratorError` `.unmet`, `.dirty` or `.inconsistent`; `DatabaseError` `.closed` when stopped meanwhile.
   public func wait(_ database: DatabaseWait) throws {
     try database.answer(again: { (error: MigratorError) in error.code == .database }, check)
   }
@@ -51,21 +51,31 @@ public struct SchemaRequirement: Sendable {
   /// - Throws: `.unmet` when the migrations have not been run, or when the role lacks something; `.database` when the
   ///   database cannot be asked.
   private func check(_ connection: Connection) throws(MigratorError) {
-    try requireVersion(connection)
+    for need in lines { try require(need.line, need.version, connection) }
     try requirePrivileges(connection)
   }
 
-  private func requireVersion(_ connection: Connection) throws(MigratorError) {
-    let found: Int64?
+  private func require(_ line: MigrationLine, _ version: Int64, _ connection: Connection) throws(MigratorError) {
+    let lineVersion = LineVersion(line)
+    let refusal = { (error: DatabaseError) in self.refusal(error, "table \(line.versionTable)") }
+    let place: LineVersion.Place
     do throws(DatabaseError) {
-      found = try connection.run(Command(Self.version)).first?.int64(0)
+      place = try lineVersion.place(on: connection)
     } catch {
-      throw refusal(error, "table schema_migrations")
+      throw refusal(error)
     }
-    guard let found, found >= version else {
+    let state = try lineVersion.state(at: place, on: connection, refusal)
+    guard !state.isDirty else { throw lineVersion.dirty(state) }
+    let found = state.version ?? line.inherited
+    guard place.hasVersion || found >= version else {
+      throw MigratorError(
+        .unmet, "\(line.name): table \(line.versionTable) is missing: run the migrations (\(words.migrate))")
+    }
+    guard found >= version else {
       throw MigratorError(
         .unmet,
-        "the tables are at version \(found ?? 0), expected \(version) or later: run the migrations (\(words.migrate))")
+        "\(line.name): the tables are at version \(found), expected \(version) or later: run the migrations "
+          + "(\(words.migrate))")
     }
   }
 
@@ -99,8 +109,6 @@ public struct SchemaRequirement: Sendable {
     default: MigratorError(.database, "\(what) could not be looked up", cause: error)
     }
   }
-
-  private static let version = Statement("SELECT version FROM schema_migrations LIMIT 1", isReadOnly: true)
 
   private static let missingPrivileges = Statement(
     """

@@ -5,8 +5,8 @@ public import Runtime
 internal import Synchronization
 public import Values
 
-/// The care of an outbox's tables, on a thread of its own: the days of published events, made ahead and dropped after a
-/// retention; events that no relay can read; relays that are gone; and a look at how the outbox stands, for the metrics.
+/// The care of an outbox's tables, on a thread of its own: the days of published events, made ahead and dropped after
+/// a retention; events that no relay can read; relays that are gone; and the state of the outbox, for the metrics.
 ///
 /// Every process whose role owns the tables cares for the days (`DayCare`). The rest is done by the process whose relay
 /// holds the first shard.

@@ -1,12 +1,13 @@
 public import Logger
 internal import Migrator
 public import Outbox
+internal import OutboxSchema
 public import Postgres
 public import Runtime
 
 /// What the saga's programs need of the tables.
 extension SagaSchema {
-  /// The newest migration; all before it have been run where it has been.
+  /// The newest migration of the saga's own line; all before it have been run where it has been.
   package static let requiredVersion: Int64 = 7
 
   /// The saga's outbox: beside its other tables, wherever `search_path` finds them.
@@ -22,23 +23,11 @@ extension SagaSchema {
   public static let written = ["payment", "event"]
 
   /// What every program does: it writes payments with their events, and tells how keys are spread.
-  private static let writing: [SchemaRequirement.Access] = [
-    .init("payment", ["SELECT", "INSERT", "UPDATE"]),
-    .init("event", ["INSERT"]),
-    .init("event_shard", ["SELECT"]),
-    .init("event_topic_pause", ["SELECT"]),
-    .init("idempotency_key", ["SELECT", "INSERT"]),
-  ]
-
-  /// What the cron jobs do besides.
-  private static let jobs: [SchemaRequirement.Access] = [
-    .init("event_wait", ["SELECT", "DELETE"]),
-    .init("event_done", ["SELECT", "INSERT"]),
-    .init("event_dead", ["SELECT", "INSERT"]),
-    .init("event_shard", ["UPDATE"]),
-    .init("event_relay", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
-    .init("event_id_seq", ["SELECT"]),
-  ]
+  private static let writing: [SchemaRequirement.Access] =
+    [
+      .init("payment", ["SELECT", "INSERT", "UPDATE"]),
+      .init("idempotency_key", ["SELECT", "INSERT"]),
+    ] + OutboxSchema.writing(outbox)
 
   /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.
   /// - Parameters:
@@ -50,7 +39,8 @@ extension SagaSchema {
     _ configuration: DatabaseConfiguration, runsJobs: Bool, logger: Logger, stop: StopFlag
   ) throws -> ShardMap {
     let requirement = SchemaRequirement(
-      version: requiredVersion, access: writing + (runsJobs ? jobs : []),
+      lines: [(try line(), requiredVersion), (try outboxLine(), OutboxSchema.requiredVersion)],
+      access: writing + (runsJobs ? OutboxSchema.relaying(outbox) : []),
       words: SchemaRequirement.Words(migrate: "paysaga migrate up", setting: "DB_DSN"))
     let database = DatabaseWait(configuration, logger: logger.labelled("start-up"), stop: stop)
     // First, since it says what is missing.

@@ -1,7 +1,8 @@
 public import Migrator
+internal import OutboxSchema
 
-/// The schema that this build works with: the files of `migrations/`, compiled in, so that no file of another origin
-/// can take their place.
+/// The schema that this build works with: the files of `migrations/saga`, compiled in, so that no file of another
+/// origin can take their place.
 public enum SagaSchema {
   /// The files, each under its name; a new one is added here, and a test compares the list with the folder.
   package static let files: [(name: String, content: [UInt8])] = [
@@ -22,6 +23,16 @@ public enum SagaSchema {
     ("0007_idempotency_answer_only.down.sql", PackageResources._007_idempotency_answer_only_down_sql),
   ]
 
-  /// - Throws: never for a list that the tests have seen.
-  public static func migrations() throws(MigratorError) -> MigrationSet { try MigrationSet(files: files) }
+  /// The saga's lines in the order in which they run: its own, and its outbox's. The saga's own line has made the
+  /// tables of the outbox, up to what is the first step of the outbox's line.
+  /// - Throws: never for lists that the tests have seen.
+  public static func lines() throws(MigratorError) -> [MigrationLine] { [try line(), try outboxLine()] }
+
+  static func line() throws(MigratorError) -> MigrationLine {
+    MigrationLine(name: "saga", migrations: try MigrationSet(files: files))
+  }
+
+  static func outboxLine() throws(MigratorError) -> MigrationLine {
+    try OutboxSchema.line("saga.outbox", of: outbox, inherited: 1)
+  }
 }

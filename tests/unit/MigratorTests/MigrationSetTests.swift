@@ -1,4 +1,5 @@
 import Foundation
+import OutboxSchema
 import SagaSchema
 import Testing
 
@@ -69,18 +70,36 @@ struct MigrationSetTests {
     #expect(absent.message.contains("No such file"))
   }
 
-  @Test func theBuiltInFilesAreThoseOfTheFolder() throws {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../../migrations")
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".sql") }
-    #expect(SagaSchema.files.map(\.name).sorted() == names.sorted(), "a new migration is listed in SagaSchema.files")
-    for file in SagaSchema.files {
+  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+    path: "../../../migrations")
+
+  @Test(arguments: [("saga", SagaSchema.files), ("outbox", OutboxSchema.files)])
+  func theBuiltInFilesAreThoseOfTheFolder(line: String, files: [(name: String, content: [UInt8])]) throws {
+    let folder = Self.folder.appending(path: line)
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    #expect(files.map(\.name).sorted() == names.sorted(), "a new migration is listed beside the others")
+    for file in files {
       #expect(try Array(Data(contentsOf: folder.appending(path: file.name))) == file.content, "\(file.name)")
     }
-    #expect(try SagaSchema.migrations().migrations == MigrationSet(directory: folder.path).migrations)
+    #expect(try MigrationSet(files: files).migrations == MigrationSet(directory: folder.path).migrations)
+  }
+
+  /// A folder of migrations is a line, and a line is a folder: another tool runs all that it finds in one.
+  @Test func aFolderHoldsOneLineAndNothingElse() throws {
+    for line in try FileManager.default.contentsOfDirectory(atPath: Self.folder.path) {
+      let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder.appending(path: line).path)
+      // As golang-migrate's source/file reads names: digits, _, anything, the direction, an ending.
+      let known = try Regex("[0-9]+_.*\\.(down|up)\\.sql")
+      #expect(try names.allSatisfy { try known.wholeMatch(in: $0) != nil }, "\(line)")
+    }
   }
 
   @Test func programsAskForTheNewestMigration() throws {
-    #expect(try SagaSchema.migrations().migrations.last?.version == SagaSchema.requiredVersion)
+    let lines = try SagaSchema.lines()
+    #expect(lines.map(\.name) == ["saga", "saga.outbox"])
+    #expect(lines.map(\.versionTable) == ["schema_migrations", "outbox_schema_migrations"])
+    #expect(
+      lines.map(\.migrations.migrations.last?.version) == [SagaSchema.requiredVersion, OutboxSchema.requiredVersion])
   }
 
   /// Values from Python's zlib: crc32(b"public\0schema_migrations\0payments") * 1486364155 & 0xFFFFFFFF.
