@@ -3,7 +3,8 @@
 FROM swift:6.3.1-bookworm AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libhiredis-dev libmicrohttpd-dev libnghttp2-dev libpq-dev librdkafka-dev libssl-dev pkg-config zlib1g-dev \
+      libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libnghttp2-dev libpq-dev librdkafka-dev libssl-dev \
+      pkg-config zlib1g-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Package.swift ./

@@ -74,6 +74,7 @@ let package = Package(
     system("CRdkafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
     system("CNghttp2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
     system("CMicrohttpd", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
     .target(name: "CLinux", path: "internal/system/CLinux"),
@@ -95,6 +96,7 @@ let package = Package(
     box("HTTP2", "net/HTTP2", ["CNghttp2", "Errors", "Runtime", "TLS", "Values"]),
     box("Gzip", "net/Gzip", ["CZlib", "Errors"]),
     box("Protobuf", "net/Protobuf"),
+    box("HTTPClient", "net/HTTPClient", ["CCurl", "Errors", "Runtime", "Values"]),
     box("StandardMessages", "net/StandardMessages", ["Protobuf"]),
     box(
       "GRPC", "net/GRPC",
@@ -119,11 +121,14 @@ let package = Package(
       ["Errors", "Kafka", "Logger", "Postgres", "Runtime", "Settings", "Values"]),
     box("DevKafka", "data/DevKafka", ["Kafka", "Logger", "Runtime", "Values"]),
 
+    // What the contexts of direct payments tell each other.
+    box("DirectDomain", "direct/Domain", ["Money", "Values"]),
+
     // The ledger of direct payments.
     box("LedgerDomain", "ledger/Domain", ["Money", "Values"]),
 
     // What executes direct payments.
-    box("ProcessingDomain", "processing/Domain", ["LedgerDomain", "Money", "Values"]),
+    box("ProcessingDomain", "processing/Domain", ["DirectDomain", "LedgerDomain", "Money", "Values"]),
 
     // The saga's payment step.
     // `sql` is a link to migrations/saga.
@@ -218,7 +223,9 @@ let package = Package(
       path: "tests/simulation/group-commit", swiftSettings: common),
     .executableTarget(
       name: "payment-simulator",
-      dependencies: ["LedgerDomain", "Money", "ProcessingDomain", "Randomness", "SimulationSupport", "Values"],
+      dependencies: [
+        "DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "Randomness", "SimulationSupport", "Values",
+      ],
       path: "tests/simulation/payment", swiftSettings: common),
     .target(
       name: "TestSupport", dependencies: ["Protobuf", "SagaAPI", "StandardMessages", "Values"], path: "tests/support",
@@ -253,9 +260,11 @@ let package = Package(
     unit("SagaAPI", ["Metrics", "Runtime", "SagaAPI", "SagaDomain", "Values"]),
     unit("SagaAudit", ["SagaAudit", "Values"]),
     unit("SagaConsumer", ["Inbox", "Kafka", "SagaConsumer", "SagaDomain", "Values"]),
+    unit("DirectDomain", ["DirectDomain", "Money", "Values"]),
+    unit("HTTPClient", ["HTTPClient", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),
-    unit("ProcessingDomain", ["LedgerDomain", "Money", "ProcessingDomain", "Values"]),
+    unit("ProcessingDomain", ["DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "Values"]),
     unit("SagaDomain", ["Randomness", "SagaDomain", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),
     unit("Service", ["Runtime", "Service", "Values"]),

@@ -1,4 +1,4 @@
-import Money
+internal import Money
 public import Values
 
 /// Decides a batch of requests, one after the other, over what was found of their accounts and transfers.

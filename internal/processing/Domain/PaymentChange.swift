@@ -1,5 +1,6 @@
-import LedgerDomain
-import Values
+internal import DirectDomain
+internal import LedgerDomain
+internal import Values
 
 /// The changes that transitions are made of, on a copy of the payment that is dropped unless the step changes it.
 struct PaymentChange {

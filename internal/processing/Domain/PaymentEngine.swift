@@ -1,3 +1,4 @@
+internal import DirectDomain
 public import LedgerDomain
 public import Values
 

@@ -1,4 +1,4 @@
-import Values
+internal import Values
 
 /// The times by which payments are decided.
 public struct PaymentRules: Sendable, Hashable {

@@ -1,67 +1,6 @@
+public import DirectDomain
 public import Money
 public import Values
-
-/// What callers see of a payment. The raw values are those of tables, topics and API.
-public enum PaymentState: String, Sendable, Hashable, CaseIterable {
-  /// Taken in; nobody works on it.
-  case created = "CREATED"
-  /// Somebody works on it.
-  case processing = "PROCESSING"
-  /// A person has to decide.
-  case review = "REVIEW"
-  /// The bank was asked and has not told. Never final.
-  case unknown = "UNKNOWN"
-  /// Paid. Final.
-  case completed = "COMPLETED"
-  /// Risk, ledger, bank, a person or the payer said no. Final.
-  case rejected = "REJECTED"
-  /// A technical fault, and certainly nothing was charged. Final.
-  case error = "ERROR"
-
-  /// Whether the state stays for ever.
-  public var isFinal: Bool {
-    switch self {
-    case .completed, .rejected, .error: true
-    case .created, .processing, .review, .unknown: false
-    }
-  }
-}
-
-/// How a payment is paid.
-public enum PaymentMethod: String, Sendable, Hashable, CaseIterable {
-  /// By card. The number travels in the memory of one process only.
-  case card
-  /// From an account outside, through the bank.
-  case account
-  /// By the bank's token of an earlier charge.
-  case token
-  /// From a balance that the ledger keeps. The bank is not asked.
-  case balance
-
-  /// Whether the bank has to charge somebody.
-  public var needsBank: Bool { self != .balance }
-}
-
-/// Why a payment is in its state. The raw values are those of tables, topics and API.
-public enum PaymentReason: String, Sendable, Hashable, CaseIterable {
-  case cancelled
-  case riskBlocked = "risk_blocked"
-  case reviewRequired = "review_required"
-  case reviewDeclined = "review_declined"
-  case reviewTimeout = "review_timeout"
-  case insufficientFunds = "insufficient_funds"
-  /// The ledger refused for another reason, such as an account that does not exist.
-  case ledgerRefused = "ledger_refused"
-  case bankDeclined = "bank_declined"
-  /// The bank could not be asked in time.
-  case bankUnavailable = "bank_unavailable"
-  /// The process that had the card number ended before it asked the bank.
-  case cardDataLost = "card_data_lost"
-  /// The bank's answer was lost or could not be understood.
-  case bankUnclear = "bank_unclear"
-  /// The bank knew nothing of the payment, and promised to refuse it from then on.
-  case bankNeverCharged = "bank_never_charged"
-}
 
 /// Who works on a payment: a process, and the term of its lease.
 public struct Claim: Sendable, Hashable {
@@ -111,21 +50,21 @@ public struct ProcessedPayment: Sendable, Hashable {
   public let since: Timestamp
 
   /// What callers see.
-  public internal(set) var state: PaymentState
+  public package(set) var state: PaymentState
   /// Counts the states. CREATED is 1.
-  public internal(set) var version: Int64
+  public package(set) var version: Int64
   /// Why it is in this state; nil while there is nothing to say.
-  public internal(set) var reason: PaymentReason?
+  public package(set) var reason: PaymentReason?
   /// Where it is on its way.
-  public internal(set) var stage: Stage
+  public package(set) var stage: Stage
   /// Who works on it; nil when anybody may.
-  public internal(set) var claim: Claim?
+  public package(set) var claim: Claim?
   /// Whether the ledger reserves its money.
-  public internal(set) var hasHold = false
+  public package(set) var hasHold = false
   /// How often the bank was asked what became of it, or to reverse it.
-  public internal(set) var inquiries = 0
+  public package(set) var inquiries = 0
   /// When something has to be done even if nobody says anything.
-  public internal(set) var due: Timestamp?
+  public package(set) var due: Timestamp?
 
   /// A payment that was just claimed.
   public init(
@@ -150,7 +89,8 @@ public struct ProcessedPayment: Sendable, Hashable {
     case cancelled, cardLost
   }
 
-  private init(
+  /// A payment in a state, for those above and for whoever reads a table and fills in the rest.
+  package init(
     _ id: UniqueID, _ method: PaymentMethod, _ amount: Money, _ debit: UniqueID, _ credit: UniqueID,
     _ since: Timestamp, _ state: PaymentState, _ stage: Stage
   ) {

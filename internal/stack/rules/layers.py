@@ -33,7 +33,7 @@ CONTEXTS = tuple(sorted(
     if folder.is_dir() and folder.name not in SHARED))
 
 # Contexts that are libraries of another one and share its transactions.
-LIBRARIES = {"internal/processing": ("internal/ledger",)}
+LIBRARIES = {"internal/processing": ("internal/direct", "internal/ledger")}
 
 LAYERS = (
     # Values, threads, logs, settings: under everything.

@@ -20,7 +20,7 @@ from .stack import ROOT, Stack
 GROUPS: dict[str, tuple[str, ...]] = {
     "build": (
         "libpq-dev", "libhiredis-dev", "librdkafka-dev", "libnghttp2-dev", "libmicrohttpd-dev", "libssl-dev",
-        "zlib1g-dev", "pkg-config",
+        "libcurl4-openssl-dev", "zlib1g-dev", "pkg-config",
     ),
     "run": ("postgresql", "redis-server", "redis-tools", "kcat"),
     "test": (

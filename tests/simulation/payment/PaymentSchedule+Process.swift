@@ -1,3 +1,4 @@
+import DirectDomain
 import ProcessingDomain
 import Randomness
 import SimulationSupport

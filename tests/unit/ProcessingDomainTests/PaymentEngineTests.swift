@@ -1,3 +1,4 @@
+import DirectDomain
 import LedgerDomain
 import Money
 import Testing

@@ -1,0 +1,82 @@
+public import Values
+
+/// A new state of a payment, as `direct.results` carries it (api/topics/direct.results.schema.json).
+public struct PaymentResult: Sendable, Hashable {
+  /// The longest message that is read, in bytes.
+  public static let maximumBytes = 16_384
+
+  /// The payment.
+  public let paymentID: UniqueID
+  /// The number of the state; CREATED is 1. A lower one than that already known is late.
+  public let version: Int64
+  /// The state.
+  public let state: PaymentState
+  /// Why.
+  public let reason: PaymentReason?
+  /// When the state began, by the database's clock.
+  public let occurredAt: Timestamp
+
+  /// A result.
+  public init(
+    paymentID: UniqueID, version: Int64, state: PaymentState, reason: PaymentReason?, occurredAt: Timestamp
+  ) {
+    self.paymentID = paymentID
+    self.version = version
+    self.state = state
+    self.reason = reason
+    self.occurredAt = occurredAt
+  }
+
+  /// The CloudEvents type.
+  public var type: String { "paysaga.direct.\(state.rawValue.lowercased())" }
+
+  /// The message's value.
+  public func payload() -> [UInt8] {
+    JSONWriter.object(reserving: 192) { message in
+      message.add("payment_id", paymentID)
+      message.add("version", version)
+      message.add("state", state.rawValue)
+      if let reason { message.add("reason", reason.rawValue) }
+      message.add("occurred_at", occurredAt)
+    }
+  }
+
+  /// Reads a message; unknown fields are ignored, whatever they hold, and null counts as absent.
+  public init(_ value: [UInt8]?) throws(UnreadableMessage) {
+    guard let value else { throw UnreadableMessage("the message has no value") }
+    var id: UniqueID?
+    var version: Int64?
+    var state: String?
+    var reason: String?
+    var occurredAt: String?
+    do throws(JSONError) {
+      var scanner = try JSONScanner(value, maximumBytes: Self.maximumBytes)
+      try scanner.beginObject()
+      while let field = try scanner.nextKey() {
+        switch field {
+        case "payment_id": id = try scanner.null() ? nil : try scanner.uniqueID()
+        case "version": version = try scanner.null() ? nil : try scanner.integer()
+        case "state": state = try scanner.null() ? nil : try scanner.string()
+        case "reason": reason = try scanner.null() ? nil : try scanner.string()
+        case "occurred_at": occurredAt = try scanner.null() ? nil : try scanner.string()
+        default: try scanner.skipValue()
+        }
+      }
+      try scanner.end()
+    } catch {
+      throw UnreadableMessage("not a payment result: \(error)")
+    }
+    guard let id else { throw .missing("payment_id") }
+    guard let version else { throw .missing("version") }
+    guard version > 1 else { throw UnreadableMessage("version must be above 1") }
+    guard let state else { throw .missing("state") }
+    guard let known = PaymentState(rawValue: state), known != .created else {
+      throw UnreadableMessage("state is none that this version knows")
+    }
+    let why = reason.map(PaymentReason.init(rawValue:))
+    if case .some(nil) = why { throw UnreadableMessage("reason is none that this version knows") }
+    guard let occurredAt else { throw .missing("occurred_at") }
+    guard let moment = Timestamp(occurredAt) else { throw UnreadableMessage("occurred_at is no RFC 3339 time") }
+    self.init(paymentID: id, version: version, state: known, reason: why ?? nil, occurredAt: moment)
+  }
+}

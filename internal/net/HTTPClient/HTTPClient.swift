@@ -1,0 +1,76 @@
+internal import Glibc
+internal import Runtime
+internal import Synchronization
+internal import Values
+
+/// A client of HTTP/1.1 on libcurl, with one thread for any number of requests.
+///
+/// Made for calls that must not be made twice: it follows no redirect, uses no proxy, keeps no cookie, and never sends
+/// a request a second time, not even when a kept connection turns out to be dead. Its errors say whether anything was
+/// sent.
+/// `send` may be called on any thread; completions are called on the client's thread and must not block.
+public final class HTTPClient: Sendable {
+  /// Gets the response, or why there is none; called once.
+  public typealias Completion = @Sendable (Result<HTTPClientResponse, HTTPClientError>) -> Void
+
+  private let configuration: HTTPClientConfiguration
+  private let loop: EventLoop
+  private let engine: TransferEngine
+  private let load = Mutex(Load())
+
+  private struct Load {
+    var requests = 0
+    var isStopped = false
+  }
+
+  /// Makes the client and starts its thread.
+  public init(_ configuration: HTTPClientConfiguration) {
+    self.configuration = configuration
+    loop = EventLoop(name: "http-client")
+    engine = TransferEngine(configuration, loop)
+    loop.start()
+  }
+
+  deinit { stop() }
+
+  /// The requests under way.
+  public var requestsUnderWay: Int { load.withLock { $0.requests } }
+
+  /// Sends a request.
+  public func send(_ request: HTTPClientRequest, _ completion: @escaping Completion) {
+    if let fault = request.fault {
+      return completion(.failure(HTTPClientError(.invalidRequest, fault, nothingWasSent: true)))
+    }
+    let refusal = load.withLock { load -> HTTPClientError? in
+      if load.isStopped { return HTTPClientError(.cancelled, "the HTTP client has stopped", nothingWasSent: true) }
+      guard load.requests < configuration.maximumRequests else {
+        return HTTPClientError(
+          .overloaded, "\(configuration.maximumRequests) requests are under way", nothingWasSent: true)
+      }
+      load.requests += 1
+      return nil
+    }
+    if let refusal { return completion(.failure(refusal)) }
+    let deadline = Instant.now() + request.timeout
+    loop.execute { [self] in
+      engine.start(request, deadline: deadline) { [self] result in
+        load.withLock { $0.requests -= 1 }
+        completion(result)
+      }
+    }
+  }
+
+  /// Fails what is under way and ends the thread. Harmless when called again; not to be called in a completion.
+  public func stop() {
+    let isFirst = load.withLock { load in
+      defer { load.isStopped = true }
+      return !load.isStopped
+    }
+    guard isFirst else { return }
+    loop.execute { [engine, loop] in
+      engine.stop()
+      loop.stop()
+    }
+    loop.join()
+  }
+}

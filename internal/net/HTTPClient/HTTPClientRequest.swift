@@ -1,0 +1,79 @@
+internal import Values
+
+/// A request of HTTP/1.1.
+public struct HTTPClientRequest: Sendable {
+  /// The method, such as `POST`.
+  public var method: String
+  /// An absolute URL with the scheme http or https. User and password in it are refused.
+  public var url: String
+  /// Further headers; `Host`, `Content-Length`, `Connection` and `Expect` are the client's.
+  public var headers: [(name: String, value: String)]
+  /// The body; nil for none.
+  public var body: [UInt8]?
+  /// How long the whole may take, from the call on.
+  public var timeout: Duration
+  /// The longest body of a response, in bytes.
+  public var maximumResponse: Int
+
+  /// A request.
+  public init(
+    _ method: String, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,
+    timeout: Duration, maximumResponse: Int = 65_536
+  ) {
+    self.method = method
+    self.url = url
+    self.headers = headers
+    self.body = body
+    self.timeout = timeout
+    self.maximumResponse = maximumResponse
+  }
+
+  /// What keeps it from being sent; nil when nothing does.
+  var fault: String? {
+    let isToken = !method.isEmpty && method.utf8.allSatisfy { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+    if !isToken { return "the method is upper-case letters" }
+    if !url.hasPrefix("http://"), !url.hasPrefix("https://") { return "the URL begins with http:// or https://" }
+    if url.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) { return "the URL holds a blank or control character" }
+    if url.dropFirst(8).prefix(while: { $0 != "/" && $0 != "?" && $0 != "#" }).contains("@") {
+      return "the URL has no user or password"
+    }
+    for (name, value) in headers {
+      if name.isEmpty || !name.utf8.allSatisfy(Self.isTokenByte) {
+        return "a header's name is letters, digits and hyphens"
+      }
+      if Self.own.contains(name.lowercased()) { return "the header \(name) is the client's own" }
+      if value.utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F }) {
+        return "the header \(name) holds a control character"
+      }
+    }
+    return nil
+  }
+
+  private static let own: Set = [
+    "host", "content-length", "connection", "expect", "transfer-encoding", "upgrade", "te",
+  ]
+
+  private static func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+      true
+    default: false
+    }
+  }
+}
+
+/// A response, whole.
+public struct HTTPClientResponse: Sendable {
+  /// The status, from 200 to 599 (and 1xx that no request asked for are passed over).
+  public let status: Int
+  /// The headers in order, as they came.
+  public let headers: [(name: String, value: String)]
+  /// The body.
+  public let body: [UInt8]
+
+  /// The first value of a header, whose name is compared without case.
+  public func header(_ name: String) -> String? {
+    headers.first { $0.name.lowercased() == name.lowercased() }?.value
+  }
+}

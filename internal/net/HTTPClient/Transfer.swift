@@ -1,0 +1,258 @@
+internal import CCurl
+internal import Glibc
+internal import Values
+
+/// One request and its response, around libcurl's easy handle. On the loop's thread only.
+final class Transfer {
+  /// The most bytes of a response's headers.
+  private static let maximumHeaders = 16_384
+
+  let handle: UnsafeMutableRawPointer
+  private let request: HTTPClientRequest
+  private let rule: AddressRule
+  private let completion: HTTPClient.Completion
+  private var requestHeaders: UnsafeMutablePointer<curl_slist>?
+  private var sentBody = 0
+  private var status = 0
+  private var headers: [(name: String, value: String)] = []
+  private var headerBytes = 0
+  private var body: [UInt8] = []
+  private var isTooLarge = false
+  private var wasRefused = false
+
+  /// - Returns: nil when the deadline has passed.
+  init?(
+    _ request: HTTPClientRequest, _ configuration: HTTPClientConfiguration, deadline: Instant,
+    _ completion: @escaping HTTPClient.Completion
+  ) {
+    let rest = (deadline - .now()).inMilliseconds
+    guard rest > 0 else { return nil }
+    guard let handle = curl_easy_init() else { preconditionFailure("no memory for a request") }
+    self.handle = handle
+    self.request = request
+    self.completion = completion
+    rule = configuration.addresses
+    configure(configuration, rest)
+    setBody()
+    setHeaders(configuration)
+  }
+
+  deinit {
+    curl_easy_cleanup(handle)
+    curl_slist_free_all(requestHeaders)
+  }
+
+  // MARK: - The request
+
+  private func configure(_ configuration: HTTPClientConfiguration, _ milliseconds: Int64) {
+    let context = Unmanaged.passUnretained(self).toOpaque()
+    // Unretained: the handle is freed with self.
+    curl_set_text(handle, CURLOPT_URL, request.url)
+    curl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
+    curl_set_text(handle, CURLOPT_PROXY, "")
+    curl_set_text(handle, CURLOPT_NOPROXY, "*")
+    curl_set_long(handle, CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
+    curl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
+    curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
+    curl_set_long(handle, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+    curl_set_long(handle, CURLOPT_HTTP09_ALLOWED, 0)
+    curl_set_long(handle, CURLOPT_SSL_VERIFYPEER, 1)
+    curl_set_long(handle, CURLOPT_SSL_VERIFYHOST, 2)
+    curl_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+    if let file = configuration.certificateAuthorities { curl_set_text(handle, CURLOPT_CAINFO, file) }
+    curl_set_long(handle, CURLOPT_TCP_NODELAY, 1)
+    curl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(clamping: milliseconds))
+    curl_set_long(
+      handle, CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: max(1, configuration.connectTimeout.inMilliseconds)))
+    curl_set_long(handle, CURLOPT_MAXAGE_CONN, Int(clamping: configuration.idleTime.inMilliseconds / 1_000))
+    curl_set_long(handle, CURLOPT_MAXLIFETIME_CONN, Int(clamping: configuration.maximumAge.inMilliseconds / 1_000))
+    curl_set_data_callback(handle, CURLOPT_HEADERFUNCTION, takeHeader)
+    curl_set_pointer(handle, CURLOPT_HEADERDATA, context)
+    curl_set_data_callback(handle, CURLOPT_WRITEFUNCTION, takeBody)
+    curl_set_pointer(handle, CURLOPT_WRITEDATA, context)
+    curl_set_open_callback(handle, openSocket)
+    curl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, context)
+  }
+
+  /// The body is read through a callback that cannot rewind: so libcurl, which sends a request again when a connection
+  /// it had kept turns out to be dead, fails instead once the body was sent. Without a body there is nothing to fail
+  /// on, so such a request that may change something gets a connection of its own.
+  private func setBody() {
+    curl_set_text(handle, CURLOPT_CUSTOMREQUEST, request.method)
+    if let body = request.body {
+      curl_set_long(handle, CURLOPT_POST, 1)
+      curl_set_size(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+      curl_set_data_callback(handle, CURLOPT_READFUNCTION, giveBody)
+      curl_set_pointer(handle, CURLOPT_READDATA, Unmanaged.passUnretained(self).toOpaque())
+    } else if request.method == "HEAD" {
+      curl_set_long(handle, CURLOPT_NOBODY, 1)
+    }
+    let isSafe = request.method == "GET" || request.method == "HEAD"
+    if request.body?.isEmpty ?? true, !isSafe { curl_set_long(handle, CURLOPT_FRESH_CONNECT, 1) }
+  }
+
+  private func setHeaders(_ configuration: HTTPClientConfiguration) {
+    var lines = request.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
+    let names = Set(request.headers.map { $0.name.lowercased() })
+    if !names.contains("user-agent") { lines.append("User-Agent: \(configuration.userAgent)") }
+    // Those that libcurl would add by itself.
+    for name in ["Accept", "Content-Type"] where !names.contains(name.lowercased()) { lines.append("\(name):") }
+    lines.append("Expect:")
+    for line in lines { requestHeaders = curl_slist_append(requestHeaders, line) }
+    curl_set_pointer(handle, CURLOPT_HTTPHEADER, requestHeaders)
+  }
+
+  fileprivate func give(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    let rest = (request.body ?? []).dropFirst(sentBody)
+    let piece = rest.prefix(buffer.count)
+    buffer.copyBytes(from: piece)
+    sentBody += piece.count
+    return piece.count
+  }
+
+  fileprivate func open(_ address: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
+    guard rule == .any || IPAddress(address).map(rule.allows) ?? false else {
+      wasRefused = true
+      return curl_socket_t(CURL_SOCKET_BAD)
+    }
+    let type = address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
+    return socket(address.pointee.family, type, address.pointee.protocol)
+  }
+
+  // MARK: - The response
+
+  fileprivate func take(header line: UnsafeRawBufferPointer) -> Bool {
+    headerBytes += line.count
+    guard headerBytes <= Self.maximumHeaders else {
+      isTooLarge = true
+      return false
+    }
+    let text = String(decoding: line, as: UTF8.self)
+    if text.hasPrefix("HTTP/") {
+      headers = []
+      body = []
+    } else if let colon = text.firstIndex(of: ":") {
+      let value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
+      headers.append((String(text[..<colon]), String(value.prefix { !$0.isNewline })))
+    }
+    return true
+  }
+
+  fileprivate func take(body piece: UnsafeRawBufferPointer) -> Bool {
+    guard body.count + piece.count <= request.maximumResponse else {
+      isTooLarge = true
+      return false
+    }
+    body.append(contentsOf: piece)
+    return true
+  }
+
+  // MARK: - The end
+
+  /// Whether a byte of the request may have been sent: the connection was ready for it.
+  var mayHaveBeenSent: Bool {
+    var microseconds: curl_off_t = 0
+    var bytes = 0
+    curl_get_size(handle, CURLINFO_PRETRANSFER_TIME_T, &microseconds)
+    curl_get_long(handle, CURLINFO_REQUEST_SIZE, &bytes)
+    return microseconds > 0 || bytes > 0
+  }
+
+  func finish(_ result: CURLcode) {
+    guard result == CURLE_OK else { return finish(error(result)) }
+    var status = 0
+    curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
+    guard (200...599).contains(status) else {
+      return finish(HTTPClientError(.invalidResponse, "the status is \(status)", nothingWasSent: false))
+    }
+    completion(.success(HTTPClientResponse(status: status, headers: headers, body: body)))
+  }
+
+  func finish(_ error: HTTPClientError) { completion(.failure(error)) }
+
+  private func error(_ result: CURLcode) -> HTTPClientError {
+    let nothingWasSent = !mayHaveBeenSent
+    let (code, message): (HTTPClientError.Code, String) =
+      if isTooLarge {
+        (.responseTooLarge, "the response is larger than \(request.maximumResponse) bytes, or its headers are")
+      } else if wasRefused, nothingWasSent {
+        (.refusedAddress, "the host's address is none that may be connected to")
+      } else {
+        Self.kind(of: result)
+      }
+    return HTTPClientError(code, message, nothingWasSent: nothingWasSent)
+  }
+
+  private static func kind(of result: CURLcode) -> (HTTPClientError.Code, String) {
+    // libcurl's words for a code name no value of the request.
+    let words = String(cString: curl_easy_strerror(result))
+    switch result {
+    case CURLE_URL_MALFORMAT: return (.invalidRequest, words)
+    case CURLE_COULDNT_RESOLVE_HOST: return (.unknownHost, words)
+    case CURLE_COULDNT_CONNECT, CURLE_INTERFACE_FAILED: return (.connectionFailed, words)
+    case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
+      CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS:
+      return (.tls, words)
+    case CURLE_OPERATION_TIMEDOUT: return (.timedOut, words)
+    // The scheme was looked at before: it is HTTP/0.9 that libcurl names so.
+    case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING:
+      return (.invalidResponse, words)
+    default: return (.connectionLost, words)
+    }
+  }
+}
+
+extension IPAddress {
+  /// What libcurl is about to connect to; nil for what is no IP address.
+  fileprivate init?(_ address: UnsafeMutablePointer<curl_sockaddr>) {
+    // `addr` is declared shorter than an IPv6 address is: `addrlen` says how much there is.
+    let start = UnsafeMutableRawPointer(address) + MemoryLayout<curl_sockaddr>.offset(of: \.addr)!  // a stored field
+    let bytes = UnsafeRawBufferPointer(start: start, count: Int(address.pointee.addrlen))
+    switch address.pointee.family {
+    // sockaddr_in: family, port, address; sockaddr_in6: family, port, flow label, address.
+    case AF_INET where bytes.count >= 8: self.init(bytes: Array(bytes[4..<8]))
+    case AF_INET6 where bytes.count >= 24: self.init(bytes: Array(bytes[8..<24]))
+    default: return nil
+    }
+  }
+}
+
+// MARK: - libcurl's callbacks: file-scope functions, so that they inherit no actor.
+
+private func transfer(_ context: UnsafeMutableRawPointer) -> Transfer {
+  Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+}
+
+/// CURLOPT_HEADERFUNCTION: a whole line each.
+private func takeHeader(
+  _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+) -> Int {
+  guard let context else { return 0 }
+  let bytes = UnsafeRawBufferPointer(start: data, count: size * count)
+  return transfer(context).take(header: bytes) ? bytes.count : 0
+}
+
+/// CURLOPT_WRITEFUNCTION.
+private func takeBody(
+  _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+) -> Int {
+  guard let context else { return 0 }
+  let bytes = UnsafeRawBufferPointer(start: data, count: size * count)
+  return transfer(context).take(body: bytes) ? bytes.count : 0
+}
+
+/// CURLOPT_READFUNCTION.
+private func giveBody(
+  _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+) -> Int {
+  guard let context else { return Int(CURL_READFUNC_ABORT) }
+  return transfer(context).give(UnsafeMutableRawBufferPointer(start: data, count: size * count))
+}
+
+/// CURLOPT_OPENSOCKETFUNCTION.
+private func openSocket(
+  _ context: UnsafeMutableRawPointer?, _ purpose: curlsocktype, _ address: UnsafeMutablePointer<curl_sockaddr>?
+) -> curl_socket_t {
+  guard let context, let address else { return curl_socket_t(CURL_SOCKET_BAD) }
+  return transfer(context).open(address)
+}
