@@ -3,7 +3,7 @@ internal import Values
 
 /// Decides the answer of the admin endpoint, apart from the HTTP library that sends it.
 struct AdminResponse: Hashable {
-  /// The longest path looked at, in bytes.
+  /// The longest path accepted, bytes.
   static let longestPath = 256
 
   var status: UInt32

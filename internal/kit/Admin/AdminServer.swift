@@ -10,10 +10,10 @@ public import Values
 /// libmicrohttpd.
 ///
 /// GET and HEAD only. A request and its answer may take ten seconds, as may the wait for the next one; at most 32
-/// connections, 16 of them from one address: a further one takes the place of an older one.
+/// connections, 16 of them from one address: a further one replaces an older one.
 public final class AdminServer: Sendable {
   private struct Running: @unchecked Sendable {
-    // @unchecked: the daemon's handle is only kept here, and used once, by the one caller of stop that took it out.
+    // @unchecked: the daemon's handle is used once, by the one caller of stop that took it out.
     let daemon: OpaquePointer
     let context: Unmanaged<AdminHandler>
     let limiter: WorkerThread
@@ -27,8 +27,8 @@ public final class AdminServer: Sendable {
 
   /// - Parameters:
   ///   - address: where to listen; port 0 for any free one.
-  ///   - readiness: called on the endpoint's own thread for each `/readyz`; must not block, so it reads states that
-  ///     others keep.
+  ///   - readiness: called on the endpoint's own thread for each `/readyz`; it must not block, so it only reads states
+  ///     that other threads maintain.
   public convenience init(
     address: NetworkAddress, registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport,
     logger: Logger
@@ -98,7 +98,7 @@ public final class AdminServer: Sendable {
     let changed: MHD_NotifyConnectionCallback = noteConnection
     var options = [
       MHD_OptionItem(option: .LISTEN_SOCKET, value: Int(descriptor), ptr_value: nil),
-      // Above ours, so that a new connection is taken in and pushes out an older one.
+      // Above our own limit, so that a new connection is accepted and replaces an older one.
       MHD_OptionItem(option: .CONNECTION_LIMIT, value: 128, ptr_value: nil),
       MHD_OptionItem(
         option: .NOTIFY_COMPLETED, value: unsafeBitCast(completed, to: Int.self), ptr_value: context.toOpaque()),
@@ -154,7 +154,7 @@ private func handleRequest(
     state.pointee = context
     return .YES
   }
-  // Nothing here takes a body: the connection is closed.
+  // No request here may have a body: the connection is closed.
   guard uploadSize.pointee == 0 else { return .NO }
   // Retained until the daemon has stopped.
   let handler = Unmanaged<AdminHandler>.fromOpaque(context).takeUnretainedValue()

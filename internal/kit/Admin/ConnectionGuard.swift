@@ -3,8 +3,8 @@ internal import Glibc
 internal import Runtime
 internal import Values
 
-/// Keeps the endpoint's connections within their limits: libmicrohttpd's own timeout starts anew with every byte, and
-/// its limits refuse the newest connection, the one that means it.
+/// Keeps the endpoint's connections within their limits. libmicrohttpd's own timeout starts anew with every byte, and
+/// its limits refuse the newest connection, which is the one with a request.
 final class ConnectionGuard: Sendable {
   private struct State {
     var table: ConnectionTable
@@ -15,7 +15,7 @@ final class ConnectionGuard: Sendable {
 
   init(_ limits: ConnectionTable.Limits) { state = Monitor(State(table: ConnectionTable(limits))) }
 
-  /// Starts the thread that ends overdue connections.
+  /// Starts the thread that closes overdue connections.
   func start() -> WorkerThread {
     state.withLock { $0.isStopped = false }
     return WorkerThread(name: "admin-limits") { [self] in
@@ -56,7 +56,7 @@ final class ConnectionGuard: Sendable {
     for descriptor in descriptors { shutdown(descriptor, Int32(SHUT_RDWR)) }
   }
 
-  /// The address without the port; empty where the peer has none any more.
+  /// The address without the port; empty once the peer has disconnected.
   private static func peer(_ descriptor: Int32) -> [UInt8] {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -1,9 +1,9 @@
 internal import Values
 
-/// Decides which connections close so that none keeps the others out. Sockets live outside.
+/// Decides which connections close, so that none locks the others out. Sockets live outside.
 ///
-/// A connection over a limit takes the place of an older one instead of being refused: whoever only holds connections
-/// open loses them, and a probe that sends its request at once gets its answer.
+/// A connection over a limit replaces an older one instead of being refused: clients that only hold connections open
+/// lose them, and a probe that sends its request at once is answered.
 struct ConnectionTable {
   struct Limits: Sendable {
     /// The most connections at a time.
@@ -19,7 +19,7 @@ struct ConnectionTable {
     let peer: [UInt8]
     /// When it was opened or had its last answer.
     var since: Instant
-    /// Asked to end; it counts no more.
+    /// Asked to close; it no longer counts.
     var isEnding = false
   }
 
@@ -45,12 +45,12 @@ struct ConnectionTable {
     return ended
   }
 
-  /// A request has its whole answer.
+  /// A request has been answered in full.
   mutating func complete(_ id: Int, at now: Instant) { connections[id]?.since = now }
 
   mutating func close(_ id: Int) { connections[id] = nil }
 
-  /// - Returns: the descriptors of those whose time is over, to shut down.
+  /// - Returns: the descriptors of overdue connections, to shut down.
   mutating func takeOverdue(at now: Instant) -> [Int32] {
     var ended: [Int32] = []
     for (id, connection) in connections where !connection.isEnding && connection.since + limits.time <= now {
@@ -59,7 +59,7 @@ struct ConnectionTable {
     return ended
   }
 
-  /// When to look for overdue ones next.
+  /// When to look for overdue connections next.
   var nextDeadline: Instant {
     connections.values.filter { !$0.isEnding }.map { $0.since + limits.time }.min() ?? .distantFuture
   }
