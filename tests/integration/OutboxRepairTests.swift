@@ -70,7 +70,7 @@ struct OutboxRepairTests {
       let report = try store.complete(
         CompletionRequest(
           leases: [ShardEpoch(shard: 5, epoch: epoch)],
-          items: [.init(shard: 5, id: id, eventID: eventID, token: 0)], isDead: false,
+          items: [.init(shard: 5, id: id, eventID: eventID, token: 0)],
           history: try store.history(on: connection)), on: connection)
       #expect(report.moved.isEmpty)
       #expect(try connection.int("SELECT count(*) FROM event_wait") == 2)

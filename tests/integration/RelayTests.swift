@@ -346,7 +346,7 @@ struct RelayTests {
           leases: [lease],
           items: [
             .init(shard: lease.shard, id: id, eventID: eventID, token: 0, refusal: isDead ? "no" : nil)
-          ], isDead: isDead, history: history)
+          ], history: history)
       }
       let elsewhere = ServerHistory(name: "elsewhere")
       for isDead in [false, true] {

@@ -194,19 +194,14 @@ public final class Relay: ServicePart {
     }
   }
 
-  /// Names dead events in the log, up to a limit per statement: they are few, and each needs a person.
+  /// Names dead events in the log: each needs a person.
   private func tell(dead items: [CompletionRequest.Item]) {
-    for item in items.prefix(Self.namedAtOnce) {
+    for item in items {
       logger.warning(
         "an event is dead",
         ["shard": .number(Int(item.shard)), "id": .number(item.id), "reason": .string(item.refusal ?? "")])
     }
-    if items.count > Self.namedAtOnce {
-      logger.warning("more events are dead", ["count": .number(items.count - Self.namedAtOnce)])
-    }
   }
-
-  private static let namedAtOnce = 20
 
   private func releaseAll(_ leases: [ShardEpoch]) {
     onDatabase { [store] connection throws(DatabaseError) in

@@ -173,12 +173,13 @@ package struct CompletionRequest: Sendable, Equatable {
   }
   /// The leases of the items' shards.
   package var leases: [ShardEpoch]
-  /// The events; each once.
+  /// The events; each once, and either all refused or all acknowledged.
   package var items: [Item]
-  /// Whether they become DEAD rather than DONE.
-  package var isDead: Bool
   /// The server on which the leases were claimed and the rows read; on another one nothing is moved.
   package var history: ServerHistory
+
+  /// Whether the events become DEAD rather than DONE.
+  package var isDead: Bool { items.first?.refusal != nil }
 }
 
 /// The answer to a `CompletionRequest`.

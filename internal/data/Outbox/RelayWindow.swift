@@ -277,7 +277,7 @@ package struct RelayWindow {
     at now: Instant, limit: Int, history: ServerHistory, lease: (Int16) -> ShardEpoch?
   ) -> CompletionRequest? {
     while let tokens = nextTokens(limit: limit, now) {
-      var request = CompletionRequest(leases: [], items: [], isDead: false, history: history)
+      var request = CompletionRequest(leases: [], items: [], history: history)
       var leases: [Int16: ShardEpoch] = [:]
       for token in tokens {
         guard let index = slots.index(of: token), case .settled(let refusal) = slots[index].stage else { continue }
@@ -285,7 +285,6 @@ package struct RelayWindow {
         guard let held = lease(event.shard) else { continue }
         leases[event.shard] = held
         slots.move(index, to: .completing)
-        request.isDead = refusal != nil
         request.items.append(
           .init(shard: event.shard, id: event.id, eventID: event.eventID, token: token, refusal: refusal))
       }
