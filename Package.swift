@@ -126,9 +126,21 @@ let package = Package(
 
     // The ledger of direct payments.
     box("LedgerDomain", "ledger/Domain", ["Money", "Values"]),
+    box("LedgerStore", "ledger/Store", ["LedgerDomain", "Money", "Postgres", "Values"]),
+    // `sql` is a link to migrations/ledger.
+    .target(
+      name: "LedgerSchema", dependencies: ["Migrator"], path: "internal/ledger/Schema",
+      resources: [.embedInCode("sql")], swiftSettings: common),
 
     // What executes direct payments.
     box("ProcessingDomain", "processing/Domain", ["DirectDomain", "LedgerDomain", "Money", "Values"]),
+    box(
+      "ProcessingStore", "processing/Store",
+      ["DirectDomain", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingDomain", "Values"]),
+    // `sql` is a link to migrations/processing.
+    .target(
+      name: "ProcessingSchema", dependencies: ["LedgerSchema", "Migrator", "Outbox", "OutboxSchema"],
+      path: "internal/processing/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
 
     // The saga's payment step.
     // `sql` is a link to migrations/saga.
@@ -250,7 +262,7 @@ let package = Package(
     unit("Logger", ["Logger", "Runtime", "Values"]),
     unit("Messages", ["Protobuf", "Randomness", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
     unit("Metrics", ["Metrics"]),
-    unit("Migrator", ["Migrator", "OutboxSchema", "SagaSchema"]),
+    unit("Migrator", ["LedgerSchema", "Migrator", "OutboxSchema", "ProcessingSchema", "SagaSchema"]),
     unit("Outbox", ["Outbox", "Runtime", "Values"]),
     unit("OutboxKafka", ["Kafka", "Logger", "Outbox", "OutboxKafka", "Runtime", "Values"]),
     unit("Postgres", ["Errors", "Postgres", "Values"]),
@@ -274,9 +286,10 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Errors", "GroupCommit", "Idempotency", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxSchema",
-        "Postgres",
-        "Randomness", "Redis", "Runtime", "SagaDomain", "SagaSchema", "SagaStore", "Values",
+        "DirectDomain", "Errors", "GroupCommit", "Idempotency", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore",
+        "Logger", "Metrics", "Migrator", "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingDomain",
+        "ProcessingSchema", "ProcessingStore", "Randomness", "Redis", "Runtime", "SagaDomain", "SagaSchema",
+        "SagaStore", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

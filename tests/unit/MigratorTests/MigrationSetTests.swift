@@ -1,5 +1,7 @@
 import Foundation
+import LedgerSchema
 import OutboxSchema
+import ProcessingSchema
 import SagaSchema
 import Testing
 
@@ -73,7 +75,10 @@ struct MigrationSetTests {
   private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
     path: "../../../migrations")
 
-  @Test(arguments: [("saga", SagaSchema.files), ("outbox", OutboxSchema.files)])
+  @Test(arguments: [
+    ("ledger", LedgerSchema.files), ("outbox", OutboxSchema.files), ("processing", ProcessingSchema.files),
+    ("saga", SagaSchema.files),
+  ])
   func theBuiltInFilesAreThoseOfTheFolder(line: String, files: [(name: String, content: [UInt8])]) throws {
     let folder = Self.folder.appending(path: line)
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)

@@ -1,0 +1,222 @@
+public import LedgerDomain
+public import Money
+public import Postgres
+public import Values
+
+/// Reads what a `LedgerBatch` decides over, and writes what it has decided, as commands for the caller's transaction.
+///
+/// The transaction runs `reads`, makes the batch of their answers, decides, and runs `writes` before its COMMIT.
+/// Writers never deadlock on accounts: each locks those of its batch in the order of their ids, at once. Of two
+/// transactions that carry out one request at the same time, the later one fails with a unique violation, and finds the
+/// transfer when it runs again.
+/// A value that any thread may use; make it once, since its statements are prepared on each connection.
+public struct LedgerStore: Sendable {
+  private let lockAccounts: Statement
+  private let findAccounts: Statement
+  private let findTransfers: Statement
+  private let insertTransfers: Statement
+  private let updateAccounts: Statement
+  private let insertDeltas: Statement
+  private let openAccounts: Statement
+  private let findHolders: Statement
+  private let findBalances: Statement
+  private let foldDeltas: Statement
+
+  /// A store of these tables.
+  public init(_ tables: LedgerTables = LedgerTables()) {
+    let (account, delta, transfer) = (tables.account, tables.delta, tables.transfer)
+    lockAccounts = Statement(
+      """
+      SELECT id, posted, pending FROM \(account) WHERE id = ANY ($1) AND kind = 1 ORDER BY id FOR NO KEY UPDATE
+      """)
+    findAccounts = Statement("SELECT id, kind, currency::text FROM \(account) WHERE id = ANY ($1)")
+    findTransfers = Statement(
+      """
+      SELECT id, kind, debit, credit, amount, currency::text, pending_id FROM \(transfer) WHERE id = ANY ($1)
+      """)
+    insertTransfers = Statement(
+      """
+      INSERT INTO \(transfer) (id, kind, debit, credit, amount, currency, pending_id)
+      SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::uuid[])
+      """)
+    updateAccounts = Statement(
+      """
+      UPDATE \(account) a SET posted = a.posted + u.posted, pending = a.pending + u.pending
+      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS u(id, posted, pending) WHERE a.id = u.id
+      """)
+    insertDeltas = Statement(
+      """
+      INSERT INTO \(delta) (account, posted, pending) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[])
+      """)
+    openAccounts = Statement(
+      """
+      INSERT INTO \(account) (id, kind, owner, currency)
+      SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::text[]) ON CONFLICT DO NOTHING
+      """)
+    findHolders = Statement(
+      """
+      SELECT a.id, a.owner, a.currency::text FROM \(account) a
+      JOIN unnest($1::uuid[], $2::text[]) AS u(owner, currency) ON a.owner = u.owner AND a.currency = u.currency
+      """, isReadOnly: true)
+    findBalances = Statement(
+      """
+      SELECT a.id, (a.posted + coalesce(sum(d.posted), 0))::bigint AS posted,
+             (a.pending + coalesce(sum(d.pending), 0))::bigint AS pending
+      FROM \(account) a LEFT JOIN \(delta) d ON d.account = a.id WHERE a.id = ANY ($1) GROUP BY a.id
+      """, isReadOnly: true)
+    foldDeltas = Statement(
+      """
+      WITH old AS (SELECT id FROM \(delta) ORDER BY id LIMIT $1 FOR UPDATE),
+      gone AS (DELETE FROM \(delta) d USING old WHERE d.id = old.id RETURNING d.account, d.posted, d.pending),
+      sums AS (SELECT account, sum(posted)::bigint AS posted, sum(pending)::bigint AS pending FROM gone GROUP BY 1)
+      UPDATE \(account) a SET posted = a.posted + s.posted, pending = a.pending + s.pending
+      FROM sums s WHERE a.id = s.account
+      """)
+  }
+
+  // MARK: - A batch
+
+  /// How many answers `reads` gives.
+  public static let readCount = 3
+
+  /// Reads the accounts, locks those of users, then reads the transfers.
+  /// - Parameters:
+  ///   - accounts: every account that the requests and their holds name.
+  ///   - requests: what will be decided.
+  public func reads(accounts: Set<UniqueID>, requests: [TransferRequest]) -> [Command] {
+    let ids = Parameter.uuidArray(accounts.sorted())
+    let transfers = Set(requests.map(\.id)).union(requests.compactMap(\.hold))
+    // Transfers are read by a statement of their own, after the locks, so that it sees what their holders committed.
+    return [
+      Command(findAccounts, [ids]), Command(lockAccounts, [ids]),
+      Command(findTransfers, [.uuidArray(transfers.sorted())]),
+    ]
+  }
+
+  /// The batch that decides over what `reads` found.
+  /// - Throws: `content` for a row that is none of ours.
+  public func batch(_ answers: some Collection<Rows>) throws(DatabaseError) -> LedgerBatch {
+    let answers = Array(answers)
+    precondition(answers.count == Self.readCount, "the answers of reads")
+    var balances: [UniqueID: Balance] = [:]
+    for row in answers[1] {
+      balances[try row.uuid(BalanceColumn.id)] = try Self.balance(row)
+    }
+    let accounts = try answers[0].map { (row) throws(DatabaseError) in try Self.account(row) }
+    let transfers = try answers[2].map { (row) throws(DatabaseError) in try TransferRow.decode(row) }
+    if let lost = accounts.first(where: { $0.kind.isGuarded && balances[$0.id] == nil }) {
+      throw .content("account \(lost.id) was deleted")
+    }
+    return LedgerBatch(accounts: accounts, balances: balances, transfers: transfers)
+  }
+
+  /// Writes what the batch has decided.
+  /// - Parameter batch: of this transaction.
+  public func writes(_ batch: LedgerBatch) -> [Command] {
+    guard !batch.transfers.isEmpty else { return [] }
+    let changed = batch.changes.filter { $0.value != Balance() }.sorted { $0.key < $1.key }
+    let guarded = changed.filter { batch.isGuarded($0.key) }
+    let others = changed.filter { !batch.isGuarded($0.key) }
+    var commands = [Command(insertTransfers, TransferRow.encode(batch.transfers))]
+    for (statement, changes) in [(updateAccounts, guarded), (insertDeltas, others)] where !changes.isEmpty {
+      commands.append(
+        Command(
+          statement,
+          [
+            .uuidArray(changes.map(\.key)), .int64Array(changes.map(\.value.posted)),
+            .int64Array(changes.map(\.value.pending)),
+          ]))
+    }
+    return commands
+  }
+
+  // MARK: - Accounts
+
+  /// A user's wish to be paid or to pay in a currency.
+  public struct Holder: Sendable, Hashable {
+    /// The user.
+    public let owner: UniqueID
+    /// The currency.
+    public let currency: Currency
+
+    /// A holder.
+    public init(owner: UniqueID, currency: Currency) {
+      self.owner = owner
+      self.currency = currency
+    }
+  }
+
+  /// Opens the accounts of users who have none in the currency yet.
+  /// - Parameter newID: makes the ids.
+  public func open(_ holders: Set<Holder>, newID: () -> UniqueID) -> Command {
+    let holders = holders.sorted { ($0.owner, $0.currency) < ($1.owner, $1.currency) }
+    return Command(
+      openAccounts,
+      [
+        .uuidArray(holders.map { _ in newID() }), .int16Array(holders.map { _ in LedgerAccount.Kind.user.rawValue }),
+        .optionalUUIDArray(holders.map(\.owner)), .textArray(holders.map(\.currency.code)),
+      ])
+  }
+
+  /// Opens our own accounts of a currency where they do not exist yet.
+  public func open(_ currencies: Set<Currency>) -> Command {
+    let accounts = currencies.sorted().flatMap { currency in
+      LedgerAccount.Kind.allCases.filter { !$0.isGuarded }.map { LedgerAccount.ours($0, currency) }
+    }
+    return Command(
+      openAccounts,
+      [
+        .uuidArray(accounts.map(\.id)), .int16Array(accounts.map(\.kind.rawValue)),
+        .optionalUUIDArray(accounts.map { _ in nil }), .textArray(accounts.map(\.currency.code)),
+      ])
+  }
+
+  /// The ids of the accounts that users have.
+  public func find(_ holders: Set<Holder>) -> Command {
+    let holders = Array(holders)
+    return Command(findHolders, [.uuidArray(holders.map(\.owner)), .textArray(holders.map(\.currency.code))])
+  }
+
+  /// The answer to `find`.
+  public func accounts(_ answer: Rows) throws(DatabaseError) -> [Holder: UniqueID] {
+    var accounts: [Holder: UniqueID] = [:]
+    for row in answer {
+      let code = try row.text(HolderColumn.currency)
+      guard let currency = Currency(code) else { throw .content("an account has currency \(code)") }
+      accounts[Holder(owner: try row.uuid(HolderColumn.owner), currency: currency)] = try row.uuid(HolderColumn.id)
+    }
+    return accounts
+  }
+
+  /// The balances of the accounts that exist.
+  public func balances(of accounts: [UniqueID], on connection: Connection) throws(DatabaseError) -> [UniqueID: Balance]
+  {
+    var balances: [UniqueID: Balance] = [:]
+    for row in try connection.run(Command(findBalances, [.uuidArray(accounts)])) {
+      balances[try row.uuid(BalanceColumn.id)] = try Self.balance(row)
+    }
+    return balances
+  }
+
+  /// Adds the oldest deltas to their accounts. One process at a time folds, a second one waits: holds are folded before
+  /// what resolves them.
+  public func fold(limit: Int = 10_000) -> Command { Command(foldDeltas, [.int64(Int64(limit))]) }
+
+  // MARK: - Rows
+
+  private enum BalanceColumn: Int, AnswerColumn { case id, posted, pending }
+  private enum HolderColumn: Int, AnswerColumn { case id, owner, currency }
+  private enum AccountColumn: Int, AnswerColumn { case id, kind, currency }
+
+  private static func balance(_ row: Row) throws(DatabaseError) -> Balance {
+    Balance(posted: try row.int64(BalanceColumn.posted), pending: try row.int64(BalanceColumn.pending))
+  }
+
+  private static func account(_ row: Row) throws(DatabaseError) -> LedgerAccount {
+    let kind = try row.int16(AccountColumn.kind)
+    let code = try row.text(AccountColumn.currency)
+    guard let kind = LedgerAccount.Kind(rawValue: kind) else { throw .content("an account has kind \(kind)") }
+    guard let currency = Currency(code) else { throw .content("an account has currency \(code)") }
+    return LedgerAccount(id: try row.uuid(AccountColumn.id), kind: kind, currency: currency)
+  }
+}

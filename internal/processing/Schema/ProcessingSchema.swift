@@ -1,0 +1,29 @@
+internal import LedgerSchema
+public import Migrator
+public import Outbox
+internal import OutboxSchema
+
+/// Processing's tables: the files of migrations/processing, compiled in, so that no file of another origin can take
+/// their place.
+public enum ProcessingSchema {
+  /// The files, each under its name; a new one is added here, and a test compares the list with the folder.
+  package static let files: [(name: String, content: [UInt8])] = [
+    // The names of the constants are the package manager's: it makes an underscore of the first digit.
+    ("0001_processing.up.sql", PackageResources._001_processing_up_sql),
+    ("0001_processing.down.sql", PackageResources._001_processing_down_sql),
+  ]
+
+  /// Processing's lines of migrations, in the order in which they run: the ledger's, its own, and its outbox's.
+  /// - Parameters:
+  ///   - schema: where the payments are; its name as the catalogue has it, not quoted.
+  ///   - outbox: which is in the same schema.
+  public static func lines(
+    schema: String = "processing", ledger: String = "ledger", outbox: OutboxTables
+  ) throws(MigratorError) -> [MigrationLine] {
+    [
+      try LedgerSchema.line(schema: ledger),
+      MigrationLine(name: "processing", migrations: try MigrationSet(files: files), place: .schema(schema)),
+      try OutboxSchema.line("processing.outbox", of: outbox),
+    ]
+  }
+}

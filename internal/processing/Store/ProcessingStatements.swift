@@ -1,0 +1,142 @@
+internal import DirectDomain
+internal import Money
+internal import Postgres
+internal import ProcessingDomain
+internal import Values
+
+/// The statements on payments and what belongs to them.
+struct ProcessingStatements: Sendable {
+  private let insertPayments: Statement
+  private let lockPayments: Statement
+  private let findPayment: Statement
+  private let findDue: Statement
+  private let updatePayments: Statement
+  private let deleteDue: Statement
+  private let insertDue: Statement
+  private let deleteClaims: Statement
+  private let insertClaims: Statement
+  private let insertAttempts: Statement
+  private let answerAttempts: Statement
+  private let insertExceptions: Statement
+
+  init(_ t: ProcessingTables) {
+    insertPayments = Statement(
+      """
+      INSERT INTO \(t.payment) (id, user_id, payee_id, method, source, amount, currency, debit, credit, order_id, since,
+                                state, version, stage, claim_owner, claim_epoch, has_hold, inquiries)
+      SELECT u.*, clock_timestamp(), 'PROCESSING', 2, 'claimed', $11, $12, false, 0
+      FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::uuid[],
+                  $9::uuid[], $10::bigint[]) u
+      ON CONFLICT DO NOTHING RETURNING id
+      """)
+    lockPayments = Statement(
+      "SELECT \(PaymentRow.columns) FROM \(t.payment) p WHERE p.id = ANY ($1) ORDER BY p.id FOR NO KEY UPDATE")
+    findPayment = Statement("SELECT \(PaymentRow.columns) FROM \(t.payment) p WHERE p.id = $1", isReadOnly: true)
+    findDue = Statement(
+      "SELECT payment_id FROM \(t.due) WHERE at <= clock_timestamp() ORDER BY at LIMIT $1", isReadOnly: true)
+    updatePayments = Statement(
+      """
+      UPDATE \(t.payment) p SET (\(PaymentRow.changed)) =
+        (u.state, u.version, u.reason, u.stage, u.asked_at, u.claim_owner, u.claim_epoch, u.has_hold, u.inquiries, u.due),
+        updated_at = clock_timestamp()
+      FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::uuid[],
+                  $8::bigint[], $9::boolean[], $10::integer[], $11::timestamptz[]) AS u(id, \(PaymentRow.changed))
+      WHERE p.id = u.id
+      """)
+    deleteDue = Statement("DELETE FROM \(t.due) WHERE payment_id = ANY ($1)")
+    insertDue = Statement(
+      "INSERT INTO \(t.due) (payment_id, at) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])")
+    deleteClaims = Statement("DELETE FROM \(t.claim) WHERE payment_id = ANY ($1)")
+    insertClaims = Statement("INSERT INTO \(t.claim) (payment_id, owner) SELECT * FROM unnest($1::uuid[], $2::uuid[])")
+    insertAttempts = Statement(
+      """
+      INSERT INTO \(t.attempt) (payment_id, asked_at, call)
+      SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[])
+      """)
+    answerAttempts = Statement(
+      """
+      UPDATE \(t.attempt) a SET answered_at = clock_timestamp(), answer = u.answer, detail = u.detail
+      FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[]) AS u(payment_id, asked_at, answer, detail)
+      WHERE a.payment_id = u.payment_id AND a.asked_at = u.asked_at AND a.answered_at IS NULL
+      """)
+    insertExceptions = Statement(
+      """
+      INSERT INTO \(t.exception) (payment_id, kind) SELECT * FROM unnest($1::uuid[], $2::text[])
+      ON CONFLICT DO NOTHING
+      """)
+  }
+
+  /// Inserts payments by ascending id; the answer has the ids of those that were not there.
+  func insert(_ payments: [StoredPayment], by claim: Claim) -> Command {
+    Command(
+      insertPayments,
+      [
+        .uuidArray(payments.map(\.payment.id)), .uuidArray(payments.map(\.userID)), .uuidArray(payments.map(\.payeeID)),
+        .textArray(payments.map(\.payment.method.rawValue)), .optionalTextArray(payments.map(\.source)),
+        .int64Array(payments.map(\.payment.amount.minorUnits)),
+        .textArray(payments.map(\.payment.amount.currency.code)), .uuidArray(payments.map(\.payment.debit)),
+        .uuidArray(payments.map(\.payment.credit)), .optionalInt64Array(payments.map(\.orderID)), .uuid(claim.owner),
+        .int64(claim.epoch),
+      ])
+  }
+
+  func lock(_ ids: [UniqueID]) -> Command { Command(lockPayments, [.uuidArray(ids)]) }
+
+  func find(_ id: UniqueID) -> Command { Command(findPayment, [.uuid(id)]) }
+
+  func due(limit: Int) -> Command { Command(findDue, [.int64(Int64(limit))]) }
+
+  /// Writes what the steps have changed.
+  func writes(_ work: StepWork) -> [Command] {
+    var commands: [Command] = []
+    let changed = work.changed
+    if !changed.isEmpty {
+      commands.append(Command(updatePayments, [.uuidArray(changed.map(\.id))] + PaymentRow.changes(changed)))
+    }
+    let touched = work.touched
+    let planned = touched.filter { $0.due != work.before($0.id)?.due }
+    let unplanned = planned.filter { work.before($0.id)?.due != nil }
+    if !unplanned.isEmpty { commands.append(Command(deleteDue, [.uuidArray(unplanned.map(\.id))])) }
+    let dues = planned.compactMap { payment in payment.due.map { (payment.id, $0) } }
+    if !dues.isEmpty {
+      commands.append(Command(insertDue, [.uuidArray(dues.map(\.0)), .timestampArray(dues.map(\.1))]))
+    }
+    let claimed = touched.filter { $0.claim?.owner != work.before($0.id)?.claim?.owner }
+    let freed = claimed.filter { work.before($0.id)?.claim != nil }
+    if !freed.isEmpty { commands.append(Command(deleteClaims, [.uuidArray(freed.map(\.id))])) }
+    let claims = claimed.compactMap { payment in payment.claim.map { (payment.id, $0.owner) } }
+    if !claims.isEmpty {
+      commands.append(Command(insertClaims, [.uuidArray(claims.map(\.0)), .uuidArray(claims.map(\.1))]))
+    }
+    return commands + attempts(work)
+  }
+
+  private func attempts(_ work: StepWork) -> [Command] {
+    var commands: [Command] = []
+    if !work.attempts.isEmpty {
+      commands.append(
+        Command(
+          insertAttempts,
+          [
+            .uuidArray(work.attempts.map(\.paymentID)), .timestampArray(work.attempts.map(\.askedAt)),
+            .textArray(work.attempts.map { "\($0.call)" }),
+          ]))
+    }
+    if !work.answers.isEmpty {
+      commands.append(
+        Command(
+          answerAttempts,
+          [
+            .uuidArray(work.answers.map(\.paymentID)), .timestampArray(work.answers.map(\.answer.askedAt)),
+            .textArray(work.answers.map { "\($0.answer.answer)" }), .textArray(work.answers.map(\.answer.detail)),
+          ]))
+    }
+    if !work.exceptions.isEmpty {
+      commands.append(
+        Command(
+          insertExceptions,
+          [.uuidArray(work.exceptions.map(\.paymentID)), .textArray(work.exceptions.map(\.kind.rawValue))]))
+    }
+    return commands
+  }
+}

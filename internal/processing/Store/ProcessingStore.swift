@@ -1,0 +1,224 @@
+internal import DirectDomain
+internal import LedgerDomain
+public import LedgerStore
+public import Outbox
+public import Postgres
+public import ProcessingDomain
+public import Values
+
+/// A payment to be claimed.
+public struct NewPayment: Sendable, Hashable {
+  /// The payment as its instruction says, claimed by the caller. Its times are set when it is claimed.
+  public let stored: StoredPayment
+  /// What risk says.
+  public let verdict: RiskVerdict
+
+  /// A payment and what risk says of it.
+  public init(_ stored: StoredPayment, verdict: RiskVerdict) {
+    self.stored = stored
+    self.verdict = verdict
+  }
+}
+
+/// A step of a payment.
+public struct StepRequest: Sendable, Hashable {
+  /// The payment.
+  public let paymentID: UniqueID
+  /// What happens to it.
+  public let step: PaymentStep
+  /// What the bank answered, for the attempt's row.
+  public let answer: AttemptAnswer?
+
+  /// A step.
+  public init(_ paymentID: UniqueID, _ step: PaymentStep, answer: AttemptAnswer? = nil) {
+    self.paymentID = paymentID
+    self.step = step
+    self.answer = answer
+  }
+}
+
+/// What the bank answered to an attempt, for people.
+public struct AttemptAnswer: Sendable, Hashable {
+  /// When the attempt's row was written.
+  public let askedAt: Timestamp
+  /// What was made of the answer.
+  public let answer: BankAnswer
+  /// The answer in words: status, code, what was wrong with it. At most 1,000 bytes; nothing of a card.
+  public let detail: String
+
+  /// An answer.
+  public init(askedAt: Timestamp, answer: BankAnswer, detail: String) {
+    self.askedAt = askedAt
+    self.answer = answer
+    self.detail = detail
+  }
+}
+
+/// What became of a step.
+public struct StepResult: Sendable, Hashable {
+  /// The payment after the step.
+  public let stored: StoredPayment
+  /// What became of the step.
+  public let outcome: StepOutcome
+  /// When, by the database's clock: the "asked at" of a call that it brings.
+  public let at: Timestamp
+}
+
+/// What a transaction has for a request.
+public enum RequestResult: Sendable, Hashable {
+  /// The step was looked at.
+  case looked(StepResult)
+  /// There is no such payment.
+  case missing
+  /// The payment's row cannot be read; the rest of the batch went on.
+  case unreadable(String)
+  /// Nothing was asked of it: a payment that was claimed before.
+  case known(StoredPayment)
+}
+
+/// What a transaction on payments gives.
+public enum ProcessingResult<Value: Sendable>: Sendable {
+  /// It committed.
+  case done(Value)
+  /// The claimant's work has been taken over; nothing was done.
+  case lostLease
+}
+
+/// The transactions on payments, each over a batch: payment, transfers, attempt, exception and event commit together or
+/// not at all (D3, D5).
+///
+/// Order of locks, so that writers never wait for each other in a circle: the owner's row, shared; payments by
+/// ascending id, inserts included; accounts by ascending id. What comes after belongs to payments that are locked
+/// already.
+/// Each function uses the connection it is given and may run on any thread that owns it.
+public struct ProcessingStore: Sendable {
+  private let leases: OwnerLeases
+  private let ledger: LedgerStore
+  private let outbox: OutboxWriter
+  private let engine: PaymentEngine
+  private let topic: String
+  private let newID: @Sendable () -> UniqueID
+  private let statements: ProcessingStatements
+
+  /// The `ce_source` of our events.
+  public static let eventSource = "/paysaga/processing"
+
+  /// - Parameters:
+  ///   - outbox: of the schema in which the tables are.
+  ///   - topic: where results go.
+  ///   - newID: makes the identities of events.
+  public init(
+    _ tables: ProcessingTables = ProcessingTables(), ledger: LedgerStore, outbox: OutboxWriter, engine: PaymentEngine,
+    topic: String, newID: @escaping @Sendable () -> UniqueID = { UniqueID.random() }
+  ) {
+    leases = OwnerLeases(tables)
+    statements = ProcessingStatements(tables)
+    self.ledger = ledger
+    self.outbox = outbox
+    self.engine = engine
+    self.topic = topic
+    self.newID = newID
+  }
+
+  // MARK: - Claims
+
+  /// Claims payments and writes what risk says of them. One that is claimed or ended already keeps its row.
+  /// - Returns: of each payment, in order: `looked` when it was claimed now, else `known` or `unreadable`.
+  public func claim(
+    _ payments: [NewPayment], by claim: Claim, on connection: Connection
+  ) throws(DatabaseError) -> ProcessingResult<[RequestResult]> {
+    let sorted = payments.sorted { $0.stored.payment.id < $1.stored.payment.id }
+    return try inTransaction(connection) { () throws(DatabaseError) in
+      let insert = statements.insert(sorted.map(\.stored), by: claim)
+      let lock = statements.lock(sorted.map(\.stored.payment.id))
+      let answers = try connection.run([.begin, leases.check(claim), insert, lock])
+      guard answers[1].count == 1 else { return try loseLease(connection) }
+      let opened = Set(try answers[2].map { (row) throws(DatabaseError) in try row.uuid(0) })
+      let requests = sorted.filter { opened.contains($0.stored.payment.id) }.map { payment in
+        StepRequest(payment.stored.payment.id, .assess(payment.verdict, by: claim))
+      }
+      var work = try StepWork(answers[3], opened: opened)
+      try carryOut(requests, &work, on: connection)
+      return .done(payments.map { work.result($0.stored.payment.id, 0) })
+    }
+  }
+
+  // MARK: - Steps
+
+  /// Carries out steps; those of one payment one after the other.
+  /// - Parameter claim: whose lease has to hold; nil for steps of people.
+  /// - Returns: a result for each step, in order.
+  public func apply(
+    _ requests: [StepRequest], by claim: Claim?, on connection: Connection
+  ) throws(DatabaseError) -> ProcessingResult<[RequestResult]> {
+    try inTransaction(connection) { () throws(DatabaseError) in
+      let ids = Set(requests.map(\.paymentID)).sorted()
+      let check = claim.map { [leases.check($0)] } ?? []
+      let answers = try connection.run([.begin] + check + [statements.lock(ids)])
+      if claim != nil, answers[1].count == 0 { return try loseLease(connection) }
+      var work = try StepWork(answers[answers.count - 1])
+      try carryOut(requests, &work, on: connection)
+      var next: [UniqueID: Int] = [:]
+      return .done(
+        requests.map { request in
+          defer { next[request.paymentID, default: 0] += 1 }
+          return work.result(request.paymentID, next[request.paymentID, default: 0])
+        })
+    }
+  }
+
+  /// Payments whose time has come, oldest first.
+  public func due(limit: Int, on connection: Connection) throws(DatabaseError) -> [UniqueID] {
+    try connection.run(statements.due(limit: limit)).map { (row) throws(DatabaseError) in try row.uuid(0) }
+  }
+
+  /// One payment.
+  public func find(_ id: UniqueID, on connection: Connection) throws(DatabaseError) -> StoredPayment? {
+    try connection.run(statements.find(id)).first.map { (row) throws(DatabaseError) in try PaymentRow.decode(row) }
+  }
+
+  // MARK: - Parts
+
+  /// Decides the steps and writes what changed; the transaction is committed.
+  private func carryOut(
+    _ requests: [StepRequest], _ work: inout StepWork, on connection: Connection
+  ) throws(DatabaseError) {
+    let payments = requests.compactMap { work.stored[$0.paymentID]?.payment }
+    // Reads the hold and its resolution, whatever will be asked.
+    let transfers = Set(payments.map(\.id)).map { TransferRequest.void(hold: TransferID.of($0, .payment)) }
+    var last: [Command] = []
+    if !payments.isEmpty {
+      let accounts = Set(payments.flatMap { [$0.debit, $0.credit] })
+      var batch = try ledger.batch(connection.run(ledger.reads(accounts: accounts, requests: transfers)))
+      for request in requests { work.apply(request, engine: engine, ledger: &batch) }
+      last = ledger.writes(batch) + statements.writes(work)
+      let events = work.published.map(event)
+      if !events.isEmpty { last.append(outbox.insert(events)) }
+    }
+    let isWriting = !last.isEmpty || !work.opened.isEmpty
+    try connection.run(last + (isWriting ? [.commit] : [.rollback]))
+  }
+
+  private func event(_ result: PaymentResult) -> NewEvent {
+    NewEvent(
+      eventID: newID(), key: result.paymentID.description, sequence: result.version - 1, topic: topic,
+      payload: result.payload(), type: result.type, source: Self.eventSource)
+  }
+
+  private func loseLease<Value>(_ connection: Connection) throws(DatabaseError) -> ProcessingResult<Value> {
+    try connection.run(.rollback)
+    return .lostLease
+  }
+
+  /// Runs `body`, which begins and ends the transaction itself; what it leaves open is rolled back.
+  private func inTransaction<Value>(
+    _ connection: Connection, _ body: () throws(DatabaseError) -> Value
+  ) throws(DatabaseError) -> Value {
+    do throws(DatabaseError) {
+      return try body()
+    } catch {
+      if connection.isUsable, connection.isInTransaction { _ = try? connection.run(.rollback) }
+      throw error
+    }
+  }
+}

@@ -1,0 +1,23 @@
+internal import Postgres
+
+/// Processing's tables in a schema.
+public struct ProcessingTables: Sendable, Hashable {
+  /// The tables as statements name them.
+  let owner: String
+  let payment: String
+  let due: String
+  let claim: String
+  let attempt: String
+  let exception: String
+
+  /// - Parameter schema: its name as the catalogue has it, not quoted.
+  public init(schema: String = "processing") {
+    let prefix = quoteIdentifier(schema)
+    owner = prefix + ".owner"
+    payment = prefix + ".payment"
+    due = prefix + ".due"
+    claim = prefix + ".claim"
+    attempt = prefix + ".attempt"
+    exception = prefix + ".exception"
+  }
+}

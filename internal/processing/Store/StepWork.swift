@@ -1,0 +1,85 @@
+internal import DirectDomain
+internal import LedgerDomain
+internal import Postgres
+internal import ProcessingDomain
+internal import Values
+
+/// The payments of one transaction: as they were locked, as they are after the steps so far, and what that brings.
+struct StepWork {
+  private(set) var stored: [UniqueID: StoredPayment] = [:]
+  private(set) var unreadable: [UniqueID: String] = [:]
+  /// The payments that this transaction has inserted.
+  let opened: Set<UniqueID>
+  /// The results of the steps, in order, by payment.
+  private(set) var results: [UniqueID: [StepResult]] = [:]
+  private(set) var published: [PaymentResult] = []
+  private(set) var attempts: [(paymentID: UniqueID, askedAt: Timestamp, call: BankCall)] = []
+  private(set) var answers: [(paymentID: UniqueID, answer: AttemptAnswer)] = []
+  private(set) var exceptions: [(paymentID: UniqueID, kind: PaymentException)] = []
+  private var locked: [UniqueID: ProcessedPayment] = [:]
+  private var now = Timestamp(microseconds: 0)
+
+  /// - Parameter rows: the locked payments.
+  init(_ rows: Rows, opened: Set<UniqueID> = []) throws(DatabaseError) {
+    self.opened = opened
+    for row in rows {
+      now = max(now, try PaymentRow.now(row))
+      do throws(DatabaseError) {
+        let stored = try PaymentRow.decode(row)
+        self.stored[stored.payment.id] = stored
+        locked[stored.payment.id] = stored.payment
+        if opened.contains(stored.payment.id) { publish(stored.payment) }
+      } catch  where error.code == .content {
+        unreadable[try PaymentRow.id(row)] = error.message
+      }
+    }
+  }
+
+  /// Carries out a step on a payment that was found.
+  mutating func apply(_ request: StepRequest, engine: PaymentEngine, ledger: inout LedgerBatch) {
+    let id = request.paymentID
+    guard var stored = stored[id] else { return }
+    // Each step has a moment of its own: it names the attempt.
+    now = now + .microseconds(1)
+    let outcome = engine.apply(request.step, to: &stored.payment, at: now, ledger: &ledger)
+    self.stored[id] = stored
+    results[id, default: []].append(StepResult(stored: stored, outcome: outcome, at: now))
+    if let answer = request.answer { answers.append((id, answer)) }
+    switch outcome {
+    case .changed(let effects):
+      if effects.isPublished { publish(stored.payment) }
+      if let call = effects.call { attempts.append((id, now, call)) }
+      if let exception = effects.exception { exceptions.append((id, exception)) }
+    case .contradicted(let exception): exceptions.append((id, exception))
+    case .ignored, .refused: break
+    }
+  }
+
+  private mutating func publish(_ payment: ProcessedPayment) {
+    published.append(
+      PaymentResult(
+        paymentID: payment.id, version: payment.version, state: payment.state, reason: payment.reason, occurredAt: now))
+  }
+
+  /// What there is for the payment's step with this number, counted from zero.
+  func result(_ id: UniqueID, _ number: Int) -> RequestResult {
+    if let results = results[id], number < results.count { return .looked(results[number]) }
+    if let fault = unreadable[id] { return .unreadable(fault) }
+    return stored[id].map { .known($0) } ?? .missing
+  }
+
+  // MARK: - What to write
+
+  /// The payments that are not as they were locked, by ascending id.
+  var changed: [ProcessedPayment] {
+    stored.values.map(\.payment).filter { $0 != locked[$0.id] }.sorted { $0.id < $1.id }
+  }
+
+  /// How a payment was when it was locked; nil when this transaction inserted it, so that nothing else has rows of it.
+  func before(_ id: UniqueID) -> ProcessedPayment? { opened.contains(id) ? nil : locked[id] }
+
+  /// The payments that were inserted or changed.
+  var touched: [ProcessedPayment] {
+    stored.values.map(\.payment).filter { opened.contains($0.id) || $0 != locked[$0.id] }.sorted { $0.id < $1.id }
+  }
+}

@@ -1,0 +1,3 @@
+DROP TABLE transfer;
+DROP TABLE account_delta;
+DROP TABLE account;

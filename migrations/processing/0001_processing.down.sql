@@ -1,0 +1,6 @@
+DROP TABLE exception;
+DROP TABLE attempt;
+DROP TABLE claim;
+DROP TABLE due;
+DROP TABLE payment;
+DROP TABLE owner;

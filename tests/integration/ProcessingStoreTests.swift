@@ -1,0 +1,256 @@
+import DirectDomain
+import LedgerDomain
+import LedgerStore
+import Migrator
+import Money
+import Outbox
+import Postgres
+import ProcessingDomain
+import ProcessingSchema
+import ProcessingStore
+import Randomness
+import Testing
+import Values
+
+@Suite("Processing store", .needsDatabase)
+struct ProcessingStoreTests {
+  static let euro = Currency("EUR")!
+
+  /// Processing and its outbox in one schema, the ledger in another.
+  struct House {
+    let schema: String
+    let store: ProcessingStore
+    let leases: OwnerLeases
+    let ledger: LedgerStore
+    let connection: Connection
+    let claim: Claim
+    let users: [UniqueID]
+
+    /// Runs `body` with schemas of its own.
+    static func with(rules: PaymentRules = PaymentRules(), _ body: (House, _ schema: String) throws -> Void) throws {
+      try TestDatabase.withSchema { schema in
+        try TestDatabase.withSchema { ledger in try body(House(schema, ledger, rules), schema) }
+      }
+    }
+
+    private init(_ schema: String, _ ledgerSchema: String, _ rules: PaymentRules) throws {
+      self.schema = schema
+      connection = try TestDatabase.open(schema: schema)
+      let outbox = try OutboxTables(schema: schema, channel: "test_processing")
+      for line in try ProcessingSchema.lines(schema: schema, ledger: ledgerSchema, outbox: outbox) {
+        try Migrator(configuration: TestDatabase.configuration(), line: line, logger: TestDatabase.quiet).up()
+      }
+      ledger = LedgerStore(LedgerTables(schema: ledgerSchema))
+      let tables = ProcessingTables(schema: schema)
+      leases = OwnerLeases(tables)
+      store = ProcessingStore(
+        tables, ledger: ledger, outbox: OutboxWriter(outbox, shards: ShardMap(count: 64)),
+        engine: PaymentEngine(rules: rules), topic: "direct.results")
+      claim = try leases.register(UniqueID.random(), lease: .seconds(60), program: "test", on: connection)
+      let holders = Set((1...2).map { LedgerStore.Holder(owner: UniqueID(high: 7, low: UInt64($0)), currency: euro) })
+      try connection.run([ledger.open([euro]), ledger.open(holders, newID: { UniqueID.random() })])
+      users = try ledger.accounts(connection.run(ledger.find(holders))).sorted { $0.key.owner < $1.key.owner }
+        .map(\.value)
+    }
+
+    func new(_ number: UInt64, _ method: PaymentMethod = .account, _ verdict: RiskVerdict = .allow) -> NewPayment {
+      let id = UniqueID(high: 50, low: number << 4)
+      let debit = method == .balance ? users[0] : LedgerAccount.ours(.clearing, euro).id
+      let payment = ProcessedPayment(
+        claimed: id, method: method, amount: Money(minorUnits: 100, euro), debit: debit, credit: users[1], by: claim,
+        at: Timestamp(microseconds: 0))
+      let source: String? = method == .account ? "4711" : method == .token ? "tok" : nil
+      return NewPayment(
+        StoredPayment(
+          payment: payment, userID: UniqueID(high: 7, low: 1), payeeID: UniqueID(high: 7, low: 2), source: source,
+          orderID: nil), verdict: verdict)
+    }
+
+    func results(of id: UniqueID) throws -> [String] {
+      try connection.run(
+        Command(
+          Statement("SELECT convert_from(payload, 'UTF8') FROM \(schema).event WHERE key = $1 ORDER BY seq"),
+          [.text(id.description)])
+      ).map { try PaymentResult(try $0.bytes(0)).state.rawValue }
+    }
+  }
+
+  private func looked(_ result: ProcessingResult<[RequestResult]>) throws -> [StepResult] {
+    guard case .done(let results) = result else { throw TestFailure() }
+    return try results.map { result in
+      guard case .looked(let step) = result else { throw TestFailure() }
+      return step
+    }
+  }
+
+  struct TestFailure: Error {}
+
+  @Test func `a payment goes its way in three transactions`() throws {
+    try House.with { house, schema in
+      let new = [house.new(2), house.new(1), house.new(3, .balance), house.new(4, .account, .block)]
+      let claimed = try looked(house.store.claim(new, by: house.claim, on: house.connection))
+      #expect(claimed.map(\.stored.payment.stage) == [.ready, .ready, .ready, .done])
+      #expect(claimed[0].stored.source == "4711")
+      let id = claimed[0].stored.payment.id
+      // The same message again.
+      guard case .done(let again) = try house.store.claim([new[0]], by: house.claim, on: house.connection),
+        case .known(let known) = again[0]
+      else { throw TestFailure() }
+      #expect(known == claimed[0].stored)
+      let asked = try looked(
+        house.store.apply(
+          claimed.prefix(3).map { StepRequest($0.stored.payment.id, .ask(by: house.claim)) }, by: house.claim,
+          on: house.connection))
+      #expect(asked.map(\.stored.payment.state) == [.processing, .processing, .rejected])
+      #expect(asked[0].stored.payment.stage == .asked(at: asked[0].at))
+      let answer = AttemptAnswer(askedAt: asked[0].at, answer: .approved, detail: "200 succeed")
+      let charged = try looked(
+        house.store.apply(
+          [
+            StepRequest(id, .charged(.approved, askedAt: asked[0].at), answer: answer),
+            StepRequest(id, .charged(.approved, askedAt: asked[0].at)),
+            StepRequest(asked[1].stored.payment.id, .charged(.unclear, askedAt: asked[1].at)),
+          ], by: nil, on: house.connection))
+      #expect(charged.map(\.outcome)[1] == .ignored)
+      #expect(charged.map(\.stored.payment.state) == [.completed, .completed, .unknown])
+      #expect(try house.store.find(id, on: house.connection) == charged[0].stored)
+      #expect(try house.store.find(asked[1].stored.payment.id, on: house.connection) == charged[2].stored)
+      #expect(try house.results(of: id) == ["PROCESSING", "COMPLETED"])
+      #expect(try house.results(of: asked[1].stored.payment.id) == ["PROCESSING", "UNKNOWN"])
+      #expect(try house.results(of: asked[2].stored.payment.id) == ["PROCESSING", "REJECTED"])
+      let balances = try house.ledger.balances(of: house.users, on: house.connection)
+      #expect(balances[house.users[1]] == Balance(posted: 100))
+      let attempts = try house.connection.run(
+        Command(Statement("SELECT answer FROM \(schema).attempt WHERE payment_id = $1"), [.uuid(id)]))
+      #expect(try attempts.only.text(0) == "approved")
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).claim") == 0)
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).due") == 1)
+      guard
+        case .done(let missing) = try house.store.apply(
+          [StepRequest(UniqueID(high: 1, low: 1), .cancel)], by: nil, on: house.connection)
+      else { throw TestFailure() }
+      #expect(missing == [.missing])
+    }
+  }
+
+  @Test func `who has lost the lease changes nothing, and the rest is taken over`() throws {
+    try House.with { house, schema in
+      let first = house.claim
+      let claimed = try looked(
+        house.store.claim([house.new(1), house.new(2), house.new(3, .card)], by: first, on: house.connection))
+      let ids = claimed.map(\.stored.payment.id)
+      _ = try looked(house.store.apply([StepRequest(ids[0], .ask(by: first))], by: first, on: house.connection))
+      let second = try house.leases.register(UniqueID.random(), lease: .seconds(60), program: "b", on: house.connection)
+      #expect(try house.leases.takeExpired(by: second, lease: .seconds(9), on: house.connection) == [])
+      try house.connection.script(
+        "UPDATE \(schema).owner SET leased_until = now() - interval '1 s' WHERE id = '\(first.owner)'")
+      #expect(try house.leases.takeExpired(by: second, lease: .seconds(9), on: house.connection) == [first.owner])
+      #expect(try !house.leases.renew(first, lease: .seconds(9), on: house.connection))
+      guard
+        case .lostLease = try house.store.apply(
+          [StepRequest(ids[1], .ask(by: first))], by: first, on: house.connection)
+      else { throw TestFailure() }
+      guard case .lostLease = try house.store.claim([house.new(9)], by: first, on: house.connection) else {
+        throw TestFailure()
+      }
+      #expect(try house.store.find(UniqueID(high: 50, low: 9 << 4), on: house.connection) == nil)
+      let left = try house.leases.claims(of: first.owner, limit: 10, on: house.connection)
+      #expect(left == ids.sorted())
+      let taken = try looked(
+        house.store.apply(left.map { StepRequest($0, .takeOver(by: second)) }, by: second, on: house.connection))
+      #expect(taken.map(\.stored.payment.state) == [.unknown, .processing, .error])
+      #expect(taken[1].stored.payment.claim == second)
+      #expect(try house.leases.claims(of: second.owner, limit: 10, on: house.connection) == [ids[1]])
+      try house.leases.remove(first.owner, lease: .seconds(60), on: house.connection)
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).owner") == 1)
+      // The old owner's call was answered after all.
+      guard
+        case .asked(let askedAt) = try looked(
+          house.store.apply([StepRequest(ids[1], .ask(by: second))], by: second, on: house.connection))[0]
+          .stored.payment.stage
+      else { throw TestFailure() }
+      _ = askedAt
+      let late = try looked(
+        house.store.apply([StepRequest(ids[0], .charged(.approved, askedAt: askedAt))], by: nil, on: house.connection))
+      #expect(late[0].stored.payment.state == .completed)
+    }
+  }
+
+  @Test func `a row that nobody can read stops no other`() throws {
+    try House.with { house, schema in
+      let claimed = try looked(house.store.claim([house.new(1), house.new(2)], by: house.claim, on: house.connection))
+      let ids = claimed.map(\.stored.payment.id)
+      try house.connection.script("UPDATE \(schema).payment SET reason = 'nonsense' WHERE id = '\(ids[0])'")
+      guard
+        case .done(let results) = try house.store.apply(
+          ids.map { StepRequest($0, .cancel) }, by: nil, on: house.connection)
+      else { throw TestFailure() }
+      #expect(results[0] == .unreadable("reason is nonsense, which this version does not know"))
+      guard case .looked(let cancelled) = results[1] else { throw TestFailure() }
+      #expect(cancelled.stored.payment.reason == .cancelled)
+    }
+  }
+
+  @Test(arguments: UInt64(0)..<5)
+  func `what the store has is what the engine decided`(seed: UInt64) throws {
+    let rules = PaymentRules(bankTimeout: .seconds(1), bankHorizon: .seconds(1))
+    try House.with(rules: rules) { house, schema in
+      var random = SplitMix64(seed: seed)
+      let other = try house.leases.register(UniqueID.random(), lease: .seconds(60), program: "b", on: house.connection)
+      let fund = TransferRequest.Movement(
+        id: UniqueID(high: 8, low: 0), debit: LedgerAccount.ours(.world, Self.euro).id, credit: house.users[0],
+        amount: Money(minorUnits: 350, Self.euro))
+      try house.connection.transaction { (connection) throws(DatabaseError) in
+        var batch = try house.ledger.batch(
+          connection.run(house.ledger.reads(accounts: [fund.debit, fund.credit], requests: [.single(fund)])))
+        #expect(batch.decide(.single(fund)) == .created)
+        try connection.run(house.ledger.writes(batch))
+      }
+      var known: [UniqueID: StoredPayment] = [:]
+      for round in 0..<25 {
+        let new = (0..<Int.random(in: 1...4, using: &random)).map { number in
+          house.new(
+            UInt64(round * 10 + number), PaymentMethod.allCases.randomElement(using: &random)!,
+            [.allow, .allow, .review, .block].randomElement(using: &random)!)
+        }
+        for result in try looked(house.store.claim(new, by: house.claim, on: house.connection)) {
+          known[result.stored.payment.id] = result.stored
+        }
+        var requests: [StepRequest] = []
+        for _ in 0..<Int.random(in: 1...9, using: &random) {
+          let payment = known.values.sorted { $0.payment.id < $1.payment.id }.randomElement(using: &random)!.payment
+          let claim = [house.claim, other].randomElement(using: &random)!
+          let answer = [BankAnswer.approved, .declined, .unclear, .notSent, .noSuchPayment].randomElement(
+            using: &random)!
+          let askedAt: Timestamp = if case .asked(let at) = payment.stage { at } else { Timestamp.now() }
+          let steps: [PaymentStep] = [
+            .ask(by: claim), .ask(by: claim), .ask(by: house.claim), .charged(answer, askedAt: askedAt),
+            .inquired(answer, askedAt: Timestamp.now() + .seconds(60)), .reversed(.reversed), .cancel,
+            .fallDue(by: claim), .takeOver(by: claim), .review(approves: Bool.random(using: &random)),
+          ]
+          requests.append(StepRequest(payment.id, steps.randomElement(using: &random)!))
+        }
+        for result in try looked(house.store.apply(requests, by: house.claim, on: house.connection)) {
+          known[result.stored.payment.id] = result.stored
+        }
+        for (id, stored) in known { #expect(try house.store.find(id, on: house.connection) == stored) }
+      }
+      for stored in known.values {
+        let results = try house.results(of: stored.payment.id)
+        #expect(results.last == stored.payment.state.rawValue && results.count == Int(stored.payment.version) - 1)
+      }
+      let due = known.values.filter { $0.payment.due != nil }.count
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).due") == due)
+      let claims = known.values.filter { $0.payment.claim != nil }.count
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).claim") == claims)
+      let accounts = house.users + [.clearing, .world].map { LedgerAccount.ours($0, Self.euro).id }
+      let balances = try house.ledger.balances(of: accounts, on: house.connection)
+      #expect(balances.values.reduce(0) { $0 + $1.posted } == 0)
+      let held = known.values.filter(\.payment.hasHold).count * 100
+      #expect(balances.values.reduce(0) { $0 + $1.pending } == Int64(held))
+      let completed = known.values.filter { $0.payment.state == .completed }.count * 100
+      #expect(balances[house.users[1]]?.posted == Int64(completed))
+      #expect(completed > 0)
+    }
+  }
+}
