@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from harness import oracle
+from harness.audit import paysaga
 from harness.process import BINARIES, clean_environment
 from harness.rpc import COMPLETED, Client, payments, refused
 from harness.waiting import wait_until
@@ -119,6 +120,36 @@ def test_tables_of_an_older_release_are_told(world: World):
         assert "the tables are at version 6, expected 7 or later: run the migrations (paysaga migrate up)" \
             in program.output
         program.is_killed = True  # its end was wanted
+
+
+def test_a_schema_that_is_marked_dirty_is_told(world: World):
+    for line, table in (("saga", "schema_migrations"), ("saga.outbox", "outbox_schema_migrations")):
+        world.sql(f"UPDATE {table} SET dirty = true")
+        program = world.program("payments-cron").start()
+        assert program.wait() == 1
+        assert f"of the line {line}" in program.output and f"set dirty to false in {table}" in program.output
+        program.is_killed = True  # its end was wanted
+        told = paysaga(world, "migrate", "status")
+        assert told.status == 1 and line in told.error
+        world.sql(f"UPDATE {table} SET dirty = false")
+
+
+def test_lines_of_migrations_go_up_and_down_in_order(world: World):
+    def status() -> dict:
+        return {each["line"]: each["version"] for each in paysaga(world, "migrate", "status").lines}
+
+    newest = status()
+    assert list(newest) == ["saga", "saga.outbox"]
+    # The outbox is the saga's own line's to take back: in the other it is only recorded.
+    down = paysaga(world, "migrate", "down", str(newest["saga"]))
+    assert [each["version"] for each in down.lines if "migrated" in each] == list(range(newest["saga"], 0, -1))
+    assert status() == {"saga": None, "saga.outbox": 1}
+    world.sql("DROP TABLE outbox_schema_migrations")
+    up = paysaga(world, "migrate", "up")
+    assert [(each["line"], each["migrated"]) for each in up.lines if "migrated" in each][-2:] == [
+        ("saga", "up"), ("saga.outbox", "recorded")]
+    assert status() == newest
+    assert world.client(world.server()).create(1).order_id == 1
 
 
 def test_a_taken_port_is_told(world: World):

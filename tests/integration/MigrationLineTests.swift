@@ -205,4 +205,57 @@ struct MigrationLineTests {
       release.join()
     }
   }
+
+  /// What golang-migrate's driver for PostgreSQL does with a folder: a file is one message without a transaction of its
+  /// own, and the version is noted as dirty before it and as done after it.
+  private func runAsAnotherTool(
+    _ migrations: [Migration], up: Bool, _ table: String, on connection: Connection
+  ) throws {
+    try connection.script(
+      "CREATE TABLE IF NOT EXISTS \"\(table)\" (version bigint not null primary key, dirty boolean not null)")
+    func note(_ version: Int64, isDirty: Bool) throws {
+      let row =
+        version >= 0 || isDirty ? "INSERT INTO \"\(table)\" (version, dirty) VALUES (\(version), \(isDirty));" : ""
+      try connection.script("BEGIN; TRUNCATE \"\(table)\"; \(row) COMMIT")
+    }
+    for migration in migrations {
+      let resulting = up ? migration.version : migration.version > 1 ? migration.version - 1 : -1
+      try note(resulting, isDirty: true)
+      try connection.script(up ? migration.up : migration.down)
+      try note(resulting, isDirty: false)
+    }
+  }
+
+  @Test func anotherToolRunsTheFoldersToo() throws {
+    try TestDatabase.withSchema { schema in
+      let connection = try TestDatabase.open(schema: schema)
+      let steps = try saga().migrations.migrations
+      try runAsAnotherTool(Array(steps.prefix(5)), up: true, "schema_migrations", on: connection)
+      #expect(try migrator(schema, try saga()).up().map(\.version) == [6, 7])
+      try runAsAnotherTool([steps[6]], up: false, "schema_migrations", on: connection)
+      #expect(try migrator(schema, try saga()).status().version == 6)
+      #expect(try migrator(schema, try saga()).up().map(\.version) == [7])
+      #expect(try migrator(schema, try inherited()).up().map(\.version) == [1])
+      try runAsAnotherTool(steps.reversed(), up: false, "schema_migrations", on: connection)
+      #expect(try migrator(schema, try saga()).status().version == nil)
+      // It had noted what it was about to do, and has stopped.
+      for version in [-1, 8] {
+        try connection.script("TRUNCATE schema_migrations; INSERT INTO schema_migrations VALUES (\(version), true)")
+        #expect(try migrator(schema, try saga()).status().isDirty)
+        let error = try #require(throws: MigratorError.self) { try migrator(schema, try saga()).up() }
+        #expect(error.code == .dirty)
+      }
+    }
+  }
+
+  /// With `search_path` and `x-migrations-table` in its address.
+  @Test func anotherToolMakesAnOutboxOfAContext() throws {
+    try TestDatabase.withSchema { schema in
+      let connection = try TestDatabase.open(schema: schema)
+      let line = try OutboxSchema.line("test.outbox", of: try OutboxTables(schema: schema, channel: "c"))
+      try runAsAnotherTool(line.migrations.migrations, up: true, line.versionTable, on: connection)
+      #expect(try migrator("public", line).status().pending.isEmpty)
+      #expect(try migrator("public", line).down().map(\.version) == [OutboxSchema.requiredVersion])
+    }
+  }
 }

@@ -41,11 +41,11 @@ private struct Lines {
 }
 
 extension Session {
-  fileprivate func print(_ done: [Migration], of line: String, _ direction: String) {
+  fileprivate func print(_ done: [Migration], of line: MigrationLine, _ direction: String) {
     for migration in done {
       output.print([
-        "migrated": .text(direction), "line": .text(line), "version": .number(migration.version),
-        "name": .text(migration.name),
+        "migrated": .text(migration.version > line.inherited ? direction : "recorded"), "line": .text(line.name),
+        "version": .number(migration.version), "name": .text(migration.name),
       ])
     }
   }
@@ -81,7 +81,7 @@ struct MigrateUp: Subcommand {
 
   func run(_ session: Session) throws {
     let migrators = try lines.migrators(session)
-    for migrator in migrators { session.print(try migrator.up(), of: migrator.line.name, "up") }
+    for migrator in migrators { session.print(try migrator.up(), of: migrator.line, "up") }
     for migrator in migrators { session.print(try migrator.status(), of: migrator.line.name) }
   }
 }
@@ -107,7 +107,7 @@ struct MigrateDown: Subcommand {
     var left = count
     for migrator in migrators.reversed() where left > 0 {
       let done = try migrator.down(left)
-      session.print(done, of: migrator.line.name, "down")
+      session.print(done, of: migrator.line, "down")
       left -= done.count
     }
     for migrator in migrators { session.print(try migrator.status(), of: migrator.line.name) }

@@ -24,7 +24,7 @@ public struct Migrator: Sendable {
     public let isDirty: Bool
     /// The newest version known here.
     public let latest: Int64
-    /// What `up` would make.
+    /// What `up` would make; nothing while the line is dirty.
     public let pending: [Migration]
   }
 
@@ -90,9 +90,11 @@ public struct Migrator: Sendable {
     let session = try open()
     defer { session.close() }
     try session.readVersion()
+    // A dirty version is the one that another tool began to make, which may be none that is known here.
+    let pending = session.isDirty ? [] : try line.migrations.pending(after: session.version)
     return Status(
       version: session.version, isDirty: session.isDirty, latest: line.migrations.migrations.last?.version ?? 0,
-      pending: Array(try line.migrations.pending(after: session.version)))
+      pending: Array(pending))
   }
 
   private func open() throws(MigratorError) -> MigrationSession {
