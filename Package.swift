@@ -217,6 +217,13 @@ let package = Package(
       name: "inbox-example",
       dependencies: ["Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"],
       path: "tests/inbox-example", swiftSettings: common),
+    // `migrations` is compiled in.
+    .executableTarget(
+      name: "context-example",
+      dependencies: [
+        "Admin", "CLI", "ClientSettings", "Contexts", "Inbox", "Kafka", "Logger", "Migrator", "Outbox", "OutboxKafka",
+        "OutboxSchema", "Postgres", "Runtime", "Service", "Settings", "Values",
+      ], path: "tests/context-example", resources: [.embedInCode("migrations")], swiftSettings: common),
     .executableTarget(
       name: "grpc-example",
       dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "Values"],
