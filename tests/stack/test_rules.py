@@ -192,6 +192,23 @@ protocol Specific: Failure {}
         ("B.swift:11", "public", "let code"), ("B.swift:13", "public", "enum Code")]
 
 
+def test_the_page_of_the_house_names_files(tmp_path):
+    for name in ("PoolQueue", "RelayCore+Leases"):
+        (tmp_path / "internal").mkdir(exist_ok=True)
+        (tmp_path / f"internal/{name}.swift").write_text("")
+    page = """
+Prose may name `Anything`.
+| module | decided there |
+|---|---|
+| Postgres | who is next (`PoolQueue`, `PoolQueue.next`), what a lost COMMIT means (`LossVerdict`), `COMMIT` |
+| SagaServer, SagaCron | leases (`RelayCore+Leases`, `RelayCore+Gone`) |
+"""
+    assert list(documents.missing_rooms(page, tmp_path)) == [
+        "docs/architecture.md: there is no file LossVerdict.swift",
+        "docs/architecture.md: there is no file RelayCore+Gone.swift",
+    ]
+
+
 TESTS = documents.Tests(
     swift={"tests/unit/X/OrderTests.swift": {"aThingHappens", "only one event per key is in flight"}},
     python={"test_flow.py": {"test_it_flows"}}, suites={"OrderTests"})

@@ -36,6 +36,7 @@ def check_documents(root: Path) -> Iterator[str]:
     tests = documents.read_tests(root)
     known = documents.decisions(root)
     yield from documents.incomplete_index(root)
+    yield from documents.missing_rooms((root / "docs/architecture.md").read_text(), root)
     targets = set(re.findall(r"^([a-z][a-z0-9-]*):", (root / "Makefile").read_text(), re.MULTILINE))
     for name, content in files(root, "*.md"):
         yield from documents.missing_tests(name, content, tests)

@@ -16,6 +16,8 @@ FILE_IN_COMMENT = re.compile(rf"(?<![\w./-])({TOP}/[\w+./-]+\.(?:md|swift|py|sh|
 LINK = re.compile(r"\[[^\]]*\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 DECISION = re.compile(r"\b[Dd]ecision (\d+)\b")
 MAKE = re.compile(r"\bmake ([a-z][a-z0-9-]*)\b")
+# A type that a table of docs/architecture.md names as the place of a decision.
+ROOM = re.compile(r"`([A-Z]\w*[a-z]\w*(?:\+\w+)?)(?:\.\w+)?`")
 # Files that a run makes.
 MADE = ("bench/results.json",)
 
@@ -113,6 +115,14 @@ def decisions(root: Path) -> dict[int, str]:
     for file in sorted((root / "docs/decisions").glob("[0-9]*.md")):
         found[int(file.name.partition("-")[0])] = file.name
     return found
+
+
+def missing_rooms(text: str, root: Path) -> Iterator[str]:
+    """Types in the tables of the modules that have no file of their name: a reader would not find them."""
+    rows = [line for line in text.splitlines() if re.match(r"\| [\w, ]+ \|", line)]
+    files = {file.stem for file in (root / "internal").rglob("*.swift")}
+    for name in sorted({name for row in rows for name in ROOM.findall(row)} - files):
+        yield f"docs/architecture.md: there is no file {name}.swift"
 
 
 def incomplete_index(root: Path) -> Iterator[str]:
