@@ -114,7 +114,9 @@ let package = Package(
     .target(
       name: "OutboxSchema", dependencies: ["Migrator", "Outbox"], path: "internal/data/OutboxSchema",
       resources: [.embedInCode("sql")], swiftSettings: common),
-    box("OutboxKafka", "data/OutboxKafka", ["Errors", "Kafka", "Logger", "Outbox", "Postgres", "Runtime", "Values"]),
+    box(
+      "OutboxKafka", "data/OutboxKafka",
+      ["Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "Values"]),
     box("Inbox", "data/Inbox", ["Errors", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box(
       "ClientSettings", "data/ClientSettings",

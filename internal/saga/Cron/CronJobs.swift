@@ -26,10 +26,7 @@ public final class CronJobs: ServicePart {
   private let database: ProgramDatabase
   private let context: ProgramContext
   private let logger: Logger
-  private let pool: ConnectionPool
-  private let publisher: KafkaEventPublisher
-  private let relay: Relay
-  private let care: OutboxCare
+  private let relay: KafkaRelay
   private let expiring: PeriodicJob
   private let isRunning = Mutex(false)
 
@@ -45,15 +42,16 @@ public final class CronJobs: ServicePart {
     let configuration = try RelayConfiguration(
       owner: context.instance, reserve: settings.cron.reserve, window: settings.cron.eventsLimit,
       pollInterval: settings.cron.frequency, onDead: settings.event.onDead == .hold ? .hold : .continue)
-    pool = ConnectionPool(
-      configuration: try database.indexed(role: "relay"), size: 3, queueLimit: 64, name: "relay",
-      logger: context.logger, metrics: context.metrics)
-    publisher = try KafkaEventPublisher(
-      settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
-      deliveryTimeout: configuration.deliveryTimeout, topics: [settings.topic], logger: context.logger)
-    let relay = Relay(
-      tables: SagaSchema.outbox, configuration: configuration, pool: pool, publisher: publisher, logger: context.logger,
-      metrics: context.metrics)
+    let keys = DayCare.Table(
+      "the keys of calls", PaymentKeys.days, daysAhead: PaymentKeys.daysAhead, retention: settings.keyRetention)
+    let relay = try KafkaRelay(
+      SagaSchema.outbox, shards: shards, topics: [settings.topic], configuration,
+      database: try database.indexed(role: "relay"),
+      careDatabase: try database.configuration(
+        role: OutboxCare.role(of: SagaSchema.outbox), isDirect: true, parameters: DayCare.limits),
+      kafka: settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
+      retention: settings.event.retention, others: [keys], logger: context.logger, metrics: context.metrics,
+      stop: context.stop)
     self.relay = relay
     let expiry = ExpiryJob(
       SerialConnection(
@@ -62,22 +60,6 @@ public final class CronJobs: ServicePart {
         outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive),
       logger: context.logger, metrics: context.metrics, onCommit: { relay.wake() })
     expiring = PeriodicJob(name: "expiry") { expiry.run() }
-    care = try Self.care(settings, database, context, shards, relay)
-  }
-
-  private static func care(
-    _ settings: CronSettings, _ database: ProgramDatabase, _ context: ProgramContext, _ shards: ShardMap, _ relay: Relay
-  ) throws -> OutboxCare {
-    var configuration = try database.configuration(
-      role: OutboxCare.role(of: SagaSchema.outbox), isDirect: true, parameters: DayCare.limits)
-    // What the care of the tables is refused says nothing of whether payments can be written.
-    configuration.monitor = nil
-    let keys = DayCare.Table(
-      "the keys of calls", PaymentKeys.days, daysAhead: PaymentKeys.daysAhead, retention: settings.keyRetention)
-    return OutboxCare(
-      tables: SagaSchema.outbox, shards: shards, configuration: configuration, relay: relay,
-      retention: settings.event.retention, others: [keys], logger: context.logger, metrics: context.metrics,
-      stop: context.stop)
   }
 
   /// Waits for the topic, then begins.
@@ -86,9 +68,7 @@ public final class CronJobs: ServicePart {
       [settings.topic], program: context.program.name, logger: context.logger,
       stop: context.stop)
     guard isThere else { return }
-    publisher.warmUp(topic: settings.topic)
     relay.start()
-    care.start()
     expiring.start()
     isRunning.withLock { $0 = true }
     logger.info("running the cron jobs")
@@ -103,11 +83,8 @@ public final class CronJobs: ServicePart {
   /// Finishes what is under way and gives the leases back; the relay gets a second for that in any case.
   public func stop(until deadline: Instant) {
     // First, so that a job that waits for a lock keeps no lease from being given back.
-    relay.stop(until: max(deadline, .now() + .seconds(1)))
+    relay.stop(until: deadline)
     expiring.stop(until: deadline)
-    care.stop(until: deadline)
-    publisher.close()
-    pool.stop(until: deadline)
   }
 
   /// The state of what the jobs depend on.
@@ -115,12 +92,13 @@ public final class CronJobs: ServicePart {
     let isRunning = isRunning.withLock { $0 }
     return [
       ReadinessReport.Check(
-        "postgres_relay", isReady: pool.isHealthy, problem: database.writes.problem, detail: pool.stateDescription),
+        "postgres_relay", isReady: relay.hasDatabase, problem: database.writes.problem,
+        detail: relay.databaseDescription),
       ReadinessReport.Check(
-        "kafka", isReady: publisher.isConnected,
+        "kafka", isReady: relay.isConnected,
         detail: "\(settings.kafka.brokers), \(relay.ownedShards) shards owned"),
       ReadinessReport.Check(
-        "publishing", problem: isRunning ? publisher.obstacle : "waiting for the topic \(settings.topic)"),
+        "publishing", problem: isRunning ? relay.obstacle : "waiting for the topic \(settings.topic)"),
     ]
   }
 }

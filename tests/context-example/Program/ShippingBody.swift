@@ -34,32 +34,20 @@ final class ShippingBody: ProgramBody {
     let topics = [settings.paymentTopic, settings.deadLetterTopic, settings.topic]
     _ = try settings.kafka.waitForTopics(
       topics, program: context.program.name, logger: context.logger, stop: context.stop)
-    let pool = ConnectionPool(
-      configuration: try database.indexed(role: "relay"), size: 3, queueLimit: 64, name: "relay",
-      logger: context.logger, metrics: context.metrics)
-    let rules = try RelayConfiguration(owner: context.instance)
-    let publisher = try KafkaEventPublisher(
-      settings.kafka.configuration(clientID: "\(context.program.name)-relay"), deliveryTimeout: rules.deliveryTimeout,
-      topics: [settings.topic], logger: context.logger)
-    let relay = Relay(
-      tables: ShippingSchema.outbox, configuration: rules, pool: pool, publisher: publisher, logger: context.logger,
-      metrics: context.metrics)
+    let relay = try makeRelay(shards)
     let inbox = try makeInbox(shards) { relay.wake() }
     let probe = try database.startWriteProbe(tables: ShippingSchema.written, logger: context.logger)
     // They start in this order and stop in reverse.
     return ProgramParts(
-      [
-        .part(pool), .part(stop: { _ in publisher.close() }), .part(relay), .part(try makeCare(shards, relay)),
-        .part(probe), .part(inbox),
-      ],
+      [.part(relay), .part(probe), .part(inbox)],
       checks: { [database] in
         [
           ReadinessReport.Check(
-            "postgres", isReady: inbox.hasDatabase && pool.isHealthy, problem: database.writes.problem),
-          ReadinessReport.Check("kafka", isReady: inbox.isConnected && publisher.isConnected),
+            "postgres", isReady: inbox.hasDatabase && relay.hasDatabase, problem: database.writes.problem),
+          ReadinessReport.Check("kafka", isReady: inbox.isConnected && relay.isConnected),
           ReadinessReport.Check("consuming", problem: inbox.consumingObstacle),
           ReadinessReport.Check("dead_letters", problem: inbox.buryingObstacle),
-          ReadinessReport.Check("publishing", problem: publisher.obstacle),
+          ReadinessReport.Check("publishing", problem: relay.obstacle),
         ]
       })
   }
@@ -81,13 +69,14 @@ final class ShippingBody: ProgramBody {
     }
   }
 
-  /// Makes and drops the days of the outbox.
-  private func makeCare(_ shards: ShardMap, _ relay: Relay) throws -> OutboxCare {
-    var configuration = try database.configuration(
-      role: OutboxCare.role(of: ShippingSchema.outbox), isDirect: true, parameters: DayCare.limits)
-    configuration.monitor = nil
-    return OutboxCare(
-      tables: ShippingSchema.outbox, shards: shards, configuration: configuration, relay: relay,
+  /// The relay of the outbox, with the care of its tables.
+  private func makeRelay(_ shards: ShardMap) throws -> KafkaRelay {
+    try KafkaRelay(
+      ShippingSchema.outbox, shards: shards, topics: [settings.topic],
+      try RelayConfiguration(owner: context.instance), database: try database.indexed(role: "relay"),
+      careDatabase: try database.configuration(
+        role: OutboxCare.role(of: ShippingSchema.outbox), isDirect: true, parameters: DayCare.limits),
+      kafka: settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
       retention: .seconds(7 * 86_400), logger: context.logger, metrics: context.metrics, stop: context.stop)
   }
 }
