@@ -31,27 +31,18 @@ try connection.script("CREATE TABLE IF NOT EXISTS shipment (order_id bigint PRIM
 let shards = try ShardMap.load(tables, on: connection)
 let outbox = OutboxWriter(tables, shards: shards)
 
-// 2. The relay: three connections, a producer, a thread. Any number of processes may run one.
-let configuration = try RelayConfiguration(owner: "shipping-\(UniqueID.random())")
-let publisher = try KafkaEventPublisher(
-  KafkaConfiguration(brokers: CommandLine.arguments[2], clientID: "shipping"),
-  deliveryTimeout: configuration.deliveryTimeout, logger: logger)
-let pool = ConnectionPool(
-  configuration: database, size: 3, queueLimit: 16, name: "relay", logger: logger, metrics: metrics)
-let relay = Relay(
-  tables: tables, configuration: configuration, pool: pool, publisher: publisher, logger: logger, metrics: metrics)
+// 2. The relay, with a session of its own for the care of the tables. Any number of processes may run one.
+let relay = try KafkaRelay(
+  tables, shards: shards, topics: [topic], try RelayConfiguration(owner: "shipping-\(UniqueID.random())"),
+  database: database,
+  careDatabase: try DatabaseConfiguration(
+    dsn: CommandLine.arguments[1], applicationName: "shipping \(OutboxCare.role(of: tables))",
+    parameters: DayCare.limits),
+  kafka: KafkaConfiguration(brokers: CommandLine.arguments[2], clientID: "shipping"), retention: .seconds(7 * 86_400),
+  logger: logger, metrics: metrics, stop: StopFlag())
 relay.start()
 
-// 3. The care of the outbox's tables, by a session of its own.
-let care = OutboxCare(
-  tables: tables, shards: shards,
-  configuration: try DatabaseConfiguration(
-    dsn: CommandLine.arguments[1], applicationName: "shipping \(OutboxCare.role(of: tables))",
-    parameters: DayCare.limits), relay: relay, retention: .seconds(7 * 86_400), logger: logger, metrics: metrics,
-  stop: StopFlag())
-care.start()
-
-// 4. A change and its event in one transaction. The row of the key is written first, so that the events of an order
+// 3. A change and its event in one transaction. The row of the key is written first, so that the events of an order
 //    are numbered in the order in which they commit; the version is the event's number.
 let ship = Statement(
   """
@@ -71,9 +62,6 @@ for order in [Int64(1), 2, 3, 1] {
 }
 print("shipped")
 
-// 5. Stop: what is with the producer is awaited, and the leases are given back.
+// 4. Stop: what is with the producer is awaited, and the leases are given back.
 _ = signals.wait()
 relay.stop(until: .now() + .seconds(10))
-care.stop(until: .now() + .seconds(10))
-publisher.close()
-pool.stop()
