@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from harness.process import BINARIES, ROOT, Program
+from harness.process import ROOT, Program
 from harness.waiting import wait_until
 from harness.world import World
 
