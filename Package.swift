@@ -88,8 +88,8 @@ let package = Package(
     box("Metrics", "kit/Metrics"),
     box("Tracing", "kit/Tracing"),
     box("Settings", "kit/Settings", ["Errors", "Logger", "Values"]),
-    box("Admin", "kit/Admin", ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
-    box("Service", "kit/Service", ["Admin", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
+    box("Admin", "service/Admin", ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
+    box("Service", "service/Service", ["Admin", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
 
     // The network.
     box("TLS", "net/TLS", ["COpenSSL", "Errors", "Values"]),

@@ -48,11 +48,11 @@ def test_dependencies_are_declared_and_used(tmp_path):
 
 HOUSE = (
     Layer("internal/kit"),
-    Layer("internal/kit/Service", ("internal/kit",), users=("internal/saga", "internal/ledger", "cmd")),
     Layer("internal/data", ("internal/kit",)),
-    Layer("internal/saga", ("internal/kit", "internal/data")),
+    Layer("internal/service", ("internal/kit",)),
+    Layer("internal/saga", ("internal/kit", "internal/data", "internal/service")),
     Layer("internal/saga/Domain", ("internal/kit",), outside=("Synchronization",)),
-    Layer("internal/ledger", ("internal/kit", "internal/data")),
+    Layer("internal/ledger", ("internal/kit", "internal/data", "internal/service")),
     Layer("cmd", ("internal",)),
 )
 
@@ -61,7 +61,7 @@ HOUSE = (
 def house(tmp_path, monkeypatch):
     """A file of each module that imports what the test says; returns the problems."""
     monkeypatch.setattr(layers, "LAYERS", HOUSE)
-    folders = {"Runtime": "internal/kit/Runtime", "Service": "internal/kit/Service",
+    folders = {"Runtime": "internal/kit/Runtime", "Service": "internal/service/Service",
                "Postgres": "internal/data/Postgres", "Kafka": "internal/data/Kafka",
                "SagaDomain": "internal/saga/Domain", "SagaStore": "internal/saga/Store",
                "LedgerStore": "internal/ledger/Store", "server": "cmd/server"}

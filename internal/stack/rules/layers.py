@@ -17,16 +17,15 @@ class Layer:
     imports: tuple[str, ...] = ()
     # What it may import from outside the package; None for anything.
     outside: tuple[str, ...] | None = None
-    # Folders of the layers that may import it; None for all that name a folder above it.
-    users: tuple[str, ...] | None = None
 
 
 KIT = "internal/kit"
 NET = "internal/net"
 DATA = "internal/data"
+SERVICE = "internal/service"
 
 # The folders of internal/ that are no context.
-SHARED = ("kit", "net", "data", "cli", "system", "stack")
+SHARED = ("kit", "net", "data", "service", "cli", "system", "stack")
 
 CONTEXTS = tuple(sorted(
     f"internal/{folder.name}" for folder in (Path(__file__).resolve().parents[2]).iterdir()
@@ -38,18 +37,18 @@ LIBRARIES = {"internal/processing": ("internal/direct", "internal/ledger")}
 LAYERS = (
     # Values, threads, logs, settings: under everything.
     Layer(KIT),
-    # Running a program stands on the rest of the kit and is known to contexts alone: who uses a client as a library
-    # brings a lifecycle of its own, and `ServicePart` in Runtime is all that a client needs to fit in.
-    Layer(f"{KIT}/Service", (KIT,), users=(*CONTEXTS, "cmd", "tests")),
     # The network and the stores do not know each other. None of them knows a context.
     Layer(NET, (KIT,)),
     Layer(DATA, (KIT,)),
+    # Running a program: its lifecycle and its admin endpoint, which is served over HTTP. No client knows it: who uses
+    # one as a library brings a lifecycle of its own, and `ServicePart` in Runtime is all that it needs to fit in.
+    Layer(SERVICE, (KIT, NET)),
     # The contexts. Each has a pure Domain: no client, no storage engine, no Foundation, nothing that waits.
     *(
         layer
         for context in CONTEXTS
         for layer in (
-            Layer(context, (KIT, NET, DATA, *LIBRARIES.get(context, ()))),
+            Layer(context, (KIT, NET, DATA, SERVICE, *LIBRARIES.get(context, ()))),
             Layer(
                 f"{context}/Domain",
                 (*(f"{KIT}/{module}" for module in ("Errors", "Money", "Values", "Tracing")),
@@ -80,7 +79,4 @@ def is_below(folder: str, parent: str) -> bool:
 
 def may_import(layer: Layer, folder: str) -> bool:
     """Whether modules of the layer may import the module in `folder`."""
-    target = layer_of(folder)
-    if target is not None and target != layer and target.users is not None and layer.folder not in target.users:
-        return False
     return any(is_below(folder, allowed) for allowed in (layer.folder, *layer.imports))
