@@ -88,8 +88,6 @@ let package = Package(
     box("Metrics", "kit/Metrics"),
     box("Tracing", "kit/Tracing"),
     box("Settings", "kit/Settings", ["Errors", "Logger", "Values"]),
-    box("Admin", "service/Admin", ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
-    box("Service", "service/Service", ["Admin", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
 
     // The network.
     box("TLS", "net/TLS", ["COpenSSL", "Errors", "Values"]),
@@ -101,6 +99,14 @@ let package = Package(
     box(
       "GRPC", "net/GRPC",
       ["Errors", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Values"]),
+
+    box(
+      "HTTPServer", "net/HTTPServer",
+      ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "TLS", "Tracing", "Values"]),
+
+    // What runs a program.
+    box("Admin", "service/Admin", ["Errors", "HTTPServer", "Logger", "Metrics", "Values"]),
+    box("Service", "service/Service", ["Admin", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
 
     // Storage and brokers.
     box("Postgres", "data/Postgres", ["CLibpq", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
@@ -249,23 +255,29 @@ let package = Package(
       ],
       path: "tests/simulation/payment", swiftSettings: common),
     .target(
-      name: "TestSupport", dependencies: ["Protobuf", "SagaAPI", "StandardMessages", "Values"], path: "tests/support",
+      name: "TestSupport", dependencies: ["Protobuf", "SagaAPI", "StandardMessages", "TLS", "Values"],
+      path: "tests/support",
       swiftSettings: common),
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Admin", "CLI", "Errors", "GRPC", "HTTP2", "Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Protobuf",
-        "Redis", "SagaAPI", "SagaConsumer", "SagaDomain", "SagaSettings", "Settings", "StandardMessages", "TestSupport",
-        "Tracing", "Values",
+        "Admin", "CLI", "Errors", "GRPC", "HTTP2", "HTTPServer", "Inbox", "Kafka", "Logger", "Metrics", "Postgres",
+        "Protobuf",
+        "Redis", "Runtime", "SagaAPI", "SagaConsumer", "SagaDomain", "SagaSettings", "Settings", "StandardMessages",
+        "TestSupport", "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     unit("CLI", ["CLI", "GRPC", "Kafka", "SagaAPI", "StandardMessages", "Values"]),
     unit("FuzzTargets", ["FuzzTargets", "Randomness"]),
     unit(
       "GRPC",
-      ["GRPC", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Values"]),
+      [
+        "GRPC", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "TestSupport",
+        "Values",
+      ]),
     unit("GroupCommit", ["GroupCommit", "Values"]),
     unit("Gzip", ["Gzip"]),
+    unit("HTTPServer", ["Errors", "HTTPServer", "Logger", "Metrics", "Runtime", "TLS", "TestSupport", "Values"]),
     unit("Inbox", ["Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     unit("Kafka", ["Errors", "Kafka", "Logger", "Runtime", "Values"]),
     unit("Logger", ["Logger", "Runtime", "Values"]),

@@ -143,6 +143,33 @@ def admin() -> None:
     write("admin", "tls", bytes.fromhex("16030100c2010000be0303") + bytes(40))
 
 
+def http() -> None:
+    """Requests as callers and those who try to hide one request in another write them."""
+    rest = "Host: h\r\n\r\n"
+    json = "Content-Type: application/json\r\n"
+    seeds = {
+        "one": f"GET /v1/payments/7?wait=1s&x=%20+ HTTP/1.1\r\n{rest}", "root": f"GET / HTTP/1.1\r\n{rest}",
+        "echo": f"POST /echo HTTP/1.1\r\n{json}Content-Length: 7\r\n{rest}{{\"a\":1}}",
+        "chunked": f"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n{rest}3;x=\"y\"\r\nabc\r\n0\r\nT: 1\r\n\r\n",
+        "two": f"GET /a HTTP/1.1\r\n{rest}POST /echo HTTP/1.1\r\nContent-Length: 1\r\n{rest}xGET /b HTTP/1.1\r\n{rest}",
+        "escaped": f"GET /%c3%a9%2F/%41 HTTP/1.1\r\n{rest}", "wrong-escapes": f"GET /%ff/%0/%00 HTTP/1.1\r\n{rest}",
+        "two-lengths": f"POST /echo HTTP/1.1\r\nContent-Length: 4\r\nContent-Length: 5\r\n{rest}abcde",
+        "both": f"POST /echo HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n{rest}0\r\n\r\n",
+        "blank": f"POST /echo HTTP/1.1\r\nTransfer-Encoding : chunked\r\n{rest}0\r\n\r\n",
+        "folded": f"POST /echo HTTP/1.1\r\nTransfer-Encodin: chunked\r\n g\r\n{rest}0\r\n\r\n",
+        "nul": f"POST /echo HTTP/1.1\r\nContent-Length: 1\0 9\r\n{rest}x", "line-feeds": "GET /a HTTP/1.1\nHost: h\n\n",
+        "chunk-line": f"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n{rest}1;\nx\r\n0\r\n\r\nGET /b HTTP/1.1\r\n{rest}",
+        "large-chunk": f"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n{rest}ffffffffffffffff\r\nx",
+        "too-long": f"POST /echo HTTP/1.1\r\nContent-Length: 9999\r\n{rest}x", "cut": "POST /echo HTTP/1.1\r\nContent-Le",
+        "continue": f"POST /echo HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n{rest}x",
+        "later": f"PUT /later HTTP/1.1\r\nContent-Length: 1\r\n{rest}x", "stream": f"GET /stream HTTP/1.1\r\n{rest}",
+        "old-stream": "GET /stream HTTP/1.0\r\n\r\n", "head-stream": f"HEAD /stream HTTP/1.1\r\n{rest}",
+        "proxy": f"GET http://h:1/a?b HTTP/1.1\r\n{rest}", "cookies": f"GET /a HTTP/1.1\r\nCookie: a=b; c\r\n{rest}",
+    }
+    for name, text in seeds.items():
+        write("http", name, text.encode())
+
+
 def write(target: str, name: str, content: bytes) -> None:
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -324,3 +351,4 @@ if __name__ == "__main__":
     trace()
     metadata()
     admin()
+    http()

@@ -9,6 +9,8 @@ public struct Readiness: OptionSet, Sendable {
   public static let readable = Readiness(rawValue: EPOLLIN.rawValue)
   /// There is room to write.
   public static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+  /// The peer has ended its side; what it sent before may not have been read yet.
+  public static let peerEnded = Readiness(rawValue: EPOLLRDHUP.rawValue)
   /// The peer is gone or the socket has an error; reported whether asked for or not.
   public static let broken = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
 }

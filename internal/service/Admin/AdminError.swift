@@ -1,4 +1,5 @@
 public import Errors
+internal import HTTPServer
 
 /// Why the admin endpoint does not start.
 public struct AdminError: ModuleError {
@@ -18,10 +19,15 @@ public struct AdminError: ModuleError {
   /// An address may become free again.
   public var isRetryable: Bool { code != .cannotStart }
 
-  init(_ code: Code, _ message: String, location: SourceLocation = .here()) {
-    self.code = code
-    self.message = message
-    self.cause = nil
-    self.location = location
+  init(_ error: HTTPServerError) {
+    code =
+      switch error.code {
+      case .unknownHost: .unknownHost
+      case .cannotListen: .cannotListen
+      case .cannotStart, .certificate: .cannotStart
+      }
+    message = error.message
+    cause = error.cause
+    location = error.location
   }
 }

@@ -27,6 +27,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case metadata
   /// What is sent to the admin endpoint.
   case admin
+  /// What is sent to an HTTP server.
+  case http
 
   /// Plays one input. Callable on any thread, on several at once.
   package func run(_ input: [UInt8]) throws(FuzzFinding) {
@@ -41,6 +43,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .trace: try TraceTarget.run(input)
     case .metadata: try MetadataTarget.run(input)
     case .admin: try AdminTarget.run(input)
+    case .http: try HTTPServerTarget.run(input)
     }
   }
 }

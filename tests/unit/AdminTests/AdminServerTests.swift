@@ -169,7 +169,7 @@ import Values
     let server = AdminServer(
       address: NetworkAddress(host: "127.0.0.1", port: 0), registry: MetricsRegistry(),
       readiness: { ReadinessReport([]) }, logger: Logger(label: "admin", level: .error),
-      limits: .init(time: .milliseconds(500)))
+      time: .milliseconds(500))
     try server.start()
     defer { server.stop() }
     let port = Int(try #require(server.boundPort))

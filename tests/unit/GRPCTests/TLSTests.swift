@@ -4,6 +4,7 @@ import Logger
 import Metrics
 import Runtime
 import TLS
+import TestSupport
 import Testing
 import Values
 

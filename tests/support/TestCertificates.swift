@@ -1,18 +1,18 @@
-import Foundation
-import TLS
+internal import Foundation
+package import TLS
 
 /// Certificates for the time of the tests, made by the openssl command: an authority, a server's and a client's of it,
 /// and the same of another authority.
-struct TestCertificates: Sendable {
-  let directory: String
+package struct TestCertificates: Sendable {
+  package let directory: String
 
-  static let ours = TestCertificates("ours")
-  static let others = TestCertificates("others")
+  package static let ours = TestCertificates("ours")
+  package static let others = TestCertificates("others")
 
-  var authority: TLSAuthorities { .file(authorityFile) }
-  var authorityFile: String { directory + "/ca.pem" }
-  var server: TLSIdentityFiles { identity("server") }
-  var client: TLSIdentityFiles { identity("client") }
+  package var authority: TLSAuthorities { .file(authorityFile) }
+  package var authorityFile: String { directory + "/ca.pem" }
+  package var server: TLSIdentityFiles { identity("server") }
+  package var client: TLSIdentityFiles { identity("client") }
 
   private func identity(_ name: String) -> TLSIdentityFiles {
     TLSIdentityFiles(certificate: "\(directory)/\(name).pem", key: "\(directory)/\(name).key")

@@ -1,0 +1,37 @@
+/// The way to answer one request. Callable on any thread.
+///
+/// Answer once. An exchange that is dropped without an answer answers 500; one that takes longer than its route allows
+/// is answered 503, and what comes later is passed over.
+public final class HTTPExchange: Sendable {
+  private let request: ServedRequest
+  private let dropped: @Sendable () -> Void
+
+  init(_ request: ServedRequest, dropped: @escaping @Sendable () -> Void) {
+    self.request = request
+    self.dropped = dropped
+  }
+
+  deinit { if request.answer(.refusal(.failed)) { dropped() } }
+
+  /// Answers.
+  /// - Returns: false when the request was answered already, as when its time was over.
+  @discardableResult
+  public func respond(_ response: HTTPResponse) -> Bool { request.answer(.response(response)) }
+
+  /// Answers with a body that follows part by part. HTTP/1.0 gets it too, and its end by the end of the connection.
+  /// - Parameters:
+  ///   - head: status and header fields; its body is not sent.
+  ///   - capacity: bytes that may wait to be read.
+  public func stream(_ head: HTTPResponse, capacity: Int = 64 << 10) -> HTTPStream {
+    let buffer = StreamBuffer(capacity: capacity)
+    if !request.answer(.stream(head, buffer)) { buffer.close() }
+    return HTTPStream(buffer)
+  }
+
+  /// Has `body` called once when waiting has become pointless: the caller has ended its side of the connection, which
+  /// mostly means that it has left, or the server drains. At once, when that is so already.
+  ///
+  /// `body` is called on any thread, and must not block. It does not answer the request: that remains to be done, for
+  /// instance with what is known so far.
+  public func whenInterrupted(_ body: @escaping @Sendable (HTTPInterruption) -> Void) { request.whenInterrupted(body) }
+}

@@ -1,0 +1,53 @@
+public import TLS
+public import Values
+
+/// Where a server listens and what it allows.
+public struct HTTPServerConfiguration: Sendable {
+  /// Port 0 for any free one; `HTTPServer.boundPort` tells.
+  public var address: NetworkAddress
+  /// The server's name in metrics, logs and threads: `gateway`.
+  public var surface: String
+  /// What errors call the address: the setting that it comes from.
+  public var addressName: String
+  /// Certificate and key for TLS 1.2 and 1.3; nil serves in clear. Read at the start: a new certificate needs a new
+  /// start.
+  public var tls: TLSIdentityFiles?
+  /// Threads that serve connections.
+  public var threads = 1
+
+  /// Connections at a time; a further one takes the place of an older one whose caller owes us something.
+  public var maxConnections = 10_000
+  /// Connections from one IPv4 address or IPv6 network (/64), likewise. Behind a proxy, which is one address, leave it
+  /// at `maxConnections`.
+  public var maxConnectionsPerPeer = 10_000
+  /// Requests that have no answer yet; further ones get 503 with Retry-After.
+  public var maxRequests = 10_000
+  /// Path and query, bytes: 414.
+  public var maxTarget = 2 << 10
+  /// Names and values of all header fields, bytes: 431.
+  public var maxHeaders = 8 << 10
+  /// Bytes of bodies that have begun to come and whose requests have no answer yet; beyond them 503 with Retry-After.
+  public var maxHeldBodies = 64 << 20
+  /// How long a connection may take to send the head of its next request.
+  public var idleTime = Duration.seconds(60)
+  /// How long a body may take to come after its head.
+  public var requestTime = Duration.seconds(10)
+  /// How long a caller may take to read an answer, or a part of a streamed one.
+  public var sendTime = Duration.seconds(30)
+
+  /// - Parameters:
+  ///   - address: where to listen; port 0 for any free one.
+  ///   - surface: the server's name in metrics, logs and threads.
+  ///   - addressName: what errors call the address.
+  public init(address: NetworkAddress, surface: String, addressName: String = "the address") {
+    self.address = address
+    self.surface = surface
+    self.addressName = addressName
+  }
+
+  var connectionLimits: ConnectionTable.Limits {
+    ConnectionTable.Limits(
+      connections: maxConnections, perPeer: maxConnectionsPerPeer, idleTime: idleTime, requestTime: requestTime,
+      sendTime: sendTime)
+  }
+}

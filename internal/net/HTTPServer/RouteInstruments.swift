@@ -1,0 +1,37 @@
+internal import Metrics
+internal import Synchronization
+internal import Values
+
+/// The metrics of one route: looked up in the registry once, so that a request only counts.
+final class RouteInstruments: Sendable {
+  private let registry: MetricsRegistry
+  private let surface: String
+  private let route: String
+  private let method: String
+  // Few codes occur: their counters are made when first needed.
+  private let counters = Mutex<[Int: Counter]>([:])
+  private let seconds: Histogram
+
+  init(_ registry: MetricsRegistry, surface: String, route: String, method: String) {
+    self.registry = registry
+    self.surface = surface
+    self.route = route
+    self.method = method
+    seconds = registry.histogram(
+      "http_server_request_seconds", help: "Time from a request's header fields to its answer.",
+      labels: ["surface": surface, "route": route, "method": method])
+  }
+
+  func record(_ status: Int, _ elapsed: Duration) {
+    seconds.observe(elapsed.inSeconds)
+    let counter = counters.withLock { counters in
+      if let known = counters[status] { return known }
+      let made = registry.counter(
+        "http_server_requests_total", help: "Requests answered, by status.",
+        labels: ["surface": surface, "route": route, "method": method, "code": "\(status)"])
+      counters[status] = made
+      return made
+    }
+    counter.add()
+  }
+}

@@ -1,0 +1,160 @@
+internal import Synchronization
+internal import Values
+
+/// Why a handler that waits should come to an end.
+public enum HTTPInterruption: Sendable, Hashable {
+  /// The caller has closed its side of the connection; most likely nobody reads the answer.
+  case peerLeft
+  /// The server drains.
+  case serverStops
+  /// The time of the route is over, and the caller has been told so.
+  case timeIsOver
+}
+
+/// A request from its first line to the end of its answer.
+///
+/// Its way in is walked on the daemon's thread; its answer comes from any thread, once: from the handler, from the
+/// guard when the time is over, or from the exchange that was dropped.
+final class ServedRequest: Sendable {
+  enum Answer: Sendable {
+    case response(HTTPResponse)
+    case refusal(HTTPRefusal)
+    case stream(HTTPResponse, StreamBuffer)
+  }
+  private enum Reply {
+    /// The handler is running.
+    case none
+    /// The library waits until it is resumed.
+    case suspended(SuspendedConnection)
+    case ready(Answer)
+    case taken
+  }
+  private struct State {
+    var reply = Reply.none
+    var stream: StreamBuffer?
+    var interruption: (@Sendable (HTTPInterruption) -> Void)?
+    var wasInterrupted: HTTPInterruption?
+  }
+
+  let connection: HTTPConnection
+  /// What the daemon's thread keeps; no other touches it.
+  let intake: DaemonThreadOnly<Intake>
+  private let state = Mutex(State())
+
+  /// The way in.
+  struct Intake {
+    enum Step {
+      case head
+      case body
+      case handling
+    }
+    var step = Step.head
+    /// Path and query as they came, and whether they came whole; until the head is there.
+    var target: [UInt8]
+    var isPlain: Bool
+    /// What a handler gets; until it runs.
+    var accepted: RequestIntake.Accepted?
+    var head: RequestHead?
+    var method = ""
+    var route: Int?
+    /// The answer to a request that no handler sees, kept until its end.
+    var answer: Answer?
+    var body = BodyIntake(maxBody: 0)
+    /// Bytes of its body that count in what all bodies hold together.
+    var held = 0
+    var arrived = Instant.distantFuture
+    /// Whether it counts in the requests that have no answer.
+    var isCounted = false
+    var mustClose = false
+  }
+
+  init(_ connection: HTTPConnection, target: [UInt8], isPlain: Bool) {
+    self.connection = connection
+    intake = DaemonThreadOnly(Intake(target: target, isPlain: isPlain))
+  }
+
+  // MARK: Any thread
+
+  /// Gives the answer; the first one counts.
+  /// - Returns: whether it was the first.
+  func answer(_ answer: Answer) -> Bool {
+    state.withLock { state in
+      switch state.reply {
+      case .none: state.reply = .ready(answer)
+      case .suspended(let connection):
+        state.reply = .ready(answer)
+        // With the lock held: from here on the daemon's thread may take the answer, which waits for the lock.
+        connection.resume()
+      case .ready, .taken: return false
+      }
+      if case .stream(_, let buffer) = answer { state.stream = buffer }
+      return true
+    }
+  }
+
+  /// Ends the wait: of a handler that has not answered, or of a stream.
+  func endNow(_ refusal: HTTPRefusal) {
+    if answer(.refusal(refusal)) { return interrupt(refusal == .noAnswerInTime ? .timeIsOver : .serverStops) }
+    state.withLock { $0.stream }?.finish()
+  }
+
+  /// Has `body` called at the first interruption, or at once when that was before.
+  func whenInterrupted(_ body: @escaping @Sendable (HTTPInterruption) -> Void) {
+    let reason = state.withLock { state -> HTTPInterruption? in
+      if state.wasInterrupted == nil { state.interruption = body }
+      return state.wasInterrupted
+    }
+    if let reason { body(reason) }
+  }
+
+  /// Tells whoever waits; the first time counts.
+  func interrupt(_ reason: HTTPInterruption) {
+    let body = state.withLock { state in
+      defer { (state.interruption, state.wasInterrupted) = (nil, state.wasInterrupted ?? reason) }
+      return state.interruption
+    }
+    body?(reason)
+  }
+
+  // MARK: The daemon's thread
+
+  /// Whether the answer is there already.
+  var isAnswered: Bool {
+    state.withLock { if case .ready = $0.reply { true } else { false } }
+  }
+
+  /// Takes the answer, or suspends the connection until there is one.
+  func takeAnswer(orSuspend connection: SuspendedConnection) -> Answer? {
+    state.withLock { state in
+      switch state.reply {
+      case .ready(let answer):
+        state.reply = .taken
+        return answer
+      case .none:
+        connection.suspend()
+        state.reply = .suspended(connection)
+      case .suspended, .taken: break
+      }
+      return nil
+    }
+  }
+
+  /// The request is over: whoever streams or waits for an interruption hears of it.
+  func finished() {
+    let stream = state.withLock { state in
+      if case .taken = state.reply {} else { state.reply = .taken }
+      return state.stream
+    }
+    if stream?.close() == true { interrupt(.peerLeft) }
+    // Lets go of what the closure holds, which may be the exchange.
+    state.withLock { $0.interruption = nil }
+  }
+}
+
+/// A value that one thread of the daemon uses, the one that serves the connection.
+final class DaemonThreadOnly<Value>: @unchecked Sendable {
+  // @unchecked: libmicrohttpd serves a connection on one thread for all its life, and only its callbacks come here.
+  var value: Value
+
+  init(_ value: Value) { self.value = value }
+}

@@ -1,0 +1,189 @@
+internal import Logger
+internal import Metrics
+internal import Runtime
+internal import Synchronization
+internal import Values
+
+/// What the threads of the daemon share: the routes, the limits and the metrics.
+final class ServerCore: Sendable {
+  let configuration: HTTPServerConfiguration
+  let connections: ConnectionGuard
+  private let intake: RequestIntake
+  private let instruments: [RouteInstruments]
+  /// Of requests that no route answers.
+  private let unrouted: RouteInstruments
+  private let malformed: Counter
+  private let logger: Logger
+  /// Requests that were accepted and have no answer yet.
+  private let waiting = Atomic(0)
+  /// Bytes of bodies of such requests.
+  private let held = Atomic(0)
+
+  init(_ configuration: HTTPServerConfiguration, _ router: HTTPRouter, _ logger: Logger, _ metrics: MetricsRegistry) {
+    self.configuration = configuration
+    self.logger = logger
+    let surface = configuration.surface
+    intake = RequestIntake(
+      router: router, maxTarget: configuration.maxTarget, maxHeaders: configuration.maxHeaders)
+    instruments = router.routes.map {
+      RouteInstruments(metrics, surface: surface, route: $0.name, method: $0.method.rawValue)
+    }
+    unrouted = RouteInstruments(metrics, surface: surface, route: "", method: "")
+    let ended = { (reason: String) in
+      metrics.counter(
+        "http_server_connections_ended_total", help: "Connections that the server ended, by reason.",
+        labels: ["surface": surface, "reason": reason])
+    }
+    malformed = ended("malformed")
+    connections = ConnectionGuard(
+      configuration.connectionLimits, name: "\(surface)-limits", overdue: ended("overdue"),
+      displaced: ended("displaced"))
+  }
+
+  /// Shows the state of the server.
+  func register(_ metrics: MetricsRegistry) {
+    let surface = configuration.surface
+    metrics.gauge("http_server_connections", help: "Open connections.", labels: ["surface": surface]) { [weak self] in
+      (self?.connections.count).map(Double.init)
+    }
+    metrics.gauge(
+      "http_server_requests_in_flight", help: "Requests without an answer.", labels: ["surface": surface]
+    ) { [weak self] in (self?.waiting.load(ordering: .relaxed)).map(Double.init) }
+  }
+
+  // MARK: The daemon's threads
+
+  /// The head is there.
+  /// - Returns: the answer to be sent at once, after which the connection ends; nil when the rest is to be read.
+  func take(_ head: RequestHead, of request: ServedRequest) -> ServedRequest.Answer? {
+    request.intake.value.arrived = .now()
+    connections.began(request.connection.id)
+    let isFull = waiting.load(ordering: .relaxed) >= configuration.maxRequests
+    var answer: ServedRequest.Answer?
+    switch intake.decide(head, isFull: isFull) {
+    case .accept(let accepted):
+      waiting.add(1, ordering: .relaxed)
+      request.intake.value.isCounted = true
+      request.intake.value.accepted = accepted
+      request.intake.value.route = accepted.route
+      request.intake.value.body = BodyIntake(maxBody: accepted.maxBody)
+      // A chunk may be cut differently by whoever stands before us, as by a line feed alone, which the library takes
+      // for a line's end: no request after such a body is believed.
+      request.intake.value.mustClose = accepted.framing == .chunked
+    case .refuse(let refusal): answer = .refusal(refusal)
+    case .answer(let response): answer = .response(response)
+    }
+    request.intake.value.head = head
+    request.intake.value.method = head.method
+    request.intake.value.target = []
+    request.intake.value.answer = answer
+    request.intake.value.step = .body
+    if case .refusal(.malformed) = answer { return answer }
+    // Nobody reads the body of what is refused.
+    return head.hasBody ? answer : nil
+  }
+
+  /// A piece of the body.
+  /// - Returns: false to end the connection.
+  func take(_ piece: UnsafeRawBufferPointer, of request: ServedRequest) -> Bool {
+    let goesOn = request.intake.value.body.receive(piece) { count in
+      let hasRoom = held.add(count, ordering: .relaxed).newValue <= configuration.maxHeldBodies
+      if !hasRoom { held.subtract(count, ordering: .relaxed) }
+      return hasRoom
+    }
+    let kept = request.intake.value.body.bytes.count
+    // Nothing is kept of a body that is thrown away.
+    if kept == 0 { held.subtract(request.intake.value.held, ordering: .relaxed) }
+    request.intake.value.held = kept
+    return goesOn
+  }
+
+  /// The request is whole: the handler runs. The answer is then with the request, or comes later.
+  func serve(_ request: ServedRequest) {
+    request.intake.value.step = .handling
+    if let refusal = request.intake.value.body.refusal { request.intake.value.answer = .refusal(refusal) }
+    if let answer = request.intake.value.answer {
+      _ = request.answer(answer)
+      return
+    }
+    guard let accepted = request.intake.value.accepted, let head = request.intake.value.head else { return }
+    let route = intake.router.routes[accepted.route]
+    let whole = HTTPRequest(
+      method: head.method, path: accepted.target.path, parameters: accepted.parameters, query: accepted.target.query,
+      headers: head.headers, body: request.intake.value.body.take(), peer: request.connection.peer,
+      arrived: request.intake.value.arrived)
+    // A request may wait long, and there may be many.
+    request.intake.value.accepted = nil
+    request.intake.value.head = nil
+    let (logger, name) = (logger, route.name)
+    route.handler(
+      whole,
+      HTTPExchange(request) { logger.error("a request was dropped without an answer", ["route": .string(name)]) })
+    if !request.isAnswered { connections.waits(request.connection.id, request, until: .now() + route.answerTime) }
+  }
+
+  /// The answer as it is sent, once it is known.
+  func response(_ answer: ServedRequest.Answer, to request: ServedRequest) -> HTTPResponse {
+    switch answer {
+    case .response(let response), .stream(let response, _): return response
+    case .refusal(let refusal):
+      return intake.router.refusal(refusal, request.intake.value.method)
+    }
+  }
+
+  /// The answer begins to leave.
+  func answered(_ request: ServedRequest, _ status: Int, isStream: Bool) {
+    if isStream { connections.waits(request.connection.id, request, until: .distantFuture) }
+    connections.sends(request.connection.id, isLast: !isStream)
+    release(request)
+    let elapsed = Instant.now() - request.intake.value.arrived
+    let route = request.intake.value.route
+    (route.map { instruments[$0] } ?? unrouted).record(status, elapsed)
+    log(request, route.map { intake.router.routes[$0].name } ?? "", status, elapsed)
+  }
+
+  /// Part of a streamed answer is on its way, or there is none yet.
+  func streams(_ request: ServedRequest, isWaiting: Bool) {
+    let id = request.connection.id
+    if !isWaiting { return connections.sends(id, isLast: false) }
+    connections.waits(id, request, until: .distantFuture)
+  }
+
+  /// The request is over, answered or not.
+  func finished(_ request: ServedRequest) {
+    if request.intake.value.step == .head { malformed.add() }
+    release(request)
+    request.finished()
+    connections.completed(request.connection.id)
+  }
+
+  /// Gives back what the request holds while it has no answer.
+  private func release(_ request: ServedRequest) {
+    held.subtract(request.intake.value.held, ordering: .relaxed)
+    request.intake.value.held = 0
+    if request.intake.value.isCounted { waiting.subtract(1, ordering: .relaxed) }
+    request.intake.value.isCounted = false
+  }
+
+  /// A handler gave a header field that cannot be sent.
+  func leftOut(_ name: String) { logger.error("a header field was left out of an answer", ["name": .string(name)]) }
+
+  /// Route, status and time of a request; nothing of it is secret. Trouble of ours is a warning.
+  private func log(_ request: ServedRequest, _ route: String, _ status: Int, _ elapsed: Duration) {
+    let fields: () -> Logger.Fields = {
+      [
+        "method": .string(request.intake.value.method), "route": .string(route),
+        "status": .number(status), "peer": .describing(request.connection.peer),
+        "ms": .double(elapsed / .milliseconds(1)),
+      ]
+    }
+    if status >= 500 { logger.warning("request failed", fields()) } else { logger.debug("request", fields()) }
+  }
+}
+
+extension RequestHead {
+  /// Whether something follows the head that nobody may take for a request.
+  var hasBody: Bool {
+    headers.count(of: "transfer-encoding") > 0 || headers.rawValues("content-length").contains { $0 != [0x30] }
+  }
+}

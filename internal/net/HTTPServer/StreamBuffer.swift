@@ -1,0 +1,93 @@
+internal import Synchronization
+
+/// What is to be sent of a streamed answer: filled by any thread, emptied by the daemon's.
+final class StreamBuffer: Sendable {
+  enum Next {
+    /// So many bytes were put into the library's memory.
+    case bytes(Int)
+    case end
+    /// The connection was broken off by the writer.
+    case broken
+    /// The connection is suspended until there is more.
+    case suspended
+  }
+  private struct State {
+    var bytes: [UInt8] = []
+    var start = 0
+    var isFinished = false
+    var isBroken = false
+    var isClosed = false
+    var suspended: SuspendedConnection?
+
+    var count: Int { bytes.count - start }
+
+    mutating func resume() {
+      suspended?.resume()
+      suspended = nil
+    }
+  }
+
+  private let capacity: Int
+  private let state = Mutex(State())
+
+  init(capacity: Int) { self.capacity = capacity }
+
+  func write(_ bytes: [UInt8]) -> HTTPStream.Outcome {
+    state.withLock { state in
+      if state.isClosed || state.isFinished || state.isBroken { return .closed }
+      guard bytes.count <= capacity - state.count else { return .full }
+      guard !bytes.isEmpty else { return .written }
+      state.bytes += bytes
+      state.resume()
+      return .written
+    }
+  }
+
+  func finish() {
+    state.withLock { state in
+      state.isFinished = true
+      state.resume()
+    }
+  }
+
+  func breakOff() {
+    state.withLock { state in
+      state.isBroken = true
+      state.resume()
+    }
+  }
+
+  /// The connection takes no more.
+  /// - Returns: whether the writer does not know yet.
+  @discardableResult
+  func close() -> Bool {
+    state.withLock { state in
+      defer { state.isClosed = true }
+      state.bytes = []
+      state.start = 0
+      state.suspended = nil
+      return !state.isFinished && !state.isBroken && !state.isClosed
+    }
+  }
+
+  /// Fills the library's memory, or suspends the connection when there is nothing.
+  func next(_ target: UnsafeMutableRawBufferPointer, orSuspend connection: SuspendedConnection) -> Next {
+    state.withLock { state in
+      if state.isBroken { return .broken }
+      let count = min(state.count, target.count)
+      guard count > 0 else {
+        if state.isFinished { return .end }
+        connection.suspend()
+        state.suspended = connection
+        return .suspended
+      }
+      target.copyBytes(from: state.bytes[state.start..<state.start + count])
+      state.start += count
+      if state.count == 0 {
+        state.bytes.removeAll(keepingCapacity: state.bytes.capacity <= 4 << 10)
+        state.start = 0
+      }
+      return .bytes(count)
+    }
+  }
+}
