@@ -92,7 +92,7 @@ BEGIN
     SELECT array_agg(e.shard), array_agg(e.id), array_agg(e.event_id) INTO shards, ids, event_ids
     FROM unnest(all_shards) s(shard) CROSS JOIN LATERAL (
       SELECT w.shard, w.id, w.event_id FROM event_wait w WHERE w.shard = s.shard AND w.id > start AND w.id <= start + batch) e;
-    FOR part IN {move} LOOP moved := moved + part.count; END LOOP;
+    FOR part IN {move} LOOP moved := moved + part.moved; END LOOP;
     COMMIT;
   END LOOP;
   IF moved <> total THEN RAISE EXCEPTION 'moved % of %', moved, total; END IF;
