@@ -144,7 +144,7 @@ final class ConnectionGuard: Sendable {
     state.wait(until: deadline) { $0.table.count == 0 ? true : nil } ?? false
   }
 
-  /// Ends the thread; before the daemon stops.
+  /// Ends the thread, once the daemon has stopped.
   func stop() {
     loop.stop()
     loop.join()

@@ -93,8 +93,8 @@ public final class HTTPServer: ServicePart {
       _ = core.connections.waitUntilNone(.now() + .seconds(1))
     }
     core.connections.endWaiting()
-    core.connections.stop()
     stopped.daemon.stop()
+    core.connections.stop()
     close(listening)
   }
 

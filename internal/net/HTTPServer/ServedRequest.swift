@@ -34,6 +34,26 @@ final class ServedRequest: Sendable {
     var stream: StreamBuffer?
     var interruption: (@Sendable (HTTPInterruption) -> Void)?
     var wasInterrupted: HTTPInterruption?
+
+    /// - Returns: whether it is the first answer.
+    mutating func give(_ answer: Answer) -> Bool {
+      switch reply {
+      case .none: reply = .ready(answer)
+      case .suspended(let connection):
+        reply = .ready(answer)
+        // With the lock held: from here on the daemon's thread may take the answer, which waits for the lock.
+        connection.resume()
+      case .ready, .taken: return false
+      }
+      if case .stream(_, let buffer) = answer { stream = buffer }
+      return true
+    }
+
+    /// - Returns: what is to be called, without the lock.
+    mutating func interrupt(_ reason: HTTPInterruption) -> (@Sendable (HTTPInterruption) -> Void)? {
+      defer { (interruption, wasInterrupted) = (nil, wasInterrupted ?? reason) }
+      return interruption
+    }
   }
 
   let connection: HTTPConnection
@@ -77,25 +97,20 @@ final class ServedRequest: Sendable {
 
   /// Gives the answer; the first one counts.
   /// - Returns: whether it was the first.
-  func answer(_ answer: Answer) -> Bool {
-    state.withLock { state in
-      switch state.reply {
-      case .none: state.reply = .ready(answer)
-      case .suspended(let connection):
-        state.reply = .ready(answer)
-        // With the lock held: from here on the daemon's thread may take the answer, which waits for the lock.
-        connection.resume()
-      case .ready, .taken: return false
-      }
-      if case .stream(_, let buffer) = answer { state.stream = buffer }
-      return true
-    }
-  }
+  func answer(_ answer: Answer) -> Bool { state.withLock { $0.give(answer) } }
 
   /// Ends the wait: of a handler that has not answered, or of a stream.
   func endNow(_ refusal: HTTPRefusal) {
-    if answer(.refusal(refusal)) { return interrupt(refusal == .noAnswerInTime ? .timeIsOver : .serverStops) }
-    state.withLock { $0.stream }?.finish()
+    // Together, as the end of the request lets go of the closure.
+    let (body, stream) = state.withLock { state in
+      state.give(.refusal(refusal)) ? (state.interrupt(Self.reason(refusal)), nil) : (nil, state.stream)
+    }
+    body?(Self.reason(refusal))
+    stream?.finish()
+  }
+
+  private static func reason(_ refusal: HTTPRefusal) -> HTTPInterruption {
+    refusal == .noAnswerInTime ? .timeIsOver : .serverStops
   }
 
   /// Has `body` called at the first interruption, or at once when that was before.
@@ -108,13 +123,7 @@ final class ServedRequest: Sendable {
   }
 
   /// Tells whoever waits; the first time counts.
-  func interrupt(_ reason: HTTPInterruption) {
-    let body = state.withLock { state in
-      defer { (state.interruption, state.wasInterrupted) = (nil, state.wasInterrupted ?? reason) }
-      return state.interruption
-    }
-    body?(reason)
-  }
+  func interrupt(_ reason: HTTPInterruption) { state.withLock { $0.interrupt(reason) }?(reason) }
 
   // MARK: The daemon's thread
 
