@@ -82,6 +82,7 @@ public struct DayPartitions: Sendable {
         try connection.script("ALTER TABLE \(parent) DETACH PARTITION \(day) FINALIZE")
       }
       if let trouble {
+        if Self.isGone(trouble) { continue }
         // Of one parent only one detach may be pending.
         mayDetach = false
         dropped.troubles.append(trouble)
