@@ -10,7 +10,9 @@ package import Values
 /// - A call does not start to run when its time is up.
 /// - A drain is a connection that runs batches until no call waits. A second drain starts when a whole batch waits, or
 ///   when the first is stuck.
-/// - A batch that the database refuses is taken apart: the calls of each subject run on their own, then each call.
+/// - A batch of which only some calls are to blame is taken apart: the calls of each subject run on their own, then
+///   each call; after a lock timeout not below a subject. After a conflict the batch first runs again whole. What every
+///   call would meet refuses the whole batch. `GroupCommit.fault` says which error is which.
 package struct GroupCommitCore: Sendable {
   /// The name of a call until it is answered; from then on another call may have the name.
   package typealias CallID = Int

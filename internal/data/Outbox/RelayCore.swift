@@ -33,7 +33,6 @@ package struct RelayCore {
   }
 
   /// What is to be done now.
-  /// What is to be done.
   package enum Action: Sendable {
     case maintainLeases(LeaseRequest)
     case read(ReadRequest)
@@ -56,14 +55,12 @@ package struct RelayCore {
     case finished
   }
 
-  /// Limits and intervals; they never change.
   /// The limits and times it works by.
   package let rules: RelayRules
   var phase = Phase.running
   /// The events in memory, all of owned shards.
   package internal(set) var window: RelayWindow
-  /// The owned shards, by number.
-  /// The shards whose leases are held.
+  /// The shards whose leases are held, by number.
   package internal(set) var shards: [Int16: OwnedShard] = [:]
   /// Until when an abandoned message of a shard may still arrive; kept while the shard is lost and claimed again.
   var unquiet: [Int16: Instant] = [:]
@@ -85,7 +82,6 @@ package struct RelayCore {
   /// Events whose predecessors were found below the floor, where only a wrong floor can have left them.
   package internal(set) var passedOver = 0
 
-  /// A relay that owns nothing yet.
   /// A relay that owns nothing; the first `tick` makes it ask for leases.
   package init(rules: RelayRules, now: Instant) {
     self.rules = rules
@@ -99,7 +95,6 @@ package struct RelayCore {
   }
 
   /// Whether everything in flight was answered and the leases were given back.
-  /// Whether it has stopped and given its leases back.
   package var isFinished: Bool { phase == .finished }
 
   /// Whether it holds every shard, so that no other relay needs to be woken for new events.

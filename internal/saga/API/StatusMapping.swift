@@ -1,7 +1,8 @@
 internal import GRPC
 internal import SagaDomain
 
-/// The one place where a domain error becomes a gRPC status.
+/// The one place where a domain error becomes a gRPC status. Whether the deadline or an absent database is to blame was
+/// decided in SagaStore (`StoreFailure.swift`): `isDeadlinePassed` is false while no connection lives.
 enum StatusMapping {
   /// The `domain` of our ErrorInfo.
   static let domain = "payments.paysaga"

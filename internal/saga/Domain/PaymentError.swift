@@ -1,6 +1,6 @@
 public import Errors
 
-/// Why a payment call has not done what it was asked to.
+/// Why a payment call failed.
 public struct PaymentError: ModuleError {
   public enum Code: Sendable, Hashable {
     /// The request can never succeed; `field` names what is wrong with it.
@@ -15,7 +15,7 @@ public struct PaymentError: ModuleError {
     case keyReused
     /// Another call with the same key is under way; nothing was done. Asking again soon gives its answer.
     case keyInFlight
-    /// The store cannot be reached; nothing was done.
+    /// The store cannot be reached, or the server is shutting down; nothing was done.
     case unavailable
     /// The store was lost after the commit had been sent: it may or may not have happened. Asking again is safe.
     case outcomeUnknown

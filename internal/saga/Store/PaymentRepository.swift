@@ -128,20 +128,8 @@ public final class PaymentRepository: PaymentStore, ServicePart {
     do {
       return try await pool.withConnection(deadline: giveUp.time, body)
     } catch {
-      // A database that is away is told rather than the deadline.
-      let isDeadlinePassed = giveUp.isDeadline && giveUp.time <= .now() && pool.isHealthy
-      throw Self.readFailure(error, isDeadlinePassed: isDeadlinePassed)
-    }
-  }
-
-  private static func readFailure(_ error: DatabaseError, isDeadlinePassed: Bool) -> PaymentError {
-    switch error.code {
-    case .overloaded: PaymentError(.overloaded, "too many calls are waiting for the database", cause: error)
-    case .server where !error.isRetryable: PaymentError(.internal, "the database refused the query", cause: error)
-    case .schema, .content: PaymentError(.internal, "the tables are not as this version expects", cause: error)
-    default:
-      PaymentError(
-        .unavailable, "the database did not answer in time", isDeadlinePassed: isDeadlinePassed, cause: error)
+      let isDeadlinePassed = giveUp.isDeadline && giveUp.time <= .now()
+      throw PaymentError(reading: error, isDeadlinePassed: isDeadlinePassed, isDatabaseAway: !pool.isHealthy)
     }
   }
 }

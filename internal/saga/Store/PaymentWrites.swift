@@ -63,31 +63,3 @@ struct CreateTransaction: PaymentWrite {
     try transactions.create(calls, mode: mode, on: connection)
   }
 }
-
-extension PaymentError {
-  /// What a caller is told whose write has no outcome.
-  /// - Parameter isDatabaseAway: what a call waited for until its time was up was a database that is away, and not an
-  ///   answer: that is told rather than the deadline.
-  init(_ failure: GroupCommitFailure, isDatabaseAway: Bool) {
-    let isDeadlinePassed =
-      if case .timeUp(isDeadline: true) = failure.reason { !isDatabaseAway } else { false }
-    let (code, message, cause) = Self.parts(of: failure.reason)
-    if failure.mayHaveHappened {
-      let text = "it is not known whether the change was made; ask again to learn what came of it"
-      self.init(.outcomeUnknown, text, isDeadlinePassed: isDeadlinePassed, cause: cause)
-    } else {
-      self.init(code, message + "; nothing was done", isDeadlinePassed: isDeadlinePassed, cause: cause)
-    }
-  }
-
-  private static func parts(of reason: GroupCommitFailure.Reason) -> (Code, String, DatabaseError?) {
-    switch reason {
-    case .overloaded(let queue): (.overloaded, "more than \(queue) calls are waiting", nil)
-    case .stopped: (.unavailable, "the server is shutting down", nil)
-    case .timeUp: (.unavailable, "the database did not answer in time", nil)
-    case .refused(let error) where WriteFault.isOfValues(error):
-      (.internal, "the database refused the call", error)
-    case .refused(let error): (.unavailable, "the database cannot take the call just now", error)
-    }
-  }
-}

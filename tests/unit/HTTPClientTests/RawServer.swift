@@ -38,7 +38,7 @@ final class RawServer: Sendable {
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     port = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-        precondition(bind(listener, generic, length) == 0 && listen(listener, 64) == 0)
+        precondition(bind(listener, generic, length) == 0 && listen(listener, 512) == 0)
         getsockname(listener, generic, &length)
       }
       return UInt16(bigEndian: pointer.pointee.sin_port)
