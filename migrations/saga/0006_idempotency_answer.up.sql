@@ -1,4 +1,4 @@
--- What a call was answered becomes one value, so that the table knows nothing of payments. This is the first of two
+-- What a call was answered becomes one value, so that the table knows nothing of payments. This is the first of three
 -- steps: the column, and a trigger that fills it for programs of the version before, which go on as they did. Nothing
 -- is scanned, and the lock is short. The next step fills older rows.
 SET LOCAL lock_timeout = '3s';

@@ -113,11 +113,11 @@ def test_missing_tables_are_told_with_what_to_do(world: World):
 
 def test_tables_of_an_older_release_are_told(world: World):
     """Found when a program starts, not when the first call needs what is missing."""
-    world.sql("UPDATE schema_migrations SET version = 6")
+    world.sql("UPDATE schema_migrations SET version = 7")
     for binary in PROGRAMS:
         program = world.program(binary).start()
         assert program.wait() == 1
-        assert "the tables are at version 6, expected 7 or later: run the migrations (paysaga migrate up)" \
+        assert "the tables are at version 7, expected 8 or later: run the migrations (paysaga migrate up)" \
             in program.output
         program.is_killed = True  # its end was wanted
 

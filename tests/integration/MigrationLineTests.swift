@@ -83,7 +83,7 @@ struct MigrationLineTests {
   }
 
   /// From each version that has been released, with rows in its tables that somebody locks.
-  @Test(arguments: [4, 5, 7])
+  @Test(arguments: [4, 5, 8])
   func anOutboxThatWasThereIsRecordedAndNotTouched(version: Int) throws {
     try TestDatabase.withSchema { schema in
       let connection = try TestDatabase.open(schema: schema)
@@ -97,14 +97,14 @@ struct MigrationLineTests {
       let before = try migrator(schema, inherited).status()
       #expect(before.version == nil && before.pending.map(\.version) == [1])
       let done = try SagaSchema.lines().map { try migrator(schema, $0).up().map(\.version) }
-      #expect(done == [(version..<7).map { Int64($0 + 1) }, [1]])
+      #expect(done == [(version..<8).map { Int64($0 + 1) }, [1]])
       #expect(try connection.int("SELECT version FROM outbox_schema_migrations WHERE NOT dirty") == 1)
-      #expect(try connection.int("SELECT version FROM schema_migrations") == 7)
+      #expect(try connection.int("SELECT version FROM schema_migrations") == 8)
       #expect(try connection.int("SELECT count(*) FROM event WHERE key = 'a'") == 1)
       #expect(try connection.int("SELECT epoch FROM event_shard WHERE shard = 1") == 9)
       // It is the saga's to take back.
       #expect(try migrator(schema, inherited).down().isEmpty)
-      #expect(try migrator(schema, try saga()).down().map(\.version) == [7])
+      #expect(try migrator(schema, try saga()).down().map(\.version) == [8])
       #expect(try migrator(schema, inherited).status().version == 1)
     }
   }
@@ -139,7 +139,7 @@ struct MigrationLineTests {
       #expect(try migrator(schema, line).up().map(\.version) == [1])
       #expect(try connection.int("SELECT version FROM \(name).outbox_schema_migrations") == 1)
       #expect(try connection.int("SELECT count(*) FROM \(tables.shard)") == 64)
-      #expect(try connection.int("SELECT version FROM schema_migrations") == 7)
+      #expect(try connection.int("SELECT version FROM schema_migrations") == 8)
       #expect(try migrator(schema, try inherited()).status().version == nil)
     }
   }
@@ -155,7 +155,7 @@ struct MigrationLineTests {
   @Test func programsAskEachLine() throws {
     try TestDatabase.withSchema { schema in
       let connection = try TestDatabase.open(schema: schema)
-      let lines = [(line: try saga(), version: Int64(7)), (line: try inherited(), version: Int64(1))]
+      let lines = [(line: try saga(), version: Int64(8)), (line: try inherited(), version: Int64(1))]
       func refusal(_ lines: [(line: MigrationLine, version: Int64)]) throws -> MigratorError {
         try #require(throws: MigratorError.self) { try requirement(schema, lines) }
       }
@@ -163,7 +163,7 @@ struct MigrationLineTests {
       try migrator(schema, try saga(upTo: 4)).up()
       #expect(
         try refusal(lines).message
-          == "saga: the tables are at version 4, expected 7 or later: run the migrations (run-them)")
+          == "saga: the tables are at version 4, expected 8 or later: run the migrations (run-them)")
       try migrator(schema, try saga()).up()
       // Another tool knows the saga's folder alone, and its tables are those of the outbox's first step.
       try requirement(schema, lines)
@@ -231,10 +231,10 @@ struct MigrationLineTests {
       let connection = try TestDatabase.open(schema: schema)
       let steps = try saga().migrations.migrations
       try runAsAnotherTool(Array(steps.prefix(5)), up: true, "schema_migrations", on: connection)
-      #expect(try migrator(schema, try saga()).up().map(\.version) == [6, 7])
-      try runAsAnotherTool([steps[6]], up: false, "schema_migrations", on: connection)
-      #expect(try migrator(schema, try saga()).status().version == 6)
-      #expect(try migrator(schema, try saga()).up().map(\.version) == [7])
+      #expect(try migrator(schema, try saga()).up().map(\.version) == [6, 7, 8])
+      try runAsAnotherTool([steps[7]], up: false, "schema_migrations", on: connection)
+      #expect(try migrator(schema, try saga()).status().version == 7)
+      #expect(try migrator(schema, try saga()).up().map(\.version) == [8])
       #expect(try migrator(schema, try inherited()).up().map(\.version) == [1])
       try runAsAnotherTool(steps.reversed(), up: false, "schema_migrations", on: connection)
       #expect(try migrator(schema, try saga()).status().version == nil)

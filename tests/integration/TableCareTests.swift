@@ -96,8 +96,8 @@ struct TableCareTests {
         let schema = try database.connect().run(Command(Statement("SELECT current_schema()::text"))).only.text(0)
         let configuration = try TestDatabase.configuration(schema: "\(other),\(schema)")
         let migrator = try database.migrator(configuration)
-        #expect(try migrator.down(4).map(\.version) == [7, 6, 5, 4])
-        #expect(try migrator.up().map(\.version) == [4, 5, 6, 7])
+        #expect(try migrator.down(5).map(\.version) == [8, 7, 6, 5, 4])
+        #expect(try migrator.up().map(\.version) == [4, 5, 6, 7, 8])
         let connection = try Connection.open(configuration, logger: TestDatabase.quiet)
         #expect(try connection.int("SELECT count(*) FROM pg_class WHERE relnamespace = '\(other)'::regnamespace") == 0)
       }

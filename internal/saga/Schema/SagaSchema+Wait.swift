@@ -8,7 +8,7 @@ public import Runtime
 /// What the saga's programs need of the tables.
 extension SagaSchema {
   /// The newest migration of the saga's own line; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 7
+  package static let requiredVersion: Int64 = 8
 
   /// The saga's outbox: beside its other tables, wherever `search_path` finds them.
   public static let outbox: OutboxTables = {

@@ -19,8 +19,10 @@ public enum SagaSchema {
     ("0005_row_rules.down.sql", PackageResources._005_row_rules_down_sql),
     ("0006_idempotency_answer.up.sql", PackageResources._006_idempotency_answer_up_sql),
     ("0006_idempotency_answer.down.sql", PackageResources._006_idempotency_answer_down_sql),
-    ("0007_idempotency_answer_only.up.sql", PackageResources._007_idempotency_answer_only_up_sql),
-    ("0007_idempotency_answer_only.down.sql", PackageResources._007_idempotency_answer_only_down_sql),
+    ("0007_idempotency_answer_fill.up.sql", PackageResources._007_idempotency_answer_fill_up_sql),
+    ("0007_idempotency_answer_fill.down.sql", PackageResources._007_idempotency_answer_fill_down_sql),
+    ("0008_idempotency_answer_only.up.sql", PackageResources._008_idempotency_answer_only_up_sql),
+    ("0008_idempotency_answer_only.down.sql", PackageResources._008_idempotency_answer_only_down_sql),
   ]
 
   /// The saga's lines in the order in which they run: its own, and its outbox's. The saga's own line has made the

@@ -1,0 +1,2 @@
+-- The answers go with their column in the step before.
+SELECT 1;
