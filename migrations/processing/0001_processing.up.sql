@@ -1,5 +1,5 @@
 -- Who works on payments: one row a process. Whoever takes a process's work over raises the epoch first, so that what the
--- process began before is refused: its transactions lock the row FOR SHARE and look.
+-- process began before is refused: its transactions lock the row FOR KEY SHARE and look.
 CREATE TABLE owner (
   id           uuid PRIMARY KEY,
   epoch        bigint NOT NULL DEFAULT 1 CHECK (epoch > 0),
@@ -41,9 +41,10 @@ CREATE TABLE payment (
   CONSTRAINT payment_asked_at_presence_check CHECK ((asked_at IS NOT NULL) = (stage IN ('asked', 'unknown', 'reversing'))),
   CONSTRAINT payment_stage_of_state_check CHECK (
     CASE stage WHEN 'done' THEN state IN ('COMPLETED', 'REJECTED', 'ERROR') AND NOT has_hold
-               WHEN 'review' THEN state = 'REVIEW' AND due IS NOT NULL
-               WHEN 'unknown' THEN state = 'UNKNOWN' AND due IS NOT NULL
-               WHEN 'reversing' THEN state = 'UNKNOWN' AND due IS NOT NULL
+               WHEN 'review' THEN state = 'REVIEW' AND due IS NOT NULL AND has_hold = (method = 'balance')
+               WHEN 'unknown' THEN state = 'UNKNOWN' AND due IS NOT NULL AND has_hold
+               WHEN 'reversing' THEN state = 'UNKNOWN' AND due IS NOT NULL AND has_hold
+               WHEN 'asked' THEN state = 'PROCESSING' AND has_hold
                ELSE state = 'PROCESSING' END)
 ) WITH (fillfactor = 70);
 

@@ -25,6 +25,7 @@ struct ProcessingStoreTests {
     let connection: Connection
     let claim: Claim
     let users: [UniqueID]
+    let ledgerTable: String
 
     /// Runs `body` with schemas of its own.
     static func with(rules: PaymentRules = PaymentRules(), _ body: (House, _ schema: String) throws -> Void) throws {
@@ -41,6 +42,7 @@ struct ProcessingStoreTests {
         try Migrator(configuration: TestDatabase.configuration(), line: line, logger: TestDatabase.quiet).up()
       }
       ledger = LedgerStore(LedgerTables(schema: ledgerSchema))
+      ledgerTable = ledgerSchema + ".account"
       let tables = ProcessingTables(schema: schema)
       leases = OwnerLeases(tables)
       store = ProcessingStore(
@@ -99,7 +101,8 @@ struct ProcessingStoreTests {
       #expect(known == claimed[0].stored)
       let asked = try looked(
         house.store.apply(
-          claimed.prefix(3).map { StepRequest($0.stored.payment.id, .ask(by: house.claim)) }, by: house.claim,
+          claimed.prefix(3).map { StepRequest($0.stored.payment.id, .ask(by: house.claim, after: nil)) },
+          by: house.claim,
           on: house.connection))
       #expect(asked.map(\.stored.payment.state) == [.processing, .processing, .rejected])
       #expect(asked[0].stored.payment.stage == .asked(at: asked[0].at))
@@ -139,7 +142,8 @@ struct ProcessingStoreTests {
       let claimed = try looked(
         house.store.claim([house.new(1), house.new(2), house.new(3, .card)], by: first, on: house.connection))
       let ids = claimed.map(\.stored.payment.id)
-      _ = try looked(house.store.apply([StepRequest(ids[0], .ask(by: first))], by: first, on: house.connection))
+      _ = try looked(
+        house.store.apply([StepRequest(ids[0], .ask(by: first, after: nil))], by: first, on: house.connection))
       let second = try house.leases.register(UniqueID.random(), lease: .seconds(60), program: "b", on: house.connection)
       #expect(try house.leases.takeExpired(by: second, lease: .seconds(9), on: house.connection) == [])
       try house.connection.script(
@@ -148,7 +152,7 @@ struct ProcessingStoreTests {
       #expect(try !house.leases.renew(first, lease: .seconds(9), on: house.connection))
       guard
         case .lostLease = try house.store.apply(
-          [StepRequest(ids[1], .ask(by: first))], by: first, on: house.connection)
+          [StepRequest(ids[1], .ask(by: first, after: nil))], by: first, on: house.connection)
       else { throw TestFailure() }
       guard case .lostLease = try house.store.claim([house.new(9)], by: first, on: house.connection) else {
         throw TestFailure()
@@ -161,18 +165,105 @@ struct ProcessingStoreTests {
       #expect(taken.map(\.stored.payment.state) == [.unknown, .processing, .error])
       #expect(taken[1].stored.payment.claim == second)
       #expect(try house.leases.claims(of: second.owner, limit: 10, on: house.connection) == [ids[1]])
-      try house.leases.remove(first.owner, lease: .seconds(60), on: house.connection)
+      try house.leases.remove(first.owner, on: house.connection)
       #expect(try house.connection.int("SELECT count(*) FROM \(schema).owner") == 1)
       // The old owner's call was answered after all.
       guard
         case .asked(let askedAt) = try looked(
-          house.store.apply([StepRequest(ids[1], .ask(by: second))], by: second, on: house.connection))[0]
+          house.store.apply([StepRequest(ids[1], .ask(by: second, after: nil))], by: second, on: house.connection))[0]
           .stored.payment.stage
       else { throw TestFailure() }
       _ = askedAt
       let late = try looked(
         house.store.apply([StepRequest(ids[0], .charged(.approved, askedAt: askedAt))], by: nil, on: house.connection))
       #expect(late[0].stored.payment.state == .completed)
+    }
+  }
+
+  @Test func `a message that is twice in a batch is claimed once`() throws {
+    try House.with { house, _ in
+      let new = [house.new(1), house.new(1)]
+      guard case .done(let results) = try house.store.claim(new, by: house.claim, on: house.connection),
+        case .looked(let first) = results[0], case .known(let second) = results[1]
+      else { throw TestFailure() }
+      #expect(first.stored == second && second.payment.stage == .ready)
+      // Who asks twice knowing the same is told once.
+      let id = second.payment.id
+      let ask = StepRequest(id, .ask(by: house.claim, after: nil))
+      let asked = try looked(house.store.apply([ask, ask], by: house.claim, on: house.connection))
+      #expect(asked.map { $0.outcome == .ignored } == [false, true])
+    }
+  }
+
+  @Test func `transactions without a gap do not keep a lease from being renewed`() throws {
+    try House.with { house, schema in
+      let claimed = try looked(house.store.claim([house.new(1)], by: house.claim, on: house.connection))
+      let others = [try TestDatabase.open(schema: schema), try TestDatabase.open(schema: schema)]
+      let check = Command(
+        Statement("SELECT epoch FROM \(schema).owner WHERE id = $1 FOR KEY SHARE"), [.uuid(house.claim.owner)])
+      for other in others { try other.run([.begin, check]) }
+      #expect(try house.leases.renew(house.claim, lease: .seconds(60), on: house.connection))
+      // Nobody raises the epoch under them.
+      try house.connection.script("UPDATE \(schema).owner SET leased_until = now() - interval '1 s'")
+      let taker = Claim(owner: UniqueID.random(), epoch: 1)
+      #expect(try house.leases.takeExpired(by: taker, lease: .seconds(9), on: house.connection) == [])
+      for other in others { try other.run(.rollback) }
+      #expect(try house.leases.takeExpired(by: taker, lease: .seconds(9), on: house.connection) == [house.claim.owner])
+      // An owner that has something is not forgotten.
+      try house.leases.remove(house.claim.owner, on: house.connection)
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).owner") == 1)
+      _ = claimed
+    }
+  }
+
+  @Test func `what is due and cannot go on makes room for others`() throws {
+    try House.with { house, schema in
+      let claimed = try looked(
+        house.store.claim([house.new(1), house.new(2, .token, .review)], by: house.claim, on: house.connection))
+      let ids = claimed.map(\.stored.payment.id)
+      _ = try looked(
+        house.store.apply([StepRequest(ids[0], .ask(by: house.claim, after: nil))], by: nil, on: house.connection))
+      _ = try looked(
+        house.store.apply(
+          [StepRequest(ids[0], .charged(.unclear, askedAt: Timestamp.now()))], by: nil, on: house.connection))
+      try house.connection.script(
+        """
+        UPDATE \(schema).payment SET reason = 'nonsense', due = now() - interval '1 h' WHERE id = '\(ids[0])';
+        UPDATE \(schema).due SET at = now() - interval '1 h';
+        INSERT INTO \(schema).due VALUES (gen_random_uuid(), now() - interval '2 h');
+        UPDATE \(schema).payment SET due = now() - interval '1 h' WHERE id = '\(ids[1])'
+        """)
+      let due = try house.store.due(limit: 10, on: house.connection)
+      #expect(due.count == 3)
+      let steps = due.map { StepRequest($0, .fallDue(by: house.claim)) }
+      guard case .done(let results) = try house.store.apply(steps, by: house.claim, on: house.connection) else {
+        throw TestFailure()
+      }
+      #expect(results.contains(.missing))
+      #expect(results.contains(.unreadable("reason is nonsense, which this version does not know")))
+      #expect(try house.store.find(ids[1], on: house.connection)?.payment.reason == .reviewTimeout)
+      #expect(try house.store.due(limit: 10, on: house.connection) == [])
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).due") == 2)
+    }
+  }
+
+  @Test func `what the ledger cannot read is refused, and the rest of the batch goes on`() throws {
+    try House.with { house, schema in
+      let claimed = try looked(
+        house.store.claim([house.new(1), house.new(2, .balance)], by: house.claim, on: house.connection))
+      let ids = claimed.map(\.stored.payment.id)
+      try house.connection.script("UPDATE \(house.ledgerTable) SET currency = 'ABC' WHERE id = '\(house.users[0])'")
+      let asked = try looked(
+        house.store.apply(
+          ids.map { StepRequest($0, .ask(by: house.claim, after: nil)) }, by: house.claim, on: house.connection))
+      #expect(asked.map(\.stored.payment.reason) == [nil, .ledgerRefused])
+      let answer = AttemptAnswer(
+        askedAt: asked[0].at, answer: .approved, detail: "a\u{0}b" + String(repeating: "\u{1F600}", count: 300))
+      let charged = try looked(
+        house.store.apply(
+          [StepRequest(ids[0], .charged(.approved, askedAt: asked[0].at), answer: answer)], by: nil,
+          on: house.connection))
+      #expect(charged[0].stored.payment.state == .completed)
     }
   }
 
@@ -224,7 +315,8 @@ struct ProcessingStoreTests {
             using: &random)!
           let askedAt: Timestamp = if case .asked(let at) = payment.stage { at } else { Timestamp.now() }
           let steps: [PaymentStep] = [
-            .ask(by: claim), .ask(by: claim), .ask(by: house.claim), .charged(answer, askedAt: askedAt),
+            .ask(by: claim, after: nil), .ask(by: claim, after: nil), .ask(by: house.claim, after: nil),
+            .charged(answer, askedAt: askedAt),
             .inquired(answer, askedAt: Timestamp.now() + .seconds(60)), .reversed(.reversed), .cancel,
             .fallDue(by: claim), .takeOver(by: claim), .review(approves: Bool.random(using: &random)),
           ]

@@ -35,7 +35,8 @@ public final class KafkaRelay: ServicePart {
   ) throws(KafkaError) {
     self.topics = topics
     pool = ConnectionPool(
-      configuration: database, size: 3, queueLimit: 64, name: "relay", logger: logger, metrics: metrics)
+      configuration: database, size: 3, queueLimit: 64, name: tables.schema.map { "relay_\($0)" } ?? "relay",
+      logger: logger, metrics: metrics)
     publisher = try KafkaEventPublisher(
       kafka, deliveryTimeout: configuration.deliveryTimeout, topics: topics, logger: logger)
     relay = Relay(

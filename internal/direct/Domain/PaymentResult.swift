@@ -73,10 +73,10 @@ public struct PaymentResult: Sendable, Hashable {
     guard let known = PaymentState(rawValue: state), known != .created else {
       throw UnreadableMessage("state is none that this version knows")
     }
-    let why = reason.map(PaymentReason.init(rawValue:))
-    if case .some(nil) = why { throw UnreadableMessage("reason is none that this version knows") }
+    // A reason of a later version is no reason to stop a result.
+    let why = reason.flatMap(PaymentReason.init(rawValue:))
     guard let occurredAt else { throw .missing("occurred_at") }
     guard let moment = Timestamp(occurredAt) else { throw UnreadableMessage("occurred_at is no RFC 3339 time") }
-    self.init(paymentID: id, version: version, state: known, reason: why ?? nil, occurredAt: moment)
+    self.init(paymentID: id, version: version, state: known, reason: why, occurredAt: moment)
   }
 }

@@ -18,15 +18,20 @@ public struct LedgerBatch: Sendable {
   /// Of guarded accounts, as they are after the requests so far.
   private var balances: [UniqueID: Balance]
   private var known: [UniqueID: Transfer]
+  private let unreadable: Set<UniqueID>
 
   /// - Parameters:
   ///   - accounts: those found, of all that the requests and their holds name.
   ///   - balances: of every guarded account among them, read under its lock.
   ///   - transfers: those found under the requests' ids and under their holds' ids.
-  public init(accounts: [LedgerAccount], balances: [UniqueID: Balance], transfers: [Transfer]) {
+  ///   - unreadable: the transfers among them that cannot be read: what needs them is refused.
+  public init(
+    accounts: [LedgerAccount], balances: [UniqueID: Balance], transfers: [Transfer], unreadable: Set<UniqueID> = []
+  ) {
     self.accounts = Dictionary(uniqueKeysWithValues: accounts.map { ($0.id, $0) })
     let guarded = Set(accounts.filter(\.kind.isGuarded).map(\.id))
     self.balances = balances.filter { guarded.contains($0.key) }
+    self.unreadable = unreadable
     known = Dictionary(uniqueKeysWithValues: transfers.map { ($0.id, $0) })
     precondition(
       self.balances.count == guarded.count, "the balance of a guarded account is read before a batch is decided")
@@ -37,7 +42,10 @@ public struct LedgerBatch: Sendable {
 
   /// Decides the next request.
   public mutating func decide(_ request: TransferRequest) -> TransferOutcome {
-    switch request {
+    for id in [request.id, request.hold ?? request.id] where unreadable.contains(id) {
+      return .refused(.unreadable(id))
+    }
+    return switch request {
     case .single(let movement): decide(movement, kind: .single)
     case .hold(let movement): decide(movement, kind: .pending)
     case .post(let hold, let amount): resolve(hold, kind: .post, amount: amount)
@@ -78,6 +86,7 @@ public struct LedgerBatch: Sendable {
     if let existing = known[transfer.id] { return Self.compare(existing, transfer) }
     guard amount >= 1 else { return .refused(.amountOutOfRange) }
     guard amount <= reserved else { return .refused(.exceedsHold) }
+    for id in [pending.debit, pending.credit] where accounts[id] == nil { return .refused(.unknownAccount(id)) }
     return apply(
       transfer,
       debit: Balance(posted: kind == .post ? -amount : 0, pending: -reserved),

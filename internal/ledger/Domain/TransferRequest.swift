@@ -81,6 +81,8 @@ public enum TransferRefusal: Sendable, Hashable {
   case overflow(UniqueID)
   /// The account has less on hold than the hold says: somebody changed the tables.
   case inconsistent(UniqueID)
+  /// The transfer's row holds what no transfer of ours has.
+  case unreadable(UniqueID)
 
   /// A field of a transfer.
   public enum Field: String, Sendable, Hashable {

@@ -66,7 +66,9 @@ public struct LedgerStore: Sendable {
       """, isReadOnly: true)
     foldDeltas = Statement(
       """
-      WITH old AS (SELECT id FROM \(delta) ORDER BY id LIMIT $1 FOR UPDATE),
+      WITH old AS (
+        SELECT d.id FROM \(delta) d WHERE EXISTS (SELECT FROM \(account) a WHERE a.id = d.account)
+        ORDER BY d.id LIMIT $1 FOR UPDATE),
       gone AS (DELETE FROM \(delta) d USING old WHERE d.id = old.id RETURNING d.account, d.posted, d.pending),
       sums AS (SELECT account, sum(posted)::bigint AS posted, sum(pending)::bigint AS pending FROM gone GROUP BY 1)
       UPDATE \(account) a SET posted = a.posted + s.posted, pending = a.pending + s.pending
@@ -94,7 +96,7 @@ public struct LedgerStore: Sendable {
   }
 
   /// The batch that decides over what `reads` found.
-  /// - Throws: `content` for a row that is none of ours.
+  /// - Throws: `content` when an account was deleted meanwhile; `schema`.
   public func batch(_ answers: some Collection<Rows>) throws(DatabaseError) -> LedgerBatch {
     let answers = Array(answers)
     precondition(answers.count == Self.readCount, "the answers of reads")
@@ -102,12 +104,36 @@ public struct LedgerStore: Sendable {
     for row in answers[1] {
       balances[try row.uuid(BalanceColumn.id)] = try Self.balance(row)
     }
-    let accounts = try answers[0].map { (row) throws(DatabaseError) in try Self.account(row) }
-    let transfers = try answers[2].map { (row) throws(DatabaseError) in try TransferRow.decode(row) }
+    var accounts: [LedgerAccount] = []
+    for row in answers[0] {
+      // One that cannot be read is as one that is not there: what names it is refused, the rest goes on.
+      if let account = try Self.ifReadable({ () throws(DatabaseError) in try Self.account(row) }) {
+        accounts.append(account)
+      }
+    }
+    var transfers: [Transfer] = []
+    var unreadable: Set<UniqueID> = []
+    for row in answers[2] {
+      if let transfer = try Self.ifReadable({ () throws(DatabaseError) in try TransferRow.decode(row) }) {
+        transfers.append(transfer)
+      } else {
+        unreadable.insert(try TransferRow.id(row))
+      }
+    }
     if let lost = accounts.first(where: { $0.kind.isGuarded && balances[$0.id] == nil }) {
       throw .content("account \(lost.id) was deleted")
     }
-    return LedgerBatch(accounts: accounts, balances: balances, transfers: transfers)
+    return LedgerBatch(accounts: accounts, balances: balances, transfers: transfers, unreadable: unreadable)
+  }
+
+  private static func ifReadable<Value>(
+    _ read: () throws(DatabaseError) -> Value
+  ) throws(DatabaseError) -> Value? {
+    do throws(DatabaseError) {
+      return try read()
+    } catch  where error.code == .content {
+      return nil
+    }
   }
 
   /// Writes what the batch has decided.

@@ -1,10 +1,14 @@
 internal import LedgerDomain
 internal import Money
 internal import Postgres
+internal import Values
 
 /// How a transfer lies in its table.
 enum TransferRow {
   private enum Column: Int, AnswerColumn { case id, kind, debit, credit, amount, currency, pendingID }
+
+  /// The transfer, when nothing else of it can be read.
+  static func id(_ row: Row) throws(DatabaseError) -> UniqueID { try row.uuid(Column.id) }
 
   /// - Throws: `content` for what no transfer of ours has.
   static func decode(_ row: Row) throws(DatabaseError) -> Transfer {

@@ -6,9 +6,10 @@ internal import Values
 /// A client of HTTP/1.1 on libcurl, with one thread for any number of requests.
 ///
 /// Made for calls that must not be made twice: it follows no redirect, uses no proxy, keeps no cookie, and never sends
-/// a request a second time, not even when a kept connection turns out to be dead. Its errors say whether anything was
-/// sent.
-/// `send` may be called on any thread; completions are called on the client's thread and must not block.
+/// a request that may change something a second time, not even when a kept connection turns out to be dead. (GET and
+/// HEAD are sent again then.) Its errors say whether anything was sent.
+/// `send` may be called on any thread. Completions must not block; they are called on the client's thread, or on the
+/// caller's when the request is refused at once.
 public final class HTTPClient: Sendable {
   /// Gets the response, or why there is none; called once.
   public typealias Completion = @Sendable (Result<HTTPClientResponse, HTTPClientError>) -> Void
@@ -41,6 +42,7 @@ public final class HTTPClient: Sendable {
     if let fault = request.fault {
       return completion(.failure(HTTPClientError(.invalidRequest, fault, nothingWasSent: true)))
     }
+    let deadline = Instant.now() + request.timeout
     let refusal = load.withLock { load -> HTTPClientError? in
       if load.isStopped { return HTTPClientError(.cancelled, "the HTTP client has stopped", nothingWasSent: true) }
       guard load.requests < configuration.maximumRequests else {
@@ -48,16 +50,16 @@ public final class HTTPClient: Sendable {
           .overloaded, "\(configuration.maximumRequests) requests are under way", nothingWasSent: true)
       }
       load.requests += 1
+      // Under the lock, so that the end of the loop comes after every request that it was given.
+      loop.execute { [self] in
+        engine.start(request, deadline: deadline) { [self] result in
+          self.load.withLock { $0.requests -= 1 }
+          completion(result)
+        }
+      }
       return nil
     }
-    if let refusal { return completion(.failure(refusal)) }
-    let deadline = Instant.now() + request.timeout
-    loop.execute { [self] in
-      engine.start(request, deadline: deadline) { [self] result in
-        load.withLock { $0.requests -= 1 }
-        completion(result)
-      }
-    }
+    if let refusal { completion(.failure(refusal)) }
   }
 
   /// Fails what is under way and ends the thread. Harmless when called again; not to be called in a completion.
@@ -71,6 +73,7 @@ public final class HTTPClient: Sendable {
       engine.stop()
       loop.stop()
     }
-    loop.join()
+    // The last completion may have let go of the client.
+    if !loop.isCurrent { loop.join() }
   }
 }

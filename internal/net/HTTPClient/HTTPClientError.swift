@@ -24,7 +24,7 @@ public struct HTTPClientError: ModuleError {
     case responseTooLarge
     /// The response is no HTTP/1.1.
     case invalidResponse
-    /// The client was stopped, or the request cancelled.
+    /// The client was stopped.
     case cancelled
   }
 

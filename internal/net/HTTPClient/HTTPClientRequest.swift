@@ -28,15 +28,16 @@ public struct HTTPClientRequest: Sendable {
     self.maximumResponse = maximumResponse
   }
 
-  /// What keeps it from being sent; nil when nothing does.
+  private static let longestURL = 8_192
+
+  /// Fault of the request; nil when it can be sent.
   var fault: String? {
     let isToken = !method.isEmpty && method.utf8.allSatisfy { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
     if !isToken { return "the method is upper-case letters" }
     if !url.hasPrefix("http://"), !url.hasPrefix("https://") { return "the URL begins with http:// or https://" }
+    if url.utf8.count > Self.longestURL { return "the URL has at most \(Self.longestURL) bytes" }
     if url.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) { return "the URL holds a blank or control character" }
-    if url.dropFirst(8).prefix(while: { $0 != "/" && $0 != "?" && $0 != "#" }).contains("@") {
-      return "the URL has no user or password"
-    }
+    if hasUserInfo { return "the URL has no user or password" }
     for (name, value) in headers {
       if name.isEmpty || !name.utf8.allSatisfy(Self.isTokenByte) {
         return "a header's name is letters, digits and hyphens"
@@ -47,6 +48,13 @@ public struct HTTPClientRequest: Sendable {
       }
     }
     return nil
+  }
+
+  /// By bytes, as libcurl reads it: an `@` and an accent after it are one Character.
+  private var hasUserInfo: Bool {
+    guard let scheme = url.utf8.firstIndex(of: UInt8(ascii: ":")) else { return false }
+    let ends = [UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#")]
+    return url.utf8[scheme...].dropFirst(3).prefix { !ends.contains($0) }.contains(UInt8(ascii: "@"))
   }
 
   private static let own: Set = [

@@ -13,12 +13,12 @@ final class Transfer {
   private let completion: HTTPClient.Completion
   private var requestHeaders: UnsafeMutablePointer<curl_slist>?
   private var sentBody = 0
-  private var status = 0
   private var headers: [(name: String, value: String)] = []
   private var headerBytes = 0
   private var body: [UInt8] = []
   private var isTooLarge = false
   private var wasRefused = false
+  private var wasAllowed = false
 
   /// - Returns: nil when the deadline has passed.
   init?(
@@ -44,51 +44,60 @@ final class Transfer {
 
   // MARK: - The request
 
+  /// Each option is one that this version of libcurl has: none may be lost without a word.
+  private func set(_ result: CURLcode) {
+    precondition(result == CURLE_OK, "libcurl refuses an option: \(String(cString: curl_easy_strerror(result)))")
+  }
+
   private func configure(_ configuration: HTTPClientConfiguration, _ milliseconds: Int64) {
     let context = Unmanaged.passUnretained(self).toOpaque()
     // Unretained: the handle is freed with self.
-    curl_set_text(handle, CURLOPT_URL, request.url)
-    curl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
-    curl_set_text(handle, CURLOPT_PROXY, "")
-    curl_set_text(handle, CURLOPT_NOPROXY, "*")
-    curl_set_long(handle, CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
-    curl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0)
-    curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
-    curl_set_long(handle, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
-    curl_set_long(handle, CURLOPT_HTTP09_ALLOWED, 0)
-    curl_set_long(handle, CURLOPT_SSL_VERIFYPEER, 1)
-    curl_set_long(handle, CURLOPT_SSL_VERIFYHOST, 2)
-    curl_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-    if let file = configuration.certificateAuthorities { curl_set_text(handle, CURLOPT_CAINFO, file) }
-    curl_set_long(handle, CURLOPT_TCP_NODELAY, 1)
-    curl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(clamping: milliseconds))
-    curl_set_long(
-      handle, CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: max(1, configuration.connectTimeout.inMilliseconds)))
-    curl_set_long(handle, CURLOPT_MAXAGE_CONN, Int(clamping: configuration.idleTime.inMilliseconds / 1_000))
-    curl_set_long(handle, CURLOPT_MAXLIFETIME_CONN, Int(clamping: configuration.maximumAge.inMilliseconds / 1_000))
-    curl_set_data_callback(handle, CURLOPT_HEADERFUNCTION, takeHeader)
-    curl_set_pointer(handle, CURLOPT_HEADERDATA, context)
-    curl_set_data_callback(handle, CURLOPT_WRITEFUNCTION, takeBody)
-    curl_set_pointer(handle, CURLOPT_WRITEDATA, context)
-    curl_set_open_callback(handle, openSocket)
-    curl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, context)
+    set(curl_set_text(handle, CURLOPT_URL, request.url))
+    set(curl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http,https"))
+    // The environment has a say otherwise.
+    set(curl_set_text(handle, CURLOPT_NOPROXY, "*"))
+    set(curl_set_long(handle, CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue)))
+    set(curl_set_long(handle, CURLOPT_FOLLOWLOCATION, 0))
+    set(curl_set_long(handle, CURLOPT_NOSIGNAL, 1))
+    // Otherwise the end of a transfer waits for its name server, and with it every other transfer.
+    set(curl_set_long(handle, CURLOPT_QUICK_EXIT, 1))
+    set(curl_set_long(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1))
+    set(curl_set_long(handle, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)))
+    set(curl_set_long(handle, CURLOPT_HTTP09_ALLOWED, 0))
+    set(curl_set_long(handle, CURLOPT_SSL_VERIFYPEER, 1))
+    set(curl_set_long(handle, CURLOPT_SSL_VERIFYHOST, 2))
+    set(curl_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)))
+    if let file = configuration.certificateAuthorities { set(curl_set_text(handle, CURLOPT_CAINFO, file)) }
+    set(curl_set_long(handle, CURLOPT_TCP_NODELAY, 1))
+    set(curl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(clamping: milliseconds)))
+    set(
+      curl_set_long(
+        handle, CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: max(1, configuration.connectTimeout.inMilliseconds))))
+    set(curl_set_long(handle, CURLOPT_MAXAGE_CONN, Int(clamping: configuration.idleTime.inMilliseconds / 1_000)))
+    set(curl_set_long(handle, CURLOPT_MAXLIFETIME_CONN, Int(clamping: configuration.maximumAge.inMilliseconds / 1_000)))
+    set(curl_set_data_callback(handle, CURLOPT_HEADERFUNCTION, takeHeader))
+    set(curl_set_pointer(handle, CURLOPT_HEADERDATA, context))
+    set(curl_set_data_callback(handle, CURLOPT_WRITEFUNCTION, takeBody))
+    set(curl_set_pointer(handle, CURLOPT_WRITEDATA, context))
+    set(curl_set_open_callback(handle, openSocket))
+    set(curl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, context))
   }
 
   /// The body is read through a callback that cannot rewind: so libcurl, which sends a request again when a connection
-  /// it had kept turns out to be dead, fails instead once the body was sent. Without a body there is nothing to fail
-  /// on, so such a request that may change something gets a connection of its own.
+  /// it had kept turns out to be dead, fails instead once the body was sent. Without a body libcurl would resend, so
+  /// such a request that may change something gets a connection of its own.
   private func setBody() {
-    curl_set_text(handle, CURLOPT_CUSTOMREQUEST, request.method)
+    set(curl_set_text(handle, CURLOPT_CUSTOMREQUEST, request.method))
     if let body = request.body {
-      curl_set_long(handle, CURLOPT_POST, 1)
-      curl_set_size(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
-      curl_set_data_callback(handle, CURLOPT_READFUNCTION, giveBody)
-      curl_set_pointer(handle, CURLOPT_READDATA, Unmanaged.passUnretained(self).toOpaque())
+      set(curl_set_long(handle, CURLOPT_POST, 1))
+      set(curl_set_size(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
+      set(curl_set_data_callback(handle, CURLOPT_READFUNCTION, giveBody))
+      set(curl_set_pointer(handle, CURLOPT_READDATA, Unmanaged.passUnretained(self).toOpaque()))
     } else if request.method == "HEAD" {
-      curl_set_long(handle, CURLOPT_NOBODY, 1)
+      set(curl_set_long(handle, CURLOPT_NOBODY, 1))
     }
     let isSafe = request.method == "GET" || request.method == "HEAD"
-    if request.body?.isEmpty ?? true, !isSafe { curl_set_long(handle, CURLOPT_FRESH_CONNECT, 1) }
+    if request.body?.isEmpty ?? true, !isSafe { set(curl_set_long(handle, CURLOPT_FRESH_CONNECT, 1)) }
   }
 
   private func setHeaders(_ configuration: HTTPClientConfiguration) {
@@ -99,7 +108,7 @@ final class Transfer {
     for name in ["Accept", "Content-Type"] where !names.contains(name.lowercased()) { lines.append("\(name):") }
     lines.append("Expect:")
     for line in lines { requestHeaders = curl_slist_append(requestHeaders, line) }
-    curl_set_pointer(handle, CURLOPT_HTTPHEADER, requestHeaders)
+    set(curl_set_pointer(handle, CURLOPT_HTTPHEADER, requestHeaders))
   }
 
   fileprivate func give(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
@@ -115,6 +124,7 @@ final class Transfer {
       wasRefused = true
       return curl_socket_t(CURL_SOCKET_BAD)
     }
+    wasAllowed = true
     let type = address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
     return socket(address.pointee.family, type, address.pointee.protocol)
   }
@@ -175,7 +185,7 @@ final class Transfer {
     let (code, message): (HTTPClientError.Code, String) =
       if isTooLarge {
         (.responseTooLarge, "the response is larger than \(request.maximumResponse) bytes, or its headers are")
-      } else if wasRefused, nothingWasSent {
+      } else if wasRefused, !wasAllowed {
         (.refusedAddress, "the host's address is none that may be connected to")
       } else {
         Self.kind(of: result)

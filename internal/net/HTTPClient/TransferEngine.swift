@@ -47,7 +47,8 @@ final class TransferEngine: @unchecked Sendable {
       return completion(.failure(HTTPClientError(.timedOut, "the time was over before it began", nothingWasSent: true)))
     }
     transfers[transfer.handle] = transfer
-    curl_multi_add_handle(multi, transfer.handle)
+    let result = curl_multi_add_handle(multi, transfer.handle)
+    precondition(result == CURLM_OK, "libcurl takes no request: \(String(cString: curl_multi_strerror(result)))")
   }
 
   func stop() {

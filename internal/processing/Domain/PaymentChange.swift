@@ -54,6 +54,21 @@ struct PaymentChange {
     return enter(.unknown, .bankUnclear)
   }
 
+  /// From PROCESSING back to UNKNOWN: what was said not to be sent has been answered.
+  mutating func doubtReady(askedAt: Timestamp) -> StepOutcome {
+    effects.exception = .chargedNotCompleted
+    return becomeUnknown(askedAt: askedAt)
+  }
+
+  /// The bank has answered and did not tell: it is asked again when that is due, and not only when an answer is overdue.
+  mutating func planInquiry() -> StepOutcome {
+    guard case .unknown(let askedAt) = payment.stage else { return .ignored }
+    let next = nextInquiry(askedAt)
+    guard let due = payment.due, next < due else { return .ignored }
+    payment.due = next
+    return enter(payment.state, payment.reason)
+  }
+
   /// Asks for a reversal, for the first time.
   mutating func reverse(askedAt: Timestamp) -> StepOutcome {
     payment.stage = .reversing(askedAt: askedAt)
@@ -62,7 +77,7 @@ struct PaymentChange {
 
   /// Asks about a payment, or for its reversal; again later unless that settles it.
   mutating func inquire(_ call: BankCall) -> StepOutcome {
-    payment.inquiries = min(payment.inquiries, Int(Int32.max) - 1) + 1
+    payment.inquiries = min(payment.inquiries + 1, Int(Int32.max))
     switch payment.stage {
     case .unknown(let askedAt), .reversing(let askedAt):
       payment.due = max(nextInquiry(askedAt), now + rules.answerWait)
@@ -87,7 +102,8 @@ struct PaymentChange {
     if payment.hasHold {
       let hold = TransferID.of(payment.id, .payment)
       let outcome = ledger.decide(state == .completed ? .post(hold: hold) : .void(hold: hold))
-      guard outcome == .created || outcome == .exists else { return waitForLedger() }
+      // A transfer that is there already is somebody else's: ours are written with the payment.
+      guard outcome == .created else { return waitForLedger() }
       payment.hasHold = false
     }
     payment.stage = .done
@@ -117,9 +133,10 @@ struct PaymentChange {
 
   private mutating func rejection(_ outcome: TransferOutcome, _ ledger: inout LedgerBatch) -> StepOutcome? {
     switch outcome {
-    case .created, .exists: nil
+    case .created: nil
     case .refused(.insufficientFunds): end(.rejected, .insufficientFunds, &ledger)
-    case .refused: end(.rejected, .ledgerRefused, &ledger)
+    // A transfer that is there already is somebody else's: ours are written with the payment.
+    case .exists, .refused: end(.rejected, .ledgerRefused, &ledger)
     }
   }
 

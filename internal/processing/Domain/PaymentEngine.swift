@@ -36,7 +36,7 @@ public struct PaymentEngine: Sendable {
     switch step {
     case .assess(let verdict, let claim): assess(verdict, by: claim, &change, &ledger)
     case .review(let approves): review(approves: approves, &change, &ledger)
-    case .ask(let claim): ask(by: claim, &change, &ledger)
+    case .ask(let claim, let asked): ask(by: claim, after: asked, &change, &ledger)
     case .charged(let answer, let askedAt): charged(answer, askedAt: askedAt, &change, &ledger)
     case .inquired(let answer, let askedAt): inquired(answer, askedAt: askedAt, &change, &ledger)
     case .reversed(let answer): reversed(answer, &change, &ledger)
@@ -77,10 +77,13 @@ public struct PaymentEngine: Sendable {
 
   // MARK: - The bank
 
-  private func ask(by claim: Claim, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
+  private func ask(by claim: Claim, after asked: Timestamp?, _ change: inout PaymentChange, _ ledger: inout LedgerBatch)
+    -> StepOutcome
+  {
     guard change.payment.claim == claim else { return .ignored }
     switch change.payment.stage {
-    case .ready, .asked: break
+    case .ready: guard asked == nil else { return .ignored }
+    case .asked(let at): guard asked == at else { return .ignored }
     case .claimed, .review, .unknown, .reversing, .done: return .ignored
     }
     guard change.payment.method.needsBank else { return change.pay(&ledger) }
@@ -103,7 +106,8 @@ public struct PaymentEngine: Sendable {
     // The reversal decides; what the bank did before it is undone by it.
     case .reversing: return .ignored
     case .done: return compare(answer, change.payment)
-    // Whoever asked said afterwards that nothing was sent, or never asked: not the bank's answer to us.
+    // Nothing was sent, somebody has said: it was.
+    case .ready where answer == .approved && change.payment.hasHold: return change.doubtReady(askedAt: asked)
     case .claimed, .review, .ready: return answer == .approved ? .contradicted(.chargedNotCompleted) : .ignored
     }
   }
@@ -128,15 +132,20 @@ public struct PaymentEngine: Sendable {
     case .approved: change.end(.completed, nil, &ledger)
     case .declined: change.end(.rejected, .bankDeclined, &ledger)
     case .reversed: change.end(.error, .bankNeverCharged, &ledger)
-    // The next question is planned already.
-    case .noSuchPayment, .notSent, .unclear: .ignored
+    case .noSuchPayment, .notSent, .unclear: change.planInquiry()
     }
   }
 
   private func reversed(_ answer: BankAnswer, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome
   {
     switch change.payment.stage {
-    case .reversing: answer == .reversed ? change.end(.error, .bankNeverCharged, &ledger) : .ignored
+    case .reversing:
+      switch answer {
+      case .reversed: change.end(.error, .bankNeverCharged, &ledger)
+      // It refuses the reversal.
+      case .approved: .contradicted(.chargedNotCompleted)
+      case .declined, .noSuchPayment, .notSent, .unclear: .ignored
+      }
     case .done: compare(answer, change.payment)
     case .claimed, .review, .ready, .asked, .unknown: .ignored
     }

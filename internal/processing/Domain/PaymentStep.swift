@@ -6,8 +6,9 @@ public enum PaymentStep: Sendable, Hashable {
   case assess(RiskVerdict, by: Claim)
   /// A person has decided a review.
   case review(approves: Bool)
-  /// The claimant is about to ask the bank, and has not asked since the last `ask`: writes "asked at".
-  case ask(by: Claim)
+  /// The claimant is about to ask the bank: writes "asked at". `after` is the "asked at" that it wrote before and did
+  /// not send under; nil for the first time. Whoever knows less than the tables asks nothing.
+  case ask(by: Claim, after: Timestamp?)
   /// The bank's answer to the charge. `askedAt` is the "asked at" under which it was sent: that nothing was sent says
   /// nothing about a later one.
   case charged(BankAnswer, askedAt: Timestamp)
@@ -29,8 +30,8 @@ public enum RiskVerdict: Sendable, Hashable {
 }
 
 /// What the bank says, after everything about the answer has been checked: its status, media type, ids, amount and
-/// currency.
-public enum BankAnswer: Sendable, Hashable {
+/// currency. The raw values are those of the table.
+public enum BankAnswer: String, Sendable, Hashable, CaseIterable {
   /// It has charged.
   case approved
   /// It has refused to charge, and will not charge under this id.
@@ -38,15 +39,15 @@ public enum BankAnswer: Sendable, Hashable {
   /// It has undone the charge, or refuses it from now on.
   case reversed
   /// Its own word that it knows no such payment.
-  case noSuchPayment
+  case noSuchPayment = "no_such_payment"
   /// No byte of the request was sent.
-  case notSent
+  case notSent = "not_sent"
   /// No answer, or one that does not say what became of it.
   case unclear
 }
 
-/// What the bank is to be asked once the transaction has committed.
-public enum BankCall: Sendable, Hashable {
+/// What the bank is to be asked once the transaction has committed. The raw values are those of the table.
+public enum BankCall: String, Sendable, Hashable, CaseIterable {
   /// To charge, within `PaymentRules.sendWithin` of "asked at", or not at all.
   case charge
   /// What became of the charge.

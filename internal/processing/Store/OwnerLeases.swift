@@ -11,6 +11,7 @@ public struct OwnerLeases: Sendable {
   private let check: Statement
   private let raise: Statement
   private let claims: Statement
+  private let lock: Statement
   private let remove: Statement
 
   /// Leases in these tables.
@@ -20,7 +21,9 @@ public struct OwnerLeases: Sendable {
       "INSERT INTO \(owner) (id, leased_until, program) VALUES ($1, clock_timestamp() + $2, $3) RETURNING epoch")
     renew = Statement(
       "UPDATE \(owner) SET leased_until = clock_timestamp() + $3 WHERE id = $1 AND epoch = $2 RETURNING epoch")
-    check = Statement("SELECT epoch FROM \(owner) WHERE id = $1 AND epoch = $2 FOR SHARE")
+    // Not FOR SHARE: renewals would wait for transactions that follow each other without a gap. Whoever raises the
+    // epoch locks FOR UPDATE first, which waits for these.
+    check = Statement("SELECT epoch FROM \(owner) WHERE id = $1 AND epoch = $2 FOR KEY SHARE")
     raise = Statement(
       """
       UPDATE \(owner) o SET epoch = o.epoch + 1, leased_until = clock_timestamp() + $2
@@ -29,12 +32,11 @@ public struct OwnerLeases: Sendable {
         FOR UPDATE SKIP LOCKED))
       RETURNING o.id
       """)
-    claims = Statement("SELECT payment_id FROM \(claim) WHERE owner = $1 ORDER BY payment_id LIMIT $2")
+    claims = Statement(
+      "SELECT payment_id FROM \(claim) WHERE owner = $1 AND payment_id > $2 ORDER BY payment_id LIMIT $3")
+    lock = Statement("SELECT id FROM \(owner) WHERE id = $1 FOR UPDATE")
     remove = Statement(
-      """
-      DELETE FROM \(owner) o WHERE o.id = $1 AND o.leased_until < clock_timestamp() + $2
-      AND NOT EXISTS (SELECT FROM \(claim) c WHERE c.owner = o.id)
-      """)
+      "DELETE FROM \(owner) o WHERE o.id = $1 AND NOT EXISTS (SELECT FROM \(claim) c WHERE c.owner = o.id)")
   }
 
   /// Registers a process. - Parameter program: for people.
@@ -62,14 +64,17 @@ public struct OwnerLeases: Sendable {
     return try rows.map { (row) throws(DatabaseError) in try row.uuid(0) }
   }
 
-  /// The payments that a process has claimed, at most `limit`.
-  public func claims(of owner: UniqueID, limit: Int, on connection: Connection) throws(DatabaseError) -> [UniqueID] {
-    let rows = try connection.run(Command(claims, [.uuid(owner), .int64(Int64(limit))]))
+  /// The payments that a process has claimed, by ascending id, at most `limit` of those above `after`.
+  public func claims(
+    of owner: UniqueID, after: UniqueID = UniqueID(high: 0, low: 0), limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> [UniqueID] {
+    let rows = try connection.run(Command(claims, [.uuid(owner), .uuid(after), .int64(Int64(limit))]))
     return try rows.map { (row) throws(DatabaseError) in try row.uuid(0) }
   }
 
-  /// Forgets a process that has nothing left: its own at a clean stop, or a dead one's within `lease` of being taken.
-  public func remove(_ owner: UniqueID, lease: Duration, on connection: Connection) throws(DatabaseError) {
-    try connection.run(Command(remove, [.uuid(owner), .interval(lease)]))
+  /// Forgets a process that has nothing left: one's own at a clean stop, or one that was taken over.
+  public func remove(_ owner: UniqueID, on connection: Connection) throws(DatabaseError) {
+    // The lock waits for transactions of that process; the statement after it sees what they claimed.
+    try connection.run([.begin, Command(lock, [.uuid(owner)]), Command(remove, [.uuid(owner)]), .commit])
   }
 }

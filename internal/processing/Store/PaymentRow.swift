@@ -41,7 +41,10 @@ enum PaymentRow {
     payment.hasHold = try row.bool(Column.hasHold)
     payment.inquiries = try row.int(Column.inquiries)
     payment.due = try row.optionalTimestamp(Column.due)
-    guard payment.version > 1, payment.version < Int64.max, payment.state.isFinal == (payment.stage == .done) else {
+    // Far from the end, so that no step has to look.
+    guard (2...Int64.max / 2).contains(payment.version), (0...Int(Int32.max)).contains(payment.inquiries),
+      payment.state.isFinal == (payment.stage == .done)
+    else {
       throw .content("payment \(payment.id) contradicts itself")
     }
     return StoredPayment(

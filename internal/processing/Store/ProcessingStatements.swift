@@ -18,6 +18,7 @@ struct ProcessingStatements: Sendable {
   private let insertAttempts: Statement
   private let answerAttempts: Statement
   private let insertExceptions: Statement
+  private let postponeDue: Statement
 
   init(_ t: ProcessingTables) {
     insertPayments = Statement(
@@ -62,7 +63,13 @@ struct ProcessingStatements: Sendable {
     insertExceptions = Statement(
       """
       INSERT INTO \(t.exception) (payment_id, kind) SELECT * FROM unnest($1::uuid[], $2::text[])
-      ON CONFLICT DO NOTHING
+      ON CONFLICT (payment_id, kind) DO UPDATE SET opened_at = clock_timestamp(), closed_at = NULL
+      WHERE \(t.exception).closed_at IS NOT NULL
+      """)
+    postponeDue = Statement(
+      """
+      UPDATE \(t.due) SET at = clock_timestamp() + interval '1 minute'
+      WHERE payment_id = ANY ($1) AND at <= clock_timestamp()
       """)
   }
 
@@ -79,6 +86,9 @@ struct ProcessingStatements: Sendable {
         .int64(claim.epoch),
       ])
   }
+
+  /// Looks at due payments again in a minute, unless somebody else has seen to them.
+  func postpone(_ ids: Set<UniqueID>) -> Command { Command(postponeDue, [.uuidArray(ids.sorted())]) }
 
   func lock(_ ids: [UniqueID]) -> Command { Command(lockPayments, [.uuidArray(ids)]) }
 
@@ -119,7 +129,7 @@ struct ProcessingStatements: Sendable {
           insertAttempts,
           [
             .uuidArray(work.attempts.map(\.paymentID)), .timestampArray(work.attempts.map(\.askedAt)),
-            .textArray(work.attempts.map { "\($0.call)" }),
+            .textArray(work.attempts.map(\.call.rawValue)),
           ]))
     }
     if !work.answers.isEmpty {
@@ -128,14 +138,15 @@ struct ProcessingStatements: Sendable {
           answerAttempts,
           [
             .uuidArray(work.answers.map(\.paymentID)), .timestampArray(work.answers.map(\.answer.askedAt)),
-            .textArray(work.answers.map { "\($0.answer.answer)" }), .textArray(work.answers.map(\.answer.detail)),
+            .textArray(work.answers.map(\.answer.answer.rawValue)), .textArray(work.answers.map(\.answer.detail)),
           ]))
     }
     if !work.exceptions.isEmpty {
+      let exceptions = work.exceptions.sorted { ($0.paymentID, $0.kind.rawValue) < ($1.paymentID, $1.kind.rawValue) }
       commands.append(
         Command(
           insertExceptions,
-          [.uuidArray(work.exceptions.map(\.paymentID)), .textArray(work.exceptions.map(\.kind.rawValue))]))
+          [.uuidArray(exceptions.map(\.paymentID)), .textArray(exceptions.map(\.kind.rawValue))]))
     }
     return commands
   }

@@ -43,14 +43,25 @@ public struct AttemptAnswer: Sendable, Hashable {
   public let askedAt: Timestamp
   /// What was made of the answer.
   public let answer: BankAnswer
-  /// The answer in words: status, code, what was wrong with it. At most 1,000 bytes; nothing of a card.
+  /// The answer in words: status, code, what was wrong with it. Cut at 1,000 bytes; nothing of a card.
   public let detail: String
 
   /// An answer.
   public init(askedAt: Timestamp, answer: BankAnswer, detail: String) {
     self.askedAt = askedAt
     self.answer = answer
-    self.detail = detail
+    self.detail = Self.clean(detail)
+  }
+
+  /// What a column can hold: no control characters, and not more than it takes.
+  private static func clean(_ detail: String) -> String {
+    var text = ""
+    for scalar in detail.unicodeScalars {
+      let visible = scalar.properties.generalCategory == .control ? " " : scalar
+      guard text.utf8.count + String(visible).utf8.count <= 1_000 else { break }
+      text.unicodeScalars.append(visible)
+    }
+    return text
   }
 }
 
@@ -134,12 +145,19 @@ public struct ProcessingStore: Sendable {
       let answers = try connection.run([.begin, leases.check(claim), insert, lock])
       guard answers[1].count == 1 else { return try loseLease(connection) }
       let opened = Set(try answers[2].map { (row) throws(DatabaseError) in try row.uuid(0) })
-      let requests = sorted.filter { opened.contains($0.stored.payment.id) }.map { payment in
+      // Of a payment that is there twice, the first counts.
+      var open = opened
+      let requests = sorted.filter { open.remove($0.stored.payment.id) != nil }.map { payment in
         StepRequest(payment.stored.payment.id, .assess(payment.verdict, by: claim))
       }
       var work = try StepWork(answers[3], opened: opened)
       try carryOut(requests, &work, on: connection)
-      return .done(payments.map { work.result($0.stored.payment.id, 0) })
+      var told: Set<UniqueID> = []
+      return .done(
+        payments.map { payment in
+          let id = payment.stored.payment.id
+          return work.result(id, told.insert(id).inserted ? 0 : 1)
+        })
     }
   }
 
@@ -172,9 +190,11 @@ public struct ProcessingStore: Sendable {
     try connection.run(statements.due(limit: limit)).map { (row) throws(DatabaseError) in try row.uuid(0) }
   }
 
-  /// One payment.
+  /// One payment, once a synchronous standby has it.
   public func find(_ id: UniqueID, on connection: Connection) throws(DatabaseError) -> StoredPayment? {
-    try connection.run(statements.find(id)).first.map { (row) throws(DatabaseError) in try PaymentRow.decode(row) }
+    try connection.run([statements.find(id), ReplicationBarrier.command])[0].first.map { (row) throws(DatabaseError) in
+      try PaymentRow.decode(row)
+    }
   }
 
   // MARK: - Parts
@@ -195,8 +215,14 @@ public struct ProcessingStore: Sendable {
       let events = work.published.map(event)
       if !events.isEmpty { last.append(outbox.insert(events)) }
     }
-    let isWriting = !last.isEmpty || !work.opened.isEmpty
-    try connection.run(last + (isWriting ? [.commit] : [.rollback]))
+    // What a pass over due payments leaves as it was must not be first in the next one.
+    let idle = requests.filter { request in
+      if case .fallDue = request.step { !work.isChanged(request.paymentID) } else { false }
+    }
+    if !idle.isEmpty { last.append(statements.postpone(Set(idle.map(\.paymentID)))) }
+    // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby to
+    // have what was read.
+    try connection.run(last + [.commit])
   }
 
   private func event(_ result: PaymentResult) -> NewEvent {

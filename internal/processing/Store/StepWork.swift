@@ -15,7 +15,7 @@ struct StepWork {
   private(set) var published: [PaymentResult] = []
   private(set) var attempts: [(paymentID: UniqueID, askedAt: Timestamp, call: BankCall)] = []
   private(set) var answers: [(paymentID: UniqueID, answer: AttemptAnswer)] = []
-  private(set) var exceptions: [(paymentID: UniqueID, kind: PaymentException)] = []
+  private(set) var exceptions: Set<FoundException> = []
   private var locked: [UniqueID: ProcessedPayment] = [:]
   private var now = Timestamp(microseconds: 0)
 
@@ -49,8 +49,8 @@ struct StepWork {
     case .changed(let effects):
       if effects.isPublished { publish(stored.payment) }
       if let call = effects.call { attempts.append((id, now, call)) }
-      if let exception = effects.exception { exceptions.append((id, exception)) }
-    case .contradicted(let exception): exceptions.append((id, exception))
+      if let exception = effects.exception { exceptions.insert(FoundException(paymentID: id, kind: exception)) }
+    case .contradicted(let exception): exceptions.insert(FoundException(paymentID: id, kind: exception))
     case .ignored, .refused: break
     }
   }
@@ -75,6 +75,9 @@ struct StepWork {
     stored.values.map(\.payment).filter { $0 != locked[$0.id] }.sorted { $0.id < $1.id }
   }
 
+  /// Whether a step has changed the payment.
+  func isChanged(_ id: UniqueID) -> Bool { stored[id].map { $0.payment != locked[id] } ?? false }
+
   /// How a payment was when it was locked; nil when this transaction inserted it, so that nothing else has rows of it.
   func before(_ id: UniqueID) -> ProcessedPayment? { opened.contains(id) ? nil : locked[id] }
 
@@ -82,4 +85,10 @@ struct StepWork {
   var touched: [ProcessedPayment] {
     stored.values.map(\.payment).filter { opened.contains($0.id) || $0 != locked[$0.id] }.sorted { $0.id < $1.id }
   }
+}
+
+/// Something for a person to look at.
+struct FoundException: Hashable {
+  let paymentID: UniqueID
+  let kind: PaymentException
 }

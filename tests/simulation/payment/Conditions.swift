@@ -14,10 +14,10 @@ enum Sabotage: String, ScheduleSabotage {
   case trustAbsence = "trust-absence"
   /// A reversal without an answer counts as acknowledged.
   case trustReversal = "trust-reversal"
-  /// A process asks the bank for payments that somebody else has taken over: neither epoch nor claim are looked at.
+  /// A process asks the bank whatever it knows: neither epoch, claim nor "asked at" are looked at.
   case ignoreClaim = "ignore-claim"
-  /// A process asks the bank for a payment that it is asking it for.
-  case forgetInHand = "forget-in-hand"
+  /// A message that comes again has its process ask the bank again for what it has asked for.
+  case resumeAsked = "resume-asked"
   /// A message that comes again opens the payment anew.
   case claimAgain = "claim-again"
   /// A transaction works on what its process last saw of the payment.
@@ -35,7 +35,7 @@ enum Sabotage: String, ScheduleSabotage {
 
   var notice: String? {
     switch self {
-    case .resendUnclear, .ignoreClaim, .forgetInHand: "D1:"
+    case .resendUnclear, .ignoreClaim, .resumeAsked: "D1:"
     case .unclearDeclined, .trustAbsence, .trustReversal: "truth:"
     case .noTakeover, .forgetUnknown: "D2:"
     case .loseVoids: "D3:"

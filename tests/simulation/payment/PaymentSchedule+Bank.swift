@@ -12,9 +12,10 @@ extension PaymentSchedule {
   func send(_ process: Process, _ id: UniqueID, askedAt: Timestamp) {
     guard now / 1_000 - askedAt.microseconds <= PaymentRules.sendWithin.inNanoseconds / 1_000 else {
       process.inHand.remove(id)
-      return enqueue(process, id)
+      return enqueue(process, id, after: askedAt)
     }
     mark(2, id)
+    if tables.payments[id]!.method == .card, !process.cards.contains(id) { violate("D7: nobody has the card of \(id)") }
     if chance(conditions.notSent) {
       return act(process, after: milliseconds(1...500)) { self.answer(process, id, .notSent, askedAt: askedAt) }
     }

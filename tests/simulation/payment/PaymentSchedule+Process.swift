@@ -97,11 +97,14 @@ extension PaymentSchedule {
   private func deliverAgain(_ intake: Intake) { if intake.method != .card { deliver(intake) } }
 
   /// Looks at a payment, and goes on with it when it is the process's own.
-  private func goOn(_ process: Process, _ id: UniqueID) {
+  /// - Parameter mayBeUnsent: whether the process has just lost the answer to an `ask`.
+  private func goOn(_ process: Process, _ id: UniqueID, mayBeUnsent: Bool = false) {
     guard let payment = tables.payments[id], payment.claim == process.claim else { return }
     switch payment.stage {
     case .claimed: commit(process, id, .assess(intakes[id]!.verdict, by: process.claim))
-    case .ready, .asked: enqueue(process, id)
+    case .ready: enqueue(process, id, after: nil)
+    // It may have been sent. Only whoever wrote it and did not send knows better.
+    case .asked(let askedAt): if mayBeUnsent || sabotage == .resumeAsked { enqueue(process, id, after: askedAt) }
     case .review, .unknown, .reversing, .done: break
     }
   }
@@ -148,7 +151,7 @@ extension PaymentSchedule {
       pump(process)
     case .ask:
       process.inHand.remove(id)
-      goOn(process, id)
+      goOn(process, id, mayBeUnsent: true)
       pump(process)
     case .assess, .takeOver, .fallDue: goOn(process, id)
     case .review, .cancel: break
@@ -181,17 +184,17 @@ extension PaymentSchedule {
 
   // MARK: - The bank
 
-  func enqueue(_ process: Process, _ id: UniqueID) {
-    if process.inHand.contains(id), sabotage != .forgetInHand { return }
-    if !process.queue.contains(id) { process.queue.append(id) }
+  func enqueue(_ process: Process, _ id: UniqueID, after: Timestamp?) {
+    if process.inHand.contains(id), sabotage != .resumeAsked { return }
+    if !process.queue.contains(where: { $0.id == id }) { process.queue.append((id, after)) }
     act(process, after: milliseconds(0...20)) { self.pump(process) }
   }
 
   func pump(_ process: Process) {
     while process.inHand.count < conditions.slots, !process.queue.isEmpty {
-      let id = process.queue.removeFirst()
+      let (id, after) = process.queue.removeFirst()
       process.inHand.insert(id)
-      commit(process, id, .ask(by: process.claim))
+      commit(process, id, .ask(by: process.claim, after: after))
     }
   }
 }

@@ -1,5 +1,6 @@
 import DirectDomain
 import LedgerDomain
+import Money
 import ProcessingDomain
 import Randomness
 import SimulationSupport
@@ -25,7 +26,10 @@ extension PaymentSchedule {
     var payment = stored
     if sabotage == .staleRead, let seen = process?.seen[id] { payment = seen }
     var step = step
-    if sabotage == .ignoreClaim, case .ask = step, let claim = payment.claim { step = .ask(by: claim) }
+    if sabotage == .ignoreClaim, case .ask = step, let claim = payment.claim {
+      let after: Timestamp? = if case .asked(let askedAt) = payment.stage { askedAt } else { nil }
+      step = .ask(by: claim, after: after)
+    }
     var ledger = tables.ledger(for: id)
     let outcome = engine.apply(step, to: &payment, at: timestamp, ledger: &ledger)
     say("\(id.low >> 20) \(step) -> \(outcome)")
@@ -88,6 +92,19 @@ extension PaymentSchedule {
     if payment.state.isFinal, isHeld { violate("D3: \(payment.id) is \(payment.state) and holds money") }
     let sum = tables.balances.values.reduce(0) { $0 + $1.posted }
     if sum != 0 { violate("D3: the ledger's sum is \(sum)") }
+    let holds = tables.transfers.values.filter {
+      $0.kind == .pending && tables.transfers[TransferID.resolution(of: $0.id)] == nil
+    }
+    let held = holds.reduce(0) { $0 + $1.amount.minorUnits }
+    if tables.balances.values.reduce(0, { $0 + $1.pending }) != held { violate("D3: open holds are \(held)") }
+    for transfer in [tables.transfers[hold], tables.transfers[TransferID.resolution(of: hold)]].compactMap({ $0 }) {
+      let isRight =
+        transfer.amount == payment.amount && transfer.debit == payment.debit && transfer.credit == payment.credit
+      if !isRight { violate("D3: \(transfer) is not of \(payment)") }
+    }
+    if payment.state == .processing, payment.claim == nil, payment.due == nil {
+      violate("D2: nobody has \(payment.id), and nobody will look")
+    }
     for account in SimulatedTables.accounts where account.kind.isGuarded {
       if tables.balances[account.id]!.available < 0 { violate("D3: \(account.id) is below zero") }
     }

@@ -11,8 +11,8 @@ final class Process {
   /// It was stopped by a signal, and goes on from where it was.
   var pausedUntil: Int64 = 0
   var claim = Claim(owner: UniqueID(high: 0, low: 0), epoch: 0)
-  /// Payments that wait for the bank.
-  var queue: [UniqueID] = []
+  /// Payments that wait for the bank, and the "asked at" under which nothing was sent.
+  var queue: [(id: UniqueID, after: Timestamp?)] = []
   /// Payments whose "asked at" it has begun to write, until it knows that nothing was sent or has the answer.
   var inHand: Set<UniqueID> = []
   /// Card numbers.

@@ -184,6 +184,8 @@ import Values
     HTTPClientRequest("get", "http://h/", timeout: .seconds(1)),
     HTTPClientRequest("GET", "ftp://h/", timeout: .seconds(1)),
     HTTPClientRequest("GET", "http://u:p@h/", timeout: .seconds(1)),
+    HTTPClientRequest("GET", "http://@h/", timeout: .seconds(1)),
+    HTTPClientRequest("GET", "http://u@\u{301}h/", timeout: .seconds(1)),
     HTTPClientRequest("GET", "http://h/\r\nX: y", timeout: .seconds(1)),
     HTTPClientRequest("GET", "http://h/", headers: [("Content-Length", "1")], timeout: .seconds(1)),
     HTTPClientRequest("GET", "http://h/", headers: [("X", "a\r\nY: b")], timeout: .seconds(1)),
