@@ -60,7 +60,7 @@ struct PaymentChange {
     return becomeUnknown(askedAt: askedAt)
   }
 
-  /// The bank has answered and did not tell: it is asked again when that is due, and not only when an answer is overdue.
+  /// The bank has answered and did not tell: it is asked again by the schedule, not only when an answer is overdue.
   mutating func planInquiry() -> StepOutcome {
     guard case .unknown(let askedAt) = payment.stage else { return .ignored }
     let next = nextInquiry(askedAt)

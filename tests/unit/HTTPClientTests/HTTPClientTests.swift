@@ -33,7 +33,11 @@ import Values
   @Test func `a request goes out as it is, and its connection is used again`() async throws {
     let server = RawServer { _, _, _ in .bytes(Self.ok) }
     defer { server.stop() }
-    let client = client()
+    // Other tests may keep this one waiting.
+    let client = client {
+      $0.idleTime = .seconds(600)
+      $0.maximumAge = .seconds(600)
+    }
     defer { client.stop() }
     for _ in 0..<3 {
       let response = try await send(post(server.url + "payment?x=1"), client).get()
