@@ -21,7 +21,19 @@ public final class HTTPClient: Sendable {
 
   private struct Load {
     var requests = 0
+    /// By scheme, host and port, of those that have any.
+    var byHost: [String: Int] = [:]
     var isStopped = false
+
+    mutating func begin(_ host: String) {
+      requests += 1
+      byHost[host, default: 0] += 1
+    }
+
+    mutating func end(_ host: String) {
+      requests -= 1
+      byHost[host] = byHost[host].flatMap { $0 > 1 ? $0 - 1 : nil }
+    }
   }
 
   /// Makes the client and starts its thread.
@@ -43,17 +55,23 @@ public final class HTTPClient: Sendable {
       return completion(.failure(HTTPClientError(.invalidRequest, fault, nothingWasSent: true)))
     }
     let deadline = Instant.now() + request.timeout
+    let host = request.authority
     let refusal = load.withLock { load -> HTTPClientError? in
       if load.isStopped { return HTTPClientError(.cancelled, "the HTTP client has stopped", nothingWasSent: true) }
       guard load.requests < configuration.maximumRequests else {
         return HTTPClientError(
           .overloaded, "\(configuration.maximumRequests) requests are under way", nothingWasSent: true)
       }
-      load.requests += 1
+      guard load.byHost[host, default: 0] < configuration.maximumRequestsPerHost else {
+        return HTTPClientError(
+          .overloaded, "\(configuration.maximumRequestsPerHost) requests are under way to that host",
+          nothingWasSent: true)
+      }
+      load.begin(host)
       // Under the lock, so that the end of the loop comes after every request that it was given.
       loop.execute { [self] in
         engine.start(request, deadline: deadline) { [self] result in
-          self.load.withLock { $0.requests -= 1 }
+          self.load.withLock { $0.end(host) }
           completion(result)
         }
       }

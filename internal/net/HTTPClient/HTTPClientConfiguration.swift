@@ -8,6 +8,8 @@ public struct HTTPClientConfiguration: Sendable {
   public var connectTimeout = Duration.seconds(5)
   /// The most requests under way; a further one is refused with `overloaded`.
   public var maximumRequests = 4_096
+  /// The most requests under way to one host and port, so that one that does not answer leaves room for others.
+  public var maximumRequestsPerHost = 2_048
   /// The most connections that are kept while nothing uses them.
   public var idleConnections = 64
   /// How long a connection may be idle until it is not used again.

@@ -37,7 +37,7 @@ public struct HTTPClientRequest: Sendable {
     if !url.hasPrefix("http://"), !url.hasPrefix("https://") { return "the URL begins with http:// or https://" }
     if url.utf8.count > Self.longestURL { return "the URL has at most \(Self.longestURL) bytes" }
     if url.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) { return "the URL holds a blank or control character" }
-    if hasUserInfo { return "the URL has no user or password" }
+    if authority.utf8.contains(UInt8(ascii: "@")) { return "the URL has no user or password" }
     for (name, value) in headers {
       if name.isEmpty || !name.utf8.allSatisfy(Self.isTokenByte) {
         return "a header's name is letters, digits and hyphens"
@@ -50,11 +50,15 @@ public struct HTTPClientRequest: Sendable {
     return nil
   }
 
-  /// By bytes, as libcurl reads it: an `@` and an accent after it are one Character.
-  private var hasUserInfo: Bool {
-    guard let scheme = url.utf8.firstIndex(of: UInt8(ascii: ":")) else { return false }
-    let ends = [UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#")]
-    return url.utf8[scheme...].dropFirst(3).prefix { !ends.contains($0) }.contains(UInt8(ascii: "@"))
+  /// Scheme, host and port as the URL has them. By bytes, as libcurl reads it: an `@` and an accent after it are one
+  /// Character.
+  var authority: String {
+    let bytes = Array(url.utf8)
+    let start = (bytes.firstIndex(of: UInt8(ascii: ":")) ?? 0) + 3
+    let end = bytes.dropFirst(start).firstIndex {
+      [UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#")].contains($0)
+    }
+    return String(decoding: bytes[..<(end ?? bytes.count)], as: UTF8.self)
   }
 
   private static let own: Set = [

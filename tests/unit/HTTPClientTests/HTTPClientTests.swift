@@ -184,6 +184,25 @@ import Values
     client.stop()
   }
 
+  @Test func `a host that does not answer leaves room for others`() async throws {
+    let silent = RawServer { _, _, _ in .silence }
+    let server = RawServer { _, _, _ in .bytes(Self.ok) }
+    defer {
+      silent.stop()
+      server.stop()
+    }
+    let client = client { $0.maximumRequestsPerHost = 2 }
+    async let first = error(post(silent.url, timeout: .seconds(60)), client)
+    async let second = error(post(silent.url + "a?b", timeout: .seconds(60)), client)
+    let deadline = Instant.now() + .seconds(20)
+    while silent.requests.count < 2, Instant.now() < deadline { await Task.yield() }
+    #expect(try await error(post(silent.url), client).code == .overloaded)
+    #expect(try await send(post(server.url), client).get().status == 200)
+    client.stop()
+    #expect(try await [first.code, second.code] == [.cancelled, .cancelled])
+    #expect(client.requestsUnderWay == 0)
+  }
+
   @Test(arguments: [
     HTTPClientRequest("get", "http://h/", timeout: .seconds(1)),
     HTTPClientRequest("GET", "ftp://h/", timeout: .seconds(1)),
