@@ -105,7 +105,7 @@ let package = Package(
       ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "TLS", "Tracing", "Values"]),
 
     // What runs a program.
-    box("Admin", "service/Admin", ["Errors", "HTTPServer", "Logger", "Metrics", "Values"]),
+    box("Admin", "service/Admin", ["HTTPServer", "Logger", "Metrics", "Values"]),
     box("Service", "service/Service", ["Admin", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
 
     // Storage and brokers.
@@ -266,7 +266,7 @@ let package = Package(
         "Redis", "Runtime", "SagaAPI", "SagaConsumer", "SagaDomain", "SagaSettings", "Settings", "StandardMessages",
         "TestSupport", "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
-    unit("Admin", ["Admin", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
+    unit("Admin", ["Admin", "Errors", "HTTPServer", "Logger", "Metrics", "Runtime", "Values"]),
     unit("CLI", ["CLI", "GRPC", "Kafka", "SagaAPI", "StandardMessages", "Values"]),
     unit("FuzzTargets", ["FuzzTargets", "Randomness"]),
     unit(

@@ -50,6 +50,16 @@ public enum TCPSocket {
   /// Sends what is written at once, without waiting for more (TCP_NODELAY).
   public static func setNoDelay(_ descriptor: Int32) { setOption(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY) }
 
+  /// Has the kernel ask a silent peer whether it is there, and end the connection when it has not answered for a minute
+  /// (TCP_USER_TIMEOUT), whether or not anything was sent to it.
+  public static func watchPeer(_ descriptor: Int32) {
+    let level = Int32(IPPROTO_TCP)
+    setOption(descriptor, level, TCP_KEEPIDLE, to: 30)
+    setOption(descriptor, level, TCP_KEEPINTVL, to: 10)
+    setOption(descriptor, level, TCP_USER_TIMEOUT, to: 60_000)
+    setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE)
+  }
+
   /// Opens a socket for the first of the address's numeric ones for which `use` gives 0 rather than an `errno`.
   private static func open(
     _ address: NetworkAddress, flags: Int32, _ use: (Int32, addrinfo) -> Int32

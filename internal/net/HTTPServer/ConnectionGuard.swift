@@ -53,7 +53,7 @@ final class ConnectionGuard: Sendable {
   /// Open connections.
   var count: Int { state.withLock { $0.table.count } }
 
-  // MARK: Connections; on the daemon's threads
+  // MARK: Connections; on the daemon's thread
 
   /// - Returns: the number of the connection.
   func opened(_ descriptor: Int32, _ peer: PeerNetwork) -> Int {
@@ -68,7 +68,7 @@ final class ConnectionGuard: Sendable {
       if state.isDraining { state.end(id, SHUT_RD) }
       return id
     }
-    watch.begin { [unowned self] watch in peerEnded(id, watch) }
+    watch.begin { [unowned self] watch, isBroken in peerEnded(id, watch, isBroken: isBroken) }
     return id
   }
 
@@ -92,7 +92,7 @@ final class ConnectionGuard: Sendable {
       let hasLeft = state.connections[id]?.hasLeft == true
       return (state.isEnding, state.isDraining ? .serverStops : hasLeft ? .peerLeft : nil)
     }
-    // What it would have been told if it had waited earlier.
+    // Interruptions that came before it waited.
     if isEnding { request.endNow(.stopping) } else if let interruption { request.interrupt(interruption) }
   }
 
@@ -182,14 +182,14 @@ final class ConnectionGuard: Sendable {
   }
 
   /// On the loop's thread: the peer of a connection has ended its side, or has gone.
-  private func peerEnded(_ id: Int, _ watch: ConnectionWatch) {
-    let waiting = state.withLock { state -> ServedRequest? in
-      guard state.connections[id]?.watch === watch else { return nil }
+  private func peerEnded(_ id: Int, _ watch: ConnectionWatch, isBroken: Bool) {
+    let (waiting, isFirst) = state.withLock { state -> (ServedRequest?, Bool) in
+      guard let connection = state.connections[id], connection.watch === watch else { return (nil, false) }
       state.connections[id]?.hasLeft = true
-      return state.connections[id]?.waiting
+      return (connection.waiting, !connection.hasLeft)
     }
-    waiting?.interrupt(.peerLeft)
-    showEnd(id, watch, again: .milliseconds(20))
+    if isBroken { waiting?.lost() } else { waiting?.interrupt(.peerLeft) }
+    if isFirst { showEnd(id, watch, again: .milliseconds(20)) }
   }
 
   /// Makes an edge, so that the library reads on to the end, and again as long as it does not close the connection: an
@@ -221,13 +221,13 @@ final class ConnectionGuard: Sendable {
   }
 }
 
-/// Looks whether the peer of a connection has ended its side, once.
+/// Looks whether the peer of a connection has ended its side, and whether the connection is broken; each once.
 private final class ConnectionWatch: EventSource, @unchecked Sendable {
   // @unchecked: what is not constant is used on the loop's thread only.
   let descriptor: Int32
   private let loop: EventLoop
   private var source: EventSourceID?
-  private var ended: (ConnectionWatch) -> Void = { _ in }
+  private var ended: (ConnectionWatch, Bool) -> Void = { _, _ in }
 
   init(_ descriptor: Int32, _ loop: EventLoop) {
     self.descriptor = descriptor
@@ -235,7 +235,7 @@ private final class ConnectionWatch: EventSource, @unchecked Sendable {
   }
 
   /// Callable on any thread, before `end`.
-  func begin(_ ended: @escaping @Sendable (ConnectionWatch) -> Void) {
+  func begin(_ ended: @escaping @Sendable (ConnectionWatch, _ isBroken: Bool) -> Void) {
     loop.execute {
       self.ended = ended
       self.source = self.loop.add(self, descriptor: self.descriptor, interest: .peerEnded)
@@ -247,9 +247,10 @@ private final class ConnectionWatch: EventSource, @unchecked Sendable {
   func end() { loop.execute { self.remove() } }
 
   func handle(_ readiness: Readiness) {
-    // Once: the end of a stream is there for good.
-    remove()
-    ended(self)
+    let isBroken = !readiness.isDisjoint(with: .broken)
+    // The end of a stream never goes away. What breaks the connection is reported whatever the interest.
+    if isBroken { remove() } else if let source { loop.update(source, interest: []) }
+    ended(self, isBroken)
   }
 
   private func remove() {

@@ -1,7 +1,7 @@
 internal import Values
 
-/// Who is connected, what each connection waits for, and who has to go so that nobody keeps the others out. Decides
-/// only; sockets live outside.
+/// Tracks open connections and chooses which to close, so that no peer starves the others. Decides only; sockets live
+/// outside.
 ///
 /// A connection over a limit takes the place of an older one instead of being refused: whoever only holds connections
 /// open loses them, and a caller that sends its request at once gets its answer. Those whose request waits for our
@@ -9,15 +9,15 @@ internal import Values
 struct ConnectionTable {
   struct Limits: Sendable {
     /// The most connections at a time.
-    var connections = 10_000
+    var connections: Int
     /// The most from one address, or IPv6 network (/64).
-    var perPeer = 10_000
+    var perPeer: Int
     /// How long a connection may take to send the head of its next request.
-    var idleTime = Duration.seconds(60)
+    var idleTime: Duration
     /// How long the body of a request may take to come.
-    var requestTime = Duration.seconds(10)
+    var requestTime: Duration
     /// How long an answer, or a part of a streamed one, may take to be read.
-    var sendTime = Duration.seconds(30)
+    var sendTime: Duration
   }
 
   enum Phase: Hashable {
@@ -31,7 +31,7 @@ struct ConnectionTable {
     case sending
   }
 
-  /// What a connection whose time is over needs.
+  /// Action for an overdue connection.
   enum Overdue: Hashable {
     case end(Int)
     case answer(Int)
@@ -147,7 +147,7 @@ struct ConnectionTable {
 
   /// The connection to end in favour of another peer's: the oldest of the peer that has most.
   private func oldestOfMost() -> Int? {
-    peers.values.filter { $0.oldest != nil }.max { $0.live < $1.live }?.oldest
+    peers.values.lazy.filter { $0.oldest != nil }.max { $0.live < $1.live }?.oldest
   }
 
   private mutating func end(_ id: Int?) -> [Int] {

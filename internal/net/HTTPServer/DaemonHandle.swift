@@ -1,5 +1,6 @@
 internal import CMicrohttpd
 internal import Glibc
+internal import Runtime
 internal import Values
 
 /// A connection of the HTTP library; lives from its opening to its closing callback.
@@ -24,15 +25,15 @@ struct SuspendedConnection: @unchecked Sendable {
   func resume() { MHD_resume_connection(connection) }
 }
 
-/// The daemon of libmicrohttpd with its threads.
+/// The daemon of libmicrohttpd with its thread.
 struct DaemonHandle: @unchecked Sendable {
-  // @unchecked: the handle is used by the one caller of start and stop; the library locks what its threads share.
+  // @unchecked: the handle is used by the one caller of start and stop; the library locks what its thread shares.
   private let daemon: OpaquePointer
   private let context: Unmanaged<ServerCore>
 
-  /// Starts the threads.
+  /// Starts the thread.
   /// - Parameters:
-  ///   - socket: listens; closed by `stop`.
+  ///   - socket: listens; closed by `stop` unless `quiesce` gave it back.
   ///   - certificate: PEM texts of certificate and key.
   /// - Returns: nil when the library does not start.
   init?(_ core: ServerCore, listeningOn socket: Int32, certificate: (chain: [CChar], key: [CChar])?) {
@@ -58,10 +59,10 @@ struct DaemonHandle: @unchecked Sendable {
   /// Accepts no more connections. The listening socket is the caller's from here on.
   func quiesce() -> Int32 { MHD_quiesce_daemon(daemon) }
 
-  /// Closes every connection and ends the threads. None may be suspended.
+  /// Closes every connection and ends the thread. None may be suspended.
   func stop() {
     MHD_stop_daemon(daemon)
-    // Retained in init; the threads that used it have ended.
+    // Retained in init; the thread that used it has ended.
     context.release()
   }
 
@@ -90,9 +91,6 @@ struct DaemonHandle: @unchecked Sendable {
       // We are stricter than its strictness, and its answers to what it refuses itself have their head twice.
       MHD_OptionItem(option: .STRICT_FOR_CLIENT, value: 0, ptr_value: nil),
     ]
-    if configuration.threads > 1 {
-      options.append(MHD_OptionItem(option: .THREAD_POOL_SIZE, value: configuration.threads, ptr_value: nil))
-    }
     var flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
     if let certificate {
       flags |= MHD_USE_TLS.rawValue
@@ -131,7 +129,7 @@ private typealias UnescapeCallback =
     UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<CChar>?
   ) -> Int
 
-// MARK: What the library calls on its threads. File-scope functions, so that they inherit no actor.
+// MARK: What the library calls on its thread. File-scope functions, so that they inherit no actor.
 
 /// MHD_NotifyConnectionCallback.
 private func noteConnection(
@@ -143,6 +141,7 @@ private func noteConnection(
   if what == .CONNECTION_NOTIFY_STARTED {
     let descriptor = mhd_connection_descriptor(connection)
     let (network, address) = PeerNetwork.of(descriptor)
+    TCPSocket.watchPeer(descriptor)
     let opened = HTTPConnection(id: core.connections.opened(descriptor, network), peer: address)
     kept.pointee = Unmanaged.passRetained(opened).toOpaque()
   } else if let pointer = kept.pointee {
@@ -163,6 +162,7 @@ private func noteTarget(
   let length = strlen(target)
   let bytes = Array(UnsafeRawBufferPointer(start: target, count: length))
   let request = ServedRequest(opened, target: bytes, isPlain: mhd_target_is_whole(target, length) != 0)
+  mhd_drop_query(target)
   return Unmanaged.passRetained(request).toOpaque()
 }
 
@@ -178,11 +178,12 @@ private func noteCompletion(
   _ context: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
   _ state: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ how: MHD_RequestTerminationCode
 ) {
-  guard let context, let state, let pointer = state.pointee else { return }
+  guard let context, let connection, let state, let pointer = state.pointee else { return }
   state.pointee = nil
   // Retained in noteTarget; this is the request's last callback.
   let request = Unmanaged<ServedRequest>.fromOpaque(pointer).takeRetainedValue()
-  Unmanaged<ServerCore>.fromOpaque(context).takeUnretainedValue().finished(request)
+  Unmanaged<ServerCore>.fromOpaque(context).takeUnretainedValue().finished(
+    request, isAnswered: mhd_is_answered(connection) != 0)
 }
 
 /// MHD_AccessHandlerCallback: called for the head, for each piece of the body, at the end, and after each resumption.
@@ -201,7 +202,8 @@ private func handleRequest(
   case .head:
     var head = RequestHead(
       method: String(cString: method), target: request.intake.value.target, version: String(cString: version),
-      headers: HTTPHeaders(), isPlain: request.intake.value.isPlain)
+      headers: HTTPHeaders(),
+      isPlain: request.intake.value.isPlain && mhd_head_is_plain(connection, method, version) != 0)
     withUnsafeMutablePointer(to: &head) { head in
       _ = MHD_get_connection_values_n(connection, .HEADER_KIND, takeField, head)
     }
@@ -228,7 +230,6 @@ private func takeField(
   _ value: UnsafePointer<CChar>?, _ valueSize: Int
 ) -> MHD_Result {
   guard let head = context?.assumingMemoryBound(to: RequestHead.self), let name, let value else { return .NO }
-  if mhd_field_is_plain(name, nameSize, value, valueSize) == 0 { head.pointee.isPlain = false }
   head.pointee.headers.append(
     name: UnsafeRawBufferPointer(start: name, count: nameSize),
     value: UnsafeRawBufferPointer(start: value, count: valueSize))

@@ -28,8 +28,8 @@ public final class HTTPExchange: Sendable {
     return HTTPStream(buffer)
   }
 
-  /// Has `body` called once when waiting has become pointless: the caller has ended its side of the connection, which
-  /// mostly means that it has left, or the server drains. At once, when that is so already.
+  /// Has `body` called once when waiting has become pointless: the caller has ended its side of the connection, so that
+  /// the answer may not reach it, or the server drains. At once, when that is so already.
   ///
   /// `body` is called on any thread, and must not block. It does not answer the request: that remains to be done, for
   /// instance with what is known so far.

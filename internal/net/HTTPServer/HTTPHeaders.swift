@@ -30,8 +30,9 @@ public struct HTTPHeaders: Sendable, Hashable {
 
   /// How many fields there are; a name that came twice counts twice.
   public var count: Int { fields.count }
-  /// The length of all names and values, bytes.
-  var byteCount: Int { bytes.count }
+  /// What they take of a connection's memory, bytes: the library keeps a record of some 60 bytes a field beside names
+  /// and values, and the head of the answer needs what is left.
+  var memory: Int { bytes.count + 64 * fields.count }
 
   /// The first value under a name, whatever the case of its letters; nil where there is none. Bytes that are no UTF-8
   /// are replaced.

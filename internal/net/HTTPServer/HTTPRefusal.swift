@@ -12,7 +12,7 @@ public enum HTTPRefusal: Error, Sendable, Hashable {
   case targetTooLong(limit: Int)
   /// The route does not take a body of this type: 415.
   case unsupportedContentType(accepted: [String])
-  /// The header fields are longer than allowed: 431.
+  /// The header fields, with 64 bytes more for each, are longer than allowed: 431.
   case headersTooLarge(limit: Int)
   /// A transfer coding other than `chunked`: 501.
   case unsupportedTransferCoding
@@ -53,7 +53,8 @@ public enum HTTPRefusal: Error, Sendable, Hashable {
     case .targetTooLong(let limit): ("target_too_long", "path and query have at most \(limit) bytes together")
     case .unsupportedContentType(let accepted):
       ("unsupported_content_type", "expected a body of type \(accepted.joined(separator: " or "))")
-    case .headersTooLarge(let limit): ("headers_too_large", "the header fields have at most \(limit) bytes together")
+    case .headersTooLarge(let limit):
+      ("headers_too_large", "the header fields have at most \(limit) bytes together, with 64 more for each")
     case .unsupportedTransferCoding:
       ("unsupported_transfer_coding", "the only transfer coding that is understood here is chunked")
     case .overloaded: ("overloaded", "too many requests at once; try again in a second")

@@ -9,13 +9,13 @@ public struct HTTPRequest: Sendable {
   public let path: String
   /// The decoded values of the placeholders in the route's pattern.
   public let parameters: [String: String]
-  /// What follows the question mark.
+  /// What follows the question mark; empty where the router ignores queries.
   public let query: HTTPQuery
   /// The header fields.
   public let headers: HTTPHeaders
   /// The whole body; empty where there is none.
   public let body: [UInt8]
-  /// Whoever is at the other end of the connection, which may be a proxy.
+  /// Address of the peer, which may be a proxy.
   public let peer: NetworkAddress
   /// When the header fields had come.
   public let arrived: Instant

@@ -4,7 +4,7 @@ public struct HTTPRoute: Sendable {
   /// other requests of that thread wait meanwhile.
   public typealias Handler = @Sendable (HTTPRequest, HTTPExchange) -> Void
 
-  /// What is done; GET answers HEAD, too.
+  /// The method; a GET route also answers HEAD.
   public let method: HTTPMethod
   /// Such as `/v1/orders/{id}`: parts of a path, each a word or a placeholder. A slash at the end counts.
   public let pattern: String
@@ -13,10 +13,13 @@ public struct HTTPRoute: Sendable {
   /// The longest body, bytes; 0 for none.
   public var maxBody: Int
   /// The types that a body may have, such as `application/json`; empty for any.
-  public var contentTypes: [String] = []
+  public var contentTypes: [String]
   /// How long the handler may take to answer, with the time that the caller asked it to wait; then the caller gets 503.
-  public var answerTime = Duration.seconds(30)
+  public var answerTime: Duration
   let handler: Handler
+
+  /// `answerTime` unless given.
+  public static let defaultAnswerTime = Duration.seconds(30)
 
   /// - Parameters:
   ///   - pattern: begins with a slash.
@@ -24,7 +27,7 @@ public struct HTTPRoute: Sendable {
   ///   - maxBody: bytes; unless given 65,536 for methods that take a body, 0 for the others.
   public init(
     _ method: HTTPMethod, _ pattern: String, name: String? = nil, maxBody: Int? = nil, contentTypes: [String] = [],
-    answerTime: Duration = .seconds(30), handler: @escaping Handler
+    answerTime: Duration = Self.defaultAnswerTime, handler: @escaping Handler
   ) {
     self.method = method
     self.pattern = pattern

@@ -25,6 +25,10 @@ public struct HTTPRouter: Sendable {
   /// fields and the methods.
   public var options: (@Sendable (HTTPHeaders, _ allow: [String]) -> HTTPResponse)?
 
+  /// Passes over queries, whatever they hold and however long they are: for surfaces whose routes read none. The limit
+  /// `maxTarget` is then the path's.
+  public var ignoresQuery = false
+
   /// No routes.
   public init() {}
 
@@ -55,7 +59,7 @@ public struct HTTPRouter: Sendable {
   /// - Parameters: as for `HTTPRoute`.
   public mutating func add(
     _ method: HTTPMethod, _ pattern: String, name: String? = nil, maxBody: Int? = nil, contentTypes: [String] = [],
-    answerTime: Duration = .seconds(30), handler: @escaping HTTPRoute.Handler
+    answerTime: Duration = HTTPRoute.defaultAnswerTime, handler: @escaping HTTPRoute.Handler
   ) {
     add(
       HTTPRoute(

@@ -6,10 +6,10 @@ internal import Synchronization
 internal import TLS
 public import Values
 
-/// An HTTP/1.1 server, in clear or with TLS, on threads of libmicrohttpd.
+/// An HTTP/1.1 server, in clear or with TLS, on a thread of libmicrohttpd.
 ///
-/// Handlers run on those threads and must not block; they may answer later, from any thread, while the connection takes
-/// no thread and about ten kilobytes.
+/// Handlers run on that thread and must not block; they may answer later, from any thread, while the connection takes
+/// no thread and about 6 KiB.
 ///
 ///     var router = HTTPRouter()
 ///     router.add(.get, "/v1/orders/{id}", name: "order") { request, exchange in
@@ -50,7 +50,7 @@ public final class HTTPServer: ServicePart {
   /// Open connections.
   public var connectionCount: Int { core.connections.count }
 
-  /// Binds the address and starts the threads.
+  /// Binds the address and starts the server's threads.
   public func start() throws(HTTPServerError) {
     let configuration = core.configuration
     let certificate = try configuration.tls.map { files throws(HTTPServerError) in
@@ -84,7 +84,7 @@ public final class HTTPServer: ServicePart {
     }
     guard let stopped else { return }
     let listening = stopped.daemon.quiesce()
-    // Whoever waits in the backlog is refused now, not when the others are done.
+    // Refuses connections in the backlog now, not when the others are done.
     shutdown(listening, Int32(SHUT_RDWR))
     core.connections.drain()
     if !core.connections.waitUntilNone(deadline) {

@@ -7,24 +7,23 @@ public struct HTTPServerConfiguration: Sendable {
   public var address: NetworkAddress
   /// The server's name in metrics, logs and threads: `gateway`.
   public var surface: String
-  /// What errors call the address: the setting that it comes from.
+  /// Name of the address in errors: the setting that it comes from.
   public var addressName: String
   /// Certificate and key for TLS 1.2 and 1.3; nil serves in clear. Read at the start: a new certificate needs a new
   /// start.
   public var tls: TLSIdentityFiles?
-  /// Threads that serve connections.
-  public var threads = 1
 
-  /// Connections at a time; a further one takes the place of an older one whose caller owes us something.
+  /// Connections at a time; a further one takes the place of the oldest connection that is not waiting for our
+  /// answer.
   public var maxConnections = 10_000
-  /// Connections from one IPv4 address or IPv6 network (/64), likewise. Behind a proxy, which is one address, leave it
-  /// at `maxConnections`.
+  /// Connections from one IPv4 address or IPv6 network (/64), likewise. By default one address may take all, as
+  /// a proxy does: lower it for a server that callers reach without one.
   public var maxConnectionsPerPeer = 10_000
   /// Requests that have no answer yet; further ones get 503 with Retry-After.
   public var maxRequests = 10_000
   /// Path and query, bytes: 414.
   public var maxTarget = 2 << 10
-  /// Names and values of all header fields, bytes: 431.
+  /// Names and values of all header fields, and 64 bytes more for each field, bytes: 431.
   public var maxHeaders = 8 << 10
   /// Bytes of bodies that have begun to come and whose requests have no answer yet; beyond them 503 with Retry-After.
   public var maxHeldBodies = 64 << 20
@@ -38,7 +37,7 @@ public struct HTTPServerConfiguration: Sendable {
   /// - Parameters:
   ///   - address: where to listen; port 0 for any free one.
   ///   - surface: the server's name in metrics, logs and threads.
-  ///   - addressName: what errors call the address.
+  ///   - addressName: name of the address in errors.
   public init(address: NetworkAddress, surface: String, addressName: String = "the address") {
     self.address = address
     self.surface = surface

@@ -6,7 +6,7 @@ struct HTTPTarget: Sendable, Hashable {
   let segments: [String]
   let query: HTTPQuery
 
-  init(_ bytes: [UInt8]) throws(EncodedText.Fault) {
+  init(_ bytes: [UInt8], ignoringQuery: Bool = false) throws(EncodedText.Fault) {
     let target = try Self.origin(bytes)
     let mark = target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
     let path = target[..<mark]
@@ -16,7 +16,7 @@ struct HTTPTarget: Sendable, Hashable {
       segments.append(try EncodedText.decode(part))
     }
     self.segments = segments
-    query = try HTTPQuery(target[mark...].dropFirst())
+    query = ignoringQuery ? HTTPQuery() : try HTTPQuery(target[mark...].dropFirst())
   }
 
   /// The path with the query; the scheme and the server of the absolute form, which proxies use, are passed over.

@@ -24,8 +24,9 @@ struct RequestIntake {
   }
 
   private func accept(_ head: RequestHead, isFull: Bool) throws(HTTPRefusal) -> Decision {
-    guard head.target.count <= maxTarget else { throw .targetTooLong(limit: maxTarget) }
-    guard head.headers.byteCount <= maxHeaders else { throw .headersTooLarge(limit: maxHeaders) }
+    let counted = router.ignoresQuery ? head.target.prefix { $0 != UInt8(ascii: "?") } : head.target[...]
+    guard counted.count <= maxTarget else { throw .targetTooLong(limit: maxTarget) }
+    guard head.headers.memory <= maxHeaders else { throw .headersTooLarge(limit: maxHeaders) }
     guard head.isPlain, head.headers.areWellFormed, head.method.utf8.allSatisfy(HTTPHeaders.isTokenByte) else {
       throw .malformed("a header field is folded, lacks its CR, or holds a byte that it may not")
     }
@@ -33,7 +34,9 @@ struct RequestIntake {
     guard hosts == 1 || (hosts == 0 && head.version == "HTTP/1.0") else { throw .malformed("expected one Host") }
     let framing = try BodyFraming(head)
     let target: HTTPTarget
-    do throws(EncodedText.Fault) { target = try HTTPTarget(head.target) } catch { throw .malformed(error.message) }
+    do throws(EncodedText.Fault) { target = try HTTPTarget(head.target, ignoringQuery: router.ignoresQuery) } catch {
+      throw .malformed(error.message)
+    }
     switch router.match(method: head.method, target.segments) {
     case .unknown: throw .unknownPath
     case .otherMethod(let allow):

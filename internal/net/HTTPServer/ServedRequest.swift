@@ -3,7 +3,7 @@ internal import Values
 
 /// Why a handler that waits should come to an end.
 public enum HTTPInterruption: Sendable, Hashable {
-  /// The caller has closed its side of the connection; most likely nobody reads the answer.
+  /// The caller has closed its side of the connection: the answer may not reach it. What it asked for is not undone.
   case peerLeft
   /// The server drains.
   case serverStops
@@ -34,6 +34,8 @@ final class ServedRequest: Sendable {
     var stream: StreamBuffer?
     var interruption: (@Sendable (HTTPInterruption) -> Void)?
     var wasInterrupted: HTTPInterruption?
+    /// Nobody can be interrupted any more.
+    var isOver = false
 
     /// - Returns: whether it is the first answer.
     mutating func give(_ answer: Answer) -> Bool {
@@ -57,7 +59,7 @@ final class ServedRequest: Sendable {
   }
 
   let connection: HTTPConnection
-  /// What the daemon's thread keeps; no other touches it.
+  /// State used on the daemon's thread only.
   let intake: DaemonThreadOnly<Intake>
   private let state = Mutex(State())
 
@@ -106,21 +108,34 @@ final class ServedRequest: Sendable {
       state.give(.refusal(refusal)) ? (state.interrupt(Self.reason(refusal)), nil) : (nil, state.stream)
     }
     body?(Self.reason(refusal))
-    stream?.finish()
+    // A stream that began in time goes on: its writer has more to say, and a proper end would hide that.
+    if refusal == .stopping { stream?.finish() }
+  }
+
+  /// The connection is broken: a stream that has nothing to send would not notice.
+  func lost() {
+    interrupt(.peerLeft)
+    state.withLock { $0.stream }?.breakOff()
   }
 
   private static func reason(_ refusal: HTTPRefusal) -> HTTPInterruption {
     refusal == .noAnswerInTime ? .timeIsOver : .serverStops
   }
 
-  /// Has `body` called at the first interruption, or at once when that was before.
+  /// Has `body` called at the first interruption, or at once when that was before. It replaces an earlier one.
   func whenInterrupted(_ body: @escaping @Sendable (HTTPInterruption) -> Void) {
+    var replaced: (@Sendable (HTTPInterruption) -> Void)?
     let reason = state.withLock { state -> HTTPInterruption? in
-      if state.wasInterrupted == nil { state.interruption = body }
-      return state.wasInterrupted
+      guard state.wasInterrupted == nil, !state.isOver else { return state.wasInterrupted }
+      (replaced, state.interruption) = (state.interruption, body)
+      return nil
     }
+    Self.letGo(replaced)
     if let reason { body(reason) }
   }
+
+  /// Without the lock: the closure may hold the last reference to the exchange, whose end answers the request.
+  private static func letGo(_ body: (@Sendable (HTTPInterruption) -> Void)?) { withExtendedLifetime(body) {} }
 
   /// Tells whoever waits; the first time counts.
   func interrupt(_ reason: HTTPInterruption) { state.withLock { $0.interrupt(reason) }?(reason) }
@@ -155,8 +170,12 @@ final class ServedRequest: Sendable {
       return state.stream
     }
     if stream?.close() == true { interrupt(.peerLeft) }
-    // Lets go of what the closure holds, which may be the exchange.
-    state.withLock { $0.interruption = nil }
+    var unused: (@Sendable (HTTPInterruption) -> Void)?
+    state.withLock { state in
+      (unused, state.interruption) = (state.interruption, nil)
+      state.isOver = true
+    }
+    Self.letGo(unused)
   }
 }
 

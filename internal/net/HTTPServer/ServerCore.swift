@@ -4,13 +4,13 @@ internal import Runtime
 internal import Synchronization
 internal import Values
 
-/// What the threads of the daemon share: the routes, the limits and the metrics.
+/// What the requests of a server share: the routes, the limits and the metrics.
 final class ServerCore: Sendable {
   let configuration: HTTPServerConfiguration
   let connections: ConnectionGuard
   private let intake: RequestIntake
   private let instruments: [RouteInstruments]
-  /// Of requests that no route answers.
+  /// Metrics of requests without a route.
   private let unrouted: RouteInstruments
   private let malformed: Counter
   private let logger: Logger
@@ -51,7 +51,7 @@ final class ServerCore: Sendable {
     ) { [weak self] in (self?.waiting.load(ordering: .relaxed)).map(Double.init) }
   }
 
-  // MARK: The daemon's threads
+  // MARK: The daemon's thread
 
   /// The head is there.
   /// - Returns: the answer to be sent at once, after which the connection ends; nil when the rest is to be read.
@@ -150,8 +150,15 @@ final class ServerCore: Sendable {
   }
 
   /// The request is over, answered or not.
-  func finished(_ request: ServedRequest) {
-    if request.intake.value.step == .head { malformed.add() }
+  /// - Parameter isAnswered: whether an answer was begun; to a head that the library could not read, its own.
+  func finished(_ request: ServedRequest, isAnswered: Bool) {
+    if request.intake.value.step == .head, isAnswered { malformed.add() }
+    if request.intake.value.isCounted, let route = request.intake.value.route {
+      instruments[route].countGone()
+      logger.debug(
+        "request ended without an answer",
+        ["route": .string(intake.router.routes[route].name), "peer": .describing(request.connection.peer)])
+    }
     release(request)
     request.finished()
     connections.completed(request.connection.id)

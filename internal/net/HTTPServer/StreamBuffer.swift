@@ -12,14 +12,11 @@ final class StreamBuffer: Sendable {
     case suspended
   }
   private struct State {
-    var bytes: [UInt8] = []
-    var start = 0
+    var bytes = ByteQueue()
     var isFinished = false
     var isBroken = false
     var isClosed = false
     var suspended: SuspendedConnection?
-
-    var count: Int { bytes.count - start }
 
     mutating func resume() {
       suspended?.resume()
@@ -36,9 +33,9 @@ final class StreamBuffer: Sendable {
   func write(_ bytes: [UInt8]) -> HTTPStream.Outcome {
     state.withLock { state in
       if state.isClosed || state.isFinished || state.isBroken { return .closed }
-      guard bytes.count <= capacity - state.count else { return .full }
+      guard bytes.count <= capacity - state.bytes.count else { return .full }
       guard !bytes.isEmpty else { return .written }
-      state.bytes += bytes
+      state.bytes.append(bytes)
       state.resume()
       return .written
     }
@@ -64,8 +61,7 @@ final class StreamBuffer: Sendable {
   func close() -> Bool {
     state.withLock { state in
       defer { state.isClosed = true }
-      state.bytes = []
-      state.start = 0
+      state.bytes = ByteQueue()
       state.suspended = nil
       return !state.isFinished && !state.isBroken && !state.isClosed
     }
@@ -75,20 +71,46 @@ final class StreamBuffer: Sendable {
   func next(_ target: UnsafeMutableRawBufferPointer, orSuspend connection: SuspendedConnection) -> Next {
     state.withLock { state in
       if state.isBroken { return .broken }
-      let count = min(state.count, target.count)
+      let count = state.bytes.take(into: target)
       guard count > 0 else {
         if state.isFinished { return .end }
         connection.suspend()
         state.suspended = connection
         return .suspended
       }
-      target.copyBytes(from: state.bytes[state.start..<state.start + count])
-      state.start += count
-      if state.count == 0 {
-        state.bytes.removeAll(keepingCapacity: state.bytes.capacity <= 4 << 10)
-        state.start = 0
-      }
       return .bytes(count)
     }
+  }
+}
+
+/// Bytes in the order in which they came. Holds at most twice the most that ever waited.
+struct ByteQueue {
+  private var bytes: [UInt8] = []
+  private var start = 0
+
+  /// Bytes that wait.
+  var count: Int { bytes.count - start }
+  /// Bytes in memory, those taken already included.
+  var held: Int { bytes.count }
+
+  mutating func append(_ more: [UInt8]) {
+    // No more bytes move than were taken since the last time.
+    if start >= count {
+      bytes.removeFirst(start)
+      start = 0
+    }
+    bytes += more
+  }
+
+  /// Takes what fits.
+  mutating func take(into target: UnsafeMutableRawBufferPointer) -> Int {
+    let taken = min(count, target.count)
+    target.copyBytes(from: bytes[start..<start + taken])
+    start += taken
+    if count == 0 {
+      bytes.removeAll(keepingCapacity: bytes.capacity <= 4 << 10)
+      start = 0
+    }
+    return taken
   }
 }

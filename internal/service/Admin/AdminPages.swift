@@ -24,16 +24,17 @@ struct AdminPages {
             200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: Array(registry.exposition().utf8))))
     }
     router.refusal = Self.refusal
+    router.ignoresQuery = true
     return router
   }
 
   @Sendable private static func refusal(_ refusal: HTTPRefusal, _ method: String) -> HTTPResponse {
-    if method != "GET", method != "HEAD" {
-      // On unknown paths, too: there is nothing to find out about.
+    let isOther = method != "GET" && method != "HEAD"
+    switch refusal {
+    // On unknown paths and on paths that are too long, too: there is nothing to find out about.
+    case .methodNotAllowed where isOther, .unknownPath where isOther, .targetTooLong where isOther:
       let other = HTTPRefusal.methodNotAllowed(allow: ["GET", "HEAD"])
       return other.completed(text(405, "only GET and HEAD are served here\n"))
-    }
-    switch refusal {
     case .unknownPath: return text(404, "nothing here; there are /healthz, /readyz, /readyz/api and /metrics\n")
     case .targetTooLong(let limit): return text(414, "a path has at most \(limit) bytes here\n")
     default: return uncached(refusal.response)

@@ -1,4 +1,4 @@
-internal import HTTPServer
+public import HTTPServer
 public import Logger
 public import Metrics
 internal import Synchronization
@@ -49,12 +49,12 @@ public final class AdminServer: Sendable {
   public var boundPort: UInt16? { running.withLock { $0?.boundPort } }
 
   /// Binds the address and starts the thread. Harmless when already started.
-  public func start() throws(AdminError) {
+  public func start() throws(HTTPServerError) {
     guard boundPort == nil else { return }
     // A scrape is no traffic, and a probe that finds the program not ready no fault: neither counts nor is logged.
     let server = HTTPServer(
       configuration, router: router, logger: logger.atLeast(.error), metrics: MetricsRegistry())
-    do throws(HTTPServerError) { try server.start() } catch { throw AdminError(error) }
+    try server.start()
     running.withLock { $0 = server }
     logger.info(
       "admin endpoint listens",

@@ -1,4 +1,5 @@
 import Admin
+import HTTPServer
 import Logger
 import Metrics
 import Values
@@ -29,7 +30,7 @@ enum AdminTarget {
     logger: Logger(label: "fuzz", level: .error) { _ in })
 
   private static let peer: LoopbackPeer = {
-    do throws(AdminError) { try server.start() } catch { fatalError("\(error)") }
+    do throws(HTTPServerError) { try server.start() } catch { fatalError("\(error)") }
     guard let port = server.boundPort else { fatalError("the endpoint does not listen") }
     return LoopbackPeer(port: port)
   }()

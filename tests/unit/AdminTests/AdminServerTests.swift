@@ -1,6 +1,7 @@
 import Errors
 import Foundation
 import FoundationNetworking
+import HTTPServer
 import Logger
 import Metrics
 import Runtime
@@ -117,6 +118,38 @@ import Values
     }
   }
 
+  @Test func queriesArePassedOver() async throws {
+    try await serving { port, _, _ in
+      let long = try raw(port, "GET /healthz?\(String(repeating: "a", count: 2_000)) HTTP/1.1")
+      let wrong = try raw(port, "GET /healthz?100% HTTP/1.1")
+      #expect(long == 200 && wrong == 200)
+    }
+  }
+
+  @Test func aRefusalOfAnotherMethodKeepsItsKind() async throws {
+    try await serving { port, _, _ in
+      for (path, fields, status) in [
+        ("/nothing", "", 405), ("/\(String(repeating: "a", count: 300))", "", 405), ("/healthz", "Host: i\r\n", 400),
+        ("/healthz", "Transfer-Encoding: gzip\r\n", 501),
+        ("/healthz", "X: \(String(repeating: "x", count: 9_000))\r\n", 431),
+      ] {
+        let answer = try raw(port, "POST \(path) HTTP/1.1", fields)
+        #expect(answer == status)
+      }
+    }
+  }
+
+  /// The status of the answer to a request of these lines.
+  private func raw(_ port: Int, _ line: String, _ fields: String = "") throws -> Int {
+    let descriptor = try connected(port)
+    defer { close(descriptor) }
+    let request = Array("\(line)\r\nHost: h\r\n\(fields)\r\n".utf8)
+    try #require(send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count)
+    var answer = [UInt8](repeating: 0, count: 12)
+    try #require(recv(descriptor, &answer, 12, Int32(MSG_WAITALL)) == 12)
+    return Int(String(decoding: answer.suffix(3), as: UTF8.self)) ?? 0
+  }
+
   @Test func answersManyAtOnce() async throws {
     try await serving { port, _, _ in
       try await withThrowingTaskGroup(of: Int.self) { group in
@@ -128,6 +161,12 @@ import Values
 
   /// A connection that sends a byte now and then, and never a whole request.
   private func dribble(_ port: Int) throws -> Int32 {
+    let descriptor = try connected(port)
+    #expect(send(descriptor, "G", 1, Int32(MSG_NOSIGNAL)) == 1)
+    return descriptor
+  }
+
+  private func connected(_ port: Int) throws -> Int32 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -139,7 +178,6 @@ import Values
       }
     }
     try #require(status == 0)
-    #expect(send(descriptor, "G", 1, Int32(MSG_NOSIGNAL)) == 1)
     return descriptor
   }
 
@@ -189,7 +227,7 @@ import Values
       let taken = AdminServer(
         address: NetworkAddress(host: "127.0.0.1", port: UInt16(port)), registry: registry,
         readiness: { ReadinessReport([]) }, logger: Logger(label: "admin", level: .error))
-      do throws(AdminError) {
+      do throws(HTTPServerError) {
         try taken.start()
         Issue.record("two servers on one port")
       } catch {

@@ -40,6 +40,22 @@ import Testing
     #expect(try caller.answer().body == "ab")
   }
 
+  @Test func takesHeadsOfManyFieldsInAnyPieces() throws {
+    let served = try Served()
+    let caller = try served.connect()
+    let fields = (0..<80).map { "X-\($0):\($0 % 3 == 0 ? "" : " \t")\(String(repeating: "v", count: $0 % 5)) \r\n" }
+      .joined()
+    let request = Array("\r\nGET /hello/you?a&b=c HTTP/1.1\r\nhost:h\r\n\(fields)\r\n".utf8)
+    for size in [1, 7, 100, 1_000, request.count] {
+      for start in stride(from: 0, to: request.count, by: size) {
+        caller.send(Array(request[start..<min(start + size, request.count)]))
+      }
+      #expect(try caller.answer().body == "hello you", "in pieces of \(size)")
+    }
+    caller.send(Array((0..<5).map { _ in request }.joined()))
+    for _ in 0..<5 { #expect(try caller.answer().body == "hello you", "pipelined") }
+  }
+
   /// What may stand in front of us must not be told other requests than we see.
   @Test(arguments: [
     "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
@@ -57,6 +73,15 @@ import Testing
     "GET /hello/you HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n", "GET hello HTTP/1.1\r\nHost: h\r\n\r\n",
     "\u{16}\u{3}\u{1}\r\n\r\n",
     "GET /hello/you HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n",
+    // A line that begins with a NUL, which is no end of the head.
+    "POST /echo HTTP/1.1\r\nHost: h\r\n\0Content-Length: 5\r\n\r\n" + get,
+    "POST /echo HTTP/1.1\r\nHost: h\r\n\0Transfer-Encoding: chunked\r\n\r\n" + get,
+    "GET /hello/you HTTP/1.0\r\n\0Content-Length: 5\r\n\r\n" + get,
+    "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\0\0 5\r\n\r\nabcd",
+    "GET /hello/you HTTP/1.1\r\nHost: h\r\nX: a\0\0\0\0Y: b\r\n\r\n",
+    // Line feeds alone.
+    "GET /hello/you HTTP/1.1\nHost: h\r\n\r\n", "GET /hello/you HTTP/1.1\r\nHost: h\r\n\n",
+    "GET /hello/you HTTP/1.0\r\n\n", "GET /hello/you HTTP/1.0\n\r\n", "GET /hello/you HTTP/1.1\r\nHost: h\n\r\n",
   ])
   func refusesWhatIsOpenToDoubt(_ request: String) throws {
     let served = try Served()

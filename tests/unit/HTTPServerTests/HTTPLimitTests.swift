@@ -53,6 +53,36 @@ import Values
     #expect(try caller.answer().status == 200)
   }
 
+  /// The library keeps a record of each field beside its bytes.
+  @Test func whatIsAcceptedLeavesRoomForItsAnswer() throws {
+    let served = try Served()
+    for count in stride(from: 10, through: 800, by: 10) {
+      let caller = try served.connect()
+      caller.send("GET /hello/you HTTP/1.1\r\nHost: h\r\n\(String(repeating: "A:\r\n", count: count))\r\n")
+      let status = try caller.answer().status
+      #expect(status == (65 * count + 69 <= 8 << 10 ? 200 : 431), "\(count) fields")
+    }
+    let parameters = try served.connect()
+    parameters.send("GET /hello/you?\(String(repeating: "&", count: 2_000)) HTTP/1.1\r\nHost: h\r\n\r\n")
+    #expect(try parameters.answer().body == "hello you")
+  }
+
+  @Test func countsAsMalformedWhatIsNoRequestOnly() throws {
+    let served = try Served { $0.idleTime = .milliseconds(300) }
+    let (left, overdue) = (try served.connect(), try served.connect())
+    let head = "GET /hello/you HTTP/1.1\r\nHost: h\r\n"
+    for caller in [left, overdue] { caller.send(head) }
+    left.finish()
+    #expect(try left.isEnded())
+    #expect(try overdue.isEnded())
+    let malformed = "http_server_connections_ended_total{surface=\"test\",reason=\"malformed\"} "
+    #expect(served.metrics.exposition().contains(malformed + "0\n"))
+    let wrong = try served.connect()
+    wrong.send(head + "no colon\r\n\r\n")
+    _ = try wrong.rest()
+    #expect(served.metrics.exposition().contains(malformed + "1\n"))
+  }
+
   @Test func tooManyAtOnceAreToldToComeAgain() throws {
     let served = try Served { $0.maxRequests = 2 }
     let waiting = try (0..<2).map { _ in try served.connect() }

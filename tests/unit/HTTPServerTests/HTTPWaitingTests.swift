@@ -60,6 +60,62 @@ import Values
     #expect(try next.answer().status == 200)
   }
 
+  @Test func countsRequestsWhoseCallerLeftBeforeTheAnswer() throws {
+    let served = try Served()
+    let caller = try served.connect()
+    caller.send("POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
+    caller.finish()
+    #expect(try caller.isEnded())
+    let text = served.metrics.exposition()
+    #expect(text.contains(#"http_server_requests_total{surface="test",route="later",method="POST",code="gone"} 1"#))
+    #expect(!text.contains(#"route="later",method="POST",code="200""#))
+    #expect(text.contains("http_server_requests_in_flight{surface=\"test\"} 0\n"))
+  }
+
+  @Test func aStreamWithNothingToSendEndsWithItsConnection() throws {
+    let served = try Served()
+    var caller: RawConnection? = try served.connect()
+    caller?.resetAtClose()
+    caller?.send("GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
+    let stream = try served.stream()
+    #expect(try caller?.until("\r\n\r\n") != nil)
+    caller = nil
+    #expect(served.interruption() == .peerLeft)
+    let limit = Instant.now() + .seconds(5)
+    while served.server.connectionCount > 0, Instant.now() < limit { usleep(1_000) }
+    #expect(served.server.connectionCount == 0 && stream.write([1]) == .closed)
+  }
+
+  /// A caller whose machine has gone sends nothing, and the kernel asks.
+  @Test func silentCallersAreAskedWhetherTheyAreThere() throws {
+    let served = try Served()
+    let caller = try served.connect()
+    caller.send(get)
+    _ = try caller.answer()
+    func option(_ descriptor: Int32, _ level: Int32, _ name: Int32) -> Int32 {
+      var value: Int32 = 0
+      var length = socklen_t(MemoryLayout<Int32>.size)
+      getsockopt(descriptor, level, name, &value, &length)
+      return value
+    }
+    func port(
+      _ descriptor: Int32, _ of: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+    )
+      -> UInt16?
+    {
+      var address = sockaddr_in()
+      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      let status = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { of(descriptor, $0, &length) }
+      }
+      return status == 0 ? address.sin_port : nil
+    }
+    let ours = try #require(port(caller.descriptor) { getsockname($0, $1, $2) })
+    let theirs = try #require((3..<1_024).first { port($0) { getpeername($0, $1, $2) } == ours })
+    #expect(option(theirs, SOL_SOCKET, SO_KEEPALIVE) == 1)
+    #expect(option(theirs, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT) == 60_000)
+  }
+
   @Test func streamsPartByPart() throws {
     let served = try Served()
     let caller = try served.connect()

@@ -8,7 +8,7 @@ import Testing
     router.add(.get, "/a") { _, _ in }
     router.add(.post, "/a", maxBody: 100, contentTypes: ["application/json"]) { _, _ in }
     router.add(.put, "/a", maxBody: 100) { _, _ in }
-    return RequestIntake(router: router, maxTarget: 20, maxHeaders: 100)
+    return RequestIntake(router: router, maxTarget: 20, maxHeaders: 400)
   }()
 
   private func decide(
@@ -77,10 +77,33 @@ import Testing
   @Test func limitsAreTold() {
     #expect(decide("GET", "/a?" + String(repeating: "x", count: 17)) == nil)
     #expect(decide("GET", "/a?" + String(repeating: "x", count: 18)) == .targetTooLong(limit: 20))
-    #expect(decide("GET", "/a", ["X": String(repeating: "x", count: 94)]) == nil)
-    #expect(decide("GET", "/a", ["X": String(repeating: "x", count: 95)]) == .headersTooLarge(limit: 100))
+    #expect(decide("GET", "/a", ["X": String(repeating: "x", count: 266)]) == nil)
+    #expect(decide("GET", "/a", ["X": String(repeating: "x", count: 267)]) == .headersTooLarge(limit: 400))
     #expect(decide("GET", isFull: true) == .overloaded)
     #expect(decide("GET", "/b", isFull: true) == .unknownPath, "what asks nothing of a handler is answered")
+  }
+
+  @Test func queriesThatNobodyReadsArePassedOver() {
+    var router = HTTPRouter()
+    router.ignoresQuery = true
+    router.add(.get, "/a") { _, _ in }
+    let intake = RequestIntake(router: router, maxTarget: 20, maxHeaders: 300)
+    func decide(_ target: String) -> RequestIntake.Decision {
+      intake.decide(
+        RequestHead(
+          method: "GET", target: Array(target.utf8), version: "HTTP/1.1", headers: HTTPHeaders(["Host": "h"])),
+        isFull: false)
+    }
+    for query in ["?%", "?\(String(repeating: "x", count: 100))", "?a=b"] {
+      guard case .accept(let accepted) = decide("/a" + query), accepted.target.query == HTTPQuery() else {
+        Issue.record("\(query) was read")
+        continue
+      }
+    }
+    guard case .refuse(.targetTooLong) = decide("/\(String(repeating: "a", count: 20))") else {
+      Issue.record("a long path passed")
+      return
+    }
   }
 
   @Test func bodiesAreCountedAsTheyCome() {
