@@ -66,6 +66,7 @@ let package = Package(
     .executable(name: "payments-cron", targets: ["payments-cron"]),
     .executable(name: "paysaga", targets: ["paysaga"]),
     .executable(name: "devkafka", targets: ["devkafka"]),
+    .executable(name: "bankstub", targets: ["bankstub"]),
   ],
   targets: [
     // C libraries: each is imported by exactly one module.
@@ -128,6 +129,16 @@ let package = Package(
       "ClientSettings", "data/ClientSettings",
       ["Errors", "Kafka", "Logger", "Postgres", "Runtime", "Settings", "Values"]),
     box("DevKafka", "data/DevKafka", ["Kafka", "Logger", "Runtime", "Values"]),
+
+    // The imitated bank.
+    box("BankStubDomain", "bankstub/Domain", ["Money", "Values"]),
+    box("BankStubSettings", "bankstub/Settings", ["Settings", "Values"]),
+    box(
+      "BankStub", "bankstub/Stub",
+      [
+        "Admin", "BankStubDomain", "BankStubSettings", "Errors", "HTTPServer", "Logger", "Metrics", "Money", "Runtime",
+        "Service", "Values",
+      ]),
 
     // What the contexts of direct payments tell each other.
     box("DirectDomain", "direct/Domain", ["Money", "Values"]),
@@ -199,13 +210,15 @@ let package = Package(
         "StandardMessages", "TLS", "Values",
       ]),
     .target(
-      name: "Contexts", dependencies: ["Migrator", "SagaSchema", "SagaSettings", "Settings"], path: "cmd/contexts",
+      name: "Contexts", dependencies: ["BankStubSettings", "Migrator", "SagaSchema", "SagaSettings", "Settings"],
+      path: "cmd/contexts",
       swiftSettings: common),
     program("payments-server", "server", ["Contexts", "SagaServer", "SagaSettings", "Service", "Settings"]),
     program("payments-consumer", "consumer", ["Contexts", "SagaConsumer", "SagaSettings", "Service", "Settings"]),
     program("payments-cron", "cron", ["Contexts", "SagaCron", "SagaSettings", "Service", "Settings"]),
     program("paysaga", "paysaga", ["CLI", "Contexts"]),
     program("devkafka", "devkafka", ["DevKafka"]),
+    program("bankstub", "bankstub", ["BankStub", "BankStubSettings", "Contexts", "Service", "Settings"]),
     .executableTarget(
       name: "bench-load", dependencies: ["HTTP2", "Kafka", "Logger", "Protobuf", "Runtime", "SagaAPI", "Values"],
       path: "bench/load", swiftSettings: common),
@@ -293,6 +306,8 @@ let package = Package(
     unit("SagaAPI", ["Metrics", "Runtime", "SagaAPI", "SagaDomain", "Values"]),
     unit("SagaAudit", ["SagaAudit", "Values"]),
     unit("SagaConsumer", ["Inbox", "Kafka", "SagaConsumer", "SagaDomain", "Values"]),
+    unit("BankStub", ["BankStub", "HTTPClient", "Logger", "Metrics", "Values"]),
+    unit("BankStubDomain", ["BankStubDomain", "Money", "Randomness", "Values"]),
     unit("DirectDomain", ["DirectDomain", "Money", "Values"]),
     unit("HTTPClient", ["HTTPClient", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
@@ -301,7 +316,9 @@ let package = Package(
     unit("SagaDomain", ["Randomness", "SagaDomain", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),
     unit("Service", ["Runtime", "Service", "Values"]),
-    unit("Settings", ["ClientSettings", "Errors", "Kafka", "Logger", "SagaSettings", "Settings", "Values"]),
+    unit(
+      "Settings",
+      ["BankStubSettings", "ClientSettings", "Errors", "Kafka", "Logger", "SagaSettings", "Settings", "Values"]),
     unit("Tracing", ["Tracing"]),
     unit("Values", ["Randomness", "TestSupport", "Values"]),
     .testTarget(

@@ -242,7 +242,7 @@ private func takeField(
 private func send(
   _ answer: ServedRequest.Answer, to request: ServedRequest, _ core: ServerCore, on connection: OpaquePointer
 ) -> MHD_Result {
-  let response = core.response(answer, to: request)
+  guard let response = core.response(answer, to: request) else { return .NO }
   var stream: StreamBuffer?
   if case .stream(_, let buffer) = answer { stream = buffer }
   if request.intake.value.method == "HEAD" {

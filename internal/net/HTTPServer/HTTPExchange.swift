@@ -1,7 +1,7 @@
 /// The way to answer one request. Callable on any thread.
 ///
-/// Answer once. An exchange that is dropped without an answer answers 500; one that takes longer than its route allows
-/// is answered 503, and what comes later is passed over.
+/// Answer once, or break off. An exchange that is dropped without an answer answers 500; one that takes longer than its
+/// route allows is answered 503, and what comes later is passed over.
 public final class HTTPExchange: Sendable {
   private let request: ServedRequest
   private let dropped: @Sendable () -> Void
@@ -27,6 +27,11 @@ public final class HTTPExchange: Sendable {
     if !request.answer(.stream(head, buffer)) { buffer.close() }
     return HTTPStream(buffer)
   }
+
+  /// Ends the connection without an answer.
+  /// - Returns: false when the request was answered already.
+  @discardableResult
+  public func breakOff() -> Bool { request.answer(.nothing) }
 
   /// Has `body` called once when waiting has become pointless: the caller has ended its side of the connection, so that
   /// the answer may not reach it, or the server drains. At once, when that is so already.

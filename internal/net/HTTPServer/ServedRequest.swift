@@ -20,6 +20,8 @@ final class ServedRequest: Sendable {
     case response(HTTPResponse)
     case refusal(HTTPRefusal)
     case stream(HTTPResponse, StreamBuffer)
+    /// The end of the connection.
+    case nothing
   }
   private enum Reply {
     /// The handler is running.

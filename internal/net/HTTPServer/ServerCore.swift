@@ -123,8 +123,10 @@ final class ServerCore: Sendable {
   }
 
   /// The answer as it is sent, once it is known.
-  func response(_ answer: ServedRequest.Answer, to request: ServedRequest) -> HTTPResponse {
+  /// - Returns: nil where the connection ends instead.
+  func response(_ answer: ServedRequest.Answer, to request: ServedRequest) -> HTTPResponse? {
     switch answer {
+    case .nothing: return nil
     case .response(let response), .stream(let response, _): return response
     case .refusal(let refusal):
       return intake.router.refusal(refusal, request.intake.value.method)

@@ -1,3 +1,4 @@
+import BankStubSettings
 import Foundation
 import SagaSettings
 import Settings
@@ -18,6 +19,10 @@ import Testing
 
       \(SagaSettings.table.markdown())
 
+      ## The bank stub
+
+      \(BankStubSettings.table.markdown())
+
       """
     if ProcessInfo.processInfo.environment["UPDATE_DOCS"] == "1" {
       try expected.write(to: file, atomically: true, encoding: .utf8)
@@ -25,6 +30,6 @@ import Testing
     let found = try String(contentsOf: file, encoding: .utf8)
     #expect(
       found == expected,
-      "docs/settings.md is not what internal/saga/Settings/SagaSettings+Table.swift says; see this test")
+      "docs/settings.md is not what SagaSettings+Table.swift and BankStubSettings.swift say; see this test")
   }
 }

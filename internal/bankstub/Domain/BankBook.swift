@@ -1,0 +1,87 @@
+internal import Money
+public import Values
+
+/// What a bank does with its callers' requests. Pure: chance is an argument.
+///
+/// The number decides where it is one of these; the approval rate decides the others.
+///
+/// | number | outcome |
+/// |---|---|
+/// | 4242424242424242, an account ending in 1 | succeed |
+/// | 4000000000000002, an account ending in 2 | error "declined" |
+/// | 4000000000009995, an account ending in 5 | error "insufficient funds" |
+public struct BankBook: Sendable {
+  /// The operations so far.
+  public private(set) var operations: [UniqueID: BankOperation] = [:]
+
+  /// A book without operations, or with those of a journal.
+  public init(_ operations: some Sequence<BankOperation> = []) {
+    for operation in operations { self.operations[operation.id] = operation }
+  }
+
+  /// Charges, unless the operation was reversed or, for an idempotent bank, was made before.
+  /// - Returns: the operation; it has changed unless the bank is idempotent and knows it.
+  public mutating func charge(
+    _ request: ChargeRequest, _ behaviour: BankBehaviour, using random: inout some RandomNumberGenerator
+  ) -> BankOperation {
+    guard var known = operations[request.operationID] else {
+      let refusal = Self.refusal(of: request.source, behaviour, using: &random)
+      let operation = BankOperation(
+        id: request.operationID, userID: request.userID, amount: request.amount,
+        status: refusal == nil ? .succeed : .error, error: refusal ?? "", requests: 1, charges: refusal == nil ? 1 : 0,
+        hidden: behaviour.forgets)
+      operations[operation.id] = operation
+      return operation
+    }
+    known.requests = min(known.requests, Int(Int32.max)) + 1
+    if !behaviour.isIdempotent, known.status == .succeed { known.charges = min(known.charges, Int(Int32.max)) + 1 }
+    operations[known.id] = known
+    return known
+  }
+
+  /// - Returns: nil for an operation that is not there, or not shown yet.
+  public mutating func find(_ id: UniqueID) -> BankOperation? {
+    guard var operation = operations[id] else { return nil }
+    guard operation.hidden > 0 else { return operation }
+    operation.hidden -= 1
+    operations[id] = operation
+    return nil
+  }
+
+  /// Undoes the charge, or refuses it from now on.
+  public mutating func reverse(_ id: UniqueID) -> BankOperation {
+    var operation =
+      operations[id]
+      ?? BankOperation(id: id, userID: nil, amount: nil, status: .reversed, requests: 0, charges: 0, hidden: 0)
+    operation.status = .reversed
+    operation.error = "reversed"
+    operation.charges = 0
+    operation.hidden = 0
+    operations[id] = operation
+    return operation
+  }
+
+  /// The fault of the next request, if it has one. The script comes first.
+  public static func fault(
+    _ behaviour: inout BankBehaviour, using random: inout some RandomNumberGenerator
+  ) -> BankFault? {
+    if !behaviour.script.isEmpty { return behaviour.script.removeFirst() }
+    var rest = Int.random(in: 0..<1_000, using: &random)
+    for fault in BankFault.allCases {
+      rest -= behaviour.faults[fault] ?? 0
+      if rest < 0 { return fault }
+    }
+    return nil
+  }
+
+  private static func refusal(
+    of source: ChargeRequest.Source, _ behaviour: BankBehaviour, using random: inout some RandomNumberGenerator
+  ) -> String? {
+    switch (source, source.text.last) {
+    case (.card("4242424242424242"), _), (.account, "1"): return nil
+    case (.card("4000000000000002"), _), (.account, "2"): return "declined"
+    case (.card("4000000000009995"), _), (.account, "5"): return "insufficient funds"
+    default: return Int.random(in: 0..<100, using: &random) < behaviour.approval ? nil : "declined"
+    }
+  }
+}
