@@ -115,7 +115,12 @@ public final class KafkaEventPublisher: EventPublisher {
   /// Closes the producer for good; what it had not sent is reported.
   public func close() {
     isClosed.stop()
-    watcher.withLock { $0 }?.stop()
+    // Not kept: it may not have been started, and holds the publisher.
+    let watcher = watcher.withLock { watcher in
+      defer { watcher = nil }
+      return watcher
+    }
+    watcher?.stop()
     retire()
   }
 

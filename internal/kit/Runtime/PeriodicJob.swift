@@ -7,8 +7,12 @@ public final class PeriodicJob: ServicePart {
     var isStopped = false
     var isWoken = false
   }
+  /// Kept until `start`, and then by the thread alone: it often holds whoever has the job.
+  private struct Work {
+    var body: (@Sendable () -> Duration)?
+  }
   private let name: String
-  private let body: @Sendable () -> Duration
+  private let work: Mutex<Work>
   private let state = Monitor(State())
   private let thread = Mutex<WorkerThread?>(nil)
 
@@ -16,11 +20,13 @@ public final class PeriodicJob: ServicePart {
   ///   `stop` was called.
   public init(name: String, _ body: @escaping @Sendable () -> Duration) {
     self.name = name
-    self.body = body
+    work = Mutex(Work(body: body))
   }
 
   /// Starts the thread; the first run begins at once.
   public func start() {
+    guard let body = work.withLock({ $0.body }) else { return }
+    work.withLock { $0.body = nil }
     thread.withLock { thread in
       thread = WorkerThread(name: name) { [state, body] in
         while true {
