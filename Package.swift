@@ -254,7 +254,8 @@ let package = Package(
       path: "tests/interop", exclude: ["interop.proto"], swiftSettings: common),
     .target(name: "Randomness", path: "tests/random", swiftSettings: common),
     .target(
-      name: "SimulationSupport", dependencies: ["Values"], path: "tests/simulation/support", swiftSettings: common),
+      name: "SimulationSupport", dependencies: ["Randomness", "Values"], path: "tests/simulation/support",
+      swiftSettings: common),
     .executableTarget(
       name: "relay-simulator", dependencies: ["Outbox", "Randomness", "SimulationSupport", "Values"],
       path: "tests/simulation/relay", swiftSettings: common),

@@ -4,20 +4,11 @@ import SimulationSupport
 import Values
 
 /// One schedule: callers, a pool and a database around the core; everything that happens follows from the seed.
-final class GroupCommitSchedule: Schedule {
-  let seed: UInt64
+final class GroupCommitSchedule: SimulatedWorld, Schedule {
   let sabotage: Sabotage?
-  var random: SplitMix64
   let conditions: Conditions
-  var now: Int64 = 0
-  var agenda = Agenda()
   var core: GroupCommitCore
   var database = SimulatedDatabase()
-  var violation: String?
-  var trace: [String]?
-  private(set) var digest: UInt64 = 14_695_981_039_346_656_037
-  private(set) var steps = 0
-  var faults = 0
 
   var calls: [Call] = []
   var unanswered: Set<Int> = []
@@ -37,8 +28,6 @@ final class GroupCommitSchedule: Schedule {
   var lockQueue: [Transaction] = []
   /// Transactions whose connection was lost and which the server still runs.
   var zombies = 0
-  /// From here on nothing goes wrong any more.
-  var isCalm = false
 
   enum Job {
     case drain(Int)
@@ -51,36 +40,16 @@ final class GroupCommitSchedule: Schedule {
   static let briefLockTimeout: Int64 = 20_000_000
 
   init(seed: UInt64, sabotage: Sabotage?, isTraced: Bool) {
-    self.seed = seed
+    var random = SplitMix64(seed: seed)
     self.sabotage = sabotage
-    random = SplitMix64(seed: seed)
     conditions = Conditions(&random)
     core = GroupCommitCore(limits: conditions.limits)
     freeConnections = conditions.connections
-    trace = isTraced ? [] : nil
+    super.init(seed: seed, isTraced: isTraced)
+    self.random = random
   }
 
   var instant: Instant { Instant(nanoseconds: now) }
-
-  func say(_ text: @autoclosure () -> String) {
-    if trace != nil { trace?.append("\(Double(now) / 1e9) \(text())") }
-  }
-
-  func mark(_ kind: UInt64, _ value: Int) {
-    digest = (digest ^ kind ^ UInt64(bitPattern: now) ^ (UInt64(truncatingIfNeeded: value) << 32)) &* 1_099_511_628_211
-  }
-
-  func violate(_ text: @autoclosure () -> String) {
-    if violation == nil { violation = "\(text()) (at \(Double(now) / 1e9) s)" }
-  }
-
-  func plan(after delay: Int64, _ action: @escaping () -> Void) { agenda.plan(at: now + max(0, delay), action) }
-
-  func chance(_ probability: Double) -> Bool { !isCalm && random.roll(probability) }
-
-  func milliseconds(_ range: ClosedRange<Int>) -> Int64 {
-    random.draw(Int64(range.lowerBound) * 1_000_000...Int64(range.upperBound) * 1_000_000)
-  }
 
   // MARK: - The course of a schedule
 
@@ -94,18 +63,9 @@ final class GroupCommitSchedule: Schedule {
     return violation
   }
 
-  /// - Returns: whether `isDone` held before `limit`.
   @discardableResult
   private func advance(until limit: Int64, when isDone: () -> Bool) -> Bool {
-    while violation == nil, let time = agenda.nextTime, time <= limit {
-      if isDone() { return true }
-      now = time
-      agenda.next()?()
-      steps += 1
-      if steps > 2_000_000 { violate("spinning: more than two million steps") }
-    }
-    if violation == nil { now = limit }
-    return violation != nil || isDone()
+    advance(until: limit, mostSteps: 2_000_000, when: isDone)
   }
 
   /// Without faults every call is answered, and one that is stuck does not hold up the others.
@@ -220,16 +180,6 @@ final class GroupCommitSchedule: Schedule {
     plan(every: conditions.otherEvery) {
       self.jobs.append(.other)
       self.serve()
-    }
-  }
-
-  private func plan(every period: Int64, _ action: @escaping () -> Void) {
-    guard period > 0 else { return }
-    plan(after: random.draw(0...period * 2)) {
-      guard !self.isCalm else { return }
-      self.faults += 1
-      action()
-      self.plan(every: period, action)
     }
   }
 

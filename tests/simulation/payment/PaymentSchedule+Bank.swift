@@ -14,7 +14,7 @@ extension PaymentSchedule {
       process.inHand.remove(id)
       return enqueue(process, id, after: askedAt)
     }
-    mark(2, id)
+    mark(2, Int(id.low >> 20))
     if tables.payments[id]!.method == .card, !process.cards.contains(id) { violate("D7: nobody has the card of \(id)") }
     if chance(conditions.notSent) {
       return act(process, after: milliseconds(1...500)) { self.answer(process, id, .notSent, askedAt: askedAt) }

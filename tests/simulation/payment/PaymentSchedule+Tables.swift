@@ -33,7 +33,7 @@ extension PaymentSchedule {
     var ledger = tables.ledger(for: id)
     let outcome = engine.apply(step, to: &payment, at: timestamp, ledger: &ledger)
     say("\(id.low >> 20) \(step) -> \(outcome)")
-    mark(1, id)
+    mark(1, Int(id.low >> 20))
     process?.seen[id] = payment
     switch outcome {
     case .changed(let effects):

@@ -19,61 +19,30 @@ struct Intake {
 
 /// One schedule: payments, processes, tables and a bank around the engine. Everything that happens follows from the
 /// seed.
-final class PaymentSchedule: Schedule {
-  let seed: UInt64
+final class PaymentSchedule: SimulatedWorld, Schedule {
   let sabotage: Sabotage?
-  var random: SplitMix64
   let conditions: Conditions
   let engine: PaymentEngine
-  var now: Int64 = 1_000_000_000
-  var agenda = Agenda()
   var tables = SimulatedTables()
   var bank = SimulatedBank()
   var intakes: [UniqueID: Intake] = [:]
   var processes: [Process] = []
   /// Requests to charge that are on their way to the bank.
   var underWay = 0
-  var violation: String?
-  var trace: [String]?
-  private(set) var digest: UInt64 = 14_695_981_039_346_656_037
-  private(set) var steps = 0
-  var faults = 0
   var contradictions = 0
-  /// From here on nothing goes wrong any more.
-  var isCalm = false
 
   init(seed: UInt64, sabotage: Sabotage?, isTraced: Bool) {
-    self.seed = seed
+    var random = SplitMix64(seed: seed)
     self.sabotage = sabotage
-    random = SplitMix64(seed: seed)
     conditions = Conditions(&random)
     engine = PaymentEngine(rules: conditions.rules)
-    trace = isTraced ? [] : nil
     processes = (0..<conditions.processes).map { Process(number: $0) }
+    super.init(seed: seed, now: 1_000_000_000, isTraced: isTraced)
+    self.random = random
   }
 
   /// The database's time.
   var timestamp: Timestamp { Timestamp(microseconds: now / 1_000) }
-
-  func say(_ text: @autoclosure () -> String) {
-    if trace != nil { trace?.append("\(Double(now) / 1e9) \(text())") }
-  }
-
-  func mark(_ kind: UInt64, _ id: UniqueID) {
-    digest = (digest ^ kind ^ UInt64(bitPattern: now) ^ id.low) &* 1_099_511_628_211
-  }
-
-  func violate(_ text: @autoclosure () -> String) {
-    if violation == nil { violation = "\(text()) (at \(Double(now) / 1e9) s)" }
-  }
-
-  func plan(after delay: Int64, _ action: @escaping () -> Void) { agenda.plan(at: now + max(0, delay), action) }
-
-  func chance(_ probability: Double) -> Bool { !isCalm && random.roll(probability) }
-
-  func milliseconds(_ range: ClosedRange<Int>) -> Int64 {
-    random.draw(Int64(range.lowerBound) * 1_000_000...Int64(range.upperBound) * 1_000_000)
-  }
 
   // MARK: - The course of a schedule
 
@@ -88,18 +57,9 @@ final class PaymentSchedule: Schedule {
     return violation
   }
 
-  /// - Returns: whether `isDone` held before `limit`.
   @discardableResult
   private func advance(until limit: Int64, when isDone: () -> Bool) -> Bool {
-    while violation == nil, let time = agenda.nextTime, time <= limit {
-      if isDone() { return true }
-      now = time
-      agenda.next()?()
-      steps += 1
-      if steps > 1_000_000 { violate("spinning: more than a million steps") }
-    }
-    if violation == nil { now = limit }
-    return violation != nil || isDone()
+    advance(until: limit, mostSteps: 1_000_000, when: isDone)
   }
 
   /// Without faults every payment comes to an end, and what we say of it is what the bank did.
@@ -207,16 +167,6 @@ final class PaymentSchedule: Schedule {
       let process = self.random.pick(self.processes)
       process.pausedUntil = self.now + self.milliseconds(1...60_000)
       self.say("process \(process.number) is stopped until \(Double(process.pausedUntil) / 1e9)")
-    }
-  }
-
-  private func plan(every period: Int64, _ action: @escaping () -> Void) {
-    guard period > 0 else { return }
-    plan(after: random.draw(0...period * 2)) {
-      guard !self.isCalm else { return }
-      self.faults += 1
-      action()
-      self.plan(every: period, action)
     }
   }
 }

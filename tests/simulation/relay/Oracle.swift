@@ -1,4 +1,5 @@
 import Outbox
+import SimulationSupport
 import Values
 
 /// Checks the guarantees G2 to G6 of docs/guarantees.md; the first violation counts.

@@ -4,17 +4,13 @@ import SimulationSupport
 import Values
 
 /// One schedule: everything that happens follows from the seed.
-final class Simulation: Schedule {
-  let seed: UInt64
+final class Simulation: SimulatedWorld, Schedule {
   let sabotage: Sabotage?
-  var random: SplitMix64
   /// Draws for what was added to the simulator later, so that older seeds still play as they did.
   var additions: SplitMix64
   /// How many more events may be unmovable: events set aside take up the window.
   var unmovableLeft: Int
   let conditions: Conditions
-  var now: Int64 = 0
-  var agenda = Agenda()
   var database: SimulatedDatabase
   var broker: SimulatedBroker
   var oracle: Oracle
@@ -24,22 +20,12 @@ final class Simulation: Schedule {
   var databaseBackAt: Int64 = 0
   /// The standby's copy of the database.
   var replica: SimulatedDatabase?
-  /// No more faults happen, and nothing new is written.
-  var isCalm = false
-  var faults = 0
-  var steps = 0
-  /// The last steps, when they are wanted.
-  var trace: [String]?
-  /// A sum over every step, which tells whether two runs were the same.
-  private(set) var digest: UInt64 = 14_695_981_039_346_656_037
-
   let keyNames: [String]
   let aliasNames: [String]
 
   init(seed: UInt64, sabotage: Sabotage?, isTraced: Bool) {
-    self.seed = seed
+    var random = SplitMix64(seed: seed)
     self.sabotage = sabotage
-    random = SplitMix64(seed: seed)
     additions = SplitMix64(seed: ~seed)
     var conditions = Conditions(&random, sabotage: sabotage)
     conditions.addUnmovable(&additions, sabotage: sabotage)
@@ -51,7 +37,8 @@ final class Simulation: Schedule {
     committedSequence = Array(repeating: 0, count: conditions.keys)
     keyNames = (0..<conditions.keys).map { "k\($0)" }
     aliasNames = (0..<conditions.keys).map { "k\($0)'" }
-    trace = isTraced ? [] : nil
+    super.init(seed: seed, isTraced: isTraced)
+    self.random = random
   }
 
   /// The time by the database's clock.
@@ -60,24 +47,11 @@ final class Simulation: Schedule {
   /// The length of a lease in nanoseconds.
   var reserve: Int64 { conditions.rules.reserve.inNanoseconds }
 
-  func say(_ text: @autoclosure () -> String) {
+  override func say(_ text: @autoclosure () -> String) {
     guard trace != nil else { return }
     let seconds = now / 1_000_000_000
     let micros = String(now / 1_000 % 1_000_000)
     trace?.append("\(seconds).\(String(repeating: "0", count: 6 - micros.count))\(micros) \(text())")
-  }
-
-  /// Takes a step into the digest.
-  func mark(_ kind: UInt64, _ value: Int) {
-    digest = (digest ^ kind ^ UInt64(bitPattern: now) ^ (UInt64(truncatingIfNeeded: value) << 32)) &* 1_099_511_628_211
-  }
-
-  func plan(after delay: Int64, _ action: @escaping () -> Void) { agenda.plan(at: now + max(0, delay), action) }
-
-  func chance(_ probability: Double) -> Bool { !isCalm && random.roll(probability) }
-
-  func milliseconds(_ range: ClosedRange<Int>) -> Int64 {
-    random.draw(Int64(range.lowerBound) * 1_000_000...Int64(range.upperBound) * 1_000_000)
   }
 
   // MARK: - The course of a schedule
