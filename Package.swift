@@ -174,11 +174,12 @@ let package = Package(
         "Errors", "GroupCommit", "Idempotency", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaDomain",
         "Tracing", "Values",
       ]),
+    box("SagaMessages", "saga/Messages", ["Protobuf", "StandardMessages"]),
     box(
       "SagaAPI", "saga/API",
       [
-        "Errors", "GRPC", "Logger", "Metrics", "Protobuf", "Redis", "Runtime", "SagaDomain", "StandardMessages",
-        "Tracing", "Values",
+        "Errors", "GRPC", "Logger", "Metrics", "Protobuf", "Redis", "Runtime", "SagaDomain", "SagaMessages",
+        "StandardMessages", "Tracing", "Values",
       ]),
     box(
       "SagaServer", "saga/Server",
@@ -206,7 +207,7 @@ let package = Package(
       "CLI", "cli",
       [
         "ClientSettings", "Errors", "GRPC", "HTTP2", "Inbox", "Kafka", "Logger", "Migrator", "Outbox", "Postgres",
-        "Protobuf", "Runtime", "SagaAPI", "SagaAudit", "SagaDomain", "SagaSchema", "SagaSettings", "Settings",
+        "Protobuf", "Runtime", "SagaAudit", "SagaDomain", "SagaMessages", "SagaSchema", "SagaSettings", "Settings",
         "StandardMessages", "TLS", "Values",
       ]),
     .target(
@@ -220,11 +221,11 @@ let package = Package(
     program("devkafka", "devkafka", ["DevKafka"]),
     program("bankstub", "bankstub", ["BankStub", "BankStubSettings", "Contexts", "Service", "Settings"]),
     .executableTarget(
-      name: "bench-load", dependencies: ["HTTP2", "Kafka", "Logger", "Protobuf", "Runtime", "SagaAPI", "Values"],
+      name: "bench-load", dependencies: ["HTTP2", "Kafka", "Logger", "Protobuf", "Runtime", "SagaMessages", "Values"],
       path: "bench/load", swiftSettings: common),
     .executableTarget(
       name: "bench-ping",
-      dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "SagaAPI", "StandardMessages", "Values"],
+      dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "SagaMessages", "StandardMessages", "Values"],
       path: "bench/ping", swiftSettings: common),
 
     // Tests.
@@ -269,7 +270,7 @@ let package = Package(
       ],
       path: "tests/simulation/payment", swiftSettings: common),
     .target(
-      name: "TestSupport", dependencies: ["Protobuf", "SagaAPI", "StandardMessages", "TLS", "Values"],
+      name: "TestSupport", dependencies: ["Protobuf", "SagaMessages", "StandardMessages", "TLS", "Values"],
       path: "tests/support",
       swiftSettings: common),
     .target(
@@ -277,11 +278,11 @@ let package = Package(
       dependencies: [
         "Admin", "CLI", "Errors", "GRPC", "HTTP2", "HTTPServer", "Inbox", "Kafka", "Logger", "Metrics", "Postgres",
         "Protobuf",
-        "Redis", "Runtime", "SagaAPI", "SagaConsumer", "SagaDomain", "SagaSettings", "Settings", "StandardMessages",
-        "TestSupport", "Tracing", "Values",
+        "Redis", "Runtime", "SagaConsumer", "SagaDomain", "SagaMessages", "SagaSettings", "Settings",
+        "StandardMessages", "TestSupport", "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "HTTPServer", "Logger", "Metrics", "Runtime", "Values"]),
-    unit("CLI", ["CLI", "GRPC", "Kafka", "SagaAPI", "StandardMessages", "Values"]),
+    unit("CLI", ["CLI", "GRPC", "Kafka", "SagaMessages", "StandardMessages", "Values"]),
     unit("FuzzTargets", ["FuzzTargets", "Randomness"]),
     unit(
       "GRPC",
@@ -295,7 +296,9 @@ let package = Package(
     unit("Inbox", ["Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     unit("Kafka", ["Errors", "Kafka", "Logger", "Runtime", "Values"]),
     unit("Logger", ["Logger", "Runtime", "Values"]),
-    unit("Messages", ["Protobuf", "Randomness", "SagaAPI", "StandardMessages", "TestSupport"], exclude: ["golden"]),
+    unit(
+      "Messages", ["Protobuf", "Randomness", "SagaMessages", "StandardMessages", "TestSupport"],
+      exclude: ["golden"]),
     unit("Metrics", ["Metrics"]),
     unit("Migrator", ["LedgerSchema", "Migrator", "OutboxSchema", "ProcessingSchema", "SagaSchema"]),
     unit("Outbox", ["Outbox", "Runtime", "Values"]),

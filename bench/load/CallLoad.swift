@@ -1,7 +1,7 @@
 import HTTP2
 import Protobuf
 import Runtime
-import SagaAPI
+import SagaMessages
 import Values
 
 /// Opens or settles the payments of `count` orders from `first` on, each once, by `connections` × `streams` callers

@@ -1,7 +1,7 @@
 import GRPC
 import HTTP2
 import Protobuf
-import SagaAPI
+import SagaMessages
 import SagaSettings
 import Settings
 import StandardMessages

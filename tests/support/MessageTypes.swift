@@ -1,5 +1,5 @@
 package import Protobuf
-import SagaAPI
+import SagaMessages
 import StandardMessages
 
 /// Every message type there is, by its full name.

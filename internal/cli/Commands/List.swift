@@ -1,5 +1,5 @@
-import SagaAPI
 import SagaDomain
+import SagaMessages
 
 /// `list`: shows payments.
 struct List: Subcommand {

@@ -1,5 +1,5 @@
-internal import SagaAPI
 import SagaDomain
+internal import SagaMessages
 import StandardMessages
 
 /// `pay`: settles a payment as COMPLETED.

@@ -2,6 +2,7 @@ internal import Errors
 internal import GRPC
 package import Metrics
 package import SagaDomain
+internal import SagaMessages
 
 /// CreatePayment, with an idempotency key or without.
 package struct CreateHandler: Sendable {

@@ -1,6 +1,7 @@
 package import GRPC
 internal import Protobuf
 package import SagaDomain
+internal import SagaMessages
 internal import Values
 
 /// The handlers of `payments.v1.PaymentService`.

@@ -1,4 +1,5 @@
 internal import SagaDomain
+internal import SagaMessages
 internal import StandardMessages
 internal import Values
 

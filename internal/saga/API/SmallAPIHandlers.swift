@@ -1,6 +1,7 @@
 package import GRPC
 internal import Protobuf
 package import SagaDomain
+internal import SagaMessages
 internal import StandardMessages
 
 /// The handlers of `paymentsapi.PaymentsApi`, the small API that existing callers use.

@@ -31,8 +31,11 @@ CONTEXTS = tuple(sorted(
     f"internal/{folder.name}" for folder in (Path(__file__).resolve().parents[2]).iterdir()
     if folder.is_dir() and folder.name not in SHARED))
 
-# Contexts that are libraries of another one and share its transactions.
-LIBRARIES = {"internal/processing": ("internal/direct", "internal/ledger")}
+# What a context may use of others: libraries that share its transactions, and the messages of services that it calls.
+LIBRARIES = {
+    "internal/direct": ("internal/saga/Messages",),
+    "internal/processing": ("internal/direct", "internal/ledger"),
+}
 
 LAYERS = (
     # Values, threads, logs, settings: under everything.

@@ -3,7 +3,7 @@ import Glibc
 import HTTP2
 import Logger
 import Metrics
-import SagaAPI
+import SagaMessages
 import StandardMessages
 import Synchronization
 internal import Values

@@ -1,6 +1,6 @@
 import Foundation
 import Kafka
-import SagaAPI
+import SagaMessages
 import StandardMessages
 import Testing
 import Values

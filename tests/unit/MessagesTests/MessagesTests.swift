@@ -1,5 +1,5 @@
 import Protobuf
-import SagaAPI
+import SagaMessages
 import StandardMessages
 import Testing
 
