@@ -18,20 +18,22 @@ COPY bench bench
 RUN --mount=type=cache,target=/src/.build \
     swift build -c release --static-swift-stdlib \
  && mkdir -p /out \
- && for program in payments-server payments-consumer payments-cron paysaga devkafka; do \
+ && for program in bankstub payments-server payments-consumer payments-cron paysaga devkafka; do \
       install -s -m 755 ".build/release/$program" /out/ || exit 1; \
     done
 
 FROM debian:bookworm-slim
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      ca-certificates libhiredis0.14 libmicrohttpd12 libnghttp2-14 libpq5 librdkafka1 libssl3 libstdc++6 zlib1g \
+      ca-certificates libcurl4 libhiredis0.14 libmicrohttpd12 libnghttp2-14 libpq5 librdkafka1 libssl3 libstdc++6 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin paysaga
 COPY --from=build /out/ /usr/local/bin/
 COPY --chmod=755 internal/stack/http-ready.sh /usr/local/bin/http-ready
 COPY config /etc/paysaga
+# What the bank stub keeps; a volume takes the owner over.
+RUN install -d -o paysaga -g paysaga /var/lib/bankstub
 USER paysaga
 ENV SWIFT_BACKTRACE=enable=no
-EXPOSE 8081 9101 9102 9103
+EXPOSE 8081 9002 9101 9102 9103 9107
 CMD ["payments-server", "--config", "/etc/paysaga/docker.env"]

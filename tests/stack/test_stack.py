@@ -38,19 +38,20 @@ def test_every_port_has_a_variable_and_a_default_of_its_own():
 
 
 def test_a_new_program_is_one_entry(folder, monkeypatch):
-    bank = table.Program("bankstub", (table.Port("STACK_BANK_PORT", 9002, "the bank", "BANK_ADDR"),), ready_path=None)
+    port = table.Port("STACK_SHOP_PORT", 9008, "the shop", "SHOP_ADDR")
+    shop = table.Program("shop", (port,), ready_path=None)
     for module in (table, local, cli):
-        monkeypatch.setattr(module, "PROGRAMS", (*PROGRAMS, bank))
+        monkeypatch.setattr(module, "PROGRAMS", (*PROGRAMS, shop))
     for name in ("stack.stack", "stack.local", "stack.cli", "stack.table"):
-        monkeypatch.setattr(f"{name}.PARTS", (*PARTS, bank))
-    monkeypatch.setattr("stack.stack.PROGRAMS", (*PROGRAMS, bank))
-    monkeypatch.setattr(cli, "ALL_PORTS", (*ALL_PORTS, *bank.ports))
+        monkeypatch.setattr(f"{name}.PARTS", (*PARTS, shop))
+    monkeypatch.setattr("stack.stack.PROGRAMS", (*PROGRAMS, shop))
+    monkeypatch.setattr(cli, "ALL_PORTS", (*ALL_PORTS, *shop.ports))
     stack = make(folder)
-    assert programs(stack)[-1] is bank
-    assert stack.ports["STACK_BANK_PORT"] == 9002
-    assert stack.settings()["BANK_ADDR"] == "127.0.0.1:9002"
-    assert "STACK_BANK_PORT" in cli.usage() and "bankstub" in cli.usage()
-    assert "the bank " in local.addresses(stack, programs(stack))
+    assert programs(stack)[-1] is shop
+    assert stack.ports["STACK_SHOP_PORT"] == 9008
+    assert stack.settings()["SHOP_ADDR"] == "127.0.0.1:9008"
+    assert "STACK_SHOP_PORT" in cli.usage() and "shop" in cli.usage()
+    assert "the shop " in local.addresses(stack, programs(stack))
 
 
 def test_settings_name_where_the_stack_listens(folder):
@@ -60,6 +61,7 @@ def test_settings_name_where_the_stack_listens(folder):
         "REDIS_DSN": "redis://127.0.0.1:63790/0",
         "KAFKA_BROKERS": "127.0.0.1:9095",
         "SERVER_GRPC_ADDR": "127.0.0.1:5001",
+        "BANKSTUB_ADDR": "127.0.0.1:9002",
     }
 
 

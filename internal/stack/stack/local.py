@@ -145,7 +145,7 @@ def reset(stack: Stack) -> None:
     if running := stack.running():
         raise Failure(f"{', '.join(part.name for part in running)} still run: 'make down' first")
     postgres.remove(stack)
-    for folder in (stack.log_dir, stack.run_dir):
+    for folder in (stack.log_dir, stack.run_dir, stack.files_dir):
         shutil.rmtree(folder, ignore_errors=True)
     stack.forget_record()
     detail(f"the data of {stack.dir} are removed")

@@ -49,6 +49,8 @@ def launch(stack: Stack, program: Program) -> None:
     stack.require_free_ports((program,))
     heading(f"{program.name}: starting ({program.ports[0].what} on {stack.address(program)})")
     own = {port.setting: address(stack.ports, port.variable) for port in program.ports if port.setting}
+    own |= {setting: str(stack.files_dir / name) for setting, name in program.files.items()}
+    stack.files_dir.mkdir(parents=True, exist_ok=True)
     process.launch([path, *program.arguments(stack.ports, str(stack.config))],
                    {**os.environ, **stack.settings(), **own})
 

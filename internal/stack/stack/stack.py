@@ -34,6 +34,7 @@ class Stack:
         self.config = Path(os.path.abspath(environment.get("STACK_CONFIG") or ROOT / "config/local.env"))
         self.run_dir = self.dir / "run"
         self.log_dir = self.dir / "log"
+        self.files_dir = self.dir / "files"
         self.record_file = self.dir / "stack.json"
         self.ports: dict[str, int | None] = {}
         self._choose_ports()

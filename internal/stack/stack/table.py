@@ -3,7 +3,7 @@ its ports are checked and chosen, it is started, awaited, listed, stopped and na
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
 # The setting that differs from program to program; all others mean the same to each.
@@ -47,6 +47,8 @@ class Program(Part):
     ready_seconds: int = 60
     # How long it may take to drain after SIGTERM.
     stop_seconds: int = 40
+    # Settings that are files of its own, with the file's name in the stack's folder of such files.
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def address(ports: Ports, variable: str) -> str:
@@ -78,6 +80,14 @@ DEVKAFKA = Program(
 
 # The programs `up` starts, in this order; they are stopped side by side.
 PROGRAMS = (
+    Program(
+        "bankstub",
+        (
+            Port("STACK_BANK_ADMIN_PORT", 9107, "bankstub's admin endpoint", ADMIN),
+            Port("STACK_BANK_PORT", 9002, "the imitated bank", "BANKSTUB_ADDR"),
+        ),
+        files={"BANKSTUB_FILE": "bankstub.ndjson"},
+    ),
     Program(
         "payments-server",
         (
