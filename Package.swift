@@ -161,6 +161,9 @@ let package = Package(
       name: "ProcessingSchema", dependencies: ["LedgerSchema", "Migrator", "Outbox", "OutboxSchema"],
       path: "internal/processing/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
 
+    // What takes direct payments in.
+    box("GatewayAPI", "gateway/API", ["HTTPServer", "Values"]),
+
     // The saga's payment step.
     // `sql` is a link to migrations/saga.
     .target(
@@ -313,6 +316,7 @@ let package = Package(
     unit("BankStub", ["BankStub", "HTTPClient", "Logger", "Metrics", "Values"]),
     unit("BankStubDomain", ["BankStubDomain", "Money", "Randomness", "Values"]),
     unit("DirectDomain", ["DirectDomain", "Money", "Values"]),
+    unit("GatewayAPI", ["GatewayAPI", "HTTPServer", "Values"]),
     unit("HTTPClient", ["HTTPClient", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),

@@ -34,6 +34,7 @@ CONTEXTS = tuple(sorted(
 # What a context may use of others: libraries that share its transactions, and the messages of services that it calls.
 LIBRARIES = {
     "internal/direct": ("internal/saga/Messages",),
+    "internal/gateway": ("internal/direct", "internal/processing", "internal/ledger", "internal/risk"),
     "internal/processing": ("internal/direct", "internal/ledger"),
 }
 
