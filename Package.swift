@@ -142,6 +142,12 @@ let package = Package(
 
     // What the contexts of direct payments tell each other.
     box("DirectDomain", "direct/Domain", ["Money", "Values"]),
+    box(
+      "SagaClient", "direct/SagaClient",
+      [
+        "Errors", "GRPC", "Metrics", "Money", "Protobuf", "Runtime", "SagaMessages", "Settings", "StandardMessages",
+        "TLS", "Values",
+      ]),
 
     // The ledger of direct payments.
     box("LedgerDomain", "ledger/Domain", ["Money", "Values"]),

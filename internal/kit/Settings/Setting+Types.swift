@@ -158,6 +158,21 @@ extension Setting {
     }
   }
 
+  /// The address of somebody else's socket, or nothing for none, which is stored as nil.
+  public static func optionalPeer(
+    _ name: String, _ path: Path<NetworkAddress?>, _ standard: Default, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    let allowed = "HOST:PORT (IPv6 in brackets), or nothing for none"
+    return Setting(name, allowed, standard, usedBy, summary) { text, settings in
+      let address = NetworkAddress(text)
+      guard text.isEmpty || (address != nil && address?.port != 0 && !text.hasPrefix(":")) else {
+        return "expected \(allowed)"
+      }
+      settings[keyPath: path] = address
+      return nil
+    }
+  }
+
   /// One broker or several; the port is never 0 and the host never empty.
   public static func brokers(
     _ name: String, _ path: Path<String>, _ standard: Default, _ usedBy: [Program], _ summary: String

@@ -115,8 +115,14 @@ public final class GRPCClient: Sendable {
     let transport = try connect(timeout)
     let made = ClientConnection(loop)
     loop.execute { made.open(transport) }
-    current.withLock { $0 = made }
-    return made
+    let chosen = current.withLock { current in
+      // Another caller may have connected meanwhile.
+      if let other = current, !other.isClosing { return other }
+      current = made
+      return made
+    }
+    if chosen !== made { loop.execute { made.close() } }
+    return chosen
   }
 
   private func connect(_ timeout: Duration) throws(GRPCStatus) -> ByteTransport {
