@@ -157,11 +157,18 @@ let package = Package(
       name: "LedgerSchema", dependencies: ["Migrator"], path: "internal/ledger/Schema",
       resources: [.embedInCode("sql")], swiftSettings: common),
 
+    // The risk of direct payments.
+    box("RiskDomain", "risk/Domain", ["DirectDomain", "Money"]),
+    box("RiskStore", "risk/Store", ["Postgres", "RiskDomain", "Values"]),
+
     // What executes direct payments.
-    box("ProcessingDomain", "processing/Domain", ["DirectDomain", "LedgerDomain", "Money", "Values"]),
+    box("ProcessingDomain", "processing/Domain", ["DirectDomain", "LedgerDomain", "Money", "RiskDomain", "Values"]),
     box(
       "ProcessingStore", "processing/Store",
-      ["DirectDomain", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingDomain", "Values"]),
+      [
+        "DirectDomain", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingDomain", "RiskDomain",
+        "RiskStore", "Values",
+      ]),
     // `sql` is a link to migrations/processing.
     .target(
       name: "ProcessingSchema", dependencies: ["LedgerSchema", "Migrator", "Outbox", "OutboxSchema"],
@@ -275,7 +282,8 @@ let package = Package(
     .executableTarget(
       name: "payment-simulator",
       dependencies: [
-        "DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "Randomness", "SimulationSupport", "Values",
+        "DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "Randomness", "RiskDomain", "SimulationSupport",
+        "Values",
       ],
       path: "tests/simulation/payment", swiftSettings: common),
     .target(
@@ -326,7 +334,7 @@ let package = Package(
     unit("HTTPClient", ["HTTPClient", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),
-    unit("ProcessingDomain", ["DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "Values"]),
+    unit("ProcessingDomain", ["DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "RiskDomain", "Values"]),
     unit("SagaDomain", ["Randomness", "SagaDomain", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),
     unit("Service", ["Runtime", "Service", "Values"]),
@@ -340,8 +348,8 @@ let package = Package(
       dependencies: [
         "DirectDomain", "Errors", "GroupCommit", "Idempotency", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore",
         "Logger", "Metrics", "Migrator", "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingDomain",
-        "ProcessingSchema", "ProcessingStore", "Randomness", "Redis", "Runtime", "SagaDomain", "SagaSchema",
-        "SagaStore", "Values",
+        "ProcessingSchema", "ProcessingStore", "Randomness", "Redis", "RiskDomain", "RiskStore", "Runtime",
+        "SagaDomain", "SagaSchema", "SagaStore", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

@@ -9,6 +9,8 @@ import ProcessingDomain
 import ProcessingSchema
 import ProcessingStore
 import Randomness
+import RiskDomain
+import RiskStore
 import Testing
 import Values
 
@@ -46,7 +48,8 @@ struct ProcessingStoreTests {
       let tables = ProcessingTables(schema: schema)
       leases = OwnerLeases(tables)
       store = ProcessingStore(
-        tables, ledger: ledger, outbox: OutboxWriter(outbox, shards: ShardMap(count: 64)),
+        tables, ledger: ledger, risk: RiskBook(rules: Self.rules),
+        outbox: OutboxWriter(outbox, shards: ShardMap(count: 64)),
         engine: PaymentEngine(rules: rules), topic: "direct.results")
       claim = try leases.register(UniqueID.random(), lease: .seconds(60), program: "test", on: connection)
       let holders = Set((1...2).map { LedgerStore.Holder(owner: UniqueID(high: 7, low: UInt64($0)), currency: euro) })
@@ -55,17 +58,22 @@ struct ProcessingStoreTests {
         .map(\.value)
     }
 
-    func new(_ number: UInt64, _ method: PaymentMethod = .account, _ verdict: RiskVerdict = .allow) -> NewPayment {
-      let id = UniqueID(high: 50, low: number << 4)
-      let debit = method == .balance ? users[0] : LedgerAccount.ours(.clearing, euro).id
-      let payment = ProcessedPayment(
-        claimed: id, method: method, amount: Money(minorUnits: 100, euro), debit: debit, credit: users[1], by: claim,
-        at: Timestamp(microseconds: 0))
-      let source: String? = method == .account ? "4711" : method == .token ? "tok" : nil
+    /// By the amount: 100 is allowed, 101 reviewed, 102 blocked.
+    private static let rules = RiskRules(rules: [
+      RiskRule(name: "review", points: 65, amountAbove: [euro: 100]),
+      RiskRule(name: "block", points: 34, amountAbove: [euro: 101]),
+    ])
+
+    func new(
+      _ number: UInt64, _ method: PaymentMethod = .account, _ verdict: RiskVerdict = .allow, asks: Bool = false
+    ) -> NewPayment {
+      let amount: Int64 = verdict == .allow ? 100 : verdict == .review ? 101 : 102
       return NewPayment(
-        StoredPayment(
-          payment: payment, userID: UniqueID(high: 7, low: 1), payeeID: UniqueID(high: 7, low: 2), source: source,
-          orderID: nil), verdict: verdict)
+        id: UniqueID(high: 50, low: number << 4), method: method, amount: Money(minorUnits: amount, euro),
+        debit: method == .balance ? users[0] : LedgerAccount.ours(.clearing, euro).id, credit: users[1],
+        userID: UniqueID(high: 7, low: 1), payeeID: UniqueID(high: 7, low: 2),
+        source: method == .account ? "4711" : method == .token ? "tok" : nil, orderID: nil, cardFingerprint: nil,
+        asks: asks)
     }
 
     func results(of id: UniqueID) throws -> [String] {
@@ -133,6 +141,32 @@ struct ProcessingStoreTests {
           [StepRequest(UniqueID(high: 1, low: 1), .cancel)], by: nil, on: house.connection)
       else { throw TestFailure() }
       #expect(missing == [.missing])
+    }
+  }
+
+  @Test func `what is allowed is asked for in the transaction of its claim`() throws {
+    try House.with { house, schema in
+      let new = [
+        house.new(1, asks: true), house.new(2, .card, asks: true), house.new(3, .token, .review, asks: true),
+        house.new(4, .account, .block, asks: true), house.new(5, .balance, asks: true), house.new(6),
+      ]
+      let claimed = try looked(house.store.claim(new, by: house.claim, on: house.connection))
+      #expect(claimed.prefix(2).map(\.stored.payment.stage) == claimed.prefix(2).map { .asked(at: $0.at) })
+      #expect(claimed.dropFirst(2).map(\.stored.payment.state) == [.review, .rejected, .rejected, .processing])
+      #expect(
+        claimed.map { result -> BankCall? in
+          if case .changed(let effects) = result.outcome { effects.call } else { nil }
+        } == [.charge, .charge, nil, nil, nil, nil])
+      #expect(claimed[4].stored.payment.reason == .insufficientFunds)
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).attempt WHERE call = 'charge'") == 2)
+      for result in claimed {
+        #expect(try house.store.find(result.stored.payment.id, on: house.connection) == result.stored)
+      }
+      // The same messages again ask nothing.
+      guard case .done(let again) = try house.store.claim(new, by: house.claim, on: house.connection) else {
+        throw TestFailure()
+      }
+      #expect(again == claimed.map { .known($0.stored) })
     }
   }
 
@@ -302,7 +336,7 @@ struct ProcessingStoreTests {
         let new = (0..<Int.random(in: 1...4, using: &random)).map { number in
           house.new(
             UInt64(round * 10 + number), PaymentMethod.allCases.randomElement(using: &random)!,
-            [.allow, .allow, .review, .block].randomElement(using: &random)!)
+            [.allow, .allow, .review, .block].randomElement(using: &random)!, asks: Bool.random(using: &random))
         }
         for result in try looked(house.store.claim(new, by: house.claim, on: house.connection)) {
           known[result.stored.payment.id] = result.stored
@@ -338,10 +372,12 @@ struct ProcessingStoreTests {
       let accounts = house.users + [.clearing, .world].map { LedgerAccount.ours($0, Self.euro).id }
       let balances = try house.ledger.balances(of: accounts, on: house.connection)
       #expect(balances.values.reduce(0) { $0 + $1.posted } == 0)
-      let held = known.values.filter(\.payment.hasHold).count * 100
-      #expect(balances.values.reduce(0) { $0 + $1.pending } == Int64(held))
-      let completed = known.values.filter { $0.payment.state == .completed }.count * 100
-      #expect(balances[house.users[1]]?.posted == Int64(completed))
+      func sum(_ isWanted: (ProcessedPayment) -> Bool) -> Int64 {
+        known.values.map(\.payment).filter(isWanted).reduce(0) { $0 + $1.amount.minorUnits }
+      }
+      #expect(balances.values.reduce(0) { $0 + $1.pending } == sum(\.hasHold))
+      let completed = sum { $0.state == .completed }
+      #expect(balances[house.users[1]]?.posted == completed)
       #expect(completed > 0)
     }
   }

@@ -1,5 +1,6 @@
 internal import DirectDomain
 public import LedgerDomain
+internal import RiskDomain
 public import Values
 
 /// Decides what a step does to a payment: the one table of transitions.

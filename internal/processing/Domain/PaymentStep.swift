@@ -1,3 +1,4 @@
+public import RiskDomain
 public import Values
 
 /// What happens to a payment.
@@ -22,11 +23,6 @@ public enum PaymentStep: Sendable, Hashable {
   case fallDue(by: Claim)
   /// The lease of its claimant is over, or it had none.
   case takeOver(by: Claim)
-}
-
-/// What risk says.
-public enum RiskVerdict: Sendable, Hashable {
-  case allow, review, block
 }
 
 /// What the bank says, after everything about the answer has been checked: its status, media type, ids, amount and

@@ -74,16 +74,15 @@ struct ProcessingStatements: Sendable {
   }
 
   /// Inserts payments by ascending id; the answer has the ids of those that were not there.
-  func insert(_ payments: [StoredPayment], by claim: Claim) -> Command {
+  func insert(_ payments: [NewPayment], by claim: Claim) -> Command {
     Command(
       insertPayments,
       [
-        .uuidArray(payments.map(\.payment.id)), .uuidArray(payments.map(\.userID)), .uuidArray(payments.map(\.payeeID)),
-        .textArray(payments.map(\.payment.method.rawValue)), .optionalTextArray(payments.map(\.source)),
-        .int64Array(payments.map(\.payment.amount.minorUnits)),
-        .textArray(payments.map(\.payment.amount.currency.code)), .uuidArray(payments.map(\.payment.debit)),
-        .uuidArray(payments.map(\.payment.credit)), .optionalInt64Array(payments.map(\.orderID)), .uuid(claim.owner),
-        .int64(claim.epoch),
+        .uuidArray(payments.map(\.id)), .uuidArray(payments.map(\.userID)), .uuidArray(payments.map(\.payeeID)),
+        .textArray(payments.map(\.method.rawValue)), .optionalTextArray(payments.map(\.source)),
+        .int64Array(payments.map(\.amount.minorUnits)), .textArray(payments.map(\.amount.currency.code)),
+        .uuidArray(payments.map(\.debit)), .uuidArray(payments.map(\.credit)),
+        .optionalInt64Array(payments.map(\.orderID)), .uuid(claim.owner), .int64(claim.epoch),
       ])
   }
 

@@ -4,21 +4,9 @@ public import LedgerStore
 public import Outbox
 public import Postgres
 public import ProcessingDomain
+internal import RiskDomain
+public import RiskStore
 public import Values
-
-/// A payment to be claimed.
-public struct NewPayment: Sendable, Hashable {
-  /// The payment as its instruction says, claimed by the caller. Its times are set when it is claimed.
-  public let stored: StoredPayment
-  /// What risk says.
-  public let verdict: RiskVerdict
-
-  /// A payment and what risk says of it.
-  public init(_ stored: StoredPayment, verdict: RiskVerdict) {
-    self.stored = stored
-    self.verdict = verdict
-  }
-}
 
 /// A step of a payment.
 public struct StepRequest: Sendable, Hashable {
@@ -99,12 +87,13 @@ public enum ProcessingResult<Value: Sendable>: Sendable {
 /// not at all (D3, D5).
 ///
 /// Order of locks, so that writers never wait for each other in a circle: the owner's row, shared; payments by
-/// ascending id, inserts included; accounts by ascending id. What comes after belongs to payments that are locked
-/// already.
+/// ascending id, inserts included; what risk counts by; accounts by ascending id. What comes after belongs to payments
+/// that are locked already.
 /// Each function uses the connection it is given and may run on any thread that owns it.
 public struct ProcessingStore: Sendable {
   private let leases: OwnerLeases
   private let ledger: LedgerStore
+  private let risk: RiskBook
   private let outbox: OutboxWriter
   private let engine: PaymentEngine
   private let topic: String
@@ -119,12 +108,13 @@ public struct ProcessingStore: Sendable {
   ///   - topic: where results go.
   ///   - newID: makes the identities of events.
   public init(
-    _ tables: ProcessingTables = ProcessingTables(), ledger: LedgerStore, outbox: OutboxWriter, engine: PaymentEngine,
-    topic: String, newID: @escaping @Sendable () -> UniqueID = { UniqueID.random() }
+    _ tables: ProcessingTables = ProcessingTables(), ledger: LedgerStore, risk: RiskBook, outbox: OutboxWriter,
+    engine: PaymentEngine, topic: String, newID: @escaping @Sendable () -> UniqueID = { UniqueID.random() }
   ) {
     leases = OwnerLeases(tables)
     statements = ProcessingStatements(tables)
     self.ledger = ledger
+    self.risk = risk
     self.outbox = outbox
     self.engine = engine
     self.topic = topic
@@ -133,32 +123,57 @@ public struct ProcessingStore: Sendable {
 
   // MARK: - Claims
 
-  /// Claims payments and writes what risk says of them. One that is claimed or ended already keeps its row.
-  /// - Returns: of each payment, in order: `looked` when it was claimed now, else `known` or `unreadable`.
+  /// How many payments `claim` takes at once: each takes locks of its own, of which a server has not many.
+  public static let maximumClaims = RiskBook.maximumPayments
+
+  /// Claims payments, decides their risk, and carries out `ask` for those that are to be asked for and are allowed. One
+  /// that is claimed or ended already keeps its row, and is not counted again.
+  /// - Parameter payments: at most `maximumClaims`.
+  /// - Returns: of each payment, in order: `looked` when it was claimed now, else `known` or `unreadable`. Of a payment
+  ///   for which the bank is to be asked now, `at` is "asked at", and its effects have the call.
   public func claim(
     _ payments: [NewPayment], by claim: Claim, on connection: Connection
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]> {
-    let sorted = payments.sorted { $0.stored.payment.id < $1.stored.payment.id }
+    precondition(payments.count <= Self.maximumClaims, "at most \(Self.maximumClaims) payments are claimed at once")
+    let sorted = payments.sorted { $0.id < $1.id }
     return try inTransaction(connection) { () throws(DatabaseError) in
-      let insert = statements.insert(sorted.map(\.stored), by: claim)
-      let lock = statements.lock(sorted.map(\.stored.payment.id))
-      let answers = try connection.run([.begin, leases.check(claim), insert, lock])
+      let commands = [
+        .begin, leases.check(claim), statements.insert(sorted, by: claim), statements.lock(sorted.map(\.id)),
+      ]
+      let answers = try connection.run(commands)
       guard answers[1].count == 1 else { return try loseLease(connection) }
       let opened = Set(try answers[2].map { (row) throws(DatabaseError) in try row.uuid(0) })
       // Of a payment that is there twice, the first counts.
       var open = opened
-      let requests = sorted.filter { open.remove($0.stored.payment.id) != nil }.map { payment in
-        StepRequest(payment.stored.payment.id, .assess(payment.verdict, by: claim))
-      }
+      let new = sorted.filter { open.remove($0.id) != nil }
       var work = try StepWork(answers[3], opened: opened)
-      try carryOut(requests, &work, on: connection)
+      try assess(new, by: claim, &work, on: connection)
       var told: Set<UniqueID> = []
       return .done(
-        payments.map { payment in
-          let id = payment.stored.payment.id
-          return work.result(id, told.insert(id).inserted ? 0 : 1)
-        })
+        payments.map { payment in told.insert(payment.id).inserted ? work.last(payment.id) : work.known(payment.id) })
     }
+  }
+
+  /// Decides the risk of payments that were inserted and goes on with those that may; the transaction is committed.
+  private func assess(
+    _ payments: [NewPayment], by claim: Claim, _ work: inout StepWork, on connection: Connection
+  ) throws(DatabaseError) {
+    guard !payments.isEmpty else {
+      try connection.run(.commit)
+      return
+    }
+    let counted = payments.map(\.risk)
+    let looks = risk.reads(counted)
+    let answers = try connection.run(looks + reads(payments.compactMap { work.stored[$0.id]?.payment }))
+    let decided = try risk.decide(counted, answers.prefix(looks.count))
+    var batch = try ledger.batch(answers.dropFirst(looks.count))
+    for payment in payments {
+      guard let decision = decided.decisions[payment.id] else { continue }
+      work.apply(StepRequest(payment.id, .assess(decision.verdict, by: claim)), engine: engine, ledger: &batch)
+      guard payment.asks, work.stored[payment.id]?.payment.stage == .ready else { continue }
+      work.apply(StepRequest(payment.id, .ask(by: claim, after: nil)), engine: engine, ledger: &batch)
+    }
+    try connection.run(risk.writes(decided) + writes(work, batch) + [.commit])
   }
 
   // MARK: - Steps
@@ -204,16 +219,11 @@ public struct ProcessingStore: Sendable {
     _ requests: [StepRequest], _ work: inout StepWork, on connection: Connection
   ) throws(DatabaseError) {
     let payments = requests.compactMap { work.stored[$0.paymentID]?.payment }
-    // Reads the hold and its resolution, whatever will be asked.
-    let transfers = Set(payments.map(\.id)).map { TransferRequest.void(hold: TransferID.of($0, .payment)) }
     var last: [Command] = []
     if !payments.isEmpty {
-      let accounts = Set(payments.flatMap { [$0.debit, $0.credit] })
-      var batch = try ledger.batch(connection.run(ledger.reads(accounts: accounts, requests: transfers)))
+      var batch = try ledger.batch(connection.run(reads(payments)))
       for request in requests { work.apply(request, engine: engine, ledger: &batch) }
-      last = ledger.writes(batch) + statements.writes(work)
-      let events = work.published.map(event)
-      if !events.isEmpty { last.append(outbox.insert(events)) }
+      last = writes(work, batch)
     }
     // What a pass over due payments leaves as it was must not be first in the next one.
     let idle = requests.filter { request in
@@ -223,6 +233,18 @@ public struct ProcessingStore: Sendable {
     // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby to
     // have what was read.
     try connection.run(last + [.commit])
+  }
+
+  /// Reads what steps of these payments are decided over: accounts, holds and their resolutions, whatever the steps.
+  private func reads(_ payments: [ProcessedPayment]) -> [Command] {
+    let transfers = Set(payments.map(\.id)).map { TransferRequest.void(hold: TransferID.of($0, .payment)) }
+    return ledger.reads(accounts: Set(payments.flatMap { [$0.debit, $0.credit] }), requests: transfers)
+  }
+
+  /// Writes what the steps have decided.
+  private func writes(_ work: StepWork, _ batch: LedgerBatch) -> [Command] {
+    let events = work.published.map(event)
+    return ledger.writes(batch) + statements.writes(work) + (events.isEmpty ? [] : [outbox.insert(events)])
   }
 
   private func event(_ result: PaymentResult) -> NewEvent {

@@ -64,6 +64,14 @@ struct StepWork {
   /// What there is for the payment's step with this number, counted from zero.
   func result(_ id: UniqueID, _ number: Int) -> RequestResult {
     if let results = results[id], number < results.count { return .looked(results[number]) }
+    return known(id)
+  }
+
+  /// What there is for the payment's last step.
+  func last(_ id: UniqueID) -> RequestResult { result(id, max(0, (results[id]?.count ?? 0) - 1)) }
+
+  /// What there is for a payment of which nothing is asked.
+  func known(_ id: UniqueID) -> RequestResult {
     if let fault = unreadable[id] { return .unreadable(fault) }
     return stored[id].map { .known($0) } ?? .missing
   }

@@ -35,7 +35,8 @@ CONTEXTS = tuple(sorted(
 LIBRARIES = {
     "internal/direct": ("internal/saga/Messages",),
     "internal/gateway": ("internal/direct", "internal/processing", "internal/ledger", "internal/risk"),
-    "internal/processing": ("internal/direct", "internal/ledger"),
+    "internal/processing": ("internal/direct", "internal/ledger", "internal/risk"),
+    "internal/risk": ("internal/direct",),
 }
 
 LAYERS = (

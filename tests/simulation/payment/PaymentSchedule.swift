@@ -3,6 +3,7 @@ import LedgerDomain
 import Money
 import ProcessingDomain
 import Randomness
+import RiskDomain
 import SimulationSupport
 import Values
 

@@ -1,6 +1,7 @@
 import DirectDomain
 import LedgerDomain
 import Money
+import RiskDomain
 import Testing
 import Values
 
