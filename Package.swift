@@ -227,9 +227,9 @@ let package = Package(
         "StandardMessages", "TLS", "Values",
       ]),
     .target(
-      name: "Contexts", dependencies: ["BankStubSettings", "Migrator", "SagaSchema", "SagaSettings", "Settings"],
-      path: "cmd/contexts",
-      swiftSettings: common),
+      name: "Contexts",
+      dependencies: ["BankStubSettings", "Migrator", "ProcessingSchema", "SagaSchema", "SagaSettings", "Settings"],
+      path: "cmd/contexts", swiftSettings: common),
     program("payments-server", "server", ["Contexts", "SagaServer", "SagaSettings", "Service", "Settings"]),
     program("payments-consumer", "consumer", ["Contexts", "SagaConsumer", "SagaSettings", "Service", "Settings"]),
     program("payments-cron", "cron", ["Contexts", "SagaCron", "SagaSettings", "Service", "Settings"]),
@@ -340,7 +340,10 @@ let package = Package(
     unit("Service", ["Runtime", "Service", "Values"]),
     unit(
       "Settings",
-      ["BankStubSettings", "ClientSettings", "Errors", "Kafka", "Logger", "SagaSettings", "Settings", "Values"]),
+      [
+        "BankStubSettings", "ClientSettings", "Contexts", "Errors", "Kafka", "Logger", "SagaSettings", "Settings",
+        "Values",
+      ]),
     unit("Tracing", ["Tracing"]),
     unit("Values", ["Randomness", "TestSupport", "Values"]),
     .testTarget(

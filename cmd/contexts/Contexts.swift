@@ -1,5 +1,6 @@
 internal import BankStubSettings
 public import Migrator
+internal import ProcessingSchema
 internal import SagaSchema
 internal import SagaSettings
 public import Settings
@@ -7,6 +8,12 @@ public import Settings
 /// The settings of all contexts, which may share a file: a new context adds its own here.
 public let contexts: [SettingNames] = [SagaSettings.table.names, BankStubSettings.table.names]
 
-/// The lines of migrations of all contexts, in the order in which they run: a new context adds its own here.
+/// The migrations of all contexts, in the order in which they run: a new context adds its own here, with the prefix of
+/// the settings of its database. Where those are not given, its tables are in the database of the saga.
 /// - Throws: never for files that the tests have seen.
-public func migrationLines() throws(MigratorError) -> [MigrationLine] { try SagaSchema.lines() }
+public func migrations() throws(MigratorError) -> [ContextMigrations] {
+  [
+    ContextMigrations(settingPrefix: "DB_", lines: try SagaSchema.lines()),
+    ContextMigrations(settingPrefix: "PROCESSING_", lines: try ProcessingSchema.lines()),
+  ]
+}

@@ -1,4 +1,4 @@
 internal import CLI
 internal import Contexts
 
-runPaysaga(contexts: contexts, lines: migrationLines)
+runPaysaga(contexts: contexts, migrations: migrations)

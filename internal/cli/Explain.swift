@@ -22,7 +22,8 @@ func explain(_ error: any Error) -> CommandError {
 
 private func hint(for error: DatabaseError) -> String {
   switch error.code {
-  case .connectionFailed: "; is PostgreSQL running, and is DB_DSN right? `make up` starts the local stack"
+  case .connectionFailed:
+    "; is PostgreSQL running, and is DB_DSN (or the context's own) right? `make up` starts the local stack"
   case .server where error.sqlState == "42P01": "; is the schema there? Try paysaga migrate up"
   case .outcomeUnknown: "; look before you do it again: it may have been done"
   default: ""

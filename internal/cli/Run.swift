@@ -10,9 +10,9 @@ import Values
 /// Runs the command line: exit status 0 for success, 1 for a failure, 2 for a wrong command line or setting.
 /// - Parameters:
 ///   - contexts: the settings of all contexts, which may share a file or an environment.
-///   - lines: the migrations of all contexts, in their order.
+///   - migrations: those of all contexts, in their order.
 package func runPaysaga(
-  contexts: [SettingNames], lines: @escaping () throws(MigratorError) -> [MigrationLine]
+  contexts: [SettingNames], migrations: @escaping () throws(MigratorError) -> [ContextMigrations]
 ) -> Never {
   ProcessProtection.begin()
   // Before any thread exists. A closed pipe is an error of the write from here on, not the end of the program.
@@ -25,7 +25,7 @@ package func runPaysaga(
     case .version: output.print("\(Program.cli.name) \(BuildInfo.version)")
     case .run(let name, let arguments):
       let command = try Subcommands.named(name).init(arguments)
-      try run(command, line, output, signals, contexts, lines)
+      try run(command, line, output, signals, contexts, migrations)
     }
     output.flush()
     if let failure = output.failure { throw CommandError.failure(failure) }
@@ -39,12 +39,14 @@ package func runPaysaga(
 
 private func run(
   _ command: some Subcommand, _ line: CommandParser, _ output: Output, _ signals: TerminationSignals,
-  _ contexts: [SettingNames], _ lines: @escaping () throws(MigratorError) -> [MigrationLine]
+  _ contexts: [SettingNames], _ migrations: @escaping () throws(MigratorError) -> [ContextMigrations]
 ) throws {
   let environment = ProcessInfo.processInfo.environment
   let settings = try SagaSettings.load(
     program: .cli, environment: environment, file: line.configFile, contexts: contexts)
-  let session = Session(settings: settings, lines: lines, output: output, interruption: Interruption(signals))
+  let session = Session(
+    settings: settings, given: try GivenSettings(environment: environment, file: line.configFile),
+    migrations: migrations, output: output, interruption: Interruption(signals))
   // Results of work done before a failure are still printed.
   defer { output.flush() }
   try command.run(session)

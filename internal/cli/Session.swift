@@ -10,8 +10,10 @@ import Values
 /// Settings, output and logger of a running command.
 struct Session {
   let settings: SagaSettings
+  /// The settings of the other contexts, as far as commands need them.
+  let given: GivenSettings
   /// The migrations of all contexts, in their order.
-  let lines: () throws(MigratorError) -> [MigrationLine]
+  let migrations: () throws(MigratorError) -> [ContextMigrations]
   let output: Output
   let interruption: Interruption
 
@@ -30,10 +32,17 @@ struct Session {
     )
   }
 
-  /// - Parameter direct: past PgBouncer.
-  func database(direct: Bool = false) throws -> DatabaseConfiguration {
+  /// The database of a context: where its own settings say, or else where the saga's is.
+  /// - Parameters:
+  ///   - prefix: how the context's settings of its database begin.
+  ///   - direct: past PgBouncer.
+  func database(of prefix: String = "DB_", direct: Bool = false) throws -> DatabaseConfiguration {
+    let own = try given.postgres("\(prefix)DSN").map { dsn in
+      direct ? try given.postgres("\(prefix)DIRECT_DSN") ?? dsn : dsn
+    }
     var configuration = try DatabaseConfiguration(
-      dsn: direct ? settings.database.directDSN : settings.database.dsn, prepared: false, applicationName: "paysaga")
+      dsn: own ?? (direct ? settings.database.directDSN : settings.database.dsn), prepared: false,
+      applicationName: "paysaga")
     // A standby can be looked at; a command that would write says what it was refused.
     configuration.requiresWriting = false
     return configuration

@@ -10,6 +10,6 @@ let allContexts = contexts + [ShippingSettings.table.names]
 
 // A context of the house has its lines in cmd/contexts, and `paysaga migrate up` runs them. This one brings its own.
 if CommandLine.arguments.dropFirst().first == "migrate" {
-  runPaysaga(contexts: allContexts, lines: ShippingSchema.lines)
+  runPaysaga(contexts: allContexts, migrations: ShippingSchema.migrations)
 }
 runProgram(.shipping, contexts: allContexts) { settings, context in ShippingBody(settings, context) }

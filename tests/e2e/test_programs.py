@@ -4,8 +4,10 @@ import signal
 import subprocess
 import threading
 import time
+from urllib.parse import urlsplit
 
 import grpc
+import psycopg
 import pytest
 
 from harness import oracle
@@ -139,17 +141,46 @@ def test_lines_of_migrations_go_up_and_down_in_order(world: World):
         return {each["line"]: each["version"] for each in paysaga(world, "migrate", "status").lines}
 
     newest = status()
-    assert list(newest) == ["saga", "saga.outbox"]
+    assert list(newest)[:4] == ["saga", "saga.outbox", "ledger", "processing"]
+    others = {line: version for line, version in newest.items() if not line.startswith("saga")}
+    down = paysaga(world, "migrate", "down", str(sum(others.values())))
+    assert [each["line"] for each in down.lines if "migrated" in each] == [
+        line for line, version in reversed(others.items()) for _ in range(version)]
     # The outbox is the saga's own line's to take back: in the other it is only recorded.
     down = paysaga(world, "migrate", "down", str(newest["saga"]))
     assert [each["version"] for each in down.lines if "migrated" in each] == list(range(newest["saga"], 0, -1))
-    assert status() == {"saga": None, "saga.outbox": 1}
+    assert status() == dict.fromkeys(newest) | {"saga.outbox": 1}
     world.sql("DROP TABLE outbox_schema_migrations")
     up = paysaga(world, "migrate", "up")
-    assert [(each["line"], each["migrated"]) for each in up.lines if "migrated" in each][-2:] == [
-        ("saga", "up"), ("saga.outbox", "recorded")]
+    made = [(each["line"], each["migrated"]) for each in up.lines if "migrated" in each]
+    assert made[newest["saga"] - 1:][:2] == [("saga", "up"), ("saga.outbox", "recorded")]
+    assert [line for line, direction in made if direction == "up"] == [
+        line for line, version in newest.items() if line != "saga.outbox" for _ in range(version)]
     assert status() == newest
     assert world.client(world.server()).create(1).order_id == 1
+
+
+def test_the_migrations_of_a_context_go_to_its_own_database(world: World):
+    own = world.databases.create_empty()
+    name, moved = urlsplit(own).path.strip("/"), {"ledger", "processing", "processing.outbox"}
+
+    def places(**settings: str) -> dict:
+        return {each["line"]: each["database"] for each in paysaga(world, "migrate", "status", **settings).lines}
+
+    try:
+        assert {place.split("/")[-1] for place in places().values()} == {world.database}
+        found = places(PROCESSING_DSN=own)
+        assert moved <= {line for line, place in found.items() if place.endswith(f"/{name}")}
+        assert found["saga"].endswith(f"/{world.database}") and "payments:payments" not in str(found)
+        pooler = "postgres://u@127.0.0.1:1/nowhere"
+        assert paysaga(world, "migrate", "up", PROCESSING_DSN=pooler, PROCESSING_DIRECT_DSN=own).status == 0
+        with psycopg.connect(own) as connection:
+            assert connection.execute("SELECT to_regclass('processing.payment') IS NOT NULL").fetchone()[0]
+            assert connection.execute("SELECT to_regclass('public.payment') IS NULL").fetchone()[0]
+        wrong = paysaga(world, "migrate", "status", PROCESSING_DSN="mysql://u:s3cret@127.0.0.1/db")
+        assert wrong.status == 2 and "PROCESSING_DSN: expected postgres://" in wrong.error and "s3cret" not in wrong.error
+    finally:
+        world.databases.drop(own)
 
 
 def test_a_taken_port_is_told(world: World):

@@ -20,23 +20,23 @@ private struct Lines {
 
   /// A migrator for each line, in their order.
   func migrators(_ session: Session) throws -> [Migrator] {
-    let configuration = try session.database(direct: true)
-    return try chosen(of: try session.lines()).map { line in
-      Migrator(configuration: configuration, line: line, logger: session.logger)
+    let all = try session.migrations().flatMap { context in
+      context.lines.map { (line: $0, prefix: context.settingPrefix) }
     }
-  }
-
-  private func chosen(of lines: [MigrationLine]) throws -> [MigrationLine] {
-    var chosen = lines
+    var chosen = all
     if let name {
-      chosen = lines.filter { $0.name == name }
+      chosen = all.filter { $0.line.name == name }
       guard !chosen.isEmpty else {
         throw CommandError.usage(
-          "no line is called \"\(printable(name))\"; there are \(lines.map(\.name).joined(separator: ", "))")
+          "no line is called \"\(printable(name))\"; there are \(all.map(\.line.name).joined(separator: ", "))")
       }
     }
-    guard let directory, let first = chosen.first else { return chosen }
-    return [first.with(try MigrationSet(directory: directory))]
+    if let directory, let first = chosen.first {
+      chosen = [(first.line.with(try MigrationSet(directory: directory)), first.prefix)]
+    }
+    return try chosen.map { line, prefix in
+      Migrator(configuration: try session.database(of: prefix, direct: true), line: line, logger: session.logger)
+    }
   }
 }
 
@@ -50,16 +50,18 @@ extension Session {
     }
   }
 
-  fileprivate func print(_ status: Migrator.Status, of line: String) {
+  fileprivate func print(_ status: Migrator.Status, of migrator: Migrator) {
+    let line = migrator.line.name
+    let database = "\(migrator.configuration)"
     output.print(
       [
-        "line": .text(line), "version": status.version.map { .number($0) } ?? .null, "latest": .number(status.latest),
-        "dirty": .bool(status.isDirty),
+        "line": .text(line), "database": .text(database), "version": status.version.map { .number($0) } ?? .null,
+        "latest": .number(status.latest), "dirty": .bool(status.isDirty),
         "pending": .list(status.pending.map { ["version": .number($0.version), "name": .text($0.name)] }),
       ],
       line:
         "line=\(line) version=\(status.version.map { "\($0)" } ?? "none") latest=\(status.latest) "
-        + "pending=\(status.pending.count)" + (status.isDirty ? " dirty=true" : ""))
+        + "pending=\(status.pending.count)\(status.isDirty ? " dirty=true" : "") database=\(database)")
   }
 }
 
@@ -69,7 +71,8 @@ struct MigrateUp: Subcommand {
     name: "migrate up", summary: "bring the database to the newest version of the schema",
     options: Lines.options, synopsis: Lines.synopsis,
     notes: """
-      Each context has a line of migrations, and one for its outbox; they run one after the other. Each migration is a
+      Each context has a line of migrations, and one for its outbox; they run one after the other, in the database that
+      the context's own settings name (PROCESSING_DSN, GATEWAY_DSN), or else in that of DB_DSN. Each migration is a
       transaction of its own, and is tried again a few times when others hold a lock that it needs. Two commands at once
       wait for each other; the second one does nothing.
       """,
@@ -82,7 +85,7 @@ struct MigrateUp: Subcommand {
   func run(_ session: Session) throws {
     let migrators = try lines.migrators(session)
     for migrator in migrators { session.print(try migrator.up(), of: migrator.line, "up") }
-    for migrator in migrators { session.print(try migrator.status(), of: migrator.line.name) }
+    for migrator in migrators { session.print(try migrator.status(), of: migrator) }
   }
 }
 
@@ -110,14 +113,14 @@ struct MigrateDown: Subcommand {
       session.print(done, of: migrator.line, "down")
       left -= done.count
     }
-    for migrator in migrators { session.print(try migrator.status(), of: migrator.line.name) }
+    for migrator in migrators { session.print(try migrator.status(), of: migrator) }
   }
 }
 
 /// `migrate status`.
 struct MigrateStatus: Subcommand {
   static let usage = Usage(
-    name: "migrate status", summary: "show the version in force and what is pending, of each line",
+    name: "migrate status", summary: "show the database, the version in force and what is pending, of each line",
     options: Lines.options, synopsis: Lines.synopsis, example: "paysaga migrate status --json")
 
   private let lines: Lines
@@ -128,7 +131,7 @@ struct MigrateStatus: Subcommand {
     var dirty: [String] = []
     for migrator in try lines.migrators(session) {
       let status = try migrator.status()
-      session.print(status, of: migrator.line.name)
+      session.print(status, of: migrator)
       if status.isDirty { dirty.append("\(migrator.line.name) at version \(status.version ?? 0)") }
     }
     guard dirty.isEmpty else {

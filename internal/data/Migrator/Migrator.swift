@@ -28,7 +28,8 @@ public struct Migrator: Sendable {
     public let pending: [Migration]
   }
 
-  private let configuration: DatabaseConfiguration
+  /// The database; its description names it without the password.
+  public let configuration: DatabaseConfiguration
   /// The line that is brought to a version.
   public let line: MigrationLine
   private let logger: Logger

@@ -13,12 +13,21 @@ public enum ProcessingSchema {
     ("0001_processing.down.sql", PackageResources._001_processing_down_sql),
   ]
 
+  /// The outbox of processing, with a channel of its own.
+  public static let outbox: OutboxTables = {
+    do {
+      return try OutboxTables(schema: "processing", channel: "processing_outbox")
+    } catch {
+      preconditionFailure("the outbox has no name: \(error)")
+    }
+  }()
+
   /// Processing's lines of migrations, in the order in which they run: the ledger's, its own, and its outbox's.
   /// - Parameters:
   ///   - schema: where the payments are; its name as the catalogue has it, not quoted.
   ///   - outbox: which is in the same schema.
   public static func lines(
-    schema: String = "processing", ledger: String = "ledger", outbox: OutboxTables
+    schema: String = "processing", ledger: String = "ledger", outbox: OutboxTables = ProcessingSchema.outbox
   ) throws(MigratorError) -> [MigrationLine] {
     [
       try LedgerSchema.line(schema: ledger),

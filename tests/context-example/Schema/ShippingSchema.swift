@@ -26,7 +26,9 @@ enum ShippingSchema {
   ]
 
   /// Two lines of migrations: the tables of shipping, and those of its outbox.
-  static func lines() throws(MigratorError) -> [MigrationLine] { [try line(), try outboxLine()] }
+  static func migrations() throws(MigratorError) -> [ContextMigrations] {
+    [ContextMigrations(settingPrefix: ShippingSettings.databasePrefix, lines: [try line(), try outboxLine()])]
+  }
 
   private static func line() throws(MigratorError) -> MigrationLine {
     MigrationLine(name: name, migrations: try MigrationSet(files: files), place: .schema(name))

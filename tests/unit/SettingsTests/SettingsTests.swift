@@ -1,4 +1,5 @@
 import ClientSettings
+import Contexts
 import Errors
 import Foundation
 import Logger
@@ -313,7 +314,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     var root = URL(fileURLWithPath: #filePath)
     for _ in 0..<4 { root.deleteLastPathComponent() }
     let settings = try SagaSettings.load(
-      program: program, environment: [:], file: root.appending(path: "config/\(name).env").path)
+      program: program, environment: [:], file: root.appending(path: "config/\(name).env").path, contexts: contexts)
     #expect(settings.redis.isEnabled && !settings.kafka.brokers.isEmpty)
   }
 }

@@ -1,0 +1,13 @@
+/// The lines of migrations of a context, and which settings name the database that they belong to.
+public struct ContextMigrations: Sendable {
+  /// How the settings of the database begin, such as `DB_` for `DB_DSN` and `DB_DIRECT_DSN`.
+  public let settingPrefix: String
+  /// In the order in which they run.
+  public let lines: [MigrationLine]
+
+  /// - Parameter settingPrefix: such as `DB_`, as in `DatabaseSettings.rows`.
+  public init(settingPrefix: String, lines: [MigrationLine]) {
+    self.settingPrefix = settingPrefix
+    self.lines = lines
+  }
+}

@@ -1,0 +1,25 @@
+import Errors
+import Foundation
+import Testing
+
+@testable import Settings
+
+struct GivenSettingsTests {
+  @Test func takesTheEnvironmentOverTheFile() throws {
+    let file = FileManager.default.temporaryDirectory.appending(path: "given-\(UUID().uuidString).env")
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Data("A_DSN=postgres://u@h:1/file\nB_DSN=postgres://u@h:1/file\nC_DSN=\n".utf8).write(to: file)
+    let given = try GivenSettings(environment: ["A_DSN": "postgres://u@h:1/environment"], file: file.path)
+    #expect(try given.postgres("A_DSN") == "postgres://u@h:1/environment")
+    #expect(try given.postgres("B_DSN") == "postgres://u@h:1/file")
+    #expect(try given.postgres("C_DSN") == nil)
+    #expect(try given.postgres("D_DSN") == nil)
+  }
+
+  @Test func namesAWrongAddressWithoutItsPassword() throws {
+    let given = try GivenSettings(environment: ["A_DSN": "mysql://u:s3cret@h/db"], file: nil)
+    let error = #expect(throws: SettingsError.self) { try given.postgres("A_DSN") }
+    #expect(error?.setting == "A_DSN")
+    #expect(error?.description.contains("s3cret") == false)
+  }
+}
