@@ -1,3 +1,4 @@
+DROP TABLE settlement;
 DROP TABLE exception;
 DROP TABLE attempt;
 DROP TABLE claim;

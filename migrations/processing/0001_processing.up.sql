@@ -85,3 +85,18 @@ CREATE TABLE exception (
   PRIMARY KEY (payment_id, kind)
 );
 CREATE INDEX exception_open_idx ON exception (opened_at) WHERE closed_at IS NULL;
+
+-- The orders whose payments are COMPLETED and which the saga has not settled yet. Rows are inserted with the payment's
+-- state and deleted once the saga has answered for good. Whoever asks the saga moves `at` on first, so that nobody else
+-- asks meanwhile.
+CREATE TABLE settlement (
+  payment_id    uuid PRIMARY KEY,
+  order_id      bigint NOT NULL CHECK (order_id > 0),
+  since         timestamptz NOT NULL DEFAULT now(),
+  at            timestamptz NOT NULL DEFAULT now(),
+  attempts      integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  -- Since when the saga says that it does not know the order.
+  unknown_since timestamptz,
+  last_error    text CHECK (octet_length(last_error) <= 1000)
+);
+CREATE INDEX settlement_at_idx ON settlement (at);

@@ -60,6 +60,9 @@ public enum PaymentException: String, Sendable, Hashable, CaseIterable {
   case completedNotCharged = "completed_not_charged"
   /// The ledger refuses to post or void the hold.
   case ledgerRefused = "ledger_refused"
+  /// It is COMPLETED here, and its order cannot be settled any more: somebody else has paid it, it has failed, or the
+  /// saga does not know it.
+  case orderDead = "order_dead"
 }
 
 /// What became of a step.

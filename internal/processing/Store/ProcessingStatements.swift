@@ -18,6 +18,7 @@ struct ProcessingStatements: Sendable {
   private let insertAttempts: Statement
   private let answerAttempts: Statement
   private let insertExceptions: Statement
+  private let insertSettlements: Statement
   private let postponeDue: Statement
 
   init(_ t: ProcessingTables) {
@@ -65,6 +66,11 @@ struct ProcessingStatements: Sendable {
       INSERT INTO \(t.exception) (payment_id, kind) SELECT * FROM unnest($1::uuid[], $2::text[])
       ON CONFLICT (payment_id, kind) DO UPDATE SET opened_at = clock_timestamp(), closed_at = NULL
       WHERE \(t.exception).closed_at IS NOT NULL
+      """)
+    insertSettlements = Statement(
+      """
+      INSERT INTO \(t.settlement) (payment_id, order_id) SELECT * FROM unnest($1::uuid[], $2::bigint[])
+      ON CONFLICT DO NOTHING
       """)
     postponeDue = Statement(
       """
@@ -146,6 +152,11 @@ struct ProcessingStatements: Sendable {
         Command(
           insertExceptions,
           [.uuidArray(exceptions.map(\.paymentID)), .textArray(exceptions.map(\.kind.rawValue))]))
+    }
+    let paid = work.paidOrders
+    if !paid.isEmpty {
+      commands.append(
+        Command(insertSettlements, [.uuidArray(paid.map(\.paymentID)), .int64Array(paid.map(\.orderID))]))
     }
     return commands
   }

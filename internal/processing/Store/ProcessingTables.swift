@@ -9,6 +9,7 @@ public struct ProcessingTables: Sendable, Hashable {
   let claim: String
   let attempt: String
   let exception: String
+  let settlement: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "processing") {
@@ -19,5 +20,6 @@ public struct ProcessingTables: Sendable, Hashable {
     claim = prefix + ".claim"
     attempt = prefix + ".attempt"
     exception = prefix + ".exception"
+    settlement = prefix + ".settlement"
   }
 }

@@ -89,6 +89,13 @@ struct StepWork {
   /// How a payment was when it was locked; nil when this transaction inserted it, so that nothing else has rows of it.
   func before(_ id: UniqueID) -> ProcessedPayment? { opened.contains(id) ? nil : locked[id] }
 
+  /// The orders whose payments have become COMPLETED.
+  var paidOrders: [(paymentID: UniqueID, orderID: Int64)] {
+    touched.filter { $0.state == .completed && before($0.id)?.state != .completed }.compactMap { payment in
+      stored[payment.id]?.orderID.map { (payment.id, $0) }
+    }
+  }
+
   /// The payments that were inserted or changed.
   var touched: [ProcessedPayment] {
     stored.values.map(\.payment).filter { opened.contains($0.id) || $0 != locked[$0.id] }.sorted { $0.id < $1.id }
