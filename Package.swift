@@ -76,6 +76,7 @@ let package = Package(
     system("CNghttp2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
     system("CMicrohttpd", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
     system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+    system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
     system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
     .target(name: "CLinux", path: "internal/system/CLinux"),
@@ -83,6 +84,7 @@ let package = Package(
     // Under everything.
     box("Values", "kit/Values"),
     box("Money", "kit/Money"),
+    box("Crypto", "kit/Crypto", ["CCrypto"]),
     box("Runtime", "kit/Runtime", ["CLinux", "Values"]),
     box("Errors", "kit/Errors"),
     box("Logger", "kit/Logger", ["Runtime", "Values"]),
@@ -148,6 +150,7 @@ let package = Package(
         "Errors", "GRPC", "Metrics", "Money", "Protobuf", "Runtime", "SagaMessages", "Settings", "StandardMessages",
         "TLS", "Values",
       ]),
+    box("Cards", "direct/Cards", ["Crypto", "Values"]),
 
     // The ledger of direct payments.
     box("LedgerDomain", "ledger/Domain", ["Money", "Values"]),
@@ -169,6 +172,7 @@ let package = Package(
         "DirectDomain", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingDomain", "RiskDomain",
         "RiskStore", "Values",
       ]),
+    box("Bank", "processing/Bank", ["Cards", "Money", "ProcessingDomain", "Values"]),
     // `sql` is a link to migrations/processing.
     .target(
       name: "ProcessingSchema", dependencies: ["LedgerSchema", "Migrator", "Outbox", "OutboxSchema"],
@@ -299,7 +303,9 @@ let package = Package(
         "StandardMessages", "TestSupport", "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "HTTPServer", "Logger", "Metrics", "Runtime", "Values"]),
+    unit("Cards", ["Cards", "Values"]),
     unit("CLI", ["CLI", "GRPC", "Kafka", "SagaMessages", "StandardMessages", "Values"]),
+    unit("Crypto", ["Crypto"]),
     unit("FuzzTargets", ["FuzzTargets", "Randomness"]),
     unit(
       "GRPC",

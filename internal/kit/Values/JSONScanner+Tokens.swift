@@ -134,6 +134,11 @@ extension JSONScanner {
   /// The text of a string that `stringContent` has passed, its escapes resolved.
   func text(_ literal: StringLiteral) throws(JSONError) -> String {
     guard literal.hasEscapes else { return String(decoding: bytes[literal.content], as: UTF8.self) }
+    return String(decoding: try resolved(literal), as: UTF8.self)
+  }
+
+  /// The bytes of a string that `stringContent` has passed, its escapes resolved, in one allocation.
+  func resolved(_ literal: StringLiteral) throws(JSONError) -> [UInt8] {
     var reader = self
     reader.position = literal.content.lowerBound
     var text: [UInt8] = []
@@ -152,7 +157,7 @@ extension JSONScanner {
         reader.position += 1
       }
     }
-    return String(decoding: text, as: UTF8.self)
+    return text
   }
 
   /// Passes an escape at its backslash; a surrogate pair is one scalar.
@@ -235,6 +240,8 @@ extension JSONScanner {
   func found() -> String {
     guard position < bytes.count else { return "the end" }
     let byte = bytes[position]
+    // Of a number that is nobody's business not even one digit is shown.
+    if (0x30...0x39).contains(byte) { return "a digit" }
     if (0x21...0x7E).contains(byte) { return "\"\(Character(Unicode.Scalar(byte)))\"" }
     return "byte 0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))"
   }

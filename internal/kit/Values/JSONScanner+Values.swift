@@ -50,6 +50,19 @@ extension JSONScanner {
     return try stringLiteral()
   }
 
+  /// Reads a string of which no `String` is to be made: its bytes, escapes resolved, are there only during the call.
+  /// They are the text's own; a copy, which only escapes make necessary, is zeroed at the end.
+  public mutating func withStringBytes<Result: ~Copyable>(
+    _ body: (RawSpan) throws(JSONError) -> Result
+  ) throws(JSONError) -> Result {
+    try expect(.string)
+    let literal = try stringContent()
+    guard literal.hasEscapes else { return try body(bytes.span.bytes.extracting(literal.content)) }
+    let resolved = try resolved(literal)
+    defer { resolved.zeroInPlace() }
+    return try body(resolved.span.bytes)
+  }
+
   /// Reads a string that is a UUID in its 36-character form.
   public mutating func uniqueID() throws(JSONError) -> UniqueID {
     try expect(.string)

@@ -1,0 +1,47 @@
+public import Values
+
+/// A card as a request has it, read and not yet checked. Number and CVV go from the request's bytes into locked memory
+/// without a copy elsewhere.
+public final class CardDetails: Sendable {
+  /// The longest name of a holder, in bytes.
+  public static let maximumHolder = 255
+  /// What is kept of a number or CVV at most: longer ones are wrong by their length, cut or not.
+  private static let maximumSecret = 64
+
+  let number: SecretBytes?
+  let cvv: SecretBytes?
+  let expMonth: Int?
+  let expYear: Int?
+  let holder: String?
+
+  /// Reads an object with `number` and `cvv` (strings), `exp_month`, `exp_year` (integers) and `holder`; null counts as
+  /// absent, and other fields are passed over.
+  /// - Throws: what is no such object. The error holds no value.
+  public init(reading scanner: inout JSONScanner) throws(JSONError) {
+    var number: SecretBytes?
+    var cvv: SecretBytes?
+    var expMonth: Int?
+    var expYear: Int?
+    var holder: String?
+    try scanner.beginObject()
+    while let field = try scanner.nextKey() {
+      switch CardFault.Field(rawValue: field) {
+      case .number: number = try scanner.null() ? nil : try Self.secret(&scanner)
+      case .cvv: cvv = try scanner.null() ? nil : try Self.secret(&scanner)
+      case .expMonth: expMonth = try scanner.null() ? nil : Int(clamping: try scanner.integer())
+      case .expYear: expYear = try scanner.null() ? nil : Int(clamping: try scanner.integer())
+      case .holder: holder = try scanner.null() ? nil : try scanner.string()
+      case nil: try scanner.skipValue()
+      }
+    }
+    self.number = number
+    self.cvv = cvv
+    self.expMonth = expMonth
+    self.expYear = expYear
+    self.holder = holder
+  }
+
+  private static func secret(_ scanner: inout JSONScanner) throws(JSONError) -> SecretBytes {
+    try scanner.withStringBytes { bytes in SecretBytes(copying: bytes.extracting(first: maximumSecret)) }
+  }
+}

@@ -1,0 +1,81 @@
+internal import Crypto
+
+/// The keys under which cards are known again without their numbers: the first signs, all match.
+public struct CardFingerprintKeys: Sendable, CustomStringConvertible {
+  /// The least bytes of a key.
+  public static let leastKeyBytes = 32
+  /// What a setting may hold, in words that follow "expected".
+  public static let rule =
+    "`ID:HEXKEY` with a key of at least 64 hex digits, several with commas between; the first one signs"
+
+  /// One key.
+  struct Key: Sendable {
+    let id: String
+    let bytes: [UInt8]
+
+    func sign(_ digits: RawSpan) -> [UInt8] { HMACSHA256.code(of: digits, key: bytes.span.bytes) }
+  }
+
+  let keys: [Key]
+
+  /// Why a text holds no keys. It never quotes a key.
+  public struct Fault: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The entry, counted from 1, and what is wrong with it.
+    public let description: String
+  }
+
+  /// Reads `id:hexkey,id:hexkey`. An id has 1 to 32 ASCII letters, digits, `_` and `-`.
+  public init(_ text: String) throws(Fault) {
+    var keys: [Key] = []
+    for (index, entry) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
+      let key = try Self.key(entry, index + 1)
+      guard !keys.contains(where: { $0.id == key.id }) else {
+        throw Fault(description: "key \(index + 1) has the id of an earlier one")
+      }
+      keys.append(key)
+    }
+    guard keys.count <= 16 else { throw Fault(description: "at most 16 keys are used") }
+    self.keys = keys
+  }
+
+  private static func key(_ entry: Substring, _ number: Int) throws(Fault) -> Key {
+    let parts = entry.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2 else { throw Fault(description: "key \(number) is not written as ID:HEXKEY") }
+    let id = parts[0]
+    let isID = id.utf8.allSatisfy { byte in
+      Self.hex(byte) != nil || (0x61...0x7A).contains(byte | 0x20) || byte == 0x5F || byte == 0x2D
+    }
+    guard (1...32).contains(id.utf8.count), isID else {
+      throw Fault(description: "the id of key \(number) is not 1 to 32 letters, digits, _ and -")
+    }
+    let digits = parts[1].utf8.map(Self.hex)
+    guard digits.count % 2 == 0, !digits.contains(nil) else {
+      throw Fault(description: "key \(number) is no even number of hex digits")
+    }
+    guard digits.count >= 2 * leastKeyBytes, digits.count <= 512 else {
+      throw Fault(description: "key \(number) must have \(leastKeyBytes) to 256 bytes, which is 64 to 512 hex digits")
+    }
+    let bytes = stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
+    return Key(id: String(id), bytes: bytes)
+  }
+
+  private static func hex(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+
+  func sign(_ digits: RawSpan) -> [UInt8] { keys[0].sign(digits) }
+
+  func all(_ digits: RawSpan) -> [[UInt8]] {
+    var codes: [[UInt8]] = []
+    for key in keys { codes.append(key.sign(digits)) }
+    return codes
+  }
+
+  /// The ids; the keys are not shown.
+  public var description: String { keys.map(\.id).joined(separator: ", ") }
+}

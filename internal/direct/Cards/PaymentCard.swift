@@ -1,0 +1,100 @@
+internal import Crypto
+public import Values
+
+/// A card that can be charged: number and CVV lie in locked memory, and nothing shows them.
+public final class PaymentCard: Sendable, CustomStringConvertible {
+  /// By the first digits of the number.
+  public let brand: CardBrand
+  /// The last four digits of the number.
+  public let last4: String
+  /// From 1 to 12.
+  public let expMonth: Int
+  /// With all four digits.
+  public let expYear: Int
+  /// The name on the card.
+  public let holder: String?
+  /// Keeps the secrets.
+  private let details: CardDetails
+
+  /// A card whose fields hold what they must: an unknown brand is allowed.
+  /// - Parameter now: the moment at which the card must be valid.
+  public init(_ details: CardDetails, at now: Timestamp) throws(CardFault) {
+    (brand, last4) = try Self.read(details.number)
+    try Self.check(cvv: details.cvv, brand)
+    (expMonth, expYear) = try Self.expiry(details.expMonth, details.expYear, at: now)
+    try Self.check(holder: details.holder)
+    holder = details.holder
+    self.details = details
+  }
+
+  /// Calls the closure with the ASCII digits of number and CVV, which are there only during the call.
+  public func withSecrets<Result>(_ body: (_ number: RawSpan, _ cvv: RawSpan) -> Result) -> Result {
+    // Both are there: init has looked.
+    details.number!.withBytes { number in details.cvv!.withBytes { cvv in body(number, cvv) } }
+  }
+
+  /// An HMAC-SHA-256 of the number's digits under the first key: 32 bytes.
+  public func fingerprint(_ keys: CardFingerprintKeys) -> [UInt8] { withSecrets { number, _ in keys.sign(number) } }
+
+  /// Those under all keys, the first key's first, to find what was signed by an earlier one.
+  public func allFingerprints(_ keys: CardFingerprintKeys) -> [[UInt8]] {
+    withSecrets { number, _ in keys.all(number) }
+  }
+
+  /// The brand and the last four digits.
+  public var description: String { "\(brand.rawValue) …\(last4)" }
+}
+
+/// The checks.
+extension PaymentCard {
+  private static func read(_ number: borrowing SecretBytes?) throws(CardFault) -> (CardBrand, String) {
+    guard number != nil else { throw CardFault(.number, .missing) }
+    // It is there: the line above.
+    return try number!.withBytes { (digits) -> Result<(CardBrand, String), CardFault> in
+      guard areDigits(digits) else { return .failure(CardFault(.number, .notDigits)) }
+      let brand = CardBrand(digits: digits)
+      guard brand.hasLength(digits.byteCount) else { return .failure(CardFault(.number, .wrongLength)) }
+      guard Luhn.isValid(digits) else { return .failure(CardFault(.number, .luhn)) }
+      let last = digits.extracting(last: 4).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+      return .success((brand, last))
+    }.get()
+  }
+
+  private static func check(cvv: borrowing SecretBytes?, _ brand: CardBrand) throws(CardFault) {
+    guard cvv != nil else { throw CardFault(.cvv, .missing) }
+    let code: CardFault.Code? = cvv!.withBytes { digits in
+      if !areDigits(digits) { return .notDigits }
+      return brand.cvvLengths.contains(digits.byteCount) ? nil : .wrongLength
+    }
+    if let code { throw CardFault(.cvv, code) }
+  }
+
+  private static func areDigits(_ bytes: RawSpan) -> Bool {
+    bytes.withUnsafeBytes { $0.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } }
+  }
+
+  /// A card is valid until its month has ended everywhere, which is twelve hours after it has ended in UTC.
+  private static func expiry(_ month: Int?, _ year: Int?, at now: Timestamp) throws(CardFault) -> (Int, Int) {
+    guard let month else { throw CardFault(.expMonth, .missing) }
+    guard let year else { throw CardFault(.expYear, .missing) }
+    guard (1...12).contains(month) else { throw CardFault(.expMonth, .outOfRange) }
+    let date = (now + .seconds(-12 * 3_600)).utf8Bytes
+    let number = { (range: Range<Int>) in date[range].reduce(0) { $0 * 10 + Int($1) - 0x30 } }
+    let (thisYear, thisMonth) = (number(0..<4), number(5..<7))
+    guard year <= thisYear + Self.longestValidity, year >= 1_000 else { throw CardFault(.expYear, .outOfRange) }
+    guard (year, month) >= (thisYear, thisMonth) else {
+      throw CardFault(year < thisYear ? .expYear : .expMonth, .expired)
+    }
+    return (month, year)
+  }
+
+  /// In years.
+  private static let longestValidity = 25
+
+  private static func check(holder: String?) throws(CardFault) {
+    guard let holder else { return }
+    let isText = holder.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) }
+    guard holder.utf8.count <= CardDetails.maximumHolder, isText else { throw CardFault(.holder, .malformed) }
+    if containsCardNumber(holder.utf8) { throw CardFault(.holder, .cardNumber) }
+  }
+}
