@@ -24,24 +24,37 @@ public struct BankBook: Sendable {
   public mutating func charge(
     _ request: ChargeRequest, _ behaviour: BankBehaviour, using random: inout some RandomNumberGenerator
   ) -> BankOperation {
-    guard var known = operations[request.operationID] else {
+    let requests = requests(to: request.operationID)
+    guard var known = operations[request.operationID], known.status != .none else {
       let refusal = Self.refusal(of: request.source, behaviour, using: &random)
       let operation = BankOperation(
         id: request.operationID, userID: request.userID, amount: request.amount,
-        status: refusal == nil ? .succeed : .error, error: refusal ?? "", requests: 1, charges: refusal == nil ? 1 : 0,
+        status: refusal == nil ? .succeed : .error, error: refusal ?? "", requests: requests, charges: refusal == nil ? 1 : 0,
         hidden: behaviour.forgets)
       operations[operation.id] = operation
       return operation
     }
-    known.requests = min(known.requests, Int(Int32.max)) + 1
+    known.requests = requests
     if !behaviour.isIdempotent, known.status == .succeed { known.charges = min(known.charges, Int(Int32.max)) + 1 }
     operations[known.id] = known
     return known
   }
 
+  /// Counts a request to charge that nothing else is done about.
+  public mutating func ignore(_ request: ChargeRequest) -> BankOperation {
+    let id = request.operationID
+    var operation = operations[id] ?? BankOperation(nothingOf: id, status: .none)
+    operation.requests = requests(to: id)
+    operations[id] = operation
+    return operation
+  }
+
+  /// How many requests to charge there are with one more.
+  private func requests(to id: UniqueID) -> Int { min(operations[id]?.requests ?? 0, Int(Int32.max)) + 1 }
+
   /// - Returns: nil for an operation that is not there, or not shown yet.
   public mutating func find(_ id: UniqueID) -> BankOperation? {
-    guard var operation = operations[id] else { return nil }
+    guard var operation = operations[id], operation.status != .none else { return nil }
     guard operation.hidden > 0 else { return operation }
     operation.hidden -= 1
     operations[id] = operation
@@ -50,9 +63,7 @@ public struct BankBook: Sendable {
 
   /// Undoes the charge, or refuses it from now on.
   public mutating func reverse(_ id: UniqueID) -> BankOperation {
-    var operation =
-      operations[id]
-      ?? BankOperation(id: id, userID: nil, amount: nil, status: .reversed, requests: 0, charges: 0, hidden: 0)
+    var operation = operations[id] ?? BankOperation(nothingOf: id, status: .reversed)
     operation.status = .reversed
     operation.error = "reversed"
     operation.charges = 0

@@ -6,19 +6,21 @@ public struct BankOperation: Sendable, Hashable {
   /// What became of it.
   public enum Status: String, Sendable, Hashable, CaseIterable {
     case succeed, error, reversed
+    /// Nothing was done about any request.
+    case none
   }
 
   /// The caller's id.
   public let id: UniqueID
-  /// Who pays; nil of one that was only reversed.
+  /// Who pays; nil of one that was never charged.
   public let userID: UniqueID?
-  /// What was asked for; nil of one that was only reversed.
+  /// What was asked for; nil of one that was never charged.
   public let amount: Money?
   /// What became of it.
   public internal(set) var status: Status
   /// Why it is an error; empty otherwise.
   public internal(set) var error: String
-  /// Requests to charge that were carried out or answered from what was known.
+  /// Requests to charge that were read, those that nothing was done about among them.
   public internal(set) var requests: Int
   /// Charges less what was reversed.
   public internal(set) var charges: Int
@@ -63,6 +65,11 @@ public struct BankOperation: Sendable, Hashable {
     self.requests = requests
     self.charges = charges
     self.hidden = hidden
+  }
+
+  /// One that was not charged.
+  init(nothingOf id: UniqueID, status: Status) {
+    self.init(id: id, userID: nil, amount: nil, status: status, requests: 0, charges: 0, hidden: 0)
   }
 
   private struct Incomplete: Error {}

@@ -111,6 +111,7 @@ final class BankDesk: Sendable {
         let delay = Int.random(in: state.behaviour.delay, using: &random)
         var reply = BankReply(exchange, fault: fault)
         guard fault?.isCarriedOut ?? true else {
+          if case .charge(let request) = job { lines.append(state.book.ignore(request).line) }
           replies.append(reply)
           continue
         }

@@ -55,6 +55,17 @@ import Values
     #expect(late.status == .reversed && late.charges == 0 && late.requests == 1)
   }
 
+  @Test func `a request that nothing is done about is counted`() throws {
+    var random = SplitMix64(seed: 1)
+    var book = BankBook()
+    let ignored = book.ignore(try request())
+    #expect(ignored.requests == 1 && ignored.charges == 0 && book.find(ignored.id) == nil)
+    let kept = try #require(BankOperation(line: ignored.line))
+    book = BankBook([kept])
+    #expect(book.charge(try request(), BankBehaviour(), using: &random).requests == 2)
+    #expect(book.find(ignored.id)?.charges == 1)
+  }
+
   @Test func `a bank that forgets is asked so often`() throws {
     var random = SplitMix64(seed: 1)
     var book = BankBook()

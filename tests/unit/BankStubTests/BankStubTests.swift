@@ -125,7 +125,8 @@ private final class Bench {
         #expect(!error.nothingWasSent)
         #expect(seen == (error.code == .timedOut ? "time" : "lost"), "\(error)")
       }
-      #expect(try await bench.counts(id) == (isDone ? #"1,"charges":1,"hidden":0"# : "none"))
+      #expect(try await bench.counts(id) == #"1,"charges":\#(isDone ? 1 : 0),"hidden":0"#)
+      #expect(try await bench.answer("GET", "/payment/\(id)").status == (isDone ? 200 : 404))
       // The script is over.
       #expect(try await bench.answer("POST", "/payment", Bench.payment(UniqueID(high: 5, low: 9))).status == 200)
     }
