@@ -29,8 +29,8 @@ public struct BankBook: Sendable {
       let refusal = Self.refusal(of: request.source, behaviour, using: &random)
       let operation = BankOperation(
         id: request.operationID, userID: request.userID, amount: request.amount,
-        status: refusal == nil ? .succeed : .error, error: refusal ?? "", requests: requests, charges: refusal == nil ? 1 : 0,
-        hidden: behaviour.forgets)
+        status: refusal == nil ? .succeed : .error, error: refusal ?? "", requests: requests,
+        charges: refusal == nil ? 1 : 0, hidden: behaviour.forgets)
       operations[operation.id] = operation
       return operation
     }
