@@ -13,6 +13,8 @@ from pathlib import Path
 
 from .waiting import wait_until
 
+# The setting of a program's HTTP server.
+HTTP_SETTINGS = {"bankstub": "BANKSTUB_ADDR", "payments-gateway": "GATEWAY_ADDR"}
 ROOT = Path(__file__).resolve().parents[3]
 BINARIES = Path(os.environ.get("PAYSAGA_BIN") or ROOT / ".build/debug").absolute()
 
@@ -125,7 +127,7 @@ class Process:
 
 
 class Program(Process):
-    """One of payments-server, payments-consumer and payments-cron."""
+    """One of the programs with an admin endpoint."""
 
     def __init__(self, binary: str, environment: dict[str, str], log: Path, name: str | None = None):
         path = BINARIES / binary
@@ -135,6 +137,7 @@ class Program(Process):
         self.is_killed = False
         self._admin_port: int | None = None
         self._grpc_port: int | None = None
+        self._http_port: int | None = None
 
     def start(self) -> "Program":
         self._admin_port = None
@@ -159,6 +162,14 @@ class Program(Process):
             self._grpc_port = int(self.wait_for_output(r"serving gRPC .*port=(\d+)")[1])
             self.environment["SERVER_GRPC_ADDR"] = f"127.0.0.1:{self._grpc_port}"
         return self._grpc_port
+
+    @property
+    def http_port(self) -> int:
+        """The bound port of a program that serves HTTP; a later start of this program listens there again."""
+        if self._http_port is None:
+            self._http_port = int(self.wait_for_output(r"HTTP server listens .*port=(\d+)")[1])
+            self.environment[HTTP_SETTINGS[self.binary]] = f"127.0.0.1:{self._http_port}"
+        return self._http_port
 
     def get(self, path: str) -> tuple[int, str]:
         """A GET on the admin endpoint."""
