@@ -2,12 +2,10 @@
 
 import http.client
 import json
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from .process import Program
-from .waiting import wait_until
 from .world import World
 
 PARTITIONS = 3
