@@ -35,9 +35,14 @@ CREATE TABLE payment (
   has_hold    boolean NOT NULL,
   inquiries   integer NOT NULL CHECK (inquiries >= 0),
   due         timestamptz,
+  -- Who has decided its review.
+  reviewer    text CHECK (octet_length(reviewer) BETWEEN 1 AND 255),
   updated_at  timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT payment_source_presence_check CHECK ((source IS NOT NULL) = (method IN ('account', 'token'))),
   CONSTRAINT payment_claim_presence_check CHECK ((claim_owner IS NULL) = (claim_epoch IS NULL)),
+  -- Only whoever has a card's number, or has asked the bank, works on a payment. Others wait for the bank in this table.
+  CONSTRAINT payment_claim_of_stage_check CHECK (
+    (claim_owner IS NOT NULL) = (stage IN ('claimed', 'asked') OR stage = 'ready' AND method = 'card')),
   CONSTRAINT payment_asked_at_presence_check CHECK ((asked_at IS NOT NULL) = (stage IN ('asked', 'unknown', 'reversing'))),
   CONSTRAINT payment_stage_of_state_check CHECK (
     CASE stage WHEN 'done' THEN state IN ('COMPLETED', 'REJECTED', 'ERROR') AND NOT has_hold
@@ -45,15 +50,18 @@ CREATE TABLE payment (
                WHEN 'unknown' THEN state = 'UNKNOWN' AND due IS NOT NULL AND has_hold
                WHEN 'reversing' THEN state = 'UNKNOWN' AND due IS NOT NULL AND has_hold
                WHEN 'asked' THEN state = 'PROCESSING' AND has_hold
+               WHEN 'ready' THEN state = 'PROCESSING' AND due IS NOT NULL
                ELSE state = 'PROCESSING' END)
 ) WITH (fillfactor = 70);
 
--- When something has to be done about a payment even if nobody says anything. Rows are inserted and deleted.
+-- What has to be done about a payment, and when, even if nobody says anything: a charge or an inquiry needs room at the
+-- bank, and does not stand in the way of what needs none. Rows are inserted and deleted.
 CREATE TABLE due (
   payment_id uuid PRIMARY KEY,
+  chore      text COLLATE "C" NOT NULL CHECK (chore IN ('review', 'card', 'charge', 'inquiry')),
   at         timestamptz NOT NULL
 );
-CREATE INDEX due_at_idx ON due (at);
+CREATE INDEX due_chore_at_idx ON due (chore, at);
 
 -- The payments of each process. Rows are inserted and deleted.
 CREATE TABLE claim (

@@ -19,15 +19,21 @@ struct PaymentChange {
 
   // MARK: - Transitions
 
-  /// To PROCESSING: the bank has not been asked.
-  mutating func makeReady() -> StepOutcome {
+  /// To PROCESSING: the bank has certainly not been asked. Whoever has room at the bank may ask it, after `wait`; for a
+  /// card only the process that has the number, until the time is up.
+  mutating func makeReady(after wait: Duration = .zero) -> StepOutcome {
     payment.stage = .ready
-    payment.due = payment.claim == nil ? now : payment.method == .card ? payment.since + rules.cardWait : nil
+    if payment.method == .card {
+      payment.due = payment.since + rules.cardWait
+    } else {
+      payment.claim = nil
+      payment.due = now + wait
+    }
     return enter(.processing, nil)
   }
 
-  /// The claimant goes on with something else; anybody may take the payment.
-  mutating func free() { payment.claim = nil }
+  /// As `makeReady`, for a payment that was asked for and not sent.
+  mutating func makeReadyAgain() -> StepOutcome { makeReady(after: rules.retryWait(since: payment.since, at: now)) }
 
   /// To REVIEW. Nobody has the payment meanwhile.
   mutating func waitForReview() -> StepOutcome {
@@ -39,8 +45,9 @@ struct PaymentChange {
   }
 
   /// "Asked at" now.
-  mutating func noteAsked() -> StepOutcome {
+  mutating func noteAsked(by claim: Claim) -> StepOutcome {
     payment.stage = .asked(at: now)
+    payment.claim = claim
     payment.due = nil
     effects.call = .charge
     return enter(.processing, nil)
@@ -87,12 +94,8 @@ struct PaymentChange {
     return enter(payment.state, payment.reason)
   }
 
-  /// Another process goes on with it.
-  mutating func take(_ claim: Claim) -> StepOutcome {
-    payment.claim = claim
-    payment.due = nil
-    return enter(payment.state, payment.reason)
-  }
+  /// Who has decided its review.
+  mutating func note(reviewer: String) { payment.reviewer = reviewer }
 
   /// To a final state. Its hold is posted when it is COMPLETED and given back otherwise; when the ledger refuses that,
   /// the payment waits for a person.

@@ -36,14 +36,14 @@ public struct PaymentEngine: Sendable {
   private func decide(_ step: PaymentStep, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
     switch step {
     case .assess(let verdict, let claim): assess(verdict, by: claim, &change, &ledger)
-    case .review(let approves): review(approves: approves, &change, &ledger)
+    case .review(let approves, let person): review(approves: approves, by: person, &change, &ledger)
     case .ask(let claim, let asked): ask(by: claim, after: asked, &change, &ledger)
     case .charged(let answer, let askedAt): charged(answer, askedAt: askedAt, &change, &ledger)
     case .inquired(let answer, let askedAt): inquired(answer, askedAt: askedAt, &change, &ledger)
     case .reversed(let answer): reversed(answer, &change, &ledger)
     case .cancel: cancel(&change, &ledger)
-    case .fallDue(let claim): fallDue(by: claim, &change, &ledger)
-    case .takeOver(let claim): takeOver(by: claim, &change, &ledger)
+    case .fallDue: fallDue(&change, &ledger)
+    case .takeOver(let owner): takeOver(from: owner, &change, &ledger)
     }
   }
 
@@ -66,13 +66,15 @@ public struct PaymentEngine: Sendable {
     }
   }
 
-  private func review(approves: Bool, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
+  private func review(
+    approves: Bool, by person: String, _ change: inout PaymentChange, _ ledger: inout LedgerBatch
+  ) -> StepOutcome {
     guard case .review = change.payment.stage else {
       return .refused(change.payment.state.isFinal ? .alreadyFinal : .notInReview)
     }
+    change.note(reviewer: person)
     guard approves else { return change.end(.rejected, .reviewDeclined, &ledger) }
     if change.payment.method == .balance { return change.end(.completed, nil, &ledger) }
-    change.free()
     return change.makeReady()
   }
 
@@ -81,15 +83,15 @@ public struct PaymentEngine: Sendable {
   private func ask(by claim: Claim, after asked: Timestamp?, _ change: inout PaymentChange, _ ledger: inout LedgerBatch)
     -> StepOutcome
   {
-    guard change.payment.claim == claim else { return .ignored }
+    let isOwn = change.payment.claim == claim
     switch change.payment.stage {
-    case .ready: guard asked == nil else { return .ignored }
-    case .asked(let at): guard asked == at else { return .ignored }
+    case .ready: guard asked == nil, isOwn || change.payment.claim == nil else { return .ignored }
+    case .asked(let at): guard asked == at, isOwn else { return .ignored }
     case .claimed, .review, .unknown, .reversing, .done: return .ignored
     }
     guard change.payment.method.needsBank else { return change.pay(&ledger) }
     if !change.payment.hasHold, let refusal = change.hold(&ledger) { return refusal }
-    return change.noteAsked()
+    return change.noteAsked(by: claim)
   }
 
   private func charged(
@@ -100,7 +102,7 @@ public struct PaymentEngine: Sendable {
       switch answer {
       case .approved: return change.end(.completed, nil, &ledger)
       case .declined: return change.end(.rejected, .bankDeclined, &ledger)
-      case .notSent: return asked == askedAt ? change.makeReady() : .ignored
+      case .notSent: return asked == askedAt ? change.makeReadyAgain() : .ignored
       case .reversed, .noSuchPayment, .unclear: return change.becomeUnknown(askedAt: askedAt)
       }
     case .unknown: return resolve(answer, &change, &ledger)
@@ -171,24 +173,28 @@ public struct PaymentEngine: Sendable {
     }
   }
 
-  private func fallDue(by claim: Claim, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
+  private func fallDue(_ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
     guard let due = change.payment.due, due <= change.now else { return .ignored }
     switch change.payment.stage {
     case .review: return change.end(.rejected, .reviewTimeout, &ledger)
-    case .claimed, .ready:
-      if change.payment.method == .card { return change.end(.error, .bankUnavailable, &ledger) }
-      return change.payment.claim == nil ? change.take(claim) : .ignored
+    case .ready where change.payment.method == .card: return change.end(.error, .bankUnavailable, &ledger)
     case .unknown: return change.inquire(.inquire)
     case .reversing: return change.inquire(.reverse)
-    case .asked, .done: return .ignored
+    case .claimed, .ready, .asked, .done: return .ignored
     }
   }
 
-  private func takeOver(by claim: Claim, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome {
-    guard change.payment.claim != claim else { return .ignored }
+  private func takeOver(
+    from owner: UniqueID, _ change: inout PaymentChange, _ ledger: inout LedgerBatch
+  ) -> StepOutcome {
+    guard change.payment.claim?.owner == owner else { return .ignored }
+    let isCard = change.payment.method == .card
     switch change.payment.stage {
-    case .claimed, .ready:
-      return change.payment.method == .card ? change.end(.error, .cardDataLost, &ledger) : change.take(claim)
+    case .claimed where isCard, .ready where isCard: return change.end(.error, .cardDataLost, &ledger)
+    // Risk decides in the transaction that claims, and only cards stay claimed until they are asked for. Somebody else
+    // has written this, and the bank was not asked.
+    case .claimed: return change.end(.error, .bankUnavailable, &ledger)
+    case .ready: return change.makeReady()
     case .asked(let askedAt): return change.becomeUnknown(askedAt: askedAt)
     case .review, .unknown, .reversing, .done: return .ignored
     }

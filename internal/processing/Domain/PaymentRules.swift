@@ -37,6 +37,12 @@ public struct PaymentRules: Sendable, Hashable {
   /// How long a question to the bank is given until it is asked again, in case its answer is lost with its process.
   var answerWait: Duration { bankTimeout + .seconds(5) }
 
+  /// How long a payment waits that could not be sent: half of its age, so that it is tried less and less often.
+  func retryWait(since: Timestamp, at now: Timestamp) -> Duration {
+    let age = now.microseconds.subtracting(saturating: since.microseconds)
+    return .microseconds(min(max(age / 2, 1_000_000), 60_000_000))
+  }
+
   /// When the bank is asked next.
   /// - Parameters:
   ///   - inquiries: how often it was asked.

@@ -5,10 +5,11 @@ public import Values
 public enum PaymentStep: Sendable, Hashable {
   /// Risk has decided, for the claimant.
   case assess(RiskVerdict, by: Claim)
-  /// A person has decided a review.
-  case review(approves: Bool)
-  /// The claimant is about to ask the bank: writes "asked at". `after` is the "asked at" that it wrote before and did
-  /// not send under; nil for the first time. Whoever knows less than the tables asks nothing.
+  /// A person has decided a review; the name is 1 to 255 bytes.
+  case review(approves: Bool, by: String)
+  /// A process is about to ask the bank: it takes a payment that is free, and writes "asked at". `after` is the "asked
+  /// at" that it wrote before and did not send under; nil for the first time. Whoever knows less than the tables asks
+  /// nothing.
   case ask(by: Claim, after: Timestamp?)
   /// The bank's answer to the charge. `askedAt` is the "asked at" under which it was sent: that nothing was sent says
   /// nothing about a later one.
@@ -19,10 +20,10 @@ public enum PaymentStep: Sendable, Hashable {
   case reversed(BankAnswer)
   /// The payer does not want it any more.
   case cancel
-  /// Its time has come.
-  case fallDue(by: Claim)
-  /// The lease of its claimant is over, or it had none.
-  case takeOver(by: Claim)
+  /// Its time has come. A payment that waits for the bank is asked for instead.
+  case fallDue
+  /// The process that had it does not have it any more: its lease is over, or it has lost its memory.
+  case takeOver(from: UniqueID)
 }
 
 /// What the bank says, after everything about the answer has been checked: its status, media type, ids, amount and

@@ -24,7 +24,7 @@ public struct ProcessedPayment: Sendable, Hashable {
     case claimed
     /// REVIEW: until a person decides, or the time is up.
     case review(until: Timestamp)
-    /// PROCESSING: allowed, and the bank was certainly not asked.
+    /// PROCESSING: allowed, and the bank was certainly not asked. It waits for room at the bank.
     case ready
     /// PROCESSING: "asked at" is committed, so that the bank may have been asked.
     case asked(at: Timestamp)
@@ -57,7 +57,7 @@ public struct ProcessedPayment: Sendable, Hashable {
   public package(set) var reason: PaymentReason?
   /// Where it is on its way.
   public package(set) var stage: Stage
-  /// Who works on it; nil when anybody may.
+  /// Who works on it: whoever has the card's number, or has asked the bank; nil when anybody may.
   public package(set) var claim: Claim?
   /// Whether the ledger reserves its money.
   public package(set) var hasHold = false
@@ -65,6 +65,8 @@ public struct ProcessedPayment: Sendable, Hashable {
   public package(set) var inquiries = 0
   /// When something has to be done even if nobody says anything.
   public package(set) var due: Timestamp?
+  /// Who has decided its review.
+  public package(set) var reviewer: String?
 
   /// A payment that was just claimed.
   public init(
@@ -75,18 +77,59 @@ public struct ProcessedPayment: Sendable, Hashable {
     self.claim = claim
   }
 
-  /// A payment that ends before anybody has claimed it: cancelled, or a card whose process is gone.
+  /// A payment that ends before anybody has claimed it.
   public init(
     unclaimed id: UniqueID, method: PaymentMethod, amount: Money, debit: UniqueID, credit: UniqueID,
     ends end: UnclaimedEnd, at now: Timestamp
   ) {
-    self.init(id, method, amount, debit, credit, now, end == .cancelled ? .rejected : .error, .done)
-    reason = end == .cancelled ? .cancelled : .cardDataLost
+    self.init(id, method, amount, debit, credit, now, end.state, .done)
+    reason = end.reason
   }
 
   /// How a payment ends that nobody has claimed.
   public enum UnclaimedEnd: Sendable, Hashable {
-    case cancelled, cardLost
+    /// The payer does not want it any more.
+    case cancelled
+    /// The process that had the card number ended, and nobody else has it.
+    case cardLost
+    /// The account it is to be paid from is not the payer's, or has another currency.
+    case foreignAccount
+
+    var state: PaymentState { self == .cardLost ? .error : .rejected }
+
+    var reason: PaymentReason {
+      switch self {
+      case .cancelled: .cancelled
+      case .cardLost: .cardDataLost
+      case .foreignAccount: .ledgerRefused
+      }
+    }
+  }
+
+  /// What has to be done about a payment when it is due. The raw values are those of the table.
+  public enum Chore: String, Sendable, Hashable, CaseIterable {
+    /// A review that nobody decided in time is over.
+    case review
+    /// A card that waited too long for the bank ends.
+    case card
+    /// The bank is to be asked to charge.
+    case charge
+    /// The bank is to be asked what became of a charge, or to reverse it.
+    case inquiry
+
+    /// Whether it takes a call to the bank.
+    public var needsBank: Bool { self == .charge || self == .inquiry }
+  }
+
+  /// What has to be done when it is due; nil when nothing is.
+  public var chore: Chore? {
+    if due == nil { return nil }
+    switch stage {
+    case .review: return .review
+    case .ready: return method == .card ? .card : .charge
+    case .unknown, .reversing: return .inquiry
+    case .claimed, .asked, .done: return nil
+    }
   }
 
   /// A payment in a state, for those above and for whoever reads a table and fills in the rest.

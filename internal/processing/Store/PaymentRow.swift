@@ -8,14 +8,14 @@ internal import Values
 enum PaymentRow {
   private enum Column: Int, AnswerColumn {
     case id, method, amount, currency, debit, credit, since, state, version, reason, stage, askedAt, claimOwner
-    case claimEpoch, hasHold, inquiries, due, userID, payeeID, source, orderID, now
+    case claimEpoch, hasHold, inquiries, due, reviewer, userID, payeeID, source, orderID, now
   }
 
   /// The SELECT list that `decode` reads, of a table or alias named `p`.
   static let columns = """
     p.id, p.method, p.amount, p.currency::text, p.debit, p.credit, p.since, p.state, p.version, p.reason, p.stage, \
-    p.asked_at, p.claim_owner, p.claim_epoch, p.has_hold, p.inquiries, p.due, p.user_id, p.payee_id, p.source, \
-    p.order_id, clock_timestamp() AS now
+    p.asked_at, p.claim_owner, p.claim_epoch, p.has_hold, p.inquiries, p.due, p.reviewer, p.user_id, p.payee_id, \
+    p.source, p.order_id, clock_timestamp() AS now
     """
 
   /// The moment at which the row was read, by the database's clock.
@@ -41,6 +41,7 @@ enum PaymentRow {
     payment.hasHold = try row.bool(Column.hasHold)
     payment.inquiries = try row.int(Column.inquiries)
     payment.due = try row.optionalTimestamp(Column.due)
+    payment.reviewer = try row.optionalText(Column.reviewer)
     // Far from the end, so that no step has to look.
     guard (2...Int64.max / 2).contains(payment.version), (0...Int(Int32.max)).contains(payment.inquiries),
       payment.state.isFinal == (payment.stage == .done)
@@ -75,7 +76,9 @@ enum PaymentRow {
   }
 
   /// The columns that a step changes, in the order of `changes`.
-  static let changed = "state, version, reason, stage, asked_at, claim_owner, claim_epoch, has_hold, inquiries, due"
+  static let changed = """
+    state, version, reason, stage, asked_at, claim_owner, claim_epoch, has_hold, inquiries, due, reviewer
+    """
 
   /// The parameters of `changed`, an array each.
   static func changes(_ payments: [ProcessedPayment]) -> [Parameter] {
@@ -85,7 +88,7 @@ enum PaymentRow {
       .optionalTimestampArray(payments.map { askedAt(of: $0.stage) }),
       .optionalUUIDArray(payments.map { $0.claim?.owner }), .optionalInt64Array(payments.map { $0.claim?.epoch }),
       .boolArray(payments.map(\.hasHold)), .int32Array(payments.map { Int32(clamping: $0.inquiries) }),
-      .optionalTimestampArray(payments.map(\.due)),
+      .optionalTimestampArray(payments.map(\.due)), .optionalTextArray(payments.map(\.reviewer)),
     ]
   }
 

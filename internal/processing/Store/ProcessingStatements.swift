@@ -35,19 +35,22 @@ struct ProcessingStatements: Sendable {
       "SELECT \(PaymentRow.columns) FROM \(t.payment) p WHERE p.id = ANY ($1) ORDER BY p.id FOR NO KEY UPDATE")
     findPayment = Statement("SELECT \(PaymentRow.columns) FROM \(t.payment) p WHERE p.id = $1", isReadOnly: true)
     findDue = Statement(
-      "SELECT payment_id FROM \(t.due) WHERE at <= clock_timestamp() ORDER BY at LIMIT $1", isReadOnly: true)
+      "SELECT payment_id FROM \(t.due) WHERE chore = $1 AND at <= clock_timestamp() ORDER BY at LIMIT $2",
+      isReadOnly: true)
     updatePayments = Statement(
       """
       UPDATE \(t.payment) p SET (\(PaymentRow.changed)) =
-        (u.state, u.version, u.reason, u.stage, u.asked_at, u.claim_owner, u.claim_epoch, u.has_hold, u.inquiries, u.due),
+        (u.state, u.version, u.reason, u.stage, u.asked_at, u.claim_owner, u.claim_epoch, u.has_hold, u.inquiries, u.due,
+         u.reviewer),
         updated_at = clock_timestamp()
       FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::uuid[],
-                  $8::bigint[], $9::boolean[], $10::integer[], $11::timestamptz[]) AS u(id, \(PaymentRow.changed))
+                  $8::bigint[], $9::boolean[], $10::integer[], $11::timestamptz[], $12::text[])
+        AS u(id, \(PaymentRow.changed))
       WHERE p.id = u.id
       """)
     deleteDue = Statement("DELETE FROM \(t.due) WHERE payment_id = ANY ($1)")
     insertDue = Statement(
-      "INSERT INTO \(t.due) (payment_id, at) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])")
+      "INSERT INTO \(t.due) (payment_id, chore, at) SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[])")
     deleteClaims = Statement("DELETE FROM \(t.claim) WHERE payment_id = ANY ($1)")
     insertClaims = Statement("INSERT INTO \(t.claim) (payment_id, owner) SELECT * FROM unnest($1::uuid[], $2::uuid[])")
     insertAttempts = Statement(
@@ -99,7 +102,9 @@ struct ProcessingStatements: Sendable {
 
   func find(_ id: UniqueID) -> Command { Command(findPayment, [.uuid(id)]) }
 
-  func due(limit: Int) -> Command { Command(findDue, [.int64(Int64(limit))]) }
+  func due(_ chore: ProcessedPayment.Chore, limit: Int) -> Command {
+    Command(findDue, [.text(chore.rawValue), .int64(Int64(limit))])
+  }
 
   /// Writes what the steps have changed.
   func writes(_ work: StepWork) -> [Command] {
@@ -109,12 +114,23 @@ struct ProcessingStatements: Sendable {
       commands.append(Command(updatePayments, [.uuidArray(changed.map(\.id))] + PaymentRow.changes(changed)))
     }
     let touched = work.touched
-    let planned = touched.filter { $0.due != work.before($0.id)?.due }
+    let planned = touched.filter { payment in
+      let before = work.before(payment.id)
+      return payment.due != before?.due || payment.chore != before?.chore
+    }
     let unplanned = planned.filter { work.before($0.id)?.due != nil }
     if !unplanned.isEmpty { commands.append(Command(deleteDue, [.uuidArray(unplanned.map(\.id))])) }
-    let dues = planned.compactMap { payment in payment.due.map { (payment.id, $0) } }
+    let dues = planned.compactMap { payment -> (id: UniqueID, chore: ProcessedPayment.Chore, at: Timestamp)? in
+      guard let chore = payment.chore, let due = payment.due else { return nil }
+      return (payment.id, chore, due)
+    }
     if !dues.isEmpty {
-      commands.append(Command(insertDue, [.uuidArray(dues.map(\.0)), .timestampArray(dues.map(\.1))]))
+      commands.append(
+        Command(
+          insertDue,
+          [
+            .uuidArray(dues.map(\.id)), .textArray(dues.map(\.chore.rawValue)), .timestampArray(dues.map(\.at)),
+          ]))
     }
     let claimed = touched.filter { $0.claim?.owner != work.before($0.id)?.claim?.owner }
     let freed = claimed.filter { work.before($0.id)?.claim != nil }

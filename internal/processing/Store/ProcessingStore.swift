@@ -200,9 +200,11 @@ public struct ProcessingStore: Sendable {
     }
   }
 
-  /// Payments whose time has come, oldest first.
-  public func due(limit: Int, on connection: Connection) throws(DatabaseError) -> [UniqueID] {
-    try connection.run(statements.due(limit: limit)).map { (row) throws(DatabaseError) in try row.uuid(0) }
+  /// Payments about which something has to be done by now, oldest first.
+  public func due(
+    _ chore: ProcessedPayment.Chore, limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> [UniqueID] {
+    try connection.run(statements.due(chore, limit: limit)).map { (row) throws(DatabaseError) in try row.uuid(0) }
   }
 
   /// One payment, once a synchronous standby has it.
@@ -227,7 +229,10 @@ public struct ProcessingStore: Sendable {
     }
     // What a pass over due payments leaves as it was must not be first in the next one.
     let idle = requests.filter { request in
-      if case .fallDue = request.step { !work.isChanged(request.paymentID) } else { false }
+      switch request.step {
+      case .fallDue, .ask: !work.isChanged(request.paymentID)
+      default: false
+      }
     }
     if !idle.isEmpty { last.append(statements.postpone(Set(idle.map(\.paymentID)))) }
     // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby to

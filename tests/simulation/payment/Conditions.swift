@@ -26,6 +26,8 @@ enum Sabotage: String, ScheduleSabotage {
   case noTakeover = "no-takeover"
   /// Payments with an unknown outcome are forgotten.
   case forgetUnknown = "forget-unknown"
+  /// Payments that wait for room at the bank are forgotten.
+  case forgetWaiting = "forget-waiting"
   /// The ledger's voids are not written.
   case loseVoids = "lose-voids"
   /// The event of a final state is not written.
@@ -37,7 +39,7 @@ enum Sabotage: String, ScheduleSabotage {
     switch self {
     case .resendUnclear, .ignoreClaim, .resumeAsked: "D1:"
     case .unclearDeclined, .trustAbsence, .trustReversal: "truth:"
-    case .noTakeover, .forgetUnknown: "D2:"
+    case .noTakeover, .forgetUnknown, .forgetWaiting: "D2:"
     case .loseVoids: "D3:"
     case .loseEvents: "D5:"
     case .claimAgain, .staleRead, .assumeCommit: nil

@@ -9,10 +9,9 @@ extension PaymentSchedule {
   private var timeout: Int64 { conditions.rules.bankTimeout.inNanoseconds }
 
   /// Sends the request to charge, or has "asked at" written anew when that was too long ago.
-  func send(_ process: Process, _ id: UniqueID, askedAt: Timestamp) {
+  func send(_ process: Process, _ id: UniqueID, by claim: Claim, askedAt: Timestamp) {
     guard now / 1_000 - askedAt.microseconds <= PaymentRules.sendWithin.inNanoseconds / 1_000 else {
-      process.inHand.remove(id)
-      return enqueue(process, id, after: askedAt)
+      return ask(process, id, by: claim, after: askedAt)
     }
     mark(2, Int(id.low >> 20))
     if tables.payments[id]!.method == .card, !process.cards.contains(id) { violate("D7: nobody has the card of \(id)") }
@@ -64,7 +63,6 @@ extension PaymentSchedule {
       if sabotage == .unclearDeclined { answer = .declined }
     }
     commit(process, id, .charged(answer, askedAt: askedAt))
-    pump(process)
   }
 
   /// Asks what became of a payment, or for its reversal.

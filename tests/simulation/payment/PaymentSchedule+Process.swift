@@ -11,18 +11,24 @@ extension PaymentSchedule {
     process.isUp = true
     process.generation += 1
     process.forget()
-    // A new owner at each start.
-    process.claim = Claim(owner: UniqueID(high: UInt64(process.number) + 1, low: UInt64(process.generation)), epoch: 1)
-    tables.owners[process.claim.owner] = (1, now + lease)
+    register(process)
     repeatedly(process, every: conditions.lease / 3) { self.renew(process) }
     repeatedly(process, every: 1_000_000_000) { self.seeToDue(process) }
     repeatedly(process, every: conditions.lease / 2) { self.takeOverFromDead(process) }
+    repeatedly(process, every: 5_000_000_000) { self.sweep(process) }
   }
 
   func crash(_ process: Process) {
     process.isUp = false
     process.generation += 1
     process.forget()
+  }
+
+  /// A new owner at each start, and after each lost lease.
+  private func register(_ process: Process) {
+    process.owners += 1
+    process.claim = Claim(owner: UniqueID(high: UInt64(process.number) + 1, low: UInt64(process.owners)), epoch: 1)
+    tables.owners[process.claim.owner] = (1, now + lease)
   }
 
   /// Happens unless the process has crashed by then; when it is stopped, after it goes on.
@@ -48,11 +54,16 @@ extension PaymentSchedule {
 
   // MARK: - Leases
 
+  private func isHeld(_ claim: Claim) -> Bool { tables.owners[claim.owner]?.epoch == claim.epoch }
+
+  /// Whoever has lost the lease forgets what waits and comes back as a new owner. What the bank was asked goes on: its
+  /// answer is true whoever has the payment.
   private func holdsLease(_ process: Process) -> Bool {
-    if tables.owners[process.claim.owner]?.epoch == process.claim.epoch { return true }
+    if isHeld(process.claim) { return true }
     say("process \(process.number) has lost its lease")
-    crash(process)
-    start(process)
+    process.queue = []
+    process.cards.formIntersection(process.inHand)
+    register(process)
     return false
   }
 
@@ -69,51 +80,91 @@ extension PaymentSchedule {
     for (owner, lease) in tables.owners.sorted(by: { $0.key < $1.key })
     where lease.until < now && owner != process.claim.owner {
       tables.owners[owner] = (lease.epoch + 1, now + conditions.lease)
-      let left = tables.payments.values.filter { $0.claim?.owner == owner }.map(\.id).sorted()
+      let left = claims(of: owner)
       if left.isEmpty {
         tables.owners[owner] = nil
         continue
       }
       say("process \(process.number) takes over from \(owner)")
-      for id in left { commit(process, id, .takeOver(by: process.claim)) }
+      for id in left { commit(process, id, .takeOver(from: owner)) }
+    }
+  }
+
+  private func claims(of owner: UniqueID) -> [UniqueID] {
+    tables.payments.values.filter { $0.claim?.owner == owner }.map(\.id).sorted()
+  }
+
+  /// What the tables say a process has, and it does not.
+  private func sweep(_ process: Process) {
+    guard holdsLease(process) else { return }
+    for id in claims(of: process.claim.owner)
+    where !process.inHand.contains(id) && !process.queue.contains(where: { $0.id == id }) {
+      say("process \(process.number) does not have \(id)")
+      commit(process, id, .takeOver(from: process.claim.owner))
     }
   }
 
   // MARK: - Claims
 
-  func claim(_ intake: Intake, by process: Process) {
-    guard holdsLease(process) else { return plan(after: 0) { self.deliverAgain(intake) } }
-    let isOpened = open(
-      ProcessedPayment(
-        claimed: intake.id, method: intake.method, amount: intake.amount, debit: intake.debit, credit: intake.credit,
-        by: process.claim, at: timestamp))
-    if isOpened {
-      commit(process, intake.id, .assess(intake.verdict, by: process.claim))
-    } else {
-      goOn(process, intake.id)
+  private func hasRoom(_ process: Process) -> Bool { process.inHand.count < conditions.slots }
+
+  /// One transaction: the payment is inserted, risk decides, and the bank is asked when there is room.
+  /// - Parameter mayBeUnsent: whether the process has lost the answer to the same transaction, and has had the payment
+  ///   in hand since.
+  func claim(_ intake: Intake, by process: Process, mayBeUnsent: Bool = false) {
+    let id = intake.id
+    guard holdsLease(process) else {
+      if mayBeUnsent { process.inHand.remove(id) }
+      return plan(after: 0) { self.deliverAgain(intake) }
     }
+    let isReserved = mayBeUnsent || intake.method.needsBank && hasRoom(process) && process.inHand.insert(id).inserted
+    let claim = process.claim
+    if chance(conditions.lostCommits) {
+      faults += 1
+      if random.roll(0.5) { _ = insert(intake, by: claim, asks: isReserved, process) }
+      // Its offset is not stored: it comes again, also when the process is gone by then.
+      plan(after: milliseconds(10...30_000)) { self.deliverAgain(intake) }
+      return act(process, after: milliseconds(10...3_000)) {
+        self.claim(intake, by: process, mayBeUnsent: isReserved)
+      }
+    }
+    let outcome = insert(intake, by: claim, asks: isReserved, process)
+    // What is in hand already belongs to whoever took it in hand.
+    if isReserved {
+      if let outcome {
+        settle(process, id, claim, outcome)
+      } else {
+        goOn(process, id, claim, after: nil, mayBeUnsent: mayBeUnsent)
+      }
+    } else if sabotage == .resumeAsked, let payment = tables.payments[id], case .asked(let askedAt) = payment.stage {
+      ask(process, id, by: claim, after: askedAt)
+    }
+    // A card that found no room has been claimed, and waits in memory.
+    if !process.inHand.contains(id) { enqueue(process, id) }
+  }
+
+  /// - Returns: nil when somebody has claimed it before.
+  private func insert(_ intake: Intake, by claim: Claim, asks: Bool, _ process: Process) -> StepOutcome? {
+    let payment = ProcessedPayment(
+      claimed: intake.id, method: intake.method, amount: intake.amount, debit: intake.debit, credit: intake.credit,
+      by: claim, at: timestamp)
+    guard open(payment) else { return nil }
+    let outcome = transact(intake.id, .assess(intake.verdict, by: claim), by: process)
+    guard asks || !intake.method.needsBank, tables.payments[intake.id]?.stage == .ready else { return outcome }
+    return transact(intake.id, .ask(by: claim, after: nil), by: process)
   }
 
   private func deliverAgain(_ intake: Intake) { if intake.method != .card { deliver(intake) } }
 
-  /// Looks at a payment, and goes on with it when it is the process's own.
-  /// - Parameter mayBeUnsent: whether the process has just lost the answer to an `ask`.
-  private func goOn(_ process: Process, _ id: UniqueID, mayBeUnsent: Bool = false) {
-    guard let payment = tables.payments[id], payment.claim == process.claim else { return }
-    switch payment.stage {
-    case .claimed: commit(process, id, .assess(intakes[id]!.verdict, by: process.claim))
-    case .ready: enqueue(process, id, after: nil)
-    // It may have been sent. Only whoever wrote it and did not send knows better.
-    case .asked(let askedAt): if mayBeUnsent || sabotage == .resumeAsked { enqueue(process, id, after: askedAt) }
-    case .review, .unknown, .reversing, .done: break
+  // MARK: - Asking
+
+  /// Asks for a payment in hand. Its answer may be lost; then it is asked again, knowing the same.
+  func ask(_ process: Process, _ id: UniqueID, by claim: Claim, after: Timestamp?) {
+    guard sabotage == .ignoreClaim || isHeld(claim) else {
+      process.inHand.remove(id)
+      return
     }
-  }
-
-  // MARK: - Transactions
-
-  /// A transaction whose answer may be lost, and what the process does then.
-  func commit(_ process: Process, _ id: UniqueID, _ step: PaymentStep) {
-    guard sabotage == .ignoreClaim || holdsLease(process) else { return }
+    let step = PaymentStep.ask(by: claim, after: after)
     if chance(conditions.lostCommits) {
       faults += 1
       if random.roll(0.5) {
@@ -121,80 +172,104 @@ extension PaymentSchedule {
       } else if sabotage == .assumeCommit {
         assume(process, id, step)
       }
-      return act(process, after: milliseconds(10...3_000)) { self.recover(process, id, step) }
+      return act(process, after: milliseconds(10...3_000)) { self.ask(process, id, by: claim, after: after) }
     }
     let outcome = transact(id, step, by: process)
-    switch step {
-    case .ask: if case .changed? = outcome {} else { process.inHand.remove(id) }
-    // Not before the tables have the answer: until then the payment looks as if it had not been asked.
-    case .charged: process.inHand.remove(id)
-    default: break
+    if case .changed? = outcome { return settle(process, id, claim, outcome!) }
+    goOn(process, id, claim, after: after, mayBeUnsent: true)
+  }
+
+  /// What an own transaction did not change: "asked at" under which nothing was sent yet is asked for anew.
+  private func goOn(_ process: Process, _ id: UniqueID, _ claim: Claim, after: Timestamp?, mayBeUnsent: Bool) {
+    if mayBeUnsent, let payment = tables.payments[id], payment.claim == claim,
+      case .asked(let askedAt) = payment.stage, askedAt != after
+    {
+      return ask(process, id, by: claim, after: askedAt)
     }
-    guard case .changed(let effects)? = outcome else { return }
-    follow(process, id, effects)
+    release(process, id)
+  }
+
+  /// The payment was changed by an own transaction: the request is sent, or there is none.
+  private func settle(_ process: Process, _ id: UniqueID, _ claim: Claim, _ outcome: StepOutcome) {
+    guard case .changed(let effects) = outcome, effects.call == .charge,
+      case .asked(let askedAt)? = tables.payments[id]?.stage
+    else { return release(process, id) }
+    act(process, after: milliseconds(random.roll(0.9) ? 0...10 : 0...3_000)) {
+      self.send(process, id, by: claim, askedAt: askedAt)
+    }
   }
 
   private func assume(_ process: Process, _ id: UniqueID, _ step: PaymentStep) {
     guard var payment = tables.payments[id] else { return }
     var ledger = tables.ledger(for: id)
-    guard case .changed(let effects) = engine.apply(step, to: &payment, at: timestamp, ledger: &ledger) else { return }
-    follow(process, id, effects)
+    guard case .changed(let effects) = engine.apply(step, to: &payment, at: timestamp, ledger: &ledger),
+      effects.call == .charge
+    else { return }
+    send(process, id, by: process.claim, askedAt: timestamp)
   }
 
-  /// The process does not know whether its transaction has committed.
-  private func recover(_ process: Process, _ id: UniqueID, _ step: PaymentStep) {
-    switch step {
-    // The bank has said it; it is said to the tables until they have it.
-    case .charged, .inquired, .reversed:
-      commit(process, id, step)
-      goOn(process, id)
-      pump(process)
-    case .ask:
-      process.inHand.remove(id)
-      goOn(process, id, mayBeUnsent: true)
-      pump(process)
-    case .assess, .takeOver, .fallDue: goOn(process, id)
-    case .review, .cancel: break
-    }
-  }
-
-  private func follow(_ process: Process, _ id: UniqueID, _ effects: StepEffects) {
-    switch effects.call {
-    case .charge:
-      guard case .asked(let askedAt) = tables.payments[id]!.stage else { return send(process, id, askedAt: timestamp) }
-      act(process, after: milliseconds(random.roll(0.9) ? 0...10 : 0...3_000)) {
-        self.send(process, id, askedAt: askedAt)
-      }
-    case .inquire, .reverse: ask(process, id, effects.call!)
-    case nil:
-      process.inHand.remove(id)
-      goOn(process, id)
-    }
-  }
-
-  private func seeToDue(_ process: Process) {
-    guard holdsLease(process) else { return }
-    let due = tables.payments.values.filter { ($0.due ?? Timestamp(microseconds: .max)) <= timestamp }.map(\.id)
-      .sorted()
-    for id in due.prefix(10) {
-      if sabotage == .forgetUnknown, tables.payments[id]!.state == .unknown { continue }
-      commit(process, id, .fallDue(by: process.claim))
-    }
-  }
-
-  // MARK: - The bank
-
-  func enqueue(_ process: Process, _ id: UniqueID, after: Timestamp?) {
-    if process.inHand.contains(id), sabotage != .resumeAsked { return }
-    if !process.queue.contains(where: { $0.id == id }) { process.queue.append((id, after)) }
+  /// The payment is not in hand any more; a card that may still be asked for waits again.
+  private func release(_ process: Process, _ id: UniqueID) {
+    process.inHand.remove(id)
+    enqueue(process, id)
     act(process, after: milliseconds(0...20)) { self.pump(process) }
   }
 
+  private func enqueue(_ process: Process, _ id: UniqueID) {
+    guard let payment = tables.payments[id], payment.method == .card, payment.stage == .ready,
+      payment.claim == process.claim, process.cards.contains(id), !process.queue.contains(where: { $0.id == id })
+    else { return }
+    process.queue.append((id, payment.claim!))
+  }
+
+  /// Cards go to the bank as soon as there is room.
   func pump(_ process: Process) {
-    while process.inHand.count < conditions.slots, !process.queue.isEmpty {
-      let (id, after) = process.queue.removeFirst()
-      process.inHand.insert(id)
-      commit(process, id, .ask(by: process.claim, after: after))
+    while hasRoom(process), !process.queue.isEmpty {
+      let (id, claim) = process.queue.removeFirst()
+      guard process.inHand.insert(id).inserted else { continue }
+      ask(process, id, by: claim, after: nil)
     }
+  }
+
+  // MARK: - Facts
+
+  /// A step that needs no claim. When its answer is lost it is carried out again: what the bank has said is said to the
+  /// tables until they have it.
+  func commit(_ process: Process, _ id: UniqueID, _ step: PaymentStep) {
+    if chance(conditions.lostCommits) {
+      faults += 1
+      if random.roll(0.5) { _ = transact(id, step, by: process) }
+      return act(process, after: milliseconds(10...3_000)) { self.commit(process, id, step) }
+    }
+    let outcome = transact(id, step, by: process)
+    if case .changed(let effects)? = outcome, let call = effects.call { return ask(process, id, call) }
+    switch step {
+    // Not before the tables have the answer: until then the payment looks as if it had not been asked.
+    case .charged, .inquired, .reversed, .fallDue: release(process, id)
+    case .assess, .review, .ask, .cancel, .takeOver: break
+    }
+  }
+
+  // MARK: - What is due
+
+  private func seeToDue(_ process: Process) {
+    guard holdsLease(process) else { return }
+    for payment in due([.review, .card]) { commit(process, payment.id, .fallDue) }
+    for payment in due([.charge, .inquiry]) where hasRoom(process) {
+      if sabotage == .forgetUnknown, payment.state == .unknown { continue }
+      if sabotage == .forgetWaiting, payment.chore == .charge { continue }
+      guard process.inHand.insert(payment.id).inserted else { continue }
+      if payment.chore == .charge {
+        ask(process, payment.id, by: process.claim, after: nil)
+      } else {
+        commit(process, payment.id, .fallDue)
+      }
+    }
+  }
+
+  private func due(_ chores: Set<ProcessedPayment.Chore>) -> ArraySlice<ProcessedPayment> {
+    tables.payments.values.filter { payment in
+      payment.chore.map(chores.contains) ?? false && payment.due! <= timestamp
+    }.sorted { $0.id < $1.id }.prefix(10)
   }
 }

@@ -58,7 +58,7 @@ extension PaymentSchedule {
 
   private func planReview(_ id: UniqueID) {
     plan(after: milliseconds(100...400_000)) {
-      _ = self.transact(id, .review(approves: self.random.roll(0.6)), by: nil)
+      _ = self.transact(id, .review(approves: self.random.roll(0.6), by: "Ann"), by: nil)
     }
   }
 

@@ -7,13 +7,15 @@ final class Process {
   let number: Int
   /// Raised by a crash, so that what it had planned does not happen.
   var generation = 0
+  /// How often it has registered.
+  var owners = 0
   var isUp = false
   /// It was stopped by a signal, and goes on from where it was.
   var pausedUntil: Int64 = 0
   var claim = Claim(owner: UniqueID(high: 0, low: 0), epoch: 0)
-  /// Payments that wait for the bank, and the "asked at" under which nothing was sent.
-  var queue: [(id: UniqueID, after: Timestamp?)] = []
-  /// Payments whose "asked at" it has begun to write, until it knows that nothing was sent or has the answer.
+  /// Cards that wait for the bank. All else waits in the tables.
+  var queue: [(id: UniqueID, claim: Claim)] = []
+  /// Payments whose "asked at" it has begun to write, until the tables have the answer; and those it asks about.
   var inHand: Set<UniqueID> = []
   /// Card numbers.
   var cards: Set<UniqueID> = []
