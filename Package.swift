@@ -173,6 +173,13 @@ let package = Package(
         "RiskStore", "Values",
       ]),
     box("Bank", "processing/Bank", ["Cards", "Money", "ProcessingDomain", "Values"]),
+    box("ProcessingSettings", "processing/Settings", ["ClientSettings", "ProcessingDomain", "Settings", "Values"]),
+    box(
+      "Processor", "processing/Processor",
+      [
+        "Bank", "Cards", "DirectDomain", "LedgerStore", "Logger", "Metrics", "Money", "Postgres", "ProcessingDomain",
+        "ProcessingSettings", "ProcessingStore", "Runtime", "Values",
+      ]),
     // `sql` is a link to migrations/processing.
     .target(
       name: "ProcessingSchema", dependencies: ["LedgerSchema", "Migrator", "Outbox", "OutboxSchema"],
@@ -347,8 +354,8 @@ let package = Package(
     unit(
       "Settings",
       [
-        "BankStubSettings", "ClientSettings", "Contexts", "Errors", "Kafka", "Logger", "SagaSettings", "Settings",
-        "Values",
+        "BankStubSettings", "ClientSettings", "Contexts", "Errors", "Kafka", "Logger", "ProcessingSettings",
+        "SagaSettings", "Settings", "Values",
       ]),
     unit("Tracing", ["Tracing"]),
     unit("Values", ["Randomness", "TestSupport", "Values"]),

@@ -24,11 +24,16 @@ public struct KafkaSettings: Sendable {
 
   /// The rows of `brokers` and `topicPartitions`: `KAFKA_BROKERS` and `KAFKA_TOPIC_PARTITIONS`. A table that has them
   /// also has the `properties(setElsewhere:)`.
-  public static func rows(brokers: SettingDefault, _ users: [Program]) -> [Setting<KafkaSettings>] {
+  /// - Parameters:
+  ///   - partitions: another name for the second one, for a pipeline whose topics are its own.
+  ///   - standard: the default of that one.
+  public static func rows(
+    brokers: SettingDefault, _ users: [Program], partitions: String = "KAFKA_TOPIC_PARTITIONS", standard: Int = 4
+  ) -> [Setting<KafkaSettings>] {
     [
       .brokers(brokersName, \.brokers, brokers, users, "bootstrap brokers"),
       .integer(
-        topicPartitionsName, \.topicPartitions, 1...10_000, .value("4"), users,
+        partitions, \.topicPartitions, 1...10_000, .value("\(standard)"), users,
         "number of partitions for topics that the programs create"),
     ]
   }
@@ -46,7 +51,6 @@ public struct KafkaSettings: Sendable {
   }
 
   private static let brokersName = "KAFKA_BROKERS"
-  private static let topicPartitionsName = "KAFKA_TOPIC_PARTITIONS"
 
   /// Lets librdkafka parse its properties, so that a mistake in one stops the program as other wrong settings do.
   /// - Throws: `SettingsError` that names the property's setting; values are left to librdkafka's messages, which hide
@@ -74,7 +78,7 @@ public struct KafkaSettings: Sendable {
       wanted, configuration(clientID: "\(program)-admin"), logger: logger.labelled("topics"), stop: stop)
     for mismatch in mismatches ?? [] {
       logger.warning(
-        "a topic has another number of partitions than \(Self.topicPartitionsName)",
+        "a topic has another number of partitions than the settings say",
         [
           "topic": .string(mismatch.topic), "found": .number(mismatch.found), "expected": .number(mismatch.expected),
         ])

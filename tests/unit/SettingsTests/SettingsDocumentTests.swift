@@ -1,5 +1,6 @@
 import BankStubSettings
 import Foundation
+import ProcessingSettings
 import SagaSettings
 import Settings
 import Testing
@@ -19,6 +20,10 @@ import Testing
 
       \(SagaSettings.table.markdown())
 
+      ## Processing of direct payments
+
+      \(ProcessingSettings.table.markdown())
+
       ## The bank stub
 
       \(BankStubSettings.table.markdown())
@@ -30,6 +35,6 @@ import Testing
     let found = try String(contentsOf: file, encoding: .utf8)
     #expect(
       found == expected,
-      "docs/settings.md is not what SagaSettings+Table.swift and BankStubSettings.swift say; see this test")
+      "docs/settings.md is not what the settings tables of the contexts say; see this test")
   }
 }
