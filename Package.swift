@@ -186,6 +186,18 @@ let package = Package(
       path: "internal/processing/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
 
     // What takes direct payments in.
+    box("GatewayDomain", "gateway/Domain", ["Cards", "DirectDomain", "Money", "Values"]),
+    box(
+      "GatewayStore", "gateway/Store",
+      [
+        "Cards", "DirectDomain", "Errors", "GatewayDomain", "GroupCommit", "Idempotency", "Inbox", "Kafka", "Logger",
+        "Metrics", "Money", "Outbox", "Postgres", "Runtime", "Values",
+      ]),
+    // `sql` is a link to migrations/gateway.
+    .target(
+      name: "GatewaySchema",
+      dependencies: ["Logger", "Migrator", "Outbox", "OutboxSchema", "Postgres", "Runtime"],
+      path: "internal/gateway/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
     box("GatewayAPI", "gateway/API", ["HTTPServer", "Values"]),
 
     // The saga's payment step.
@@ -239,7 +251,9 @@ let package = Package(
       ]),
     .target(
       name: "Contexts",
-      dependencies: ["BankStubSettings", "Migrator", "ProcessingSchema", "SagaSchema", "SagaSettings", "Settings"],
+      dependencies: [
+        "BankStubSettings", "GatewaySchema", "Migrator", "ProcessingSchema", "SagaSchema", "SagaSettings", "Settings",
+      ],
       path: "cmd/contexts", swiftSettings: common),
     program("payments-server", "server", ["Contexts", "SagaServer", "SagaSettings", "Service", "Settings"]),
     program("payments-consumer", "consumer", ["Contexts", "SagaConsumer", "SagaSettings", "Service", "Settings"]),
@@ -330,7 +344,7 @@ let package = Package(
       "Messages", ["Protobuf", "Randomness", "SagaMessages", "StandardMessages", "TestSupport"],
       exclude: ["golden"]),
     unit("Metrics", ["Metrics"]),
-    unit("Migrator", ["LedgerSchema", "Migrator", "OutboxSchema", "ProcessingSchema", "SagaSchema"]),
+    unit("Migrator", ["GatewaySchema", "LedgerSchema", "Migrator", "OutboxSchema", "ProcessingSchema", "SagaSchema"]),
     unit("Outbox", ["Outbox", "Runtime", "Values"]),
     unit("OutboxKafka", ["Kafka", "Logger", "Outbox", "OutboxKafka", "Runtime", "Values"]),
     unit("Postgres", ["Errors", "Postgres", "Values"]),
@@ -343,6 +357,7 @@ let package = Package(
     unit("BankStub", ["BankStub", "HTTPClient", "Logger", "Metrics", "Values"]),
     unit("BankStubDomain", ["BankStubDomain", "Money", "Randomness", "Values"]),
     unit("DirectDomain", ["DirectDomain", "Money", "Values"]),
+    unit("GatewayDomain", ["GatewayDomain", "Values"]),
     unit("GatewayAPI", ["GatewayAPI", "HTTPServer", "Values"]),
     unit("HTTPClient", ["HTTPClient", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),

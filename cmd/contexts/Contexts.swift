@@ -1,4 +1,5 @@
 internal import BankStubSettings
+internal import GatewaySchema
 public import Migrator
 internal import ProcessingSchema
 internal import SagaSchema
@@ -15,5 +16,6 @@ public func migrations() throws(MigratorError) -> [ContextMigrations] {
   [
     ContextMigrations(settingPrefix: "DB_", lines: try SagaSchema.lines()),
     ContextMigrations(settingPrefix: "PROCESSING_", lines: try ProcessingSchema.lines()),
+    ContextMigrations(settingPrefix: "GATEWAY_", lines: try GatewaySchema.lines()),
   ]
 }

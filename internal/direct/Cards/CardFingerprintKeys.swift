@@ -68,9 +68,11 @@ public struct CardFingerprintKeys: Sendable, CustomStringConvertible {
     }
   }
 
-  func sign(_ digits: RawSpan) -> [UInt8] { keys[0].sign(digits) }
+  /// An HMAC-SHA-256 under the first key: of a number's digits, or of a text that begins with none.
+  package func sign(_ digits: RawSpan) -> [UInt8] { keys[0].sign(digits) }
 
-  func all(_ digits: RawSpan) -> [[UInt8]] {
+  /// The same under every key, the first one's first.
+  package func all(_ digits: RawSpan) -> [[UInt8]] {
     var codes: [[UInt8]] = []
     for key in keys { codes.append(key.sign(digits)) }
     return codes

@@ -57,7 +57,8 @@ LAYERS = (
             Layer(
                 f"{context}/Domain",
                 (*(f"{KIT}/{module}" for module in ("Errors", "Money", "Values", "Tracing")),
-                 *(f"{library}/Domain" for library in LIBRARIES.get(context, ()))),
+                 # A card is a value, although locked memory keeps its number.
+                 *(f"{library}/{module}" for library in LIBRARIES.get(context, ()) for module in ("Domain", "Cards"))),
                 outside=("Synchronization",)),
         )
     ),

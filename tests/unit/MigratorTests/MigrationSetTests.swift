@@ -1,4 +1,5 @@
 import Foundation
+import GatewaySchema
 import LedgerSchema
 import OutboxSchema
 import ProcessingSchema
@@ -76,8 +77,8 @@ struct MigrationSetTests {
     path: "../../../migrations")
 
   @Test(arguments: [
-    ("ledger", LedgerSchema.files), ("outbox", OutboxSchema.files), ("processing", ProcessingSchema.files),
-    ("saga", SagaSchema.files),
+    ("gateway", GatewaySchema.files), ("ledger", LedgerSchema.files), ("outbox", OutboxSchema.files),
+    ("processing", ProcessingSchema.files), ("saga", SagaSchema.files),
   ])
   func theBuiltInFilesAreThoseOfTheFolder(line: String, files: [(name: String, content: [UInt8])]) throws {
     let folder = Self.folder.appending(path: line)

@@ -1,0 +1,46 @@
+internal import Cards
+internal import DirectDomain
+internal import Money
+internal import Values
+
+extension PaymentRequest {
+  /// What must be the same when the request comes again under its idempotency key: everything that was asked for, in
+  /// one order and spelling. The order of fields and white space do not matter, nor whether an absent field is null.
+  ///
+  /// It holds no card number and no CVV. A field that is added later must add nothing here when it is absent.
+  /// - Parameter cardFingerprint: of the card, for a payment by card.
+  public func canonical(cardFingerprint: [UInt8]?) -> [UInt8] {
+    JSONWriter.object(reserving: 512) { request in
+      request.add("amount", amount.minorUnits)
+      request.add("currency", amount.currency.code)
+      if let description { request.add("description", description) }
+      if let externalID { request.add("external_id", externalID) }
+      if !metadata.isEmpty { request.add("metadata", metadata) }
+      request.add("method") { method in
+        method.add("type", source.method.rawValue)
+        switch source {
+        case .card(let card):
+          method.add("card", cardFingerprint.map(Hexadecimal.text) ?? "")
+          method.add("exp_month", card.expMonth)
+          method.add("exp_year", card.expYear)
+          if let holder = card.holder { method.add("holder", holder) }
+        case .account(let number): method.add("number", number)
+        case .token(let token): method.add("token", token)
+        case .balance(let accountID): method.add("account_id", accountID)
+        }
+      }
+      if let orderID { request.add("order_id", orderID) }
+      if namesPayee { request.add("payee_id", payeeID) }
+      request.add("user_id", userID)
+    }
+  }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+package enum Hexadecimal {
+  /// Two digits a byte.
+  package static func text(_ bytes: some Sequence<UInt8>) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 0xF)]] }, as: UTF8.self)
+  }
+}

@@ -1,0 +1,72 @@
+public import Cards
+public import DirectDomain
+public import Money
+public import Values
+
+/// What `POST /v1/payments` asks for: fields that hold what they must. A card lies in locked memory beside them.
+public struct PaymentRequest: Sendable {
+  /// The longest body, in bytes.
+  public static let maximumBytes = 65_536
+  /// The highest amount, in minor units. Every reader of JSON holds 15 digits exactly, also one that reads numbers into
+  /// doubles.
+  public static let maximumAmount: Int64 = 999_999_999_999_999
+  /// The longest `external_id`, account number and token, in bytes.
+  public static let maximumName = 255
+  /// The longest description, in bytes.
+  public static let maximumDescription = 500
+
+  /// What the money comes from.
+  public enum Source: Sendable {
+    /// A card, in memory only.
+    case card(PaymentCard)
+    /// An account at a bank, by its number.
+    case account(number: String)
+    /// What the bank gave for an earlier charge.
+    case token(String)
+    /// An account of the ledger.
+    case balance(accountID: UniqueID)
+
+    /// How the payment is paid.
+    public var method: PaymentMethod {
+      switch self {
+      case .card: .card
+      case .account: .account
+      case .token: .token
+      case .balance: .balance
+      }
+    }
+  }
+
+  /// What an installation adds to requests.
+  public struct Rules: Sendable, Hashable {
+    /// Who is paid where a request names nobody.
+    public let merchant: UniqueID
+
+    /// - Parameter merchant: who is paid where a request names nobody.
+    public init(merchant: UniqueID) { self.merchant = merchant }
+  }
+
+  /// Who pays.
+  public let userID: UniqueID
+  /// Who is paid.
+  public let payeeID: UniqueID
+  /// Whether the request named who is paid.
+  let namesPayee: Bool
+  /// The caller's own id, 1 to 255 bytes.
+  public let externalID: String?
+  /// What the money comes from.
+  public let source: Source
+  /// From 1 to `maximumAmount` minor units.
+  public let amount: Money
+  /// The saga's order that it pays; above zero.
+  public let orderID: Int64?
+  /// For people; at most 500 bytes.
+  public let description: String?
+  /// Whatever the caller wants to find again.
+  public let metadata: PaymentMetadata
+
+  /// The card, of a payment by card.
+  public var card: PaymentCard? {
+    if case .card(let card) = source { card } else { nil }
+  }
+}

@@ -1,0 +1,47 @@
+public import Migrator
+public import Outbox
+internal import OutboxSchema
+
+/// The gateway's tables: the files of migrations/gateway, compiled in, so that no file of another origin can take their
+/// place.
+public enum GatewaySchema {
+  /// The files, each under its name; a new one is added here, and a test compares the list with the folder.
+  package static let files: [(name: String, content: [UInt8])] = [
+    // The names of the constants are the package manager's: it makes an underscore of the first digit.
+    ("0001_gateway.up.sql", PackageResources._001_gateway_up_sql),
+    ("0001_gateway.down.sql", PackageResources._001_gateway_down_sql),
+  ]
+
+  /// The newest migration; all before it have been run where it has been.
+  package static let requiredVersion: Int64 = 1
+
+  /// The schema.
+  public static let name = "gateway"
+
+  /// The gateway's outbox, with a channel of its own.
+  public static let outbox: OutboxTables = {
+    do {
+      return try OutboxTables(schema: name, channel: "gateway_outbox")
+    } catch {
+      preconditionFailure("the outbox has no name: \(error)")
+    }
+  }()
+
+  /// The gateway's lines of migrations, in the order in which they run: its own, and its outbox's.
+  /// - Parameters:
+  ///   - schema: where the payments are; its name as the catalogue has it, not quoted.
+  ///   - outbox: which is in the same schema.
+  public static func lines(
+    schema: String = name, outbox: OutboxTables = GatewaySchema.outbox
+  ) throws(MigratorError) -> [MigrationLine] {
+    [try line(schema), try outboxLine(outbox)]
+  }
+
+  static func line(_ schema: String) throws(MigratorError) -> MigrationLine {
+    MigrationLine(name: "gateway", migrations: try MigrationSet(files: files), place: .schema(schema))
+  }
+
+  static func outboxLine(_ outbox: OutboxTables) throws(MigratorError) -> MigrationLine {
+    try OutboxSchema.line("gateway.outbox", of: outbox)
+  }
+}

@@ -1,0 +1,24 @@
+internal import Postgres
+
+/// The gateway's tables in a schema.
+public struct GatewayTables: Sendable, Hashable {
+  /// The channel on which waiters are told of changed payments, as `PaymentNotice` writes them.
+  public static let channel = "gateway_payment"
+
+  /// The tables as statements name them.
+  let payment: String
+  let paymentState: String
+  let orderClaim: String
+  let cardWaiting: String
+  let idempotencyKey: String
+
+  /// - Parameter schema: its name as the catalogue has it, not quoted.
+  public init(schema: String = "gateway") {
+    let prefix = quoteIdentifier(schema)
+    payment = prefix + ".payment"
+    paymentState = prefix + ".payment_state"
+    orderClaim = prefix + ".order_claim"
+    cardWaiting = prefix + ".card_waiting"
+    idempotencyKey = prefix + ".idempotency_key"
+  }
+}

@@ -1,0 +1,135 @@
+internal import GatewayDomain
+internal import Idempotency
+internal import Outbox
+internal import Values
+
+/// A payment that is to be taken in, with everything that is known before the transaction.
+struct IntakeCall: Sendable {
+  let payment: GatewayPayment
+  /// The payment as it is answered, and kept under the key.
+  let body: [UInt8]
+  /// The caller's key; of a call without one a key of its own, so that every call is one that can be repeated.
+  let key: ScopedKey
+  /// Whether the key is the caller's, and kept.
+  let hasKey: Bool
+  let digest: RequestDigest
+  /// For the processor; nil for a card.
+  let event: NewEvent?
+}
+
+/// What became of a call.
+enum IntakeOutcome: Sendable, Hashable {
+  /// The call's payment was taken in.
+  case created
+  /// An earlier call with the same key was answered so.
+  case replayed(KeptResponse)
+}
+
+/// Taking in many payments at once, as if the calls came one after another. Pure; the caller holds the keys' locks.
+struct IntakeBatch: Sendable {
+  typealias Result = Swift.Result<IntakeOutcome, GatewayStoreError>
+
+  private enum Step {
+    case decided(Result)
+    case execute
+    /// It has the key of an earlier call of the batch, at this place, that is to be executed.
+    case follow(Int)
+  }
+
+  private let calls: [IntakeCall]
+  private var steps: [Step]
+
+  /// - Parameters:
+  ///   - findings: what is known of the calls' keys.
+  ///   - own: payments of the calls that an earlier run of theirs has taken in.
+  init(_ calls: [IntakeCall], _ findings: KeyFindings, own: Set<UniqueID> = []) {
+    self.calls = calls
+    var firsts: [ScopedKey: Int] = [:]
+    steps = []
+    steps.reserveCapacity(calls.count)
+    for (index, call) in calls.enumerated() {
+      if own.contains(call.payment.id) {
+        steps.append(.decided(.success(.created)))
+      } else if findings.inFlight.contains(call.key) {
+        steps.append(.decided(.failure(.keyInFlight)))
+      } else if let kept = findings.answers[call.key] {
+        steps.append(.decided(call.repeated(kept)))
+      } else if let first = firsts[call.key] {
+        steps.append(.follow(first))
+      } else {
+        firsts[call.key] = index
+        steps.append(.execute)
+      }
+    }
+    refuseSecondsOfAnOrder()
+  }
+
+  /// Of several payments for an order the first one is taken in.
+  private mutating func refuseSecondsOfAnOrder() {
+    var seen: Set<Int64> = []
+    for (index, call) in calls.enumerated() {
+      guard case .execute = steps[index], let order = call.payment.orderID else { continue }
+      if !seen.insert(order).inserted { steps[index] = .decided(.failure(.orderPaymentExists)) }
+    }
+  }
+
+  /// The payments that need their order, by ascending order: the order of locks.
+  var claims: [(orderID: Int64, paymentID: UniqueID)] {
+    executed.compactMap { call in call.payment.orderID.map { ($0, call.payment.id) } }.sorted { $0.0 < $1.0 }
+  }
+
+  /// - Parameter orders: those of `claims` that were free, and now belong to the payments.
+  mutating func claimed(_ orders: Set<Int64>) {
+    for (index, call) in calls.enumerated() {
+      guard case .execute = steps[index], let order = call.payment.orderID, !orders.contains(order) else { continue }
+      steps[index] = .decided(.failure(.orderPaymentExists))
+    }
+  }
+
+  /// The calls whose payments are to be written.
+  var executed: [IntakeCall] {
+    zip(calls, steps).compactMap { call, step in if case .execute = step { call } else { nil } }
+  }
+
+  /// The outcome of each call once `executed` are written, in order.
+  var outcomes: [Result] {
+    var outcomes: [Result] = []
+    outcomes.reserveCapacity(calls.count)
+    for (call, step) in zip(calls, steps) {
+      switch step {
+      case .decided(let outcome): outcomes.append(outcome)
+      case .execute: outcomes.append(.success(.created))
+      case .follow(let first): outcomes.append(follow(call, calls[first], outcomes[first]))
+      }
+    }
+    return outcomes
+  }
+
+  /// The second use of a key within the batch.
+  private func follow(_ call: IntakeCall, _ first: IntakeCall, _ outcome: Result) -> Result {
+    let isSame = call.digest.matches(first.digest.fingerprint)
+    switch outcome {
+    case .success: return isSame ? .success(.replayed(first.response)) : .failure(.keyReused)
+    // The key is free again, but another request was not executed.
+    case .failure: return isSame ? outcome : .failure(.keyInFlight)
+    }
+  }
+}
+
+extension IntakeCall {
+  /// The answer to it.
+  var response: KeptResponse { KeptResponse(status: 201, body: body, paymentID: payment.id) }
+
+  /// What is kept under its key.
+  var kept: KeptAnswer { KeptAnswer(key: key, fingerprint: digest.fingerprint, answer: response.write()) }
+
+  /// What a call is told whose key was used before.
+  fileprivate func repeated(_ kept: KeptAnswer) -> IntakeBatch.Result {
+    guard digest.matches(kept.fingerprint) else { return .failure(.keyReused) }
+    do throws(GatewayStoreError) {
+      return .success(.replayed(try KeptResponse(reading: kept.answer)))
+    } catch {
+      return .failure(error)
+    }
+  }
+}

@@ -1,0 +1,138 @@
+internal import DirectDomain
+internal import GatewayDomain
+internal import GroupCommit
+internal import Idempotency
+internal import Outbox
+internal import Postgres
+internal import Values
+
+/// The transaction that takes payments in: payment, first state, order claim, event, and the answer under its key
+/// commit together or not at all.
+///
+/// Order of locks, so that writers never wait for each other in a circle: keys, which are tried and not waited for (a
+/// repetition waits, by ascending number of the lock); then orders, ascending. What comes after is new. Results lock
+/// payments first, and of the orders only those that their payments have.
+struct IntakeTransaction: BatchTransaction {
+  private let keys: IdempotencyKeyTable
+  private let outbox: OutboxWriter
+  private let findOwn: Statement
+  private let claimOrders: Statement
+  private let insertPayments: Statement
+  private let insertStates: Statement
+  private let insertWaiting: Statement
+  private let onCommit: @Sendable ([IntakeBatch.Result]) -> Void
+
+  /// - Parameter onCommit: called on a pool thread with the outcomes of each transaction.
+  init(
+    _ t: GatewayTables, keys: GatewayKeys, outbox: OutboxWriter,
+    onCommit: @escaping @Sendable ([IntakeBatch.Result]) -> Void
+  ) {
+    self.keys = keys.table
+    self.outbox = outbox
+    self.onCommit = onCommit
+    findOwn = Statement("SELECT id FROM \(t.payment) WHERE id = ANY ($1)", isReadOnly: true)
+    claimOrders = Statement(
+      """
+      INSERT INTO \(t.orderClaim) (order_id, payment_id) SELECT * FROM unnest($1::bigint[], $2::uuid[]) u ORDER BY 1
+      ON CONFLICT DO NOTHING RETURNING order_id
+      """)
+    insertPayments = Statement(
+      """
+      INSERT INTO \(t.payment) (\(PaymentRow.written), since)
+      SELECT u.id, u.user_id, u.payee_id, u.method, u.card_brand, u.card_last4, u.masked, u.account_id, u.amount,
+             u.currency, u.order_id, u.external_id, u.description, u.metadata::json, u.created_at, u.created_at
+      FROM \(PaymentRow.unnested) AS u(\(PaymentRow.written))
+      """)
+    insertStates = Statement(
+      """
+      INSERT INTO \(t.paymentState) (payment_id, version, state, at)
+      SELECT u.id, 1, 'CREATED', u.at FROM unnest($1::uuid[], $2::timestamptz[]) u(id, at)
+      """)
+    insertWaiting = Statement(
+      "INSERT INTO \(t.cardWaiting) (payment_id, at) SELECT u.id, now() FROM unnest($1::uuid[]) u(id)")
+  }
+
+  func subject(of call: IntakeCall) -> Int64 { call.payment.orderID ?? Int64(bitPattern: call.payment.id.low) }
+
+  func execute(
+    _ calls: [IntakeCall], mode: TransactionMode, on connection: Connection
+  ) throws(DatabaseError) -> [IntakeBatch.Result] {
+    do throws(DatabaseError) {
+      return try run(calls, mode, on: connection)
+    } catch {
+      guard error.isMissingPartition else { throw error }
+      // No partition for today yet: it is made, and the batch, which was rolled back, is run again.
+      try keys.makeDays(on: connection)
+      return try run(calls, mode, on: connection)
+    }
+  }
+
+  func committed(_ results: [IntakeBatch.Result]) { onCommit(results) }
+
+  func concernsEveryCall(_ error: DatabaseError) -> Bool { error.isOfTables }
+
+  func failure(_ failure: GroupCommitFailure) -> GatewayStoreError { GatewayStoreError(failure) }
+
+  /// Two round trips; three where payments have orders.
+  private func run(
+    _ calls: [IntakeCall], _ mode: TransactionMode, on connection: Connection
+  ) throws(DatabaseError) -> [IntakeBatch.Result] {
+    try connection.transacting { () throws(DatabaseError) in
+      var batch = try begin(calls, mode, on: connection)
+      let claims = batch.claims
+      if !claims.isEmpty {
+        let free = try connection.run(
+          Command(claimOrders, [.int64Array(claims.map(\.orderID)), .uuidArray(claims.map(\.paymentID))]))
+        batch.claimed(Set(try free.map { (row) throws(DatabaseError) in try row.int64(0) }))
+      }
+      let writes = writes(batch.executed)
+      // What was found is acknowledged, so that it must be confirmed also when nothing is written.
+      try connection.run((writes.isEmpty ? [ReplicationBarrier.command] : writes) + [.commit])
+      return batch.outcomes
+    }
+  }
+
+  /// Locks the keys and looks them up; in a repetition also the calls' own payments, once their first run has ended.
+  private func begin(
+    _ calls: [IntakeCall], _ mode: TransactionMode, on connection: Connection
+  ) throws(DatabaseError) -> IntakeBatch {
+    let asked = Array(Set(calls.map(\.key)))
+    let begin = mode.begin
+    var commands = begin + keys.lockAndFind(asked, waits: mode.isRepetition)
+    if mode.isRepetition { commands.append(Command(findOwn, [.uuidArray(calls.map(\.payment.id))])) }
+    let answers = try connection.run(commands)
+    let findings = try keys.findings(
+      asked, waits: mode.isRepetition, locked: answers[begin.count], found: answers[begin.count + 1])
+    var own: Set<UniqueID> = []
+    if mode.isRepetition { for row in answers[begin.count + 2] { own.insert(try row.uuid(0)) } }
+    return IntakeBatch(calls, findings, own: own)
+  }
+
+  private func writes(_ calls: [IntakeCall]) -> [Command] {
+    guard !calls.isEmpty else { return [] }
+    let payments = calls.map(\.payment)
+    var commands = [
+      Command(insertPayments, PaymentRow.values(payments)),
+      Command(insertStates, [.uuidArray(payments.map(\.id)), .timestampArray(payments.map(\.createdAt))]),
+    ]
+    let cards = payments.filter { $0.source.method == .card }
+    if !cards.isEmpty { commands.append(Command(insertWaiting, [.uuidArray(cards.map(\.id))])) }
+    let events = calls.compactMap(\.event)
+    if !events.isEmpty { commands.append(outbox.insert(events)) }
+    let kept = calls.filter(\.hasKey).map(\.kept)
+    if !kept.isEmpty { commands.append(keys.insert(kept)) }
+    return commands
+  }
+}
+
+extension Connection {
+  /// Runs `body`, which begins and ends the transaction itself; what it leaves open is rolled back.
+  func transacting<Value>(_ body: () throws(DatabaseError) -> Value) throws(DatabaseError) -> Value {
+    do throws(DatabaseError) {
+      return try body()
+    } catch {
+      if isUsable, isInTransaction { _ = try? run(.rollback) }
+      throw error
+    }
+  }
+}

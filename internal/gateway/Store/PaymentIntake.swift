@@ -1,0 +1,148 @@
+public import Cards
+internal import DirectDomain
+public import GatewayDomain
+internal import GroupCommit
+internal import Idempotency
+public import Logger
+public import Metrics
+public import Outbox
+public import Postgres
+public import Runtime
+public import Values
+
+/// What a caller is told of a payment that was asked for.
+public struct CreatedPayment: Sendable {
+  /// The payment as it was taken in, byte for byte the same whenever the request is repeated under its key.
+  public let body: [UInt8]
+  /// The payment.
+  public let paymentID: UniqueID
+  /// The payment as it was taken in; nil for a repetition.
+  public let payment: GatewayPayment?
+  /// Whether an earlier call with the same key has made the payment. Its card is not to be charged again.
+  public var isReplay: Bool { payment == nil }
+}
+
+/// Takes payments in for concurrent callers, many in one transaction, each once (D5, D6). Callable on any thread.
+public final class PaymentIntake: ServicePart {
+  /// The CloudEvents type and source of what goes to the processor.
+  static let eventType = "paysaga.direct.created"
+  static let eventSource = "/paysaga/gateway"
+
+  private let keys: GatewayKeys
+  private let requestKeys: CardFingerprintKeys
+  private let topic: String
+  private let readers: ConnectionPool
+  private let commits: GroupCommit<IntakeTransaction>
+  private let deadlines: PeriodicJob
+
+  /// - Parameters:
+  ///   - requestKeys: sign requests, so that one is known again under its idempotency key, and the cards in them.
+  ///   - topic: where account, token and balance payments go for the processor.
+  ///   - writers: connections for the group commit; two, so that a batch can form on one while another commits.
+  ///   - readers: connections for looking keys up.
+  ///   - onCommit: called on a pool thread after each transaction that wrote payments: wakes the relay.
+  public init(
+    _ tables: GatewayTables, keys: GatewayKeys, requestKeys: CardFingerprintKeys, outbox: OutboxWriter, topic: String,
+    writers: ConnectionPool, readers: ConnectionPool, logger: Logger, metrics: MetricsRegistry,
+    onCommit: @escaping @Sendable () -> Void
+  ) {
+    self.keys = keys
+    self.requestKeys = requestKeys
+    self.topic = topic
+    self.readers = readers
+    let log = logger.labelled("intake")
+    let sizes = metrics.histogram(
+      "gateway_intake_batch_size", help: "Calls settled by one transaction.", bounds: Histogram.sizes)
+    let transaction = IntakeTransaction(tables, keys: keys, outbox: outbox) { results in
+      sizes.observe(Double(results.count))
+      if results.contains(where: { (try? $0.get()) == .created }) { onCommit() }
+      for case .failure(let error) in results where error.code == .internal {
+        log.error("a call failed on what is stored", ["error": .error(error)])
+      }
+    }
+    let commits = GroupCommit(transaction, pool: writers, logger: log)
+    self.commits = commits
+    deadlines = PeriodicJob(name: "intake-deadlines") {
+      commits.watch(now: .now())
+      return .milliseconds(20)
+    }
+  }
+
+  /// Starts the thread that answers calls whose time is up and goes on beside a stuck batch.
+  public func start() { deadlines.start() }
+
+  /// Refuses new calls, answers those that wait.
+  public func stop(until deadline: Instant) {
+    commits.stop()
+    deadlines.stop(until: deadline)
+  }
+
+  /// Takes a payment in. Once it returns, the payment is on disk, with its event.
+  /// - Parameters:
+  ///   - key: nil for a call without an idempotency key.
+  ///   - caller: who calls, for the event's header.
+  ///   - traceparent: the W3C trace that the call belongs to.
+  ///   - deadline: until when the caller waits; a call does not begin after it.
+  public func create(
+    _ request: PaymentRequest, key: RequestKey?, caller: String? = nil, traceparent: String? = nil, deadline: Instant
+  ) async throws(GatewayStoreError) -> CreatedPayment {
+    let payment = GatewayPayment(request, at: .now())
+    let body = payment.json()
+    let call = IntakeCall(
+      payment: payment, body: body,
+      key: key.map(ScopedKey.init) ?? ScopedKey(scope: "", text: payment.id.description), hasKey: key != nil,
+      digest: RequestDigest(request, requestKeys),
+      event: event(payment, request.source, caller: caller, traceparent: traceparent))
+    switch try await commits.submit(call, deadline: deadline) {
+    case .created: return CreatedPayment(body: body, paymentID: payment.id, payment: payment)
+    case .replayed(let response): return try Self.replayed(response)
+    }
+  }
+
+  /// What an earlier call with the key was answered; nil when there was none. Reads only: for who has to ask others
+  /// before a payment can be taken in, and must not ask them about a repetition.
+  /// - Throws: `keyReused` when the earlier call was another request.
+  public func replay(
+    _ request: PaymentRequest, key: RequestKey, deadline: Instant
+  ) async throws(GatewayStoreError) -> CreatedPayment? {
+    let scoped = ScopedKey(key)
+    let table = keys.table
+    let kept: KeptAnswer?
+    do throws(DatabaseError) {
+      kept = try await readers.withConnection(deadline: deadline) { connection throws(DatabaseError) in
+        let found = try connection.run([table.find([scoped]), ReplicationBarrier.command])[0]
+        return try table.answers([scoped], found: found)[scoped]
+      }
+    } catch {
+      throw GatewayStoreError(reading: error)
+    }
+    guard let kept else { return nil }
+    guard RequestDigest(request, requestKeys).matches(kept.fingerprint) else { throw .keyReused }
+    return try Self.replayed(try KeptResponse(reading: kept.answer))
+  }
+
+  private static func replayed(_ response: KeptResponse) throws(GatewayStoreError) -> CreatedPayment {
+    guard let id = response.paymentID else {
+      throw GatewayStoreError(.internal, "the answer kept under the key names no payment")
+    }
+    return CreatedPayment(body: response.body, paymentID: id, payment: nil)
+  }
+
+  private func event(
+    _ payment: GatewayPayment, _ source: PaymentRequest.Source, caller: String?, traceparent: String?
+  ) -> NewEvent? {
+    let instructed: PaymentInstruction.Source
+    switch source {
+    case .card: return nil
+    case .account(let number): instructed = .account(number: number)
+    case .token(let token): instructed = .token(token)
+    case .balance(let accountID): instructed = .balance(accountID: accountID)
+    }
+    let instruction = PaymentInstruction(
+      paymentID: payment.id, userID: payment.userID, payeeID: payment.payeeID, source: instructed,
+      amount: payment.amount, orderID: payment.orderID, createdAt: payment.createdAt)
+    return NewEvent(
+      eventID: .random(), key: payment.id.description, sequence: 1, topic: topic, payload: instruction.payload(),
+      type: Self.eventType, source: Self.eventSource, traceparent: traceparent, caller: caller)
+  }
+}

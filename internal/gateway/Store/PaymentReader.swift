@@ -1,0 +1,91 @@
+internal import DirectDomain
+public import GatewayDomain
+internal import GroupCommit
+public import Postgres
+public import Values
+
+/// A page of a list. It may hold fewer payments than were asked for, even none, while there are more: each page looks
+/// at a bounded number of rows.
+public struct PaymentPage: Sendable, Hashable {
+  /// Newest first.
+  public let payments: [GatewayPayment]
+  /// Where the next page begins; nil after the last.
+  public let next: PaymentCursor?
+}
+
+/// Reads payments. What it returns is confirmed: a synchronous standby has it, too. Callable on any thread.
+public struct PaymentReader: Sendable {
+  /// Rows looked at for one page at most.
+  static let scanLimit = 10_000
+
+  private let readers: ConnectionPool
+  private let scanners: ConnectionPool
+  private let find: Statement
+  private let history: Statement
+  private let lists: ListStatements
+
+  /// - Parameters:
+  ///   - readers: connections for reads of a bounded few rows.
+  ///   - scanners: connections for lists that may look at many rows for each that they show; few, so that they cannot
+  ///     starve the others.
+  public init(_ tables: GatewayTables, readers: ConnectionPool, scanners: ConnectionPool) {
+    self.readers = readers
+    self.scanners = scanners
+    find = Statement("SELECT \(PaymentRow.columns) FROM \(tables.payment) p WHERE p.id = ANY ($1)", isReadOnly: true)
+    history = Statement(
+      "SELECT version, state, reason, at FROM \(tables.paymentState) WHERE payment_id = $1 ORDER BY version",
+      isReadOnly: true)
+    lists = ListStatements(tables)
+  }
+
+  /// One payment, or nil.
+  public func payment(_ id: UniqueID, deadline: Instant) async throws(GatewayStoreError) -> GatewayPayment? {
+    try await payments([id], deadline: deadline).first
+  }
+
+  /// Those of the payments that there are, in no order.
+  /// - Parameter ids: a few thousand at most.
+  public func payments(_ ids: [UniqueID], deadline: Instant) async throws(GatewayStoreError) -> [GatewayPayment] {
+    try await read(readers, deadline) { connection throws(DatabaseError) in try payments(ids, on: connection) }
+  }
+
+  /// The same on a connection that the caller's thread owns.
+  public func payments(_ ids: [UniqueID], on connection: Connection) throws(DatabaseError) -> [GatewayPayment] {
+    try connection.run([Command(find, [.uuidArray(ids)]), ReplicationBarrier.command])[0].map {
+      (row) throws(DatabaseError) in try PaymentRow.decode(row)
+    }
+  }
+
+  /// Every state that a payment has had, the first one first; empty when there is no such payment.
+  public func history(_ id: UniqueID, deadline: Instant) async throws(GatewayStoreError) -> [PaymentStanding] {
+    try await read(readers, deadline) { connection throws(DatabaseError) in
+      try connection.run([Command(history, [.uuid(id)]), ReplicationBarrier.command])[0].map {
+        (row) throws(DatabaseError) in
+        try PaymentRow.standing(
+          state: row.text(HistoryColumn.state), reason: row.optionalText(HistoryColumn.reason),
+          version: row.int64(HistoryColumn.version), since: row.timestamp(HistoryColumn.at))
+      }
+    }
+  }
+
+  private enum HistoryColumn: Int, AnswerColumn { case version, state, reason, at }
+
+  /// A page of payments, newest first.
+  public func list(_ filter: PaymentFilter, deadline: Instant) async throws(GatewayStoreError) -> PaymentPage {
+    try await read(lists.looksFurther(filter) ? scanners : readers, deadline) { connection throws(DatabaseError) in
+      let rows = try connection.run([lists.command(filter), ReplicationBarrier.command])[0]
+      return try lists.page(rows, filter)
+    }
+  }
+
+  private func read<Value: Sendable>(
+    _ pool: ConnectionPool, _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
+  ) async throws(GatewayStoreError) -> Value {
+    do throws(DatabaseError) {
+      return try await pool.withConnection(
+        deadline: GroupCommitLimits().giveUp(before: deadline, now: .now()).time, body)
+    } catch {
+      throw GatewayStoreError(reading: error)
+    }
+  }
+}

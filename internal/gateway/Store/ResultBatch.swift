@@ -1,0 +1,59 @@
+internal import DirectDomain
+internal import GatewayDomain
+internal import Postgres
+internal import Values
+
+/// Results of one transaction on the payments that it has locked. Pure but for the reading of rows.
+struct ResultBatch {
+  /// What a result changes of a payment, and what it needs for that.
+  struct Locked {
+    let id: UniqueID
+    var standing: PaymentStanding
+    let orderID: Int64?
+    let isCard: Bool
+    /// The version that it was locked with.
+    let lockedVersion: Int64
+
+    /// The order that can be paid another way from now on.
+    var freedOrder: Int64? { standing.state == .rejected || standing.state == .error ? orderID : nil }
+  }
+
+  private enum Column: Int, AnswerColumn { case id, state, reason, version, since, orderID, method }
+
+  private var payments: [UniqueID: Locked] = [:]
+  /// The states that belong into the history: new ones, and those that came late.
+  private(set) var states: [PaymentResult] = []
+
+  /// - Parameter rows: the locked payments.
+  init(_ rows: Rows) throws(DatabaseError) {
+    for row in rows {
+      let version = try row.int64(Column.version)
+      let payment = Locked(
+        id: try row.uuid(Column.id),
+        standing: try PaymentRow.standing(
+          state: row.text(Column.state), reason: row.optionalText(Column.reason), version: version,
+          since: row.timestamp(Column.since)), orderID: try row.optionalInt64(Column.orderID),
+        isCard: try row.text(Column.method) == PaymentMethod.card.rawValue, lockedVersion: version)
+      payments[payment.id] = payment
+    }
+  }
+
+  mutating func apply(_ result: PaymentResult) -> ResultOutcome {
+    guard let verdict = payments[result.paymentID]?.standing.apply(result) else { return .notOurs }
+    switch verdict {
+    case .applied:
+      states.append(result)
+      return .applied
+    case .late:
+      // A state that was overtaken is part of the history all the same.
+      states.append(result)
+      return .late
+    case .contradicted: return .contradicted
+    }
+  }
+
+  /// The payments that are not as they were locked, by ascending id.
+  var changed: [Locked] {
+    payments.values.filter { $0.standing.version != $0.lockedVersion }.sorted { $0.id < $1.id }
+  }
+}

@@ -1,0 +1,133 @@
+public import DirectDomain
+internal import GatewayDomain
+public import Inbox
+public import Kafka
+public import Postgres
+internal import Values
+
+/// What became of a result.
+public enum ResultOutcome: String, InboxOutcome {
+  /// The payment has the state.
+  case applied
+  /// The payment had this state, or a later one.
+  case late
+  /// The payment had a final state, which stays.
+  case contradicted
+  /// There is no such payment here: another installation's on the same topic, or one that a restore has lost.
+  case notOurs = "not_ours"
+}
+
+/// The updater: takes results of payments from `direct.results` into the gateway's tables; one for each lane of the
+/// inbox.
+///
+/// State, history, the order's claim and the card's place in the queue change together. The commit tells the waiters of
+/// every gateway (`GatewayTables.channel`): at most a batch at a time does so, unlike the transactions of intake.
+public struct ResultHandler: InboxHandler {
+  private let tables: GatewayTables
+  private let onChange: @Sendable ([PaymentResult]) -> Void
+  private let lock: Statement
+  private let update: Statement
+  private let insertStates: Statement
+  private let freeOrders: Statement
+  private let endWaiting: Statement
+  private let notify: Statement
+
+  /// - Parameter onChange: called on the lane's thread after each commit, with the results that changed a payment.
+  public init(_ tables: GatewayTables, onChange: @escaping @Sendable ([PaymentResult]) -> Void = { _ in }) {
+    self.tables = tables
+    self.onChange = onChange
+    lock = Statement(
+      """
+      SELECT id, state, reason, version, since, order_id, method FROM \(tables.payment)
+      WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE
+      """)
+    update = Statement(
+      """
+      UPDATE \(tables.payment) p SET state = u.state, reason = u.reason, version = u.version, since = u.since
+      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
+           AS u(id, state, reason, version, since)
+      WHERE p.id = u.id
+      """)
+    insertStates = Statement(
+      """
+      INSERT INTO \(tables.paymentState) (payment_id, version, state, reason, at)
+      SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
+      ON CONFLICT DO NOTHING
+      """)
+    freeOrders = Statement(
+      """
+      DELETE FROM \(tables.orderClaim) c USING unnest($1::bigint[], $2::uuid[]) AS u(order_id, payment_id)
+      WHERE c.order_id = u.order_id AND c.payment_id = u.payment_id
+      """)
+    endWaiting = Statement("DELETE FROM \(tables.cardWaiting) WHERE payment_id = ANY ($1)")
+    notify = Statement("SELECT pg_notify($1, u.payload) FROM unnest($2::text[]) u(payload)")
+  }
+
+  /// Reads a result.
+  public func sort(_ message: ConsumedMessage) -> InboxSorting<PaymentResult, ResultOutcome> {
+    do throws(UnreadableMessage) {
+      return .work(try PaymentResult(message.value))
+    } catch {
+      return .unusable(reason: error.description)
+    }
+  }
+
+  /// Takes the results in, in one transaction.
+  public func execute(
+    _ results: [PaymentResult], on connection: Connection
+  ) throws(DatabaseError) -> [InboxResult<ResultOutcome>] {
+    try connection.transacting { () throws(DatabaseError) in
+      let ids = Set(results.map(\.paymentID)).sorted()
+      let locked = try connection.run([.begin, Command(lock, [.uuidArray(ids)])])[1]
+      var batch = try ResultBatch(locked)
+      let outcomes = results.map { batch.apply($0) }
+      // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby
+      // to have what was read.
+      try connection.run(writes(batch) + [.commit])
+      return outcomes.map { .done($0) }
+    }
+  }
+
+  /// Tells what has changed.
+  public func committed(_ items: [PaymentResult], _ results: [InboxResult<ResultOutcome>]) {
+    let changed = zip(items, results).filter { if case .done(.applied) = $1 { true } else { false } }.map(\.0)
+    if !changed.isEmpty { onChange(changed) }
+  }
+
+  private func writes(_ batch: ResultBatch) -> [Command] {
+    var commands: [Command] = []
+    let changed = batch.changed
+    if !changed.isEmpty {
+      commands.append(
+        Command(
+          update,
+          [
+            .uuidArray(changed.map(\.id)), .textArray(changed.map(\.standing.state.rawValue)),
+            .optionalTextArray(changed.map { $0.standing.reason?.rawValue }),
+            .int64Array(changed.map(\.standing.version)), .timestampArray(changed.map(\.standing.since)),
+          ]))
+    }
+    let states = batch.states
+    if !states.isEmpty {
+      commands.append(
+        Command(
+          insertStates,
+          [
+            .uuidArray(states.map(\.paymentID)), .int64Array(states.map(\.version)),
+            .textArray(states.map(\.state.rawValue)), .optionalTextArray(states.map { $0.reason?.rawValue }),
+            .timestampArray(states.map(\.occurredAt)),
+          ]))
+    }
+    let orders = changed.compactMap { payment in payment.freedOrder.map { ($0, payment.id) } }
+    if !orders.isEmpty {
+      commands.append(Command(freeOrders, [.int64Array(orders.map(\.0)), .uuidArray(orders.map(\.1))]))
+    }
+    let cards = changed.filter(\.isCard)
+    if !cards.isEmpty { commands.append(Command(endWaiting, [.uuidArray(cards.map(\.id))])) }
+    if !changed.isEmpty {
+      let payloads = PaymentNotice.payloads(changed.map(\.id))
+      commands.append(Command(notify, [.text(GatewayTables.channel), .textArray(payloads)]))
+    }
+    return commands
+  }
+}
