@@ -262,8 +262,11 @@ let package = Package(
     program("devkafka", "devkafka", ["DevKafka"]),
     program("bankstub", "bankstub", ["BankStub", "BankStubSettings", "Contexts", "Service", "Settings"]),
     .executableTarget(
-      name: "bench-load", dependencies: ["HTTP2", "Kafka", "Logger", "Protobuf", "Runtime", "SagaMessages", "Values"],
-      path: "bench/load", swiftSettings: common),
+      name: "bench-load",
+      dependencies: [
+        "HTTP2", "Kafka", "LedgerDomain", "LedgerStore", "Logger", "Money", "Postgres", "Protobuf", "Runtime",
+        "SagaMessages", "Values",
+      ], path: "bench/load", swiftSettings: common),
     .executableTarget(
       name: "bench-ping",
       dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "SagaMessages", "StandardMessages", "Values"],

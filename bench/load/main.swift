@@ -1,8 +1,8 @@
 import Glibc
 import Values
 
-// The load of the benchmarks: `settle` calls UpdatePaymentStatus, `create` CreatePayment, `produce` fills a topic. One
-// JSON object on standard output tells what came of it.
+// The load of the benchmarks: `settle` calls UpdatePaymentStatus, `create` CreatePayment, `ledger` moves users' money,
+// `produce` fills a topic. One JSON object on standard output tells what came of it.
 
 /// Ends the program with a message.
 func fail(_ message: String) -> Never {
@@ -16,6 +16,7 @@ let options = LoadOptions(CommandLine.arguments.dropFirst(2))
 switch CommandLine.arguments.dropFirst().first {
 case "create": CallLoad(.create, options).run()
 case "settle": CallLoad(.settle, options).run()
+case "ledger": LedgerLoad(options).run()
 case "produce": ProduceLoad(options).run()
-default: fail("expected create, settle or produce")
+default: fail("expected create, settle, ledger or produce")
 }
