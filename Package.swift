@@ -161,8 +161,14 @@ let package = Package(
       resources: [.embedInCode("sql")], swiftSettings: common),
 
     // The risk of direct payments.
-    box("RiskDomain", "risk/Domain", ["DirectDomain", "Money"]),
-    box("RiskStore", "risk/Store", ["Postgres", "RiskDomain", "Values"]),
+    .target(
+      name: "RiskDomain", dependencies: ["DirectDomain", "Money", "Values"], path: "internal/risk/Domain",
+      resources: [.embedInCode("files")], swiftSettings: common),
+    box("RiskStore", "risk/Store", ["Crypto", "DirectDomain", "Money", "Postgres", "RiskDomain", "Values"]),
+    // `sql` is a link to migrations/risk.
+    .target(
+      name: "RiskSchema", dependencies: ["Migrator"], path: "internal/risk/Schema",
+      resources: [.embedInCode("sql")], swiftSettings: common),
 
     // What executes direct payments.
     box("ProcessingDomain", "processing/Domain", ["DirectDomain", "LedgerDomain", "Money", "RiskDomain", "Values"]),
@@ -182,7 +188,7 @@ let package = Package(
       ]),
     // `sql` is a link to migrations/processing.
     .target(
-      name: "ProcessingSchema", dependencies: ["LedgerSchema", "Migrator", "Outbox", "OutboxSchema"],
+      name: "ProcessingSchema", dependencies: ["LedgerSchema", "Migrator", "Outbox", "OutboxSchema", "RiskSchema"],
       path: "internal/processing/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
 
     // What takes direct payments in.
@@ -347,7 +353,9 @@ let package = Package(
       "Messages", ["Protobuf", "Randomness", "SagaMessages", "StandardMessages", "TestSupport"],
       exclude: ["golden"]),
     unit("Metrics", ["Metrics"]),
-    unit("Migrator", ["GatewaySchema", "LedgerSchema", "Migrator", "OutboxSchema", "ProcessingSchema", "SagaSchema"]),
+    unit(
+      "Migrator",
+      ["GatewaySchema", "LedgerSchema", "Migrator", "OutboxSchema", "ProcessingSchema", "RiskSchema", "SagaSchema"]),
     unit("Outbox", ["Outbox", "Runtime", "Values"]),
     unit("OutboxKafka", ["Kafka", "Logger", "Outbox", "OutboxKafka", "Runtime", "Values"]),
     unit("Postgres", ["Errors", "Postgres", "Values"]),
@@ -366,6 +374,7 @@ let package = Package(
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),
     unit("ProcessingDomain", ["DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "RiskDomain", "Values"]),
+    unit("RiskDomain", ["DirectDomain", "Money", "Randomness", "RiskDomain", "Values"]),
     unit("SagaDomain", ["Randomness", "SagaDomain", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),
     unit("Service", ["Runtime", "Service", "Values"]),

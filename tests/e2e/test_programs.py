@@ -141,7 +141,7 @@ def test_lines_of_migrations_go_up_and_down_in_order(world: World):
         return {each["line"]: each["version"] for each in paysaga(world, "migrate", "status").lines}
 
     newest = status()
-    assert list(newest)[:4] == ["saga", "saga.outbox", "ledger", "processing"]
+    assert list(newest)[:5] == ["saga", "saga.outbox", "ledger", "risk", "processing"]
     others = {line: version for line, version in newest.items() if not line.startswith("saga")}
     down = paysaga(world, "migrate", "down", str(sum(others.values())))
     assert [each["line"] for each in down.lines if "migrated" in each] == [
@@ -162,7 +162,7 @@ def test_lines_of_migrations_go_up_and_down_in_order(world: World):
 
 def test_the_migrations_of_a_context_go_to_its_own_database(world: World):
     own = world.databases.create_empty()
-    name, moved = urlsplit(own).path.strip("/"), {"ledger", "processing", "processing.outbox"}
+    name, moved = urlsplit(own).path.strip("/"), {"ledger", "risk", "processing", "processing.outbox"}
 
     def places(**settings: str) -> dict:
         return {each["line"]: each["database"] for each in paysaga(world, "migrate", "status", **settings).lines}

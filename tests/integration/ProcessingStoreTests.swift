@@ -18,9 +18,11 @@ import Values
 struct ProcessingStoreTests {
   static let euro = Currency("EUR")!
 
-  /// Processing and its outbox in one schema, the ledger in another.
+  /// Processing and its outbox in one schema, ledger and risk in two others.
   struct House {
     let schema: String
+    let risk: RiskTables
+    let riskSchema: String
     let store: ProcessingStore
     let leases: OwnerLeases
     let ledger: LedgerStore
@@ -30,17 +32,30 @@ struct ProcessingStoreTests {
     let ledgerTable: String
 
     /// Runs `body` with schemas of its own.
-    static func with(rules: PaymentRules = PaymentRules(), _ body: (House, _ schema: String) throws -> Void) throws {
+    static func with(
+      rules: PaymentRules = PaymentRules(), risk: RiskRules = byAmount, failure: RiskFailure = .open,
+      _ body: (House, _ schema: String) throws -> Void
+    ) throws {
       try TestDatabase.withSchema { schema in
-        try TestDatabase.withSchema { ledger in try body(House(schema, ledger, rules), schema) }
+        try TestDatabase.withSchema { ledgerSchema in
+          try TestDatabase.withSchema { riskSchema in
+            let book = RiskBook(RiskTables(schema: riskSchema), rules: risk, failure: failure)
+            try body(House(schema, ledgerSchema, riskSchema, rules, book), schema)
+          }
+        }
       }
     }
 
-    private init(_ schema: String, _ ledgerSchema: String, _ rules: PaymentRules) throws {
+    private init(
+      _ schema: String, _ ledgerSchema: String, _ riskSchema: String, _ rules: PaymentRules, _ book: RiskBook
+    ) throws {
       self.schema = schema
+      self.riskSchema = riskSchema
+      risk = RiskTables(schema: riskSchema)
       connection = try TestDatabase.open(schema: schema)
       let outbox = try OutboxTables(schema: schema, channel: "test_processing")
-      for line in try ProcessingSchema.lines(schema: schema, ledger: ledgerSchema, outbox: outbox) {
+      let lines = try ProcessingSchema.lines(schema: schema, ledger: ledgerSchema, risk: riskSchema, outbox: outbox)
+      for line in lines {
         try Migrator(configuration: TestDatabase.configuration(), line: line, logger: TestDatabase.quiet).up()
       }
       ledger = LedgerStore(LedgerTables(schema: ledgerSchema))
@@ -48,8 +63,7 @@ struct ProcessingStoreTests {
       let tables = ProcessingTables(schema: schema)
       leases = OwnerLeases(tables)
       store = ProcessingStore(
-        tables, ledger: ledger, risk: RiskBook(rules: Self.rules),
-        outbox: OutboxWriter(outbox, shards: ShardMap(count: 64)),
+        tables, ledger: ledger, risk: book, outbox: OutboxWriter(outbox, shards: ShardMap(count: 64)),
         engine: PaymentEngine(rules: rules), topic: "direct.results")
       claim = try leases.register(UniqueID.random(), lease: .seconds(60), program: "test", on: connection)
       let holders = Set((1...2).map { LedgerStore.Holder(owner: UniqueID(high: 7, low: UInt64($0)), currency: euro) })
@@ -59,21 +73,22 @@ struct ProcessingStoreTests {
     }
 
     /// By the amount: 100 is allowed, 101 reviewed, 102 blocked.
-    private static let rules = RiskRules(rules: [
+    static let byAmount = RiskRules(rules: [
       RiskRule(name: "review", points: 65, amountAbove: [euro: 100]),
       RiskRule(name: "block", points: 34, amountAbove: [euro: 101]),
     ])
 
     func new(
-      _ number: UInt64, _ method: PaymentMethod = .account, _ verdict: RiskVerdict = .allow, asks: Bool = false
+      _ number: UInt64, _ method: PaymentMethod = .account, _ verdict: RiskVerdict = .allow, asks: Bool = false,
+      user: UInt64 = 1, card: UInt8? = nil, payee: UInt64 = 2, currency: Currency = euro
     ) -> NewPayment {
       let amount: Int64 = verdict == .allow ? 100 : verdict == .review ? 101 : 102
       return NewPayment(
-        id: UniqueID(high: 50, low: number << 4), method: method, amount: Money(minorUnits: amount, euro),
+        id: UniqueID(high: 50, low: number << 4), method: method, amount: Money(minorUnits: amount, currency),
         debit: method == .balance ? users[0] : LedgerAccount.ours(.clearing, euro).id, credit: users[1],
-        userID: UniqueID(high: 7, low: 1), payeeID: UniqueID(high: 7, low: 2),
-        source: method == .account ? "4711" : method == .token ? "tok" : nil, orderID: nil, cardFingerprint: nil,
-        asks: asks)
+        userID: UniqueID(high: 7, low: user), payeeID: UniqueID(high: 7, low: payee),
+        source: method == .account ? "4711" : method == .token ? "tok" : nil, orderID: nil,
+        cardFingerprint: card.map { Array(repeating: $0, count: 32) }, asks: asks)
     }
 
     func results(of id: UniqueID) throws -> [String] {

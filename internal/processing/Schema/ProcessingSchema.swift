@@ -2,6 +2,7 @@ internal import LedgerSchema
 public import Migrator
 public import Outbox
 internal import OutboxSchema
+internal import RiskSchema
 
 /// Processing's tables: the files of migrations/processing, compiled in, so that no file of another origin can take
 /// their place.
@@ -22,15 +23,17 @@ public enum ProcessingSchema {
     }
   }()
 
-  /// Processing's lines of migrations, in the order in which they run: the ledger's, its own, and its outbox's.
+  /// Processing's lines of migrations, in the order in which they run: the ledger's, risk's, its own, and its outbox's.
   /// - Parameters:
   ///   - schema: where the payments are; its name as the catalogue has it, not quoted.
   ///   - outbox: which is in the same schema.
   public static func lines(
-    schema: String = "processing", ledger: String = "ledger", outbox: OutboxTables = ProcessingSchema.outbox
+    schema: String = "processing", ledger: String = "ledger", risk: String = "risk",
+    outbox: OutboxTables = ProcessingSchema.outbox
   ) throws(MigratorError) -> [MigrationLine] {
     [
       try LedgerSchema.line(schema: ledger),
+      try RiskSchema.line(schema: risk),
       MigrationLine(name: "processing", migrations: try MigrationSet(files: files), place: .schema(schema)),
       try OutboxSchema.line("processing.outbox", of: outbox),
     ]

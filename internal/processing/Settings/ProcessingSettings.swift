@@ -92,7 +92,7 @@ public struct ProcessingSettings: ServiceSettings {
       "PROCESSING_GROUP", \.consumer.group, longest: 249, extra: "._-", .value("direct-processor"), programs,
       "consumer group on the topic of payments"),
     .integer(
-      "PROCESSING_BATCH", \.consumer.batch, 1...10_000, .value("500"), programs, "maximum payments claimed at once"),
+      "PROCESSING_BATCH", \.consumer.batch, 1...256, .value("256"), programs, "maximum payments claimed at once"),
     .integer(
       "PROCESSING_PARALLELISM", \.consumer.parallelism, 1...64, .value("1"), programs,
       "number of lanes that read payments, each with a thread and a connection"),

@@ -135,6 +135,15 @@ public struct ProcessingStore: Sendable {
     _ payments: [NewPayment], by claim: Claim, on connection: Connection
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]> {
     precondition(payments.count <= Self.maximumClaims, "at most \(Self.maximumClaims) payments are claimed at once")
+    if let result = try self.claim(payments, by: claim, isBlind: false, on: connection) { return result }
+    // Nothing of the first transaction is left; this one does without features.
+    return try self.claim(payments, by: claim, isBlind: true, on: connection) ?? .done([])
+  }
+
+  /// - Returns: nil, with nothing done, when the features of risk cannot be had.
+  private func claim(
+    _ payments: [NewPayment], by claim: Claim, isBlind: Bool, on connection: Connection
+  ) throws(DatabaseError) -> ProcessingResult<[RequestResult]>? {
     let sorted = payments.sorted { $0.id < $1.id }
     return try inTransaction(connection) { () throws(DatabaseError) in
       let commands = [
@@ -147,7 +156,7 @@ public struct ProcessingStore: Sendable {
       var open = opened
       let new = sorted.filter { open.remove($0.id) != nil }
       var work = try StepWork(answers[3], opened: opened)
-      try assess(new, by: claim, &work, on: connection)
+      guard try assess(new, by: claim, isBlind: isBlind, &work, on: connection) else { return nil }
       var told: Set<UniqueID> = []
       return .done(
         payments.map { payment in told.insert(payment.id).inserted ? work.last(payment.id) : work.known(payment.id) })
@@ -155,25 +164,35 @@ public struct ProcessingStore: Sendable {
   }
 
   /// Decides the risk of payments that were inserted and goes on with those that may; the transaction is committed.
+  /// - Returns: false, with nothing done, when the features of risk cannot be had.
   private func assess(
-    _ payments: [NewPayment], by claim: Claim, _ work: inout StepWork, on connection: Connection
-  ) throws(DatabaseError) {
+    _ payments: [NewPayment], by claim: Claim, isBlind: Bool, _ work: inout StepWork, on connection: Connection
+  ) throws(DatabaseError) -> Bool {
     guard !payments.isEmpty else {
       try connection.run(.commit)
-      return
+      return true
     }
-    let counted = payments.map(\.risk)
-    let looks = risk.reads(counted)
-    let answers = try connection.run(looks + reads(payments.compactMap { work.stored[$0.id]?.payment }))
-    let decided = try risk.decide(counted, answers.prefix(looks.count))
-    var batch = try ledger.batch(answers.dropFirst(looks.count))
+    let risks = payments.map(\.risk)
+    let looks = isBlind ? [] : risk.reads(risks)
+    let decided: RiskBatch
+    var batch: LedgerBatch
+    do throws(DatabaseError) {
+      let answers = try connection.run(looks + reads(payments.compactMap { work.stored[$0.id]?.payment }))
+      decided = try isBlind ? risk.decideBlindly(risks) : risk.decide(risks, answers.prefix(looks.count))
+      batch = try ledger.batch(answers.dropFirst(looks.count))
+    } catch  where !isBlind && risk.isBlinded(by: error) {
+      try connection.run(.rollback)
+      return false
+    }
+    let decisions = Dictionary(uniqueKeysWithValues: decided.records.map { ($0.paymentID, $0.decision) })
     for payment in payments {
-      guard let decision = decided.decisions[payment.id] else { continue }
+      guard let decision = decisions[payment.id] else { continue }
       work.apply(StepRequest(payment.id, .assess(decision.verdict, by: claim)), engine: engine, ledger: &batch)
       guard payment.asks, work.stored[payment.id]?.payment.stage == .ready else { continue }
       work.apply(StepRequest(payment.id, .ask(by: claim, after: nil)), engine: engine, ledger: &batch)
     }
     try connection.run(risk.writes(decided) + writes(work, batch) + [.commit])
+    return true
   }
 
   // MARK: - Steps

@@ -3,6 +3,7 @@ import GatewaySchema
 import LedgerSchema
 import OutboxSchema
 import ProcessingSchema
+import RiskSchema
 import SagaSchema
 import Testing
 
@@ -78,7 +79,7 @@ struct MigrationSetTests {
 
   @Test(arguments: [
     ("gateway", GatewaySchema.files), ("ledger", LedgerSchema.files), ("outbox", OutboxSchema.files),
-    ("processing", ProcessingSchema.files), ("saga", SagaSchema.files),
+    ("processing", ProcessingSchema.files), ("risk", RiskSchema.files), ("saga", SagaSchema.files),
   ])
   func theBuiltInFilesAreThoseOfTheFolder(line: String, files: [(name: String, content: [UInt8])]) throws {
     let folder = Self.folder.appending(path: line)

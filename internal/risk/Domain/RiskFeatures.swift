@@ -1,0 +1,77 @@
+public import Values
+
+/// What is known about a payment's user, payee, card and account: what was counted before it, and whether they are on a
+/// list.
+public struct RiskFeatures: Sendable, Hashable {
+  /// The list that decides, when the payment is on one.
+  public var listing: RiskListing?
+  /// Of the subjects that are counted and that the payment has.
+  public var usage: [RiskSubject: RiskUsage]
+
+  /// Features.
+  public init(listing: RiskListing? = nil, usage: [RiskSubject: RiskUsage] = [:]) {
+    self.listing = listing
+    self.usage = usage
+  }
+}
+
+/// What a decision has to go by.
+public enum RiskEvidence: Sendable, Hashable {
+  /// The features.
+  case features(RiskFeatures)
+  /// There are none: they could not be read.
+  case unavailable(RiskFailure)
+}
+
+// MARK: - JSON
+
+extension RiskFeatures: JSONRepresentable {
+  /// `{"listed":"allow_list.user","card":{"1m":[count,sum],"1h":[…],"24h":[…]}}`, always in the same order.
+  public func appendJSON(to bytes: inout [UInt8]) {
+    JSONWriter.appendObject(to: &bytes) { object in
+      if let listing { object.add("listed", listing.reason) }
+      for (subject, usage) in usage.sorted(by: { $0.key < $1.key }) {
+        object.add(named: subject.rawValue) { object in
+          for window in RiskWindow.allCases {
+            object.add(named: window.rawValue, [usage[window].count, usage[window].sum])
+          }
+        }
+      }
+    }
+  }
+
+  /// Reads what `appendJSON` writes, also with its fields in another order.
+  public init(json: [UInt8]) throws(RiskFault) {
+    self.init()
+    var reader = try RiskReader(json, maximumBytes: 65_536)
+    try reader.object { (reader, field) throws(RiskFault) in
+      if field == "listed" {
+        listing = RiskListing(reason: try reader.string())
+        if listing == nil { throw reader.fault("no list and subject") }
+      } else if let subject = RiskSubject(rawValue: field) {
+        usage[subject] = try RiskUsage(&reader)
+      } else {
+        throw reader.unknown()
+      }
+    }
+    try reader.end()
+  }
+}
+
+extension RiskUsage {
+  fileprivate init(_ reader: inout RiskReader) throws(RiskFault) {
+    var counts: [RiskWindow: RiskCount] = [:]
+    try reader.object { (reader, field) throws(RiskFault) in
+      guard let window = RiskWindow(rawValue: field) else { throw reader.unknown() }
+      var numbers: [Int64] = []
+      try reader.array { (reader) throws(RiskFault) in numbers.append(try reader.integer(in: 0...Int64.max)) }
+      guard numbers.count == 2 else { throw reader.fault("expected a count and a sum") }
+      counts[window] = RiskCount(count: numbers[0], sum: numbers[1])
+    }
+    self.init()
+    for window in RiskWindow.allCases {
+      guard let count = counts[window] else { throw reader.fault("\(window.rawValue) is missing") }
+      self[window] = count
+    }
+  }
+}

@@ -1,0 +1,4 @@
+DROP TABLE decision;
+DROP TABLE rule_set;
+DROP TABLE listed;
+DROP TABLE usage;

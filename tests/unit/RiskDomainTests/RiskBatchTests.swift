@@ -1,0 +1,114 @@
+import DirectDomain
+import Money
+import Randomness
+import RiskDomain
+import Testing
+import Values
+
+@Suite struct RiskBatchTests {
+  static let euro = Currency("EUR")!
+  static let now = Timestamp(microseconds: 1_800_000_000_000_000)
+  static let user = RiskKey(.user, UniqueID(high: 1, low: 1))
+  static let payee = RiskKey(.payee, UniqueID(high: 1, low: 2))
+  static let card = RiskKey(.card, Array(repeating: 9, count: 32))
+
+  /// More than two payments of a card in a minute are blocked, a sum above 1,000 of a user in an hour is reviewed.
+  static let rules = RiskRules(rules: [
+    RiskRule(name: "card", points: 80, limit: RiskLimit(.card, .minute, .count(above: 2))),
+    RiskRule(name: "user", points: 70, limit: RiskLimit(.user, .hour, .sum(above: [euro: 1_000]))),
+  ])
+
+  private func payment(_ number: UInt64, _ amount: Int64 = 100, _ keys: [RiskKey] = [user, payee, card]) -> RiskPayment
+  {
+    RiskPayment(
+      id: UniqueID(high: 2, low: number), facts: RiskFacts(method: .card, amount: Money(minorUnits: amount, Self.euro)),
+      keys: keys)
+  }
+
+  private func batch(
+    _ histories: [RiskKey: RiskHistory] = [user: RiskHistory(), card: RiskHistory()], damaged: Set<RiskKey> = [],
+    lists: [RiskKey: Set<RiskList>] = [:], failure: RiskFailure = .closed
+  ) -> RiskBatch {
+    RiskBatch(
+      rules: Self.rules, failure: failure, histories: histories, damaged: damaged, lists: lists, now: Self.now)
+  }
+
+  @Test func `each payment counts for those after it, and what is blocked does not count`() {
+    var batch = batch()
+    let verdicts = (1...4).map { batch.decide(payment($0)).verdict }
+    #expect(verdicts == [.allow, .allow, .block, .block])
+    #expect(batch.history(Self.card).usage(at: Self.now, in: Self.euro).minute.count == 2)
+    // Who only looks at the card pays on with another one.
+    let other = RiskKey(.card, Array(repeating: 8, count: 32))
+    #expect(batch.decide(payment(5, 801, [Self.user, other])).reasons == ["user"])
+    #expect(batch.counted == [Self.user, Self.card])
+    #expect(batch.records.count == 5)
+  }
+
+  @Test func `a list decides, block before allow`() {
+    var allowed = batch(lists: [Self.user: [.allow]])
+    #expect((1...4).allSatisfy { allowed.decide(payment($0, 9_000)).verdict == .allow })
+    #expect(allowed.records[3].decision.reasons == ["allow_list.user"])
+    var both = batch(lists: [Self.user: [.allow], Self.payee: [.block]])
+    #expect(both.decide(payment(1)) == RiskDecision(verdict: .block, score: 99, reasons: ["block_list.payee"]))
+    #expect(both.counted.isEmpty)
+  }
+
+  @Test func `who has a damaged history is decided by RISK_FAIL, and begins anew`() {
+    var batch = batch([Self.user: RiskHistory()], damaged: [Self.card])
+    #expect(batch.decide(payment(1)).verdict == .block)
+    #expect(batch.decide(payment(2, 100, [Self.user])).verdict == .allow)
+    #expect(batch.records.map(\.evidence)[0] == .unavailable(.closed))
+    var open = self.batch([Self.user: RiskHistory()], damaged: [Self.card], failure: .open)
+    #expect((1...4).map { open.decide(payment($0)).verdict } == [.allow, .allow, .allow, .allow])
+    #expect(open.counted == [Self.user, Self.card])
+    #expect(open.history(Self.card).usage(at: Self.now, in: Self.euro).minute.count == 4)
+  }
+
+  @Test func `who sees nothing counts nothing`() {
+    var blind = RiskBatch(rules: Self.rules, failingAs: .open)
+    #expect(blind.decide(payment(1)).reasons == ["features_unavailable"])
+    #expect(blind.counted.isEmpty && blind.records.count == 1)
+  }
+
+  /// Payments in batches of any size: the same decisions, and each is the same when it is made again from its record.
+  @Test(arguments: UInt64(0)..<10)
+  func `batches decide as single payments do, and records replay`(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    let payments = (UInt64(0)..<60).map { number -> RiskPayment in
+      let keys = [
+        RiskKey(.user, UniqueID(high: 1, low: .random(in: 1...3, using: &random))),
+        RiskKey(.card, Array(repeating: .random(in: 1...20, using: &random), count: 32)),
+      ]
+      return payment(number, .random(in: 1...600, using: &random), keys)
+    }
+    func play(_ sizes: (inout SplitMix64) -> Int) -> [RiskRecord] {
+      var random = SplitMix64(seed: seed)
+      var histories: [RiskKey: RiskHistory] = [:]
+      var records: [RiskRecord] = []
+      var rest = payments[...]
+      while !rest.isEmpty {
+        let next = rest.prefix(sizes(&random))
+        rest = rest.dropFirst(next.count)
+        let keys = Set(next.flatMap(\.keys))
+        let found = Dictionary(uniqueKeysWithValues: keys.map { ($0, histories[$0] ?? RiskHistory()) })
+        var batch = batch(found)
+        for payment in next { batch.decide(payment) }
+        for key in batch.counted { histories[key] = RiskHistory(packed: batch.history(key).packed) }
+        records += batch.records
+      }
+      return records
+    }
+    let single = play { _ in 1 }
+    #expect(play { Int.random(in: 1...20, using: &$0) } == single)
+    let again = try RiskRules(canonical: Self.rules.canonical)
+    for record in single {
+      #expect(record.replay(again) == nil)
+      guard case .features(let features) = record.evidence else { continue }
+      var json: [UInt8] = []
+      features.appendJSON(to: &json)
+      #expect(try RiskFeatures(json: json) == features)
+    }
+    #expect(Set(single.map(\.decision.verdict)).count == 3)
+  }
+}
