@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from .process import Program
+from .waiting import wait_until
 from .world import World
 
 PARTITIONS = 3
@@ -73,3 +75,100 @@ class Bank(Caller):
         """Requests to charge, and charges."""
         found = self.operations().get(operation, {"requests": 0, "charges": 0})
         return found["requests"], found["charges"]
+
+
+class Gateway(Caller):
+    """A payments-gateway."""
+
+    def pay(self, method: dict, amount: int = 1999, key: str | None = None, wait: str = "", **more: Any) -> Answer:
+        """POST /v1/payments; a caller that repeats it gives the key."""
+        body = {"user_id": str(uuid.uuid4()), "method": method, "amount": amount, "currency": "EUR"} | more
+        query = f"?wait={wait}" if wait else ""
+        return self.call("POST", f"/v1/payments{query}", body, Idempotency_Key=key or str(uuid.uuid4()))
+
+    def paid(self, method: dict, wait: str = "20s", **more: Any) -> dict:
+        """The payment, which is taken in for sure."""
+        answer = self.pay(method, wait=wait, **more)
+        assert answer.status == 201, answer
+        return answer.json
+
+    def payment(self, id: str, wait: str = "") -> dict:
+        answer = self.call("GET", f"/v1/payments/{id}{f'?wait={wait}' if wait else ''}", timeout=70)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def await_status(self, id: str, *wanted: str, timeout: float = 30) -> dict:
+        """Waits until the payment has one of these states."""
+
+        def look():
+            found = self.payment(id)
+            assert found["status"] in wanted, found
+            return found
+
+        return wait_until(look, f"payment {id} is {' or '.join(wanted)}", timeout, interval=0.1)
+
+    def open_account(self, user: str, amount: int = 0, currency: str = "EUR") -> str:
+        """An account of the user with that much on it."""
+        made = self.call("POST", "/v1/accounts", {"user_id": user, "currency": currency})
+        assert made.status in (200, 201), made
+        account = made.json["id"]
+        if amount:
+            filled = self.call("POST", f"/v1/accounts/{account}/topups", {"amount": amount, "currency": currency},
+                               Idempotency_Key=str(uuid.uuid4()))
+            assert filled.status == 201, filled
+        return account
+
+
+def card(number: str = CARD) -> dict:
+    return {"type": "card", "card": {
+        "number": number, "exp_month": 12, "exp_year": 2040, "cvv": "123", "holder": "A CUSTOMER"}}
+
+
+def account(number: str = ACCOUNT) -> dict:
+    return {"type": "account", "number": number}
+
+
+def balance(id: str) -> dict:
+    return {"type": "balance", "account_id": id}
+
+
+MERCHANT = "00000000-0000-4000-8000-000000000001"
+
+
+class Direct:
+    """A bank, processors and gateways on a world's database and topics. The saga runs where a test starts it."""
+
+    def __init__(self, world: World, **settings: str):
+        self.world, self.bank = world, Bank(world)
+        self.payments_topic, self.results_topic = f"direct.payments-{world.name}", f"direct.results-{world.name}"
+        for topic in (self.payments_topic, self.results_topic):
+            world.broker.create_topic(topic, PARTITIONS)
+            world.broker.create_topic(f"{topic}.dlq", PARTITIONS)
+        self.settings = {
+            "PROCESSING_DSN": world.dsn, "GATEWAY_DSN": world.dsn, "BANK_URL": self.bank.url, "SAGA_GRPC_ADDR": "",
+            "DIRECT_PAYMENT_TOPIC": self.payments_topic, "DIRECT_RESULT_TOPIC": self.results_topic,
+            "DIRECT_TOPIC_PARTITIONS": str(PARTITIONS), "PROCESSING_GROUP": f"processor-{world.name}",
+            "GATEWAY_GROUP": f"gateway-{world.name}", "GATEWAY_MERCHANT": MERCHANT,
+            "GATEWAY_REQUEST_KEY": "11" * 32, "CARD_FINGERPRINT_KEYS": "test:" + "22" * 32,
+            "GATEWAY_ADDR": "127.0.0.1:0", "PROCESSING_LEASE": "2s", "PROCESSING_RELAY_LEASE": "2s",
+            "GATEWAY_RELAY_LEASE": "2s", "CARD_CLAIM_TIMEOUT": "3s", "BANK_TIMEOUT": "2s", "BANK_HORIZON": "1s",
+        } | settings
+        self.processors: list[Program] = []
+        self.gateways: list[Gateway] = []
+
+    def processor(self, **settings: str) -> Program:
+        made = self.world.program("payments-processor", **self.settings | settings).start().wait_ready()
+        self.processors.append(made)
+        return made
+
+    def gateway(self, **settings: str) -> Gateway:
+        made = Gateway(self.world.program("payments-gateway", **self.settings | settings).start().wait_ready())
+        self.gateways.append(made)
+        return made
+
+    def hurry(self) -> None:
+        """Asks the bank now about what it would be asked about later."""
+        self.world.sql("""
+            WITH later AS (UPDATE processing.payment SET due = now()
+                           WHERE stage IN ('unknown', 'reversing') AND due > now() RETURNING id)
+            UPDATE processing.due SET at = now() FROM later WHERE payment_id = later.id""")
