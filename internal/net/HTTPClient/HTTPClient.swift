@@ -1,23 +1,23 @@
 internal import Glibc
-internal import Runtime
-internal import Synchronization
-internal import Values
+public import Runtime
+public import Values
 
 /// A client of HTTP/1.1 on libcurl, with one thread for any number of requests.
 ///
 /// Made for calls that must not be made twice: it follows no redirect, uses no proxy, keeps no cookie, and never sends
 /// a request that may change something a second time, not even when a kept connection turns out to be dead. (GET and
-/// HEAD are sent again then.) Its errors say whether anything was sent.
+/// HEAD are sent again then.) Its errors say whether anything was sent. Of bodies up to 4 KiB no copy stays behind:
+/// what libcurl frees is zeroed.
 /// `send` may be called on any thread. Completions must not block; they are called on the client's thread, or on the
 /// caller's when the request is refused at once.
-public final class HTTPClient: Sendable {
+public final class HTTPClient: ServicePart {
   /// Gets the response, or why there is none; called once.
   public typealias Completion = @Sendable (Result<HTTPClientResponse, HTTPClientError>) -> Void
 
   private let configuration: HTTPClientConfiguration
   private let loop: EventLoop
   private let engine: TransferEngine
-  private let load = Mutex(Load())
+  private let load = Monitor(Load())
 
   private struct Load {
     var requests = 0
@@ -71,7 +71,7 @@ public final class HTTPClient: Sendable {
       // Under the lock, so that the end of the loop comes after every request that it was given.
       loop.execute { [self] in
         engine.start(request, deadline: deadline) { [self] result in
-          self.load.withLock { $0.end(host) }
+          self.load.update { $0.end(host) }
           completion(result)
         }
       }
@@ -80,18 +80,21 @@ public final class HTTPClient: Sendable {
     if let refusal { completion(.failure(refusal)) }
   }
 
-  /// Fails what is under way and ends the thread. Harmless when called again; not to be called in a completion.
-  public func stop() {
+  /// Takes no more requests, waits for those under way, fails what is left, and ends the thread. Not to be called in a
+  /// completion.
+  public func stop(until deadline: Instant = .now()) {
     let isFirst = load.withLock { load in
       defer { load.isStopped = true }
       return !load.isStopped
     }
     guard isFirst else { return }
+    // The last completion may have let go of the client.
+    let isOwnThread = loop.isCurrent
+    if !isOwnThread { _ = load.wait(until: deadline) { $0.requests == 0 ? true : nil } }
     loop.execute { [engine, loop] in
       engine.stop()
       loop.stop()
     }
-    // The last completion may have let go of the client.
-    if !loop.isCurrent { loop.join() }
+    if !isOwnThread { loop.join() }
   }
 }

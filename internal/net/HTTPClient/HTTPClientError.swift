@@ -18,6 +18,8 @@ public struct HTTPClientError: ModuleError {
     case tls
     /// The time for connecting or for the whole was over.
     case timedOut
+    /// It was too late to begin (`sendBy`).
+    case tooLate
     /// The connection broke.
     case connectionLost
     /// The response is larger than the request allows.

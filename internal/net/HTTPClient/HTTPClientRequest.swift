@@ -1,4 +1,17 @@
-internal import Values
+public import Values
+
+/// The body of a request: an array of bytes, or what keeps its bytes elsewhere. Used on the client's thread.
+public protocol HTTPClientBody: Sendable {
+  /// How many bytes there are; always the same.
+  var count: Int { get }
+  /// Calls the closure with all bytes. Must not block.
+  func withBytes(_ body: (RawSpan) -> Void)
+}
+
+extension [UInt8]: HTTPClientBody {
+  /// Calls the closure with the array's bytes.
+  public func withBytes(_ body: (RawSpan) -> Void) { body(span.bytes) }
+}
 
 /// A request of HTTP/1.1.
 public struct HTTPClientRequest: Sendable {
@@ -9,15 +22,17 @@ public struct HTTPClientRequest: Sendable {
   /// Further headers; `Host`, `Content-Length`, `Connection` and `Expect` are the client's.
   public var headers: [(name: String, value: String)]
   /// The body; nil for none.
-  public var body: [UInt8]?
+  public var body: (any HTTPClientBody)?
   /// How long the whole may take, from the call on.
   public var timeout: Duration
+  /// When it is too late to begin: no byte is sent after it. Connecting is part of the time until then.
+  public var sendBy = Instant.distantFuture
   /// The longest body of a response, in bytes.
   public var maximumResponse: Int
 
   /// A request.
   public init(
-    _ method: String, _ url: String, headers: [(name: String, value: String)] = [], body: [UInt8]? = nil,
+    _ method: String, _ url: String, headers: [(name: String, value: String)] = [], body: (any HTTPClientBody)? = nil,
     timeout: Duration, maximumResponse: Int = 65_536
   ) {
     self.method = method

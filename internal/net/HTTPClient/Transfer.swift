@@ -19,14 +19,19 @@ final class Transfer {
   private var isTooLarge = false
   private var wasRefused = false
   private var wasAllowed = false
+  /// How often a connection was ready for the request.
+  private var starts = 0
+  private var wasLate = false
 
-  /// - Returns: nil when the deadline has passed.
-  init?(
+  /// - Throws: when the deadline has passed, or it is too late to begin.
+  init(
     _ request: HTTPClientRequest, _ configuration: HTTPClientConfiguration, deadline: Instant,
     _ completion: @escaping HTTPClient.Completion
-  ) {
-    let rest = (deadline - .now()).inMilliseconds
-    guard rest > 0 else { return nil }
+  ) throws(HTTPClientError) {
+    let now = Instant.now()
+    let rest = (deadline - now).inMilliseconds
+    guard now <= request.sendBy else { throw HTTPClientError(.tooLate, Self.tooLate, nothingWasSent: true) }
+    guard rest > 0 else { throw HTTPClientError(.timedOut, "the time was over before it began", nothingWasSent: true) }
     guard let handle = curl_easy_init() else { preconditionFailure("no memory for a request") }
     self.handle = handle
     self.request = request
@@ -70,9 +75,8 @@ final class Transfer {
     if let file = configuration.certificateAuthorities { set(curl_set_text(handle, CURLOPT_CAINFO, file)) }
     set(curl_set_long(handle, CURLOPT_TCP_NODELAY, 1))
     set(curl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(clamping: milliseconds)))
-    set(
-      curl_set_long(
-        handle, CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: max(1, configuration.connectTimeout.inMilliseconds))))
+    let connectTimeout = min(configuration.connectTimeout, request.sendBy - .now())
+    set(curl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: max(1, connectTimeout.inMilliseconds))))
     set(curl_set_long(handle, CURLOPT_MAXAGE_CONN, Int(clamping: configuration.idleTime.inMilliseconds / 1_000)))
     set(curl_set_long(handle, CURLOPT_MAXLIFETIME_CONN, Int(clamping: configuration.maximumAge.inMilliseconds / 1_000)))
     set(curl_set_data_callback(handle, CURLOPT_HEADERFUNCTION, takeHeader))
@@ -81,6 +85,8 @@ final class Transfer {
     set(curl_set_pointer(handle, CURLOPT_WRITEDATA, context))
     set(curl_set_open_callback(handle, openSocket))
     set(curl_set_pointer(handle, CURLOPT_OPENSOCKETDATA, context))
+    set(curl_set_request_callback(handle, beginRequest))
+    set(curl_set_pointer(handle, CURLOPT_PREREQDATA, context))
   }
 
   /// The body is read through a callback that cannot rewind: so libcurl, which sends a request again when a connection
@@ -92,12 +98,14 @@ final class Transfer {
       set(curl_set_long(handle, CURLOPT_POST, 1))
       set(curl_set_size(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count)))
       set(curl_set_data_callback(handle, CURLOPT_READFUNCTION, giveBody))
+      // The least that libcurl takes: the default is four times as much for each request under way.
+      set(curl_set_long(handle, CURLOPT_UPLOAD_BUFFERSIZE, 16_384))
       set(curl_set_pointer(handle, CURLOPT_READDATA, Unmanaged.passUnretained(self).toOpaque()))
     } else if request.method == "HEAD" {
       set(curl_set_long(handle, CURLOPT_NOBODY, 1))
     }
     let isSafe = request.method == "GET" || request.method == "HEAD"
-    if request.body?.isEmpty ?? true, !isSafe { set(curl_set_long(handle, CURLOPT_FRESH_CONNECT, 1)) }
+    if request.body?.count ?? 0 == 0, !isSafe { set(curl_set_long(handle, CURLOPT_FRESH_CONNECT, 1)) }
   }
 
   private func setHeaders(_ configuration: HTTPClientConfiguration) {
@@ -111,12 +119,23 @@ final class Transfer {
     set(curl_set_pointer(handle, CURLOPT_HTTPHEADER, requestHeaders))
   }
 
-  fileprivate func give(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
-    let rest = (request.body ?? []).dropFirst(sentBody)
-    let piece = rest.prefix(buffer.count)
-    buffer.copyBytes(from: piece)
-    sentBody += piece.count
-    return piece.count
+  /// A connection is ready; nothing of the request was sent on it.
+  /// - Returns: false when it is too late.
+  fileprivate func begin() -> Bool {
+    starts += 1
+    wasLate = Instant.now() > request.sendBy
+    return !wasLate
+  }
+
+  /// - Returns: how many bytes were given; nil to give up: the process was stopped since the head was sent.
+  fileprivate func give(_ buffer: UnsafeMutableRawBufferPointer) -> Int? {
+    guard let body = request.body, sentBody > 0 || Instant.now() <= request.sendBy else { return nil }
+    let count = min(buffer.count, body.count - sentBody)
+    body.withBytes { bytes in
+      bytes.extracting(sentBody..<sentBody + count).withUnsafeBytes { buffer.copyMemory(from: $0) }
+    }
+    sentBody += count
+    return count
   }
 
   fileprivate func open(_ address: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
@@ -161,6 +180,7 @@ final class Transfer {
 
   /// Whether a byte of the request may have been sent: the connection was ready for it.
   var mayHaveBeenSent: Bool {
+    if wasLate { return starts > 1 }
     var microseconds: curl_off_t = 0
     var bytes = 0
     curl_get_size(handle, CURLINFO_PRETRANSFER_TIME_T, &microseconds)
@@ -187,11 +207,15 @@ final class Transfer {
         (.responseTooLarge, "the response is larger than \(request.maximumResponse) bytes, or its headers are")
       } else if wasRefused, !wasAllowed {
         (.refusedAddress, "the host's address is none that may be connected to")
+      } else if wasLate {
+        (.tooLate, Self.tooLate)
       } else {
         Self.kind(of: result)
       }
     return HTTPClientError(code, message, nothingWasSent: nothingWasSent)
   }
+
+  static let tooLate = "it was too late to begin the request"
 
   private static func kind(of result: CURLcode) -> (HTTPClientError.Code, String) {
     // libcurl's words for a code name no value of the request.
@@ -256,7 +280,17 @@ private func giveBody(
   _ data: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
 ) -> Int {
   guard let context else { return Int(CURL_READFUNC_ABORT) }
-  return transfer(context).give(UnsafeMutableRawBufferPointer(start: data, count: size * count))
+  let given = transfer(context).give(UnsafeMutableRawBufferPointer(start: data, count: size * count))
+  return given ?? Int(CURL_READFUNC_ABORT)
+}
+
+/// CURLOPT_PREREQFUNCTION.
+private func beginRequest(
+  _ context: UnsafeMutableRawPointer?, _ remote: UnsafeMutablePointer<CChar>?, _ local: UnsafeMutablePointer<CChar>?,
+  _ remotePort: Int32, _ localPort: Int32
+) -> Int32 {
+  guard let context, transfer(context).begin() else { return CURL_PREREQFUNC_ABORT }
+  return CURL_PREREQFUNC_OK
 }
 
 /// CURLOPT_OPENSOCKETFUNCTION.

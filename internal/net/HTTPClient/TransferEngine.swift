@@ -19,7 +19,7 @@ final class TransferEngine: @unchecked Sendable {
 
   /// Once a process; libcurl has it that no other thread may be at work then, which a static's initializer cannot
   /// promise, but OpenSSL 3 and glibc no longer need.
-  private static let isInitialized: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+  private static let isInitialized: Bool = curl_init_zeroing() == CURLE_OK
 
   init(_ configuration: HTTPClientConfiguration, _ loop: EventLoop) {
     precondition(Self.isInitialized, "libcurl has no memory to start with")
@@ -43,8 +43,11 @@ final class TransferEngine: @unchecked Sendable {
     guard !isStopped else {
       return completion(.failure(HTTPClientError(.cancelled, "the HTTP client has stopped", nothingWasSent: true)))
     }
-    guard let transfer = Transfer(request, configuration, deadline: deadline, completion) else {
-      return completion(.failure(HTTPClientError(.timedOut, "the time was over before it began", nothingWasSent: true)))
+    let transfer: Transfer
+    do throws(HTTPClientError) {
+      transfer = try Transfer(request, configuration, deadline: deadline, completion)
+    } catch {
+      return completion(.failure(error))
     }
     transfers[transfer.handle] = transfer
     let result = curl_multi_add_handle(multi, transfer.handle)

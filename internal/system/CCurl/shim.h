@@ -1,6 +1,9 @@
 // libcurl, and as functions of fixed arguments what it has as variadic ones, which Swift cannot call.
 #pragma once
 #include <curl/curl.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
 
 static inline CURLcode curl_set_long(CURL *easy, CURLoption option, long value) {
   return curl_easy_setopt(easy, option, value);
@@ -58,4 +61,23 @@ static inline CURLMcode curl_multi_set_watch(CURLM *multi, curl_watch_callback c
 
 static inline CURLMcode curl_multi_set_timer(CURLM *multi, curl_time_callback callback) {
   return curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, callback);
+}
+
+typedef int (*curl_request_callback)(void *context, char *remote, char *local, int remote_port, int local_port);
+
+static inline CURLcode curl_set_request_callback(CURL *easy, curl_request_callback callback) {
+  return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, callback);
+}
+
+// What libcurl frees is zeroed, so that a request's body does not stay in memory that nobody owns. It lies at the start
+// of libcurl's upload buffer; more than the first page is not touched, since most buffers are never filled so far.
+static inline void curl_free_zeroed(void *block) {
+  if (!block) return;
+  size_t size = malloc_usable_size(block);
+  explicit_bzero(block, size < 4096 ? size : 4096);
+  free(block);
+}
+
+static inline CURLcode curl_init_zeroing(void) {
+  return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, curl_free_zeroed, realloc, strdup, calloc);
 }

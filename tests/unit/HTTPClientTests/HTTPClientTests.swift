@@ -24,6 +24,23 @@ import Values
     return try #require(throws: HTTPClientError.self) { try result.get() }
   }
 
+  /// Keeps its bytes where it wants to.
+  private final class SplitBody: HTTPClientBody {
+    private let bytes = [UInt8](repeating: UInt8(ascii: "x"), count: 100_000)
+    var count: Int { bytes.count }
+    func withBytes(_ body: (RawSpan) -> Void) { bytes.withBytes(body) }
+  }
+
+  @Test func `a body comes from wherever it is kept, whole`() async throws {
+    let server = RawServer { _, _, _ in .bytes(Self.ok) }
+    defer { server.stop() }
+    let client = client()
+    defer { client.stop() }
+    let request = HTTPClientRequest("POST", server.url, body: SplitBody(), timeout: .seconds(20))
+    #expect(try await send(request, client).get().status == 200)
+    #expect(server.requests[0].hasSuffix("\r\n\r\n" + String(repeating: "x", count: 100_000)))
+  }
+
   private func post(_ url: String, _ body: String? = "{\"a\":1}", timeout: Duration = .seconds(10)) -> HTTPClientRequest
   {
     HTTPClientRequest(
@@ -76,7 +93,9 @@ import Values
     defer { server.stop() }
     let client = client()
     defer { client.stop() }
-    for _ in 0..<2 { _ = try await send(post(server.url), client).get() }
+    _ = try await send(post(server.url), client).get()
+    while server.openConnections > 0 { await Task.yield() }
+    _ = try await send(post(server.url), client).get()
     #expect(server.requests.count == 2 && server.connections == 2)
   }
 
@@ -184,6 +203,72 @@ import Values
     client.stop()
   }
 
+  @Test func `a stop waits for what is under way`() async throws {
+    let mayAnswer = Monitor(false)
+    let server = RawServer { _, _, _ in
+      _ = mayAnswer.wait(until: .now() + .seconds(60)) { $0 ? true : nil }
+      return .bytes(Self.ok)
+    }
+    defer { server.stop() }
+    let client = client()
+    async let waiting = send(post(server.url, timeout: .seconds(60)), client).get().status
+    while server.requests.isEmpty { await Task.yield() }
+    let stopping = WorkerThread(name: "stopping") { client.stop(until: .now() + .seconds(60)) }
+    var refusal: HTTPClientError?
+    while refusal?.code != .cancelled { refusal = await send(post(server.url, timeout: .zero), client).failure }
+    mayAnswer.update { $0 = true }
+    #expect(try await waiting == 200)
+    stopping.join()
+  }
+
+  @Test func `no byte is sent when it is too late to begin`() async throws {
+    let server = RawServer { _, _, _ in .bytes(Self.ok) }
+    defer { server.stop() }
+    let client = client()
+    defer { client.stop() }
+    var request = post(server.url)
+    request.sendBy = .now() - .milliseconds(1)
+    var failure = try await error(request, client)
+    #expect(failure.code == .tooLate && failure.nothingWasSent && server.connections == 0)
+    request.sendBy = .now() + .seconds(30)
+    #expect(try await send(request, client).get().status == 200)
+    // A handshake that nobody answers takes the time that there was.
+    var slow = post("https://127.0.0.1:\(server.port)/", timeout: .seconds(60))
+    slow.sendBy = .now() + .milliseconds(200)
+    failure = try await error(slow, client)
+    #expect(failure.code == .timedOut && failure.nothingWasSent)
+  }
+
+  /// A process that is stopped at the worst moment: the connection is ready, the time is over.
+  @Test(arguments: [0, 1])
+  func `a connection that is ready too late is not used`(kept: Int) async throws {
+    let server = RawServer { _, _, _ in .bytes(Self.ok) }
+    defer { server.stop() }
+    let client = client()
+    defer { client.stop() }
+    for _ in 0..<kept { _ = try await send(post(server.url), client).get() }
+    // The client's thread takes the request, and is then kept busy by a completion until the time is over.
+    let isBusy = Monitor(false)
+    let mayGoOn = Monitor(false)
+    client.send(HTTPClientRequest("GET", server.url, timeout: .zero)) { _ in
+      isBusy.update { $0 = true }
+      _ = mayGoOn.wait(until: .now() + .seconds(20)) { $0 ? true : nil }
+    }
+    _ = isBusy.wait(until: .now() + .seconds(20)) { $0 ? true : nil }
+    var request = post(server.url)
+    request.sendBy = .now() + .milliseconds(300)
+    let late = request.sendBy
+    async let failing = error(request, client)
+    while client.requestsUnderWay == 0 { await Task.yield() }
+    client.send(HTTPClientRequest("GET", server.url, timeout: .zero)) { _ in
+      while Instant.now() <= late { usleep(1_000) }
+    }
+    mayGoOn.update { $0 = true }
+    let failure = try await failing
+    #expect(failure.code == .tooLate && failure.nothingWasSent, "\(failure)")
+    #expect(server.requests.count == kept)
+  }
+
   @Test func `a host that does not answer leaves room for others`() async throws {
     let silent = RawServer { _, _, _ in .silence }
     let server = RawServer { _, _, _ in .bytes(Self.ok) }
@@ -240,5 +325,12 @@ import Values
     }
     #expect(statuses == Array(repeating: 200, count: 200))
     #expect(server.connections == 200)
+  }
+}
+
+extension Result {
+  fileprivate var failure: Failure? {
+    guard case .failure(let failure) = self else { return nil }
+    return failure
   }
 }

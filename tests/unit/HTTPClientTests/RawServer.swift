@@ -49,6 +49,7 @@ final class RawServer: Sendable {
   var url: String { "http://127.0.0.1:\(port)/" }
   var requests: [String] { state.withLock { $0.requests } }
   var connections: Int { state.withLock { $0.connections } }
+  var openConnections: Int { state.withLock { $0.open.count } }
 
   func stop() {
     shutdown(listener, Int32(SHUT_RDWR))
@@ -92,6 +93,8 @@ final class RawServer: Sendable {
   }
 
   private func end(_ descriptor: Int32) {
+    // The peer's end is told before `openConnections` says so.
+    shutdown(descriptor, Int32(SHUT_RDWR))
     _ = state.withLock { $0.open.remove(descriptor) }
     close(descriptor)
   }
