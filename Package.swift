@@ -204,7 +204,15 @@ let package = Package(
       name: "GatewaySchema",
       dependencies: ["Logger", "Migrator", "Outbox", "OutboxSchema", "Postgres", "Runtime"],
       path: "internal/gateway/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
-    box("GatewayAPI", "gateway/API", ["HTTPServer", "Values"]),
+    box(
+      "GatewaySettings", "gateway/Settings",
+      ["Cards", "ClientSettings", "ProcessingSettings", "SagaClient", "Settings", "Values"]),
+    box(
+      "GatewayAPI", "gateway/API",
+      [
+        "Cards", "Crypto", "DirectDomain", "GatewayDomain", "GatewayStore", "HTTPServer", "LedgerDomain", "LedgerStore",
+        "Metrics", "Money", "ProcessingDomain", "Processor", "Runtime", "SagaClient", "Tracing", "Values",
+      ]),
 
     // The saga's payment step.
     // `sql` is a link to migrations/saga.
@@ -258,7 +266,8 @@ let package = Package(
     .target(
       name: "Contexts",
       dependencies: [
-        "BankStubSettings", "GatewaySchema", "Migrator", "ProcessingSchema", "SagaSchema", "SagaSettings", "Settings",
+        "BankStubSettings", "GatewaySchema", "GatewaySettings", "Migrator", "ProcessingSchema", "SagaSchema",
+        "SagaSettings", "Settings",
       ],
       path: "cmd/contexts", swiftSettings: common),
     program("payments-server", "server", ["Contexts", "SagaServer", "SagaSettings", "Service", "Settings"]),
@@ -369,7 +378,13 @@ let package = Package(
     unit("BankStubDomain", ["BankStubDomain", "Money", "Randomness", "Values"]),
     unit("DirectDomain", ["DirectDomain", "Money", "Values"]),
     unit("GatewayDomain", ["GatewayDomain", "Values"]),
-    unit("GatewayAPI", ["GatewayAPI", "HTTPServer", "Values"]),
+    unit(
+      "GatewayAPI",
+      [
+        "Cards", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPClient", "HTTPServer",
+        "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Money", "ProcessingDomain", "Processor", "Runtime",
+        "SagaClient", "Values",
+      ]),
     unit("HTTPClient", ["HTTPClient", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),
@@ -381,8 +396,8 @@ let package = Package(
     unit(
       "Settings",
       [
-        "BankStubSettings", "ClientSettings", "Contexts", "Errors", "Kafka", "Logger", "ProcessingSettings",
-        "SagaSettings", "Settings", "Values",
+        "BankStubSettings", "ClientSettings", "Contexts", "Errors", "GatewaySettings", "Kafka", "Logger",
+        "ProcessingSettings", "SagaSettings", "Settings", "Values",
       ]),
     unit("Tracing", ["Tracing"]),
     unit("Values", ["Randomness", "TestSupport", "Values"]),

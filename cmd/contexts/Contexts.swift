@@ -1,5 +1,6 @@
 internal import BankStubSettings
 internal import GatewaySchema
+internal import GatewaySettings
 public import Migrator
 internal import ProcessingSchema
 internal import SagaSchema
@@ -7,7 +8,9 @@ internal import SagaSettings
 public import Settings
 
 /// The settings of all contexts, which may share a file: a new context adds its own here.
-public let contexts: [SettingNames] = [SagaSettings.table.names, BankStubSettings.table.names]
+public let contexts: [SettingNames] = [
+  SagaSettings.table.names, GatewaySettings.table.names, BankStubSettings.table.names,
+]
 
 /// The migrations of all contexts, in the order in which they run: a new context adds its own here, with the prefix of
 /// the settings of its database. Where those are not given, its tables are in the database of the saga.

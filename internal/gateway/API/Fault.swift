@@ -1,3 +1,5 @@
+internal import GatewayDomain
+internal import GatewayStore
 internal import HTTPServer
 internal import Values
 
@@ -17,28 +19,93 @@ struct Fault: Error, Hashable {
     self.retryAfter = retryAfter
   }
 
+  /// What a request cannot be read for.
+  init(_ fault: RequestFault) {
+    self.init(
+      fault.status, code: fault.code.rawValue, fault.detail, field: fault.field,
+      retryAfter: fault.status == 503 ? 1 : nil)
+  }
+
+  static func reading<Value>(_ body: () throws(RequestFault) -> Value) throws(Fault) -> Value {
+    do throws(RequestFault) {
+      return try body()
+    } catch {
+      throw Fault(error)
+    }
+  }
+
+  static func asking<Value>(_ body: () async throws(StoreTrouble) -> Value) async throws(Fault) -> Value {
+    do throws(StoreTrouble) {
+      return try await body()
+    } catch {
+      throw Fault(error)
+    }
+  }
+
   var response: HTTPResponse {
     var response = problem.response()
     if let retryAfter { response.add("Retry-After", String(retryAfter)) }
     return response
   }
 
+  /// The gateway's store gave no answer, or refuses.
+  init(_ error: GatewayStoreError) {
+    switch error.code {
+    case .keyReused:
+      self.init(422, .idempotencyKeyReused, error.message, field: IdempotencyKeyHeader.name)
+    case .keyInFlight:
+      self.init(409, .idempotencyKeyInFlight, error.message, field: IdempotencyKeyHeader.name, retryAfter: 1)
+    case .orderPaymentExists: self.init(409, .orderPaymentExists, error.message, field: "order_id")
+    case .overloaded: self.init(.overloaded)
+    case .unavailable: self.init(.unavailable)
+    case .outcomeUnknown: self.init(.outcomeUnknown)
+    case .internal: self.init(.faulty(error.message))
+    }
+  }
+
+  /// A store gave no answer.
+  init(_ trouble: StoreTrouble) {
+    switch trouble {
+    case .overloaded:
+      self.init(503, .databaseBusy, "too many calls wait for the database; nothing was done", retryAfter: 1)
+    case .unavailable:
+      self.init(503, .databaseUnavailable, "the database did not answer in time; nothing was done", retryAfter: 1)
+    case .outcomeUnknown:
+      self.init(
+        503, .outcomeUnknown,
+        "it is not known whether this was done; send it again with the same Idempotency-Key to learn that",
+        retryAfter: 1)
+    case .stopping: self.init(503, .stopping, "this server is stopping; nothing was done", retryAfter: 1)
+    case .faulty: self.init(500, .internalError, "what is stored cannot be read here; an operator has to look")
+    }
+  }
+
   /// The codes that are decided here; those of a request's fields are decided where requests are read.
   enum Code: String {
     case accountNotFound = "account_not_found"
+    case amountTooLarge = "amount_too_large"
     case amountDiffers = "amount_differs"
     case cardQueueFull = "card_queue_full"
+    case currencyDiffers = "currency_differs"
+    case databaseBusy = "database_busy"
     case databaseUnavailable = "database_unavailable"
+    case idempotencyKeyInFlight = "idempotency_key_in_flight"
     case idempotencyKeyInvalid = "idempotency_key_invalid"
     case idempotencyKeyRequired = "idempotency_key_required"
+    case idempotencyKeyReused = "idempotency_key_reused"
+    case insufficientFunds = "insufficient_funds"
     case internalError = "internal_error"
+    case invalidCursor = "invalid_cursor"
     case invalidParameter = "invalid_parameter"
+    case orderPaymentExists = "order_payment_exists"
     case orderNotPayable = "order_not_payable"
+    case ordersNotSupported = "orders_not_supported"
     case outcomeUnknown = "outcome_unknown"
     case paymentNotFound = "payment_not_found"
     case sagaUnavailable = "saga_unavailable"
     case stopping
     case tooManyWaiters = "too_many_waiters"
+    case unknownAccount = "unknown_account"
     case unknownParameter = "unknown_parameter"
   }
 }

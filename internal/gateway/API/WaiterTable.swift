@@ -10,8 +10,6 @@ struct WaiterTable<Waiter> {
   typealias ID = UInt64
 
   struct Limits {
-    /// The most waiters at a time; those whose time is up from the start do not count.
-    var waiters: Int
     /// The most payments of one reading.
     var batch = 1_000
     /// How long nothing is read after a reading that failed.
@@ -31,7 +29,6 @@ struct WaiterTable<Waiter> {
     let deadline: Instant
     /// Readings up to this one began before the waiter came.
     let joined: Int
-    let counts: Bool
     /// The next reading answers it.
     var isEnding: Bool
     var wasRead = false
@@ -52,24 +49,20 @@ struct WaiterTable<Waiter> {
   private var earliestDeadline = Instant.distantFuture
   private var nextLook = Instant(nanoseconds: 0)
   private var isDraining = false
-  /// Waiters that count.
-  private(set) var count = 0
 
-  init(_ limits: Limits) { self.limits = limits }
+  init(_ limits: Limits = Limits()) { self.limits = limits }
+
+  /// Waiters that have no answer.
+  var count: Int { entries.count }
 
   /// - Parameter deadline: when its time is up; one that has passed asks for the row as it is.
-  /// - Returns: nil when as many wait as there may.
-  mutating func add(_ waiter: Waiter, for payment: UniqueID, until deadline: Instant, at now: Instant) -> ID? {
+  mutating func add(_ waiter: Waiter, for payment: UniqueID, until deadline: Instant, at now: Instant) -> ID {
     let waits = deadline > now && !isDraining
-    guard !waits || count < limits.waiters else { return nil }
     nextID += 1
     entries[nextID] = Entry(
-      payment: payment, deadline: deadline, joined: reading, counts: waits, isEnding: !waits, waiter: waiter)
+      payment: payment, deadline: deadline, joined: reading, isEnding: !waits, waiter: waiter)
     waiters[payment, default: []].append(nextID)
-    if waits {
-      count += 1
-      earliestDeadline = min(earliestDeadline, deadline)
-    }
+    if waits { earliestDeadline = min(earliestDeadline, deadline) }
     enqueue(payment)
     return nextID
   }
@@ -78,7 +71,6 @@ struct WaiterTable<Waiter> {
   /// - Returns: the waiter, unless it was answered before.
   mutating func remove(_ id: ID) -> Waiter? {
     guard let entry = entries.removeValue(forKey: id) else { return nil }
-    if entry.counts { count -= 1 }
     if var others = waiters[entry.payment] {
       others.removeAll { $0 == id }
       waiters[entry.payment] = others.isEmpty ? nil : others

@@ -35,48 +35,32 @@ public struct PaymentFilter: Sendable, Hashable {
   /// Reads the parameters of a query.
   /// - Parameter items: names and values, decoded. An unknown name, or one that comes twice, is refused.
   public init(_ items: [(name: String, value: String)]) throws(RequestFault) {
-    var seen: Set<String> = []
-    for (name, value) in items {
-      guard Self.parameters.contains(name) else {
-        throw RequestFault(.unknownParameter, nil, "expected only \(Self.parameters.joined(separator: ", "))")
-      }
-      guard seen.insert(name).inserted else { throw RequestFault(.invalidParameter, name, "expected it once") }
+    try QueryFields.read(items, names: Self.parameters) { (name, value) throws(RequestFault) in
       try read(name, value)
     }
-    if let from, let to, to < from { throw RequestFault(.invalidParameter, "to", "expected no moment before from") }
+    try QueryFields.requireOrder(from, to)
   }
 
   private mutating func read(_ name: String, _ value: String) throws(RequestFault) {
     switch name {
-    case "user_id": userID = try Self.value(UniqueID(value), name, "a UUID of 36 characters")
+    case "user_id": userID = try QueryFields.value(UniqueID(value), name, "a UUID of 36 characters")
     case "status":
       let known = PaymentState.allCases.map(\.rawValue).joined(separator: ", ")
-      state = try Self.value(PaymentState(rawValue: value), name, "one of \(known)")
-    case "from": from = try Self.moment(value, name)
-    case "to": to = try Self.moment(value, name)
+      state = try QueryFields.value(PaymentState(rawValue: value), name, "one of \(known)")
+    case "from": from = try QueryFields.moment(value, name)
+    case "to": to = try QueryFields.moment(value, name)
     case "order_id":
-      orderID = try Self.value(Int64(value).flatMap { $0 > 0 ? $0 : nil }, name, "an integer above zero")
+      orderID = try QueryFields.value(Int64(value).flatMap { $0 > 0 ? $0 : nil }, name, "an integer above zero")
     case "external_id":
       let isName = (1...PaymentRequest.maximumName).contains(value.utf8.count) && !value.hasControlCharacter
-      externalID = try Self.value(isName ? value : nil, name, "1 to \(PaymentRequest.maximumName) bytes of text")
-    case "limit":
-      let number = Int(value).flatMap { (1...Self.maximumLimit).contains($0) ? $0 : nil }
-      limit = try Self.value(number, name, "an integer from 1 to \(Self.maximumLimit)")
+      externalID = try QueryFields.value(isName ? value : nil, name, "1 to \(PaymentRequest.maximumName) bytes of text")
+    case "limit": limit = try QueryFields.limit(value, name)
     default:
       guard let cursor = PaymentCursor(value) else {
         throw RequestFault(.invalidCursor, name, "expected the cursor of a page, as it was given")
       }
       after = cursor
     }
-  }
-
-  private static func moment(_ text: String, _ name: String) throws(RequestFault) -> Timestamp {
-    try value(Timestamp(rfc3339: text), name, "a time of RFC 3339, such as 2026-01-31T08:15:00Z")
-  }
-
-  private static func value<Value>(_ value: Value?, _ name: String, _ expected: String) throws(RequestFault) -> Value {
-    guard let value else { throw RequestFault(.invalidParameter, name, "expected \(expected)") }
-    return value
   }
 
   /// The ids between which the payments lie, the second excluded: ids tell their payments' time to the millisecond.

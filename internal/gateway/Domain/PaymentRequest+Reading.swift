@@ -1,6 +1,5 @@
 internal import Cards
 internal import DirectDomain
-internal import Money
 public import Values
 
 extension PaymentRequest {
@@ -76,7 +75,7 @@ private struct RequestFields {
     guard payee != userID else {
       throw RequestFault(.payerIsPayee, "payee_id", "expected a payee other than the payer")
     }
-    let money = try money()
+    let money = try MoneyFields.money(amount, currency)
     if let orderID, orderID <= 0 { throw RequestFault(.invalidOrderID, "order_id", "expected an integer above zero") }
     let name = try externalID.map { (id) throws(RequestFault) in try RequestText.name(id, "external_id") }
     let prose = try description.map { (text) throws(RequestFault) in try RequestText.prose(text, "description") }
@@ -85,19 +84,6 @@ private struct RequestFields {
     return PaymentRequest(
       userID: userID, payeeID: payee, namesPayee: payeeID != nil, externalID: name, source: try method.source(now),
       amount: money, orderID: orderID, description: prose, metadata: metadata)
-  }
-
-  private func money() throws(RequestFault) -> Money {
-    guard let amount else { throw .missing("amount") }
-    guard amount > 0 else {
-      throw RequestFault(.amountNotPositive, "amount", "expected an amount above zero, without a sign")
-    }
-    guard amount <= PaymentRequest.maximumAmount else { throw .amountTooLarge("amount") }
-    guard let code = currency else { throw .missing("currency") }
-    guard let currency = Currency(code) else {
-      throw RequestFault(.unknownCurrency, "currency", "expected a code of ISO 4217 in capital letters, such as EUR")
-    }
-    return Money(minorUnits: amount, currency)
   }
 }
 

@@ -131,6 +131,19 @@ extension Setting {
     }
   }
 
+  /// A text that a type of the context's own reads.
+  /// - Parameter isSecret: messages do not show the value.
+  public static func parsed<Value: Sendable>(
+    _ name: String, _ path: Path<Value>, rule: String, isSecret: Bool = false,
+    _ parse: @escaping @Sendable (String) -> Value?, _ standard: Default, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    Setting(name, rule, isSecret: isSecret, standard, usedBy, summary) { text, settings in
+      guard let value = parse(text) else { return "expected \(rule)" }
+      settings[keyPath: path] = value
+      return nil
+    }
+  }
+
   /// The address of a socket that listens; see `NetworkAddress`.
   public static func listener(
     _ name: String, _ path: Path<NetworkAddress>, _ standard: Default, _ usedBy: [Program], _ summary: String

@@ -27,6 +27,13 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def problem(self) -> tuple[int, str, str | None]:
+        """Status, code and field of problem details."""
+        assert self.headers["content-type"] == "application/problem+json", self
+        assert self.json["status"] == self.status, self
+        return self.status, self.json["code"], self.json.get("field")
+
 
 class Caller:
     """Calls an HTTP server on loopback, over a new connection each time, so that a server that died is no trouble."""
@@ -80,6 +87,14 @@ class Bank(Caller):
 class Gateway(Caller):
     """A payments-gateway."""
 
+    def get(self, path: str, **options: Any) -> Answer:
+        return self.call("GET", path, **options)
+
+    def post(self, path: str, body: Any = None, key: str | None = None, **options: Any) -> Answer:
+        if key is not None:
+            options["Idempotency_Key"] = key
+        return self.call("POST", path, body, **options)
+
     def pay(self, method: dict, amount: int = 1999, key: str | None = None, wait: str = "", **more: Any) -> Answer:
         """POST /v1/payments; a caller that repeats it gives the key."""
         body = {"user_id": str(uuid.uuid4()), "method": method, "amount": amount, "currency": "EUR"} | more
@@ -119,9 +134,10 @@ class Gateway(Caller):
         return account
 
 
-def card(number: str = CARD) -> dict:
-    return {"type": "card", "card": {
-        "number": number, "exp_month": 12, "exp_year": 2040, "cvv": "123", "holder": "A CUSTOMER"}}
+def card(number: Any = CARD, **fields: Any) -> dict:
+    """A field that is None is left out."""
+    wanted = {"number": number, "exp_month": 12, "exp_year": 2040, "cvv": "123", "holder": "A CUSTOMER"} | fields
+    return {"type": "card", "card": {name: value for name, value in wanted.items() if value is not None}}
 
 
 def account(number: str = ACCOUNT) -> dict:
@@ -149,7 +165,7 @@ class Direct:
             "DIRECT_PAYMENT_TOPIC": self.payments_topic, "DIRECT_RESULT_TOPIC": self.results_topic,
             "DIRECT_TOPIC_PARTITIONS": str(PARTITIONS), "PROCESSING_GROUP": f"processor-{world.name}",
             "GATEWAY_GROUP": f"gateway-{world.name}", "GATEWAY_MERCHANT": MERCHANT,
-            "GATEWAY_REQUEST_KEY": "11" * 32, "CARD_FINGERPRINT_KEYS": "test:" + "22" * 32,
+            "GATEWAY_REQUEST_KEYS": "test:" + "11" * 32, "CARD_FINGERPRINT_KEYS": "test:" + "22" * 32,
             "GATEWAY_ADDR": "127.0.0.1:0", "PROCESSING_LEASE": "2s", "PROCESSING_RELAY_LEASE": "2s",
             "GATEWAY_RELAY_LEASE": "2s", "CARD_CLAIM_TIMEOUT": "3s", "BANK_TIMEOUT": "2s", "BANK_HORIZON": "1s",
         } | settings

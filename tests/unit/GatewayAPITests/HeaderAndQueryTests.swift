@@ -4,8 +4,7 @@ import Values
 
 @testable import GatewayAPI
 
-@Suite("Header fields and parameters of the gateway")
-struct HeaderAndQueryTests {
+@Suite struct HeaderAndQueryTests {
   private func headers(_ values: String...) -> HTTPHeaders {
     switch values.count {
     case 0: HTTPHeaders()
@@ -19,54 +18,49 @@ struct HeaderAndQueryTests {
   }
 
   @Test(
-    "A key is the same bare and quoted",
     arguments: [
       ("a1", "a1"), ("\"a1\"", "a1"), ("a b", "a b"), ("\"a\\\"b\\\\c\"", "a\"b\\c"), ("a\"b", "a\"b"),
       (String(repeating: "k", count: 255), String(repeating: "k", count: 255)),
     ])
-  func keys(_ value: String, _ key: String) throws {
+  func `a key is the same bare and quoted`(_ value: String, _ key: String) throws {
     #expect(try IdempotencyKeyHeader.required(headers(value)) == key)
   }
 
   @Test(
-    "What is no key is refused",
     arguments: [
       "", "\"\"", "\"a", "\"a\"b", "\"a\\", "\"a\\b\"", "é", "a\u{7F}", String(repeating: "k", count: 256),
     ])
-  func noKeys(_ value: String) {
+  func `what is no key is refused`(_ value: String) {
     let fault = #expect(throws: Fault.self) { try IdempotencyKeyHeader.required(headers(value)) }
     #expect(fault?.problem.code == "idempotency_key_invalid" && fault?.problem.status == 400)
   }
 
-  @Test("A key is required, once")
-  func onlyKey() {
+  @Test func `a key is required, once`() {
     let none = #expect(throws: Fault.self) { try IdempotencyKeyHeader.required(headers()) }
     #expect(none?.problem.code == "idempotency_key_required" && none?.problem.field == "Idempotency-Key")
     let two = #expect(throws: Fault.self) { try IdempotencyKeyHeader.required(headers("a", "a")) }
     #expect(two?.problem.code == "idempotency_key_invalid")
   }
 
-  @Test("Times to wait", arguments: [("0s", 0), ("500ms", 500), ("10s", 10_000), ("60s", 60_000), ("60000ms", 60_000)])
-  func times(_ text: String, _ milliseconds: Int) throws {
+  @Test(
+    arguments: [("0s", 0), ("500ms", 500), ("10s", 10_000), ("60s", 60_000), ("60000ms", 60_000)])
+  func `times to wait`(_ text: String, _ milliseconds: Int) throws {
     #expect(try WaitTime.parse(query(["wait": text])) == .milliseconds(milliseconds))
   }
 
   @Test(
-    "No times to wait",
     arguments: ["", "s", "ms", "10", "61s", "60001ms", "-1s", "+1s", "1.5s", "1m", "1e3ms", "999999ms"])
-  func noTimes(_ text: String) {
+  func `no times to wait`(_ text: String) {
     let fault = #expect(throws: Fault.self) { try WaitTime.parse(query(["wait": text])) }
     #expect(fault?.problem.code == "invalid_parameter" && fault?.problem.field == "wait")
   }
 
-  @Test("Nobody who does not ask waits")
-  func noWait() throws {
+  @Test func `nobody who does not ask waits`() throws {
     #expect(try WaitTime.parse(query([:])) == .zero)
     #expect(throws: Fault.self) { try WaitTime.parse(query(["wait": "1s", "wait": "2s"])) }
   }
 
-  @Test("Unknown parameters are refused, and shown only where they are words")
-  func unknown() throws {
+  @Test func `unknown parameters are refused, and shown only where they are words`() throws {
     try query(["wait": "1s"]).requireOnly(["wait"])
     let word = #expect(throws: Fault.self) { try query(["wiat": "1s"]).requireOnly(["wait"]) }
     #expect(word?.problem.code == "unknown_parameter" && word?.problem.field == "wiat")

@@ -1,5 +1,6 @@
 import BankStubSettings
 import Foundation
+import GatewaySettings
 import ProcessingSettings
 import SagaSettings
 import Settings
@@ -19,6 +20,10 @@ import Testing
       programs check them. Examples are in [config](../config).
 
       \(SagaSettings.table.markdown())
+
+      ## The gateway of direct payments
+
+      \(GatewaySettings.table.markdown())
 
       ## Processing of direct payments
 

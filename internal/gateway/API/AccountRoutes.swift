@@ -1,0 +1,135 @@
+internal import Crypto
+internal import GatewayDomain
+package import HTTPServer
+internal import LedgerDomain
+internal import LedgerStore
+internal import Money
+internal import Values
+
+/// `/v1/accounts`: the balances of users.
+package struct AccountRoutes: Sendable {
+  private let accounts: any AccountKeeping
+
+  private static let missing = Fault(404, .accountNotFound, "there is no such account")
+  private static let path = "/v1/accounts"
+
+  /// The calls on these accounts.
+  package init(_ accounts: any AccountKeeping) { self.accounts = accounts }
+
+  /// Adds the calls.
+  package func add(to router: inout HTTPRouter) {
+    let types = ["application/json"]
+    let time = RouteHandlers.answerTime
+    router.add(.post, Self.path, contentTypes: types, answerTime: time, handler: RouteHandlers.answer(open))
+    router.add(.get, Self.path, answerTime: time, handler: RouteHandlers.answer(list))
+    router.add(.get, "\(Self.path)/{id}", answerTime: time, handler: RouteHandlers.answer(find))
+    router.add(.get, "\(Self.path)/{id}/entries", answerTime: time, handler: RouteHandlers.answer(entries))
+    for direction in [ExternalMovement.Direction.topUp, .spend] {
+      router.add(
+        .post, "\(Self.path)/{id}/\(direction.rawValue)s", contentTypes: types, answerTime: time,
+        handler: RouteHandlers.answer { request throws(Fault) in try await move(direction, request) })
+    }
+  }
+
+  private func open(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+    try request.query.requireOnly([])
+    let wanted = try Fault.reading { () throws(RequestFault) in try AccountRequest(request.body) }
+    let (account, isNew) = try await Fault.asking { () async throws(StoreTrouble) in
+      try await accounts.open(owner: wanted.userID, wanted.currency, deadline: RouteHandlers.deadline(request))
+    }
+    var response = AccountAnswers.account(isNew ? 201 : 200, account)
+    response.add("Location", "\(Self.path)/\(account.id)")
+    return response
+  }
+
+  private func list(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+    try request.query.requireOnly(["user_id"])
+    guard let text = try request.query.only("user_id"), let owner = UniqueID(text) else {
+      throw Fault(400, .invalidParameter, "expected the UUID of a user", field: "user_id")
+    }
+    return AccountAnswers.accounts(
+      try await Fault.asking { () async throws(StoreTrouble) in
+        try await accounts.list(owner: owner, deadline: RouteHandlers.deadline(request))
+      })
+  }
+
+  private func find(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+    try request.query.requireOnly([])
+    return AccountAnswers.account(200, try await account(request))
+  }
+
+  private func account(_ request: HTTPRequest) async throws(Fault) -> Account {
+    let id = try RouteHandlers.id(request, missing: Self.missing)
+    let found = try await Fault.asking { () async throws(StoreTrouble) in
+      try await accounts.find(id, deadline: RouteHandlers.deadline(request))
+    }
+    guard let found else { throw Self.missing }
+    return found
+  }
+
+  private func entries(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+    let filter = try Fault.reading { () throws(RequestFault) in
+      try EntryFilter(request.query.items.map { ($0.name, $0.value) })
+    }
+    let after = try filter.after.map { (text) throws(Fault) in
+      guard let cursor = EntryCursor(text) else {
+        throw Fault(400, .invalidCursor, "expected the cursor of a page, as it was given", field: "after")
+      }
+      return cursor
+    }
+    let account = try await account(request)
+    let entries = try await Fault.asking { () async throws(StoreTrouble) in
+      try await accounts.entries(
+        of: account.id, from: filter.from, until: filter.to, after: after, limit: filter.limit + 1,
+        deadline: RouteHandlers.deadline(request))
+    }
+    return AccountAnswers.entries(entries, limit: filter.limit)
+  }
+
+  // MARK: - Movements
+
+  private func move(_ direction: ExternalMovement.Direction, _ request: HTTPRequest) async throws(Fault)
+    -> HTTPResponse
+  {
+    try request.query.requireOnly([])
+    let route = "POST \(Self.path)/{id}/\(direction.rawValue)s"
+    let key = RequestKey(apiKeyID: nil, route: route, text: try IdempotencyKeyHeader.required(request.headers))
+    let account = try RouteHandlers.id(request, missing: Self.missing)
+    let amount = try Fault.reading { () throws(RequestFault) in try MovementRequest(request.body).amount }
+    let movement = ExternalMovement(id: Self.id(of: key), direction, account: account, amount: amount)
+    let result = try await Fault.asking { () async throws(StoreTrouble) in
+      try await accounts.move(movement, deadline: RouteHandlers.deadline(request))
+    }
+    switch result {
+    case .done(let moment, let isRepetition):
+      return AccountAnswers.movement(movement, at: moment, isRepetition: isRepetition)
+    case .refused(let refusal): throw Self.fault(refusal)
+    }
+  }
+
+  /// A movement's id is made of the caller's key, so that the ledger itself knows a repeated call: one effect, whatever
+  /// crashes, without a table of keys. A UUID of version 8 (RFC 9562 section 5.8).
+  static func id(of key: RequestKey) -> UniqueID {
+    let text = Array("\(key.scope)\0\(key.text)".utf8)
+    let digest = SHA256.digest(of: text.span.bytes)
+    let words = [digest[0..<8], digest[8..<16]].map { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+    return UniqueID(
+      high: words[0] & 0xFFFF_FFFF_FFFF_0FFF | 0x8000, low: words[1] & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
+  }
+
+  private static func fault(_ refusal: TransferRefusal) -> Fault {
+    switch refusal {
+    case .unknownAccount: missing
+    case .otherCurrency: Fault(422, .currencyDiffers, "the account has another currency", field: "currency")
+    case .insufficientFunds: Fault(409, .insufficientFunds, "the account has less than that available", field: "amount")
+    case .differs:
+      Fault(
+        422, .idempotencyKeyReused, "the key was used for another request: expected the same one, or a new key",
+        field: IdempotencyKeyHeader.name)
+    case .amountOutOfRange, .overflow:
+      Fault(422, .amountTooLarge, "the account cannot hold that much", field: "amount")
+    case .sameAccount, .unknownHold, .exceedsHold, .inconsistent, .unreadable:
+      Fault(.faulty("the ledger refused a movement: \(refusal)"))
+    }
+  }
+}

@@ -1,0 +1,311 @@
+package import Cards
+internal import DirectDomain
+package import GatewayDomain
+internal import GatewayStore
+package import HTTPServer
+internal import LedgerStore
+internal import Money
+internal import ProcessingDomain
+internal import Processor
+package import SagaClient
+internal import Tracing
+internal import Values
+
+/// `/v1/payments`.
+package struct PaymentRoutes: Sendable {
+  private let payments: any PaymentKeeping
+  private let processor: any PaymentExecuting
+  private let waiters: PaymentWaiters
+  private let orders: OrderCheck
+  private let accounts: any AccountKeeping
+  private let rules: PaymentRequest.Rules
+  private let fingerprintKeys: CardFingerprintKeys
+
+  private static let missing = Fault(404, .paymentNotFound, "there is no such payment")
+  private static let path = "/v1/payments"
+
+  /// - Parameters:
+  ///   - saga: nil where payments of orders are refused.
+  ///   - rules: what is added to requests.
+  ///   - fingerprintKeys: by which risk knows cards again.
+  package init(
+    _ payments: any PaymentKeeping, processor: any PaymentExecuting, waiters: PaymentWaiters,
+    accounts: any AccountKeeping, saga: (any SagaAsking)?, rules: PaymentRequest.Rules,
+    fingerprintKeys: CardFingerprintKeys
+  ) {
+    self.payments = payments
+    self.processor = processor
+    self.waiters = waiters
+    self.accounts = accounts
+    orders = OrderCheck(saga)
+    self.rules = rules
+    self.fingerprintKeys = fingerprintKeys
+  }
+
+  /// Adds the calls.
+  package func add(to router: inout HTTPRouter) {
+    let (types, one) = (["application/json"], "\(Self.path)/{id}")
+    let (time, longTime) = (RouteHandlers.answerTime, RouteHandlers.longAnswerTime)
+    router.add(.post, Self.path, contentTypes: types, answerTime: longTime, handler: create)
+    router.add(.get, Self.path, answerTime: time, handler: RouteHandlers.answer(list))
+    router.add(.get, one, answerTime: longTime, handler: find)
+    router.add(.get, "\(one)/history", answerTime: time, handler: RouteHandlers.answer(history))
+    router.add(.post, "\(one)/cancel", maxBody: 0, answerTime: time, handler: RouteHandlers.answer(cancel))
+    router.add(
+      .post, "\(one)/review", contentTypes: types, answerTime: time, handler: RouteHandlers.answer(review))
+  }
+
+  // MARK: - POST /v1/payments
+
+  /// A payment that was asked for, and how long the caller wants to wait for its end.
+  private struct Taken {
+    let payment: CreatedPayment
+    let deadline: Instant
+    /// A place among those that wait; nil for who does not.
+    let place: WaiterPlace?
+  }
+
+  @Sendable private func create(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+    Task {
+      do throws(Fault) {
+        let taken = try await take(request)
+        let created = Self.created(taken.payment)
+        guard let place = taken.place else {
+          exchange.respond(created)
+          return
+        }
+        // From here on the payment is there, whatever becomes of the wait.
+        wait(for: taken.payment.paymentID, until: taken.deadline, at: place, exchange) { news in
+          if case .row(let payment) = news { Self.updated(created, payment) } else { created }
+        }
+      } catch {
+        exchange.respond(error.response)
+      }
+    }
+  }
+
+  /// Takes a payment in. Whatever may be missing is looked for before: room for the wait and for the card.
+  private func take(_ call: HTTPRequest) async throws(Fault) -> Taken {
+    defer { call.body.zeroInPlace() }
+    try call.query.requireOnly(["wait"])
+    let wait = try WaitTime.parse(call.query)
+    let text = try IdempotencyKeyHeader.required(call.headers)
+    let key = RequestKey(apiKeyID: nil, route: "POST \(Self.path)", text: text)
+    let request = try Fault.reading { () throws(RequestFault) in
+      try PaymentRequest(call.body, rules: rules, now: .now())
+    }
+    let place = wait > .zero ? try self.place() : nil
+    let payment = try await take(request, key, call)
+    return Taken(payment: payment, deadline: call.arrived + wait, place: place)
+  }
+
+  private func take(
+    _ request: PaymentRequest, _ key: RequestKey, _ call: HTTPRequest
+  ) async throws(Fault) -> CreatedPayment {
+    let deadline = RouteHandlers.deadline(call)
+    if let order = request.orderID {
+      // The saga is asked about new payments only: an order that this key has paid is payable no more.
+      if let earlier = try await stored({ () async throws(GatewayStoreError) in
+        try await payments.replay(request, key: key, deadline: deadline)
+      }) {
+        return earlier
+      }
+      try await orders.require(order, request.amount, deadline: deadline)
+    }
+    if case .balance(let id) = request.source { try await requireAccount(id, request, deadline) }
+    let place = request.card == nil ? nil : processor.reserveCard()
+    guard request.card == nil || place != nil else {
+      throw Fault(503, .cardQueueFull, "too many cards wait for the bank; nothing was done", retryAfter: 5)
+    }
+    let created = try await stored { () async throws(GatewayStoreError) in
+      try await payments.create(request, key: key, traceparent: call.trace?.traceparent, deadline: deadline)
+    }
+    if let card = request.card, let place, let payment = created.payment {
+      let fingerprint = card.fingerprint(fingerprintKeys)
+      processor.submit(CardPayment(PaymentTerms(payment), card: card, fingerprint: fingerprint), at: place)
+    }
+    return created
+  }
+
+  /// Somebody else's account is as unknown as one that is not there.
+  private func requireAccount(_ id: UniqueID, _ request: PaymentRequest, _ deadline: Instant) async throws(Fault) {
+    let account = try await Fault.asking { () async throws(StoreTrouble) in
+      try await accounts.find(id, deadline: deadline)
+    }
+    guard let account, account.owner == request.userID else {
+      throw Fault(422, .unknownAccount, "expected an account of the user", field: "method.account_id")
+    }
+    guard account.currency == request.amount.currency else {
+      throw Fault(422, .currencyDiffers, "the account has another currency", field: "currency")
+    }
+  }
+
+  private static func created(_ payment: CreatedPayment) -> HTTPResponse {
+    var response = HTTPResponse.json(201, payment.body)
+    response.add("Location", "\(path)/\(payment.paymentID)")
+    if payment.isReplay { response.add(IdempotencyKeyHeader.replayed, "true") }
+    return response
+  }
+
+  private static func updated(_ created: HTTPResponse, _ payment: GatewayPayment) -> HTTPResponse {
+    var response = created
+    response.body = payment.json()
+    return response
+  }
+
+  // MARK: - GET /v1/payments/{id}
+
+  @Sendable private func find(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+    Task {
+      do throws(Fault) {
+        try request.query.requireOnly(["wait"])
+        let id = try RouteHandlers.id(request, missing: Self.missing)
+        let wait = try WaitTime.parse(request.query)
+        guard wait > .zero else {
+          exchange.respond(Self.one(try await payment(id, request)))
+          return
+        }
+        self.wait(for: id, until: request.arrived + wait, at: try place(), exchange) { news in
+          switch news {
+          case .row(let payment): Self.one(payment)
+          case .missing: Self.missing.response
+          case .trouble(let error): Fault(error).response
+          case .left: nil
+          }
+        }
+      } catch {
+        exchange.respond(error.response)
+      }
+    }
+  }
+
+  private static func one(_ payment: GatewayPayment) -> HTTPResponse { .json(200, payment.json()) }
+
+  private func payment(_ id: UniqueID, _ request: HTTPRequest) async throws(Fault) -> GatewayPayment {
+    let found = try await stored { () async throws(GatewayStoreError) in
+      try await payments.payment(id, deadline: RouteHandlers.deadline(request))
+    }
+    guard let found else { throw Self.missing }
+    return found
+  }
+
+  // MARK: - Waiting
+
+  private func place() throws(Fault) -> WaiterPlace {
+    guard let place = waiters.takePlace() else {
+      throw Fault(503, .tooManyWaiters, "too many calls wait for payments; try again without `wait`", retryAfter: 1)
+    }
+    return place
+  }
+
+  /// - Parameter response: of the news; nil where nobody is left to be answered.
+  private func wait(
+    for payment: UniqueID, until deadline: Instant, at place: WaiterPlace, _ exchange: HTTPExchange,
+    _ response: @escaping @Sendable (PaymentWaiters.News) -> HTTPResponse?
+  ) {
+    let ticket = waiters.wait(for: payment, until: deadline, at: place) { news in
+      if let response = response(news) { exchange.respond(response) } else { exchange.breakOff() }
+    }
+    exchange.whenInterrupted { [waiters] reason in
+      if reason == .serverStops { waiters.drain() } else { waiters.leave(ticket) }
+    }
+  }
+
+  // MARK: - Lists
+
+  private func list(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+    let filter = try Fault.reading { () throws(RequestFault) in
+      try PaymentFilter(request.query.items.map { ($0.name, $0.value) })
+    }
+    let page = try await stored { () async throws(GatewayStoreError) in
+      try await payments.list(filter, deadline: RouteHandlers.deadline(request))
+    }
+    let body = JSONWriter.object(reserving: 640 * page.payments.count + 64) { object in
+      object.add("data", page.payments.map { payment in RawJSON(bytes: payment.json()) })
+      object.add("has_more", page.next != nil)
+      object.add("next", page.next?.text)
+    }
+    return .json(200, body)
+  }
+
+  private func history(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+    try request.query.requireOnly([])
+    let id = try RouteHandlers.id(request, missing: Self.missing)
+    let states = try await stored { () async throws(GatewayStoreError) in
+      try await payments.history(id, deadline: RouteHandlers.deadline(request))
+    }
+    guard !states.isEmpty else { throw Self.missing }
+    let body = JSONWriter.object { object in
+      object.add("data", states.map { standing in Part { Self.state(standing, into: &$0) } })
+    }
+    return .json(200, body)
+  }
+
+  private static func state(_ standing: PaymentStanding, into object: inout JSONObjectWriter) {
+    object.add("version", standing.version)
+    object.add("status", standing.state.rawValue)
+    object.add("reason", standing.reason?.rawValue)
+    object.add("at", standing.since)
+  }
+
+  // MARK: - What people do
+
+  private func cancel(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+    try request.query.requireOnly([])
+    let payment = try await payment(try RouteHandlers.id(request, missing: Self.missing), request)
+    let answer = await processor.cancel(PaymentTerms(payment), deadline: RouteHandlers.deadline(request))
+    return try Self.answered(answer, payment)
+  }
+
+  private func review(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+    try request.query.requireOnly([])
+    let wanted = try Fault.reading { () throws(RequestFault) in try ReviewRequest(request.body) }
+    let payment = try await payment(try RouteHandlers.id(request, missing: Self.missing), request)
+    let answer = await processor.review(
+      payment.id, approves: wanted.approves, by: "api", deadline: RouteHandlers.deadline(request))
+    return try Self.answered(answer, payment)
+  }
+
+  /// The payment as the processor left it, which the gateway's own row may say a moment later.
+  private static func answered(_ answer: PaymentAnswer, _ payment: GatewayPayment) throws(Fault) -> HTTPResponse {
+    switch answer {
+    case .done(let processed):
+      var payment = payment
+      if processed.version > payment.standing.version {
+        payment.standing = PaymentStanding(
+          state: processed.state, reason: processed.reason, version: processed.version, since: .now())
+      }
+      return one(payment)
+    case .refused(let refusal): throw Fault(409, code: refusal.rawValue, words(refusal))
+    // The processor has not heard of it yet.
+    case .missing: throw Fault(409, code: StepRefusal.notInReview.rawValue, words(.notInReview))
+    case .faulty(let text): throw Fault(.faulty(text))
+    case .unavailable(let mayHaveHappened): throw Fault(mayHaveHappened ? .outcomeUnknown : .unavailable)
+    }
+  }
+
+  private static func words(_ refusal: StepRefusal) -> String {
+    switch refusal {
+    case .bankAlreadyAsked: "the bank has been asked already"
+    case .alreadyFinal: "the payment is final"
+    case .notInReview: "the payment does not wait for a review"
+    }
+  }
+
+  private func stored<Value>(
+    _ body: () async throws(GatewayStoreError) -> Value
+  ) async throws(Fault) -> Value {
+    do throws(GatewayStoreError) {
+      return try await body()
+    } catch {
+      throw Fault(error)
+    }
+  }
+}
+
+/// A value that is JSON already.
+private struct RawJSON: JSONRepresentable {
+  let bytes: [UInt8]
+
+  func appendJSON(to target: inout [UInt8]) { target += bytes }
+}

@@ -1,0 +1,139 @@
+internal import DirectDomain
+package import GatewayDomain
+package import GatewayStore
+package import Metrics
+internal import Runtime
+internal import Synchronization
+package import Values
+
+/// Answers requests that wait for payments, from readings of many payments at once.
+///
+/// It is told which payments have changed, in this process or in another; between the changes nothing is read. A waiter
+/// takes no thread and no task.
+package final class PaymentWaiters: ServicePart {
+  /// What a waiter gets, once.
+  package enum News: Sendable {
+    /// The newest row: final, or the time is up.
+    case row(GatewayPayment)
+    /// There is no such payment.
+    case missing
+    /// The rows cannot be read.
+    case trouble(GatewayStoreError)
+    /// The waiter's own wish: see `leave`.
+    case left
+  }
+
+  /// Gets the news, on the thread of the waiters or of whoever calls `leave`. Must not block.
+  package typealias Answer = @Sendable (News) -> Void
+
+  /// Reads the newest rows of payments, in any order; blocks the waiters' thread.
+  package typealias Load = @Sendable ([UniqueID]) -> Result<[GatewayPayment], GatewayStoreError>
+
+  /// Names a waiter to `leave`.
+  package struct Ticket: Sendable {
+    let id: UInt64
+  }
+
+  private struct Waiter {
+    let answer: Answer
+    /// Given back when the waiter leaves the table.
+    let place: WaiterPlace
+  }
+  private struct State {
+    var table = WaiterTable<Waiter>()
+    var isDraining = false
+    var isStopped = false
+  }
+
+  private let state = Monitor(State())
+  private let places: WaiterPlaces
+  private let load: Load
+  private let sizes: Histogram
+  private let thread = Mutex<WorkerThread?>(nil)
+
+  /// - Parameter limit: the most that wait.
+  package init(limit: Int, metrics: MetricsRegistry, load: @escaping Load) {
+    places = WaiterPlaces(limit)
+    self.load = load
+    sizes = metrics.histogram(
+      "gateway_waiter_reads", help: "Payments of one reading for requests that wait.", bounds: Histogram.sizes)
+    metrics.gauge("gateway_waiters", help: "Requests that wait for a payment.") { [places] in Double(places.taken) }
+  }
+
+  /// Starts the thread.
+  package func start() {
+    thread.withLock { $0 = WorkerThread(name: "waiters") { [self] in run() } }
+  }
+
+  /// Answers those that still wait with what is known, and ends the thread.
+  /// - Parameter deadline: has no effect: the readings under way have limits of their own.
+  package func stop(until deadline: Instant) {
+    state.update { state in
+      state.table.drain()
+      state.isStopped = true
+    }
+    thread.withLock { $0 }?.join()
+  }
+
+  /// Takes a place among those that wait. Callable on any thread.
+  /// - Returns: nil when as many wait as there may.
+  package func takePlace() -> WaiterPlace? { places.take() }
+
+  /// Waits for a payment to become final. Callable on any thread.
+  /// - Parameters:
+  ///   - deadline: when the newest row is good enough.
+  ///   - answer: called once.
+  package func wait(
+    for payment: UniqueID, until deadline: Instant, at place: WaiterPlace, _ answer: @escaping Answer
+  ) -> Ticket {
+    state.update { state in
+      Ticket(id: state.table.add(Waiter(answer: answer, place: place), for: payment, until: deadline, at: .now()))
+    }
+  }
+
+  /// Gives the place of a waiter back, which is told `left` unless it had its news before. Callable on any thread.
+  package func leave(_ ticket: Ticket) { state.withLock { $0.table.remove(ticket.id) }?.answer(.left) }
+
+  /// Says that payments have changed. Callable on any thread.
+  package func changed(_ payments: [UniqueID]) { state.update { $0.table.changed(payments) } }
+
+  /// Says that changes may have gone unnoticed. Callable on any thread.
+  package func changedPerhaps() { state.update { $0.table.changedPerhaps() } }
+
+  /// Answers everybody with what is known, from now on also those that come. Callable on any thread.
+  package func drain() {
+    state.update { state in
+      guard !state.isDraining else { return }
+      state.isDraining = true
+      state.table.drain()
+    }
+  }
+
+  // MARK: - The thread
+
+  private func run() {
+    while true {
+      let wakeup = state.withLock { $0.table.wakeup }
+      let batch = state.wait(until: wakeup) { state -> [UniqueID]? in
+        let batch = state.table.takeBatch(at: .now())
+        return !batch.isEmpty || state.isStopped ? batch : nil
+      }
+      guard let batch else { continue }
+      guard !batch.isEmpty else { return }
+      read(batch)
+    }
+  }
+
+  private func read(_ batch: [UniqueID]) {
+    sizes.observe(Double(batch.count))
+    switch load(batch) {
+    case .success(let rows):
+      let found = Dictionary(rows.map { ($0.id, $0) }) { first, _ in first }
+      let answers = state.withLock { $0.table.finish(batch) { found[$0]?.standing.state.isFinal } }
+      for answer in answers { answer.waiter.answer(found[answer.payment].map(News.row) ?? .missing) }
+    case .failure(let trouble):
+      let answers = state.withLock { $0.table.fail(batch, at: .now()) }
+      for answer in answers { answer.waiter.answer(.trouble(trouble)) }
+    }
+  }
+}

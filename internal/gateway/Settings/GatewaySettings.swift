@@ -1,0 +1,149 @@
+public import Cards
+public import ClientSettings
+public import ProcessingSettings
+public import SagaClient
+public import Settings
+public import Values
+
+extension Program {
+  /// The one that takes payments in.
+  public static let gateway = Program(
+    name: "payments-gateway", short: "gateway",
+    summary: "takes direct payments over HTTP, executes those by card, and answers what became of them")
+}
+
+/// The settings of `payments-gateway`; `load` makes them.
+public struct GatewaySettings: ServiceSettings {
+  /// PostgreSQL with the schema gateway.
+  public var database = DatabaseSettings()
+  /// PostgreSQL with the schemas processing, ledger and risk.
+  public var processingDatabase = DatabaseSettings()
+  /// The brokers.
+  public var kafka = KafkaSettings()
+  /// The topics of the pipeline.
+  public var topics = DirectTopics()
+  /// How card payments are processed.
+  public var processor = ProcessorOptions()
+  /// Where payments of orders are asked about.
+  public var saga = SagaClientSettings()
+  /// The HTTP server.
+  public var server = Server()
+  /// What is taken in, and for whom.
+  public var intake = Intake()
+  /// The reader of results.
+  public var updates = Updates()
+  /// The writer of payments that wait for a processor.
+  public var relay = Relay()
+  /// Log, admin endpoint and shutdown.
+  public var service = ServiceOptions(shutdownSetting: "GATEWAY_SHUTDOWN_TIMEOUT")
+
+  /// The values before any row is read.
+  public init(program: Program) {}
+
+  public mutating func finish() throws(SettingsError) {
+    database.finish()
+    processingDatabase.finish()
+    try server.checkTLS()
+    try server.checkExposure()
+    try saga.check()
+  }
+
+  /// Lets libpq and librdkafka parse their settings.
+  public func check() throws(SettingsError) {
+    try database.check(prefix: Self.databasePrefix)
+    try processingDatabase.check(prefix: ProcessingSettings.databasePrefix)
+    try kafka.check()
+  }
+
+  /// The HTTP server.
+  public struct Server: Sendable {
+    /// `GATEWAY_ADDR`.
+    public var address = NetworkAddress(host: "127.0.0.1", port: 0)
+    /// `GATEWAY_TLS_CERT`; never without `key`.
+    public var certificate = ""
+    /// `GATEWAY_TLS_KEY`; never without `certificate`.
+    public var key = ""
+    /// `GATEWAY_BEHIND_TLS`: whether a proxy in front speaks TLS.
+    public var isBehindTLS = false
+    /// `GATEWAY_INSECURE`: whether it may listen beyond loopback although it does not ask who calls.
+    public var isInsecure = false
+    /// `GATEWAY_MAX_CONNECTIONS`.
+    public var maxConnections = 0
+    /// `GATEWAY_MAX_PEER_CONNECTIONS`: connections from one address or network.
+    public var maxPeerConnections = 0
+    /// `GATEWAY_MAX_WAITERS`: requests that wait for a payment.
+    public var maxWaiters = 0
+    /// `GATEWAY_MAX_HELD_BYTES`: bytes of bodies whose requests have no answer.
+    public var maxHeldBytes = 0
+    /// `GATEWAY_IDLE_TIMEOUT`: time for the head of the next request.
+    public var idleTimeout = Duration.zero
+    /// `GATEWAY_REQUEST_TIMEOUT`: time for a body.
+    public var requestTimeout = Duration.zero
+    /// `GATEWAY_SEND_TIMEOUT`: time to read an answer.
+    public var sendTimeout = Duration.zero
+
+    /// Whether it speaks TLS itself.
+    public var hasTLS: Bool { !certificate.isEmpty }
+  }
+
+  /// What is taken in, and for whom.
+  public struct Intake: Sendable {
+    /// `GATEWAY_MERCHANT`: who is paid where a payment names nobody.
+    public var merchant = UniqueID(high: 0, low: 0)
+    /// `GATEWAY_REQUEST_KEYS`: sign what is kept of a request under its idempotency key.
+    public var requestKeys: CardFingerprintKeys?
+    /// `CARD_FINGERPRINT_KEYS`: under which cards are known again.
+    public var fingerprintKeys: CardFingerprintKeys?
+    /// `CARD_CLAIM_TIMEOUT`: after which a card payment that nobody executes ends.
+    public var claimTimeout = Duration.zero
+    /// `GATEWAY_POOL_SIZE`: connections for reads.
+    public var poolSize = 0
+  }
+
+  /// The reader of results.
+  public struct Updates: Sendable {
+    /// `GATEWAY_GROUP`.
+    public var group = ""
+    /// `GATEWAY_BATCH`: maximum results per transaction.
+    public var batch = 0
+  }
+
+  /// The writer of payments.
+  public struct Relay: Sendable {
+    /// `GATEWAY_RELAY_LEASE`: duration of a lease on a shard of the outbox.
+    public var reserve = Duration.zero
+    /// `GATEWAY_EVENT_RETENTION` in days.
+    public var retentionDays = 0
+  }
+}
+
+extension GatewaySettings.Server {
+  /// - Throws: when one of the files is named without the other.
+  func checkTLS() throws(SettingsError) {
+    guard certificate.isEmpty != key.isEmpty else { return }
+    let (set, missing) =
+      key.isEmpty ? ("GATEWAY_TLS_CERT", "GATEWAY_TLS_KEY") : ("GATEWAY_TLS_KEY", "GATEWAY_TLS_CERT")
+    throw SettingsError(
+      .missingSetting, setting: missing,
+      "\(missing) is not set, and \(set) is: expected both, or neither to serve in clear")
+  }
+
+  /// - Throws: when card numbers would travel in clear, or anybody who reaches this machine could pay.
+  func checkExposure() throws(SettingsError) {
+    guard !address.isLoopback else { return }
+    let start = "GATEWAY_ADDR=\(address) reaches beyond this machine"
+    let loopback = "an address of loopback such as 127.0.0.1:\(address.port)"
+    guard hasTLS || isBehindTLS else {
+      throw SettingsError(
+        .missingSetting, setting: "GATEWAY_TLS_CERT",
+        "\(start), where card numbers must not travel in clear: expected GATEWAY_TLS_CERT with GATEWAY_TLS_KEY, or"
+          + " GATEWAY_BEHIND_TLS=true behind a proxy that speaks TLS, or \(loopback)")
+    }
+    guard isInsecure else {
+      throw SettingsError(
+        .missingSetting, setting: "GATEWAY_INSECURE",
+        "\(start), where nobody asks who calls: expected GATEWAY_INSECURE=true behind something that decides who may"
+          + " call, or \(loopback)")
+    }
+  }
+}

@@ -1,0 +1,245 @@
+import Cards
+import DirectDomain
+import GatewayDomain
+import HTTPClient
+import HTTPServer
+import LedgerDomain
+import Logger
+import Metrics
+import Money
+import Runtime
+import SagaClient
+import Values
+
+@testable import GatewayAPI
+@testable import GatewayStore
+@testable import LedgerStore
+@testable import Processor
+
+/// `/v1` over stores in memory, and a caller.
+final class FakeGateway: Sendable {
+  let payments = FakePayments()
+  let processor = FakeProcessor()
+  let accounts = FakeAccounts()
+  let saga = FakeSaga()
+  let waiters: PaymentWaiters
+  let server: HTTPServer
+  private let client = HTTPClient(HTTPClientConfiguration(userAgent: "tests"))
+
+  init(maxWaiters: Int = 10, hasSaga: Bool = true) throws {
+    waiters = PaymentWaiters(limit: maxWaiters, metrics: MetricsRegistry()) { [payments] in payments.load($0) }
+    let keys = try CardFingerprintKeys("test:" + String(repeating: "ab", count: 32))
+    let rules = PaymentRequest.Rules(merchant: UniqueID(high: 7, low: 7))
+    var router = HTTPRouter()
+    PaymentRoutes(
+      payments, processor: processor, waiters: waiters, accounts: accounts, saga: hasSaga ? saga : nil, rules: rules,
+      fingerprintKeys: keys
+    ).add(to: &router)
+    AccountRoutes(accounts).add(to: &router)
+    server = HTTPServer(
+      HTTPServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test"), router: router,
+      logger: Logger(label: "test", level: .error), metrics: MetricsRegistry())
+    waiters.start()
+    try server.start()
+  }
+
+  /// Stops what is started; `body` may have stopped the server before.
+  static func with(
+    maxWaiters: Int = 10, hasSaga: Bool = true, _ body: (FakeGateway) async throws -> Void
+  ) async throws {
+    let gateway = try FakeGateway(maxWaiters: maxWaiters, hasSaga: hasSaga)
+    defer { gateway.end() }
+    try await body(gateway)
+  }
+
+  private func end() {
+    server.stop(until: .now())
+    waiters.stop(until: .now())
+    client.stop()
+  }
+
+  struct Answer {
+    let status: Int
+    let body: String
+    private let headers: [(name: String, value: String)]
+
+    init(_ response: HTTPClientResponse) {
+      status = response.status
+      body = String(decoding: response.body, as: UTF8.self)
+      headers = response.headers
+    }
+
+    func header(_ name: String) -> String? { headers.first { $0.name.lowercased() == name.lowercased() }?.value }
+    /// The value of a field that is a string.
+    func text(_ field: String) -> String? {
+      body.split(separator: "\"\(field)\":\"").dropFirst().first.map { String($0.prefix { $0 != "\"" }) }
+    }
+  }
+
+  func send(_ method: String, _ path: String, _ body: String? = nil, key: String? = "k") async throws -> Answer {
+    var headers = [(name: "Content-Type", value: "application/json")]
+    if let key { headers.append(("Idempotency-Key", key)) }
+    let request = HTTPClientRequest(
+      method, "http://127.0.0.1:\(server.boundPort ?? 0)\(path)", headers: headers, body: body.map { Array($0.utf8) },
+      timeout: .seconds(20))
+    return Answer(
+      try await withCheckedContinuation { continuation in client.send(request) { continuation.resume(returning: $0) } }
+        .get())
+  }
+
+  static let user = UniqueID(high: 1, low: 1)
+  static let cardMethod =
+    #"{"type":"card","card":{"number":"4242424242424242","exp_month":12,"exp_year":2030,"cvv":"123"}}"#
+
+  static func body(
+    _ method: String = #"{"type":"account","number":"123456789"}"#, amount: Int = 1999, order: Int? = nil
+  ) -> String {
+    let order = order.map { ",\"order_id\":\($0)" } ?? ""
+    return #"{"user_id":"\#(user)","method":\#(method),"amount":\#(amount),"currency":"EUR"\#(order)}"#
+  }
+}
+
+/// Payments in memory.
+final class FakePayments: PaymentKeeping {
+  struct State {
+    var rows: [UniqueID: GatewayPayment] = [:]
+    var kept: [RequestKey: CreatedPayment] = [:]
+    var failure: GatewayStoreError?
+    var reads = 0
+  }
+  let state = Monitor(State())
+
+  private func failing() throws(GatewayStoreError) {
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  func replay(
+    _ request: PaymentRequest, key: RequestKey, deadline: Instant
+  ) async throws(GatewayStoreError) -> CreatedPayment? {
+    try failing()
+    return state.withLock { $0.kept[key] }
+  }
+
+  func create(
+    _ request: PaymentRequest, key: RequestKey, traceparent: String?, deadline: Instant
+  ) async throws(GatewayStoreError) -> CreatedPayment {
+    try failing()
+    return state.update { state in
+      if let kept = state.kept[key] { return kept }
+      let payment = GatewayPayment(request, at: .now())
+      state.rows[payment.id] = payment
+      state.kept[key] = CreatedPayment(body: payment.json(), paymentID: payment.id, payment: nil)
+      return CreatedPayment(body: payment.json(), paymentID: payment.id, payment: payment)
+    }
+  }
+
+  func payment(_ id: UniqueID, deadline: Instant) async throws(GatewayStoreError) -> GatewayPayment? {
+    try failing()
+    return state.withLock { $0.rows[id] }
+  }
+
+  func history(_ id: UniqueID, deadline: Instant) async throws(GatewayStoreError) -> [PaymentStanding] {
+    state.withLock { $0.rows[id].map { [$0.standing] } ?? [] }
+  }
+
+  func list(_ filter: PaymentFilter, deadline: Instant) async throws(GatewayStoreError) -> PaymentPage {
+    let all = state.withLock { $0.rows.values.sorted { $1.id < $0.id } }
+    let page = Array(all.prefix(filter.limit))
+    return PaymentPage(payments: page, next: all.count > page.count ? page.last.map { PaymentCursor($0.id) } : nil)
+  }
+
+  func load(_ ids: [UniqueID]) -> Result<[GatewayPayment], GatewayStoreError> {
+    state.update { state in
+      state.reads += 1
+      if let failure = state.failure { return .failure(failure) }
+      return .success(ids.compactMap { state.rows[$0] })
+    }
+  }
+
+  func complete(_ id: UniqueID) {
+    state.update { state in
+      state.rows[id]?.standing = PaymentStanding(state: .completed, reason: nil, version: 3, since: .now())
+    }
+  }
+
+  /// Waits until `look` gives something. Does not block: the calls under test run on the same threads.
+  func await<Value: Sendable>(_ look: @Sendable (State) -> Value?) async throws -> Value? {
+    let deadline = Instant.now() + .seconds(10)
+    while Instant.now() < deadline {
+      if let value = state.withLock({ look($0) }) { return value }
+      try await Task.sleep(for: .milliseconds(1))
+    }
+    return nil
+  }
+}
+
+/// Takes cards, and answers what it is told to.
+final class FakeProcessor: PaymentExecuting {
+  struct State {
+    var room = 1
+    var cards: [CardPayment] = []
+    var answer = PaymentAnswer.unavailable(mayHaveHappened: false)
+  }
+  let state = Monitor(State())
+
+  func reserveCard() -> CardPlace? {
+    state.update { state in
+      guard state.room > 0 else { return nil }
+      state.room -= 1
+      return CardPlace { [weak self] in self?.state.update { $0.room += 1 } }
+    }
+  }
+
+  func submit(_ payment: CardPayment, at place: CardPlace) { state.update { $0.cards.append(payment) } }
+
+  func cancel(_ terms: PaymentTerms, deadline: Instant) async -> PaymentAnswer { state.withLock { $0.answer } }
+
+  func review(_ id: UniqueID, approves: Bool, by person: String, deadline: Instant) async -> PaymentAnswer {
+    state.withLock { $0.answer }
+  }
+}
+
+/// One account, with money.
+final class FakeAccounts: AccountKeeping {
+  let account = Account(
+    id: UniqueID(high: 3, low: 3), kind: .user, owner: FakeGateway.user, currency: Currency("EUR")!,
+    balance: Balance(posted: 100), openedAt: Timestamp(microseconds: 0))
+  let moved = Monitor<[UniqueID: ExternalMovement]>([:])
+
+  func open(
+    owner: UniqueID, _ currency: Currency, deadline: Instant
+  ) async throws(StoreTrouble) -> (account: Account, isNew: Bool) { (account, false) }
+
+  func find(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> Account? {
+    id == account.id ? account : nil
+  }
+
+  func list(owner: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [Account] { [account] }
+
+  func move(_ movement: ExternalMovement, deadline: Instant) async throws(StoreTrouble) -> ExternalMovementResult {
+    moved.update { moved in
+      if let before = moved[movement.id] {
+        return before == movement ? .done(at: account.openedAt, isRepetition: true) : .refused(.differs(.amount))
+      }
+      guard movement.account == account.id else { return .refused(.unknownAccount(movement.account)) }
+      if movement.direction == .spend, movement.amount.minorUnits > 100 { return .refused(.insufficientFunds) }
+      moved[movement.id] = movement
+      return .done(at: account.openedAt, isRepetition: false)
+    }
+  }
+
+  func entries(
+    of account: UniqueID, from: Timestamp?, until: Timestamp?, after: EntryCursor?, limit: Int, deadline: Instant
+  ) async throws(StoreTrouble) -> [AccountEntry] { [] }
+}
+
+/// Answers what it is told to.
+final class FakeSaga: SagaAsking {
+  let answer = Monitor<Result<SagaPayment?, SagaFailure>>(.success(nil))
+
+  func payment(ofOrder order: Int64, deadline: Instant) async -> Result<SagaPayment?, SagaFailure> {
+    answer.withLock { $0 }
+  }
+
+  func settle(order: Int64, reason: String, deadline: Instant) async -> SettleAnswer { .unknownOrder }
+}

@@ -1,0 +1,62 @@
+import ClientSettings
+import Errors
+import GatewaySettings
+import Settings
+import Testing
+import Values
+
+@Suite struct GatewaySettingsTests {
+  private static let required = [
+    "GATEWAY_DSN": "postgres://g@127.0.0.1/g", "PROCESSING_DSN": "postgres://p@127.0.0.1/p",
+    "KAFKA_BROKERS": "127.0.0.1:9092", "GATEWAY_MERCHANT": "00000000-0000-4000-8000-00000000cafe",
+    "GATEWAY_REQUEST_KEYS": "a:" + String(repeating: "5a", count: 32),
+    "CARD_FINGERPRINT_KEYS": "a:" + String(repeating: "a5", count: 32),
+  ]
+
+  private func load(_ more: [String: String] = [:], without name: String? = nil) throws(SettingsError)
+    -> GatewaySettings
+  {
+    var environment = Self.required.merging(more) { $1 }
+    if let name { environment[name] = nil }
+    return try GatewaySettings.load(program: .gateway, environment: environment)
+  }
+
+  private func message(_ more: [String: String] = [:], without name: String? = nil) -> String {
+    do throws(SettingsError) {
+      _ = try load(more, without: name)
+      return ""
+    } catch {
+      return error.description
+    }
+  }
+
+  @Test func `the gateway starts with what it cannot guess, and with nothing else`() throws {
+    let settings = try load()
+    #expect(settings.server.address == NetworkAddress(host: "127.0.0.1", port: 8090))
+    #expect(settings.intake.merchant == UniqueID("00000000-0000-4000-8000-00000000cafe"))
+    #expect(settings.kafka.topicPartitions == 3 && settings.processingDatabase.directDSN == "postgres://p@127.0.0.1/p")
+    for name in Self.required.keys { #expect(message(without: name).contains("\(name) is not set")) }
+  }
+
+  @Test(arguments: ["0.0.0.0:8090", ":8090", "[::]:8090", "10.0.0.1:0"])
+  func `beyond loopback it starts with TLS, here or in front, and with somebody who decides who may call`(
+    address: String
+  ) throws {
+    let open = ["GATEWAY_ADDR": address, "GATEWAY_INSECURE": "true"]
+    let tls = ["GATEWAY_TLS_CERT": "/c", "GATEWAY_TLS_KEY": "/k"]
+    #expect(message(open).contains("GATEWAY_TLS_CERT") && message(open).contains("GATEWAY_BEHIND_TLS=true"))
+    #expect(message(tls.merging(["GATEWAY_ADDR": address]) { $1 }).contains("GATEWAY_INSECURE=true"))
+    #expect(try load(open.merging(tls) { $1 }).server.hasTLS)
+    #expect(try load(open.merging(["GATEWAY_BEHIND_TLS": "true"]) { $1 }).server.isBehindTLS)
+  }
+
+  @Test func `keys that are wrong are refused without being shown`() {
+    let secret = "a:" + String(repeating: "5", count: 63)
+    for name in ["GATEWAY_REQUEST_KEYS", "CARD_FINGERPRINT_KEYS"] {
+      let text = message([name: secret])
+      #expect(text.contains(name) && text.contains("64 hex digits") && !text.contains("5555"))
+    }
+    #expect(message(["GATEWAY_TLS_CERT": "/c"]).contains("GATEWAY_TLS_KEY is not set"))
+    #expect(message(["GATEWAY_MERCHANT": "me"]).contains("expected a UUID"))
+  }
+}
