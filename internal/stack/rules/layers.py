@@ -27,8 +27,9 @@ SERVICE = "internal/service"
 # The folders of internal/ that are no context.
 SHARED = ("kit", "net", "data", "service", "cli", "system", "stack")
 
+ROOT = Path(__file__).resolve().parents[3]
 CONTEXTS = tuple(sorted(
-    f"internal/{folder.name}" for folder in (Path(__file__).resolve().parents[2]).iterdir()
+    f"internal/{folder.name}" for folder in (ROOT / "internal").iterdir()
     if folder.is_dir() and folder.name not in SHARED))
 
 # What a context may use of others: libraries that share its transactions, and the messages of services that it calls.
@@ -38,6 +39,13 @@ LIBRARIES = {
     "internal/processing": ("internal/direct", "internal/ledger", "internal/risk"),
     "internal/risk": ("internal/direct",),
 }
+
+
+def _values(libraries: tuple[str, ...]) -> tuple[str, ...]:
+    """The modules of libraries that a Domain may use. A card is a value, although locked memory keeps its number."""
+    modules = (f"{library}/{module}" for library in libraries for module in ("Domain", "Cards"))
+    return tuple(module for module in modules if (ROOT / module).is_dir())
+
 
 LAYERS = (
     # Values, threads, logs, settings: under everything.
@@ -57,8 +65,7 @@ LAYERS = (
             Layer(
                 f"{context}/Domain",
                 (*(f"{KIT}/{module}" for module in ("Errors", "Money", "Values", "Tracing")),
-                 # A card is a value, although locked memory keeps its number.
-                 *(f"{library}/{module}" for library in LIBRARIES.get(context, ()) for module in ("Domain", "Cards"))),
+                 *_values(LIBRARIES.get(context, ()))),
                 outside=("Synchronization",)),
         )
     ),
