@@ -186,6 +186,11 @@ let package = Package(
         "Bank", "Cards", "DirectDomain", "LedgerStore", "Logger", "Metrics", "Money", "Postgres", "ProcessingDomain",
         "ProcessingSettings", "ProcessingStore", "Runtime", "Values",
       ]),
+    box(
+      "ProcessingOrders", "processing/Orders",
+      [
+        "Logger", "Metrics", "Postgres", "ProcessingDomain", "ProcessingStore", "Runtime", "SagaClient", "Values",
+      ]),
     // `sql` is a link to migrations/processing.
     .target(
       name: "ProcessingSchema", dependencies: ["LedgerSchema", "Migrator", "Outbox", "OutboxSchema", "RiskSchema"],
@@ -390,6 +395,13 @@ let package = Package(
     unit("Money", ["Money"]),
     unit("ProcessingDomain", ["DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "RiskDomain", "Values"]),
     unit("RiskDomain", ["DirectDomain", "Money", "Randomness", "RiskDomain", "Values"]),
+    unit("ProcessingOrders", ["ProcessingOrders", "ProcessingStore", "SagaClient", "Values"]),
+    unit(
+      "SagaClient",
+      [
+        "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Money", "Protobuf", "Runtime", "SagaClient", "SagaMessages",
+        "Settings", "StandardMessages", "TLS", "TestSupport", "Values",
+      ]),
     unit("SagaDomain", ["Randomness", "SagaDomain", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),
     unit("Service", ["Runtime", "Service", "Values"]),
@@ -406,8 +418,8 @@ let package = Package(
       dependencies: [
         "DirectDomain", "Errors", "GroupCommit", "Idempotency", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore",
         "Logger", "Metrics", "Migrator", "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingDomain",
-        "ProcessingSchema", "ProcessingStore", "Randomness", "Redis", "RiskDomain", "RiskStore", "Runtime",
-        "SagaDomain", "SagaSchema", "SagaStore", "Values",
+        "ProcessingOrders", "ProcessingSchema", "ProcessingStore", "Randomness", "Redis", "RiskDomain", "RiskStore",
+        "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

@@ -1,9 +1,45 @@
 import DirectDomain
+import Metrics
+import Money
 import Postgres
 import ProcessingDomain
+import ProcessingOrders
 import ProcessingStore
+import Runtime
+import SagaClient
+import Synchronization
 import Testing
 import Values
+
+/// A saga that settles as the real one does: the first reason counts.
+private final class FakeSaga: SagaAsking {
+  private struct State {
+    var reasons: [Int64: String] = [:]
+    var answers: [Int64: [SettleAnswer]] = [:]
+    var calls: [Int64: Int] = [:]
+  }
+  private let state = Mutex(State())
+
+  /// The next answers to an order, before it is settled.
+  func plan(_ order: Int64, _ answers: [SettleAnswer]) { state.withLock { $0.answers[order] = answers } }
+
+  func calls(_ order: Int64) -> Int { state.withLock { $0.calls[order] ?? 0 } }
+
+  func payment(ofOrder order: Int64, deadline: Instant) async -> Result<SagaPayment?, SagaFailure> { .success(nil) }
+
+  func settle(order: Int64, reason: String, deadline: Instant) async -> SettleAnswer {
+    state.withLock { state in
+      state.calls[order, default: 0] += 1
+      if let next = state.answers[order]?.first {
+        state.answers[order]?.removeFirst()
+        return next
+      }
+      let first = state.reasons[order] ?? reason
+      state.reasons[order] = first
+      return first == reason ? .settled : .settledByAnother(reason: first)
+    }
+  }
+}
 
 @Suite("Settlements", .needsDatabase)
 struct SettlementTests {
@@ -21,6 +57,86 @@ struct SettlementTests {
       try house.connection.script("DELETE FROM \(schema).settlement")
       _ = try answer(ids, [.approved, .approved, .declined], house)
       #expect(try house.connection.int("SELECT count(*) FROM \(schema).settlement") == 0)
+    }
+  }
+
+  private func settler(
+    _ schema: String, _ saga: FakeSaga, metrics: MetricsRegistry = MetricsRegistry()
+  ) throws -> OrderSettler {
+    var rules = SettlementRules()
+    rules.firstPause = .milliseconds(20)
+    rules.longestPause = .milliseconds(50)
+    rules.unknownPatience = .milliseconds(200)
+    let connection = SerialConnection(
+      try TestDatabase.configuration(schema: schema), logger: TestDatabase.quiet, stop: StopFlag())
+    return OrderSettler(
+      connection, store: SettlementStore(ProcessingTables(schema: schema)), saga: saga, rules: rules, policy: .hold,
+      logger: TestDatabase.quiet, metrics: metrics)
+  }
+
+  @Test func `orders are settled for as long as that takes, and dead ones are exceptions`() async throws {
+    try await blocking { [self] in
+      try House.with { house, schema in
+        let ids = try claim(house, schema, orders: [1, 2, 3, 4, 5])
+        _ = try answer(ids, ids.map { _ in .approved }, house)
+        let saga = FakeSaga()
+        let away = SettleAnswer.unavailable(SagaFailure("away\u{0}"))
+        saga.plan(1, [away, away, .unknownOrder, away])
+        saga.plan(2, [.settledByAnother(reason: "cash")])
+        saga.plan(3, [.refused("FAILED")])
+        saga.plan(4, Array(repeating: .unknownOrder, count: 1_000))
+        let metrics = MetricsRegistry()
+        // Two of them do not disturb each other.
+        let settlers = [try settler(schema, saga, metrics: metrics), try settler(schema, saga, metrics: metrics)]
+        for settler in settlers { settler.start() }
+        let deadline = Instant.now() + .seconds(20)
+        while try house.connection.int("SELECT count(*) FROM \(schema).settlement") > 0 {
+          try #require(Instant.now() < deadline)
+          for settler in settlers { settler.wake() }
+        }
+        for settler in settlers { settler.stop(until: .now() + .seconds(5)) }
+        #expect(saga.calls(1) == 5 && saga.calls(2) == 1 && saga.calls(3) == 1 && saga.calls(5) == 1)
+        #expect(saga.calls(4) > 2)
+        let open = try ExceptionStore(ProcessingTables(schema: schema)).list(limit: 10, on: house.connection)
+        #expect(Set(open.map(\.orderID)) == [2, 3, 4])
+        #expect(open.allSatisfy { $0.kind == "order_dead" && $0.state == "COMPLETED" })
+        #expect(open.first { $0.orderID == 3 }?.detail == "order 3 cannot be settled: FAILED")
+        #expect(open.first?.amount == Money(minorUnits: 100, ProcessingStoreTests.euro))
+        #expect(metrics.exposition().contains("direct_settlements_total{outcome=\"settled\"} 2"))
+        #expect(metrics.exposition().contains("direct_settlements_total{outcome=\"order_dead\"} 3"))
+      }
+    }
+  }
+
+  @Test func `what one process has taken no other takes, and it comes back`() throws {
+    try House.with { house, schema in
+      let ids = try claim(house, schema, orders: [1, 2, 3])
+      _ = try answer(ids, ids.map { _ in .approved }, house)
+      let store = SettlementStore(ProcessingTables(schema: schema))
+      let first = try store.take(limit: 2, for: .milliseconds(300), on: house.connection)
+      #expect(first.count == 2 && first.allSatisfy { $0.attempts == 1 && $0.unknownFor == nil })
+      #expect(try store.take(limit: 9, for: .seconds(60), on: house.connection).count == 1)
+      #expect(try store.take(limit: 9, for: .seconds(60), on: house.connection).isEmpty)
+      #expect(try store.waiting(on: house.connection).count == 3)
+      var again: [Settlement] = []
+      let deadline = Instant.now() + .seconds(20)
+      while again.count < 2, Instant.now() < deadline {
+        again += try store.take(limit: 9, for: .seconds(60), on: house.connection)
+      }
+      #expect(Set(again.map(\.paymentID)) == Set(first.map(\.paymentID)))
+      #expect(again.allSatisfy { $0.attempts == 2 })
+      // Since when the saga does not know an order stays, whatever comes between.
+      let pause = Duration.zero
+      try store.write([(again[0], .again(after: pause, error: "x", isUnknown: true))], on: house.connection)
+      let unknown = try store.take(limit: 9, for: .zero, on: house.connection)
+      try store.write([(unknown[0], .again(after: pause, error: "y", isUnknown: false))], on: house.connection)
+      let later = try store.take(limit: 9, for: .zero, on: house.connection)
+      #expect(later.map(\.paymentID) == [again[0].paymentID])
+      #expect(try #require(later[0].unknownFor) >= #require(unknown[0].unknownFor))
+      // An end that somebody else has written stays.
+      try store.write([(later[0], .finished)], on: house.connection)
+      try store.write([(later[0], .dead(detail: "late"))], on: house.connection)
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).exception") == 0)
     }
   }
 

@@ -38,18 +38,7 @@ public struct AttemptAnswer: Sendable, Hashable {
   public init(askedAt: Timestamp, answer: BankAnswer, detail: String) {
     self.askedAt = askedAt
     self.answer = answer
-    self.detail = Self.clean(detail)
-  }
-
-  /// What a column can hold: no control characters, and not more than it takes.
-  private static func clean(_ detail: String) -> String {
-    var text = ""
-    for scalar in detail.unicodeScalars {
-      let visible = scalar.properties.generalCategory == .control ? " " : scalar
-      guard text.utf8.count + String(visible).utf8.count <= 1_000 else { break }
-      text.unicodeScalars.append(visible)
-    }
-    return text
+    self.detail = ColumnText.clean(detail)
   }
 }
 
