@@ -6,6 +6,12 @@ internal import Values
 public struct ProcessorOptions: Sendable {
   /// `BANK_TIMEOUT`, `BANK_HORIZON`, `BANK_REVERSAL`, `RISK_REVIEW_TIMEOUT`, `CARD_WAIT` and `RISK_CARD_REVIEW`.
   public var rules = PaymentRules()
+  /// `BANK_URL`: where the bank's paths begin, without a slash at the end.
+  public var bankURL = ""
+  /// `BANK_CA`: whose certificates are trusted; empty for the system's.
+  public var bankAuthorities = ""
+  /// `BANK_MAX_CALLS`: the most calls to the bank at a time.
+  public var bankCalls = 0
   /// `PROCESSING_LEASE`: how long a process that says nothing counts as alive.
   public var lease = Duration.zero
   /// `PROCESSING_POOL_SIZE`: connections for steps.
@@ -19,6 +25,14 @@ public struct ProcessorOptions: Sendable {
   /// The group's rows.
   public static func rows(_ users: [Program]) -> [Setting<ProcessorOptions>] {
     [
+      .text(
+        "BANK_URL", \.bankURL, rule: "`http://` or `https://` with host, port and path, without a slash at the end",
+        isBankURL, .byProgram([:]), users,
+        "where the bank's paths begin, such as `https://bank.example/api`"),
+      .file("BANK_CA", \.bankAuthorities, users, "certificate authorities of the bank; empty: those of this machine"),
+      .integer(
+        "BANK_MAX_CALLS", \.bankCalls, 1...65_536, .value("4096"), users,
+        "maximum calls to the bank at a time; payments wait beyond it"),
       .duration(
         "BANK_TIMEOUT", \.rules.bankTimeout, .seconds(1)...(.seconds(600)), .value("30s"), users,
         "how long the bank may take to answer; without an answer by then a payment is UNKNOWN"),
@@ -47,5 +61,14 @@ public struct ProcessorOptions: Sendable {
         "PROCESSING_POOL_SIZE", \.poolSize, 2...256, .value("4"), users,
         "number of connections for the steps of payments"),
     ]
+  }
+
+  /// Credentials do not belong into it: it is shown in messages.
+  private static func isBankURL(_ text: String) -> Bool {
+    guard let scheme = ["http://", "https://"].first(where: text.hasPrefix) else { return false }
+    let rest = text.dropFirst(scheme.count)
+    let isPlain = rest.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    return isPlain && !rest.isEmpty && !rest.hasPrefix("/") && !rest.hasSuffix("/")
+      && !rest.contains { "@?#".contains($0) }
   }
 }

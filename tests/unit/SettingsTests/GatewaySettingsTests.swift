@@ -8,7 +8,8 @@ import Values
 @Suite struct GatewaySettingsTests {
   private static let required = [
     "GATEWAY_DSN": "postgres://g@127.0.0.1/g", "PROCESSING_DSN": "postgres://p@127.0.0.1/p",
-    "KAFKA_BROKERS": "127.0.0.1:9092", "GATEWAY_MERCHANT": "00000000-0000-4000-8000-00000000cafe",
+    "KAFKA_BROKERS": "127.0.0.1:9092", "BANK_URL": "http://127.0.0.1:9002",
+    "GATEWAY_MERCHANT": "00000000-0000-4000-8000-00000000cafe",
     "GATEWAY_REQUEST_KEYS": "a:" + String(repeating: "5a", count: 32),
     "CARD_FINGERPRINT_KEYS": "a:" + String(repeating: "a5", count: 32),
   ]
@@ -57,6 +58,9 @@ import Values
       #expect(text.contains(name) && text.contains("64 hex digits") && !text.contains("5555"))
     }
     #expect(message(["GATEWAY_TLS_CERT": "/c"]).contains("GATEWAY_TLS_KEY is not set"))
+    for url in ["", "bank.example", "ftp://bank.example", "https://", "https://u:p@bank.example", "https://a/"] {
+      #expect(message(["BANK_URL": url]).contains("BANK_URL"))
+    }
     #expect(message(["GATEWAY_MERCHANT": "me"]).contains("expected a UUID"))
   }
 }
