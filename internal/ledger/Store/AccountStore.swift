@@ -23,7 +23,7 @@ public struct AccountStore: Sendable {
     let (account, delta, transfer) = (tables.account, tables.delta, tables.transfer)
     let select = """
       SELECT a.id, a.kind, a.owner, a.currency::text, (a.posted + coalesce(sum(d.posted), 0))::bigint AS posted,
-             (a.pending + coalesce(sum(d.pending), 0))::bigint AS pending, a.created_at
+             (a.pending + coalesce(sum(d.pending), 0))::bigint AS pending, a.created_at AS opened_at
       FROM \(account) a LEFT JOIN \(delta) d ON d.account = a.id
       """
     findAccounts = Statement("\(select) WHERE a.id = ANY ($1) GROUP BY a.id", isReadOnly: true)
