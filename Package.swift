@@ -178,7 +178,9 @@ let package = Package(
         "DirectDomain", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingDomain", "RiskDomain",
         "RiskStore", "Values",
       ]),
-    box("Bank", "processing/Bank", ["Cards", "Money", "ProcessingDomain", "Values"]),
+    box(
+      "Bank", "processing/Bank",
+      ["Cards", "HTTPClient", "Logger", "Metrics", "Money", "ProcessingDomain", "Runtime", "Values"]),
     box("ProcessingSettings", "processing/Settings", ["ClientSettings", "ProcessingDomain", "Settings", "Values"]),
     box(
       "Processor", "processing/Processor",
@@ -318,6 +320,7 @@ let package = Package(
       name: "interop-server", dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "Values"],
       path: "tests/interop", exclude: ["interop.proto"], swiftSettings: common),
     .target(name: "Randomness", path: "tests/random", swiftSettings: common),
+    .target(name: "RawHTTP", dependencies: ["Runtime"], path: "tests/raw-http", swiftSettings: common),
     .target(
       name: "SimulationSupport", dependencies: ["Randomness", "Values"], path: "tests/simulation/support",
       swiftSettings: common),
@@ -347,6 +350,12 @@ let package = Package(
         "StandardMessages", "TestSupport", "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "HTTPServer", "Logger", "Metrics", "Runtime", "Values"]),
+    unit(
+      "Bank",
+      [
+        "Bank", "BankStub", "Cards", "HTTPClient", "Logger", "Metrics", "Money", "ProcessingDomain", "RawHTTP",
+        "Runtime", "Values",
+      ]),
     unit("Cards", ["Cards", "Values"]),
     unit("CLI", ["CLI", "GRPC", "Kafka", "SagaMessages", "StandardMessages", "Values"]),
     unit("Crypto", ["Crypto"]),
@@ -390,7 +399,7 @@ let package = Package(
         "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Money", "ProcessingDomain", "Processor", "Runtime",
         "SagaClient", "Values",
       ]),
-    unit("HTTPClient", ["HTTPClient", "Runtime", "Values"]),
+    unit("HTTPClient", ["HTTPClient", "RawHTTP", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),
     unit("ProcessingDomain", ["DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "RiskDomain", "Values"]),

@@ -28,9 +28,24 @@ public final class PaymentCard: Sendable, CustomStringConvertible {
   }
 
   /// Calls the closure with the ASCII digits of number and CVV, which are there only during the call.
-  public func withSecrets<Result>(_ body: (_ number: RawSpan, _ cvv: RawSpan) -> Result) -> Result {
+  public func withSecrets<Result: ~Copyable>(_ body: (_ number: RawSpan, _ cvv: RawSpan) -> Result) -> Result {
     // Both are there: init has looked.
     details.number!.withBytes { number in details.cvv!.withBytes { cvv in body(number, cvv) } }
+  }
+
+  /// Whether a foreign text, such as what a bank says of a charge, has the number in it, or the CVV as a number.
+  public func isQuoted(in text: String) -> Bool {
+    withSecrets { number, cvv in
+      text.utf8.split { !(0x30...0x39).contains($0) }.contains { digits in
+        Self.areEqual(digits, cvv)
+          || digits.count >= number.byteCount
+            && digits.indices.contains { Self.areEqual(digits[$0...].prefix(number.byteCount), number) }
+      } || containsCardNumber(text.utf8)
+    }
+  }
+
+  private static func areEqual(_ digits: Substring.UTF8View, _ secret: RawSpan) -> Bool {
+    secret.withUnsafeBytes { $0.elementsEqual(digits) }
   }
 
   /// An HMAC-SHA-256 of the number's digits under the first key: 32 bytes.

@@ -32,7 +32,7 @@ public struct SecretBytes: ~Copyable, Sendable {
   deinit { SecretArena.shared.giveBack(block) }
 
   /// Calls the closure with the bytes, which are there only during the call.
-  public func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
+  public func withBytes<Result: ~Copyable>(_ body: (RawSpan) -> Result) -> Result {
     body(RawSpan(_unsafeStart: UnsafeRawPointer(block.start), byteCount: count))
   }
 }

@@ -131,4 +131,12 @@ let noon = Timestamp("2026-11-26T12:00:00.000000Z")!
     #expect("\(card)" == "visa …4242")
     #expect(!seen.contains("424242") && !seen.contains("987"))
   }
+
+  @Test(arguments: [
+    ("no money", false), ("code 123", true), ("code 1234", false), ("x123y", true), ("card 4242424242424242", true),
+    ("004242424242424242421", true), ("4242 4242 4242 4242", true), ("4242", false), ("", false),
+  ])
+  func `a foreign text that quotes the card is found out`(text: String, isQuoted: Bool) throws {
+    #expect(try PaymentCard(details(), at: noon).isQuoted(in: text) == isQuoted)
+  }
 }

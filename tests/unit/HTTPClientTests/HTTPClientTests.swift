@@ -1,5 +1,6 @@
 import Glibc
 import HTTPClient
+import RawHTTP
 import Runtime
 import Testing
 import Values

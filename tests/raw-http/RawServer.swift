@@ -3,9 +3,9 @@ import Runtime
 import Synchronization
 
 /// A server of raw bytes on loopback: it reads a request and does what it is told to.
-final class RawServer: Sendable {
+package final class RawServer: Sendable {
   /// What to do with a request that was read whole.
-  enum Reply: Sendable {
+  package enum Reply: Sendable {
     case bytes(String)
     /// The bytes, then the end of the connection.
     case last(String)
@@ -16,7 +16,8 @@ final class RawServer: Sendable {
     case drip(String, milliseconds: UInt32)
   }
 
-  let port: UInt16
+  /// Where it listens.
+  package let port: UInt16
   private let listener: Int32
   private let reply: @Sendable (_ request: String, _ connection: Int, _ number: Int) -> Reply
   private let state = Mutex(State())
@@ -28,7 +29,7 @@ final class RawServer: Sendable {
   }
 
   /// - Parameter reply: by the request, the number of its connection and its number there, from 1.
-  init(_ reply: @escaping @Sendable (_ request: String, _ connection: Int, _ number: Int) -> Reply) {
+  package init(_ reply: @escaping @Sendable (_ request: String, _ connection: Int, _ number: Int) -> Reply) {
     self.reply = reply
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     self.listener = listener
@@ -46,12 +47,17 @@ final class RawServer: Sendable {
     _ = WorkerThread(name: "raw-server") { [self] in accept() }
   }
 
-  var url: String { "http://127.0.0.1:\(port)/" }
-  var requests: [String] { state.withLock { $0.requests } }
-  var connections: Int { state.withLock { $0.connections } }
-  var openConnections: Int { state.withLock { $0.open.count } }
+  /// With a slash at the end.
+  package var url: String { "http://127.0.0.1:\(port)/" }
+  /// All requests that were read, head and body.
+  package var requests: [String] { state.withLock { $0.requests } }
+  /// How many connections were made.
+  package var connections: Int { state.withLock { $0.connections } }
+  /// How many connections have not ended.
+  package var openConnections: Int { state.withLock { $0.open.count } }
 
-  func stop() {
+  /// Ends all connections.
+  package func stop() {
     shutdown(listener, Int32(SHUT_RDWR))
     state.withLock { state in for descriptor in state.open { shutdown(descriptor, Int32(SHUT_RDWR)) } }
   }

@@ -1,0 +1,181 @@
+import Bank
+import BankStub
+import Cards
+import Glibc
+import HTTPClient
+import Logger
+import Metrics
+import Money
+import ProcessingDomain
+import RawHTTP
+import Runtime
+import Synchronization
+import Testing
+import Values
+
+@Suite struct BankClientTests {
+  private func id(_ number: UInt64) -> UniqueID { UniqueID(high: 7, low: number) }
+
+  @Test func `a card, an account and a token are charged, once each`() async throws {
+    try await Bench.with { bench in
+      let reply = await bench.charge(id(1), .card(try card()))
+      #expect(reply == BankReply(.approved, token: "tok_\(id(1))"))
+      #expect(await bench.charge(id(2), .account("5551")).answer == .approved)
+      #expect(await bench.charge(id(3), .token("tok_\(id(1))")).answer == .approved)
+      #expect(await bench.charge(id(4), .card(try card("4000000000000002"))) == BankReply(.declined, "declined"))
+      #expect(
+        await bench.charge(id(5), .card(try card("4000000000009995"))) == BankReply(.declined, "insufficient funds"))
+      for number in 1...3 { #expect(try await bench.counts(id(UInt64(number))) == "1 1") }
+      #expect(bench.bank.reserve(10_000) == 4_096)
+      bench.bank.release(4_096)
+    }
+  }
+
+  @Test func `questions and reversals have the bank's own answers`() async throws {
+    try await Bench.with { bench in
+      #expect(bench.bank.reserve(5) == 5)
+      #expect(await bench.bank.inquire(id(1), userID: user, amount: price).answer == .noSuchPayment)
+      _ = await bench.charge(id(1))
+      #expect(await bench.bank.inquire(id(1), userID: user, amount: price).answer == .approved)
+      #expect(await bench.bank.reverse(id(1), userID: user, amount: price).answer == .reversed)
+      #expect(await bench.bank.inquire(id(1), userID: user, amount: price).answer == .reversed)
+      // Of what was never charged the bank knows no amount.
+      #expect(await bench.bank.reverse(id(2), userID: user, amount: price).answer == .reversed)
+      #expect(await bench.charge(id(2)) == BankReply(.declined, "reversed"))
+    }
+  }
+
+  /// Each fault of the stub, carried out or not, leaves the payment unclear; the question afterwards says what became
+  /// of it.
+  @Test(arguments: [
+    ("lost_answer", true), ("cut", true), ("closed", false), ("error_500", false), ("error_500_done", true),
+    ("unauthorized", false), ("html", true), ("hang", false), ("hang_done", true), ("drip", true),
+    ("other_amount", true), ("other_id", true),
+  ])
+  func `a fault of the bank is unclear, and sent once`(fault: String, isDone: Bool) async throws {
+    try await Bench.with(timeout: .seconds(1)) { bench in
+      try await bench.control(#"{"script":["\#(fault)"],"idempotent":false}"#)
+      let reply = await bench.charge(id(1), .card(try card()))
+      #expect(reply.answer == .unclear && !reply.detail.isEmpty && reply.token == nil, "\(reply)")
+      #expect(try await bench.counts(id(1)).hasSuffix(isDone ? "1" : "0"))
+      #expect(bench.bank.reserve(1) == 1)
+      let later = await bench.bank.inquire(id(1), userID: user, amount: price)
+      #expect(later.answer == (isDone ? .approved : .noSuchPayment))
+      // A question with a fault is unclear, too; one on a kept connection is asked again when that ends.
+      try await bench.control(#"{"script":["\#(fault)","\#(fault)"]}"#)
+      #expect(bench.bank.reserve(1) == 1)
+      #expect(await bench.bank.inquire(id(1), userID: user, amount: price).answer == .unclear)
+    }
+  }
+
+  @Test func `the request holds what the protocol says, exactly`() async throws {
+    let server = RawServer { _, _, _ in .close }
+    defer { server.stop() }
+    let bank = BankClient(
+      BankConfiguration(url: server.url.trimmed), logger: Logger(label: "bank", level: .error),
+      metrics: MetricsRegistry())
+    bank.start()
+    defer { bank.stop(until: .now()) }
+    let sources: [BankSource] = [.card(try card()), .account("55 \"51"), .token("tok")]
+    for source in sources {
+      #expect(bank.reserve(1) == 1)
+      let charge = BankCharge(operationID: id(1), userID: user, amount: price, source: source)
+      _ = await bank.charge(charge, sendBy: .now() + .seconds(20))
+    }
+    let head = #"{"operation_id":"\#(id(1))","user_id":"\#(user)","amount":19.99,"currency":"EUR","#
+    let ends = [
+      #""card_holder_name":"N \"N\" ä","card_number":"4242424242424242","cvv":"987"}"#, #""account_number":"55 \"51"}"#,
+      #""card_token":"tok"}"#,
+    ]
+    for (request, end) in zip(server.requests, ends) {
+      #expect(
+        request.hasPrefix("POST /payment HTTP/1.1\r\n") && request.hasSuffix("\r\n\r\n" + head + end), "\(request)")
+      #expect(request.contains("Content-Type: application/json\r\n"))
+    }
+    #expect(server.requests.count == 3)
+  }
+
+  @Test func `what could not be sent was not sent`() async throws {
+    try await Bench.with { bench in
+      let reply = await bench.charge(id(1), sendBy: .now() - .milliseconds(1))
+      #expect(reply == BankReply(.notSent, "it was too late to begin the request"))
+      let counts = try await bench.counts(id(1))
+      #expect(counts == "none")
+      bench.stub.stop(until: .now())
+      #expect(await bench.charge(id(1)).answer == .notSent)
+    }
+  }
+
+  @Test func `a bank that is away is not asked, and whoever waits hears when it is tried`() async throws {
+    try await Bench.with { bench in
+      bench.stub.stop(until: .now())
+      for number in 1...UInt64(5) { #expect(await bench.charge(id(number)).answer == .notSent) }
+      #expect(bench.bank.reserve(1) == 0)
+      #expect(bench.metrics.exposition().contains("bank_breaker_state 2"))
+      await withCheckedContinuation { continuation in bench.bank.whenFree { continuation.resume() } }
+      #expect(bench.metrics.exposition().contains("bank_breaker_state 1"))
+      #expect(bench.bank.reserve(10) == 3)
+      bench.bank.release(3)
+      #expect(bench.metrics.exposition().contains("bank_breaker_opened_total 1"))
+      #expect(bench.metrics.exposition().contains(#"bank_calls_total{call="charge",answer="not_sent"} 5"#))
+    }
+  }
+
+  @Test func `a decline is no fault of the bank`() async throws {
+    try await Bench.with { bench in
+      for number in 1...UInt64(20) { #expect(await bench.charge(id(number), .account("2")).answer == .declined) }
+      #expect(bench.bank.reserve(20) == 20)
+    }
+  }
+
+  @Test func `slots that are given back are told to whoever waits, once`() async throws {
+    try await Bench.with(maximumCalls: 2) { bench in
+      #expect(bench.bank.reserve(5) == 2)
+      let calls = Monitor(0)
+      bench.bank.whenFree { calls.update { $0 += 1 } }
+      bench.bank.release(1)
+      #expect(calls.wait(until: .now() + .seconds(20)) { $0 == 1 ? true : nil } == true)
+      bench.bank.release(1)
+      await withCheckedContinuation { continuation in bench.bank.whenFree { continuation.resume() } }
+      #expect(calls.withLock { $0 } == 1)
+    }
+  }
+
+  @Test func `a bank that takes its time holds thousands of calls, and little memory`() async throws {
+    try await Bench.with(maximumCalls: 2_000) { bench in
+      // The test's own process holds both ends of each connection.
+      guard DescriptorLimit.raise() > 8_000 else { return }
+      try await bench.control(#"{"delay_ms":5000}"#)
+      let before = try residentMemory()
+      #expect(bench.bank.reserve(2_000) == 2_000)
+      let answers = await withTaskGroup(of: BankAnswer.self) { group in
+        for number in 0..<UInt64(2_000) {
+          group.addTask { [bank = bench.bank] in
+            let charge = BankCharge(
+              operationID: UniqueID(high: 8, low: number), userID: user, amount: price, source: .account("1"))
+            return await bank.charge(charge, sendBy: .now() + .seconds(60)).answer
+          }
+        }
+        return await group.reduce(into: [BankAnswer: Int]()) { $0[$1, default: 0] += 1 }
+      }
+      #expect(answers == [.approved: 2_000])
+      // The stub's side is among it: some 45 KiB a call for both.
+      let grown = try residentMemory() - before
+      #expect(grown < 256 << 20, "\(grown) bytes")
+    }
+  }
+}
+
+extension String {
+  fileprivate var trimmed: String { String(dropLast()) }
+}
+
+/// Bytes that this process has in memory, by the second number of /proc/self/statm.
+private func residentMemory() throws -> Int {
+  let file = try #require(fopen("/proc/self/statm", "r"))
+  defer { fclose(file) }
+  var text = [UInt8](repeating: 0, count: 256)
+  let count = fread(&text, 1, text.count, file)
+  let words = String(decoding: text[..<count], as: UTF8.self).split(separator: " ")
+  return try #require(Int(words[1])) * 4_096
+}
