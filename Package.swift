@@ -185,8 +185,9 @@ let package = Package(
     box(
       "Processor", "processing/Processor",
       [
-        "Bank", "Cards", "DirectDomain", "LedgerStore", "Logger", "Metrics", "Money", "Postgres", "ProcessingDomain",
-        "ProcessingSettings", "ProcessingStore", "Runtime", "Values",
+        "Admin", "Bank", "Cards", "DirectDomain", "Errors", "GroupCommit", "LedgerDomain", "LedgerStore", "Logger",
+        "Metrics", "Money", "Postgres", "ProcessingDomain", "ProcessingSettings", "ProcessingStore", "Runtime",
+        "Values",
       ]),
     box(
       "ProcessingOrders", "processing/Orders",
@@ -425,10 +426,11 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "DirectDomain", "Errors", "GroupCommit", "Idempotency", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore",
-        "Logger", "Metrics", "Migrator", "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingDomain",
-        "ProcessingOrders", "ProcessingSchema", "ProcessingStore", "Randomness", "Redis", "RiskDomain", "RiskStore",
-        "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "Values",
+        "Bank", "Cards", "DirectDomain", "Errors", "GroupCommit", "Idempotency", "Kafka", "LedgerDomain",
+        "LedgerSchema", "LedgerStore", "Logger", "Metrics", "Migrator", "Money", "Outbox", "OutboxSchema", "Postgres",
+        "ProcessingDomain", "ProcessingOrders", "ProcessingSchema", "ProcessingSettings", "ProcessingStore",
+        "Processor", "Randomness", "Redis", "RiskDomain", "RiskStore", "Runtime", "SagaClient", "SagaDomain",
+        "SagaSchema", "SagaStore", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

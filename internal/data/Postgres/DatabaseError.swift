@@ -60,6 +60,9 @@ public struct DatabaseError: ModuleError {
     self.location = location
   }
 
+  /// The caller cannot use the database now, for a reason of its own; nothing was sent.
+  public static func unavailable(_ message: String) -> DatabaseError { DatabaseError(.unavailable, message) }
+
   /// What a reader of rows found that it cannot read: the row's fault.
   public static func content(_ message: String) -> DatabaseError { DatabaseError(.content, message) }
 

@@ -95,9 +95,11 @@ public struct ProcessedPayment: Sendable, Hashable {
     /// The account it is to be paid from is not the payer's, or has another currency.
     case foreignAccount
 
-    var state: PaymentState { self == .cardLost ? .error : .rejected }
+    /// The state it ends in.
+    public var state: PaymentState { self == .cardLost ? .error : .rejected }
 
-    var reason: PaymentReason {
+    /// Why.
+    public var reason: PaymentReason {
       switch self {
       case .cancelled: .cancelled
       case .cardLost: .cardDataLost

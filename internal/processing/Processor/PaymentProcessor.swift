@@ -1,15 +1,24 @@
+public import Admin
 public import Bank
+internal import DirectDomain
+internal import GroupCommit
 public import LedgerStore
 public import Logger
 public import Metrics
 public import Postgres
-public import ProcessingDomain
+internal import ProcessingDomain
 public import ProcessingSettings
 public import ProcessingStore
 public import Runtime
+internal import Synchronization
 public import Values
 
-/// Executes payments: one a process, in `payments-processor` and in the gateways. Callable on any thread.
+/// Executes payments: one a process, in `payments-processor` and in the gateways. Callable on any thread, except where
+/// a function says otherwise.
+///
+/// Each payment at the bank has a task of its own, thousands at a time; their steps are gathered into few transactions.
+/// What waits for room at the bank waits in the tables; only cards wait in memory. The rules are in
+/// docs/direct-payments.md.
 public final class PaymentProcessor: ServicePart {
   /// What a processor sees to besides what it is given.
   public enum Role: Sendable {
@@ -19,57 +28,180 @@ public final class PaymentProcessor: ServicePart {
     case gateway
   }
 
-  private let limit: Int
-  private let cards = Monitor(0)
+  let options: ProcessorOptions
+  let role: Role
+  let store: ProcessingStore
+  let leases: OwnerLeases
+  let bank: any BankAsking
+  let pool: ConnectionPool
+  /// For reading what is due, and for claims of others: each of one thread.
+  let reader: SerialConnection
+  let caretaker: SerialConnection
+  let logger: Logger
+  let metrics: ProcessorMetrics
+  let lease: OwnerLease
+  let book: AccountBook
+  let inHand = InHand()
+  let waitingCards = SlotQueue()
+  let steps: GroupCommit<StepTransaction>
+  let claims: GroupCommit<ClaimTransaction>
+  /// What claims on a lane's connection cause.
+  let claimed: CommitEffects
+  private let places = Mutex(0)
+  private let isStopping = Mutex(false)
+  /// Whether the bank has been told to wake us.
+  private let isWaitingForBank = Mutex(false)
+  private struct Jobs {
+    var lease: PeriodicJob?
+    var work: PeriodicJob?
+    var care: PeriodicJob?
+    var watch: PeriodicJob?
+  }
+  private let jobs = Mutex(Jobs())
 
   /// Prepares a processor; the tables must be there.
   /// - Parameters:
   ///   - role: what it sees to.
   ///   - database: sessions for steps, which get index plans only.
   ///   - program: for people who look at the tables.
-  ///   - stop: ends waits for the database.
   ///   - onCommit: called on any thread after commits that may have written results; must not block.
   public init(
     _ options: ProcessorOptions, _ role: Role, store: ProcessingStore, ledger: LedgerStore, leases: OwnerLeases,
     bank: any BankAsking, database: DatabaseConfiguration, program: String, logger: Logger, metrics: MetricsRegistry,
-    stop: StopFlag, onCommit: @escaping @Sendable () -> Void
+    onCommit: @escaping @Sendable () -> Void
   ) {
-    limit = options.cardQueue
+    self.options = options
+    self.role = role
+    self.store = store
+    self.leases = leases
+    self.bank = bank
+    self.logger = logger.labelled("processor")
+    book = AccountBook(ledger)
+    pool = ConnectionPool(
+      configuration: database, size: options.poolSize, queueLimit: 4_096, name: "processing", logger: logger,
+      metrics: metrics)
+    // With flags of their own: what is under way is seen to while the program drains.
+    reader = SerialConnection(database, logger: logger.labelled("due"), stop: StopFlag())
+    caretaker = SerialConnection(database, logger: logger.labelled("takeover"), stop: StopFlag())
+    let counts = ProcessorMetrics(metrics)
+    self.metrics = counts
+    let waiting = waitingCards
+    let lease = OwnerLease(
+      leases, length: options.lease, program: program,
+      // With a flag of its own: the lease is kept while the program drains.
+      connection: SerialConnection(database, logger: logger.labelled("lease"), stop: StopFlag()), logger: self.logger
+    ) { waiting.endAll() }
+    self.lease = lease
+    claimed = CommitEffects(metrics: counts, isClaim: true, onCommit: onCommit)
+    let effects = CommitEffects(metrics: counts, isClaim: false, onCommit: onCommit)
+    steps = GroupCommit(
+      StepTransaction(store: store, lease: lease, effects: effects), pool: pool, logger: self.logger)
+    claims = GroupCommit(
+      ClaimTransaction(store: store, lease: lease, effects: claimed), pool: pool, limits: Self.claimLimits,
+      logger: self.logger)
+    let inHand = inHand
+    metrics.gauge("processing_in_hand", help: "Payments that this process is at.") { Double(inHand.count) }
+    metrics.gauge("processing_cards_waiting", help: "Cards in memory that wait for room at the bank.") {
+      Double(waiting.count)
+    }
+    metrics.gauge("processing_lease_held", help: "Whether the lease of this process lasts.") {
+      lease.current == nil ? 0 : 1
+    }
   }
 
+  private static var claimLimits: GroupCommitLimits {
+    var limits = GroupCommitLimits()
+    limits.batch = min(limits.batch, ProcessingStore.maximumClaims)
+    return limits
+  }
+
+  // MARK: - Life
+
   /// Begins to work.
-  public func start() {}
+  public func start() {
+    let lease = lease
+    let jobs = Jobs(
+      lease: PeriodicJob(name: "lease") { lease.run() },
+      work: PeriodicJob(name: "due") { [self] in seeToDue() },
+      care: PeriodicJob(name: "takeover") { [self] in seeToClaims() },
+      watch: PeriodicJob(name: "step-deadlines") { [self] in
+        let now = Instant.now()
+        steps.watch(now: now)
+        claims.watch(now: now)
+        waitingCards.expire(now: now)
+        return .milliseconds(20)
+      })
+    self.jobs.withLock { $0 = jobs }
+    for job in [jobs.lease, jobs.work, jobs.care, jobs.watch] { job?.start() }
+  }
 
   /// Takes nothing new, waits for the bank's answers until the deadline, and gives back what is left.
-  public func stop(until deadline: Instant) {}
+  public func stop(until deadline: Instant) {
+    let isFirst = isStopping.withLock { isStopping in
+      defer { isStopping = true }
+      return !isStopping
+    }
+    guard isFirst else { return }
+    let jobs = jobs.withLock { $0 }
+    jobs.care?.stop()
+    // Until now slots go to cards that wait.
+    let isEmpty = inHand.waitUntilEmpty(until: deadline - .milliseconds(500))
+    if !isEmpty {
+      logger.warning("stopped with payments in hand", ["count": .number(inHand.count)])
+    }
+    jobs.work?.stop()
+    waitingCards.endAll(isLast: true)
+    jobs.lease?.stop()
+    lease.end { [store] owner, ids, connection throws(DatabaseError) in
+      _ = try store.apply(ids.map { StepRequest($0, .takeOver(from: owner)) }, by: nil, on: connection)
+    }
+    steps.stop()
+    claims.stop()
+    jobs.watch?.stop()
+    reader.disconnect()
+    caretaker.disconnect()
+    pool.stop(until: max(deadline, .now() + .milliseconds(100)))
+  }
+
+  /// Whether nothing new is begun.
+  var isEnding: Bool { isStopping.withLock { $0 } }
+
+  /// The state of what it depends on.
+  public var checks: [ReadinessReport.Check] {
+    [
+      ReadinessReport.Check("postgres_processing", isReady: pool.isHealthy, detail: pool.stateDescription),
+      ReadinessReport.Check(
+        "lease", isReady: lease.current != nil, detail: lease.current.map { "owner \($0.owner)" } ?? "none"),
+    ]
+  }
+
+  // MARK: - Room
+
+  /// Has `seeToDue` called when there is room at the bank.
+  func wakeWhenFree() {
+    let isNew = isWaitingForBank.withLock { isWaiting in
+      defer { isWaiting = true }
+      return !isWaiting
+    }
+    guard isNew else { return }
+    bank.whenFree { [weak self] in
+      guard let self else { return }
+      isWaitingForBank.withLock { $0 = false }
+      wake()
+    }
+  }
+
+  /// Looks at what is due now.
+  func wake() { jobs.withLock { $0.work }?.wake() }
 
   /// Takes a place among the cards in memory, before the payment is stored. - Returns: nil when there is none.
   public func reserveCard() -> CardPlace? {
-    let isTaken = cards.update { count in
-      guard count < limit else { return false }
+    guard !isEnding else { return nil }
+    let isTaken = places.withLock { count in
+      guard count < options.cardQueue else { return false }
       count += 1
       return true
     }
-    return isTaken ? CardPlace { [cards] in cards.update { $0 -= 1 } } : nil
+    return isTaken ? CardPlace { [weak self] in self?.places.withLock { $0 -= 1 } } : nil
   }
-
-  /// Executes a card payment, after its gateway transaction has committed. Does not block.
-  public func submit(_ payment: CardPayment, at place: CardPlace) {}
-
-  /// Cancels a payment, claimed or not, unless the bank has been asked.
-  public func cancel(_ terms: PaymentTerms, deadline: Instant) async -> PaymentAnswer {
-    .unavailable(mayHaveHappened: false)
-  }
-
-  /// Ends a payment that nobody has claimed; one that somebody has claimed stays as it is.
-  /// - Returns: `done` with the payment as it is then.
-  public func endUnclaimed(
-    _ terms: PaymentTerms, _ end: ProcessedPayment.UnclaimedEnd, deadline: Instant
-  ) async -> PaymentAnswer { .unavailable(mayHaveHappened: false) }
-
-  /// Ends a payment's review.
-  /// - Parameter person: who decides; cut at 255 bytes.
-  public func review(
-    _ id: UniqueID, approves: Bool, by person: String, deadline: Instant
-  ) async -> PaymentAnswer { .unavailable(mayHaveHappened: false) }
 }

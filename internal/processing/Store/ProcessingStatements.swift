@@ -7,6 +7,7 @@ internal import Values
 /// The statements on payments and what belongs to them.
 struct ProcessingStatements: Sendable {
   private let insertPayments: Statement
+  private let insertEnded: Statement
   private let lockPayments: Statement
   private let findPayment: Statement
   private let findDue: Statement
@@ -20,6 +21,7 @@ struct ProcessingStatements: Sendable {
   private let insertExceptions: Statement
   private let insertSettlements: Statement
   private let postponeDue: Statement
+  private let countOpen: Statement
 
   init(_ t: ProcessingTables) {
     insertPayments = Statement(
@@ -29,6 +31,15 @@ struct ProcessingStatements: Sendable {
       SELECT u.*, clock_timestamp(), 'PROCESSING', 2, 'claimed', $11, $12, false, 0
       FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::uuid[],
                   $9::uuid[], $10::bigint[]) u
+      ON CONFLICT DO NOTHING RETURNING id
+      """)
+    insertEnded = Statement(
+      """
+      INSERT INTO \(t.payment) (id, user_id, payee_id, method, source, amount, currency, debit, credit, order_id, state,
+                                reason, since, version, stage, has_hold, inquiries)
+      SELECT u.*, clock_timestamp(), 2, 'done', false, 0
+      FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::uuid[],
+                  $9::uuid[], $10::bigint[], $11::text[], $12::text[]) u
       ON CONFLICT DO NOTHING RETURNING id
       """)
     lockPayments = Statement(
@@ -80,20 +91,43 @@ struct ProcessingStatements: Sendable {
       UPDATE \(t.due) SET at = clock_timestamp() + interval '1 minute'
       WHERE payment_id = ANY ($1) AND at <= clock_timestamp()
       """)
+    countOpen = Statement(
+      """
+      SELECT count(*) FILTER (WHERE d.chore = 'charge') AS waiting,
+             count(*) FILTER (WHERE d.chore = 'inquiry') AS unknown,
+             count(*) FILTER (WHERE d.chore = 'review') AS reviews,
+             coalesce(extract(epoch FROM clock_timestamp() - min(p.asked_at)), 0)::bigint AS oldest_unknown
+      FROM \(t.due) d LEFT JOIN \(t.payment) p ON p.id = d.payment_id AND d.chore = 'inquiry'
+      """, isReadOnly: true)
   }
 
   /// Inserts payments by ascending id; the answer has the ids of those that were not there.
   func insert(_ payments: [NewPayment], by claim: Claim) -> Command {
+    Command(insertPayments, Self.columns(payments) + [.uuid(claim.owner), .int64(claim.epoch)])
+  }
+
+  private static func columns(_ payments: [NewPayment]) -> [Parameter] {
+    [
+      .uuidArray(payments.map(\.id)), .uuidArray(payments.map(\.userID)), .uuidArray(payments.map(\.payeeID)),
+      .textArray(payments.map(\.method.rawValue)), .optionalTextArray(payments.map(\.source)),
+      .int64Array(payments.map(\.amount.minorUnits)), .textArray(payments.map(\.amount.currency.code)),
+      .uuidArray(payments.map(\.debit)), .uuidArray(payments.map(\.credit)),
+      .optionalInt64Array(payments.map(\.orderID)),
+    ]
+  }
+
+  /// Inserts payments by ascending id in the state in which they end; the answer has the ids of those that were not
+  /// there.
+  func insert(_ ended: [UnclaimedPayment]) -> Command {
     Command(
-      insertPayments,
-      [
-        .uuidArray(payments.map(\.id)), .uuidArray(payments.map(\.userID)), .uuidArray(payments.map(\.payeeID)),
-        .textArray(payments.map(\.method.rawValue)), .optionalTextArray(payments.map(\.source)),
-        .int64Array(payments.map(\.amount.minorUnits)), .textArray(payments.map(\.amount.currency.code)),
-        .uuidArray(payments.map(\.debit)), .uuidArray(payments.map(\.credit)),
-        .optionalInt64Array(payments.map(\.orderID)), .uuid(claim.owner), .int64(claim.epoch),
+      insertEnded,
+      Self.columns(ended.map(\.payment)) + [
+        .textArray(ended.map(\.end.state.rawValue)), .textArray(ended.map(\.end.reason.rawValue)),
       ])
   }
+
+  /// Counts what is open.
+  var counts: Command { Command(countOpen) }
 
   /// Looks at due payments again in a minute, unless somebody else has seen to them.
   func postpone(_ ids: Set<UniqueID>) -> Command { Command(postponeDue, [.uuidArray(ids.sorted())]) }

@@ -121,30 +121,30 @@ public struct ProcessingStore: Sendable {
   /// - Returns: of each payment, in order: `looked` when it was claimed now, else `known` or `unreadable`. Of a payment
   ///   for which the bank is to be asked now, `at` is "asked at", and its effects have the call.
   public func claim(
-    _ payments: [NewPayment], by claim: Claim, on connection: Connection
+    _ payments: [NewPayment], by claim: Claim, begin: [Command] = [.begin], on connection: Connection
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]> {
     precondition(payments.count <= Self.maximumClaims, "at most \(Self.maximumClaims) payments are claimed at once")
-    if let result = try self.claim(payments, by: claim, isBlind: false, on: connection) { return result }
+    if let result = try self.claim(payments, by: claim, begin, isBlind: false, on: connection) { return result }
     // Nothing of the first transaction is left; this one does without features.
-    return try self.claim(payments, by: claim, isBlind: true, on: connection) ?? .done([])
+    return try self.claim(payments, by: claim, begin, isBlind: true, on: connection) ?? .done([])
   }
 
   /// - Returns: nil, with nothing done, when the features of risk cannot be had.
   private func claim(
-    _ payments: [NewPayment], by claim: Claim, isBlind: Bool, on connection: Connection
+    _ payments: [NewPayment], by claim: Claim, _ begin: [Command], isBlind: Bool, on connection: Connection
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]>? {
     let sorted = payments.sorted { $0.id < $1.id }
     return try inTransaction(connection) { () throws(DatabaseError) in
       let commands = [
-        .begin, leases.check(claim), statements.insert(sorted, by: claim), statements.lock(sorted.map(\.id)),
+        leases.check(claim), statements.insert(sorted, by: claim), statements.lock(sorted.map(\.id)),
       ]
-      let answers = try connection.run(commands)
-      guard answers[1].count == 1 else { return try loseLease(connection) }
-      let opened = Set(try answers[2].map { (row) throws(DatabaseError) in try row.uuid(0) })
+      let answers = try connection.run(begin + commands).suffix(commands.count)
+      guard answers[answers.startIndex].count == 1 else { return try loseLease(connection) }
+      let opened = Set(try answers[answers.startIndex + 1].map { (row) throws(DatabaseError) in try row.uuid(0) })
       // Of a payment that is there twice, the first counts.
       var open = opened
       let new = sorted.filter { open.remove($0.id) != nil }
-      var work = try StepWork(answers[3], opened: opened)
+      var work = try StepWork(answers[answers.startIndex + 2], opened: opened)
       guard try assess(new, by: claim, isBlind: isBlind, &work, on: connection) else { return nil }
       var told: Set<UniqueID> = []
       return .done(
@@ -184,19 +184,39 @@ public struct ProcessingStore: Sendable {
     return true
   }
 
+  /// Ends payments that nobody has claimed. One that is claimed or ended already stays as it is.
+  /// - Returns: of each payment, in order: `known` with the payment as it is now, or `unreadable`.
+  public func end(
+    _ payments: [UnclaimedPayment], on connection: Connection
+  ) throws(DatabaseError) -> [RequestResult] {
+    let sorted = payments.sorted { $0.payment.id < $1.payment.id }
+    return try inTransaction(connection) { () throws(DatabaseError) in
+      let answers = try connection.run([
+        .begin, statements.insert(sorted), statements.lock(sorted.map(\.payment.id)),
+      ])
+      let opened = Set(try answers[1].map { (row) throws(DatabaseError) in try row.uuid(0) })
+      let work = try StepWork(answers[2], opened: opened)
+      let events = work.published.map(event)
+      try connection.run((events.isEmpty ? [] : [outbox.insert(events)]) + [.commit])
+      return payments.map { work.known($0.payment.id) }
+    }
+  }
+
   // MARK: - Steps
 
   /// Carries out steps; those of one payment one after the other.
-  /// - Parameter claim: whose lease has to hold; nil for steps of people.
+  /// - Parameters:
+  ///   - claim: whose lease has to hold; nil where it does not matter who tells, as for an answer of the bank.
+  ///   - begin: what begins the transaction.
   /// - Returns: a result for each step, in order.
   public func apply(
-    _ requests: [StepRequest], by claim: Claim?, on connection: Connection
+    _ requests: [StepRequest], by claim: Claim?, begin: [Command] = [.begin], on connection: Connection
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]> {
     try inTransaction(connection) { () throws(DatabaseError) in
       let ids = Set(requests.map(\.paymentID)).sorted()
       let check = claim.map { [leases.check($0)] } ?? []
-      let answers = try connection.run([.begin] + check + [statements.lock(ids)])
-      if claim != nil, answers[1].count == 0 { return try loseLease(connection) }
+      let answers = try connection.run(begin + check + [statements.lock(ids)])
+      if claim != nil, answers[begin.count].count == 0 { return try loseLease(connection) }
       var work = try StepWork(answers[answers.count - 1])
       try carryOut(requests, &work, on: connection)
       var next: [UniqueID: Int] = [:]
@@ -213,6 +233,16 @@ public struct ProcessingStore: Sendable {
     _ chore: ProcessedPayment.Chore, limit: Int, on connection: Connection
   ) throws(DatabaseError) -> [UniqueID] {
     try connection.run(statements.due(chore, limit: limit)).map { (row) throws(DatabaseError) in try row.uuid(0) }
+  }
+
+  /// Looks at due payments again in a minute, unless somebody else has seen to them.
+  public func postpone(_ ids: Set<UniqueID>, on connection: Connection) throws(DatabaseError) {
+    try connection.run(statements.postpone(ids))
+  }
+
+  /// How much is open. Reads all of it.
+  public func openCounts(on connection: Connection) throws(DatabaseError) -> OpenCounts {
+    try OpenCounts(connection.run(statements.counts).only)
   }
 
   /// One payment, once a synchronous standby has it.

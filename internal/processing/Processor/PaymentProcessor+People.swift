@@ -1,0 +1,101 @@
+internal import DirectDomain
+internal import Errors
+internal import GroupCommit
+internal import Postgres
+public import ProcessingDomain
+internal import ProcessingStore
+public import Values
+
+/// What people decide.
+extension PaymentProcessor {
+  /// Cancels a payment, claimed or not, unless the bank has been asked.
+  public func cancel(_ terms: PaymentTerms, deadline: Instant) async -> PaymentAnswer {
+    while true {
+      let answer = await carryOut(.cancel, on: terms.paymentID, deadline: deadline)
+      guard answer == .missing else { return answer }
+      switch await endUnclaimed(terms, .cancelled, deadline: deadline) {
+      // Somebody has claimed it between the two.
+      case .done(let payment) where payment.reason != .cancelled && deadline > .now(): continue
+      case let answer: return answer
+      }
+    }
+  }
+
+  /// Ends a payment's review.
+  /// - Parameter person: who decides; cut at 255 bytes.
+  public func review(
+    _ id: UniqueID, approves: Bool, by person: String, deadline: Instant
+  ) async -> PaymentAnswer {
+    await carryOut(.review(approves: approves, by: Self.name(person)), on: id, deadline: deadline)
+  }
+
+  /// Ends a payment that nobody has claimed; one that somebody has claimed stays as it is.
+  /// - Returns: `done` with the payment as it is then.
+  public func endUnclaimed(
+    _ terms: PaymentTerms, _ end: ProcessedPayment.UnclaimedEnd, deadline: Instant
+  ) async -> PaymentAnswer {
+    do {
+      let results = try await pool.withConnection(deadline: deadline) {
+        [book, store] connection throws(DatabaseError) in
+        let accounts = try book.find([terms], on: connection)
+        return try store.end([UnclaimedPayment(NewPayment(terms, accounts[0], asks: false), ends: end)], on: connection)
+      }
+      claimed.committed(results)
+      switch results.first {
+      case .known(let stored)?: return .done(stored.payment)
+      case .unreadable(let fault)?: return .faulty(fault)
+      case .looked, .missing, nil: return .missing
+      }
+    } catch {
+      if RefusedWrite.isOfValues(error) { return .faulty(error.description) }
+      return .unavailable(mayHaveHappened: error.code == .outcomeUnknown)
+    }
+  }
+
+  private func carryOut(_ step: PaymentStep, on id: UniqueID, deadline: Instant) async -> PaymentAnswer {
+    do {
+      let call = StepCall(request: StepRequest(id, step), claim: nil)
+      guard case .result(let result, _) = try await steps.submit(call, deadline: deadline) else {
+        return .unavailable(mayHaveHappened: false)
+      }
+      return Self.answer(to: step, result)
+    } catch {
+      if case .refused(let cause) = error.failure.reason { return .faulty(cause.description) }
+      return .unavailable(mayHaveHappened: error.failure.mayHaveHappened)
+    }
+  }
+
+  /// A wish that comes again, as after a lost answer, finds what it has done.
+  private static func answer(to step: PaymentStep, _ result: RequestResult) -> PaymentAnswer {
+    switch result {
+    case .missing, .known: return .missing
+    case .unreadable(let fault): return .faulty(fault)
+    case .looked(let found):
+      let payment = found.stored.payment
+      switch found.outcome {
+      case .changed: return .done(payment)
+      case .refused(let refusal): return isDone(step, payment) ? .done(payment) : .refused(refusal)
+      case .ignored, .contradicted: return .faulty("the ledger refuses to give the hold back")
+      }
+    }
+  }
+
+  private static func isDone(_ step: PaymentStep, _ payment: ProcessedPayment) -> Bool {
+    switch step {
+    case .cancel: payment.reason == .cancelled
+    case .review(let approves, let person):
+      payment.reviewer == person && (payment.reason == .reviewDeclined) != approves
+    default: false
+    }
+  }
+
+  /// What the column takes.
+  private static func name(_ person: String) -> String {
+    var name = ""
+    for scalar in person.unicodeScalars where scalar.properties.generalCategory != .control {
+      guard name.utf8.count + String(scalar).utf8.count <= 255 else { break }
+      name.unicodeScalars.append(scalar)
+    }
+    return name.isEmpty ? "unknown" : name
+  }
+}

@@ -1,0 +1,15 @@
+public import ProcessingDomain
+
+/// A payment that ends before anybody has claimed it.
+public struct UnclaimedPayment: Sendable, Hashable {
+  /// The payment; what it says of asking counts for nothing.
+  public let payment: NewPayment
+  /// How it ends.
+  public let end: ProcessedPayment.UnclaimedEnd
+
+  /// A payment and its end.
+  public init(_ payment: NewPayment, ends end: ProcessedPayment.UnclaimedEnd) {
+    self.payment = payment
+    self.end = end
+  }
+}
