@@ -392,7 +392,10 @@ let package = Package(
     unit("BankStub", ["BankStub", "HTTPClient", "Logger", "Metrics", "Values"]),
     unit("BankStubDomain", ["BankStubDomain", "Money", "Randomness", "Values"]),
     unit("DirectDomain", ["DirectDomain", "Money", "Values"]),
-    unit("GatewayDomain", ["GatewayDomain", "Values"]),
+    unit("GatewayDomain", ["Cards", "DirectDomain", "GatewayDomain", "Money", "Values"]),
+    unit(
+      "GatewayStore",
+      ["Cards", "DirectDomain", "GatewayDomain", "GatewayStore", "Idempotency", "Money", "Values"]),
     unit(
       "GatewayAPI",
       [
@@ -426,11 +429,11 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Bank", "Cards", "DirectDomain", "Errors", "GroupCommit", "Idempotency", "Kafka", "LedgerDomain",
-        "LedgerSchema", "LedgerStore", "Logger", "Metrics", "Migrator", "Money", "Outbox", "OutboxSchema", "Postgres",
-        "ProcessingDomain", "ProcessingOrders", "ProcessingSchema", "ProcessingSettings", "ProcessingStore",
-        "Processor", "Randomness", "Redis", "RiskDomain", "RiskStore", "Runtime", "SagaClient", "SagaDomain",
-        "SagaSchema", "SagaStore", "Values",
+        "Bank", "Cards", "DirectDomain", "Errors", "GatewayDomain", "GatewaySchema", "GatewayStore", "GroupCommit",
+        "Idempotency", "Inbox", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore", "Logger", "Metrics",
+        "Migrator", "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingDomain", "ProcessingOrders",
+        "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Randomness", "Redis", "RiskDomain",
+        "RiskStore", "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

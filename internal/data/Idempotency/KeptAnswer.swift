@@ -25,4 +25,7 @@ public struct KeyFindings: Sendable {
   public internal(set) var answers: [ScopedKey: KeptAnswer] = [:]
   /// Keys that another transaction is using.
   public internal(set) var inFlight: Set<ScopedKey> = []
+
+  /// Nobody has used the keys, and nobody uses them.
+  public init() {}
 }

@@ -13,6 +13,8 @@ public final class CardDetails: Sendable {
   let expMonth: Int?
   let expYear: Int?
   let holder: String?
+  /// The first field that no card has; its value was passed over. The name is the caller's text.
+  package let unknownField: String?
 
   /// Reads an object with `number` and `cvv` (strings), `exp_month`, `exp_year` (integers) and `holder`; null counts as
   /// absent, and other fields are passed over.
@@ -23,6 +25,7 @@ public final class CardDetails: Sendable {
     var expMonth: Int?
     var expYear: Int?
     var holder: String?
+    var unknownField: String?
     try scanner.beginObject()
     while let field = try scanner.nextKey() {
       switch CardFault.Field(rawValue: field) {
@@ -31,7 +34,9 @@ public final class CardDetails: Sendable {
       case .expMonth: expMonth = try scanner.null() ? nil : Int(clamping: try scanner.integer())
       case .expYear: expYear = try scanner.null() ? nil : Int(clamping: try scanner.integer())
       case .holder: holder = try scanner.null() ? nil : try scanner.string()
-      case nil: try scanner.skipValue()
+      case nil:
+        unknownField = unknownField ?? field
+        try scanner.skipValue()
       }
     }
     self.number = number
@@ -39,6 +44,7 @@ public final class CardDetails: Sendable {
     self.expMonth = expMonth
     self.expYear = expYear
     self.holder = holder
+    self.unknownField = unknownField
   }
 
   private static func secret(_ scanner: inout JSONScanner) throws(JSONError) -> SecretBytes {

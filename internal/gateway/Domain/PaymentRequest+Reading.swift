@@ -120,11 +120,15 @@ private struct MethodFields {
   }
 
   private static func card(_ scanner: inout JSONScanner) throws(RequestFault) -> CardDetails {
+    let fields = CardFault.Field.allCases.map(\.rawValue)
+    let card: CardDetails
     do throws(JSONError) {
-      return try CardDetails(reading: &scanner)
+      card = try CardDetails(reading: &scanner)
     } catch {
-      throw RequestFault(error, in: cardPath, fields: CardFault.Field.allCases.map(\.rawValue))
+      throw RequestFault(error, in: cardPath, fields: fields)
     }
+    if let name = card.unknownField { throw .unknown(name, in: cardPath, expected: fields) }
+    return card
   }
 
   private static func reading<Value>(_ read: () throws(JSONError) -> Value) throws(RequestFault) -> Value {

@@ -14,7 +14,7 @@ extension GatewaySchema {
       .init("gateway.payment_state", ["SELECT", "INSERT"]),
       .init("gateway.order_claim", ["SELECT", "INSERT", "DELETE"]),
       .init("gateway.card_waiting", ["SELECT", "INSERT", "DELETE"]),
-      .init("gateway.idempotency_key", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
+      .init("gateway.idempotency_key", ["SELECT", "INSERT", "UPDATE"]),
     ] + OutboxSchema.writing(outbox) + OutboxSchema.relaying(outbox)
 
   /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.

@@ -105,18 +105,7 @@ public final class PaymentIntake: ServicePart {
   public func replay(
     _ request: PaymentRequest, key: RequestKey, deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment? {
-    let scoped = ScopedKey(key)
-    let table = keys.table
-    let kept: KeptAnswer?
-    do throws(DatabaseError) {
-      kept = try await readers.withConnection(deadline: deadline) { connection throws(DatabaseError) in
-        let found = try connection.run([table.find([scoped]), ReplicationBarrier.command])[0]
-        return try table.answers([scoped], found: found)[scoped]
-      }
-    } catch {
-      throw GatewayStoreError(reading: error)
-    }
-    guard let kept else { return nil }
+    guard let kept = try await keys.find(ScopedKey(key), in: readers, deadline) else { return nil }
     guard RequestDigest(request, requestKeys).matches(kept.fingerprint) else { throw .keyReused }
     return try Self.replayed(try KeptResponse(reading: kept.answer))
   }
