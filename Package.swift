@@ -181,7 +181,9 @@ let package = Package(
     box(
       "Bank", "processing/Bank",
       ["Cards", "HTTPClient", "Logger", "Metrics", "Money", "ProcessingDomain", "Runtime", "Values"]),
-    box("ProcessingSettings", "processing/Settings", ["ClientSettings", "ProcessingDomain", "Settings", "Values"]),
+    box(
+      "ProcessingSettings", "processing/Settings",
+      ["ClientSettings", "ProcessingDomain", "RiskDomain", "Settings", "Values"]),
     box(
       "Processor", "processing/Processor",
       [
@@ -267,9 +269,9 @@ let package = Package(
     box(
       "CLI", "cli",
       [
-        "ClientSettings", "Errors", "GRPC", "HTTP2", "Inbox", "Kafka", "Logger", "Migrator", "Outbox", "Postgres",
-        "Protobuf", "Runtime", "SagaAudit", "SagaDomain", "SagaMessages", "SagaSchema", "SagaSettings", "Settings",
-        "StandardMessages", "TLS", "Values",
+        "ClientSettings", "DirectDomain", "Errors", "GRPC", "HTTP2", "Inbox", "Kafka", "Logger", "Migrator", "Money",
+        "Outbox", "Postgres", "Protobuf", "RiskDomain", "RiskStore", "Runtime", "SagaAudit", "SagaDomain",
+        "SagaMessages", "SagaSchema", "SagaSettings", "Settings", "StandardMessages", "TLS", "Values",
       ]),
     .target(
       name: "Contexts",
@@ -421,8 +423,9 @@ let package = Package(
     unit(
       "Settings",
       [
-        "BankStubSettings", "ClientSettings", "Contexts", "Errors", "GatewaySettings", "Kafka", "Logger",
-        "ProcessingSettings", "SagaSettings", "Settings", "Values",
+        "BankStubSettings", "ClientSettings", "Contexts", "DirectDomain", "Errors", "GatewaySettings", "Kafka",
+        "Logger",
+        "ProcessingSettings", "RiskDomain", "SagaSettings", "Settings", "Values",
       ]),
     unit("Tracing", ["Tracing"]),
     unit("Values", ["Randomness", "TestSupport", "Values"]),

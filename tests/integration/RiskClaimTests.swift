@@ -1,4 +1,5 @@
 import DirectDomain
+import Foundation
 import LedgerDomain
 import Logger
 import Money
@@ -165,13 +166,6 @@ struct RiskClaimTests {
       try house.connection.run(book.writes(batch))
       #expect(try replay(house) == [])
       #expect(try house.connection.int("SELECT count(*) FROM \(house.riskSchema).rule_set") == 2)
-      let severe = RiskRules(rules: [RiskRule(name: "balance", points: 99, methods: [.balance])])
-      var findings: [RiskDecisions.Finding] = []
-      try RiskDecisions(house.risk).replay(by: severe, on: house.connection) { _, found in
-        findings += found
-        return true
-      }
-      #expect(findings.count == 5)
     }
   }
 
@@ -241,12 +235,37 @@ struct RiskClaimTests {
     }
   }
 
-  @Test func `an outage is no lack of features`() throws {
+  @Test func `waiting too long for a key is no lack of features, nor is an outage`() throws {
     try House.with(risk: Self.rules(.user)) { house, schema in
-      let other = try TestDatabase.open(schema: schema)
-      let id = try other.int("SELECT pg_backend_pid()")
-      try house.connection.script("SELECT pg_terminate_backend(\(id))")
-      #expect(throws: DatabaseError.self) { try claim(house, [house.new(1)], on: other) }
+      // Somebody holds the lock of the user.
+      try house.connection.run(.begin)
+      try house.connection.run(
+        Array(RiskBook(house.risk, rules: Self.rules(.user)).reads([house.new(1).asRisk]).prefix(1)))
+      try together(2, house) { number, house, connection in
+        if number == 0 {
+          try connection.script("SET lock_timeout = '100ms'")
+          #expect {
+            try claim(house, [house.new(1)], on: connection)
+          } throws: { error in
+            (error as? DatabaseError)?.isLockTimeout == true
+          }
+          return
+        }
+        let id = try connection.int("SELECT pg_backend_pid()")
+        let end = WorkerThread(name: "end") {
+          let waits = "SELECT count(*) FROM pg_locks WHERE pid = \(id) AND locktype = 'advisory' AND NOT granted"
+          guard let watcher = try? TestDatabase.open() else { return }
+          let deadline = Instant.now() + .seconds(20)
+          while (try? watcher.int(waits)) == 0, Instant.now() < deadline {}
+          try? watcher.script("SELECT pg_terminate_backend(\(id))")
+        }
+        #expect { try claim(house, [house.new(2)], on: connection) } throws: { error in
+          (error as? DatabaseError)?.code == .connectionLost
+        }
+        end.join()
+      }
+      try house.connection.run(.rollback)
+      #expect(try decisions(house) == [])
       #expect(try house.connection.int("SELECT count(*) FROM \(schema).payment") == 0)
     }
   }
@@ -277,5 +296,56 @@ struct RiskClaimTests {
       #expect(try care.run(batch: 10, on: house.connection) == 41)
       #expect(try house.connection.int("SELECT count(*) FROM \(usage)") == 30)
     }
+  }
+
+  @Test func `the privileges in docs/operations.md are enough`() throws {
+    try House.with(risk: Self.rules(.user)) { house, _ in
+      let document = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+        "../../docs/operations.md")
+      let words = ["processing": house.riskSchema + "_p", "risk": house.riskSchema + "_r"]
+      let grants = try String(contentsOf: document, encoding: .utf8).split(separator: "\n")
+        .filter { $0.hasPrefix("GRANT ") && $0.contains("risk") }
+        .map { line in
+          let sides = line.replacing("risk.", with: house.riskSchema + ".")
+            .replacing("SCHEMA risk", with: "SCHEMA \(house.riskSchema)").components(separatedBy: " TO ")
+          let roles = sides[1].dropLast().components(separatedBy: ", ").map { words[$0] ?? $0 }
+          return sides[0] + " TO " + roles.joined(separator: ", ")
+        }
+      #expect(grants.count == 6)
+      let roles = words.values.sorted()
+      try house.connection.script(roles.map { "CREATE ROLE \($0)" }.joined(separator: ";"))
+      defer {
+        try? house.connection.script(
+          "RESET ROLE; " + roles.map { "DROP OWNED BY \($0); DROP ROLE \($0)" }.joined(separator: ";"))
+      }
+      try house.connection.script(grants.joined(separator: ";"))
+      try house.connection.script("SET ROLE \(house.riskSchema)_p")
+      let book = RiskBook(house.risk, rules: Self.rules(.user))
+      for number in 1...2 {
+        let payment = house.new(UInt64(number)).asRisk
+        let batch = try book.decide([payment], house.connection.run(book.reads([payment])))
+        #expect(batch.records.map(\.decision.verdict) == [.allow])
+        try house.connection.run(book.writes(batch))
+      }
+      try RiskCare(house.risk).run(on: house.connection)
+      try house.connection.script("SET ROLE \(house.riskSchema)_r")
+      #expect(try decisions(house).count == 2 && replay(house) == [])
+      try house.connection.script(
+        "INSERT INTO \(house.riskSchema).listed (list, subject, key) VALUES ('block', 'user', uuid_send(gen_random_uuid()))"
+      )
+      for table in ["\(house.schema).payment", house.ledgerTable] {
+        #expect(throws: DatabaseError.self) { try house.connection.int("SELECT count(*) FROM \(table)") }
+      }
+      #expect(throws: DatabaseError.self) { try house.connection.script("DELETE FROM \(house.riskSchema).decision") }
+    }
+  }
+}
+
+extension NewPayment {
+  /// What risk sees of it.
+  fileprivate var asRisk: RiskPayment {
+    RiskPayment(
+      id: id, facts: RiskFacts(method: method, amount: amount), userID: userID, payeeID: payeeID,
+      cardFingerprint: cardFingerprint, account: source)
   }
 }

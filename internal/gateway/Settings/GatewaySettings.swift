@@ -43,6 +43,7 @@ public struct GatewaySettings: ServiceSettings {
   public mutating func finish() throws(SettingsError) {
     database.finish()
     processingDatabase.finish()
+    try processor.finish()
     try server.checkTLS()
     try server.checkExposure()
     try saga.check()

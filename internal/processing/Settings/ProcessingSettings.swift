@@ -48,8 +48,11 @@ public struct ProcessingSettings: ServiceSettings {
   /// The values before any row is read.
   public init(program: Program) {}
 
-  /// Derives values from others.
-  public mutating func finish() { database.finish() }
+  /// Derives values from others, and reads the file of rules.
+  public mutating func finish() throws(SettingsError) {
+    database.finish()
+    try processor.finish()
+  }
 
   /// Lets libpq and librdkafka parse their settings.
   public func check() throws(SettingsError) {

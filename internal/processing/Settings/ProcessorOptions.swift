@@ -12,6 +12,8 @@ public struct ProcessorOptions: Sendable {
   public var bankAuthorities = ""
   /// `BANK_MAX_CALLS`: the most calls to the bank at a time.
   public var bankCalls = 0
+  /// How risk is decided.
+  public var risk = RiskOptions()
   /// `PROCESSING_LEASE`: how long a process that says nothing counts as alive.
   public var lease = Duration.zero
   /// `PROCESSING_POOL_SIZE`: connections for steps.
@@ -60,7 +62,7 @@ public struct ProcessorOptions: Sendable {
       .integer(
         "PROCESSING_POOL_SIZE", \.poolSize, 2...256, .value("4"), users,
         "number of connections for the steps of payments"),
-    ]
+    ] + RiskOptions.rows(users).within(\.risk)
   }
 
   /// Credentials do not belong into it: it is shown in messages.
@@ -71,4 +73,7 @@ public struct ProcessorOptions: Sendable {
     return isPlain && !rest.isEmpty && !rest.hasPrefix("/") && !rest.hasSuffix("/")
       && !rest.contains { "@?#".contains($0) }
   }
+
+  /// Derives values from others, and reads the file of rules. Every set with this group calls it in its own `finish`.
+  public mutating func finish() throws(SettingsError) { try risk.finish() }
 }

@@ -35,6 +35,7 @@ public struct RiskBook: Sendable {
     self.failure = failure
     self.onFailure = onFailure
     space = RiskLocks.space(of: tables.usage)
+    // Ascending: whoever locks in this order waits for nobody in a circle.
     lockKeys = Statement(
       """
       SELECT pg_advisory_xact_lock($1, o.number)
@@ -125,12 +126,12 @@ public struct RiskBook: Sendable {
 
   /// Whether an error of a run that begins with `reads`, or of `decide`, means that there are no features, and not that
   /// the transaction is to be tried again. Then it is rolled back and run again with `decideBlindly` instead of both.
+  ///
+  /// Waiting too long for a lock is no such error: whoever uses one card very often would get past the rules.
   public func isBlinded(by error: DatabaseError) -> Bool {
     let isBlinded =
       switch error.code {
-      case .server:
-        error.commandIndex.map { $0 < Self.readCount } == true
-          && (!error.isRetryable || error.isLockTimeout || error.isCancelled)
+      case .server: !error.isRetryable && error.commandIndex.map { $0 < Self.readCount } == true
       case .content, .schema: error.commandIndex == nil
       default: false
       }

@@ -70,13 +70,10 @@ public struct RiskDecisions: Sendable {
   }
 
   /// Decides once more about every payment, by what was stored and by the rules of then, page by page.
-  /// - Parameters:
-  ///   - rules: decide by these instead, to see what they would have changed.
-  ///   - each: called for each page with how many decisions it had and what was found; ends the replay by `false`.
+  /// - Parameter each: called for each page with how many decisions it had and what was found; ends the replay by
+  ///   `false`.
   /// - Throws: what the database says; nothing else ends the replay.
-  public func replay(
-    by rules: RiskRules? = nil, on connection: Connection, _ each: (Int, [Finding]) -> Bool
-  ) throws(DatabaseError) {
+  public func replay(on connection: Connection, _ each: (Int, [Finding]) -> Bool) throws(DatabaseError) {
     var known: [String: RiskRules] = [:]
     var last = UniqueID(high: 0, low: 0)
     while true {
@@ -89,8 +86,8 @@ public struct RiskDecisions: Sendable {
           findings.append(.unreadable(id, fault))
         case .decision(let stored):
           last = stored.record.paymentID
-          let used = if let rules { rules } else { try self.rules(stored.rules, &known, connection) }
-          if let finding = Self.finding(stored, used) { findings.append(finding) }
+          let rules = try rules(stored.rules, &known, connection)
+          if let finding = Self.finding(stored, rules) { findings.append(finding) }
         }
       }
       guard each(entries.count, findings), entries.count == Self.page else { return }

@@ -8,9 +8,9 @@ enum RiskLocks {
   /// The first number: the schema's, so that two of them in one database do not meet.
   static func space(of table: String) -> Int32 { number(of: table.utf8) }
 
-  /// The second numbers, ascending, each once: whoever locks in this order waits for nobody in a circle.
+  /// The second numbers, each once, in any order.
   static func numbers(of keys: some Sequence<RiskKey>) -> [Int32] {
-    Set(keys.map { number(of: Array($0.subject.rawValue.utf8) + $0.bytes) }).sorted()
+    Array(Set(keys.map { number(of: Array($0.subject.rawValue.utf8) + $0.bytes) }))
   }
 
   /// FNV-1a of 32 bits.

@@ -135,6 +135,12 @@ struct CommandParserTests {
         + "did you mean COMPLETED?"
     ),
     ("outbox list --status GONE", "--status expects one of WAIT, DONE, DEAD, found \"GONE\"; did you mean DONE?"),
+    ("risk list --verdict hold", "--verdict expects one of allow, review, block, found \"hold\""),
+    ("risk list --payment 7", "--payment expects a UUID of 36 characters, found \"7\""),
+    (
+      "risk list --verdict block --payment d978c560-fdba-4e84-b3f1-b570d8d95e4c",
+      "--verdict and --payment exclude each other"
+    ),
     ("watch --timeout 5", "--timeout expects a duration such as 500ms, 10s or 1m30s, found \"5\""),
     ("migrate down -1", "unknown option -1 of migrate down; see paysaga migrate down --help"),
     ("push --order 1 --amount-minor 5", "--amount-minor and --currency go together"),
@@ -163,6 +169,7 @@ struct CommandParserTests {
   @Test(arguments: [
     "push --order 9223372036854775807 --count 1", "push --order 1 --key D978C560-FDBA-4E84-B3F1-B570D8D95E4C",
     "push --order 1 --amount-minor 0 --currency EUR", "list --status created", "outbox list --status dead",
+    "risk list --verdict Review --limit 1", "risk list --payment d978c560-fdba-4e84-b3f1-b570d8d95e4c", "risk replay",
     "watch --from Earliest --timeout 1m30s", "migrate down", "get --order 1 --server [::1]:8081",
     "get --json --json --order 1",
   ])
