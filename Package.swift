@@ -64,6 +64,7 @@ let package = Package(
     .executable(name: "payments-server", targets: ["payments-server"]),
     .executable(name: "payments-consumer", targets: ["payments-consumer"]),
     .executable(name: "payments-cron", targets: ["payments-cron"]),
+    .executable(name: "payments-processor", targets: ["payments-processor"]),
     .executable(name: "paysaga", targets: ["paysaga"]),
     .executable(name: "devkafka", targets: ["devkafka"]),
     .executable(name: "bankstub", targets: ["bankstub"]),
@@ -183,13 +184,20 @@ let package = Package(
       ["Cards", "HTTPClient", "Logger", "Metrics", "Money", "ProcessingDomain", "Runtime", "Values"]),
     box(
       "ProcessingSettings", "processing/Settings",
-      ["ClientSettings", "ProcessingDomain", "RiskDomain", "Settings", "Values"]),
+      ["ClientSettings", "ProcessingDomain", "RiskDomain", "SagaClient", "Settings", "Values"]),
     box(
       "Processor", "processing/Processor",
       [
-        "Admin", "Bank", "Cards", "DirectDomain", "Errors", "GroupCommit", "LedgerDomain", "LedgerStore", "Logger",
-        "Metrics", "Money", "Postgres", "ProcessingDomain", "ProcessingSettings", "ProcessingStore", "Runtime",
-        "Values",
+        "Admin", "Bank", "Cards", "ClientSettings", "DirectDomain", "Errors", "GroupCommit", "LedgerDomain",
+        "LedgerStore", "Logger", "Metrics", "Money", "Outbox", "Postgres", "ProcessingDomain", "ProcessingSchema",
+        "ProcessingSettings", "ProcessingStore", "RiskStore", "Runtime", "Service", "Values",
+      ]),
+    box(
+      "ProcessingProgram", "processing/Program",
+      [
+        "Admin", "ClientSettings", "DirectDomain", "Errors", "Inbox", "Kafka", "LedgerStore", "Logger", "Metrics",
+        "Outbox", "OutboxKafka", "Postgres", "ProcessingOrders", "ProcessingSchema", "ProcessingSettings", "Processor",
+        "RiskStore", "Runtime", "SagaClient", "Service", "Settings", "Values",
       ]),
     box(
       "ProcessingOrders", "processing/Orders",
@@ -198,7 +206,10 @@ let package = Package(
       ]),
     // `sql` is a link to migrations/processing.
     .target(
-      name: "ProcessingSchema", dependencies: ["LedgerSchema", "Migrator", "Outbox", "OutboxSchema", "RiskSchema"],
+      name: "ProcessingSchema",
+      dependencies: [
+        "LedgerSchema", "Logger", "Migrator", "Outbox", "OutboxSchema", "Postgres", "RiskSchema", "Runtime",
+      ],
       path: "internal/processing/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
 
     // What takes direct payments in.
@@ -276,12 +287,15 @@ let package = Package(
     .target(
       name: "Contexts",
       dependencies: [
-        "BankStubSettings", "GatewaySchema", "GatewaySettings", "Migrator", "ProcessingSchema", "SagaSchema",
-        "SagaSettings", "Settings",
+        "BankStubSettings", "GatewaySchema", "GatewaySettings", "Migrator", "ProcessingSchema", "ProcessingSettings",
+        "SagaSchema", "SagaSettings", "Settings",
       ],
       path: "cmd/contexts", swiftSettings: common),
     program("payments-server", "server", ["Contexts", "SagaServer", "SagaSettings", "Service", "Settings"]),
     program("payments-consumer", "consumer", ["Contexts", "SagaConsumer", "SagaSettings", "Service", "Settings"]),
+    program(
+      "payments-processor", "processor",
+      ["Contexts", "ProcessingProgram", "ProcessingSettings", "Service", "Settings"]),
     program("payments-cron", "cron", ["Contexts", "SagaCron", "SagaSettings", "Service", "Settings"]),
     program("paysaga", "paysaga", ["CLI", "Contexts"]),
     program("devkafka", "devkafka", ["DevKafka"]),

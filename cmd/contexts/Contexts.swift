@@ -3,13 +3,15 @@ internal import GatewaySchema
 internal import GatewaySettings
 public import Migrator
 internal import ProcessingSchema
+internal import ProcessingSettings
 internal import SagaSchema
 internal import SagaSettings
 public import Settings
 
 /// The settings of all contexts, which may share a file: a new context adds its own here.
 public let contexts: [SettingNames] = [
-  SagaSettings.table.names, GatewaySettings.table.names, BankStubSettings.table.names,
+  SagaSettings.table.names, GatewaySettings.table.names, ProcessingSettings.table.names,
+  BankStubSettings.table.names,
 ]
 
 /// The migrations of all contexts, in the order in which they run: a new context adds its own here, with the prefix of

@@ -1,19 +1,12 @@
 public import Logger
 public import Metrics
 public import Postgres
+public import ProcessingDomain
 public import ProcessingStore
 public import Runtime
 public import SagaClient
 internal import Synchronization
 public import Values
-
-/// What becomes of a payment whose order is dead.
-public enum OrderDeadPolicy: String, Sendable, Hashable, CaseIterable {
-  /// The money goes back to the payer. There are no refunds yet, so it is kept for a person.
-  case refund
-  /// The money is kept until a person has decided.
-  case hold
-}
 
 /// Settles the saga's payments of the orders that were paid here, for as long as that takes.
 ///

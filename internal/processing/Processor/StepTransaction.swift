@@ -1,6 +1,6 @@
 internal import Errors
 internal import GroupCommit
-internal import Postgres
+public import Postgres
 internal import ProcessingDomain
 internal import ProcessingStore
 internal import Values
@@ -106,6 +106,11 @@ struct ClaimTransaction: BatchTransaction {
   func concernsEveryCall(_ error: DatabaseError) -> Bool { RefusedWrite.isOfTables(error) }
 
   func failure(_ failure: GroupCommitFailure) -> StepFailure { StepFailure(failure: failure) }
+}
+
+extension PaymentProcessor {
+  /// Whether the database refused to write a payment for its own values, so that it will be refused again.
+  public static func refusesValues(_ error: DatabaseError) -> Bool { RefusedWrite.isOfValues(error) }
 }
 
 /// Whose fault it is that the database refused a write: that of the values, which will be refused again however often

@@ -23,6 +23,8 @@ public enum ProcessingSchema {
     }
   }()
 
+  static let outboxLine = "processing.outbox"
+
   /// Processing's lines of migrations, in the order in which they run: the ledger's, risk's, its own, and its outbox's.
   /// - Parameters:
   ///   - schema: where the payments are; its name as the catalogue has it, not quoted.
@@ -35,7 +37,7 @@ public enum ProcessingSchema {
       try LedgerSchema.line(schema: ledger),
       try RiskSchema.line(schema: risk),
       MigrationLine(name: "processing", migrations: try MigrationSet(files: files), place: .schema(schema)),
-      try OutboxSchema.line("processing.outbox", of: outbox),
+      try OutboxSchema.line(outboxLine, of: outbox),
     ]
   }
 }

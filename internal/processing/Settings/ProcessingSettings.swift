@@ -1,4 +1,6 @@
 public import ClientSettings
+public import ProcessingDomain
+public import SagaClient
 public import Settings
 internal import Values
 
@@ -20,6 +22,10 @@ public struct ProcessingSettings: ServiceSettings {
   public var topics = DirectTopics()
   /// How payments are processed.
   public var processor = ProcessorOptions()
+  /// The saga, whose payments of orders are settled.
+  public var saga = SagaClientSettings()
+  /// `ORDER_DEAD`: what becomes of a payment whose order is dead.
+  public var deadOrders = OrderDeadPolicy.refund
   /// The reader of the payments' topic.
   public var consumer = Consumer()
   /// The writer of results.
@@ -58,6 +64,7 @@ public struct ProcessingSettings: ServiceSettings {
   public func check() throws(SettingsError) {
     try database.check(prefix: Self.databasePrefix)
     try kafka.check()
+    try saga.check()
   }
 
   /// How the names of the database's settings begin.
@@ -67,7 +74,10 @@ public struct ProcessingSettings: ServiceSettings {
   /// `--help`, the table in docs/settings.md and every check come from this table.
   public static let table = SettingsTable<ProcessingSettings>(
     programs: programs,
-    prefixes: ["PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", "KAFKA_", "LOG_", "ADMIN_"],
+    prefixes: [
+      "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", SagaClientSettings.prefix, "ORDER_", "KAFKA_", "LOG_",
+      "ADMIN_",
+    ],
     properties: KafkaSettings.properties(setElsewhere: [
       "group.id": "the group is named by PROCESSING_GROUP",
       "message.timeout.ms": "deliveries must end before their lease does; set PROCESSING_RELAY_LEASE",
@@ -81,6 +91,13 @@ public struct ProcessingSettings: ServiceSettings {
       ).within(\.kafka),
       DirectTopics.rows(programs).within(\.topics),
       ProcessorOptions.rows(programs).within(\.processor),
+      SagaClientSettings.rows(programs).within(\.saga),
+      [
+        .choice(
+          "ORDER_DEAD", \.deadOrders, ["refund": .refund, "hold": .hold], .value("refund"), programs,
+          "what becomes of a payment whose order can no longer be settled; there are no refunds yet, so a person decides"
+        )
+      ],
       consumerRows,
       [
         ServiceOptions.shutdownRow(

@@ -1,0 +1,132 @@
+internal import Admin
+internal import ClientSettings
+internal import Errors
+internal import Inbox
+internal import Kafka
+internal import Logger
+internal import Metrics
+internal import Outbox
+internal import OutboxKafka
+internal import Postgres
+internal import ProcessingOrders
+internal import ProcessingSchema
+public import ProcessingSettings
+internal import Processor
+internal import Runtime
+internal import SagaClient
+public import Service
+public import Settings
+internal import Synchronization
+internal import Values
+
+/// The inside of `payments-processor`: the reader of payments, their execution, and the relay of results.
+public final class ProcessorBody: ProgramBody {
+  private let settings: ProcessingSettings
+  private let database: ProgramDatabase
+  private let context: ProgramContext
+  private let saga: SagaClient?
+
+  /// Keeps the settings, and reads the files of the saga's TLS.
+  /// - Throws: `SettingsError` for a file that cannot be used.
+  public init(_ settings: ProcessingSettings, _ context: ProgramContext) throws(SettingsError) {
+    self.settings = settings
+    self.context = context
+    database = ProgramDatabase(settings.database, program: context.program.name)
+    let client = try settings.saga.client(userAgent: context.program.name)
+    saga = client.map { SagaClient($0, metrics: context.metrics) }
+  }
+
+  /// There is no API.
+  public var neededForAPI: Set<String>? { nil }
+
+  /// Nothing can be reloaded.
+  public func reload() { context.logger.info("SIGHUP: nothing to reload") }
+
+  /// What writes results stops before their relay does, and whoever reads payments first of all.
+  public func assemble() throws -> ProgramParts {
+    let shards = try ProcessingSchema.wait(
+      try database.configuration(role: "start-up"), runsJobs: true, logger: context.logger, stop: context.stop)
+    let pool = ConnectionPool(
+      configuration: try database.configuration(role: "notify"), size: 1, queueLimit: 16, name: "notify",
+      logger: context.logger, metrics: context.metrics)
+    let relay = try makeRelay(shards)
+    let notifier = Notifier(channel: ProcessingSchema.outbox.channel, pool: pool, logger: context.logger) {
+      !relay.ownsAllShards
+    }
+    let orders = try makeOrders()
+    let execution = try ExecutionParts(
+      settings.processor, .processor, database: database, shards: shards, topic: settings.topics.results,
+      context: context
+    ) {
+      relay.wake()
+      notifier.notify()
+      orders?.wake()
+    }
+    let pipeline = try makePipeline(relay, execution.processor)
+    let listener = Listener(
+      configuration: try database.configuration(role: "listener", isDirect: true),
+      channels: [ProcessingSchema.outbox.channel], logger: context.logger,
+      onConnect: { relay.wake() }, onNotification: { _, _ in relay.wake() })
+    let probe = try database.startWriteProbe(tables: ProcessingSchema.written, logger: context.logger)
+    let exceptions = ExceptionWatch(
+      try serial("exceptions"), logger: context.logger, metrics: context.metrics)
+    let entries: [ServiceEntry?] = [
+      .part(probe), .part(pool), .part(stop: { pipeline.stopRelay(until: $0) }), .part(listener), .part(notifier),
+      .part(TableCare(try serial("care"), logger: context.logger)), .part(exceptions), saga.map { .part($0) },
+      orders.map { .part($0) }, .part(execution.bank), .part(execution.processor), .late(pipeline),
+    ]
+    return ProgramParts(entries.compactMap(\.self), checks: makeChecks(execution.processor, pipeline))
+  }
+
+  private func serial(_ role: String) throws -> SerialConnection {
+    SerialConnection(
+      try database.indexed(role: role), logger: context.logger.labelled(role), stop: context.stop)
+  }
+
+  private func makeRelay(_ shards: ShardMap) throws -> KafkaRelay {
+    try KafkaRelay(
+      ProcessingSchema.outbox, shards: shards, topics: [settings.topics.results],
+      try RelayConfiguration(owner: context.instance, reserve: settings.relay.reserve),
+      database: try database.indexed(role: "relay"),
+      careDatabase: try database.configuration(
+        role: OutboxCare.role(of: ProcessingSchema.outbox), isDirect: true, parameters: DayCare.limits),
+      kafka: settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
+      retention: .seconds(86_400 * settings.relay.retentionDays), logger: context.logger, metrics: context.metrics,
+      stop: context.stop)
+  }
+
+  /// Settles orders; nil without a saga.
+  private func makeOrders() throws -> OrderSettler? {
+    guard let saga else { return nil }
+    return OrderSettler(
+      try serial("orders"), saga: saga, policy: settings.deadOrders, logger: context.logger, metrics: context.metrics)
+  }
+
+  private func makePipeline(_ relay: KafkaRelay, _ processor: PaymentProcessor) throws -> ResultPipeline {
+    let topics = settings.topics
+    let deadLetters = DirectTopics.deadLetters(of: topics.payments)
+    let inbox = InboxConsumer(
+      InboxConfiguration(
+        name: "direct_payments", topic: topics.payments, group: settings.consumer.group,
+        deadLetterTopic: deadLetters, batch: settings.consumer.batch, parallelism: settings.consumer.parallelism),
+      kafka: settings.kafka.configuration(clientID: context.program.name),
+      // As for steps: a row that somebody holds makes the batch come again, and does not keep it for ever.
+      database: try database.indexed(role: "claims", lockTimeout: .seconds(5)),
+      logger: context.logger.labelled("inbox"), metrics: context.metrics, stop: context.stop
+    ) { _ in InstructionHandler(processor) }
+    return ResultPipeline(
+      relay, inbox, kafka: settings.kafka,
+      topics: [topics.payments, deadLetters, topics.results, DirectTopics.deadLetters(of: topics.results)], context)
+  }
+
+  private func makeChecks(
+    _ processor: PaymentProcessor, _ pipeline: ResultPipeline
+  ) -> @Sendable () -> [ReadinessReport.Check] {
+    { [database, saga] in
+      let writing = ReadinessReport.Check("postgres", problem: database.writes.problem)
+      // Payments without an order do not need it, and settlements wait.
+      let orders = saga.map { ReadinessReport.Check("saga", isReady: true, detail: $0.problem ?? "") }
+      return [writing] + processor.checks + pipeline.checks + [orders].compactMap(\.self)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+public import Logger
+internal import Migrator
+public import Outbox
+internal import OutboxSchema
+public import Postgres
+public import Runtime
+
+/// What programs need of the tables.
+extension ProcessingSchema {
+  /// The newest migration of processing's own line, and of those of its libraries.
+  package static let requiredVersion: Int64 = 1
+
+  /// Tables that every program writes to.
+  public static let written = ["processing.payment", "processing.event"]
+
+  /// What every program does that executes payments.
+  private static let executing: [SchemaRequirement.Access] =
+    [
+      .init("processing.owner", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
+      .init("processing.payment", ["SELECT", "INSERT", "UPDATE"]),
+      .init("processing.due", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
+      .init("processing.claim", ["SELECT", "INSERT", "DELETE"]),
+      .init("processing.attempt", ["SELECT", "INSERT", "UPDATE"]),
+      .init("processing.exception", ["SELECT", "INSERT", "UPDATE"]), .init("processing.settlement", ["INSERT"]),
+      .init("ledger.account", ["SELECT", "INSERT", "UPDATE"]), .init("ledger.account_delta", ["SELECT", "INSERT"]),
+      .init("ledger.transfer", ["SELECT", "INSERT"]), .init("risk.usage", ["SELECT", "INSERT", "UPDATE"]),
+      .init("risk.listed", ["SELECT"]), .init("risk.rule_set", ["SELECT", "INSERT"]),
+      .init("risk.decision", ["SELECT", "INSERT"]),
+    ] + OutboxSchema.writing(outbox)
+
+  /// What `payments-processor` does besides.
+  private static let caring: [SchemaRequirement.Access] =
+    [
+      .init("processing.settlement", ["SELECT", "UPDATE", "DELETE"]), .init("ledger.account_delta", ["DELETE"]),
+      .init("risk.usage", ["DELETE"]),
+    ] + OutboxSchema.relaying(outbox)
+
+  /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.
+  /// - Parameters:
+  ///   - runsJobs: whether the program publishes results and cares for the tables.
+  ///   - stop: ends the wait.
+  /// - Throws: `MigratorError` or `OutboxError` when the tables are missing or old, or the role may not do on them what
+  ///   the program does: waiting would not help. `DatabaseError` `.closed` when stopped meanwhile.
+  public static func wait(
+    _ configuration: DatabaseConfiguration, runsJobs: Bool = false, logger: Logger, stop: StopFlag
+  ) throws -> ShardMap {
+    let all = try lines()
+    let requirement = SchemaRequirement(
+      lines: all.map { ($0, $0.name == outboxLine ? OutboxSchema.requiredVersion : requiredVersion) },
+      access: executing + (runsJobs ? caring : []),
+      words: SchemaRequirement.Words(migrate: "paysaga migrate up", setting: "PROCESSING_DSN"))
+    let database = DatabaseWait(configuration, logger: logger.labelled("start-up"), stop: stop)
+    // First, since it says what is missing.
+    try requirement.wait(database)
+    return try ShardMap.wait(outbox, database)
+  }
+}
