@@ -204,6 +204,7 @@ let package = Package(
       [
         "Logger", "Metrics", "Postgres", "ProcessingDomain", "ProcessingStore", "Runtime", "SagaClient", "Values",
       ]),
+    box("ProcessingAudit", "processing/Audit", ["LedgerDomain", "Logger", "Postgres", "ProcessingOrders", "Values"]),
     // `sql` is a link to migrations/processing.
     .target(
       name: "ProcessingSchema",
@@ -424,6 +425,7 @@ let package = Package(
     unit("Money", ["Money"]),
     unit("ProcessingDomain", ["DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "RiskDomain", "Values"]),
     unit("RiskDomain", ["DirectDomain", "Money", "Randomness", "RiskDomain", "Values"]),
+    unit("ProcessingAudit", ["ProcessingAudit", "Values"]),
     unit("ProcessingOrders", ["ProcessingOrders", "ProcessingStore", "SagaClient", "Values"]),
     unit(
       "SagaClient",
@@ -447,8 +449,8 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "Bank", "Cards", "DirectDomain", "Errors", "GatewayDomain", "GatewaySchema", "GatewayStore", "GroupCommit",
-        "Idempotency", "Inbox", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore", "Logger", "Metrics",
-        "Migrator", "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingDomain", "ProcessingOrders",
+        "Idempotency", "Inbox", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore", "Logger", "Metrics", "Migrator",
+        "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingAudit", "ProcessingDomain", "ProcessingOrders",
         "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Randomness", "Redis", "RiskDomain",
         "RiskStore", "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "Values",
       ], path: "tests/integration", swiftSettings: common),

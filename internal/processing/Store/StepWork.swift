@@ -45,6 +45,11 @@ struct StepWork {
     self.stored[id] = stored
     results[id, default: []].append(StepResult(stored: stored, outcome: outcome, at: now))
     if let answer = request.answer { answers.append((id, answer)) }
+    if case .ask(_, after: let before?) = request.step, case .changed(let effects) = outcome, effects.call != nil {
+      // Whoever asks anew has sent nothing under the "asked at" before. That is written down, so that no two charges
+      // stand in the table without it.
+      answers.append((id, AttemptAnswer(askedAt: before, answer: .notSent, detail: "asked anew: nothing was sent")))
+    }
     switch outcome {
     case .changed(let effects):
       if effects.isPublished { publish(stored.payment) }

@@ -1,0 +1,194 @@
+internal import Values
+
+/// Decides what is wrong with payments. Pure; every rule is a sentence of docs/direct-payments.md.
+enum PaymentJudge {
+  private enum Kind {
+    static let single: Int16 = 1
+    static let pending: Int16 = 2
+    static let post: Int16 = 3
+    static let void: Int16 = 4
+  }
+
+  /// Everything that one snapshot of processing and the ledger shows.
+  static func findings(_ payment: AuditedPayment) -> [Finding] {
+    [posting(payment), charges(payment), claim(payment), due(payment), settlement(payment)].compactMap { $0 }
+  }
+
+  // MARK: - The ledger
+
+  static func posting(_ payment: AuditedPayment) -> Finding? {
+    for movement in [payment.movement, payment.resolution] {
+      if let movement, let field = difference(movement, payment) {
+        return Finding(.posting, "it is \(payment.state), and its transfer has another \(field)")
+      }
+    }
+    let isHeld = payment.movement?.kind == Kind.pending && payment.resolution == nil
+    let wasPosted = payment.movement?.kind == Kind.pending && payment.resolution?.kind == Kind.post
+    let wasVoided = payment.movement?.kind == Kind.pending && payment.resolution?.kind == Kind.void
+    let isNothing = payment.movement == nil && payment.resolution == nil
+    switch payment.state {
+    case "COMPLETED":
+      if payment.movement?.kind == Kind.single, payment.resolution == nil { return nil }
+      if wasPosted { return nil }
+      return Finding(.posting, "it is COMPLETED, and the ledger has not posted it: \(words(payment))")
+    case "REJECTED", "ERROR":
+      if isNothing || wasVoided { return nil }
+      return Finding(.posting, "it is \(payment.state), and the ledger has \(words(payment))")
+    case "PROCESSING", "REVIEW", "UNKNOWN":
+      if payment.hasHold ? isHeld : isNothing { return nil }
+      let expected = payment.hasHold ? "an open hold" : "nothing"
+      return Finding(
+        .posting, "it is \(payment.state) and should have \(expected) in the ledger, found \(words(payment))")
+    default: return Finding(.unreadable, "its state is \(payment.state), which this version does not know")
+    }
+  }
+
+  private static func difference(_ movement: AuditedPayment.Movement, _ payment: AuditedPayment) -> String? {
+    if movement.debit != payment.debit { return "debit" }
+    if movement.credit != payment.credit { return "credit" }
+    if movement.currency != payment.currency { return "currency" }
+    if movement.amount != payment.amount { return "amount" }
+    return nil
+  }
+
+  private static func words(_ payment: AuditedPayment) -> String {
+    guard let movement = payment.movement else {
+      return payment.resolution == nil ? "no transfer" : "a resolution without its hold"
+    }
+    if movement.kind == Kind.single { return payment.resolution == nil ? "a movement" : "a movement that was resolved" }
+    guard movement.kind == Kind.pending else { return "a transfer of kind \(movement.kind)" }
+    switch payment.resolution?.kind {
+    case nil: return "an open hold"
+    case Kind.post: return "a posted hold"
+    case Kind.void: return "a hold that was given back"
+    case .some(let kind): return "a hold with a resolution of kind \(kind)"
+    }
+  }
+
+  // MARK: - The bank
+
+  /// D1: the bank is not asked to charge again unless nothing was sent before.
+  static func charges(_ payment: AuditedPayment) -> Finding? {
+    let charges = payment.attempts.filter { $0.call == "charge" }
+    if let open = charges.dropLast().first(where: { $0.answer != "not_sent" }) {
+      return Finding(
+        .attempt,
+        "the bank was asked to charge at \(open.askedAt) (\(open.answer ?? "no answer")), and asked again later")
+    }
+    if payment.method == "balance" {
+      return charges.isEmpty ? nil : Finding(.attempt, "it is paid from a balance, and the bank was asked to charge")
+    }
+    if payment.state == "COMPLETED", charges.isEmpty {
+      return Finding(.attempt, "it is COMPLETED, and the bank was never asked to charge")
+    }
+    if let askedAt = payment.askedAt, charges.last?.askedAt != askedAt {
+      return Finding(.attempt, "its newest charge should be that of \(askedAt), and is not there")
+    }
+    return nil
+  }
+
+  // MARK: - Side tables
+
+  static func claim(_ payment: AuditedPayment) -> Finding? {
+    guard payment.claimRow == payment.claimOwner else {
+      return Finding(
+        .claim, "it is claimed by \(text(payment.claimOwner)), and its row of claims says \(text(payment.claimRow))")
+    }
+    guard payment.claimOwner == nil || payment.hasOwner else {
+      return Finding(.claim, "its owner \(text(payment.claimOwner)) is not registered, so that nobody takes it over")
+    }
+    guard payment.claimOwner == nil || !payment.isFinal else {
+      return Finding(.claim, "it is \(payment.state), and still claimed")
+    }
+    return nil
+  }
+
+  static func due(_ payment: AuditedPayment) -> Finding? {
+    guard payment.hasDueRow != (payment.due != nil) else { return nil }
+    return Finding(
+      .claim,
+      payment.hasDueRow ? "its row of what is due is there, and nothing is" : "it is due, and nobody will look at it")
+  }
+
+  private static func text(_ id: UniqueID?) -> String { id.map { "\($0)" } ?? "nobody" }
+
+  // MARK: - Orders
+
+  static func settlement(_ payment: AuditedPayment) -> Finding? {
+    guard payment.hasSettlement else { return nil }
+    guard payment.state == "COMPLETED", payment.orderID != nil else {
+      return Finding(.order, "it is \(payment.state), and its order is to be settled")
+    }
+    return nil
+  }
+
+  /// - Parameters:
+  ///   - order: as the saga has it, read after the payment; nil when it has none.
+  ///   - reason: that of a settlement by this payment.
+  static func order(_ payment: AuditedPayment, _ order: AuditedOrder?, reason: String) -> Finding? {
+    guard payment.state == "COMPLETED", let number = payment.orderID else { return nil }
+    let isOurs = order?.status == "COMPLETED" && order?.reason == reason
+    if payment.hasSettlement { return nil }
+    if payment.isOrderDead {
+      return isOurs
+        ? Finding(.order, "order \(number) is settled by this payment, and an exception says that it is dead") : nil
+    }
+    guard !isOurs else { return nil }
+    let found = order.map { "\($0.status), \"\($0.reason)\"" } ?? "no such order"
+    return Finding(.order, "order \(number) should be settled by this payment, and the saga has \(found)")
+  }
+
+  // MARK: - The gateway
+
+  /// The gateway's row was read after processing's.
+  /// - Parameter grace: how long a result may take.
+  static func later(_ intake: AuditedIntake?, than payment: AuditedPayment, grace: Duration) -> Finding? {
+    guard let intake else {
+      return Finding(.missing, "processing has it in state \(payment.state), the gateway has not")
+    }
+    if let field = difference(intake, payment) {
+      return Finding(.state, "gateway and processing have another \(field)")
+    }
+    guard intake.version < payment.version, payment.age > grace else { return nil }
+    return Finding(
+      .late,
+      "it has been \(payment.state) for \(payment.age.inMilliseconds / 1_000) s, and the gateway still says \(intake.state)"
+    )
+  }
+
+  /// Processing's row was read after the gateway's.
+  /// - Parameter grace: how long taking a payment may take.
+  static func earlier(_ intake: AuditedIntake, than payment: AuditedPayment?, grace: Duration) -> Finding? {
+    guard intake.historyState == intake.state else {
+      return Finding(
+        .state, "the gateway says \(intake.state), its history \(intake.historyState ?? "nothing") for that version")
+    }
+    guard let payment else {
+      guard intake.version == 1 else {
+        return Finding(.missing, "the gateway has it in state \(intake.state), processing has not")
+      }
+      guard intake.age > grace else { return nil }
+      return Finding(.late, "it was taken in \(intake.age.inMilliseconds / 1_000) s ago, and nobody has claimed it")
+    }
+    if payment.version < intake.version {
+      return Finding(.state, "the gateway has version \(intake.version), processing only \(payment.version)")
+    }
+    if payment.version == intake.version, payment.state != intake.state {
+      return Finding(
+        .state, "the gateway says \(intake.state), processing \(payment.state), both version \(intake.version)")
+    }
+    if AuditedPayment.isFinal(intake.state), payment.version != intake.version {
+      return Finding(.state, "the gateway has it final as \(intake.state), processing goes on as \(payment.state)")
+    }
+    return nil
+  }
+
+  private static func difference(_ intake: AuditedIntake, _ payment: AuditedPayment) -> String? {
+    if intake.userID != payment.userID { return "user" }
+    if intake.method != payment.method { return "method" }
+    if intake.amount != payment.amount { return "amount" }
+    if intake.currency != payment.currency { return "currency" }
+    if intake.orderID != payment.orderID { return "order" }
+    return nil
+  }
+}

@@ -1,0 +1,185 @@
+internal import LedgerDomain
+internal import Postgres
+internal import Values
+
+/// Reads payments page by page, each page with all that belongs to it in one short snapshot.
+struct ProcessingReader {
+  private static let page = 2_000
+  private static let timeout = Duration.seconds(60)
+
+  private let connection: Connection
+  private let payments: String
+  private let movements: Statement
+  private let attempts: Statement
+  private let claims: Statement
+  private let dues: Statement
+  private let settlements: Statement
+  private let deadOrders: Statement
+  private let schema: String
+
+  init(_ connection: Connection, processing: String, ledger: String) {
+    self.connection = connection
+    let schema = quoteIdentifier(processing)
+    self.schema = schema
+    payments = """
+      SELECT id, user_id, method, amount, currency::text, debit, credit, order_id, state, version, stage, asked_at,
+             claim_owner, has_hold, due,
+             greatest(0, extract(epoch FROM clock_timestamp() - updated_at) * 1000)::bigint AS age_ms
+      FROM \(schema).payment
+      """
+    movements = Statement(
+      """
+      SELECT id, kind, debit, credit, amount, currency::text FROM \(quoteIdentifier(ledger)).transfer
+      WHERE id = ANY ($1)
+      """, isReadOnly: true)
+    attempts = Statement(
+      """
+      SELECT payment_id, asked_at, call, answer FROM \(schema).attempt WHERE payment_id = ANY ($1)
+      ORDER BY payment_id, asked_at
+      """, isReadOnly: true)
+    claims = Statement(
+      """
+      SELECT c.payment_id, c.owner, o.id IS NOT NULL AS has_owner FROM \(schema).claim c
+      LEFT JOIN \(schema).owner o ON o.id = c.owner WHERE c.payment_id = ANY ($1)
+      """, isReadOnly: true)
+    dues = Statement("SELECT payment_id FROM \(schema).due WHERE payment_id = ANY ($1)", isReadOnly: true)
+    settlements = Statement("SELECT payment_id FROM \(schema).settlement WHERE payment_id = ANY ($1)", isReadOnly: true)
+    deadOrders = Statement(
+      "SELECT payment_id FROM \(schema).exception WHERE payment_id = ANY ($1) AND kind = 'order_dead'", isReadOnly: true
+    )
+  }
+
+  /// The next payments by id; empty after the last.
+  func page(after last: UniqueID) throws(DatabaseError) -> AuditPage<AuditedPayment> {
+    let command = Command(
+      Statement("\(payments) WHERE id > $1 ORDER BY id LIMIT \(Self.page)", isReadOnly: true), [.uuid(last)])
+    try connection.run(Command(Self.begin))
+    defer { _ = try? connection.run(.rollback) }
+    var page = try read(command)
+    if !page.rows.isEmpty { try complete(&page) }
+    return page
+  }
+
+  /// These payments without what belongs to them, as far as they are there.
+  func payments(_ ids: [UniqueID]) throws(DatabaseError) -> AuditPage<AuditedPayment> {
+    try read(Command(Statement("\(payments) WHERE id = ANY ($1)", isReadOnly: true), [.uuidArray(ids)]))
+  }
+
+  private func read(_ command: Command) throws(DatabaseError) -> AuditPage<AuditedPayment> {
+    try AuditPage(connection.run(command, timeout: Self.timeout)) { (row) throws(DatabaseError) in
+      try Self.payment(row)
+    }
+  }
+
+  /// Adds what belongs to the payments.
+  private func complete(_ page: inout AuditPage<AuditedPayment>) throws(DatabaseError) {
+    let ids = page.rows.keys.sorted()
+    let transfers = ids.flatMap { id -> [UniqueID] in
+      let hold = TransferID.of(id, .payment)
+      return [hold, TransferID.resolution(of: hold)]
+    }
+    let parameter = [Parameter.uuidArray(ids)]
+    let answers = try connection.run(
+      [
+        Command(movements, [.uuidArray(transfers)]), Command(attempts, parameter), Command(claims, parameter),
+        Command(dues, parameter), Command(settlements, parameter), Command(deadOrders, parameter),
+      ], timeout: Self.timeout)
+    var found: [UniqueID: AuditedPayment.Movement] = [:]
+    for row in answers[0] { found[try row.uuid(MovementColumn.id)] = try Self.movement(row) }
+    for id in ids {
+      let hold = TransferID.of(id, .payment)
+      page.rows[id]?.movement = found[hold]
+      page.rows[id]?.resolution = found[TransferID.resolution(of: hold)]
+    }
+    for row in answers[1] {
+      let attempt = AuditedPayment.Attempt(
+        askedAt: try row.timestamp(AttemptColumn.askedAt), call: try row.text(AttemptColumn.call),
+        answer: try row.optionalText(AttemptColumn.answer))
+      page.rows[try row.uuid(AttemptColumn.paymentID)]?.attempts.append(attempt)
+    }
+    for row in answers[2] {
+      let id = try row.uuid(ClaimColumn.paymentID)
+      page.rows[id]?.claimRow = try row.uuid(ClaimColumn.owner)
+      page.rows[id]?.hasOwner = try row.bool(ClaimColumn.hasOwner)
+    }
+    for row in answers[3] { page.rows[try row.uuid(IDColumn.paymentID)]?.hasDueRow = true }
+    for row in answers[4] { page.rows[try row.uuid(IDColumn.paymentID)]?.hasSettlement = true }
+    for row in answers[5] { page.rows[try row.uuid(IDColumn.paymentID)]?.isOrderDead = true }
+  }
+
+  /// Rows of side tables whose payment is not there, and how much is open.
+  func strays(into report: inout DirectAuditReport) throws(DatabaseError) {
+    let sides: [(table: String, kind: DirectAuditReport.Kind)] = [
+      ("claim", .claim), ("due", .claim), ("attempt", .attempt), ("settlement", .order), ("exception", .order),
+    ]
+    for (table, kind) in sides {
+      let orphans = Statement(
+        """
+        SELECT DISTINCT payment_id FROM \(schema).\(table) t
+        WHERE NOT EXISTS (SELECT FROM \(schema).payment p WHERE p.id = t.payment_id) LIMIT 1000
+        """, isReadOnly: true)
+      for row in try connection.run(Command(orphans), timeout: LedgerReader.timeout) {
+        report.note(
+          Finding(kind, "it has a row of \(table), and is not there"), of: try row.uuid(IDColumn.paymentID))
+      }
+    }
+    let open = Statement(
+      """
+      SELECT (SELECT count(*) FROM \(schema).settlement) AS settlements,
+             (SELECT count(*) FROM \(schema).exception WHERE closed_at IS NULL) AS exceptions
+      """, isReadOnly: true)
+    let row = try connection.run(Command(open), timeout: LedgerReader.timeout).only
+    report.settlements = try row.int(OpenColumn.settlements)
+    report.exceptions = try row.int(OpenColumn.exceptions)
+  }
+
+  // MARK: - Rows
+
+  private static let begin = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+  private enum PaymentColumn: Int, AnswerColumn {
+    case id, userID, method, amount, currency, debit, credit, orderID, state, version, stage, askedAt, claimOwner
+    case hasHold, due, ageMs
+  }
+  private enum MovementColumn: Int, AnswerColumn { case id, kind, debit, credit, amount, currency }
+  private enum AttemptColumn: Int, AnswerColumn { case paymentID, askedAt, call, answer }
+  private enum ClaimColumn: Int, AnswerColumn { case paymentID, owner, hasOwner }
+  private enum IDColumn: Int, AnswerColumn { case paymentID }
+  private enum OpenColumn: Int, AnswerColumn { case settlements, exceptions }
+
+  private static func payment(_ row: Row) throws(DatabaseError) -> (UniqueID, AuditedPayment) {
+    let id = try row.uuid(PaymentColumn.id)
+    let payment = AuditedPayment(
+      id: id, userID: try row.uuid(PaymentColumn.userID), method: try row.text(PaymentColumn.method),
+      amount: try row.int64(PaymentColumn.amount), currency: try row.text(PaymentColumn.currency),
+      debit: try row.uuid(PaymentColumn.debit), credit: try row.uuid(PaymentColumn.credit),
+      orderID: try row.optionalInt64(PaymentColumn.orderID), state: try row.text(PaymentColumn.state),
+      version: try row.int64(PaymentColumn.version), stage: try row.text(PaymentColumn.stage),
+      askedAt: try row.optionalTimestamp(PaymentColumn.askedAt),
+      claimOwner: try row.optionalUUID(PaymentColumn.claimOwner), hasHold: try row.bool(PaymentColumn.hasHold),
+      due: try row.optionalTimestamp(PaymentColumn.due), age: .milliseconds(try row.int64(PaymentColumn.ageMs)))
+    return (id, payment)
+  }
+
+  private static func movement(_ row: Row) throws(DatabaseError) -> AuditedPayment.Movement {
+    AuditedPayment.Movement(
+      kind: try row.int16(MovementColumn.kind), debit: try row.uuid(MovementColumn.debit),
+      credit: try row.uuid(MovementColumn.credit), amount: try row.int64(MovementColumn.amount),
+      currency: try row.text(MovementColumn.currency))
+  }
+}
+
+/// Rows of a page by id.
+struct AuditPage<Value> {
+  var rows: [UniqueID: Value] = [:]
+  /// The highest id; nil when there is none.
+  private(set) var last: UniqueID?
+
+  init(_ answer: Rows, _ decode: (Row) throws(DatabaseError) -> (UniqueID, Value)) throws(DatabaseError) {
+    for row in answer {
+      let (id, value) = try decode(row)
+      rows[id] = value
+      last = max(last ?? id, id)
+    }
+  }
+}

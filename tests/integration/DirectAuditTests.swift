@@ -1,0 +1,211 @@
+import DirectDomain
+import GatewaySchema
+import LedgerDomain
+import Migrator
+import Money
+import Outbox
+import Postgres
+import ProcessingAudit
+import ProcessingDomain
+import ProcessingStore
+import Testing
+import Values
+
+@Suite("Audit of direct payments", .needsDatabase)
+struct DirectAuditTests {
+  typealias House = ProcessingStoreTests.House
+
+  /// Schemas with payments in every state, which agree.
+  private struct Site {
+    let house: House
+    let processing: String
+    let ledger: String
+    let gateway: String
+    let connection: Connection
+
+    /// The payments by number.
+    static let completed = UniqueID(high: 50, low: 1 << 4)
+    static let rejected = UniqueID(high: 50, low: 2 << 4)
+    static let unknown = UniqueID(high: 50, low: 3 << 4)
+    static let asked = UniqueID(high: 50, low: 4 << 4)
+
+    func report() throws -> DirectAuditReport {
+      var scope = DirectAudit.Scope()
+      (scope.processing, scope.ledger, scope.gateway) = (processing, ledger, gateway)
+      let database = try TestDatabase.configuration()
+      let databases = DirectAudit.Databases(
+        processing: database, gateway: database, saga: try TestDatabase.configuration(schema: processing + "_saga"))
+      return try DirectAudit(databases, scope: scope, logger: TestDatabase.quiet).run(onPage: { _ in })
+    }
+
+    private var tables: [String] {
+      ["payment", "attempt", "claim", "due", "settlement", "owner", "exception"].map { "\(processing).\($0)" }
+        + ["transfer", "account", "account_delta"].map { "\(ledger).\($0)" }
+        + ["payment", "payment_state", "order_claim"].map { "\(gateway).\($0)" } + ["\(processing)_saga.payment"]
+    }
+
+    /// Changes rows, lets the audit find it, and puts everything back.
+    func sabotage(
+      _ sql: String, finds kinds: DirectAuditReport.Kind..., sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+      for (number, table) in tables.enumerated() {
+        try connection.script("CREATE TEMP TABLE kept_\(number) AS SELECT * FROM \(table)")
+      }
+      try connection.script(sql)
+      let report = try report()
+      #expect(
+        Set(report.counts.keys) == Set(kinds),
+        "\(sql)\n\(report.offenders.map { "\($0)" }.joined(separator: "\n"))", sourceLocation: sourceLocation)
+      for (number, table) in tables.enumerated() {
+        try connection.script(
+          """
+          TRUNCATE \(table);
+          INSERT INTO \(table) OVERRIDING SYSTEM VALUE SELECT * FROM kept_\(number);
+          DROP TABLE kept_\(number)
+          """)
+      }
+    }
+  }
+
+  private func withSite(_ body: (Site) throws -> Void) throws {
+    try House.with { house, schema in
+      try TestDatabase.withSchema { gateway in
+        let connection = try TestDatabase.open()
+        let ledger = String(house.ledgerTable.split(separator: ".")[0])
+        let outbox = try OutboxTables(schema: gateway, channel: "test_gateway")
+        for line in try GatewaySchema.lines(schema: gateway, outbox: outbox) {
+          try Migrator(configuration: TestDatabase.configuration(), line: line, logger: TestDatabase.quiet).up()
+        }
+        try connection.script(
+          """
+          CREATE SCHEMA \(schema)_saga;
+          CREATE TABLE \(schema)_saga.payment (order_id bigint PRIMARY KEY, status text, reason text);
+          INSERT INTO \(schema)_saga.payment VALUES (9, 'COMPLETED', 'direct:\(Site.completed)'), (8, 'CREATED', '')
+          """)
+        defer { try? connection.script("DROP SCHEMA \(schema)_saga CASCADE") }
+        try fill(house, schema)
+        try copyToGateway(connection, schema, gateway)
+        let site = Site(house: house, processing: schema, ledger: ledger, gateway: gateway, connection: connection)
+        try body(site)
+      }
+    }
+  }
+
+  private func fill(_ house: House, _ schema: String) throws {
+    _ = try house.store.claim((1...4).map { house.new(UInt64($0)) }, by: house.claim, on: house.connection)
+    try house.connection.script("UPDATE \(schema).payment SET order_id = 9 WHERE id = '\(Site.completed)'")
+    let asking = [Site.completed, Site.rejected, Site.unknown, Site.asked]
+    // The bank was not reached the first time.
+    guard
+      case .done(let first) = try house.store.apply(
+        asking.map { StepRequest($0, .ask(by: house.claim, after: nil)) }, by: house.claim, on: house.connection),
+      case .looked(let result) = first[0],
+      case .done(let second) = try house.store.apply(
+        [StepRequest(Site.completed, .ask(by: house.claim, after: result.at))], by: house.claim, on: house.connection),
+      case .looked(let again) = second[0]
+    else {
+      Issue.record("the bank is not asked")
+      return
+    }
+    #expect(again.stored.payment.stage == .asked(at: again.at))
+    let answers: [BankAnswer] = [.approved, .declined, .unclear]
+    _ = try house.store.apply(
+      zip(asking, answers).map { StepRequest($0, .charged($1, askedAt: again.at)) }, by: nil, on: house.connection)
+    try house.connection.script("DELETE FROM \(schema).settlement")
+  }
+
+  /// The gateway has taken in everything.
+  private func copyToGateway(_ connection: Connection, _ schema: String, _ gateway: String) throws {
+    try connection.script(
+      """
+      INSERT INTO \(gateway).payment (id, user_id, payee_id, method, masked, amount, currency, order_id, created_at,
+                                      state, version, reason, since)
+      SELECT id, user_id, payee_id, method, '****4711', amount, currency, order_id, since, state, version, reason,
+             updated_at FROM \(schema).payment;
+      INSERT INTO \(gateway).payment_state SELECT id, version, state, reason, since FROM \(gateway).payment;
+      INSERT INTO \(gateway).order_claim SELECT order_id, id FROM \(gateway).payment WHERE order_id IS NOT NULL
+      """)
+  }
+
+  @Test func `payments that went their way agree`() throws {
+    try withSite { site in
+      let report = try site.report()
+      #expect(report.agrees, "\(report.offenders)")
+      #expect(report.payments == 4 && report.intake == 4 && report.unknown == 1 && report.transfers == 4)
+    }
+  }
+
+  @Test func `each sabotage is found as what it is`() throws {
+    try withSite { site in
+      let (p, l, g) = (site.processing, site.ledger, site.gateway)
+      let (completed, rejected, unknown) = (Site.completed, Site.rejected, Site.unknown)
+      let resolution = TransferID.resolution(of: completed)
+      // The gateway and processing.
+      try site.sabotage("DELETE FROM \(g).payment WHERE id = '\(rejected)'", finds: .missing)
+      try site.sabotage(
+        """
+        UPDATE \(g).payment SET state = 'ERROR' WHERE id = '\(rejected)';
+        UPDATE \(g).payment_state SET state = 'ERROR' WHERE payment_id = '\(rejected)'
+        """, finds: .state)
+      try site.sabotage("UPDATE \(g).payment SET amount = 101 WHERE id = '\(rejected)'", finds: .state)
+      try site.sabotage("DELETE FROM \(g).payment_state WHERE payment_id = '\(rejected)'", finds: .state)
+      try site.sabotage(
+        """
+        UPDATE \(g).payment SET state = 'PROCESSING', version = 2 WHERE id = '\(rejected)';
+        UPDATE \(g).payment_state SET state = 'PROCESSING', version = 2 WHERE payment_id = '\(rejected)';
+        UPDATE \(p).payment SET updated_at = now() - interval '1 h' WHERE id = '\(rejected)'
+        """, finds: .late)
+      let lost = UniqueID(high: 51, low: 0)
+      try site.sabotage(
+        """
+        INSERT INTO \(g).payment (id, user_id, payee_id, method, masked, amount, currency, created_at, since)
+        VALUES ('\(lost)', gen_random_uuid(), gen_random_uuid(), 'account', '****1', 5, 'EUR', now(), now() - interval '1 h');
+        INSERT INTO \(g).payment_state VALUES ('\(lost)', 1, 'CREATED', NULL, now())
+        """, finds: .late)
+      try site.sabotage("DELETE FROM \(g).order_claim", finds: .order)
+      try site.sabotage("INSERT INTO \(g).order_claim VALUES (5, '\(rejected)')", finds: .order)
+      // Processing and the ledger.
+      try site.sabotage("DELETE FROM \(l).transfer WHERE id = '\(resolution)'", finds: .posting, .balance)
+      try site.sabotage(
+        "UPDATE \(l).transfer SET kind = 4 WHERE id = '\(resolution)'", finds: .posting, .balance)
+      try site.sabotage(
+        "UPDATE \(l).transfer SET amount = 99 WHERE id IN ('\(resolution)', '\(completed)')", finds: .posting, .balance)
+      try site.sabotage("UPDATE \(l).account SET posted = posted + 1 WHERE kind = 1 AND posted > 0", finds: .balance)
+      try site.sabotage("DELETE FROM \(l).account_delta", finds: .balance)
+      try site.sabotage(
+        "INSERT INTO \(l).account_delta (account, posted, pending) VALUES (gen_random_uuid(), 0, 0)", finds: .balance)
+      try site.sabotage(
+        """
+        INSERT INTO \(l).transfer (id, kind, debit, credit, amount, currency)
+        SELECT '00000000-0000-0052-0000-000000000010', 2, debit, credit, 1, 'EUR' FROM \(l).transfer LIMIT 1;
+        INSERT INTO \(l).account_delta (account, posted, pending) SELECT debit, 0, 1 FROM \(l).transfer LIMIT 1
+        """, finds: .hold)
+      // Attempts.
+      try site.sabotage(
+        "UPDATE \(p).attempt SET answer = 'unclear' WHERE payment_id = '\(completed)' AND answer = 'not_sent'",
+        finds: .attempt)
+      try site.sabotage("DELETE FROM \(p).attempt WHERE payment_id = '\(unknown)'", finds: .attempt)
+      try site.sabotage(
+        "INSERT INTO \(p).attempt (payment_id, asked_at, call) VALUES (gen_random_uuid(), now(), 'charge')",
+        finds: .attempt)
+      // Side tables.
+      try site.sabotage("DELETE FROM \(p).claim", finds: .claim)
+      try site.sabotage("DELETE FROM \(p).due WHERE payment_id = '\(unknown)'", finds: .claim)
+      try site.sabotage(
+        "INSERT INTO \(p).due (payment_id, chore, at) VALUES ('\(completed)', 'inquiry', now())", finds: .claim)
+      try site.sabotage(
+        "INSERT INTO \(p).claim (payment_id, owner) SELECT gen_random_uuid(), id FROM \(p).owner", finds: .claim)
+      try site.sabotage("DELETE FROM \(p).owner", finds: .claim)
+      // The saga.
+      try site.sabotage("UPDATE \(p)_saga.payment SET reason = 'cash' WHERE order_id = 9", finds: .order)
+      try site.sabotage("DELETE FROM \(p)_saga.payment", finds: .order)
+      try site.sabotage(
+        "INSERT INTO \(p).settlement (payment_id, order_id) VALUES ('\(rejected)', 7)", finds: .order)
+      try site.sabotage(
+        "INSERT INTO \(p).exception (payment_id, kind, closed_at) VALUES ('\(completed)', 'order_dead', now())",
+        finds: .order)
+      // And nothing is left of it.
+      #expect(try site.report().agrees)
+    }
+  }
+}
