@@ -362,7 +362,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Admin", "CLI", "Errors", "GRPC", "HTTP2", "HTTPServer", "Inbox", "Kafka", "Logger", "Metrics", "Postgres",
+        "Admin", "Bank", "CLI", "Errors", "GRPC", "HTTP2", "HTTPServer", "Inbox", "Kafka", "Logger", "Metrics", "Money",
+        "Postgres", "ProcessingDomain",
         "Protobuf",
         "Redis", "Runtime", "SagaConsumer", "SagaDomain", "SagaMessages", "SagaSettings", "Settings",
         "StandardMessages", "TestSupport", "Tracing", "Values",
@@ -374,7 +375,7 @@ let package = Package(
         "Bank", "BankStub", "Cards", "HTTPClient", "Logger", "Metrics", "Money", "ProcessingDomain", "RawHTTP",
         "Runtime", "Values",
       ]),
-    unit("Cards", ["Cards", "Values"]),
+    unit("Cards", ["Cards", "Randomness", "Values"]),
     unit("CLI", ["CLI", "GRPC", "Kafka", "SagaMessages", "StandardMessages", "Values"]),
     unit("Crypto", ["Crypto"]),
     unit("FuzzTargets", ["FuzzTargets", "Randomness"]),

@@ -15,6 +15,7 @@ import struct
 import sys
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 from hpack import Encoder
 from hyperframe.frame import (
@@ -55,6 +56,34 @@ def records() -> None:
     }
     for name, content in seeds.items():
         write("records", name, content)
+
+
+def bank() -> None:
+    """The first byte says call (charge, inquire, reverse) and status, the first line is the media type."""
+    operation, user = str(UUID(int=5 << 64 | 1)), str(UUID(int=2 << 64 | 2))
+    paid = {"operation_id": operation, "user_id": user, "status": "succeed", "error": "", "amount": 19.99,
+            "currency": "EUR", "card_token": "tok_1"}
+    unknown = {"operation_id": operation, "error": "no such payment"}
+
+    def answer(fields: object, call: int = 0, status: int = 0, media: str = "application/json") -> bytes:
+        return bytes([call + 3 * status]) + media.encode() + b"\n" + json.dumps(fields).encode()
+
+    seeds = {
+        "paid": answer(paid), "found": answer(paid, call=1), "declined": answer({**paid, "status": "error", "error": "no"}),
+        "reversed": answer({"operation_id": operation, "status": "reversed"}, call=2),
+        "undone": answer({**paid, "status": "reversed"}, call=2), "processing": answer({**paid, "status": "processing"}),
+        "unknown": answer(unknown, call=1, status=1), "unknown-charge": answer(unknown, status=1),
+        "other-404": answer({"detail": "Not Found"}, call=1, status=1), "text": answer({**paid, "amount": "19.99"}),
+        "other-amount": answer({**paid, "amount": 19.98}), "other-currency": answer({**paid, "currency": "USD"}),
+        "other-id": answer({**paid, "operation_id": user}), "other-user": answer({**paid, "user_id": operation}),
+        "nulls": answer({name: None for name in paid}), "words": answer({**paid, "error": "\u202e\n" + "\u00e4" * 300}),
+        "number": answer({**paid, "status": "error", "error": "4242 4242 4242 4242"}),
+        "html": answer(paid, media="text/html"), "charset": answer(paid, media="Application/JSON ; charset=utf-8"),
+        "failed": answer(paid, status=2), "unauthorized": answer(paid, status=3), "deep": answer([[[[[[paid]]]]]]),
+        "upper": answer({**paid, "operation_id": operation.upper()}),
+    }
+    for name, content in seeds.items():
+        write("bank", name, content)
 
 
 def letters() -> None:
@@ -352,3 +381,4 @@ if __name__ == "__main__":
     metadata()
     admin()
     http()
+    bank()

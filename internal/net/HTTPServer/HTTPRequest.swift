@@ -13,7 +13,7 @@ public struct HTTPRequest: Sendable {
   public let query: HTTPQuery
   /// The header fields.
   public let headers: HTTPHeaders
-  /// The whole body; empty where there is none.
+  /// The whole body; empty where there is none. The server keeps no copy: zero it in place when it had secrets.
   public let body: [UInt8]
   /// Address of the peer, which may be a proxy.
   public let peer: NetworkAddress

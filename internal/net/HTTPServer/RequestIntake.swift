@@ -1,3 +1,5 @@
+internal import Values
+
 /// Decides what becomes of a request once its head is there. Pure.
 struct RequestIntake {
   /// A request that a route answers.
@@ -98,7 +100,7 @@ struct BodyIntake {
       } else if !hold(piece.count) {
         discard(.overloaded)
       } else {
-        bytes.append(contentsOf: piece)
+        append(piece)
         return true
       }
     }
@@ -106,14 +108,32 @@ struct BodyIntake {
     return discarded <= max(maxBody, 64 << 10)
   }
 
-  /// The body, which is the handler's from here on.
+  /// The body, which is the handler's from here on: it zeroes one with secrets when it has read it.
   mutating func take() -> [UInt8] {
     defer { bytes = [] }
     return bytes
   }
 
+  /// Forgets what nobody will handle. A part of a card number is one, too.
+  mutating func forget() {
+    bytes.zeroInPlace()
+    bytes = []
+  }
+
   private mutating func discard(_ reason: HTTPRefusal) {
     refusal = reason
-    bytes = []
+    forget()
+  }
+
+  /// An array that grows by itself leaves what it held in the memory that it gives back.
+  private mutating func append(_ piece: UnsafeRawBufferPointer) {
+    if bytes.count + piece.count > bytes.capacity {
+      var larger: [UInt8] = []
+      larger.reserveCapacity(bytes.count + max(bytes.count, piece.count))
+      larger += bytes
+      bytes.zeroInPlace()
+      bytes = larger
+    }
+    bytes.append(contentsOf: piece)
   }
 }

@@ -162,6 +162,7 @@ final class ServerCore: Sendable {
         ["route": .string(intake.router.routes[route].name), "peer": .describing(request.connection.peer)])
     }
     release(request)
+    request.intake.value.body.forget()
     request.finished()
     connections.completed(request.connection.id)
   }

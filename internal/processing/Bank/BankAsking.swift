@@ -61,7 +61,8 @@ public protocol BankAsking: Sendable {
   func reserve(_ wanted: Int) -> Int
   /// Gives back slots that no call has used. A call uses up one slot and gives it back when it ends.
   func release(_ slots: Int)
-  /// Has the closure called once when slots are free, at once when there are some. It must not block.
+  /// Has the closure called once when slots are free, soon when there are some. It must not block; it is called on a
+  /// thread of the bank's.
   func whenFree(_ body: @escaping @Sendable () -> Void)
   /// Charges.
   /// - Parameter sendBy: after this moment no byte is sent; when the call cannot begin until then, it is `notSent`.

@@ -29,6 +29,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case admin
   /// What is sent to an HTTP server.
   case http
+  /// What the bank answers.
+  case bank
 
   /// Plays one input. Callable on any thread, on several at once.
   package func run(_ input: [UInt8]) throws(FuzzFinding) {
@@ -44,6 +46,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .metadata: try MetadataTarget.run(input)
     case .admin: try AdminTarget.run(input)
     case .http: try HTTPServerTarget.run(input)
+    case .bank: try BankTarget.run(input)
     }
   }
 }
