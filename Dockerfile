@@ -18,7 +18,8 @@ COPY bench bench
 RUN --mount=type=cache,target=/src/.build \
     swift build -c release --static-swift-stdlib \
  && mkdir -p /out \
- && for program in bankstub payments-server payments-consumer payments-cron paysaga devkafka; do \
+ && for program in \
+      bankstub payments-server payments-consumer payments-cron payments-processor paysaga devkafka; do \
       install -s -m 755 ".build/release/$program" /out/ || exit 1; \
     done
 
@@ -35,5 +36,5 @@ COPY config /etc/paysaga
 RUN install -d -o paysaga -g paysaga /var/lib/bankstub
 USER paysaga
 ENV SWIFT_BACKTRACE=enable=no
-EXPOSE 8081 9002 9101 9102 9103 9107
+EXPOSE 8081 9002 9101 9102 9103 9105 9107
 CMD ["payments-server", "--config", "/etc/paysaga/docker.env"]

@@ -58,8 +58,12 @@ def test_settings_name_where_the_stack_listens(folder):
     stack = make(folder, STACK_POSTGRES_PORT="5000", STACK_GRPC_PORT="5001")
     assert stack.settings() == {
         "DB_DSN": "postgres://payments:payments@127.0.0.1:5000/payments?sslmode=disable",
+        "PROCESSING_DSN": "postgres://payments:payments@127.0.0.1:5000/payments?sslmode=disable",
+        "GATEWAY_DSN": "postgres://payments:payments@127.0.0.1:5000/payments?sslmode=disable",
         "REDIS_DSN": "redis://127.0.0.1:63790/0",
         "KAFKA_BROKERS": "127.0.0.1:9095",
+        "BANK_URL": "http://127.0.0.1:9002",
+        "SAGA_GRPC_ADDR": "127.0.0.1:5001",
         "SERVER_GRPC_ADDR": "127.0.0.1:5001",
         "BANKSTUB_ADDR": "127.0.0.1:9002",
     }

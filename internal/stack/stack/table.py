@@ -9,6 +9,12 @@ HOST = "127.0.0.1"
 # The setting that differs from program to program; all others mean the same to each.
 ADMIN = "ADMIN_ADDR"
 
+# What devkafka has from the start, with the number of partitions.
+TOPICS = {
+    "inventory": 4, "inventory.dlq": 4, "payment": 4,
+    "direct.payments": 3, "direct.payments.dlq": 3, "direct.results": 3, "direct.results.dlq": 3,
+}
+
 # The value of every port variable; None for a port that is off.
 Ports = Mapping[str, int | None]
 
@@ -57,8 +63,8 @@ def address(ports: Ports, variable: str) -> str:
 
 def _devkafka(ports: Ports, config: str) -> list[str]:
     arguments = ["--listen", address(ports, "STACK_KAFKA_PORT")]
-    for topic in ("inventory", "inventory.dlq", "payment"):
-        arguments += ["--topic", f"{topic}:4"]
+    for topic, partitions in TOPICS.items():
+        arguments += ["--topic", f"{topic}:{partitions}"]
     if ports["STACK_KAFKA_CONTROL_PORT"] is not None:
         arguments += ["--control", address(ports, "STACK_KAFKA_CONTROL_PORT")]
     return arguments
@@ -104,6 +110,10 @@ PROGRAMS = (
         "payments-cron",
         (Port("STACK_CRON_ADMIN_PORT", 9103, "payments-cron's admin endpoint", ADMIN),),
     ),
+    Program(
+        "payments-processor",
+        (Port("STACK_PROCESSOR_ADMIN_PORT", 9105, "payments-processor's admin endpoint", ADMIN),),
+    ),
 )
 
 BACKING = (POSTGRES, REDIS, DEVKAFKA)
@@ -112,10 +122,16 @@ PARTS: tuple[Part, ...] = BACKING + PROGRAMS
 
 def settings(ports: Ports) -> dict[str, str]:
     """The settings that say where this stack listens, for the programs and the command line."""
+    # All contexts in one database, each in a schema of its own.
+    dsn = f"postgres://payments:payments@{address(ports, 'STACK_POSTGRES_PORT')}/payments?sslmode=disable"
     return {
-        "DB_DSN": f"postgres://payments:payments@{address(ports, 'STACK_POSTGRES_PORT')}/payments?sslmode=disable",
+        "DB_DSN": dsn,
+        "PROCESSING_DSN": dsn,
+        "GATEWAY_DSN": dsn,
         "REDIS_DSN": f"redis://{address(ports, 'STACK_REDIS_PORT')}/0",
         "KAFKA_BROKERS": address(ports, "STACK_KAFKA_PORT"),
+        "BANK_URL": f"http://{address(ports, 'STACK_BANK_PORT')}",
+        "SAGA_GRPC_ADDR": address(ports, "STACK_GRPC_PORT"),
     } | {
         port.setting: address(ports, port.variable)
         for program in PROGRAMS
