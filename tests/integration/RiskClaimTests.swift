@@ -292,8 +292,8 @@ struct RiskClaimTests {
         FROM generate_series(1, 100) n
         """)
       let care = RiskCare(house.risk)
-      #expect(try care.run(batch: 10, batches: 3, on: house.connection) == 30)
-      #expect(try care.run(batch: 10, on: house.connection) == 41)
+      #expect(try care.run(batch: 10, limit: 25, on: house.connection) == 25)
+      #expect(try care.run(batch: 10, on: house.connection) == 46)
       #expect(try house.connection.int("SELECT count(*) FROM \(usage)") == 30)
     }
   }

@@ -40,15 +40,10 @@ final class TableCare: ServicePart {
   private func run() -> Duration {
     do {
       try connection.use { [ledger] connection throws(DatabaseError) in _ = try connection.run(ledger.fold()) }
-      let isRiskDue = nextRisk.withLock { next in
-        guard next <= .now() else { return false }
-        next = .now() + Self.riskPause
-        return true
-      }
-      if isRiskDue {
-        let gone = try connection.use { [risk] connection throws(DatabaseError) in try risk.run(on: connection) }
-        if gone > 0 { logger.info("deleted what risk counts no more", ["rows": .number(gone)]) }
-      }
+      guard nextRisk.withLock({ $0 <= .now() }) else { return Self.pause }
+      let gone = try connection.use { [risk] connection throws(DatabaseError) in try risk.run(on: connection) }
+      if gone > 0 { logger.info("deleted what risk counts no more", ["rows": .number(gone)]) }
+      if gone < RiskCare.limit { nextRisk.withLock { $0 = .now() + Self.riskPause } }
     } catch {
       if error.code == .server { logger.warning("the tables could not be cared for", ["error": .error(error)]) }
     }

@@ -24,8 +24,7 @@ extension ProcessingSchema {
       .init("processing.exception", ["SELECT", "INSERT", "UPDATE"]), .init("processing.settlement", ["INSERT"]),
       .init("ledger.account", ["SELECT", "INSERT", "UPDATE"]), .init("ledger.account_delta", ["SELECT", "INSERT"]),
       .init("ledger.transfer", ["SELECT", "INSERT"]), .init("risk.usage", ["SELECT", "INSERT", "UPDATE"]),
-      .init("risk.listed", ["SELECT"]), .init("risk.rule_set", ["SELECT", "INSERT"]),
-      .init("risk.decision", ["SELECT", "INSERT"]),
+      .init("risk.listed", ["SELECT"]), .init("risk.rule_set", ["INSERT"]), .init("risk.decision", ["INSERT"]),
     ] + OutboxSchema.writing(outbox)
 
   /// What `payments-processor` does besides.

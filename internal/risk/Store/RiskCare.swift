@@ -17,19 +17,21 @@ public struct RiskCare: Sendable {
       """)
   }
 
+  /// How many rows `run` deletes at most, so that it ends.
+  public static let limit = 100_000
+
   /// Deletes rows that have not changed for two days, in transactions of `batch` rows.
-  /// - Parameters:
-  ///   - batches: how many transactions at most; what is left is for the next time.
-  /// - Returns: how many rows are gone.
+  /// - Returns: how many rows are gone; when these are `limit`, more may be left.
   @discardableResult
   public func run(
-    batch: Int = 1_000, batches: Int = 100, on connection: Connection
+    batch: Int = 1_000, limit: Int = RiskCare.limit, on connection: Connection
   ) throws(DatabaseError) -> Int {
     var deleted = 0
-    for _ in 0..<batches {
-      let gone = try connection.run(Command(deleteUsage, [.int64(Int64(batch))])).affected
+    while deleted < limit {
+      let wanted = min(batch, limit - deleted)
+      let gone = try connection.run(Command(deleteUsage, [.int64(Int64(wanted))])).affected
       deleted += gone
-      if gone < batch { break }
+      if gone < wanted { break }
     }
     return deleted
   }
