@@ -16,7 +16,8 @@ public struct BankConfiguration: Sendable {
   public var timeout = Duration.seconds(30)
   /// How long a connection may take to be made, TLS included.
   public var connectTimeout = Duration.seconds(5)
-  /// The most calls under way, each with a connection of its own; above zero.
+  /// The most calls under way, each with a connection of its own; above zero. There are never more than the limit on
+  /// open files allows.
   public var maximumCalls = 4_096
   /// The certificates that are trusted, as a PEM file; nil for the system's.
   public var certificateAuthorities: String?
@@ -35,17 +36,27 @@ public final class BankClient: BankAsking, ServicePart {
   private let meters: BankMeters
   private let thread = Mutex<WorkerThread?>(nil)
 
-  /// A client; it calls nobody by itself.
+  /// Open files that are left for everything else.
+  private static let otherDescriptors = 256
+
+  /// A client; it calls nobody by itself. It raises the process's limit on open files as far as it may.
   public init(_ configuration: BankConfiguration, logger: Logger, metrics: MetricsRegistry) {
     self.configuration = configuration
+    let descriptors = DescriptorLimit.raise()
+    let slots = min(configuration.maximumCalls, max(1, descriptors - Self.otherDescriptors))
+    if slots < configuration.maximumCalls {
+      logger.warning(
+        "fewer calls of the bank at a time than wanted: the limit on open files is low",
+        ["calls": .number(slots), "wanted": .number(configuration.maximumCalls), "limit": .number(descriptors)])
+    }
     var client = HTTPClientConfiguration(userAgent: "paysaga")
     client.connectTimeout = configuration.connectTimeout
-    client.maximumRequests = configuration.maximumCalls
-    client.maximumRequestsPerHost = configuration.maximumCalls
-    client.idleConnections = min(configuration.maximumCalls, 256)
+    client.maximumRequests = slots
+    client.maximumRequestsPerHost = slots
+    client.idleConnections = min(slots, 256)
     client.certificateAuthorities = configuration.certificateAuthorities
     http = HTTPClient(client)
-    door = BankDoor(slots: configuration.maximumCalls, logger: logger, metrics: metrics)
+    door = BankDoor(slots: slots, logger: logger, metrics: metrics)
     meters = BankMeters(metrics)
   }
 

@@ -1,4 +1,5 @@
 public import Bank
+internal import Cards
 public import ClientSettings
 internal import Errors
 internal import LedgerStore
@@ -35,6 +36,11 @@ public struct ExecutionParts: Sendable {
     configuration.maximumCalls = options.bankCalls
     if !options.bankAuthorities.isEmpty { configuration.certificateAuthorities = options.bankAuthorities }
     bank = BankClient(configuration, logger: context.logger.labelled("bank"), metrics: context.metrics)
+    SecretMemory.whenNotLocked { [logger = context.logger] reason in
+      logger.warning(
+        "the memory of card numbers cannot be locked and may be swapped out: raise the limit (ulimit -l)",
+        ["reason": .string(reason)])
+    }
     let logger = context.logger.labelled("risk")
     let ledger = LedgerStore()
     let store = ProcessingStore(

@@ -26,8 +26,9 @@ import Values
       #expect(
         await bench.charge(id(5), .card(try card("4000000000009995"))) == BankReply(.declined, "insufficient funds"))
       for number in 1...3 { #expect(try await bench.counts(id(UInt64(number))) == "1 1") }
-      #expect(bench.bank.reserve(10_000) == 4_096)
-      bench.bank.release(4_096)
+      let slots = min(4_096, DescriptorLimit.raise() - 256)
+      #expect(bench.bank.reserve(10_000) == slots)
+      bench.bank.release(slots)
     }
   }
 
@@ -143,8 +144,8 @@ import Values
 
   @Test func `a bank that takes its time holds thousands of calls, and little memory`() async throws {
     try await Bench.with(maximumCalls: 2_000) { bench in
-      // The test's own process holds both ends of each connection.
-      guard DescriptorLimit.raise() > 8_000 else { return }
+      // This process holds both ends of each connection.
+      guard DescriptorLimit.raise() > 5_000 else { return }
       try await bench.control(#"{"delay_ms":5000}"#)
       let before = try residentMemory()
       #expect(bench.bank.reserve(2_000) == 2_000)
