@@ -74,6 +74,8 @@ final class Transfer {
     set(curl_set_long(handle, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)))
     if let file = configuration.certificateAuthorities { set(curl_set_text(handle, CURLOPT_CAINFO, file)) }
     set(curl_set_long(handle, CURLOPT_TCP_NODELAY, 1))
+    // Answers are small, and there may be thousands of requests under way.
+    set(curl_set_long(handle, CURLOPT_BUFFERSIZE, 4_096))
     set(curl_set_long(handle, CURLOPT_TIMEOUT_MS, Int(clamping: milliseconds)))
     let connectTimeout = min(configuration.connectTimeout, request.sendBy - .now())
     set(curl_set_long(handle, CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: max(1, connectTimeout.inMilliseconds))))
