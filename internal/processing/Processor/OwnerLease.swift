@@ -4,10 +4,11 @@ internal import Postgres
 internal import ProcessingDomain
 internal import ProcessingStore
 internal import Runtime
+internal import Synchronization
 internal import Values
 
-/// The process's name among those that work on payments, renewed until it is lost; then the process comes back under
-/// another name. `run` is for one thread, the rest for any.
+/// The process's name among those that work on payments, renewed by a thread until it is lost; then the process comes
+/// back under another name. Callable on any thread.
 final class OwnerLease: Sendable {
   private struct State {
     var claim: Claim?
@@ -22,6 +23,7 @@ final class OwnerLease: Sendable {
   private let logger: Logger
   private let onLost: @Sendable () -> Void
   private let state = Monitor(State())
+  private let job = Mutex<PeriodicJob?>(nil)
 
   /// - Parameters:
   ///   - connection: the lease's own, so that nothing keeps a renewal waiting.
@@ -56,11 +58,22 @@ final class OwnerLease: Sendable {
     guard isOurs else { return }
     logger.warning("the lease on this process's payments is lost", ["reason": .string(reason)])
     onLost()
+    // Comes back at once.
+    job.withLock { $0 }?.wake()
   }
 
-  /// Registers or renews.
+  /// Begins to register and to renew.
+  func start() {
+    let job = PeriodicJob(name: "lease") { [self] in run() }
+    self.job.withLock { $0 = job }
+    job.start()
+  }
+
+  /// Renews no more.
+  func stop() { job.withLock { $0 }?.stop() }
+
   /// - Returns: how long to wait before the next time.
-  func run() -> Duration {
+  private func run() -> Duration {
     let began = Instant.now()
     let claim = state.withLock { $0.claim }
     do {

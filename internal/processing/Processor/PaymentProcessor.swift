@@ -52,7 +52,6 @@ public final class PaymentProcessor: ServicePart {
   /// Whether the bank has been told to wake us.
   private let isWaitingForBank = Mutex(false)
   private struct Jobs {
-    var lease: PeriodicJob?
     var work: PeriodicJob?
     var care: PeriodicJob?
     var watch: PeriodicJob?
@@ -119,9 +118,8 @@ public final class PaymentProcessor: ServicePart {
 
   /// Begins to work.
   public func start() {
-    let lease = lease
+    lease.start()
     let jobs = Jobs(
-      lease: PeriodicJob(name: "lease") { lease.run() },
       work: PeriodicJob(name: "due") { [self] in seeToDue() },
       care: PeriodicJob(name: "takeover") { [self] in seeToClaims() },
       watch: PeriodicJob(name: "step-deadlines") { [self] in
@@ -132,7 +130,7 @@ public final class PaymentProcessor: ServicePart {
         return .milliseconds(20)
       })
     self.jobs.withLock { $0 = jobs }
-    for job in [jobs.lease, jobs.work, jobs.care, jobs.watch] { job?.start() }
+    for job in [jobs.work, jobs.care, jobs.watch] { job?.start() }
   }
 
   /// Takes nothing new, waits for the bank's answers until the deadline, and gives back what is left.
@@ -151,7 +149,7 @@ public final class PaymentProcessor: ServicePart {
     }
     jobs.work?.stop()
     waitingCards.endAll(isLast: true)
-    jobs.lease?.stop()
+    lease.stop()
     lease.end { [store] owner, ids, connection throws(DatabaseError) in
       _ = try store.apply(ids.map { StepRequest($0, .takeOver(from: owner)) }, by: nil, on: connection)
     }
