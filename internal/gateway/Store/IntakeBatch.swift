@@ -3,18 +3,30 @@ internal import Idempotency
 internal import Outbox
 internal import Values
 
-/// A payment that is to be taken in, with everything that is known before the transaction.
-struct IntakeCall: Sendable {
+/// A payment that is to be taken in, with everything that is known before the transaction, so that its thread has little
+/// to do. An object, since batches pass it on.
+final class IntakeCall: Sendable {
   let payment: GatewayPayment
-  /// The payment as it is answered, and kept under the key.
-  let body: [UInt8]
+  /// The answer to it.
+  let response: KeptResponse
   /// The caller's key; of a call without one a key of its own, so that every call is one that can be repeated.
   let key: ScopedKey
-  /// Whether the key is the caller's, and kept.
-  let hasKey: Bool
   let digest: RequestDigest
+  /// What is kept under the caller's key; nil without one.
+  let kept: KeptAnswer?
   /// For the processor; nil for a card.
   let event: NewEvent?
+
+  /// - Parameter key: the caller's.
+  init(_ payment: GatewayPayment, key: ScopedKey?, digest: RequestDigest, event: NewEvent?) {
+    let response = KeptResponse(status: 201, body: payment.json(), paymentID: payment.id)
+    self.payment = payment
+    self.response = response
+    self.key = key ?? ScopedKey(scope: "", text: payment.id.description)
+    self.digest = digest
+    self.event = event
+    kept = key.map { KeptAnswer(key: $0, fingerprint: digest.fingerprint, answer: response.write()) }
+  }
 }
 
 /// What became of a call.
@@ -117,12 +129,6 @@ struct IntakeBatch: Sendable {
 }
 
 extension IntakeCall {
-  /// The answer to it.
-  var response: KeptResponse { KeptResponse(status: 201, body: body, paymentID: payment.id) }
-
-  /// What is kept under its key.
-  var kept: KeptAnswer { KeptAnswer(key: key, fingerprint: digest.fingerprint, answer: response.write()) }
-
   /// What a call is told whose key was used before.
   fileprivate func repeated(_ kept: KeptAnswer) -> IntakeBatch.Result {
     guard digest.matches(kept.fingerprint) else { return .failure(.keyReused) }

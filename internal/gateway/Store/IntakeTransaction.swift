@@ -119,7 +119,7 @@ struct IntakeTransaction: BatchTransaction {
     if !cards.isEmpty { commands.append(Command(insertWaiting, [.uuidArray(cards.map(\.id))])) }
     let events = calls.compactMap(\.event)
     if !events.isEmpty { commands.append(outbox.insert(events)) }
-    let kept = calls.filter(\.hasKey).map(\.kept)
+    let kept = calls.compactMap(\.kept)
     if !kept.isEmpty { commands.append(keys.insert(kept)) }
     return commands
   }

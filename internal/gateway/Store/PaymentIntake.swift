@@ -87,14 +87,11 @@ public final class PaymentIntake: ServicePart {
     _ request: PaymentRequest, key: RequestKey?, caller: String? = nil, traceparent: String? = nil, deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment {
     let payment = GatewayPayment(request, at: .now())
-    let body = payment.json()
     let call = IntakeCall(
-      payment: payment, body: body,
-      key: key.map(ScopedKey.init) ?? ScopedKey(scope: "", text: payment.id.description), hasKey: key != nil,
-      digest: RequestDigest(request, requestKeys),
+      payment, key: key.map(ScopedKey.init), digest: RequestDigest(request, requestKeys),
       event: event(payment, request.source, caller: caller, traceparent: traceparent))
     switch try await commits.submit(call, deadline: deadline) {
-    case .created: return CreatedPayment(body: body, paymentID: payment.id, payment: payment)
+    case .created: return CreatedPayment(body: call.response.body, paymentID: payment.id, payment: payment)
     case .replayed(let response): return try Self.replayed(response)
     }
   }

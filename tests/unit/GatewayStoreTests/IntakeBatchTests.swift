@@ -23,8 +23,8 @@ struct IntakeBatchTests {
       amount: Money(minorUnits: 1, Currency("EUR")!), orderID: order, externalID: nil, description: nil,
       metadata: .empty, createdAt: moment)
     return IntakeCall(
-      payment: payment, body: payment.json(), key: ScopedKey(scope: "s", text: key ?? "\(id)"), hasKey: key != nil,
-      digest: RequestDigest(of: Array(request.utf8), keys), event: nil)
+      payment, key: key.map { ScopedKey(scope: "s", text: $0) }, digest: RequestDigest(of: Array(request.utf8), keys),
+      event: nil)
   }
 
   private func describe(_ outcomes: [IntakeBatch.Result]) -> [String] {
