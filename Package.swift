@@ -281,9 +281,10 @@ let package = Package(
     box(
       "CLI", "cli",
       [
-        "ClientSettings", "DirectDomain", "Errors", "GRPC", "HTTP2", "Inbox", "Kafka", "Logger", "Migrator", "Money",
-        "Outbox", "Postgres", "Protobuf", "RiskDomain", "RiskStore", "Runtime", "SagaAudit", "SagaDomain",
-        "SagaMessages", "SagaSchema", "SagaSettings", "Settings", "StandardMessages", "TLS", "Values",
+        "ClientSettings", "DirectDomain", "Errors", "GRPC", "GatewayDomain", "GatewayStore", "HTTP2", "HTTPClient",
+        "Inbox", "Kafka", "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Migrator", "Money", "Outbox", "Postgres",
+        "ProcessingAudit", "ProcessingStore", "Protobuf", "RiskDomain", "RiskStore", "Runtime", "SagaAudit",
+        "SagaDomain", "SagaMessages", "SagaSchema", "SagaSettings", "Settings", "StandardMessages", "TLS", "Values",
       ]),
     .target(
       name: "Contexts",

@@ -20,9 +20,7 @@ struct PaymentsClient {
     guard chosen.port != 0 else {
       throw .usage("SERVER_GRPC_ADDR has port 0, which says nothing to a caller; use --server HOST:PORT")
     }
-    // A server that listens on every address is called on this machine's own.
-    let local = ["0.0.0.0": "127.0.0.1", NetworkAddress.everyHost: "localhost"]
-    address = NetworkAddress(host: local[chosen.host] ?? chosen.host, port: chosen.port)
+    address = chosen.called
     client = GRPCClient(
       address: address, userAgent: "paysaga-grpc-swift",
       tls: try server.tlsContext())

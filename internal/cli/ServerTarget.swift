@@ -43,3 +43,11 @@ struct ServerTarget {
     }
   }
 }
+
+extension NetworkAddress {
+  /// Where to call what listens there: a server that listens on every address is called on this machine's own.
+  var called: NetworkAddress {
+    let local = ["0.0.0.0": "127.0.0.1", NetworkAddress.everyHost: "localhost"]
+    return NetworkAddress(host: local[host] ?? host, port: port)
+  }
+}

@@ -36,13 +36,16 @@ struct Session {
   /// - Parameters:
   ///   - prefix: how the context's settings of its database begin.
   ///   - direct: past PgBouncer.
-  func database(of prefix: String = "DB_", direct: Bool = false) throws -> DatabaseConfiguration {
+  ///   - schema: where names without one are looked up; for a connection past PgBouncer.
+  func database(
+    of prefix: String = "DB_", direct: Bool = false, schema: String? = nil
+  ) throws -> DatabaseConfiguration {
     let own = try given.postgres("\(prefix)DSN").map { dsn in
       direct ? try given.postgres("\(prefix)DIRECT_DSN") ?? dsn : dsn
     }
     var configuration = try DatabaseConfiguration(
-      dsn: own ?? (direct ? settings.database.directDSN : settings.database.dsn), prepared: false,
-      applicationName: "paysaga")
+      dsn: own ?? (direct ? settings.database.directDSN : settings.database.dsn), prepared: schema != nil,
+      applicationName: "paysaga", parameters: schema.map { ["search_path": $0] } ?? [:])
     // A standby can be looked at; a command that would write says what it was refused.
     configuration.requiresWriting = false
     return configuration

@@ -11,8 +11,9 @@ enum Subcommands {
   static let all: [any Subcommand.Type] = [
     MigrateUp.self, MigrateDown.self, MigrateStatus.self, Push.self, Pay.self, Fail.self, Get.self, List.self,
     Watch.self, OutboxStatusCommand.self, OutboxList.self, OutboxRequeue.self, OutboxReplay.self, OutboxPause.self,
-    OutboxResume.self, InventoryRequeue.self, AuditCommand.self, RiskList.self,
-    RiskReplay.self,
+    OutboxResume.self, InventoryRequeue.self, AuditCommand.self, PaymentsGet.self, PaymentsList.self,
+    PaymentsHistory.self, PaymentsCancel.self, AccountsGet.self, AccountsList.self, AccountsOpen.self,
+    AccountsEntries.self, AccountsTopUp.self, AccountsSpend.self, Exceptions.self, RiskList.self, RiskReplay.self,
   ]
 
   static let usages = all.map { $0.usage }

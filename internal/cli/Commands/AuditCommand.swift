@@ -1,62 +1,114 @@
 import ClientSettings
 import FoundationEssentials
+import Postgres
 import SagaAudit
 import SagaSettings
 import Settings
 import Values
 
-/// `audit`: compares the payment topic with the tables.
+/// `audit`: compares topics with tables, and the tables of direct payments with each other.
 struct AuditCommand: Subcommand {
   static let usage = Usage(
-    name: "audit", summary: "hold the payment topic against the tables: nothing lost, doubled, out of order or unknown",
+    name: "audit",
+    summary: "hold topics against tables, and tables against each other: nothing lost, doubled or unknown",
     options: [
-      Option("--topic", "NAME", "default: PRODUCER_TOPIC; of another topic payments are not checked"),
+      Option("--part", "PART", "saga: payments of orders; direct: direct payments; default: all that is there"),
+      Option(
+        "--topic", "NAME", "default: PRODUCER_TOPIC; of another topic payments are not checked; implies --part saga"),
       Option("--since", "TIME", "events from then on: 2026-01-31T12:00:00Z, or how long ago, such as 2h; default all"),
       Option("--limit", "N", "show at most so many offenders of each kind; default 10"),
+      Option(
+        "--late", "TIME", "direct payments: what gateway and processing owe each other for longer is late; default 5m"),
       Option("--allow-duplicates", nil, "equal copies are counted and are no disagreement"),
     ],
-    synopsis: "[--topic NAME] [--since TIME] [--limit N] [--allow-duplicates]",
+    synopsis: "[--part saga|direct] [--topic NAME] [--since TIME] [--limit N] [--late TIME] [--allow-duplicates]",
     notes: """
       Exit status: 0 when all agree, 1 when they disagree (counts and the first offenders are shown), 2 when nothing is
       wrong but the beginning of a partition is gone in which events are expected. It may run beside working programs:
-      what is published meanwhile raises no alarm. An offender that is a message is shown with the time at which it was
-      written: copies belong to a crash, a takeover or a replay at that time. Takes about 130 bytes of memory an event.
+      what is published or decided meanwhile raises no alarm. An offender that is a message is shown with the time at
+      which it was written: copies belong to a crash, a takeover or a replay at that time. Takes about 130 bytes of memory
+      an event. Each topic gets a line, and so do the tables of direct payments, once there are any.
       """,
     example: "paysaga audit --since 24h")
 
+  /// What can be audited by itself.
+  enum Part: String, CaseIterable { case saga, direct }
+
+  private let part: Part?
   private let topic: String?
-  private let since: Timestamp?
-  private let limit: Int
-  private let allowsDuplicates: Bool
+  private let auditing: TopicAuditing
+  private let late: Duration
 
   init(_ arguments: Arguments) throws(CommandError) {
     topic = arguments.text("--topic")
-    since = try arguments.text("--since").map { text throws(CommandError) in try Self.moment(text) }
-    limit = Int(try arguments.integer("--limit", in: 1...100_000) ?? 10)
-    allowsDuplicates = arguments.has("--allow-duplicates")
+    let part = try arguments.choice("--part", Part.self)
+    guard topic == nil || part != .direct else { throw .usage("--topic is about the saga; --part direct has its own") }
+    self.part = topic == nil ? part : .saga
+    late = try arguments.duration("--late") ?? .seconds(300)
+    auditing = TopicAuditing(
+      since: try arguments.moment("--since"), limit: Int(try arguments.integer("--limit", in: 1...100_000) ?? 10),
+      allowsDuplicates: arguments.has("--allow-duplicates"))
   }
 
-  static func moment(_ text: String, now: Timestamp = .now()) throws(CommandError) -> Timestamp {
+  static func moment(_ text: String, _ option: String, now: Timestamp = .now()) throws(CommandError) -> Timestamp {
     if let ago = DurationText.parse(text), ago > .zero {
       return Timestamp(microseconds: now.microseconds.subtracting(saturating: ago.inNanoseconds / 1_000))
     }
     if let date = try? Date(text, strategy: .iso8601) {
       return Timestamp(microseconds: Int64(saturating: (date.timeIntervalSince1970 * 1e6).rounded()))
     }
-    throw .usage("--since expects a time such as 2026-01-31T12:00:00Z or 2h, found \"\(printable(text))\"")
+    throw .usage("\(option) expects a time such as 2026-01-31T12:00:00Z or 2h, found \"\(printable(text))\"")
   }
 
   func run(_ session: Session) throws {
-    let topic = topic ?? session.settings.producer.topic
+    session.interruption.handle()
+    var verdicts: [AuditVerdict] = []
+    if part != .direct {
+      let payments = session.settings.producer.topic
+      let topic = topic ?? payments
+      verdicts.append(
+        try auditing.audit(
+          topic, database: try session.database(), checksPayments: topic == payments, session))
+    }
+    if part != .saga {
+      let direct = DirectAuditing(topics: auditing, grace: late, isWanted: part == .direct)
+      verdicts += try direct.audit(session)
+    }
+    let disagreements = verdicts.compactMap { if case .disagrees(let what) = $0 { what } else { nil } }
+    guard disagreements.isEmpty else {
+      throw CommandError.failure("\(disagreements.joined(separator: ", ")) disagree")
+    }
+    for case .unverifiable(let why) in verdicts { throw CommandError.unverifiable(why) }
+  }
+}
+
+/// What came of one comparison.
+enum AuditVerdict {
+  case agrees
+  /// What disagrees, in words.
+  case disagrees(String)
+  /// Why it cannot be told.
+  case unverifiable(String)
+}
+
+/// Compares a topic with the tables of an outbox, and prints what it finds.
+struct TopicAuditing {
+  let since: Timestamp?
+  let limit: Int
+  let allowsDuplicates: Bool
+
+  /// - Parameters:
+  ///   - database: with the outbox's tables on the search path.
+  ///   - checksPayments: whether the events are those of the saga's payments.
+  func audit(
+    _ topic: String, database: DatabaseConfiguration, checksPayments: Bool, _ session: Session
+  ) throws -> AuditVerdict {
     guard let partitions = try Brokers(session).partitions(of: topic) else {
       throw CommandError.failure("there is no topic \(printable(topic)) at \(session.settings.kafka.brokers)")
     }
-    session.interruption.handle()
     let audit = Audit(
-      Audit.Request(
-        topic: topic, since: since, limit: limit, checksPayments: topic == session.settings.producer.topic),
-      database: try session.database(), kafka: session.kafka, logger: session.logger,
-      kafkaLogger: session.kafkaLogger)
+      Audit.Request(topic: topic, since: since, limit: limit, checksPayments: checksPayments), database: database,
+      kafka: session.kafka, logger: session.logger, kafkaLogger: session.kafkaLogger)
     let start = Instant.now()
     let report = try audit.run(partitions: partitions, session, start)
     let outcome = report.outcome(allowsDuplicates: allowsDuplicates)
@@ -68,11 +120,11 @@ struct AuditCommand: Subcommand {
       for offender in report.offenders { session.output.print(offender.record) }
     }
     switch outcome {
-    case .agree: break
-    case .disagree: throw CommandError.failure("the topic and the tables disagree")
+    case .agree: return .agrees
+    case .disagree: return .disagrees("the topic and the tables")
     case .unverifiable:
       let names = report.unverifiable.keys.sorted().map(String.init).joined(separator: ", ")
-      throw CommandError.unverifiable(
+      return .unverifiable(
         "unverifiable: the beginning of partition \(names) is gone, where "
           + "\(report.unverifiable.values.reduce(0, +)) events are expected; try --since with a later time")
     }

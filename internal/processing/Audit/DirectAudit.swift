@@ -58,12 +58,11 @@ public struct DirectAudit: Sendable {
     self.logger = logger
   }
 
-  /// Whether a schema with direct payments is in a database.
-  /// - Parameter schema: its name as the catalogue has it.
-  public static func isThere(_ schema: String, on connection: Connection) throws(DatabaseError) -> Bool {
-    let name = "\(quoteIdentifier(schema)).payment"
+  /// Whether a table is in a database.
+  /// - Parameter table: its name as SQL has it, with its schema or without one.
+  public static func isThere(_ table: String, on connection: Connection) throws(DatabaseError) -> Bool {
     let found = Statement("SELECT to_regclass($1) IS NOT NULL", isReadOnly: true)
-    return try connection.run(Command(found, [.text(name)])).only.bool(0)
+    return try connection.run(Command(found, [.text(table)])).only.bool(0)
   }
 
   /// Makes the audit on the calling thread. Its memory does not grow with the tables.

@@ -116,8 +116,8 @@ struct CommandParserTests {
 
   @Test func aMomentIsATimeOrHowLongAgo() throws {
     let now = Timestamp(microseconds: 7_200_000_000)
-    #expect(try AuditCommand.moment("1h", now: now).microseconds == 3_600_000_000)
-    #expect(try AuditCommand.moment("1970-01-01T00:00:05Z", now: now).microseconds == 5_000_000)
+    #expect(try AuditCommand.moment("1h", "--since", now: now).microseconds == 3_600_000_000)
+    #expect(try AuditCommand.moment("1970-01-01T00:00:05Z", "--since", now: now).microseconds == 5_000_000)
   }
 
   @Test(arguments: [

@@ -1,0 +1,104 @@
+import Postgres
+import ProcessingAudit
+import Settings
+import Values
+
+/// The part of `audit` that is about direct payments: tables against each other, then topics against outboxes.
+struct DirectAuditing {
+  let topics: TopicAuditing
+  /// How long gateway and processing may take to hear of each other.
+  let grace: Duration
+  /// Whether the caller asked for this part: it is then shown although there is nothing.
+  let isWanted: Bool
+
+  func audit(_ session: Session) throws -> [AuditVerdict] {
+    let processing = try session.database(of: "PROCESSING_", direct: true)
+    guard try has("processing.payment", processing, session) else {
+      if isWanted {
+        throw CommandError.failure("there are no tables of direct payments at \(processing); try paysaga migrate up")
+      }
+      return []
+    }
+    let gateway = try session.database(of: "GATEWAY_", direct: true)
+    let saga = try session.database(direct: true)
+    let databases = DirectAudit.Databases(
+      processing: processing, gateway: try has("gateway.payment", gateway, session) ? gateway : nil,
+      saga: try has("payment", saga, session) ? saga : nil)
+    let start = Instant.now()
+    let report = try run(databases, session, start)
+    guard isWanted || !report.isEmpty else { return [] }
+    session.output.print(report.record(start), line: report.line)
+    if !session.wantsJSON { for offender in report.offenders { session.output.print(offender.record) } }
+    let verdict: AuditVerdict = report.agrees ? .agrees : .disagrees("the tables of direct payments")
+    return [verdict] + (try outboxes(session))
+  }
+
+  private func has(_ table: String, _ database: DatabaseConfiguration, _ session: Session) throws -> Bool {
+    let connection = try Connection.open(database, logger: session.logger)
+    defer { connection.close() }
+    return try DirectAudit.isThere(table, on: connection)
+  }
+
+  /// The pipeline's topics, as far as anything was to be published on them.
+  private func outboxes(_ session: Session) throws -> [AuditVerdict] {
+    let pipelines = [
+      (prefix: "GATEWAY_", schema: "gateway", setting: "DIRECT_PAYMENT_TOPIC", topic: "direct.payments"),
+      (prefix: "PROCESSING_", schema: "processing", setting: "DIRECT_RESULT_TOPIC", topic: "direct.results"),
+    ]
+    var verdicts: [AuditVerdict] = []
+    for (prefix, schema, setting, standard) in pipelines {
+      let database = try session.database(of: prefix, direct: true, schema: schema)
+      let topic = session.given.text(setting) ?? standard
+      guard try has("\(schema).event", database, session), try hasEvents(topic, database, session) else { continue }
+      verdicts.append(try topics.audit(topic, database: database, checksPayments: false, session))
+    }
+    return verdicts
+  }
+
+  private func hasEvents(_ topic: String, _ database: DatabaseConfiguration, _ session: Session) throws -> Bool {
+    let connection = try Connection.open(database, logger: session.logger)
+    defer { connection.close() }
+    let found = Statement("SELECT EXISTS (SELECT FROM event WHERE topic = $1)", isReadOnly: true)
+    return try connection.run(Command(found, [.text(topic)])).only.bool(0)
+  }
+
+  private func run(
+    _ databases: DirectAudit.Databases, _ session: Session, _ start: Instant
+  ) throws -> DirectAuditReport {
+    var scope = DirectAudit.Scope()
+    (scope.grace, scope.limit) = (grace, topics.limit)
+    return try DirectAudit(databases, scope: scope, logger: session.logger).run { _ in
+      if session.interruption.isRequested { throw CommandError.failure("interrupted") }
+    }
+  }
+}
+
+extension DirectAuditReport {
+  private var figures: [(name: String, count: Int)] {
+    [
+      ("payments", payments), ("intake", intake), ("unknown", unknown), ("transfers", transfers),
+      ("accounts", accounts), ("settlements", settlements), ("exceptions", exceptions),
+    ]
+  }
+
+  fileprivate var line: String {
+    let found = Kind.allCases.compactMap { kind in counts[kind].map { "\(kind.rawValue)=\($0)" } }
+    return (["\(agrees ? "agree" : "disagree"):"] + figures.map { "\($0.name)=\($0.count)" } + found)
+      .joined(separator: " ")
+  }
+
+  fileprivate func record(_ start: Instant) -> Record {
+    var record: Record = ["outcome": .text(agrees ? "agree" : "disagree"), "part": .text("direct")]
+    for (name, count) in figures { record.append(name, .number(Int64(count))) }
+    for kind in Kind.allCases { record.append(kind.rawValue, .number(Int64(counts[kind] ?? 0))) }
+    record.append("offenders", .list(offenders.map(\.record)))
+    record.append("elapsed_ms", .number((Instant.now() - start).inMilliseconds))
+    return record
+  }
+}
+
+extension DirectAuditReport.Offender {
+  fileprivate var record: Record {
+    ["kind": .text(kind.rawValue), "id": id.map { .uuid($0) } ?? .null, "detail": .text(detail)]
+  }
+}
