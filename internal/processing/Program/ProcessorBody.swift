@@ -63,10 +63,15 @@ public final class ProcessorBody: ProgramBody {
       orders?.wake()
     }
     let pipeline = try makePipeline(relay, execution.processor)
+    // Gateways complete payments of orders, too.
+    let wake = { @Sendable in
+      relay.wake()
+      orders?.wake()
+    }
     let listener = Listener(
       configuration: try database.configuration(role: "listener", isDirect: true),
       channels: [ProcessingSchema.outbox.channel], logger: context.logger,
-      onConnect: { relay.wake() }, onNotification: { _, _ in relay.wake() })
+      onConnect: wake, onNotification: { _, _ in wake() })
     let probe = try database.startWriteProbe(tables: ProcessingSchema.written, logger: context.logger)
     let exceptions = ExceptionWatch(
       try serial("exceptions"), logger: context.logger, metrics: context.metrics)
