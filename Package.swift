@@ -65,6 +65,7 @@ let package = Package(
     .executable(name: "payments-consumer", targets: ["payments-consumer"]),
     .executable(name: "payments-cron", targets: ["payments-cron"]),
     .executable(name: "payments-processor", targets: ["payments-processor"]),
+    .executable(name: "payments-gateway", targets: ["payments-gateway"]),
     .executable(name: "paysaga", targets: ["paysaga"]),
     .executable(name: "devkafka", targets: ["devkafka"]),
     .executable(name: "bankstub", targets: ["bankstub"]),
@@ -236,6 +237,15 @@ let package = Package(
         "Metrics", "Money", "ProcessingDomain", "Processor", "Runtime", "SagaClient", "Tracing", "Values",
       ]),
 
+    box(
+      "GatewayServer", "gateway/Server",
+      [
+        "Admin", "Cards", "ClientSettings", "DirectDomain", "Errors", "GatewayAPI", "GatewayDomain", "GatewaySchema",
+        "GatewaySettings", "GatewayStore", "HTTPServer", "Inbox", "LedgerStore", "Logger", "Metrics", "Money", "Outbox",
+        "OutboxKafka", "Postgres", "ProcessingDomain", "ProcessingSchema", "ProcessingSettings", "Processor", "Runtime",
+        "SagaClient", "Service", "Settings", "TLS", "Values",
+      ]),
+
     // The saga's payment step.
     // `sql` is a link to migrations/saga.
     .target(
@@ -293,6 +303,7 @@ let package = Package(
         "SagaSchema", "SagaSettings", "Settings",
       ],
       path: "cmd/contexts", swiftSettings: common),
+    program("payments-gateway", "gateway", ["Contexts", "GatewayServer", "GatewaySettings", "Service", "Settings"]),
     program("payments-server", "server", ["Contexts", "SagaServer", "SagaSettings", "Service", "Settings"]),
     program("payments-consumer", "consumer", ["Contexts", "SagaConsumer", "SagaSettings", "Service", "Settings"]),
     program(

@@ -22,7 +22,7 @@ extension PaymentProcessor {
   private func execute(_ payment: CardPayment) async {
     let until = Instant.now() + options.rules.cardWait
     guard let accounts = await accounts(of: payment.terms, until: until) else { return }
-    while !isEnding, Instant.now() < until {
+    while !hasGivenUp, Instant.now() < until {
       guard let claim = lease.current else {
         try? await Task.sleep(for: .milliseconds(100))
         continue
@@ -81,7 +81,7 @@ extension PaymentProcessor {
   private func accounts(of terms: PaymentTerms, until: Instant) async -> PaymentAccounts? {
     if let accounts = book.remembered([terms])?.first { return accounts }
     var backoff = Backoff()
-    while !isEnding, Instant.now() < until {
+    while !hasGivenUp, Instant.now() < until {
       let found = try? await pool.withConnection(deadline: until) { [book] connection throws(DatabaseError) in
         try book.find([terms], on: connection)
       }

@@ -49,6 +49,7 @@ public final class PaymentProcessor: ServicePart {
   let claimed: CommitEffects
   private let places = Mutex(0)
   private let isStopping = Mutex(false)
+  private let isGivingUp = Mutex(false)
   /// Whether the bank has been told to wake us.
   private let isWaitingForBank = Mutex(false)
   private struct Jobs {
@@ -144,6 +145,7 @@ public final class PaymentProcessor: ServicePart {
     jobs.care?.stop()
     // Until now slots go to cards that wait.
     let isEmpty = inHand.waitUntilEmpty(until: deadline - .milliseconds(500))
+    isGivingUp.withLock { $0 = true }
     if !isEmpty {
       logger.warning("stopped with payments in hand", ["count": .number(inHand.count)])
     }
@@ -163,6 +165,9 @@ public final class PaymentProcessor: ServicePart {
 
   /// Whether nothing new is begun.
   var isEnding: Bool { isStopping.withLock { $0 } }
+
+  /// Whether the time to end what is in hand is over, too.
+  var hasGivenUp: Bool { isGivingUp.withLock { $0 } }
 
   /// The state of what it depends on.
   public var checks: [ReadinessReport.Check] {

@@ -1,0 +1,95 @@
+internal import DirectDomain
+internal import Errors
+internal import GatewayAPI
+internal import GatewayDomain
+internal import GatewayStore
+internal import Logger
+internal import Metrics
+internal import Postgres
+internal import ProcessingDomain
+internal import Processor
+internal import Runtime
+internal import Values
+
+/// Ends card payments that nobody has claimed: the gateway that had the number died between the intake and the claim.
+/// Any number of gateways may sweep at once; the processor's row decides.
+final class CardSweep: ServicePart {
+  /// How often to look.
+  private static let interval = Duration.seconds(2)
+  /// The most payments of one look.
+  private static let limit = 200
+  /// How long ending them may take.
+  private static let patience = Duration.seconds(5)
+
+  private let cards: UnclaimedCards
+  private let timeout: Duration
+  private let connection: SerialConnection
+  private let processor: PaymentProcessor
+  private let logger: Logger
+  private let ended: Counter
+  private let job: Monitor<PeriodicJob?>
+
+  /// - Parameter timeout: the age at which a card payment counts as forgotten.
+  init(
+    _ cards: UnclaimedCards, after timeout: Duration, _ connection: SerialConnection, _ processor: PaymentProcessor,
+    logger: Logger, metrics: MetricsRegistry
+  ) {
+    self.cards = cards
+    self.timeout = timeout
+    self.connection = connection
+    self.processor = processor
+    self.logger = logger
+    ended = metrics.counter(
+      "gateway_cards_unclaimed_total", help: "Card payments that ended since no gateway had their number any more.")
+    job = Monitor(nil)
+  }
+
+  func start() {
+    let job = PeriodicJob(name: "card-sweep") { [self] in
+      sweep()
+      return Self.interval
+    }
+    self.job.update { $0 = job }
+    job.start()
+  }
+
+  func stop(until deadline: Instant) { job.withLock { $0 }?.stop(until: deadline) }
+
+  private func sweep() {
+    do throws(DatabaseError) {
+      let (cards, timeout) = (cards, timeout)
+      let overdue = try connection.use { connection throws(DatabaseError) in
+        try cards.overdue(after: timeout, limit: Self.limit, on: connection)
+      }
+      let known = end(overdue)
+      if !known.isEmpty {
+        try connection.use { connection throws(DatabaseError) in try cards.forget(known, on: connection) }
+      }
+    } catch {
+      logger.warning("card payments that nobody claimed are looked for later", ["error": .error(error)])
+    }
+  }
+
+  /// Blocks the job's thread until the processor has answered.
+  /// - Returns: the payments that processing knows now, ended or claimed: their results are on the way.
+  private func end(_ overdue: [GatewayPayment]) -> [UniqueID] {
+    guard !overdue.isEmpty else { return [] }
+    let known = Monitor<[UniqueID]?>(nil)
+    Task { [processor, ended] in
+      let deadline = Instant.now() + Self.patience
+      let answers = await withTaskGroup(of: UniqueID?.self) { group in
+        for payment in overdue {
+          group.addTask {
+            let answer = await processor.endUnclaimed(PaymentTerms(payment), .cardLost, deadline: deadline)
+            guard case .done(let processed) = answer else { return nil }
+            if processed.reason == .cardDataLost { ended.add() }
+            return payment.id
+          }
+        }
+        return await group.reduce(into: [UniqueID]()) { all, id in if let id { all.append(id) } }
+      }
+      known.update { $0 = answers }
+    }
+    return known.wait { $0 } ?? []
+  }
+}

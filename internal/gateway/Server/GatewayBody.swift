@@ -1,0 +1,237 @@
+internal import Admin
+internal import Cards
+internal import ClientSettings
+internal import DirectDomain
+internal import Errors
+internal import GatewayAPI
+internal import GatewayDomain
+internal import GatewaySchema
+public import GatewaySettings
+internal import GatewayStore
+internal import HTTPServer
+internal import Inbox
+internal import LedgerStore
+internal import Logger
+internal import Metrics
+internal import Outbox
+internal import OutboxKafka
+internal import Postgres
+internal import ProcessingSchema
+internal import ProcessingSettings
+internal import Processor
+internal import Runtime
+internal import SagaClient
+public import Service
+public import Settings
+internal import Values
+
+/// The inside of `payments-gateway`: `/v1` over HTTP, the execution of card payments, and the two ends of the pipeline.
+public final class GatewayBody: ProgramBody {
+  private let settings: GatewaySettings
+  private let context: ProgramContext
+  private let database: ProgramDatabase
+  private let processingDatabase: ProgramDatabase
+  private let saga: SagaClient?
+  private let requestKeys: CardFingerprintKeys
+  private let fingerprintKeys: CardFingerprintKeys
+
+  /// Keeps the settings, and reads the files of the saga's TLS.
+  /// - Throws: `SettingsError` for a file that cannot be used.
+  public init(_ settings: GatewaySettings, _ context: ProgramContext) throws(SettingsError) {
+    self.settings = settings
+    self.context = context
+    database = ProgramDatabase(settings.database, program: context.program.name)
+    processingDatabase = ProgramDatabase(settings.processingDatabase, program: context.program.name)
+    guard let requestKeys = settings.intake.requestKeys, let fingerprintKeys = settings.intake.fingerprintKeys else {
+      preconditionFailure("settings that are loaded have what is required")
+    }
+    (self.requestKeys, self.fingerprintKeys) = (requestKeys, fingerprintKeys)
+    let client = try settings.saga.client(userAgent: context.program.name)
+    saga = client.map { SagaClient($0, metrics: context.metrics) }
+  }
+
+  /// Without the brokers payments are taken in all the same: their events wait.
+  public var neededForAPI: Set<String>? { ["postgres"] }
+
+  /// Nothing can be reloaded.
+  public func reload() {
+    context.logger.info("SIGHUP: nothing to reload; a new certificate needs a new start")
+  }
+
+  // MARK: - Parts
+
+  private static let tables = GatewayTables()
+
+  /// The connections.
+  private struct Pools {
+    // Two write connections: a batch can form on one while another commits. Reads never queue behind them.
+    let writers: ConnectionPool
+    let readers: ConnectionPool
+    let scanners: ConnectionPool
+    let notify: ConnectionPool
+    /// Of processing's database.
+    let accounts: ConnectionPool
+    let results: ConnectionPool
+
+    var entries: [ServiceEntry] { [writers, readers, scanners, notify, accounts, results].map { .part($0) } }
+  }
+
+  /// What concerns processing.
+  private struct Execution {
+    let parts: ExecutionParts
+    let accounts: PooledAccounts
+    /// Tells the relays of processing that results were written.
+    let notifier: Notifier
+  }
+
+  /// `/v1` last, so that it stops first: then the others finish what it has begun.
+  public func assemble() throws -> ProgramParts {
+    let shards = try GatewaySchema.wait(
+      try database.configuration(role: "start-up"), logger: context.logger, stop: context.stop)
+    let processingShards = try ProcessingSchema.wait(
+      try processingDatabase.configuration(role: "start-up"), logger: context.logger, stop: context.stop)
+    let pools = try makePools()
+    let keys = GatewayKeys(Self.tables)
+    let execution = try makeExecution(pools, processingShards)
+    let reader = PaymentReader(Self.tables, readers: pools.readers, scanners: pools.scanners)
+    let waiters = PaymentWaiters(limit: settings.server.maxWaiters, metrics: context.metrics) { reader.load($0) }
+    let pipeline = try makePipeline(shards, keys) { waiters.changed($0) }
+    let relays = Notifier(channel: GatewaySchema.outbox.channel, pool: pools.notify, logger: context.logger) {
+      !pipeline.ownsAllShards
+    }
+    let intake = PaymentIntake(
+      Self.tables, keys: keys, requestKeys: requestKeys, outbox: OutboxWriter(GatewaySchema.outbox, shards: shards),
+      topic: settings.topics.payments, writers: pools.writers, readers: pools.readers, logger: context.logger,
+      metrics: context.metrics
+    ) {
+      pipeline.wake()
+      relays.notify()
+    }
+    let server = makeServer(StoredPayments(intake, reader), execution, waiters)
+    let probe = try database.startWriteProbe(tables: ["gateway.payment", "gateway.event"], logger: context.logger)
+    let checks = makeChecks(pools, execution, pipeline)
+    return ProgramParts(
+      pools.entries
+        + [
+          .part(probe), .part(try makeListener(pipeline, waiters)), .part(relays), .part(execution.notifier),
+          .late(pipeline), .part(try makeKeyCare(keys)), saga.map { .part($0) }, .part(execution.parts.bank),
+          .part(execution.parts.processor), .part(try makeSweep(execution.parts.processor)), .part(intake),
+          .part(waiters),
+          .part(server),
+        ].compactMap(\.self), checks: checks)
+  }
+
+  private func makePools() throws -> Pools {
+    Pools(
+      writers: try pool(database, "write", size: 2, queue: 1_024),
+      readers: try pool(database, "read", size: settings.intake.poolSize, queue: 16_384),
+      scanners: try pool(database, "list", size: 1, queue: 64),
+      notify: try pool(database, "notify", size: 1, queue: 16),
+      accounts: try pool(processingDatabase, "accounts", size: 2, queue: 1_024),
+      results: try pool(processingDatabase, "results", size: 1, queue: 16))
+  }
+
+  private func pool(_ database: ProgramDatabase, _ role: String, size: Int, queue: Int) throws -> ConnectionPool {
+    // A row that somebody holds for long fails the calls on it, not everybody's.
+    ConnectionPool(
+      configuration: try database.indexed(role: role, lockTimeout: .seconds(1)), size: size, queueLimit: queue,
+      name: role, logger: context.logger, metrics: context.metrics)
+  }
+
+  private func makeExecution(_ pools: Pools, _ shards: ShardMap) throws -> Execution {
+    let notifier = Notifier(
+      channel: ProcessingSchema.outbox.channel, pool: pools.results, logger: context.logger)
+    let parts = try ExecutionParts(
+      settings.processor, .gateway, database: processingDatabase, shards: shards, topic: settings.topics.results,
+      context: context
+    ) { notifier.notify() }
+    let accounts = PooledAccounts(AccountStore(ledger: LedgerStore()), pools.accounts)
+    return Execution(parts: parts, accounts: accounts, notifier: notifier)
+  }
+
+  /// The relay with the care of its tables and of the keys' days, and the reader of results.
+  private func makePipeline(
+    _ shards: ShardMap, _ keys: GatewayKeys, onChange: @escaping @Sendable ([UniqueID]) -> Void
+  ) throws -> Pipeline {
+    let (payments, results) = (settings.topics.payments, settings.topics.results)
+    let deadLetters = DirectTopics.deadLetters(of: results)
+    let days = DayCare.Table(
+      "the keys of calls", keys.days, daysAhead: GatewayKeys.daysAhead, retention: GatewayKeys.retention)
+    let relay = try KafkaRelay(
+      GatewaySchema.outbox, shards: shards, topics: [payments],
+      try RelayConfiguration(owner: context.instance, reserve: settings.relay.reserve),
+      database: try database.indexed(role: "relay"),
+      careDatabase: try database.configuration(
+        role: OutboxCare.role(of: GatewaySchema.outbox), isDirect: true, parameters: DayCare.limits),
+      kafka: settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
+      retention: .seconds(86_400 * settings.relay.retentionDays), others: [days], logger: context.logger,
+      metrics: context.metrics, stop: context.stop)
+    let inbox = InboxConsumer(
+      InboxConfiguration(
+        name: "results", topic: results, group: settings.updates.group, deadLetterTopic: deadLetters,
+        batch: settings.updates.batch),
+      kafka: settings.kafka.configuration(clientID: context.program.name),
+      database: try database.indexed(role: "results"), logger: context.logger.labelled("updater"),
+      metrics: context.metrics, stop: context.stop
+    ) { _ in ResultHandler(Self.tables) { results in onChange(results.map(\.paymentID)) } }
+    return Pipeline(
+      relay, inbox, kafka: settings.kafka,
+      topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters],
+      program: context.program.name, logger: context.logger, stop: context.stop)
+  }
+
+  /// One connection hears of payments for those who wait for them, and of events for the relay.
+  private func makeListener(_ pipeline: Pipeline, _ waiters: PaymentWaiters) throws -> Listener {
+    Listener(
+      configuration: try database.configuration(role: "listener", isDirect: true),
+      channels: [GatewayTables.channel, GatewaySchema.outbox.channel], logger: context.logger
+    ) {
+      pipeline.wake()
+      waiters.changedPerhaps()
+    } onNotification: { channel, payload in
+      guard channel == GatewayTables.channel else { return pipeline.wake() }
+      if let payments = PaymentNotice.ids(payload) { waiters.changed(payments) } else { waiters.changedPerhaps() }
+    }
+  }
+
+  private func makeKeyCare(_ keys: GatewayKeys) throws -> KeyCare {
+    KeyCare(
+      Self.tables, keys: keys, configuration: try database.configuration(role: "key-care"), logger: context.logger,
+      stop: context.stop)
+  }
+
+  private func makeSweep(_ processor: PaymentProcessor) throws -> CardSweep {
+    let logger = context.logger.labelled("card-sweep")
+    return CardSweep(
+      UnclaimedCards(Self.tables), after: settings.intake.claimTimeout,
+      SerialConnection(try database.indexed(role: "card-sweep"), logger: logger, stop: context.stop), processor,
+      logger: logger, metrics: context.metrics)
+  }
+
+  private func makeServer(
+    _ payments: StoredPayments, _ execution: Execution, _ waiters: PaymentWaiters
+  ) -> HTTPServer {
+    var router = HTTPRouter()
+    PaymentRoutes(
+      payments, processor: execution.parts.processor, waiters: waiters, accounts: execution.accounts, saga: saga,
+      rules: PaymentRequest.Rules(merchant: settings.intake.merchant), fingerprintKeys: fingerprintKeys
+    ).add(to: &router)
+    AccountRoutes(execution.accounts).add(to: &router)
+    return HTTPServer(
+      HTTPServerConfiguration(settings.server, logger: context.logger), router: router, logger: context.logger,
+      metrics: context.metrics)
+  }
+
+  private func makeChecks(
+    _ pools: Pools, _ execution: Execution, _ pipeline: Pipeline
+  ) -> @Sendable () -> [ReadinessReport.Check] {
+    { [database, saga] in
+      let postgres = ReadinessReport.Check(
+        "postgres", isReady: pools.writers.isHealthy, problem: database.writes.problem,
+        detail: pools.writers.stateDescription)
+      // Payments without an order do not need it.
+      let orders = saga.map { ReadinessReport.Check("saga", isReady: true, detail: $0.problem ?? "") }
+      return [postgres] + execution.parts.processor.checks + pipeline.checks + [orders].compactMap(\.self)
+    }
+  }
+}

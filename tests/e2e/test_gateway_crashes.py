@@ -1,0 +1,84 @@
+"""A gateway that dies in the middle of card payments, and a database that is away."""
+
+import threading
+import uuid
+
+from harness.direct import FINAL, Answer, Direct, account, new_card
+from harness.servers import PostgresServer
+from harness.waiting import wait_until
+from harness.world import World
+
+
+def test_a_gateway_dies_in_the_middle_of_card_payments(world: World):
+    direct = Direct(world)
+    direct.processor()
+    gateway = direct.gateway()
+    direct.bank.behave(delay_ms=[50, 600])
+    keys = [str(uuid.uuid4()) for _ in range(60)]
+    bodies = {
+        key: {"user_id": str(uuid.uuid4()), "method": new_card(), "amount": 1999, "currency": "EUR"} for key in keys}
+    answers: dict[str, Answer] = {}
+
+    def pay(key: str) -> None:
+        try:
+            answers[key] = gateway.post("/v1/payments", bodies[key], key)
+        except OSError:
+            pass  # it died first
+
+    threads = [threading.Thread(target=pay, args=(key,)) for key in keys]
+    for thread in threads[:45]:
+        thread.start()
+    wait_until(lambda: len(direct.bank.operations()) >= 10, "some cards are at the bank")
+    gateway.program.kill()
+    for thread in threads[45:]:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    gateway.program.start().wait_ready()
+    known = {}
+    for key in keys:
+        # The same key tells whether it was taken in; otherwise it is now.
+        again = gateway.post("/v1/payments", bodies[key], key)
+        assert again.status == 201, again
+        before = answers.get(key)
+        if before is not None and before.status == 201:
+            assert again.body == before.body and again.headers["idempotency-replayed"] == "true"
+        known[key] = again.json["id"]
+    assert len(set(known.values())) == len(keys)
+
+    def ended() -> bool:
+        direct.hurry()
+        left = [id for id in known.values() if gateway.payment(id)["status"] not in FINAL]
+        assert not left, left
+        return True
+
+    wait_until(ended, "every payment ends", 60, interval=0.5)
+    for id in known.values():
+        payment = gateway.payment(id)
+        charges = direct.bank.counts(id)[1]
+        assert charges == (1 if payment["status"] == "COMPLETED" else 0), (payment, charges)
+        if payment["status"] == "ERROR":
+            assert payment["reason"] in ("card_data_lost", "bank_never_charged"), payment
+    assert world.sql("SELECT payment_id FROM gateway.card_waiting") == []
+
+
+def test_a_database_that_is_away_is_said_and_nothing_is_half_done(make_world, own_postgres: PostgresServer):
+    world = make_world(postgres=own_postgres)
+    direct = Direct(world)
+    direct.processor()
+    gateway = direct.gateway(GATEWAY_STATEMENT_TIMEOUT="1s")
+    assert gateway.paid(new_card())["status"] == "COMPLETED"
+    own_postgres.crash()
+    keys = [str(uuid.uuid4()) for _ in range(3)]
+    for key in keys:
+        refused = gateway.pay(account(), key=key, user_id=str(uuid.UUID(int=7)))
+        assert refused.status == 503 and refused.headers["retry-after"], refused
+        assert refused.json["code"] in ("database_unavailable", "outcome_unknown")
+    assert gateway.get(f"/v1/payments/{uuid.uuid4()}?wait=1s").status == 503
+    gateway.program.wait_not_ready("postgres")
+    own_postgres.start()
+    gateway.program.wait_ready()
+    made = [gateway.pay(account(), key=key, user_id=str(uuid.UUID(int=7)), wait="20s") for key in keys]
+    assert [(answer.status, answer.json["status"]) for answer in made] == [(201, "COMPLETED")] * 3
+    assert world.value("SELECT count(*) FROM gateway.payment") == 4
+    assert world.value("SELECT count(*) FROM gateway.idempotency_key") == 4
