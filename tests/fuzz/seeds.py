@@ -86,6 +86,39 @@ def bank() -> None:
         write("bank", name, content)
 
 
+def requests() -> None:
+    """A body of POST /v1/payments, or behind a question mark the parameters of a list."""
+    user, payee, account = (str(UUID(int=n << 64 | n)) for n in (1, 2, 3))
+    card = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2040, "cvv": "123", "holder": "A PERSON"}
+    good = {"user_id": user, "payee_id": payee, "external_id": "shop-7", "order_id": 111, "amount": 1999,
+            "currency": "EUR", "description": "Two b\u00f6\u00f6ks", "metadata": {"b": "2", "a": "\u202e\u2028"},
+            "method": {"type": "account", "number": "40817810099910004312"}}
+    methods = {
+        "card": {"type": "card", "card": card}, "token": {"type": "token", "token": "tok_12345678"},
+        "balance": {"type": "balance", "account_id": account}, "expired": {"type": "card", "card": {**card, "exp_year": 2020}},
+        "luhn": {"type": "card", "card": {**card, "number": "4242424242424241"}}, "cash": {"type": "cash"},
+        "both": {"type": "account", "number": "1", "token": "2"}, "numeric": {"type": "card", "card": {**card, "number": 42}},
+    }
+    bodies = {
+        "good": good, "nulls": {**{name: None for name in good}, "user_id": user, "amount": "1", "currency": "JPY"},
+        "text": {**good, "amount": "1999"}, "fraction": {**good, "amount": 19.99}, "zero": {**good, "amount": 0},
+        "large": {**good, "amount": 10 ** 15}, "larger": {**good, "amount": 10 ** 400}, "same": {**good, "payee_id": user},
+        "unknown": {**good, "colour": "red"}, "number": {**good, "description": "4242 4242 4242 4242"},
+        "names": {**good, "metadata": {f"k{n}": "v" for n in range(51)}}, "deep": {**good, "metadata": {"a": {"b": {}}}},
+        **{name: {**good, "method": method} for name, method in methods.items()},
+    }
+    for name, body in bodies.items():
+        write("requests", name, json.dumps(body, ensure_ascii=len(name) % 2 == 0, indent=len(name) % 3 or None).encode())
+    lists = {
+        "list": f"?user_id={user}&status=UNKNOWN&from=2026-01-31T08:15:00Z&to=2026-02-01T00:00:00.5+01:00&limit=100",
+        "list-order": "?order_id=111&external_id=shop-7", "list-after": "?after=" + "0" * 40, "list-twice": "?limit=1&limit=2",
+        "list-backwards": "?from=2026-01-31T08:15:00Z&to=2025-01-31T08:15:00Z", "list-unknown": "?statsu=CREATED",
+    }
+    for name, text in lists.items():
+        write("requests", name, text.encode())
+    write("requests", "twice", b'{"amount":1,"amount":2}')
+
+
 def letters() -> None:
     """Letters of the consumer (DeadLetterWriter.swift), of others, and notes (RequeueLedger.swift) as values."""
     death = [("dlq_topic", b"inventory"), ("dlq_partition", b"3"), ("dlq_offset", b"99"),
@@ -382,3 +415,4 @@ if __name__ == "__main__":
     admin()
     http()
     bank()
+    requests()

@@ -3,8 +3,8 @@ internal import Idempotency
 internal import Outbox
 internal import Values
 
-/// A payment that is to be taken in, with everything that is known before the transaction, so that its thread has little
-/// to do. An object, since batches pass it on.
+/// A payment that is to be taken in, with everything that is known before the transaction, so that its thread has
+/// little to do. An object, since batches pass it on.
 final class IntakeCall: Sendable {
   let payment: GatewayPayment
   /// The answer to it.

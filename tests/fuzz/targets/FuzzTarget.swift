@@ -31,6 +31,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case http
   /// What the bank answers.
   case bank
+  /// A request for a direct payment, or the parameters of their list.
+  case requests
 
   /// Plays one input. Callable on any thread, on several at once.
   package func run(_ input: [UInt8]) throws(FuzzFinding) {
@@ -47,6 +49,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .admin: try AdminTarget.run(input)
     case .http: try HTTPServerTarget.run(input)
     case .bank: try BankTarget.run(input)
+    case .requests: try RequestsTarget.run(input)
     }
   }
 }
