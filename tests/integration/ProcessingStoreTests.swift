@@ -213,7 +213,7 @@ struct ProcessingStoreTests {
       let taken = try looked(
         house.store.apply(left.map { StepRequest($0, .takeOver(from: first.owner)) }, by: second, on: house.connection))
       #expect(taken.map(\.stored.payment.state) == [.unknown, .error])
-      #expect(try house.store.due(.charge, limit: 10, on: house.connection) == [ids[1]])
+      #expect(try house.store.due(limit: 10, on: house.connection)[.charge] == [ids[1]])
       try house.leases.remove(first.owner, on: house.connection)
       #expect(try house.connection.int("SELECT count(*) FROM \(schema).owner") == 1)
       // The old owner's call was answered after all.
@@ -282,9 +282,7 @@ struct ProcessingStoreTests {
         INSERT INTO \(schema).due VALUES (gen_random_uuid(), 'inquiry', now() - interval '2 h');
         UPDATE \(schema).payment SET due = now() - interval '1 h' WHERE id = '\(ids[1])'
         """)
-      let due = try [ProcessedPayment.Chore.review, .inquiry].flatMap {
-        try house.store.due($0, limit: 10, on: house.connection)
-      }
+      let due = try house.store.due(limit: 10, on: house.connection).values.flatMap(\.self)
       #expect(due.count == 3)
       let steps = due.map { StepRequest($0, .fallDue) }
       guard case .done(let results) = try house.store.apply(steps, by: house.claim, on: house.connection) else {
@@ -293,7 +291,7 @@ struct ProcessingStoreTests {
       #expect(results.contains(.missing))
       #expect(results.contains(.unreadable("reason is nonsense, which this version does not know")))
       #expect(try house.store.find(ids[1], on: house.connection)?.payment.reason == .reviewTimeout)
-      #expect(try house.store.due(.inquiry, limit: 10, on: house.connection) == [])
+      #expect(try house.store.due(limit: 10, on: house.connection)[.inquiry] == [])
       #expect(try house.connection.int("SELECT count(*) FROM \(schema).due") == 2)
     }
   }

@@ -29,7 +29,7 @@ struct ProcessorFaultTests {
     }
     forwarder.setHoldingAnswers(true)
     try blocker.run(.rollback)
-    try await eventually { try bench.count(committed) == 1 }
+    try await eventually { try bench.count(committed) > 0 }
     forwarder.setHoldingAnswers(false)
     forwarder.cut()
   }
@@ -98,7 +98,7 @@ struct ProcessorFaultTests {
         return .approved
       }
       let forwarder = try DatabaseFaultTests.forwarder()
-      try await bench.with(bank, port: forwarder.port) { processor in
+      try await bench.with(bank, port: forwarder.port, patience: .milliseconds(300)) { processor in
         _ = try await bench.execute([Bench.terms(1), Bench.terms(2)], processor)
         try await eventually { bank.underWay == 2 }
         // Nothing gets through for a while, then an answer is lost.
@@ -106,11 +106,12 @@ struct ProcessorFaultTests {
         forwarder.cut()
         gate.open()
         try await eventually { bank.underWay == 0 }
-        try await Task.sleep(for: .milliseconds(300))
+        // Longer than a step waits.
+        try await Task.sleep(for: .milliseconds(700))
         #expect(try bench.count("stage = 'asked'") == 2)
         // A message that comes again does not ask, though the tables look as if nothing was sent.
         #expect(try await bench.execute([Bench.terms(1)], processor) == [.known])
-        try await lose(bench, forwarder, table: "event_wait", until: "id = '\(Bench.id(1))' AND state = 'COMPLETED'") {
+        try await lose(bench, forwarder, table: "event_wait", until: "state = 'COMPLETED'") {
           forwarder.setAccepting(true)
         }
         try await eventually { try bench.count("state = 'COMPLETED'") == 2 }

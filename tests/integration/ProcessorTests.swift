@@ -57,7 +57,7 @@ final class ProcessorBench: Sendable {
   /// - Parameter port: where a forwarder to the database listens.
   func processor(
     _ bank: FakeBank, role: PaymentProcessor.Role = .processor, rules: PaymentRules = PaymentRules(),
-    lease: Duration = .seconds(30), cards: Int = 100, port: UInt16? = nil
+    lease: Duration = .seconds(30), cards: Int = 100, port: UInt16? = nil, patience: Duration = .seconds(10)
   ) throws -> PaymentProcessor {
     var options = ProcessorOptions()
     options.rules = rules
@@ -67,7 +67,7 @@ final class ProcessorBench: Sendable {
     return PaymentProcessor(
       options, role, store: store(rules), ledger: ledger, leases: leases, bank: bank,
       database: try TestDatabase.configuration(port: port, parameters: ["enable_seqscan": "off"]), program: "test",
-      logger: TestDatabase.quiet, metrics: MetricsRegistry(), onCommit: {})
+      patience: patience, logger: TestDatabase.quiet, metrics: MetricsRegistry(), onCommit: {})
   }
 
   func store(_ rules: PaymentRules = PaymentRules()) -> ProcessingStore {
@@ -82,10 +82,10 @@ final class ProcessorBench: Sendable {
   /// Runs `body` with a processor that works.
   func with(
     _ bank: FakeBank, role: PaymentProcessor.Role = .processor, rules: PaymentRules = PaymentRules(),
-    cards: Int = 100, port: UInt16? = nil, stopWithin grace: Duration = .seconds(10),
+    cards: Int = 100, port: UInt16? = nil, patience: Duration = .seconds(10), stopWithin grace: Duration = .seconds(10),
     _ body: (PaymentProcessor) async throws -> Void
   ) async throws {
-    let processor = try processor(bank, role: role, rules: rules, cards: cards, port: port)
+    let processor = try processor(bank, role: role, rules: rules, cards: cards, port: port, patience: patience)
     processor.start()
     do {
       try await body(processor)

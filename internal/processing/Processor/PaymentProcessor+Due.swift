@@ -11,6 +11,8 @@ internal import Values
 extension PaymentProcessor {
   /// The most payments of a pass.
   private static var pass: Int { 256 }
+  /// The most that a pass looks at, of each kind: what the last passes have taken is due until its transaction commits.
+  private static var look: Int { 2 * pass }
   /// How often to look when nothing wakes us.
   private static var interval: Duration { .seconds(1) }
 
@@ -21,9 +23,14 @@ extension PaymentProcessor {
     if isCardWaiting { wakeWhenFree() }
     guard role == .processor, !isEnding, let claim = lease.current else { return Self.interval }
     do {
-      let ended = try endWaits()
-      let asked = isCardWaiting ? false : try askBank(by: claim)
-      return ended || asked ? .zero : Self.interval
+      let due = try reader.use { [store] connection throws(DatabaseError) in
+        try store.due(limit: Self.look, on: connection)
+      }
+      let isMore = endWaits(due[.review] ?? [], due[.card] ?? [])
+      let pause =
+        isCardWaiting
+        ? Self.interval : askBank(inquiries: due[.inquiry] ?? [], charges: due[.charge] ?? [], by: claim)
+      return isMore ? .zero : pause
     } catch {
       logger.debug("what is due could not be read", ["error": .error(error)])
       return Self.interval
@@ -31,30 +38,22 @@ extension PaymentProcessor {
   }
 
   /// Ends reviews and waits of cards whose time is up. - Returns: whether there may be more.
-  private func endWaits() throws(DatabaseError) -> Bool {
-    var isMore = false
-    for chore in [ProcessedPayment.Chore.review, .card] {
-      let ids = try due(chore, limit: Self.pass)
-      let done = carryOut(.fallDue, on: ids)
-      isMore = isMore || ids.count == Self.pass && done > 0
-    }
-    return isMore
+  private func endWaits(_ reviews: [UniqueID], _ cards: [UniqueID]) -> Bool {
+    let all = reviews + cards
+    let pass = Array(all.prefix(Self.pass))
+    return carryOut(.fallDue, on: pass) > 0 && pass.count < all.count
   }
 
   /// Asks for payments that wait, and about those that are UNKNOWN, as far as there is room at the bank.
-  /// - Returns: whether there may be more, with room for it.
-  private func askBank(by claim: Claim) throws(DatabaseError) -> Bool {
-    // What is in hand is due until its transaction has committed.
-    let limit = Self.pass + inHand.count
-    let inquiries = try due(.inquiry, limit: limit)
-    let charges = try due(.charge, limit: limit)
+  /// - Returns: how long to wait before the next time.
+  private func askBank(inquiries: [UniqueID], charges: [UniqueID], by claim: Claim) -> Duration {
     // By turns, so that neither keeps the other from the bank.
     let both = (0..<max(inquiries.count, charges.count)).flatMap { index in
       [(inquiries, true), (charges, false)].compactMap { ids, isInquiry in
         index < ids.count ? (id: ids[index], isInquiry: isInquiry) : nil
       }
     }
-    if both.isEmpty { return false }
+    if both.isEmpty { return Self.interval }
     let wanted = min(both.count, Self.pass)
     var slots = bank.reserve(wanted)
     let isFull = slots < wanted
@@ -63,12 +62,13 @@ extension PaymentProcessor {
       if payment.isInquiry { startInquiry(payment.id) } else { startCharge(payment.id, by: claim) }
     }
     bank.release(slots)
-    if isFull { wakeWhenFree() }
-    return !isFull && slots == 0
-  }
-
-  private func due(_ chore: ProcessedPayment.Chore, limit: Int) throws(DatabaseError) -> [UniqueID] {
-    try reader.use { [store] connection throws(DatabaseError) in try store.due(chore, limit: limit, on: connection) }
+    if isFull {
+      wakeWhenFree()
+      return Self.interval
+    }
+    if slots == 0 { return .zero }
+    // All that was looked at is in hand; what is behind it is seen once the transactions have committed.
+    return max(inquiries.count, charges.count) == Self.look ? .milliseconds(20) : Self.interval
   }
 
   /// Carries out a step for each of some payments, and waits; for a thread that may block.

@@ -65,10 +65,21 @@ public final class PaymentProcessor: ServicePart {
   ///   - database: sessions for steps, which get index plans only.
   ///   - program: for people who look at the tables.
   ///   - onCommit: called on any thread after commits that may have written results; must not block.
-  public init(
+  public convenience init(
     _ options: ProcessorOptions, _ role: Role, store: ProcessingStore, ledger: LedgerStore, leases: OwnerLeases,
     bank: any BankAsking, database: DatabaseConfiguration, program: String, logger: Logger, metrics: MetricsRegistry,
     onCommit: @escaping @Sendable () -> Void
+  ) {
+    self.init(
+      options, role, store: store, ledger: ledger, leases: leases, bank: bank, database: database, program: program,
+      patience: GroupCommitLimits().patience, logger: logger, metrics: metrics, onCommit: onCommit)
+  }
+
+  /// - Parameter patience: how long a step waits for the database before it is carried out anew.
+  package init(
+    _ options: ProcessorOptions, _ role: Role, store: ProcessingStore, ledger: LedgerStore, leases: OwnerLeases,
+    bank: any BankAsking, database: DatabaseConfiguration, program: String, patience: Duration, logger: Logger,
+    metrics: MetricsRegistry, onCommit: @escaping @Sendable () -> Void
   ) {
     self.options = options
     self.role = role
@@ -94,11 +105,13 @@ public final class PaymentProcessor: ServicePart {
     self.lease = lease
     claimed = CommitEffects(metrics: counts, isClaim: true, onCommit: onCommit)
     let effects = CommitEffects(metrics: counts, isClaim: false, onCommit: onCommit)
+    var limits = GroupCommitLimits()
+    limits.patience = patience
     steps = GroupCommit(
-      StepTransaction(store: store, lease: lease, effects: effects), pool: pool, logger: self.logger)
+      StepTransaction(store: store, lease: lease, effects: effects), pool: pool, limits: limits, logger: self.logger)
+    limits.batch = min(limits.batch, ProcessingStore.maximumClaims)
     claims = GroupCommit(
-      ClaimTransaction(store: store, lease: lease, effects: claimed), pool: pool, limits: Self.claimLimits,
-      logger: self.logger)
+      ClaimTransaction(store: store, lease: lease, effects: claimed), pool: pool, limits: limits, logger: self.logger)
     let inHand = inHand
     metrics.gauge("processing_in_hand", help: "Payments that this process is at.") { Double(inHand.count) }
     metrics.gauge("processing_cards_waiting", help: "Cards in memory that wait for room at the bank.") {
@@ -107,12 +120,6 @@ public final class PaymentProcessor: ServicePart {
     metrics.gauge("processing_lease_held", help: "Whether the lease of this process lasts.") {
       lease.current == nil ? 0 : 1
     }
-  }
-
-  private static var claimLimits: GroupCommitLimits {
-    var limits = GroupCommitLimits()
-    limits.batch = min(limits.batch, ProcessingStore.maximumClaims)
-    return limits
   }
 
   // MARK: - Life

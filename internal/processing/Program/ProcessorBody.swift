@@ -60,7 +60,6 @@ public final class ProcessorBody: ProgramBody {
     ) {
       relay.wake()
       notifier.notify()
-      orders?.wake()
     }
     let pipeline = try makePipeline(relay, execution.processor)
     // Gateways complete payments of orders, too.

@@ -228,11 +228,17 @@ public struct ProcessingStore: Sendable {
     }
   }
 
-  /// Payments about which something has to be done by now, oldest first.
+  /// Payments about which something has to be done by now, by what that is, oldest first.
+  /// - Parameter limit: the most of each.
   public func due(
-    _ chore: ProcessedPayment.Chore, limit: Int, on connection: Connection
-  ) throws(DatabaseError) -> [UniqueID] {
-    try connection.run(statements.due(chore, limit: limit)).map { (row) throws(DatabaseError) in try row.uuid(0) }
+    limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> [ProcessedPayment.Chore: [UniqueID]] {
+    let chores = ProcessedPayment.Chore.allCases
+    var due: [ProcessedPayment.Chore: [UniqueID]] = [:]
+    for (chore, rows) in zip(chores, try connection.run(chores.map { statements.due($0, limit: limit) })) {
+      due[chore] = try rows.map { (row) throws(DatabaseError) in try row.uuid(0) }
+    }
+    return due
   }
 
   /// Looks at due payments again in a minute, unless somebody else has seen to them.
