@@ -1,12 +1,15 @@
 """What `/v1` refuses: each with status, code and field, and nothing is written."""
 
 import json
+import re
 import uuid
+from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
 
 from harness.direct import CARD, MERCHANT, Direct, Gateway, card
+from harness.process import ROOT
 from harness.world import World
 
 USER = "11111111-1111-4111-8111-111111111111"
@@ -201,3 +204,11 @@ def test_accounts(api: Gateway):
         assert refusal(api, wanted, f"{path}/{uuid.uuid4()}/{call}") == (404, "account_not_found", None)
     assert refusal(api, wanted, f"{path}/{account}/spends") == (409, "insufficient_funds", "amount")
     assert api.get(f"{path}/{account}/entries?after=x").problem == (400, "invalid_cursor", "after")
+
+
+def test_every_code_is_documented():
+    page = Path(ROOT, "docs/direct-payments.md").read_text()
+    for source in ("API/Fault.swift", "Domain/RequestFault.swift"):
+        text = Path(ROOT, "internal/gateway", source).read_text()
+        codes = re.findall(r'^ *case \w+ = "(\w+)"$', text, re.MULTILINE)
+        assert len(codes) > 10 and not [code for code in codes if f"`{code}`" not in page]

@@ -1,0 +1,59 @@
+"""A thousand requests that wait cost little memory and no query."""
+
+import base64
+import select
+import socket
+import time
+import uuid
+
+from harness.direct import Direct, account
+from harness.waiting import holds_for, wait_until
+from harness.world import World
+
+WAITERS, PAYMENTS = 1_000, 20
+
+
+def notice(payment_id: str) -> str:
+    """The payload of a notification: PaymentNotice.swift."""
+    return base64.urlsafe_b64encode(uuid.UUID(payment_id).bytes).decode().rstrip("=")
+
+
+def test_waiting_costs_no_query_and_a_notification_answers(world: World):
+    # Nobody executes the payments: they stay as they are.
+    gateway = Direct(world).gateway(GATEWAY_MAX_PEER_CONNECTIONS="2000", LOG_LEVEL="info")
+    metric = gateway.program.metric
+    ids = [gateway.pay(account()).json["id"] for _ in range(PAYMENTS)]
+    before = gateway.program.resident_kib()
+    sockets = []
+    for number in range(WAITERS):
+        connection = socket.create_connection(("127.0.0.1", gateway.program.http_port))
+        path = f"/v1/payments/{ids[number % PAYMENTS]}?wait=60s"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        sockets.append(connection)
+    wait_until(lambda: metric("gateway_waiters") == WAITERS, "all wait")
+
+    def is_quiet() -> bool:
+        reads = metric("gateway_waiter_reads_count")
+        time.sleep(0.2)
+        return metric("gateway_waiter_reads_count") == reads
+
+    wait_until(is_quiet, "all have been read for once")
+    reads = metric("gateway_waiter_reads_count")
+    holds_for(lambda: metric("gateway_waiter_reads_count") == reads, "nothing is read for those that wait", 1.0, 0.2)
+    # 6 KiB each, and room for what the allocator keeps.
+    assert gateway.program.resident_kib() - before < 12 * WAITERS
+
+    world.sql("UPDATE gateway.payment SET state = 'COMPLETED', version = 3 WHERE id = %s", ids[0])
+    world.sql(f"NOTIFY gateway_payment, '{notice(ids[0])}'")
+    answered = sockets[::PAYMENTS]
+    for connection in answered:
+        assert select.select([connection], [], [], 5)[0]
+        assert b'"status":"COMPLETED"' in connection.recv(8192)
+    # All of them from one reading.
+    assert metric("gateway_waiter_reads_count") == reads + 1
+    assert metric("gateway_waiters") == WAITERS - len(answered)
+
+    # Those that leave give their places back.
+    for connection in sockets:
+        connection.close()
+    wait_until(lambda: metric("gateway_waiters") == 0, "no places are taken")
