@@ -1,0 +1,112 @@
+"""Orders of the saga that are paid directly: settled there, for as long as that takes, or dead."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+from harness.audit import paysaga
+from harness.direct import DECLINED_ACCOUNT, DECLINED_CARD, Direct, account, balance, card
+from harness.rpc import COMPLETED
+from harness.waiting import wait_until
+from harness.world import World
+
+
+def settings_of(direct: Direct) -> dict[str, str]:
+    names = ("PROCESSING_DSN", "GATEWAY_DSN", "DIRECT_PAYMENT_TOPIC", "DIRECT_RESULT_TOPIC")
+    return {name: direct.settings[name] for name in names}
+
+
+def audited(direct: Direct) -> dict:
+    """The tables of direct payments, which agree; so do the topics."""
+    answer = paysaga(direct.world, "audit", "--part", "direct", **settings_of(direct))
+    assert answer.status == 0, answer
+    assert [line["outcome"] for line in answer.lines] == ["agree"] * 3
+    assert {line.get("topic") for line in answer.lines} == {None, direct.payments_topic, direct.results_topic}
+    return answer.lines[0]
+
+
+def test_an_order_is_paid_and_settled(world: World):
+    server = world.server()
+    client = world.client(server)
+    client.create(7, amount_minor=1999, currency="EUR")
+    direct = Direct(world, SAGA_GRPC_ADDR=f"127.0.0.1:{server.grpc_port}")
+    direct.processor()
+    gateway = direct.gateway()
+    wrong = gateway.pay(account(), amount=2000, order_id=7)
+    assert wrong.problem[:2] == (422, "amount_differs")
+    assert gateway.pay(account(), order_id=8).problem[:2] == (409, "order_not_payable")
+    paid = gateway.paid(account(), order_id=7)
+    assert paid["status"] == "COMPLETED", paid
+
+    def settled():
+        found = client.get(7)
+        assert found.status == COMPLETED and found.reason == f"direct:{paid['id']}", found
+        return found
+
+    wait_until(settled, "the order is settled")
+    assert gateway.pay(account(), order_id=7).problem[1] in ("order_payment_exists", "order_not_payable")
+    report = wait_until(lambda: audited(direct), "gateway and processing agree")
+    assert (report["payments"], report["settlements"], report["exceptions"]) == (1, 0, 0)
+
+
+def test_a_settlement_waits_for_the_saga_and_a_dead_order_for_a_person(world: World):
+    server = world.server()
+    client = world.client(server)
+    for order in (1, 2):
+        client.create(order, amount_minor=1999, currency="EUR")
+    direct = Direct(world, SAGA_GRPC_ADDR=f"127.0.0.1:{server.grpc_port}")
+    direct.processor()
+    gateway = direct.gateway()
+    direct.bank.behave(delay_ms=1_000)
+    late, dead = (gateway.pay(account(), order_id=order).json["id"] for order in (1, 2))
+    # While the bank thinks, somebody else pays, and the saga goes away.
+    client.settle(2, COMPLETED, "cash")
+    port = server.grpc_port
+    server.stop()
+    for payment in (late, dead):
+        gateway.await_status(payment, "COMPLETED")
+    again = world.server(SERVER_GRPC_ADDR=f"127.0.0.1:{port}")
+    client = world.client(again)
+
+    def settled():
+        assert client.get(1).reason == f"direct:{late}"
+        waiting, = paysaga(world, "exceptions", **settings_of(direct)).lines
+        assert (waiting["payment_id"], waiting["kind"], waiting["order_id"]) == (dead, "order_dead", 2), waiting
+        assert "cash" in waiting["detail"]
+        return waiting
+
+    wait_until(settled, "one order is settled and one is dead", 30)
+    assert (client.get(2).status, client.get(2).reason) == (COMPLETED, "cash")
+    assert wait_until(lambda: audited(direct), "the books agree")["exceptions"] == 1
+
+
+def test_an_audit_beside_working_programs_raises_no_alarm(world: World):
+    direct = Direct(world)
+    direct.processor()
+    gateway = direct.gateway()
+    direct.bank.behave(delay_ms=[0, 30], faults={"lost_answer": 100, "closed": 50, "cut": 50})
+    payer = gateway.open_account(str(uuid.uuid4()), 3_000)
+    owner = gateway.get(f"/v1/accounts/{payer}").json["user_id"]
+    methods = [account(), account(DECLINED_ACCOUNT), card(), card(DECLINED_CARD)]
+
+    def pay(number: int) -> str:
+        if number % 5 == 4:
+            return gateway.pay(balance(payer), amount=100, user_id=owner).json["id"]
+        return gateway.pay(methods[number % 5]).json["id"]
+
+    def judge() -> dict:
+        answer = paysaga(world, "audit", "--part", "direct", **settings_of(direct))
+        assert answer.status == 0, answer
+        return answer.lines[0]
+
+    with ThreadPoolExecutor(8) as callers:
+        made = [callers.submit(pay, number) for number in range(300)]
+        audits = 0
+        while not all(each.done() for each in made):
+            judge()
+            audits += 1
+        payments = [each.result() for each in made]
+    assert audits > 1
+    for payment in payments:
+        gateway.await_status(payment, "COMPLETED", "REJECTED", "ERROR", "UNKNOWN")
+    report = judge()
+    assert report["payments"] == report["intake"] == 300
