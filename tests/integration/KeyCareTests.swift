@@ -27,12 +27,29 @@ struct KeyCareTests {
           database.tables, keys: database.keys, configuration: try TestDatabase.configuration(),
           logger: TestDatabase.quiet, stop: StopFlag())
         let connection = try database.connect()
+        let other = KeyCare(
+          database.tables, keys: database.keys, configuration: try TestDatabase.configuration(),
+          logger: TestDatabase.quiet, stop: StopFlag())
         // Too young.
         clock.advance(by: .seconds(3_600))
-        #expect(try care.care(on: connection) == 0)
+        #expect(try care.care(on: connection).moved == 0)
         clock.advance(by: day + day)
-        #expect(try care.care(on: connection) == 2)
-        #expect(try care.care(on: connection) == 0)
+        // While another is at it, nothing counts as done.
+        let rival = try database.connect()
+        try rival.run([
+          .begin,
+          Command(
+            Statement(
+              "SELECT pg_advisory_xact_lock(hashtextextended('key care',"
+                + " '\(database.schema).idempotency_key'::regclass::bigint))")),
+        ])
+        let pass = try care.care(on: connection)
+        #expect(pass.moved == 0 && !pass.isComplete)
+        try rival.run(.rollback)
+        #expect(try care.care(on: connection).moved == 2)
+        #expect(try care.care(on: connection).moved == 0)
+        // After a start a day is passed again, and has nothing to move.
+        #expect(try other.care(on: connection).moved == 0)
         #expect(try connection.int("SELECT count(*) FROM idempotency_key") == 3)
         clock.advance(by: day)
         // The third day is over for the key that was not moved.
@@ -40,7 +57,7 @@ struct KeyCareTests {
         #expect(try await intake.take(try GatewayDatabase.request(), "recent").isReplay)
         #expect(try await !intake.take(try GatewayDatabase.request(), "final").isReplay)
         clock.advance(by: day + day)
-        #expect(try care.care(on: connection) >= 1)
+        #expect(try care.care(on: connection).moved >= 1)
         clock.advance(by: day)
         #expect(try await intake.take(try GatewayDatabase.request(), "open").isReplay)
       }

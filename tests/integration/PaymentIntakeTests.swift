@@ -187,7 +187,10 @@ struct PaymentIntakeTests {
       let forwarder = try DatabaseFaultTests.forwarder()
       try await database.withIntake(through: forwarder) { intake in
         let blocker = try database.connect()
-        try blocker.run([.begin, Command(Statement("LOCK TABLE payment_state IN ACCESS EXCLUSIVE MODE"))])
+        try blocker.run([
+          .begin, Command(Statement("SET LOCAL idle_in_transaction_session_timeout = 0")),
+          Command(Statement("LOCK TABLE payment_state IN ACCESS EXCLUSIVE MODE")),
+        ])
         let request =
           try kind == "by card"
           ? GatewayDatabase.card() : GatewayDatabase.request(order: kind == "with an order" ? 3 : nil)

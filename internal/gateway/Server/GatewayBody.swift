@@ -156,7 +156,7 @@ public final class GatewayBody: ProgramBody {
     let (payments, results) = (settings.topics.payments, settings.topics.results)
     let deadLetters = DirectTopics.deadLetters(of: results)
     let days = DayCare.Table(
-      "the keys of calls", keys.days, daysAhead: GatewayKeys.daysAhead, retention: GatewayKeys.retention)
+      "the keys of calls", keys.days, daysAhead: GatewayKeys.daysAhead, retention: GatewayKeys.daysKept)
     let relay = try KafkaRelay(
       GatewaySchema.outbox, shards: shards, topics: [payments],
       try RelayConfiguration(owner: context.instance, reserve: settings.relay.reserve),
