@@ -375,9 +375,9 @@ let package = Package(
       name: "FuzzTargets",
       dependencies: [
         "Admin", "Bank", "CLI", "DirectDomain", "Errors", "GatewayDomain", "GRPC", "HTTP2", "HTTPServer", "Inbox",
-        "Kafka", "Logger", "Metrics", "Money", "Postgres", "ProcessingDomain", "Protobuf", "Redis", "Runtime",
-        "SagaConsumer", "SagaDomain", "SagaMessages", "SagaSettings", "Settings", "StandardMessages", "TestSupport",
-        "Tracing", "Values",
+        "Kafka", "Logger", "Metrics", "Money", "Postgres", "ProcessingDomain", "Protobuf", "Redis",
+        "RiskDomain", "Runtime", "SagaConsumer", "SagaDomain", "SagaMessages", "SagaSettings", "Settings",
+        "StandardMessages", "TestSupport", "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "HTTPServer", "Logger", "Metrics", "Runtime", "Values"]),
     unit(

@@ -58,6 +58,40 @@ def records() -> None:
         write("records", name, content)
 
 
+def risk() -> None:
+    """The first byte says rules, features or counts; counts are as RiskHistory.swift packs them."""
+    def number(value: int) -> bytes:
+        groups = []
+        while value >= 0x80:
+            groups.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes(groups + [value])
+
+    def bucket(window: int, place: int, currency: bytes, count: int, total: int) -> bytes:
+        return bytes([window]) + number(place) + currency + number(count) + number(total)
+
+    limit = {"name": "card_burst", "points": 80, "subject": "card", "window": "1m", "count_above": 20}
+    much = {"name": "much", "points": 40, "subject": "payee", "window": "24h", "sum_above": {"EUR": 5, "JPY": 2**63 - 1}}
+    large = {"name": "large", "points": 99, "methods": ["card", "token"], "amount_above": {"EUR": 0}}
+    counts = {"1m": [1, 2], "1h": [0, 0], "24h": [2**63 - 1, 2**63 - 1]}
+    start = 1_800_000_000
+    buckets = [bucket(window, start // width, currency, 3, 2**63 - 1)
+               for window, width in enumerate([5, 60, 1_800]) for currency in [b"EUR", b"JPY"]]
+    seeds = {
+        "none": {"rules": []}, "limit": {"rules": [limit]}, "sum": {"rules": [much, limit]}, "large": {"rules": [large]},
+        "many": {"rules": [{**large, "name": f"r{place}"} for place in range(7)]}, "twice": {"rules": [limit, limit]},
+        "unknown": {"rules": [{**limit, "note": 1}]},
+    }
+    for name, rules in seeds.items():
+        write("risk", f"rules-{name}", b"\0" + json.dumps(rules).encode())
+    for name, features in {"empty": {}, "listed": {"listed": "block_list.card"}, "counted": {"card": counts},
+                           "both": {"listed": "allow_list.user", "user": counts, "account": counts}}.items():
+        write("risk", f"features-{name}", b"\1" + json.dumps(features).encode())
+    for name, laid in {"empty": b"", "six": b"".join(buckets), "order": buckets[1] + buckets[0],
+                       "cut": buckets[0][:-1], "long": buckets[0][:-9] + b"\x80" * 9 + b"\1"}.items():
+        write("risk", f"counts-{name}", b"\2\1" + laid)
+
+
 def bank() -> None:
     """The first byte says call (charge, inquire, reverse) and status, the first line is the media type."""
     operation, user = str(UUID(int=5 << 64 | 1)), str(UUID(int=2 << 64 | 2))
@@ -416,3 +450,4 @@ if __name__ == "__main__":
     http()
     bank()
     requests()
+    risk()

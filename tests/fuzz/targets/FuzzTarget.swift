@@ -33,6 +33,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case bank
   /// A request for a direct payment, or the parameters of their list.
   case requests
+  /// Rules, features and counts of risk.
+  case risk
 
   /// Plays one input. Callable on any thread, on several at once.
   package func run(_ input: [UInt8]) throws(FuzzFinding) {
@@ -50,6 +52,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .http: try HTTPServerTarget.run(input)
     case .bank: try BankTarget.run(input)
     case .requests: try RequestsTarget.run(input)
+    case .risk: try RiskTarget.run(input)
     }
   }
 }

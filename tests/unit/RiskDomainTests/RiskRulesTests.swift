@@ -186,6 +186,7 @@ import Values
   @Test(arguments: [
     ("", "byte 0: the text ends in the middle"), ("{}", "rules is missing"),
     (#"{"rules":[],"version":1}"#, "version: unknown field"),
+    (#"{"rules":[],"\ud800":1}"#, "byte 13: a backslash, which no word of it needs"),
     (#"{"rules":[]} x"#, "byte 13: expected the end of the text, found \"x\""),
   ])
   func `a fault of the file is named`(text: String, fault: String) {
