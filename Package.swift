@@ -374,8 +374,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Admin", "Bank", "CLI", "DirectDomain", "Errors", "GatewayDomain", "GRPC", "HTTP2", "HTTPServer", "Inbox",
-        "Kafka", "Logger", "Metrics", "Money", "Postgres", "ProcessingDomain", "Protobuf", "Redis",
+        "Admin", "Bank", "Cards", "CLI", "DirectDomain", "Errors", "GatewayDomain", "GRPC", "HTTP2", "HTTPServer",
+        "Inbox", "Kafka", "Logger", "Metrics", "Money", "Postgres", "ProcessingDomain", "Protobuf", "Redis",
         "RiskDomain", "Runtime", "SagaConsumer", "SagaDomain", "SagaMessages", "SagaSettings", "Settings",
         "StandardMessages", "TestSupport", "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),

@@ -1,3 +1,4 @@
+import Cards
 import DirectDomain
 import GatewayDomain
 import Money
