@@ -19,7 +19,7 @@ RUN --mount=type=cache,target=/src/.build \
     swift build -c release --static-swift-stdlib \
  && mkdir -p /out \
  && for program in \
-      bankstub payments-server payments-consumer payments-cron payments-processor paysaga devkafka; do \
+      bankstub payments-server payments-consumer payments-cron payments-processor payments-gateway paysaga devkafka; do \
       install -s -m 755 ".build/release/$program" /out/ || exit 1; \
     done
 
@@ -36,5 +36,5 @@ COPY config /etc/paysaga
 RUN install -d -o paysaga -g paysaga /var/lib/bankstub
 USER paysaga
 ENV SWIFT_BACKTRACE=enable=no
-EXPOSE 8081 9002 9101 9102 9103 9105 9107
+EXPOSE 8081 8090 9002 9101 9102 9103 9104 9105 9107
 CMD ["payments-server", "--config", "/etc/paysaga/docker.env"]

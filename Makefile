@@ -31,7 +31,7 @@ status: ## Show what runs, where, and whether it is ready
 logs: ## Follow the logs
 	@$(STACK_SH) logs
 
-demo: ## Play one order through the running stack (ORDER=111 chooses the order)
+demo: ## Play an order and some direct payments through the running stack (ORDER=111 chooses the order)
 	@$(STACK_SH) demo
 
 reset: ## Remove the stack's data (after 'down')
@@ -71,9 +71,10 @@ test-integration: ## Tests against real PostgreSQL, Redis and devkafka on free p
 test-e2e: ## End to end tests: the built programs against foreign clients
 	@$(TEST_SH) e2e
 
-chaos: debug venv ## Faults at random under load: SECONDS=60 of them; SEED=n draws the same; FAULTS=kill,cut only these
-	CHAOS='$(or $(SECONDS),60)' CHAOS_SEED='$(SEED)' CHAOS_FAULTS='$(FAULTS)' PAYSAGA_BIN='$(or $(PAYSAGA_BIN),$(CURDIR)/.build/debug)' \
-	  .local/venv/bin/python -m pytest -p no:cacheprovider -s tests/e2e/test_chaos.py
+chaos: debug venv ## Faults at random under load: SECONDS=60 of them, and as many as LOAD=10000 direct payments take; SEED=n draws the same; FAULTS=kill,cut only these
+	CHAOS='$(or $(SECONDS),60)' CHAOS_LOAD='$(or $(LOAD),10000)' CHAOS_SEED='$(SEED)' CHAOS_FAULTS='$(FAULTS)' \
+	  PAYSAGA_BIN='$(or $(PAYSAGA_BIN),$(CURDIR)/.build/debug)' \
+	  .local/venv/bin/python -m pytest -p no:cacheprovider -s tests/e2e/test_chaos.py tests/e2e/test_direct_chaos.py
 
 simulate: ## Play random schedules: CORE=relay, group-commit or payment; SEED=1 RUNS=10000; TRACE=1 with RUNS=1; SABOTAGE=NAME or all
 	@internal/stack/simulate.sh

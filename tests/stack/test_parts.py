@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from stack import cluster, demo, local, packages, postgres, programs
+from stack import cluster, demo, local, packages, postgres, programs, scene
 from stack.console import Failure
 from stack.stack import Stack
 
@@ -63,8 +63,8 @@ def test_only_data_of_ours_is_removed(tmp_path, monkeypatch):
 
 
 def test_a_command_is_shown_as_it_can_be_typed():
-    assert demo.typed(["psql", "-c", "it's"], " | head") == "$ psql -c 'it'\\''s' | head"
-    assert demo.typed(["paysaga", "get", "--order=1"]) == "$ paysaga get --order=1"
+    assert scene.typed(["psql", "-c", "it's"], " | head") == "$ psql -c 'it'\\''s' | head"
+    assert scene.typed(["paysaga", "get", "--order=1"]) == "$ paysaga get --order=1"
 
 
 def test_the_order_is_a_number_above_zero():

@@ -66,6 +66,7 @@ def test_settings_name_where_the_stack_listens(folder):
         "SAGA_GRPC_ADDR": "127.0.0.1:5001",
         "SERVER_GRPC_ADDR": "127.0.0.1:5001",
         "BANKSTUB_ADDR": "127.0.0.1:9002",
+        "GATEWAY_ADDR": "127.0.0.1:8090",
     }
 
 

@@ -19,7 +19,7 @@ the whole stack
   restart            down, then up on the same ports
   status             what runs, and is it ready
   logs               follow the logs
-  demo               play one order through it
+  demo               play an order and some direct payments through it
   reset              remove the data (the stack must be down)
   migrate ARG…       paysaga migrate against it
 

@@ -22,7 +22,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "libpq-dev", "libhiredis-dev", "librdkafka-dev", "libnghttp2-dev", "libmicrohttpd-dev", "libssl-dev",
         "libcurl4-openssl-dev", "zlib1g-dev", "pkg-config",
     ),
-    "run": ("postgresql", "redis-server", "redis-tools", "kcat"),
+    "run": ("postgresql", "redis-server", "redis-tools", "kcat", "curl"),
     "test": (
         "python3", "python3-venv", "protobuf-compiler", "nghttp2-client", "nghttp2-server", "openssl", "pgbouncer",
         "shellcheck", "pyflakes3", "spin", "gcc", "g++", "libgrpc++-dev", "ruby-grpc",

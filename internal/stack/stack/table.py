@@ -114,6 +114,13 @@ PROGRAMS = (
         "payments-processor",
         (Port("STACK_PROCESSOR_ADMIN_PORT", 9105, "payments-processor's admin endpoint", ADMIN),),
     ),
+    Program(
+        "payments-gateway",
+        (
+            Port("STACK_GATEWAY_ADMIN_PORT", 9104, "payments-gateway's admin endpoint", ADMIN),
+            Port("STACK_GATEWAY_PORT", 8090, "direct payments (HTTP)", "GATEWAY_ADDR"),
+        ),
+    ),
 )
 
 BACKING = (POSTGRES, REDIS, DEVKAFKA)
