@@ -1,0 +1,46 @@
+"""The programs of direct payments on a database and a broker of their own."""
+
+import contextlib
+from dataclasses import dataclass
+from typing import Iterator
+
+from harness.process import Program
+
+from .bench import Bench, connect
+
+TOPICS = {"direct.payments": 3, "direct.payments.dlq": 3, "direct.results": 3, "direct.results.dlq": 3}
+MERCHANT = "00000000-0000-4000-8000-000000000001"
+
+
+@dataclass(frozen=True)
+class Direct:
+    dsn: str
+    brokers: str
+    gateway: Program
+    processor: Program | None
+
+
+@contextlib.contextmanager
+def direct(bench: Bench, processes: bool = True, **settings: str) -> Iterator[Direct]:
+    """A gateway and, unless nothing is to be processed, the imitated bank and a processor."""
+    with bench.database() as dsn, bench.broker(**TOPICS) as broker, contextlib.ExitStack() as stack:
+        own = {
+            "PROCESSING_DSN": dsn, "GATEWAY_DSN": dsn, "GATEWAY_ADDR": "127.0.0.1:0", "SAGA_GRPC_ADDR": "",
+            "GATEWAY_MERCHANT": MERCHANT, "GATEWAY_REQUEST_KEYS": "bench:" + "11" * 32, "CARD_FINGERPRINT_KEYS": "bench:" + "22" * 32,
+        } | settings
+        names = ["payments-gateway"]
+        if processes:
+            [bank] = stack.enter_context(bench.programs(
+                "bankstub", dsn=dsn, broker=broker, BANKSTUB_ADDR="127.0.0.1:0",
+                BANKSTUB_FILE=str(bench.directory / f"bank-{id(stack)}.ndjson")))
+            own["BANK_URL"] = f"http://127.0.0.1:{bank.http_port}"
+            names.append("payments-processor")
+        gateway, *processors = stack.enter_context(bench.programs(*names, dsn=dsn, broker=broker, **own))
+        yield Direct(dsn, broker.brokers, gateway, processors[0] if processors else None)
+
+
+def finished(dsn: str) -> int:
+    """Payments whose end the gateway shows."""
+    with connect(dsn) as connection:
+        return connection.execute(
+            "SELECT count(*) FROM gateway.payment WHERE state IN ('COMPLETED', 'REJECTED', 'ERROR')").fetchone()[0]
