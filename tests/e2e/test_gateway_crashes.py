@@ -1,10 +1,14 @@
-"""A gateway that dies in the middle of card payments, and a database that is away."""
+"""A gateway that dies in the middle of card payments, a database and a broker that are away, and TLS."""
 
+import http.client
+import json
+import ssl
 import threading
 import uuid
 
-from harness.direct import FINAL, Answer, Direct, account, new_card
-from harness.servers import PostgresServer
+from harness.certificates import Authority
+from harness.direct import FINAL, Answer, Direct, Gateway, account, new_card
+from harness.servers import DevKafka, PostgresServer
 from harness.waiting import wait_until
 from harness.world import World
 
@@ -82,3 +86,39 @@ def test_a_database_that_is_away_is_said_and_nothing_is_half_done(make_world, ow
     assert [(answer.status, answer.json["status"]) for answer in made] == [(201, "COMPLETED")] * 3
     assert world.value("SELECT count(*) FROM gateway.payment") == 4
     assert world.value("SELECT count(*) FROM gateway.idempotency_key") == 4
+
+
+def test_payments_are_taken_in_while_the_broker_is_away(make_world, own_kafka: DevKafka):
+    world = make_world(kafka=own_kafka)
+    direct = Direct(world)
+    direct.processor()
+    own_kafka.down()
+    try:
+        # It starts without the broker, and says which of its dependencies is away.
+        gateway = Gateway(world.program("payments-gateway", **direct.settings).start())
+        wait_until(lambda: gateway.program.get("/readyz/api")[0] == 200, "calls are answered")
+        assert gateway.program.readiness()[1]["checks"]["kafka"]["ok"] is False
+        made = [gateway.pay(account()), gateway.pay(new_card())]
+        assert [answer.status for answer in made] == [201, 201]
+        # The card is charged, and its result waits for the broker.
+        wait_until(lambda: direct.bank.counts(made[1].json["id"]) == (1, 1), "the card is charged")
+        # Longer than CARD_CLAIM_TIMEOUT: it was claimed, so that nobody ends it.
+        wait_until(lambda: world.sql("SELECT 1 FROM gateway.card_waiting") == [], "the card counts as claimed", 20)
+    finally:
+        own_kafka.up()
+    for answer in made:
+        assert gateway.payment(answer.json["id"], wait="40s")["status"] == "COMPLETED"
+        assert direct.bank.counts(answer.json["id"]) == (1, 1)
+    gateway.program.wait_ready()
+
+
+def test_it_serves_TLS(world: World):
+    authority = Authority(world.directory, "authority")
+    identity = authority.server()
+    gateway = Direct(world).gateway(
+        GATEWAY_TLS_CERT=str(identity.certificate), GATEWAY_TLS_KEY=str(identity.key))
+    context = ssl.create_default_context(cafile=str(authority.file))
+    connection = http.client.HTTPSConnection("127.0.0.1", gateway.program.http_port, timeout=10, context=context)
+    connection.request("GET", "/v1/payments")
+    assert json.loads(connection.getresponse().read()) == {"data": [], "has_more": False, "next": None}
+    connection.close()
