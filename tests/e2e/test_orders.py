@@ -101,11 +101,10 @@ def test_an_audit_beside_working_programs_raises_no_alarm(world: World):
     with ThreadPoolExecutor(8) as callers:
         made = [callers.submit(pay, number) for number in range(300)]
         audits = 0
-        while not all(each.done() for each in made):
+        while audits < 3 or not all(each.done() for each in made):
             judge()
             audits += 1
         payments = [each.result() for each in made]
-    assert audits > 1
     for payment in payments:
         gateway.await_status(payment, "COMPLETED", "REJECTED", "ERROR", "UNKNOWN")
     report = judge()

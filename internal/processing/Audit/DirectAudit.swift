@@ -58,12 +58,31 @@ public struct DirectAudit: Sendable {
     self.logger = logger
   }
 
-  /// Whether a table is in a database.
-  /// - Parameter table: its name as SQL has it, with its schema or without one.
-  public static func isThere(_ table: String, on connection: Connection) throws(DatabaseError) -> Bool {
-    let found = Statement("SELECT to_regclass($1) IS NOT NULL", isReadOnly: true)
-    return try connection.run(Command(found, [.text(table)])).only.bool(0)
+  /// What a role can see of a table.
+  public enum Presence: String, Sendable, Hashable {
+    /// It is not there.
+    case absent
+    /// It is there, and the role may not read it.
+    case hidden
+    /// The role may read it.
+    case readable
   }
+
+  /// Whether a schema's payments are in a database, and may be read.
+  /// - Parameter schema: its name as the catalogue has it; nil for the search path.
+  public static func payments(in schema: String?, on connection: Connection) throws(DatabaseError) -> Presence {
+    guard let row = try connection.run(Command(look, [.textOrNull(schema)])).first else { return .absent }
+    return try row.bool(0) ? .readable : .hidden
+  }
+
+  /// Not `to_regclass`: that fails where the role may not look into the schema.
+  private static let look = Statement(
+    """
+    SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = 'payment' AND CASE WHEN $1::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
+                                         ELSE n.nspname = $1 END
+    """, isReadOnly: true)
 
   /// Makes the audit on the calling thread. Its memory does not grow with the tables.
   /// - Parameter onPage: told how many more rows were read; what it throws ends the audit.
