@@ -33,7 +33,7 @@ state AS (
   INSERT INTO gateway.payment_state (payment_id, version, state, at) SELECT id, 1, 'CREATED', created_at FROM taken),
 event AS (
   INSERT INTO gateway.event (event_id, shard, key, seq, topic, payload, headers)
-  SELECT gen_random_uuid(), (:n % 64)::smallint, id::text, 1, 'direct.payments',
+  SELECT gen_random_uuid(), (:n::bigint % 64)::smallint, id::text, 1, 'direct.payments',
          convert_to(format('{"payment_id":"%s","user_id":"%s","payee_id":"%s","method":{"type":"account","number":'
            '"10000000001"},"amount_minor":1999,"currency":"EUR","created_at":"2026-01-01T00:00:00.000000Z"}', id, id, id),
            'UTF8'), ARRAY['ce_type', 'paysaga.direct.created', 'ce_source', '/paysaga/gateway'] FROM taken)

@@ -38,7 +38,7 @@ def measure(bench: Bench) -> None:
             with Waiters(parts.gateway.http_port, ids[:50], "1s") as first:
                 first.wait()
             before = parts.gateway.resident_kib()
-            with Waiters(parts.gateway.http_port, ids, "290s") as waiters:
+            with Waiters(parts.gateway.http_port, ids, "60s") as waiters:
                 wait_for(lambda: parts.gateway.metric("gateway_waiters") == count, 60)
                 memory.append((parts.gateway.resident_kib() - before) / 1024)
                 sent = _send_results(parts.brokers, ids[:bench.size(4_000, 500)])

@@ -7,6 +7,7 @@ from typing import Iterator
 from harness.process import Program
 
 from .bench import Bench, connect
+from .writers import FETCH_WAIT_MS
 
 TOPICS = {"direct.payments": 3, "direct.payments.dlq": 3, "direct.results": 3, "direct.results.dlq": 3}
 MERCHANT = "00000000-0000-4000-8000-000000000001"
@@ -26,6 +27,8 @@ def direct(bench: Bench, processes: bool = True, **settings: str) -> Iterator[Di
     with bench.database() as dsn, bench.broker(**TOPICS) as broker, contextlib.ExitStack() as stack:
         own = {
             "PROCESSING_DSN": dsn, "GATEWAY_DSN": dsn, "GATEWAY_ADDR": "127.0.0.1:0", "SAGA_GRPC_ADDR": "",
+            # devkafka answers an empty fetch only when this is over.
+            "KAFKA_FETCH_WAIT_MAX_MS": str(FETCH_WAIT_MS), "BANK_URL": "http://127.0.0.1:9",
             "GATEWAY_MERCHANT": MERCHANT, "GATEWAY_REQUEST_KEYS": "bench:" + "11" * 32, "CARD_FINGERPRINT_KEYS": "bench:" + "22" * 32,
         } | settings
         names = ["payments-gateway"]
