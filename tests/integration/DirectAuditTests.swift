@@ -48,22 +48,21 @@ struct DirectAuditTests {
     func sabotage(
       _ sql: String, finds kinds: DirectAuditReport.Kind..., sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-      for (number, table) in tables.enumerated() {
-        try connection.script("CREATE TEMP TABLE kept_\(number) AS SELECT * FROM \(table)")
-      }
+      let kept = tables.enumerated().map { "CREATE TEMP TABLE kept_\($0.offset) AS SELECT * FROM \($0.element);" }
+      try connection.script(kept.joined())
       try connection.script(sql)
       let report = try report()
       #expect(
         Set(report.counts.keys) == Set(kinds),
         "\(sql)\n\(report.offenders.map { "\($0)" }.joined(separator: "\n"))", sourceLocation: sourceLocation)
-      for (number, table) in tables.enumerated() {
-        try connection.script(
-          """
-          TRUNCATE \(table);
-          INSERT INTO \(table) OVERRIDING SYSTEM VALUE SELECT * FROM kept_\(number);
-          DROP TABLE kept_\(number)
-          """)
+      let restored = tables.enumerated().map { number, table in
+        """
+        DELETE FROM \(table);
+        INSERT INTO \(table) OVERRIDING SYSTEM VALUE SELECT * FROM kept_\(number);
+        DROP TABLE kept_\(number);
+        """
       }
+      try connection.script(restored.joined())
     }
   }
 

@@ -104,6 +104,15 @@ struct SettlementTests {
         #expect(open.first?.amount == Money(minorUnits: 100, ProcessingStoreTests.euro))
         #expect(metrics.exposition().contains("direct_settlements_total{outcome=\"settled\"} 2"))
         #expect(metrics.exposition().contains("direct_settlements_total{outcome=\"order_dead\"} 3"))
+        // Whoever is alarmed by metrics sees them, too.
+        let watch = ExceptionWatch(
+          SerialConnection(try TestDatabase.configuration(), logger: TestDatabase.quiet, stop: StopFlag()),
+          store: ExceptionStore(ProcessingTables(schema: schema)), logger: TestDatabase.quiet, metrics: metrics)
+        watch.start()
+        while !metrics.exposition().contains("direct_exceptions_open{kind=\"order_dead\"} 3") {
+          try #require(Instant.now() < deadline)
+        }
+        watch.stop(until: .now() + .seconds(5))
       }
     }
   }

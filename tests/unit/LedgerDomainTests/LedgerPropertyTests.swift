@@ -74,9 +74,43 @@ private struct Book {
       // All that was ever carried out is known, and asking again changes nothing.
       let settled = book.balances
       #expect(book.run(asked).allSatisfy { $0 == .exists })
+      // Other content under a known id is refused by the field that differs.
+      if let known = asked.randomElement(using: &random) {
+        for (other, field) in altered(known, accounts) {
+          #expect(book.run([other]) == [.refused(.differs(field))], "\(known) as \(other)")
+        }
+      }
       #expect(book.balances == settled)
     }
     #expect(asked.count > 100)
+  }
+
+  /// The request with one field changed, and that field.
+  private func altered(
+    _ request: TransferRequest, _ accounts: [LedgerAccount]
+  ) -> [(TransferRequest, TransferRefusal.Field)] {
+    func changed(_ movement: TransferRequest.Movement) -> [(TransferRequest.Movement, TransferRefusal.Field)] {
+      let other = accounts.first { ![movement.debit, movement.credit].contains($0.id) }?.id ?? movement.debit
+      let more = Money(minorUnits: movement.amount.minorUnits + 1, movement.amount.currency)
+      let foreign = Money(
+        minorUnits: movement.amount.minorUnits, accounts.first { $0.currency != movement.amount.currency }!.currency)
+      return [
+        (.init(id: movement.id, debit: other, credit: movement.credit, amount: movement.amount), .debit),
+        (.init(id: movement.id, debit: movement.debit, credit: other, amount: movement.amount), .credit),
+        (.init(id: movement.id, debit: movement.debit, credit: movement.credit, amount: more), .amount),
+        (.init(id: movement.id, debit: movement.debit, credit: movement.credit, amount: foreign), .currency),
+      ]
+    }
+    switch request {
+    case .single(let movement):
+      return [(.hold(movement), .kind)] + changed(movement).map { (.single($0.0), $0.1) }
+    case .hold(let movement):
+      return [(.single(movement), .kind)] + changed(movement).map { (.hold($0.0), $0.1) }
+    case .post(let hold, let amount):
+      return [(.void(hold: hold), .kind)]
+        + (amount.map { $0 > 1 ? [(.post(hold: hold, amount: $0 - 1), .amount)] : [] } ?? [])
+    case .void(let hold): return [(.post(hold: hold), .kind)]
+    }
   }
 
   private func request(
