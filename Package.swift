@@ -234,7 +234,7 @@ let package = Package(
       "GatewayAPI", "gateway/API",
       [
         "Cards", "Crypto", "DirectDomain", "GatewayDomain", "GatewayStore", "HTTPServer", "LedgerDomain", "LedgerStore",
-        "Metrics", "Money", "ProcessingDomain", "Processor", "Runtime", "SagaClient", "Tracing", "Values",
+        "Logger", "Metrics", "Money", "ProcessingDomain", "Processor", "Runtime", "SagaClient", "Tracing", "Values",
       ]),
 
     box(

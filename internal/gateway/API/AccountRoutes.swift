@@ -3,31 +3,36 @@ internal import GatewayDomain
 package import HTTPServer
 internal import LedgerDomain
 internal import LedgerStore
+package import Logger
 internal import Money
 internal import Values
 
 /// `/v1/accounts`: the balances of users.
 package struct AccountRoutes: Sendable {
   private let accounts: any AccountKeeping
+  private let logger: Logger
 
   private static let missing = Fault(404, .accountNotFound, "there is no such account")
   private static let path = "/v1/accounts"
 
   /// The calls on these accounts.
-  package init(_ accounts: any AccountKeeping) { self.accounts = accounts }
+  package init(_ accounts: any AccountKeeping, logger: Logger) {
+    self.accounts = accounts
+    self.logger = logger
+  }
 
   /// Adds the calls.
   package func add(to router: inout HTTPRouter) {
     let types = ["application/json"]
     let time = RouteHandlers.answerTime
-    router.add(.post, Self.path, contentTypes: types, answerTime: time, handler: RouteHandlers.answer(open))
-    router.add(.get, Self.path, answerTime: time, handler: RouteHandlers.answer(list))
-    router.add(.get, "\(Self.path)/{id}", answerTime: time, handler: RouteHandlers.answer(find))
-    router.add(.get, "\(Self.path)/{id}/entries", answerTime: time, handler: RouteHandlers.answer(entries))
+    router.add(.post, Self.path, contentTypes: types, answerTime: time, handler: RouteHandlers.answer(logger, open))
+    router.add(.get, Self.path, answerTime: time, handler: RouteHandlers.answer(logger, list))
+    router.add(.get, "\(Self.path)/{id}", answerTime: time, handler: RouteHandlers.answer(logger, find))
+    router.add(.get, "\(Self.path)/{id}/entries", answerTime: time, handler: RouteHandlers.answer(logger, entries))
     for direction in [ExternalMovement.Direction.topUp, .spend] {
       router.add(
         .post, "\(Self.path)/{id}/\(direction.rawValue)s", contentTypes: types, answerTime: time,
-        handler: RouteHandlers.answer { request throws(Fault) in try await move(direction, request) })
+        handler: RouteHandlers.answer(logger) { request throws(Fault) in try await move(direction, request) })
     }
   }
 

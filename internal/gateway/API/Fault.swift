@@ -8,6 +8,8 @@ struct Fault: Error, Hashable {
   var problem: ProblemDetails
   /// Seconds after which it may be tried again.
   var retryAfter: Int?
+  /// What an operator has to know of it; nobody is told.
+  var cause: String?
 
   init(_ status: Int, _ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil) {
     self.init(status, code: code.rawValue, detail, field: field, retryAfter: retryAfter)
@@ -59,7 +61,7 @@ struct Fault: Error, Hashable {
     case .overloaded: self.init(.overloaded)
     case .unavailable: self.init(.unavailable)
     case .outcomeUnknown: self.init(.outcomeUnknown)
-    case .internal: self.init(.faulty(error.message))
+    case .internal: self.init(.faulty(error.cause.map { "\(error.message): \($0)" } ?? error.message))
     }
   }
 
@@ -76,7 +78,9 @@ struct Fault: Error, Hashable {
         "it is not known whether this was done; send it again with the same Idempotency-Key to learn that",
         retryAfter: 1)
     case .stopping: self.init(503, .stopping, "this server is stopping; nothing was done", retryAfter: 1)
-    case .faulty: self.init(500, .internalError, "what is stored cannot be read here; an operator has to look")
+    case .faulty(let cause):
+      self.init(500, .internalError, "what is stored cannot be read here; an operator has to look")
+      self.cause = cause
     }
   }
 

@@ -4,6 +4,7 @@ package import GatewayDomain
 internal import GatewayStore
 package import HTTPServer
 internal import LedgerStore
+package import Logger
 internal import Money
 internal import ProcessingDomain
 internal import Processor
@@ -20,6 +21,7 @@ package struct PaymentRoutes: Sendable {
   private let accounts: any AccountKeeping
   private let rules: PaymentRequest.Rules
   private let fingerprintKeys: CardFingerprintKeys
+  private let logger: Logger
 
   private static let missing = Fault(404, .paymentNotFound, "there is no such payment")
   private static let path = "/v1/payments"
@@ -31,7 +33,7 @@ package struct PaymentRoutes: Sendable {
   package init(
     _ payments: any PaymentKeeping, processor: any PaymentExecuting, waiters: PaymentWaiters,
     accounts: any AccountKeeping, saga: (any SagaAsking)?, rules: PaymentRequest.Rules,
-    fingerprintKeys: CardFingerprintKeys
+    fingerprintKeys: CardFingerprintKeys, logger: Logger
   ) {
     self.payments = payments
     self.processor = processor
@@ -40,6 +42,7 @@ package struct PaymentRoutes: Sendable {
     orders = OrderCheck(saga)
     self.rules = rules
     self.fingerprintKeys = fingerprintKeys
+    self.logger = logger
   }
 
   /// Adds the calls.
@@ -47,12 +50,12 @@ package struct PaymentRoutes: Sendable {
     let (types, one) = (["application/json"], "\(Self.path)/{id}")
     let (time, longTime) = (RouteHandlers.answerTime, RouteHandlers.longAnswerTime)
     router.add(.post, Self.path, contentTypes: types, answerTime: longTime, handler: create)
-    router.add(.get, Self.path, answerTime: time, handler: RouteHandlers.answer(list))
+    router.add(.get, Self.path, answerTime: time, handler: RouteHandlers.answer(logger, list))
     router.add(.get, one, answerTime: longTime, handler: find)
-    router.add(.get, "\(one)/history", answerTime: time, handler: RouteHandlers.answer(history))
-    router.add(.post, "\(one)/cancel", maxBody: 0, answerTime: time, handler: RouteHandlers.answer(cancel))
+    router.add(.get, "\(one)/history", answerTime: time, handler: RouteHandlers.answer(logger, history))
+    router.add(.post, "\(one)/cancel", maxBody: 0, answerTime: time, handler: RouteHandlers.answer(logger, cancel))
     router.add(
-      .post, "\(one)/review", contentTypes: types, answerTime: time, handler: RouteHandlers.answer(review))
+      .post, "\(one)/review", contentTypes: types, answerTime: time, handler: RouteHandlers.answer(logger, review))
   }
 
   // MARK: - POST /v1/payments
@@ -79,7 +82,7 @@ package struct PaymentRoutes: Sendable {
           if case .row(let payment) = news { Self.updated(created, payment) } else { created }
         }
       } catch {
-        exchange.respond(error.response)
+        exchange.respond(RouteHandlers.response(error, logger))
       }
     }
   }
@@ -169,12 +172,12 @@ package struct PaymentRoutes: Sendable {
           switch news {
           case .row(let payment): Self.one(payment)
           case .missing: Self.missing.response
-          case .trouble(let error): Fault(error).response
+          case .trouble(let error): RouteHandlers.response(Fault(error), logger)
           case .left: nil
           }
         }
       } catch {
-        exchange.respond(error.response)
+        exchange.respond(RouteHandlers.response(error, logger))
       }
     }
   }

@@ -1,4 +1,5 @@
 internal import HTTPServer
+internal import Logger
 internal import Values
 
 /// Handlers as tasks: the server's thread hands a request over and goes on.
@@ -12,17 +13,23 @@ enum RouteHandlers {
 
   /// A handler that answers once `body` has returned.
   static func answer(
-    _ body: @escaping @Sendable (HTTPRequest) async throws(Fault) -> HTTPResponse
+    _ logger: Logger, _ body: @escaping @Sendable (HTTPRequest) async throws(Fault) -> HTTPResponse
   ) -> HTTPRoute.Handler {
     { request, exchange in
       Task {
         do throws(Fault) {
           exchange.respond(try await body(request))
         } catch {
-          exchange.respond(error.response)
+          exchange.respond(response(error, logger))
         }
       }
     }
+  }
+
+  /// The answer to a call that is refused; what an operator has to know of it is logged.
+  static func response(_ fault: Fault, _ logger: Logger) -> HTTPResponse {
+    if let cause = fault.cause { logger.error("a call failed on what is stored", ["reason": .string(cause)]) }
+    return fault.response
   }
 
   /// When a call must be over.

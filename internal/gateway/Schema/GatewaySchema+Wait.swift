@@ -7,6 +7,9 @@ public import Runtime
 
 /// What the gateway's program needs of the tables.
 extension GatewaySchema {
+  /// Tables that the program writes to whatever it does.
+  public static let written = ["gateway.payment", "gateway.event"]
+
   /// Intake, results, lists, and the care of keys.
   private static let access: [SchemaRequirement.Access] =
     [

@@ -94,7 +94,9 @@ public final class GatewayBody: ProgramBody {
     let keys = GatewayKeys(Self.tables)
     let execution = try makeExecution(pools, processingShards)
     let reader = PaymentReader(Self.tables, readers: pools.readers, scanners: pools.scanners)
-    let waiters = PaymentWaiters(limit: settings.server.maxWaiters, metrics: context.metrics) { reader.load($0) }
+    let http = HTTPServerConfiguration(
+      settings.server, bankCalls: settings.processor.bankCalls, logger: context.logger)
+    let waiters = PaymentWaiters(limit: http.maxWaiters(settings.server), metrics: context.metrics) { reader.load($0) }
     let pipeline = try makePipeline(shards, keys) { waiters.changed($0) }
     let relays = Notifier(channel: GatewaySchema.outbox.channel, pool: pools.notify, logger: context.logger) {
       !pipeline.ownsAllShards
@@ -107,8 +109,8 @@ public final class GatewayBody: ProgramBody {
       pipeline.wake()
       relays.notify()
     }
-    let server = makeServer(StoredPayments(intake, reader), execution, waiters)
-    let probe = try database.startWriteProbe(tables: ["gateway.payment", "gateway.event"], logger: context.logger)
+    let server = makeServer(http, StoredPayments(intake, reader), execution, waiters)
+    let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
     let checks = makeChecks(pools, execution, pipeline)
     return ProgramParts(
       pools.entries
@@ -209,17 +211,17 @@ public final class GatewayBody: ProgramBody {
   }
 
   private func makeServer(
-    _ payments: StoredPayments, _ execution: Execution, _ waiters: PaymentWaiters
+    _ configuration: HTTPServerConfiguration, _ payments: StoredPayments, _ execution: Execution,
+    _ waiters: PaymentWaiters
   ) -> HTTPServer {
+    let logger = context.logger.labelled("api")
     var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: execution.parts.processor, waiters: waiters, accounts: execution.accounts, saga: saga,
-      rules: PaymentRequest.Rules(merchant: settings.intake.merchant), fingerprintKeys: fingerprintKeys
+      rules: PaymentRequest.Rules(merchant: settings.intake.merchant), fingerprintKeys: fingerprintKeys, logger: logger
     ).add(to: &router)
-    AccountRoutes(execution.accounts).add(to: &router)
-    return HTTPServer(
-      HTTPServerConfiguration(settings.server, logger: context.logger), router: router, logger: context.logger,
-      metrics: context.metrics)
+    AccountRoutes(execution.accounts, logger: logger).add(to: &router)
+    return HTTPServer(configuration, router: router, logger: context.logger, metrics: context.metrics)
   }
 
   private func makeChecks(

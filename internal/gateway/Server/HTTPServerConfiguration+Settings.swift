@@ -6,27 +6,35 @@ internal import TLS
 internal import Values
 
 extension HTTPServerConfiguration {
-  /// Descriptors that connections of callers leave for databases, brokers, the bank and files.
+  /// Descriptors that connections of callers leave for databases, brokers and files.
   private static let descriptorsKept = 256
   /// Requests at a time beside those that wait for payments.
   private static let requestsAtWork = 8_192
 
   /// What the settings allow; as many connections as the limit on open files, which is raised, leaves room for.
-  init(_ settings: GatewaySettings.Server, logger: Logger) {
+  /// - Parameter bankCalls: calls to the bank at a time, each with a connection.
+  init(_ settings: GatewaySettings.Server, bankCalls: Int, logger: Logger) {
     self.init(address: settings.address, surface: "gateway", addressName: "GATEWAY_ADDR")
     if settings.hasTLS { tls = TLSIdentityFiles(certificate: settings.certificate, key: settings.key) }
     let descriptors = DescriptorLimit.raise()
-    maxConnections = min(settings.maxConnections, max(1, descriptors - Self.descriptorsKept))
+    // Where there are few, callers get half of them.
+    let room = max(descriptors - Self.descriptorsKept - bankCalls, descriptors / 2)
+    maxConnections = min(settings.maxConnections, max(1, room))
     if maxConnections < settings.maxConnections {
       logger.warning(
         "fewer connections than GATEWAY_MAX_CONNECTIONS: raise the limit on open files",
         ["connections": .number(maxConnections), "open_files": .number(descriptors)])
     }
     maxConnectionsPerPeer = settings.maxPeerConnections
-    maxRequests = settings.maxWaiters + Self.requestsAtWork
+    maxRequests = maxWaiters(settings) + Self.requestsAtWork
     maxHeldBodies = settings.maxHeldBytes
     idleTime = settings.idleTimeout
     requestTime = settings.requestTimeout
     sendTime = settings.sendTimeout
+  }
+
+  /// How many requests may wait for payments: a quarter of the connections is left for those that do not.
+  func maxWaiters(_ settings: GatewaySettings.Server) -> Int {
+    min(settings.maxWaiters, maxConnections - maxConnections / 4)
   }
 }

@@ -60,13 +60,14 @@ extension GatewaySettings {
       "allow a listen address beyond loopback: something in front decides who may call"),
     .integer(
       "GATEWAY_MAX_CONNECTIONS", \.server.maxConnections, 1...1_000_000, .value("30000"), programs,
-      "maximum connections, and never more than the limit on open files less 256"),
+      "maximum connections, and never more than the limit on open files less 256 and `BANK_MAX_CALLS`, or half of it"),
     .integer(
       "GATEWAY_MAX_PEER_CONNECTIONS", \.server.maxPeerConnections, 1...1_000_000, .value("1000"), programs,
       "maximum connections per IPv4 address or IPv6 network (/64); raise it behind a proxy"),
     .integer(
       "GATEWAY_MAX_WAITERS", \.server.maxWaiters, 0...1_000_000, .value("20000"), programs,
-      "maximum requests that wait for a payment (`?wait=`); further ones get 503"),
+      "maximum requests that wait for a payment (`?wait=`), and never more than three quarters of the connections; further"
+        + " ones get 503"),
     .integer(
       "GATEWAY_MAX_HELD_BYTES", \.server.maxHeldBytes, 1_048_576...1_099_511_627_776, .value("67108864"), programs,
       "maximum bytes of bodies whose requests have no answer; further requests get 503"),

@@ -30,15 +30,16 @@ final class FakeGateway: Sendable {
     waiters = PaymentWaiters(limit: maxWaiters, metrics: MetricsRegistry()) { [payments] in payments.load($0) }
     let keys = try CardFingerprintKeys("test:" + String(repeating: "ab", count: 32))
     let rules = PaymentRequest.Rules(merchant: UniqueID(high: 7, low: 7))
+    let logger = Logger(label: "test", level: .error)
     var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: processor, waiters: waiters, accounts: accounts, saga: hasSaga ? saga : nil, rules: rules,
-      fingerprintKeys: keys
+      fingerprintKeys: keys, logger: logger
     ).add(to: &router)
-    AccountRoutes(accounts).add(to: &router)
+    AccountRoutes(accounts, logger: logger).add(to: &router)
     server = HTTPServer(
       HTTPServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test"), router: router,
-      logger: Logger(label: "test", level: .error), metrics: MetricsRegistry())
+      logger: logger, metrics: MetricsRegistry())
     waiters.start()
     try server.start()
   }
