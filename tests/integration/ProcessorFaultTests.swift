@@ -161,6 +161,30 @@ struct ProcessorFaultTests {
     }
   }
 
+  @Test func `an outage of the database loses no lease, and no card`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10)
+      bank.setOpen(false)
+      let forwarder = try DatabaseFaultTests.forwarder()
+      let gateway = try bench.processor(bank, role: .gateway, lease: .seconds(1), port: forwarder.port)
+      gateway.start()
+      let place = try #require(gateway.reserveCard())
+      gateway.submit(try Bench.card(1), at: place)
+      try await eventually { try bench.count("stage = 'ready'") == 1 }
+      forwarder.setAccepting(false)
+      forwarder.cut()
+      try await eventually {
+        try TestDatabase.open().int("SELECT count(*) FROM \(bench.schema).owner WHERE leased_until > now()") == 0
+      }
+      forwarder.setAccepting(true)
+      bank.setOpen(true)
+      try await eventually { try bench.count("stage = 'done'") == 1 }
+      #expect(try bench.state(1) == "COMPLETED")
+      try await blocking { gateway.stop(until: .now() + .seconds(1)) }
+      #expect(bank.charges == [Bench.id(1): 1])
+    }
+  }
+
   @Test func `a review's decision is told again to whoever has made it`() async throws {
     try await Bench.with { bench in
       let bank = FakeBank(slots: 10)

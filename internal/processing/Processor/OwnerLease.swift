@@ -7,22 +7,19 @@ internal import Runtime
 internal import Synchronization
 internal import Values
 
-/// The process's name among those that work on payments, renewed by a thread until it is lost; then the process comes
-/// back under another name. Callable on any thread.
+/// The process's name among those that work on payments, renewed by a thread until somebody has taken its work over;
+/// then the process comes back under another name. Callable on any thread.
+///
+/// The tables decide: an outage of the database loses nobody's lease, and each transaction that asks looks whether the
+/// claim is in force.
 final class OwnerLease: Sendable {
-  private struct State {
-    var claim: Claim?
-    /// Until when the lease lasts for us, counted from before it was asked for, less a tenth.
-    var until = Instant(nanoseconds: 0)
-  }
-
   private let leases: OwnerLeases
   private let length: Duration
   private let program: String
   private let connection: SerialConnection
   private let logger: Logger
   private let onLost: @Sendable () -> Void
-  private let state = Monitor(State())
+  private let term: Monitor<LeaseTerm>
   private let job = Mutex<PeriodicJob?>(nil)
 
   /// - Parameters:
@@ -38,21 +35,26 @@ final class OwnerLease: Sendable {
     self.connection = connection
     self.logger = logger
     self.onLost = onLost
+    term = Monitor(LeaseTerm(length: length))
   }
 
-  /// The claim in force; nil while there is none.
-  var current: Claim? { state.withLock { $0.until > .now() ? $0.claim : nil } }
+  /// The claim that we have, as far as we know; nil while there is none.
+  var current: Claim? { term.withLock { $0.claim } }
 
-  /// Blocks until there is a claim in force.
-  func wait(until deadline: Instant) -> Claim? {
-    state.wait(until: deadline) { $0.until > .now() ? $0.claim : nil }
-  }
+  /// Whether the lease lasts.
+  var isHeld: Bool { term.withLock { $0.isHeld(at: .now()) } }
+
+  /// Whether other leases that are over are so for want of their owners.
+  var mayTakeOver: Bool { term.withLock { $0.mayTakeOver(at: .now()) } }
+
+  /// Blocks until there is a claim.
+  func wait(until deadline: Instant) -> Claim? { term.wait(until: deadline) { $0.claim } }
 
   /// A transaction found that the claim is not in force any more.
   func lose(_ claim: Claim, _ reason: String) {
-    let isOurs = state.update { state in
-      guard state.claim == claim else { return false }
-      state.claim = nil
+    let isOurs = term.update { term in
+      guard term.claim == claim else { return false }
+      term.lose()
       return true
     }
     guard isOurs else { return }
@@ -75,7 +77,7 @@ final class OwnerLease: Sendable {
   /// - Returns: how long to wait before the next time.
   private func run() -> Duration {
     let began = Instant.now()
-    let claim = state.withLock { $0.claim }
+    let claim = term.withLock { $0.claim }
     do {
       if let claim {
         guard
@@ -96,22 +98,18 @@ final class OwnerLease: Sendable {
       }
       return length / 3
     } catch {
-      let isOver = state.withLock { $0.until <= .now() }
-      if let claim, isOver { lose(claim, "the database was away for longer than it lasts") }
       return min(length / 6, .seconds(1))
     }
   }
 
-  private func hold(_ claim: Claim, from began: Instant) {
-    state.update { $0 = State(claim: claim, until: began + length * 9 / 10) }
-  }
+  private func hold(_ claim: Claim, from began: Instant) { term.update { $0.hold(claim, from: began) } }
 
   /// Gives the payments that are left to whoever comes, and forgets the process.
   /// - Parameter giveBack: ends some of the owner's claims.
   func end(_ giveBack: @escaping @Sendable (UniqueID, [UniqueID], Connection) throws(DatabaseError) -> Void) {
-    let claim = state.update { state in
-      defer { state = State() }
-      return state.claim
+    let claim = term.update { term in
+      defer { term.lose() }
+      return term.claim
     }
     guard let claim else { return }
     do throws(DatabaseError) {

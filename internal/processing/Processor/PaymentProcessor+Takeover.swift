@@ -16,7 +16,7 @@ extension PaymentProcessor {
     guard !isEnding, let claim = lease.current else { return .milliseconds(200) }
     do {
       if role == .processor {
-        for owner in try expired(by: claim) { try takeOver(from: owner) }
+        if lease.mayTakeOver { for owner in try expired(by: claim) { try takeOver(from: owner) } }
         metrics.show(
           try caretaker.use { [store] connection throws(DatabaseError) in try store.openCounts(on: connection) })
       }

@@ -118,7 +118,7 @@ public final class PaymentProcessor: ServicePart {
       Double(waiting.count)
     }
     metrics.gauge("processing_lease_held", help: "Whether the lease of this process lasts.") {
-      lease.current == nil ? 0 : 1
+      lease.isHeld ? 1 : 0
     }
   }
 
@@ -181,7 +181,7 @@ public final class PaymentProcessor: ServicePart {
     [
       ReadinessReport.Check("postgres_processing", isReady: pool.isHealthy, detail: pool.stateDescription),
       ReadinessReport.Check(
-        "lease", isReady: lease.current != nil, detail: lease.current.map { "owner \($0.owner)" } ?? "none"),
+        "lease", isReady: lease.isHeld, detail: lease.current.map { "owner \($0.owner)" } ?? "none"),
     ]
   }
 

@@ -58,7 +58,7 @@ public struct ProcessorOptions: Sendable {
         "what becomes of a card that should be reviewed, since its number cannot wait for a person"),
       .duration(
         "PROCESSING_LEASE", \.lease, .seconds(1)...(.seconds(600)), .value("15s"), users,
-        "duration of a process's lease; after a crash its payments are taken over at most this long after"),
+        "duration of a process's lease; after a crash another one takes its payments over once it has ended"),
       .integer(
         "PROCESSING_POOL_SIZE", \.poolSize, 2...256, .value("4"), users,
         "number of connections for the steps of payments"),

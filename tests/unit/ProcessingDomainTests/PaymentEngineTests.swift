@@ -256,6 +256,19 @@ private struct Bench {
     #expect(bench.kinds == [.pending, .void])
   }
 
+  @Test(arguments: [(0, 1), (10, 5), (3_600, 60)])
+  func `what could not be sent is tried less and less often`(age: Int, wait: Int) throws {
+    var bench = Bench()
+    bench.step(.assess(.allow, by: Bench.mine))
+    bench.wait(age)
+    bench.step(.ask(by: Bench.mine, after: nil))
+    bench.step(.charged(.notSent, askedAt: bench.now))
+    #expect(try #require(bench.payment.due) == bench.now + .seconds(wait))
+    // Whoever has room later takes it.
+    bench.step(.ask(by: Bench.theirs, after: nil))
+    #expect(bench.payment.claim == Bench.theirs && bench.payment.chore == nil)
+  }
+
   @Test func `once the bank was asked nobody can cancel`() {
     var bench = Bench.asked()
     #expect(bench.step(.cancel) == .refused(.bankAlreadyAsked))
