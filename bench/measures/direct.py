@@ -3,8 +3,8 @@ their whole way (POST, risk, hold, bank, posting, result visible) through one ga
 bank answers without delay, fsynced.
 
 Taking in is payment, first state, key with its answer, and event in one transaction; pgbench runs the same for one
-caller, prepared. Nothing is processed meanwhile. A relay runs in the gateway and none beside CreatePayment. The whole
-way at a rate is POST with ?wait=: the time until the answer tells COMPLETED.
+caller, prepared. Nothing is processed meanwhile. A relay publishes the events of both sides. The whole way at a
+rate is POST with ?wait=: the time until the answer tells COMPLETED.
 """
 
 import time
@@ -114,7 +114,7 @@ def _posts(bench: Bench, connections: int, count: int) -> dict:
 
 def _creates(bench: Bench, count: int) -> dict:
     with bench.database() as dsn, bench.broker(payment=4) as broker:
-        with bench.programs("payments-server", dsn=dsn, broker=broker, CRON_ENABLED="false") as [server]:
+        with bench.programs("payments-server", dsn=dsn, broker=broker) as [server]:
             return bench.load(
                 "create", address=f"127.0.0.1:{server.grpc_port}", connections=STREAMS[0], streams=STREAMS[1], first=1,
                 count=count)
