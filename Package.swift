@@ -435,7 +435,8 @@ let package = Package(
     unit("HTTPClient", ["HTTPClient", "RawHTTP", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),
-    unit("Processor", ["Bank", "Money", "ProcessingDomain", "Processor", "Runtime", "Values"]),
+    unit(
+      "Processor", ["Bank", "GroupCommit", "Money", "Postgres", "ProcessingDomain", "Processor", "Runtime", "Values"]),
     unit("ProcessingDomain", ["DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "RiskDomain", "Values"]),
     unit("RiskDomain", ["DirectDomain", "Money", "Randomness", "RiskDomain", "Values"]),
     unit("ProcessingAudit", ["ProcessingAudit", "Values"]),

@@ -223,12 +223,25 @@ package struct PaymentRoutes: Sendable {
     let page = try await stored { () async throws(GatewayStoreError) in
       try await payments.list(filter, deadline: RouteHandlers.deadline(request))
     }
-    let body = JSONWriter.object(reserving: 640 * page.payments.count + 64) { object in
-      object.add("data", page.payments.map { payment in RawJSON(bytes: payment.json()) })
-      object.add("has_more", page.next != nil)
-      object.add("next", page.next?.text)
+    return .json(200, Self.page(page))
+  }
+
+  /// The bytes after which a page ends, whatever was asked for: answers wait in memory for callers that read slowly.
+  private static let pageBytes = 131_072
+
+  private static func page(_ page: PaymentPage) -> [UInt8] {
+    var shown: [RawJSON] = []
+    var size = 0
+    for payment in page.payments where size < pageBytes {
+      shown.append(RawJSON(bytes: payment.json()))
+      size += shown[shown.count - 1].bytes.count
     }
-    return .json(200, body)
+    let next = shown.count < page.payments.count ? PaymentCursor(page.payments[shown.count - 1].id) : page.next
+    return JSONWriter.object(reserving: size + shown.count + 128) { object in
+      object.add("data", shown)
+      object.add("has_more", next != nil)
+      object.add("next", next?.text)
+    }
   }
 
   private func history(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {

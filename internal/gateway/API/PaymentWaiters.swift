@@ -111,16 +111,27 @@ package final class PaymentWaiters: ServicePart {
 
   // MARK: - The thread
 
+  private enum Next {
+    case read([UniqueID])
+    case look
+    case stop
+  }
+
   private func run() {
     while true {
       let wakeup = state.withLock { $0.table.wakeup }
-      let batch = state.wait(until: wakeup) { state -> [UniqueID]? in
+      let next = state.wait(until: wakeup) { state -> Next? in
         let batch = state.table.takeBatch(at: .now())
-        return !batch.isEmpty || state.isStopped ? batch : nil
+        if !batch.isEmpty { return .read(batch) }
+        if state.isStopped { return .stop }
+        // Whoever came while nothing is read has to be seen earlier than that.
+        return state.table.wakeup < wakeup ? .look : nil
       }
-      guard let batch else { continue }
-      guard !batch.isEmpty else { return }
-      read(batch)
+      switch next {
+      case .read(let batch): read(batch)
+      case .look, nil: continue
+      case .stop: return
+      }
     }
   }
 

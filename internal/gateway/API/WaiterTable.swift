@@ -71,10 +71,9 @@ struct WaiterTable<Waiter> {
   /// - Returns: the waiter, unless it was answered before.
   mutating func remove(_ id: ID) -> Waiter? {
     guard let entry = entries.removeValue(forKey: id) else { return nil }
-    if var others = waiters[entry.payment] {
-      others.removeAll { $0 == id }
-      waiters[entry.payment] = others.isEmpty ? nil : others
-    }
+    // Where it is, since many may wait for one payment.
+    waiters[entry.payment]?.removeAll { $0 == id }
+    if waiters[entry.payment]?.isEmpty ?? false { waiters[entry.payment] = nil }
     return entry.waiter
   }
 
@@ -143,15 +142,19 @@ struct WaiterTable<Waiter> {
 
   /// Takes those waiters of the payment out that were there when the reading began and are to be answered.
   private mutating func answer(_ payment: UniqueID, _ answers: inout [Answer], if isDue: (Entry) -> Bool) {
-    for id in waiters[payment] ?? [] {
-      guard let entry = entries[id], entry.joined < reading else { continue }
-      if isDue(entry) {
+    // The list is made anew once: as many may wait for one payment as for all.
+    var staying: [ID] = []
+    for id in waiters.removeValue(forKey: payment) ?? [] {
+      guard let entry = entries[id] else { continue }
+      if entry.joined < reading, isDue(entry) {
         answers.append(Answer(waiter: entry.waiter, payment: payment))
-        _ = remove(id)
-      } else {
-        entries[id]?.wasRead = true
+        entries[id] = nil
+        continue
       }
+      if entry.joined < reading { entries[id]?.wasRead = true }
+      staying.append(id)
     }
+    if !staying.isEmpty { waiters[payment] = staying }
   }
 
   private mutating func endOverdue(_ now: Instant) {

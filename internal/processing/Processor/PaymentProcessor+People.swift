@@ -60,9 +60,14 @@ extension PaymentProcessor {
       }
       return Self.answer(to: step, result)
     } catch {
-      if case .refused(let cause) = error.failure.reason { return .faulty(cause.description) }
-      return .unavailable(mayHaveHappened: error.failure.mayHaveHappened)
+      return Self.answer(to: error.failure)
     }
+  }
+
+  /// A row that somebody holds, a full disk, a standby: the tables are right, and it can be done later.
+  static func answer(to failure: GroupCommitFailure) -> PaymentAnswer {
+    if case .refused(let cause) = failure.reason, !cause.isRetryable { return .faulty(cause.description) }
+    return .unavailable(mayHaveHappened: failure.mayHaveHappened)
   }
 
   /// A wish that comes again, as after a lost answer, finds what it has done.

@@ -82,7 +82,7 @@ final class FakeGateway: Sendable {
     if let key { headers.append(("Idempotency-Key", key)) }
     let request = HTTPClientRequest(
       method, "http://127.0.0.1:\(server.boundPort ?? 0)\(path)", headers: headers, body: body.map { Array($0.utf8) },
-      timeout: .seconds(20))
+      timeout: .seconds(20), maximumResponse: 1_000_000)
     return Answer(
       try await withCheckedContinuation { continuation in client.send(request) { continuation.resume(returning: $0) } }
         .get())

@@ -102,6 +102,18 @@ import Values
     }
   }
 
+  @Test func `who comes while nothing is read, after a reading that failed, is seen when that is over`() async throws {
+    try await FakeGateway.with { gateway in
+      gateway.payments.state.update { $0.failure = GatewayStoreError(.unavailable, "") }
+      let began = Instant.now()
+      for _ in 1...2 {
+        let answer = try await gateway.send("GET", "/v1/payments/\(UniqueID.random())?wait=20s")
+        #expect(answer.status == 503)
+      }
+      #expect(Instant.now() - began < .seconds(10))
+    }
+  }
+
   @Test func `refusals of the store have codes of their own`() async throws {
     try await FakeGateway.with { gateway in
       for (code, status, name) in [
@@ -191,6 +203,23 @@ import Values
       let id = try #require(all.text("id"))
       let history = try await gateway.send("GET", "/v1/payments/\(id)/history")
       #expect(history.body.hasPrefix(#"{"data":[{"version":1,"status":"CREATED","reason":null,"at":""#))
+    }
+  }
+
+  @Test func `a page of large payments ends early, and its cursor goes on behind the last one`() async throws {
+    try await FakeGateway.with { gateway in
+      let metadata = (1...50).map { "\"n\($0)\":\"\(String(repeating: "v", count: 500))\"" }.joined(separator: ",")
+      let body = FakeGateway.body().dropLast() + ",\"metadata\":{\(metadata)}}"
+      for key in 1...10 {
+        let made = try await gateway.send("POST", "/v1/payments", String(body), key: "\(key)")
+        #expect(made.status == 201)
+      }
+      let page = try await gateway.send("GET", "/v1/payments?limit=10")
+      #expect(page.status == 200 && page.body.utf8.count < 200_000)
+      let shown = page.body.split(separator: "\"status\":").count - 1
+      #expect((1..<10).contains(shown))
+      let rows = gateway.payments.state.withLock { $0.rows.keys.sorted { $1 < $0 } }
+      #expect(page.body.hasSuffix(#""has_more":true,"next":"\#(PaymentCursor(rows[shown - 1]).text)"}"#))
     }
   }
 
