@@ -161,6 +161,28 @@ struct ProcessorFaultTests {
     }
   }
 
+  @Test func `a card whose row somebody holds for long waits on, and is charged`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10)
+      bank.setOpen(false)
+      let gateway = try bench.processor(bank, role: .gateway, parameters: ["lock_timeout": "100ms"])
+      gateway.start()
+      let place = try #require(gateway.reserveCard())
+      gateway.submit(try Bench.card(1), at: place)
+      try await eventually { try bench.count("stage = 'ready'") == 1 }
+      let blocker = try TestDatabase.open()
+      try blocker.run([.begin, Command(Statement("SELECT id FROM \(bench.schema).payment FOR UPDATE"))])
+      bank.setOpen(true)
+      // Longer than a step waits for the row.
+      try await Task.sleep(for: .milliseconds(700))
+      try blocker.run(.rollback)
+      try await eventually { try bench.count("stage = 'done'") == 1 }
+      #expect(try bench.state(1) == "COMPLETED")
+      try await blocking { gateway.stop(until: .now() + .seconds(1)) }
+      #expect(bank.charges == [Bench.id(1): 1] && bank.free == 10)
+    }
+  }
+
   @Test func `an outage of the database loses no lease, and no card`() async throws {
     try await Bench.with { bench in
       let bank = FakeBank(slots: 10)

@@ -54,10 +54,13 @@ final class ProcessorBench: Sendable {
     leases = OwnerLeases(ProcessingTables(schema: schema))
   }
 
-  /// - Parameter port: where a forwarder to the database listens.
+  /// - Parameters:
+  ///   - port: where a forwarder to the database listens.
+  ///   - parameters: of the sessions.
   func processor(
     _ bank: FakeBank, role: PaymentProcessor.Role = .processor, rules: PaymentRules = PaymentRules(),
-    lease: Duration = .seconds(30), cards: Int = 100, port: UInt16? = nil, patience: Duration = .seconds(10)
+    lease: Duration = .seconds(30), cards: Int = 100, port: UInt16? = nil, patience: Duration = .seconds(10),
+    parameters: [String: String] = [:]
   ) throws -> PaymentProcessor {
     var options = ProcessorOptions()
     options.rules = rules
@@ -66,7 +69,8 @@ final class ProcessorBench: Sendable {
     options.cardQueue = cards
     return PaymentProcessor(
       options, role, store: store(rules), ledger: ledger, leases: leases, bank: bank,
-      database: try TestDatabase.configuration(port: port, parameters: ["enable_seqscan": "off"]), program: "test",
+      database: try TestDatabase.configuration(
+        port: port, parameters: ["enable_seqscan": "off"].merging(parameters) { $1 }), program: "test",
       patience: patience, logger: TestDatabase.quiet, metrics: MetricsRegistry(), onCommit: {})
   }
 

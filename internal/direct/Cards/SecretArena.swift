@@ -14,8 +14,9 @@ final class SecretArena: Sendable {
   }
 
   static let slabBytes = 65_536
-  /// 64 MiB, some 500,000 cards: far beyond what the limits on requests and waiting cards allow.
-  static let maximumSlabs = 1_024
+  /// 256 MiB: more than the largest `CARD_QUEUE` and `BANK_MAX_CALLS` need together, 64 bytes a card and at most 2 KiB
+  /// a call.
+  static let maximumSlabs = 4_096
   static let largestBlock = 4_096
   private static let smallestBlock = 32
 

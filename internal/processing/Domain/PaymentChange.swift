@@ -17,6 +17,12 @@ struct PaymentChange {
     before = payment.state
   }
 
+  /// Whether it is a card that has waited for the bank for as long as it may.
+  var isCardOverdue: Bool {
+    guard payment.method == .card, payment.stage == .ready, let due = payment.due else { return false }
+    return due <= now
+  }
+
   // MARK: - Transitions
 
   /// To PROCESSING: the bank has certainly not been asked. Whoever has room at the bank may ask it, after `wait`; for a

@@ -85,7 +85,10 @@ public struct PaymentEngine: Sendable {
   {
     let isOwn = change.payment.claim == claim
     switch change.payment.stage {
-    case .ready: guard asked == nil, isOwn || change.payment.claim == nil else { return .ignored }
+    case .ready:
+      guard asked == nil, isOwn || change.payment.claim == nil else { return .ignored }
+      // After an outage whoever comes first ends it: a card that has waited too long is not charged.
+      if change.isCardOverdue { return change.end(.error, .bankUnavailable, &ledger) }
     case .asked(let at): guard asked == at, isOwn else { return .ignored }
     case .claimed, .review, .unknown, .reversing, .done: return .ignored
     }
@@ -177,7 +180,7 @@ public struct PaymentEngine: Sendable {
     guard let due = change.payment.due, due <= change.now else { return .ignored }
     switch change.payment.stage {
     case .review: return change.end(.rejected, .reviewTimeout, &ledger)
-    case .ready where change.payment.method == .card: return change.end(.error, .bankUnavailable, &ledger)
+    case .ready where change.isCardOverdue: return change.end(.error, .bankUnavailable, &ledger)
     case .unknown: return change.inquire(.inquire)
     case .reversing: return change.inquire(.reverse)
     case .claimed, .ready, .asked, .done: return .ignored

@@ -13,7 +13,7 @@ extension PaymentProcessor {
   enum Asked {
     /// The tables have the bank's answer, or the payment ended, or it is somebody else's. No slot is left.
     case over
-    /// The payment was not sent: nothing was charged, and it is ready again.
+    /// The payment was not sent: nothing was charged, and whoever has it in hand may ask again.
     case notSent
   }
 
@@ -52,7 +52,11 @@ extension PaymentProcessor {
   ///   - source: the card; nil where the tables have the source.
   func ask(_ id: UniqueID, by claim: Claim, after: Timestamp?, source: BankSource?) async -> Asked {
     var after = after
-    while let reply = await carryOut(StepRequest(id, .ask(by: claim, after: after)), by: claim) {
+    while true {
+      guard let reply = await carryOut(StepRequest(id, .ask(by: claim, after: after)), by: claim) else {
+        bank.release(1)
+        return .notSent
+      }
       guard case .result(.looked(let step), let began) = reply else { break }
       if case .changed(let effects) = step.outcome {
         guard effects.call == .charge else { break }

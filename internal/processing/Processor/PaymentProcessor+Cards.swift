@@ -29,15 +29,15 @@ extension PaymentProcessor {
       }
       let hasSlot = bank.reserve(1) == 1
       let new = NewPayment(payment.terms, accounts, asks: hasSlot, cardFingerprint: payment.fingerprint)
-      guard case .result(let result, let began)? = await take(new, by: claim) else { continue }
+      guard case .result(let result, let began)? = await take(new, by: claim, until: until) else { continue }
       return await goOn(payment, result, began: began, by: claim, hasSlot: hasSlot)
     }
     // Nobody has claimed it, or nobody knows: the gateway's sweep ends it, or whoever takes over.
   }
 
   /// - Returns: nil when nothing is there to go on with. Then no slot is left.
-  private func take(_ new: NewPayment, by claim: Claim) async -> StepReply? {
-    let reply = await self.claim(new, by: claim)
+  private func take(_ new: NewPayment, by claim: Claim, until: Instant) async -> StepReply? {
+    let reply = await self.claim(new, by: claim, until: until)
     if case .result? = reply { return reply }
     if new.asks { bank.release(1) }
     // Refused by the tables, it will be so again.
@@ -66,7 +66,8 @@ extension PaymentProcessor {
     let until = Instant.now() + options.rules.cardWait
     var backoff = Backoff(first: .seconds(1), limit: .seconds(10))
     if isSecondTime { try? await Task.sleep(for: backoff.nextDelay()) }
-    while case .slot = await waitingCards.wait(until: until, added: wake) {
+    while lease.current == claim, case .slot = await waitingCards.wait(until: until, added: wake) {
+      // When the tables refuse to be asked, as while somebody holds a row for long, the card waits on.
       guard case .notSent = await ask(id, by: claim, after: nil, source: .card(payment.card)) else { return }
       try? await Task.sleep(for: backoff.nextDelay())
     }

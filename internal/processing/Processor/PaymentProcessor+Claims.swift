@@ -149,13 +149,14 @@ extension PaymentProcessor {
   }
 
   /// Claims a payment until it is known what became of that.
-  /// - Returns: nil when the tables refuse it, or the process ends.
-  func claim(_ payment: NewPayment, by claim: Claim) async -> StepReply? {
+  /// - Parameter until: nothing is tried from then on, so that no outage has a card charged long after its time.
+  /// - Returns: nil when the tables refuse it, the time is up, or the process ends.
+  func claim(_ payment: NewPayment, by claim: Claim, until: Instant = .distantFuture) async -> StepReply? {
     var backoff = Backoff(first: .milliseconds(50), limit: .seconds(5))
     while true {
       do {
         return try await claims.submit(
-          ClaimTransaction.Call(payment: payment, claim: claim), deadline: .now() + .seconds(30))
+          ClaimTransaction.Call(payment: payment, claim: claim), deadline: min(.now() + .seconds(30), until))
       } catch {
         switch error.failure.reason {
         case .stopped: return nil
@@ -167,6 +168,7 @@ extension PaymentProcessor {
         }
       }
       if claim != lease.current { return .lostLease }
+      if Instant.now() >= until { return nil }
       try? await Task.sleep(for: backoff.nextDelay())
     }
   }

@@ -62,11 +62,11 @@ extension PaymentProcessor {
       if payment.isInquiry { startInquiry(payment.id) } else { startCharge(payment.id, by: claim) }
     }
     bank.release(slots)
-    if isFull {
+    if slots == 0 {
+      guard isFull else { return .zero }
       wakeWhenFree()
       return Self.interval
     }
-    if slots == 0 { return .zero }
     // All that was looked at is in hand; what is behind it is seen once the transactions have committed.
     return max(inquiries.count, charges.count) == Self.look ? .milliseconds(20) : Self.interval
   }

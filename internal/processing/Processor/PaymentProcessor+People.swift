@@ -15,7 +15,8 @@ extension PaymentProcessor {
       guard answer == .missing else { return answer }
       switch await endUnclaimed(terms, .cancelled, deadline: deadline) {
       // Somebody has claimed it between the two.
-      case .done(let payment) where payment.reason != .cancelled && deadline > .now(): continue
+      case .done(let payment) where payment.reason != .cancelled:
+        if deadline <= .now() { return .unavailable(mayHaveHappened: false) }
       case let answer: return answer
       }
     }

@@ -96,8 +96,10 @@ struct ProcessingStatements: Sendable {
       SELECT count(*) FILTER (WHERE d.chore = 'charge') AS waiting,
              count(*) FILTER (WHERE d.chore = 'inquiry') AS unknown,
              count(*) FILTER (WHERE d.chore = 'review') AS reviews,
-             coalesce(extract(epoch FROM clock_timestamp() - min(p.asked_at)), 0)::bigint AS oldest_unknown
-      FROM \(t.due) d LEFT JOIN \(t.payment) p ON p.id = d.payment_id AND d.chore = 'inquiry'
+             coalesce(extract(epoch FROM clock_timestamp() - (
+               SELECT min(p.asked_at) FROM \(t.due) i JOIN \(t.payment) p ON p.id = i.payment_id
+               WHERE i.chore = 'inquiry')), 0)::bigint AS oldest_unknown
+      FROM \(t.due) d
       """, isReadOnly: true)
   }
 

@@ -256,6 +256,15 @@ private struct Bench {
     #expect(bench.kinds == [.pending, .void])
   }
 
+  @Test func `a card that has waited too long is not asked for any more`() throws {
+    var bench = Bench(.card, rules: PaymentRules(cardWait: .seconds(120)))
+    bench.step(.assess(.allow, by: Bench.mine))
+    bench.wait(121)
+    bench.step(.ask(by: Bench.mine, after: nil))
+    #expect(bench.payment.state == .error && bench.payment.reason == .bankUnavailable)
+    #expect(bench.kinds == [])
+  }
+
   @Test(arguments: [(0, 1), (10, 5), (3_600, 60)])
   func `what could not be sent is tried less and less often`(age: Int, wait: Int) throws {
     var bench = Bench()
