@@ -183,6 +183,46 @@ struct ProcessorFaultTests {
     }
   }
 
+  @Test func `what was committed too late is asked for anew also when somebody holds its row`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10)
+      bank.setOpen(false)
+      let processor = try bench.processor(bank, lease: .seconds(1), parameters: ["lock_timeout": "100ms"])
+      processor.start()
+      _ = try await bench.execute([Bench.terms(1)], processor)
+      try bench.script(
+        """
+        CREATE FUNCTION \(bench.schema).late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF NOT EXISTS (SELECT FROM \(bench.schema).attempt) THEN PERFORM pg_sleep(2.3); END IF;
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER late BEFORE INSERT ON \(bench.schema).attempt
+        FOR EACH ROW EXECUTE FUNCTION \(bench.schema).late()
+        """)
+      bank.setOpen(true)
+      let watcher = try TestDatabase.open()
+      try await eventually {
+        try watcher.int(
+          """
+          SELECT count(*) FROM pg_locks
+          WHERE mode = 'RowShareLock' AND relation = '\(bench.schema).payment'::regclass
+          """) > 0
+      }
+      try await blocking {
+        let blocker = try TestDatabase.open()
+        // Granted as soon as "asked at" is committed.
+        try blocker.run([.begin, Command(Statement("SELECT id FROM \(bench.schema).payment FOR UPDATE"))])
+        // Longer than a step waits for the row, and than it takes to sweep.
+        try blocker.run(Command(Statement("SELECT pg_sleep(1.2)")))
+        try blocker.run(.rollback)
+      }
+      try await eventually { try bench.count("stage = 'done'") == 1 }
+      #expect(try bench.state(1) == "COMPLETED")
+      try await blocking { processor.stop(until: .now() + .seconds(1)) }
+      #expect(bank.charges == [Bench.id(1): 1] && bank.free == 10)
+    }
+  }
+
   @Test func `an outage of the database loses no lease, and no card`() async throws {
     try await Bench.with { bench in
       let bank = FakeBank(slots: 10)

@@ -156,10 +156,12 @@ extension PaymentProcessor {
   /// - Returns: nil when the claim is lost or the process ends: what the tables have is for whoever takes over.
   func carryOut(_ request: StepRequest, by claim: Claim?) async -> StepReply? {
     var backoff = Backoff(first: .milliseconds(50), limit: .seconds(5))
+    var isUncertain = false
     while true {
       do {
         return try await steps.submit(StepCall(request: request, claim: claim), deadline: .now() + .seconds(30))
       } catch {
+        isUncertain = isUncertain || error.failure.mayHaveHappened
         switch error.failure.reason {
         case .stopped: return nil
         case .timeUp, .overloaded: break
@@ -167,8 +169,10 @@ extension PaymentProcessor {
           logger.error(
             "the tables refuse a step, which is tried again",
             ["payment": .describing(request.paymentID), "error": .error(cause)])
-          // A step that says something of the bank is not given up; one that has done nothing is.
-          if claim != nil, !error.failure.mayHaveHappened {
+          // Asking for the first time has done nothing, and makes room for others. A step that says something of the
+          // bank is not given up, and neither is asking anew: what was asked for and not sent would become UNKNOWN.
+          let isFirst = if case .ask(_, after: nil) = request.step { !isUncertain } else { false }
+          if claim != nil, isFirst || RefusedWrite.isOfValues(cause) {
             await postpone(request.paymentID)
             return nil
           }
