@@ -1,3 +1,4 @@
+internal import Admin
 internal import DirectDomain
 internal import Errors
 internal import GatewayAPI
@@ -19,7 +20,7 @@ final class CardSweep: ServicePart {
   /// The most payments of one look.
   private static let limit = 200
   /// How long ending them may take.
-  private static let patience = Duration.seconds(5)
+  private static let endTime = Duration.seconds(5)
 
   private let cards: UnclaimedCards
   private let timeout: Duration
@@ -27,6 +28,7 @@ final class CardSweep: ServicePart {
   private let processor: PaymentProcessor
   private let logger: Logger
   private let ended: Counter
+  private let patience: Monitor<ClaimPatience>
   private let job: Monitor<PeriodicJob?>
 
   /// - Parameter timeout: the age at which a card payment counts as forgotten.
@@ -36,6 +38,7 @@ final class CardSweep: ServicePart {
   ) {
     self.cards = cards
     self.timeout = timeout
+    patience = Monitor(ClaimPatience(timeout))
     self.connection = connection
     self.processor = processor
     self.logger = logger
@@ -56,19 +59,25 @@ final class CardSweep: ServicePart {
   func stop(until deadline: Instant) { job.withLock { $0 }?.stop(until: deadline) }
 
   private func sweep() {
+    // What this process cannot do, the others cannot either.
+    if !processor.checks.allSatisfy(\.isReady) { noteTrouble() }
     do throws(DatabaseError) {
       let (cards, timeout) = (cards, timeout)
       let overdue = try connection.use { connection throws(DatabaseError) in
         try cards.overdue(after: timeout, limit: Self.limit, on: connection)
       }
+      guard patience.withLock({ $0.isOver(at: .now()) }) else { return }
       let known = end(overdue)
       if !known.isEmpty {
         try connection.use { connection throws(DatabaseError) in try cards.forget(known, on: connection) }
       }
     } catch {
+      noteTrouble()
       logger.warning("card payments that nobody claimed are looked for later", ["error": .error(error)])
     }
   }
+
+  private func noteTrouble() { patience.withLock { $0.noteTrouble(at: .now()) } }
 
   /// Blocks the job's thread until the processor has answered.
   /// - Returns: the payments that processing knows now, ended or claimed: their results are on the way.
@@ -76,7 +85,7 @@ final class CardSweep: ServicePart {
     guard !overdue.isEmpty else { return [] }
     let known = Monitor<[UniqueID]?>(nil)
     Task { [processor, ended] in
-      let deadline = Instant.now() + Self.patience
+      let deadline = Instant.now() + Self.endTime
       let answers = await withTaskGroup(of: UniqueID?.self) { group in
         for payment in overdue {
           group.addTask {
