@@ -10,6 +10,9 @@ rate is POST with ?wait=: the time until the answer tells COMPLETED.
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Callable
+
+from harness.process import Program
 
 from support.bench import Bench, connect, percentile, run, wait_for
 from support.direct import direct, finished
@@ -60,6 +63,9 @@ def _taking_in(bench: Bench) -> None:
     for share in ("p50", "p99"):
         bench.report.add(
             f"POST /v1/payments, {CONNECTIONS} callers, {share}", [each[f"{share}_us"] / 1000 for each in posts], "ms")
+    bench.report.add(
+        "payments-gateway, CPU a call of these, against payments-server", [each["cpu_us"] for each in posts], "µs",
+        baselines=[each["cpu_us"] for each in creates])
 
 
 def _one_caller(bench: Bench) -> None:
@@ -105,7 +111,7 @@ def _pay(bench: Bench, parts, connections: int, count: int, **options: int) -> d
 
 def _posts(bench: Bench, connections: int, count: int) -> dict:
     with direct(bench, processes=False) as parts:
-        answer = _pay(bench, parts, connections, count)
+        answer = _with_cpu(parts.gateway, lambda: _pay(bench, parts, connections, count))
         with connect(parts.dsn) as connection:
             taken = connection.execute("SELECT count(*) FROM gateway.payment").fetchone()[0]
             assert taken == count, f"{taken} payments for {count} acknowledged calls"
@@ -115,9 +121,16 @@ def _posts(bench: Bench, connections: int, count: int) -> dict:
 def _creates(bench: Bench, count: int) -> dict:
     with bench.database() as dsn, bench.broker(payment=4) as broker:
         with bench.programs("payments-server", dsn=dsn, broker=broker) as [server]:
-            return bench.load(
+            return _with_cpu(server, lambda: bench.load(
                 "create", address=f"127.0.0.1:{server.grpc_port}", connections=STREAMS[0], streams=STREAMS[1], first=1,
-                count=count)
+                count=count))
+
+
+def _with_cpu(program: Program, load: Callable[[], dict]) -> dict:
+    """The load's answer with the microseconds of CPU that the program spent on each call."""
+    before = program.cpu_seconds()
+    answer = load()
+    return answer | {"cpu_us": (program.cpu_seconds() - before) / answer["calls"] * 1e6}
 
 
 def _bare(bench: Bench, seconds: int) -> float:

@@ -3,36 +3,35 @@ internal import GatewayDomain
 package import HTTPServer
 internal import LedgerDomain
 internal import LedgerStore
-package import Logger
 internal import Money
 internal import Values
 
 /// `/v1/accounts`: the balances of users.
 package struct AccountRoutes: Sendable {
   private let accounts: any AccountKeeping
-  private let logger: Logger
+  private let handlers: RouteHandlers
 
   private static let missing = Fault(404, .accountNotFound, "there is no such account")
   private static let path = "/v1/accounts"
 
   /// The calls on these accounts.
-  package init(_ accounts: any AccountKeeping, logger: Logger) {
+  package init(_ accounts: any AccountKeeping, handlers: RouteHandlers) {
     self.accounts = accounts
-    self.logger = logger
+    self.handlers = handlers
   }
 
   /// Adds the calls.
   package func add(to router: inout HTTPRouter) {
     let types = ["application/json"]
     let time = RouteHandlers.answerTime
-    router.add(.post, Self.path, contentTypes: types, answerTime: time, handler: RouteHandlers.answer(logger, open))
-    router.add(.get, Self.path, answerTime: time, handler: RouteHandlers.answer(logger, list))
-    router.add(.get, "\(Self.path)/{id}", answerTime: time, handler: RouteHandlers.answer(logger, find))
-    router.add(.get, "\(Self.path)/{id}/entries", answerTime: time, handler: RouteHandlers.answer(logger, entries))
+    router.add(.post, Self.path, contentTypes: types, answerTime: time, handler: handlers.answer(open))
+    router.add(.get, Self.path, answerTime: time, handler: handlers.answer(list))
+    router.add(.get, "\(Self.path)/{id}", answerTime: time, handler: handlers.answer(find))
+    router.add(.get, "\(Self.path)/{id}/entries", answerTime: time, handler: handlers.answer(entries))
     for direction in [ExternalMovement.Direction.topUp, .spend] {
       router.add(
         .post, "\(Self.path)/{id}/\(direction.rawValue)s", contentTypes: types, answerTime: time,
-        handler: RouteHandlers.answer(logger) { request throws(Fault) in try await move(direction, request) })
+        handler: handlers.answer { request throws(Fault) in try await move(direction, request) })
     }
   }
 

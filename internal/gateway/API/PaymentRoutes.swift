@@ -4,7 +4,6 @@ package import GatewayDomain
 internal import GatewayStore
 package import HTTPServer
 internal import LedgerStore
-package import Logger
 internal import Money
 internal import ProcessingDomain
 internal import Processor
@@ -21,7 +20,7 @@ package struct PaymentRoutes: Sendable {
   private let accounts: any AccountKeeping
   private let rules: PaymentRequest.Rules
   private let fingerprintKeys: CardFingerprintKeys
-  private let logger: Logger
+  private let handlers: RouteHandlers
 
   private static let missing = Fault(404, .paymentNotFound, "there is no such payment")
   private static let path = "/v1/payments"
@@ -33,7 +32,7 @@ package struct PaymentRoutes: Sendable {
   package init(
     _ payments: any PaymentKeeping, processor: any PaymentExecuting, waiters: PaymentWaiters,
     accounts: any AccountKeeping, saga: (any SagaAsking)?, rules: PaymentRequest.Rules,
-    fingerprintKeys: CardFingerprintKeys, logger: Logger
+    fingerprintKeys: CardFingerprintKeys, handlers: RouteHandlers
   ) {
     self.payments = payments
     self.processor = processor
@@ -42,20 +41,20 @@ package struct PaymentRoutes: Sendable {
     orders = OrderCheck(saga)
     self.rules = rules
     self.fingerprintKeys = fingerprintKeys
-    self.logger = logger
+    self.handlers = handlers
   }
 
   /// Adds the calls.
   package func add(to router: inout HTTPRouter) {
     let (types, one) = (["application/json"], "\(Self.path)/{id}")
     let (time, longTime) = (RouteHandlers.answerTime, RouteHandlers.longAnswerTime)
-    router.add(.post, Self.path, contentTypes: types, answerTime: longTime, handler: create)
-    router.add(.get, Self.path, answerTime: time, handler: RouteHandlers.answer(logger, list))
-    router.add(.get, one, answerTime: longTime, handler: find)
-    router.add(.get, "\(one)/history", answerTime: time, handler: RouteHandlers.answer(logger, history))
-    router.add(.post, "\(one)/cancel", maxBody: 0, answerTime: time, handler: RouteHandlers.answer(logger, cancel))
+    router.add(.post, Self.path, contentTypes: types, answerTime: longTime, handler: handlers.run(create))
+    router.add(.get, Self.path, answerTime: time, handler: handlers.answer(list))
+    router.add(.get, one, answerTime: longTime, handler: handlers.run(find))
+    router.add(.get, "\(one)/history", answerTime: time, handler: handlers.answer(history))
+    router.add(.post, "\(one)/cancel", maxBody: 0, answerTime: time, handler: handlers.answer(cancel))
     router.add(
-      .post, "\(one)/review", contentTypes: types, answerTime: time, handler: RouteHandlers.answer(logger, review))
+      .post, "\(one)/review", contentTypes: types, answerTime: time, handler: handlers.answer(review))
   }
 
   // MARK: - POST /v1/payments
@@ -68,22 +67,16 @@ package struct PaymentRoutes: Sendable {
     let place: WaiterPlace?
   }
 
-  @Sendable private func create(_ request: HTTPRequest, _ exchange: HTTPExchange) {
-    Task {
-      do throws(Fault) {
-        let taken = try await take(request)
-        let created = Self.created(taken.payment)
-        guard let place = taken.place else {
-          exchange.respond(created)
-          return
-        }
-        // From here on the payment is there, whatever becomes of the wait.
-        wait(for: taken.payment.paymentID, until: taken.deadline, at: place, exchange) { news in
-          if case .row(let payment) = news { Self.updated(created, payment) } else { created }
-        }
-      } catch {
-        exchange.respond(RouteHandlers.response(error, logger))
-      }
+  private func create(_ request: HTTPRequest, _ exchange: HTTPExchange) async throws(Fault) {
+    let taken = try await take(request)
+    let created = Self.created(taken.payment)
+    guard let place = taken.place else {
+      exchange.respond(created)
+      return
+    }
+    // From here on the payment is there, whatever becomes of the wait.
+    wait(for: taken.payment.paymentID, until: taken.deadline, at: place, exchange) { news in
+      if case .row(let payment) = news { Self.updated(created, payment) } else { created }
     }
   }
 
@@ -158,26 +151,20 @@ package struct PaymentRoutes: Sendable {
 
   // MARK: - GET /v1/payments/{id}
 
-  @Sendable private func find(_ request: HTTPRequest, _ exchange: HTTPExchange) {
-    Task {
-      do throws(Fault) {
-        try request.query.requireOnly(["wait"])
-        let id = try RouteHandlers.id(request, missing: Self.missing)
-        let wait = try WaitTime.parse(request.query)
-        guard wait > .zero else {
-          exchange.respond(Self.one(try await payment(id, request)))
-          return
-        }
-        self.wait(for: id, until: request.arrived + wait, at: try place(), exchange) { news in
-          switch news {
-          case .row(let payment): Self.one(payment)
-          case .missing: Self.missing.response
-          case .trouble(let error): RouteHandlers.response(Fault(error), logger)
-          case .left: nil
-          }
-        }
-      } catch {
-        exchange.respond(RouteHandlers.response(error, logger))
+  private func find(_ request: HTTPRequest, _ exchange: HTTPExchange) async throws(Fault) {
+    try request.query.requireOnly(["wait"])
+    let id = try RouteHandlers.id(request, missing: Self.missing)
+    let wait = try WaitTime.parse(request.query)
+    guard wait > .zero else {
+      exchange.respond(Self.one(try await payment(id, request)))
+      return
+    }
+    self.wait(for: id, until: request.arrived + wait, at: try place(), exchange) { news in
+      switch news {
+      case .row(let payment): Self.one(payment)
+      case .missing: Self.missing.response
+      case .trouble(let error): handlers.response(Fault(error))
+      case .left: nil
       }
     }
   }

@@ -1,9 +1,11 @@
 internal import HTTPServer
-internal import Logger
-internal import Values
+package import Logger
+internal import Runtime
+package import Values
 
-/// Handlers as tasks: the server's thread hands a request over and goes on.
-enum RouteHandlers {
+/// Handlers as tasks: the server's thread runs a call up to its first wait, a loop goes on with it. One thread for all
+/// calls, since a wake-up of Swift's pool costs more than most of them.
+package final class RouteHandlers: ServicePart {
   /// How long a call may take without the time that it asked to wait.
   static let callTime = Duration.seconds(10)
   /// When a request without an answer is given up: later than anything that a call waits for.
@@ -11,23 +13,40 @@ enum RouteHandlers {
   /// The same of calls that may be asked to wait.
   static let longAnswerTime = answerTime + WaitTime.longest
 
+  private let loop = EventLoop(name: "calls")
+  private let logger: Logger
+
+  /// Handlers that log to `logger` what an operator has to know.
+  package init(logger: Logger) { self.logger = logger }
+
+  /// Starts the loop.
+  package func start() { loop.start() }
+
+  /// Ends the loop; calls that are still under way go on in Swift's pool.
+  package func stop(until deadline: Instant) { loop.stop() }
+
   /// A handler that answers once `body` has returned.
-  static func answer(
-    _ logger: Logger, _ body: @escaping @Sendable (HTTPRequest) async throws(Fault) -> HTTPResponse
+  func answer(
+    _ body: @escaping @Sendable (HTTPRequest) async throws(Fault) -> HTTPResponse
   ) -> HTTPRoute.Handler {
-    { request, exchange in
-      Task {
+    run { request, exchange throws(Fault) in exchange.respond(try await body(request)) }
+  }
+
+  /// A handler whose `body` answers, now or later, unless it throws.
+  func run(_ body: @escaping @Sendable (HTTPRequest, HTTPExchange) async throws(Fault) -> Void) -> HTTPRoute.Handler {
+    { [self] request, exchange in
+      Task.immediate(executorPreference: loop) {
         do throws(Fault) {
-          exchange.respond(try await body(request))
+          try await body(request, exchange)
         } catch {
-          exchange.respond(response(error, logger))
+          exchange.respond(response(error))
         }
       }
     }
   }
 
   /// The answer to a call that is refused; what an operator has to know of it is logged.
-  static func response(_ fault: Fault, _ logger: Logger) -> HTTPResponse {
+  func response(_ fault: Fault) -> HTTPResponse {
     if let cause = fault.cause { logger.error("a call failed on what is stored", ["reason": .string(cause)]) }
     return fault.response
   }

@@ -109,7 +109,8 @@ public final class GatewayBody: ProgramBody {
       pipeline.wake()
       relays.notify()
     }
-    let server = makeServer(http, StoredPayments(intake, reader), execution, waiters)
+    let handlers = RouteHandlers(logger: context.logger.labelled("api"))
+    let server = makeServer(http, StoredPayments(intake, reader), execution, waiters, handlers)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
     let checks = makeChecks(pools, execution, pipeline)
     return ProgramParts(
@@ -118,8 +119,7 @@ public final class GatewayBody: ProgramBody {
           .part(probe), .part(try makeListener(pipeline, waiters)), .part(relays), .part(execution.notifier),
           .late(pipeline), .part(try makeKeyCare(keys)), saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor), .part(try makeSweep(execution.parts.processor)), .part(intake),
-          .part(waiters),
-          .part(server),
+          .part(waiters), .part(handlers), .part(server),
         ].compactMap(\.self), checks: checks)
   }
 
@@ -212,15 +212,15 @@ public final class GatewayBody: ProgramBody {
 
   private func makeServer(
     _ configuration: HTTPServerConfiguration, _ payments: StoredPayments, _ execution: Execution,
-    _ waiters: PaymentWaiters
+    _ waiters: PaymentWaiters, _ handlers: RouteHandlers
   ) -> HTTPServer {
-    let logger = context.logger.labelled("api")
     var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: execution.parts.processor, waiters: waiters, accounts: execution.accounts, saga: saga,
-      rules: PaymentRequest.Rules(merchant: settings.intake.merchant), fingerprintKeys: fingerprintKeys, logger: logger
+      rules: PaymentRequest.Rules(merchant: settings.intake.merchant), fingerprintKeys: fingerprintKeys,
+      handlers: handlers
     ).add(to: &router)
-    AccountRoutes(execution.accounts, logger: logger).add(to: &router)
+    AccountRoutes(execution.accounts, handlers: handlers).add(to: &router)
     return HTTPServer(configuration, router: router, logger: context.logger, metrics: context.metrics)
   }
 

@@ -24,6 +24,7 @@ final class FakeGateway: Sendable {
   let saga = FakeSaga()
   let waiters: PaymentWaiters
   let server: HTTPServer
+  private let handlers: RouteHandlers
   private let client = HTTPClient(HTTPClientConfiguration(userAgent: "tests"))
 
   init(maxWaiters: Int = 10, hasSaga: Bool = true) throws {
@@ -31,16 +32,18 @@ final class FakeGateway: Sendable {
     let keys = try CardFingerprintKeys("test:" + String(repeating: "ab", count: 32))
     let rules = PaymentRequest.Rules(merchant: UniqueID(high: 7, low: 7))
     let logger = Logger(label: "test", level: .error)
+    handlers = RouteHandlers(logger: logger)
     var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: processor, waiters: waiters, accounts: accounts, saga: hasSaga ? saga : nil, rules: rules,
-      fingerprintKeys: keys, logger: logger
+      fingerprintKeys: keys, handlers: handlers
     ).add(to: &router)
-    AccountRoutes(accounts, logger: logger).add(to: &router)
+    AccountRoutes(accounts, handlers: handlers).add(to: &router)
     server = HTTPServer(
       HTTPServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test"), router: router,
       logger: logger, metrics: MetricsRegistry())
     waiters.start()
+    handlers.start()
     try server.start()
   }
 
@@ -55,6 +58,7 @@ final class FakeGateway: Sendable {
 
   private func end() {
     server.stop(until: .now())
+    handlers.stop(until: .now())
     waiters.stop(until: .now())
     client.stop()
   }
