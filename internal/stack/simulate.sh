@@ -32,7 +32,7 @@ sabotages() {
     ;;
   payment)
     echo resend-unclear unclear-declined trust-absence trust-reversal ignore-claim resume-asked claim-again stale-read \
-      no-takeover forget-unknown lose-voids lose-events assume-commit
+      no-takeover forget-unknown forget-waiting lose-voids lose-events assume-commit
     ;;
   *) fail "unknown core $1: relay, group-commit or payment" ;;
   esac

@@ -10,8 +10,9 @@ struct Exceptions: Subcommand {
     operand: "list", options: [Option("--limit", "N", "at most so many; default 50")], synopsis: "[list] [--limit N]",
     notes: """
       Oldest first. charged_not_completed: the bank charged what is not COMPLETED here. completed_not_charged: it did
-      not, or has undone it. ledger_refused: a hold could not be posted or given back. order_dead: the payment is
-      COMPLETED, and its order cannot be settled.
+      not, or has undone it. reversal_not_acknowledged: the bank knew nothing of the charge, and acknowledges no
+      reversal. ledger_refused: a hold could not be posted or given back. order_dead: the payment is COMPLETED, and its
+      order cannot be settled.
       """,
     example: "paysaga exceptions")
 

@@ -85,15 +85,25 @@ struct PaymentChange {
   /// Asks for a reversal, for the first time.
   mutating func reverse(askedAt: Timestamp) -> StepOutcome {
     payment.stage = .reversing(askedAt: askedAt)
+    payment.inquiries = 0
     return inquire(.reverse)
+  }
+
+  /// Asks by turns for the reversal and what became of the payment: a bank that does not know reversals, or not the
+  /// payment, may still come to say that it has declined.
+  mutating func reverseOrInquire() -> StepOutcome {
+    if payment.inquiries >= rules.patienceForReversals { effects.exception = .reversalNotAcknowledged }
+    return inquire(rules.hasReversals && payment.inquiries.isMultiple(of: 2) ? .reverse : .inquire)
   }
 
   /// Asks about a payment, or for its reversal; again later unless that settles it.
   mutating func inquire(_ call: BankCall) -> StepOutcome {
     payment.inquiries = min(payment.inquiries + 1, Int(Int32.max))
     switch payment.stage {
-    case .unknown(let askedAt), .reversing(let askedAt):
-      payment.due = max(nextInquiry(askedAt), now + rules.answerWait)
+    case .unknown(let askedAt): payment.due = max(nextInquiry(askedAt), now + rules.answerWait)
+    case .reversing:
+      payment.due = max(
+        rules.nextReversal(after: payment.inquiries, at: now, spread: spread), now + rules.answerWait)
     case .claimed, .review, .ready, .asked, .done: return .ignored
     }
     effects.call = call
@@ -166,8 +176,9 @@ struct PaymentChange {
   }
 
   /// From the payment's id, so that equal payments are spread and a repeated decision is the same.
+  private var spread: Double { Double(payment.id.low >> 16 & 0xFFFF) / 65_536 }
+
   private func nextInquiry(_ askedAt: Timestamp) -> Timestamp {
-    let spread = Double(payment.id.low >> 16 & 0xFFFF) / 65_536
-    return rules.nextInquiry(after: payment.inquiries, askedAt: askedAt, at: now, spread: spread)
+    rules.nextInquiry(after: payment.inquiries, askedAt: askedAt, at: now, spread: spread)
   }
 }

@@ -11,7 +11,7 @@ public import Values
 /// - The bank is asked to charge only after `ask`, which nobody but the claimant can take, and never again once it may
 ///   have been asked. Only an answer that says "nothing was sent" makes a payment ready again.
 /// - A payment whose charge is open ends in one of three ways: the bank says approved, the bank says declined, or the
-///   bank acknowledges a reversal.
+///   bank acknowledges a reversal. Once a reversal was asked for, approved is not one of them.
 /// - A final state stays. An answer that contradicts it is for a person.
 public struct PaymentEngine: Sendable {
   private let rules: PaymentRules
@@ -109,8 +109,7 @@ public struct PaymentEngine: Sendable {
       case .reversed, .noSuchPayment, .unclear: return change.becomeUnknown(askedAt: askedAt)
       }
     case .unknown: return resolve(answer, &change, &ledger)
-    // The reversal decides; what the bank did before it is undone by it.
-    case .reversing: return .ignored
+    case .reversing: return resolveReversing(answer, &change, &ledger)
     case .done: return compare(answer, change.payment)
     // Nothing was sent, somebody has said: it was.
     case .ready where answer == .approved && change.payment.hasHold: return change.doubtReady(askedAt: asked)
@@ -127,8 +126,9 @@ public struct PaymentEngine: Sendable {
         return resolve(answer, &change, &ledger)
       }
       return change.reverse(askedAt: askedAt)
+    case .reversing: return resolveReversing(answer, &change, &ledger)
     case .done: return compare(answer, change.payment)
-    case .claimed, .review, .ready, .asked, .reversing: return .ignored
+    case .claimed, .review, .ready, .asked: return .ignored
     }
   }
 
@@ -142,16 +142,25 @@ public struct PaymentEngine: Sendable {
     }
   }
 
+  /// An answer of whatever kind to a payment whose reversal was asked for.
+  private func resolveReversing(
+    _ answer: BankAnswer, _ change: inout PaymentChange, _ ledger: inout LedgerBatch
+  ) -> StepOutcome {
+    switch answer {
+    // It will not charge under this id, whether or not it knows reversals.
+    case .declined: change.end(.rejected, .bankDeclined, &ledger)
+    case .reversed: change.end(.error, .bankNeverCharged, &ledger)
+    // The reversal decides; what the bank did before it is undone by it.
+    case .approved, .noSuchPayment, .notSent, .unclear: .ignored
+    }
+  }
+
   private func reversed(_ answer: BankAnswer, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome
   {
     switch change.payment.stage {
-    case .reversing:
-      switch answer {
-      case .reversed: change.end(.error, .bankNeverCharged, &ledger)
-      // It refuses the reversal.
-      case .approved: .contradicted(.chargedNotCompleted)
-      case .declined, .noSuchPayment, .notSent, .unclear: .ignored
-      }
+    // That it has charged says here that it refuses the reversal.
+    case .reversing where answer == .approved: .contradicted(.chargedNotCompleted)
+    case .reversing: resolveReversing(answer, &change, &ledger)
     case .done: compare(answer, change.payment)
     case .claimed, .review, .ready, .asked, .unknown: .ignored
     }
@@ -182,7 +191,7 @@ public struct PaymentEngine: Sendable {
     case .review: return change.end(.rejected, .reviewTimeout, &ledger)
     case .ready where change.isCardOverdue: return change.end(.error, .bankUnavailable, &ledger)
     case .unknown: return change.inquire(.inquire)
-    case .reversing: return change.inquire(.reverse)
+    case .reversing: return change.reverseOrInquire()
     case .claimed, .ready, .asked, .done: return .ignored
     }
   }

@@ -56,4 +56,16 @@ public struct PaymentRules: Sendable, Hashable {
     if now < counts { return max(later(.seconds(1)), counts + .seconds(1) + .seconds(60) * spread) }
     return later(inquiries <= waits.count + 1 ? .seconds(3_600) : .seconds(86_400))
   }
+
+  /// After how many calls of a payment that is being reversed a person has to look: every other one asks for the
+  /// reversal, so that the bank has not acknowledged five.
+  var patienceForReversals: Int { 9 }
+
+  /// When the bank is asked next about a payment that is being reversed.
+  /// - Parameter calls: how often it was asked since the reversal began.
+  func nextReversal(after calls: Int, at now: Timestamp, spread: Double) -> Timestamp {
+    let waits = [1, 5, 30, 60, 300, 300, 600, 600, 1_800, 3_600]
+    let wait = Duration.seconds(calls < waits.count ? waits[max(0, calls)] : 86_400)
+    return now + wait + wait * (spread / 10)
+  }
 }

@@ -59,6 +59,8 @@ public enum PaymentException: String, Sendable, Hashable, CaseIterable {
   case chargedNotCompleted = "charged_not_completed"
   /// The bank has not charged, or has undone, what is COMPLETED here.
   case completedNotCharged = "completed_not_charged"
+  /// The bank knew nothing of the charge, and has not acknowledged its reversal either, however often it was asked.
+  case reversalNotAcknowledged = "reversal_not_acknowledged"
   /// The ledger refuses to post or void the hold.
   case ledgerRefused = "ledger_refused"
   /// It is COMPLETED here, and its order cannot be settled any more: somebody else has paid it, it has failed, or the

@@ -61,7 +61,7 @@ public struct ProcessedPayment: Sendable, Hashable {
   public package(set) var claim: Claim?
   /// Whether the ledger reserves its money.
   public package(set) var hasHold = false
-  /// How often the bank was asked what became of it, or to reverse it.
+  /// How often the bank was asked what became of it; from its first reversal on, how often it was asked either way.
   public package(set) var inquiries = 0
   /// When something has to be done even if nobody says anything.
   public package(set) var due: Timestamp?

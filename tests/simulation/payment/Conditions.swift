@@ -63,6 +63,7 @@ struct Conditions {
   var blocks: Double
   var cancels: Double
   var declines: Double
+  var reversals: ReversalHabit
   /// Of the calls to the bank: how many go wrong in these ways.
   var notSent: Double
   var lostAnswers: Double
@@ -92,6 +93,7 @@ struct Conditions {
     blocks = random.pick([0, 0.1])
     cancels = random.pick([0, 0.05, 0.4])
     declines = random.pick([0, 0.2])
+    reversals = random.roll(0.6) ? .acknowledges : random.pick([.declinesAfterwards, .unknown])
     notSent = random.pick([0, 0.1, 0.5])
     lostAnswers = random.pick([0, 0.1, 0.5])
     unclearAnswers = random.pick([0, 0.1, 0.3])

@@ -25,7 +25,7 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
   let conditions: Conditions
   let engine: PaymentEngine
   var tables = SimulatedTables()
-  var bank = SimulatedBank()
+  var bank: SimulatedBank
   var intakes: [UniqueID: Intake] = [:]
   var processes: [Process] = []
   /// Requests to charge that are on their way to the bank.
@@ -36,6 +36,7 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
     var random = SplitMix64(seed: seed)
     self.sabotage = sabotage
     conditions = Conditions(&random)
+    bank = SimulatedBank(reversals: conditions.reversals)
     engine = PaymentEngine(rules: conditions.rules)
     processes = (0..<conditions.processes).map { Process(number: $0) }
     super.init(seed: seed, now: 1_000_000_000, isTraced: isTraced)
@@ -81,9 +82,14 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
     for payment in tables.payments.values.sorted(by: { $0.id < $1.id }) { checkTruth(of: payment) }
   }
 
-  /// Without reversals only a statement tells that the bank never saw a payment.
+  /// Without reversals only a statement tells that the bank never saw a payment. When it is the bank that does not
+  /// know them, a person has been told.
   private func staysUnknown(_ payment: ProcessedPayment) -> Bool {
-    payment.state == .unknown && !conditions.rules.hasReversals && bank.operations[payment.id]!.requests == 0
+    let operation = bank.operations[payment.id]!
+    guard payment.state == .unknown else { return false }
+    if !conditions.rules.hasReversals { return operation.requests == 0 }
+    guard case .reversing = payment.stage, conditions.reversals == .unknown, !operation.isDeclined else { return false }
+    return tables.exceptions[payment.id, default: []].contains(.reversalNotAcknowledged)
   }
 
   // MARK: - What happens by itself

@@ -2,6 +2,16 @@ import DirectDomain
 import ProcessingDomain
 import Values
 
+/// What a bank does when it is asked to reverse a charge that it does not know.
+enum ReversalHabit {
+  /// It acknowledges that, and refuses the charge from then on.
+  case acknowledges
+  /// It says that it knows no such payment, refuses the charge from then on, and says "declined" when it is asked.
+  case declinesAfterwards
+  /// It does not know reversals at all.
+  case unknown
+}
+
 /// The bank's side of an operation.
 struct Operation {
   var isApproved: Bool
@@ -11,6 +21,8 @@ struct Operation {
   var charges = 0
   var isDeclined = false
   var isReversed = false
+  /// It was to be reversed and had not been charged.
+  var isRefused = false
   /// When it shows the payment to questions.
   var shownFrom: Int64 = .max
 }
@@ -18,6 +30,9 @@ struct Operation {
 /// A bank that keeps what it does and does it again when asked again: no answer of its own is a repetition.
 struct SimulatedBank {
   var operations: [UniqueID: Operation] = [:]
+  let reversals: ReversalHabit
+
+  init(reversals: ReversalHabit) { self.reversals = reversals }
 
   /// - Parameter delay: how long it does not show the payment to questions.
   mutating func charge(_ id: UniqueID, at now: Int64, delay: Int64) -> BankAnswer {
@@ -25,7 +40,7 @@ struct SimulatedBank {
     operation.requests += 1
     operation.shownFrom = min(operation.shownFrom, now + delay)
     defer { operations[id] = operation }
-    if operation.isReversed || !operation.isApproved {
+    if operation.isReversed || operation.isDeclined || !operation.isApproved {
       operation.isDeclined = true
       return .declined
     }
@@ -36,11 +51,20 @@ struct SimulatedBank {
   func inquire(_ id: UniqueID, at now: Int64) -> BankAnswer {
     let operation = operations[id]!
     if operation.isReversed { return .reversed }
-    guard operation.shownFrom <= now else { return .noSuchPayment }
+    guard operation.shownFrom <= now || operation.isRefused else { return .noSuchPayment }
     return operation.charges > 0 ? .approved : .declined
   }
 
   mutating func reverse(_ id: UniqueID) -> BankAnswer {
+    switch reversals {
+    case .acknowledges: break
+    case .declinesAfterwards where operations[id]!.charges == 0:
+      operations[id]!.isDeclined = true
+      operations[id]!.isRefused = true
+      return .noSuchPayment
+    case .declinesAfterwards: break
+    case .unknown: return .unclear
+    }
     operations[id]!.isReversed = true
     operations[id]!.charges = 0
     return .reversed

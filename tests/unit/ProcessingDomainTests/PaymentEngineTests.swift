@@ -46,6 +46,14 @@ private struct Bench {
     return bench
   }
 
+  /// A payment that the bank did not know, and was asked to reverse.
+  static func reversing() -> Bench {
+    var bench = unknown()
+    bench.wait(700)
+    bench.step(.inquired(.noSuchPayment, askedAt: bench.now))
+    return bench
+  }
+
   @discardableResult
   mutating func step(_ step: PaymentStep) -> StepOutcome {
     let outcome = engine.apply(step, to: &payment, at: now, ledger: &ledger)
@@ -146,13 +154,55 @@ private struct Bench {
     #expect(bench.effects.call == .reverse && bench.payment.state == .unknown && bench.payment.hasHold)
     #expect(bench.step(.reversed(.unclear)) == .ignored)
     #expect(bench.step(.reversed(.approved)) == .contradicted(.chargedNotCompleted))
-    #expect(bench.step(.inquired(.declined, askedAt: bench.now)) == .ignored)
-    bench.now = try #require(bench.payment.due)
-    bench.step(.fallDue)
-    #expect(bench.effects.call == .reverse)
+    // It is asked by turns what became of the payment, and for the reversal.
+    for call in [BankCall.inquire, .reverse] {
+      bench.now = try #require(bench.payment.due)
+      bench.step(.fallDue)
+      #expect(bench.effects.call == call && bench.effects.exception == nil)
+      #expect(bench.step(.inquired(.approved, askedAt: bench.now)) == .ignored)
+    }
     bench.step(.reversed(.reversed))
     #expect(bench.payment.state == .error && bench.payment.reason == .bankNeverCharged)
     #expect(bench.kinds == [.pending, .void])
+  }
+
+  @Test func `that the bank has declined ends a payment that is being reversed, whatever it was asked`() {
+    let then = Timestamp(microseconds: 0)
+    for step in [
+      PaymentStep.charged(.declined, askedAt: then), .inquired(.declined, askedAt: then), .reversed(.declined),
+    ] {
+      var bench = Bench.reversing()
+      bench.step(step)
+      #expect(bench.payment.state == .rejected && bench.payment.reason == .bankDeclined, "\(step)")
+      #expect(bench.kinds == [.pending, .void])
+    }
+    for step in [PaymentStep.charged(.reversed, askedAt: then), .inquired(.reversed, askedAt: then)] {
+      var bench = Bench.reversing()
+      bench.step(step)
+      #expect(bench.payment.state == .error && bench.payment.reason == .bankNeverCharged, "\(step)")
+    }
+  }
+
+  @Test(arguments: [BankAnswer.noSuchPayment, .unclear, .notSent])
+  func `a bank that acknowledges no reversal is asked on, and a person looks`(answer: BankAnswer) throws {
+    var bench = Bench.reversing()
+    let began = bench.now
+    var reversals = 1
+    var isSeen = false
+    for _ in 0..<40 {
+      #expect(bench.step(.reversed(answer)) == .ignored)
+      bench.now = try #require(bench.payment.due)
+      bench.step(.fallDue)
+      if bench.effects.exception == .reversalNotAcknowledged, !isSeen {
+        isSeen = true
+        #expect(reversals == 5)
+        #expect(bench.now < began + .seconds(3 * 3_600), "a person sees it the same day")
+      }
+      if bench.effects.call == .reverse { reversals += 1 }
+    }
+    #expect(isSeen && bench.payment.state == .unknown && bench.payment.hasHold && reversals == 21)
+    bench.step(.inquired(.declined, askedAt: bench.now))
+    #expect(bench.payment.state == .rejected)
   }
 
   @Test func `a bank without reversals leaves it unknown for ever`() throws {
