@@ -36,6 +36,13 @@ package protocol PaymentExecuting: Sendable {
 extension PaymentProcessor: PaymentExecuting {}
 
 extension PaymentTerms {
+  /// The terms of a card payment, as it was asked for.
+  init(_ id: UniqueID, _ request: PaymentRequest) {
+    self.init(
+      paymentID: id, userID: request.userID, payeeID: request.payeeID, source: .card, amount: request.amount,
+      orderID: request.orderID)
+  }
+
   /// The terms of a payment as the gateway knows them; of an account number or token it has the end only, which is
   /// enough for a payment that is not executed.
   package init(_ payment: GatewayPayment) {

@@ -20,6 +20,7 @@ package struct PaymentRoutes: Sendable {
   private let accounts: any AccountKeeping
   private let rules: PaymentRequest.Rules
   private let fingerprintKeys: CardFingerprintKeys
+  private let claimTimeout: Duration
   private let handlers: RouteHandlers
 
   private static let missing = Fault(404, .paymentNotFound, "there is no such payment")
@@ -29,10 +30,11 @@ package struct PaymentRoutes: Sendable {
   ///   - saga: nil where payments of orders are refused.
   ///   - rules: what is added to requests.
   ///   - fingerprintKeys: by which risk knows cards again.
+  ///   - claimTimeout: after which a stored card payment that nobody executes ends.
   package init(
     _ payments: any PaymentKeeping, processor: any PaymentExecuting, waiters: PaymentWaiters,
     accounts: any AccountKeeping, saga: (any SagaAsking)?, rules: PaymentRequest.Rules,
-    fingerprintKeys: CardFingerprintKeys, handlers: RouteHandlers
+    fingerprintKeys: CardFingerprintKeys, claimTimeout: Duration, handlers: RouteHandlers
   ) {
     self.payments = payments
     self.processor = processor
@@ -41,6 +43,7 @@ package struct PaymentRoutes: Sendable {
     orders = OrderCheck(saga)
     self.rules = rules
     self.fingerprintKeys = fingerprintKeys
+    self.claimTimeout = claimTimeout
     self.handlers = handlers
   }
 
@@ -113,14 +116,49 @@ package struct PaymentRoutes: Sendable {
     guard request.card == nil || place != nil else {
       throw Fault(503, .cardQueueFull, "too many cards wait for the bank; nothing was done", retryAfter: 5)
     }
-    let created = try await stored { () async throws(GatewayStoreError) in
-      try await payments.create(request, key: key, traceparent: call.trace?.traceparent, deadline: deadline)
+    let created: CreatedPayment
+    do throws(GatewayStoreError) {
+      created = try await payments.create(
+        request, key: key, traceparent: call.trace?.traceparent, deadline: deadline)
+    } catch {
+      if error.code == .outcomeUnknown, let card = request.card, let place {
+        submitWhenStored(card, of: request, key, at: place)
+      }
+      throw Fault(error)
     }
-    if let card = request.card, let place, let payment = created.payment {
-      let fingerprint = card.fingerprint(fingerprintKeys)
-      processor.submit(CardPayment(PaymentTerms(payment), card: card, fingerprint: fingerprint), at: place)
-    }
+    if created.payment != nil, let card = request.card, let place { submit(card, of: request, created, at: place) }
     return created
+  }
+
+  private func submit(
+    _ card: PaymentCard, of request: PaymentRequest, _ payment: CreatedPayment, at place: CardPlace
+  ) {
+    let fingerprint = card.fingerprint(fingerprintKeys)
+    processor.submit(
+      CardPayment(PaymentTerms(payment.paymentID, request), card: card, fingerprint: fingerprint), at: place)
+  }
+
+  /// Keeps a card whose payment may have been stored, or yet be, until that is known: the call comes again without
+  /// effect, so that the number would be lost. Whoever is given the same payment twice executes it once, and finds it
+  /// ended where the sweep was quicker. The look-ups create nothing: a payment that is not there after all stays so.
+  private func submitWhenStored(
+    _ card: PaymentCard, of request: PaymentRequest, _ key: RequestKey, at place: CardPlace
+  ) {
+    Task { [self] in
+      let end = Instant.now() + claimTimeout
+      var backoff = Backoff()
+      while Instant.now() < end {
+        do throws(GatewayStoreError) {
+          if let stored = try await payments.replay(request, key: key, deadline: end) {
+            return submit(card, of: request, stored, at: place)
+          }
+        } catch {
+          // The key belongs to another request: this one was not stored.
+          if error.code == .keyReused { return }
+        }
+        try? await Task.sleep(for: backoff.nextDelay())
+      }
+    }
   }
 
   /// Somebody else's account is as unknown as one that is not there.

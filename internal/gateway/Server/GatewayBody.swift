@@ -218,7 +218,7 @@ public final class GatewayBody: ProgramBody {
     PaymentRoutes(
       payments, processor: execution.parts.processor, waiters: waiters, accounts: execution.accounts, saga: saga,
       rules: PaymentRequest.Rules(merchant: settings.intake.merchant), fingerprintKeys: fingerprintKeys,
-      handlers: handlers
+      claimTimeout: settings.intake.claimTimeout, handlers: handlers
     ).add(to: &router)
     AccountRoutes(execution.accounts, handlers: handlers).add(to: &router)
     return HTTPServer(configuration, router: router, logger: context.logger, metrics: context.metrics)

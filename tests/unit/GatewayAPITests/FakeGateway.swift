@@ -36,7 +36,7 @@ final class FakeGateway: Sendable {
     var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: processor, waiters: waiters, accounts: accounts, saga: hasSaga ? saga : nil, rules: rules,
-      fingerprintKeys: keys, handlers: handlers
+      fingerprintKeys: keys, claimTimeout: .seconds(30), handlers: handlers
     ).add(to: &router)
     AccountRoutes(accounts, handlers: handlers).add(to: &router)
     server = HTTPServer(
@@ -111,6 +111,11 @@ final class FakePayments: PaymentKeeping {
     var kept: [RequestKey: CreatedPayment] = [:]
     var failure: GatewayStoreError?
     var reads = 0
+    /// Whether payments are stored and their callers are not told.
+    var losesAnswers = false
+    /// How many looks at keys find nothing yet.
+    var blindLooks = 0
+    var looks = 0
   }
   let state = Monitor(State())
 
@@ -122,20 +127,25 @@ final class FakePayments: PaymentKeeping {
     _ request: PaymentRequest, key: RequestKey, deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment? {
     try failing()
-    return state.withLock { $0.kept[key] }
+    return state.update { state in
+      state.looks += 1
+      return state.looks > state.blindLooks ? state.kept[key] : nil
+    }
   }
 
   func create(
     _ request: PaymentRequest, key: RequestKey, traceparent: String?, deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment {
     try failing()
-    return state.update { state in
+    let created = state.update { state in
       if let kept = state.kept[key] { return kept }
       let payment = GatewayPayment(request, at: .now())
       state.rows[payment.id] = payment
       state.kept[key] = CreatedPayment(body: payment.json(), paymentID: payment.id, payment: nil)
       return CreatedPayment(body: payment.json(), paymentID: payment.id, payment: payment)
     }
+    if !created.isReplay, state.withLock({ $0.losesAnswers }) { throw GatewayStoreError(.outcomeUnknown, "") }
+    return created
   }
 
   func payment(_ id: UniqueID, deadline: Instant) async throws(GatewayStoreError) -> GatewayPayment? {

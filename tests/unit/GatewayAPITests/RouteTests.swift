@@ -38,6 +38,29 @@ import Values
     }
   }
 
+  @Test func `a card whose intake has no known outcome is kept until it has one, and submitted once`() async throws {
+    try await FakeGateway.with { gateway in
+      gateway.payments.state.update {
+        $0.losesAnswers = true
+        $0.blindLooks = 2
+      }
+      let body = FakeGateway.body(FakeGateway.cardMethod)
+      let unknown = try await gateway.send("POST", "/v1/payments", body)
+      #expect(unknown.status == 503 && unknown.text("code") == "outcome_unknown")
+      let id = try #require(gateway.payments.state.withLock { $0.rows.keys.first })
+      let deadline = Instant.now() + .seconds(10)
+      while gateway.processor.state.withLock({ $0.cards.isEmpty }), Instant.now() < deadline {
+        // The place stays taken for as long as the card is kept.
+        #expect(gateway.processor.state.withLock { $0.room == 0 || !$0.cards.isEmpty })
+        try await Task.sleep(for: .milliseconds(1))
+      }
+      #expect(gateway.processor.state.withLock { $0.cards.map(\.terms.paymentID) } == [id])
+      let again = try await gateway.send("POST", "/v1/payments", body)
+      #expect(again.status == 201 && again.text("id") == id.description)
+      #expect(gateway.processor.state.withLock { $0.cards.count } == 1)
+    }
+  }
+
   @Test func `a call that waits is answered as soon as its payment is final`() async throws {
     try await FakeGateway.with { gateway in
       async let posted = gateway.send("POST", "/v1/payments?wait=15s", FakeGateway.body())
