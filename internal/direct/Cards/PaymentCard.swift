@@ -17,11 +17,13 @@ public final class PaymentCard: Sendable, CustomStringConvertible {
   private let details: CardDetails
 
   /// A card whose fields hold what they must: an unknown brand is allowed.
-  /// - Parameter now: the moment at which the card must be valid.
-  public init(_ details: CardDetails, at now: Timestamp) throws(CardFault) {
+  /// - Parameters:
+  ///   - now: the moment at which the card must be valid.
+  ///   - allowsExpired: whether the card may have been valid before that only.
+  public init(_ details: CardDetails, at now: Timestamp, allowsExpired: Bool = false) throws(CardFault) {
     (brand, last4) = try Self.read(details.number)
     try Self.check(cvv: details.cvv, brand)
-    (expMonth, expYear) = try Self.expiry(details.expMonth, details.expYear, at: now)
+    (expMonth, expYear) = try Self.expiry(details, at: now, allowsExpired)
     try Self.check(holder: details.holder)
     holder = details.holder
     self.details = details
@@ -89,15 +91,17 @@ extension PaymentCard {
   }
 
   /// A card is valid until its month has ended everywhere, which is twelve hours after it has ended in UTC.
-  private static func expiry(_ month: Int?, _ year: Int?, at now: Timestamp) throws(CardFault) -> (Int, Int) {
-    guard let month else { throw CardFault(.expMonth, .missing) }
-    guard let year else { throw CardFault(.expYear, .missing) }
+  private static func expiry(
+    _ details: CardDetails, at now: Timestamp, _ allowsExpired: Bool
+  ) throws(CardFault) -> (Int, Int) {
+    guard let month = details.expMonth else { throw CardFault(.expMonth, .missing) }
+    guard let year = details.expYear else { throw CardFault(.expYear, .missing) }
     guard (1...12).contains(month) else { throw CardFault(.expMonth, .outOfRange) }
     let date = (now + .seconds(-12 * 3_600)).utf8Bytes
     let number = { (range: Range<Int>) in date[range].reduce(0) { $0 * 10 + Int($1) - 0x30 } }
     let (thisYear, thisMonth) = (number(0..<4), number(5..<7))
     guard year <= thisYear + Self.longestValidity, year >= 1_000 else { throw CardFault(.expYear, .outOfRange) }
-    guard (year, month) >= (thisYear, thisMonth) else {
+    guard allowsExpired || (year, month) >= (thisYear, thisMonth) else {
       throw CardFault(year < thisYear ? .expYear : .expMonth, .expired)
     }
     return (month, year)

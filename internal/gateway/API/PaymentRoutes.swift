@@ -90,31 +90,53 @@ package struct PaymentRoutes: Sendable {
     let wait = try WaitTime.parse(call.query)
     let text = try IdempotencyKeyHeader.required(call.headers)
     let key = RequestKey(apiKeyID: nil, route: "POST \(Self.path)", text: text)
-    let request = try Fault.reading { () throws(RequestFault) in
-      try PaymentRequest(call.body, rules: rules, now: .now())
+    let request: PaymentRequest
+    do throws(RequestFault) {
+      request = try PaymentRequest(call.body, rules: rules, now: .now())
+    } catch {
+      let payment = try await repetition(call, key, of: error)
+      return Taken(payment: payment, deadline: call.arrived, place: nil)
     }
     let place = wait > .zero ? try self.place() : nil
     let payment = try await take(request, key, call)
     return Taken(payment: payment, deadline: call.arrived + wait, place: place)
   }
 
+  /// The answer to a request that was right when it came first: its card has expired since.
+  private func repetition(
+    _ call: HTTPRequest, _ key: RequestKey, of fault: RequestFault
+  ) async throws(Fault) -> CreatedPayment {
+    guard fault.code == .cardExpired,
+      let request = try? PaymentRequest(call.body, rules: rules, now: .now(), allowsExpired: true),
+      let earlier = try await replay(request, key, RouteHandlers.deadline(call))
+    else { throw Fault(fault) }
+    return earlier
+  }
+
+  private func replay(
+    _ request: PaymentRequest, _ key: RequestKey, _ deadline: Instant
+  ) async throws(Fault) -> CreatedPayment? {
+    try await stored { () async throws(GatewayStoreError) in
+      try await payments.replay(request, key: key, deadline: deadline)
+    }
+  }
+
   private func take(
     _ request: PaymentRequest, _ key: RequestKey, _ call: HTTPRequest
   ) async throws(Fault) -> CreatedPayment {
     let deadline = RouteHandlers.deadline(call)
+    let place: CardPlace?
+    do throws(Fault) {
+      place = try await prepare(request, deadline)
+    } catch {
+      // What is in the way of a new payment is in the way of no repetition.
+      if let earlier = try await replay(request, key, deadline) { return earlier }
+      throw error
+    }
     if let order = request.orderID {
       // The saga is asked about new payments only: an order that this key has paid is payable no more.
-      if let earlier = try await stored({ () async throws(GatewayStoreError) in
-        try await payments.replay(request, key: key, deadline: deadline)
-      }) {
-        return earlier
-      }
+      if let earlier = try await replay(request, key, deadline) { return earlier }
       try await orders.require(order, request.amount, deadline: deadline)
-    }
-    if case .balance(let id) = request.source { try await requireAccount(id, request, deadline) }
-    let place = request.card == nil ? nil : processor.reserveCard()
-    guard request.card == nil || place != nil else {
-      throw Fault(503, .cardQueueFull, "too many cards wait for the bank; nothing was done", retryAfter: 5)
     }
     let created: CreatedPayment
     do throws(GatewayStoreError) {
@@ -159,6 +181,17 @@ package struct PaymentRoutes: Sendable {
         try? await Task.sleep(for: backoff.nextDelay())
       }
     }
+  }
+
+  /// Looks whether a payment can be taken in, orders aside.
+  /// - Returns: the place of its card.
+  private func prepare(_ request: PaymentRequest, _ deadline: Instant) async throws(Fault) -> CardPlace? {
+    if case .balance(let id) = request.source { try await requireAccount(id, request, deadline) }
+    guard request.card != nil else { return nil }
+    guard let place = processor.reserveCard() else {
+      throw Fault(503, .cardQueueFull, "too many cards wait for the bank; nothing was done", retryAfter: 5)
+    }
+    return place
   }
 
   /// Somebody else's account is as unknown as one that is not there.

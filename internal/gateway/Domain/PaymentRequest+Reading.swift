@@ -7,9 +7,11 @@ extension PaymentRequest {
   ///
   /// A field that no request has is refused: with a misspelt `order_id` a payment would be taken without its order.
   /// null counts as absent. The caller zeroes the body when it is done: it may hold a card number.
-  /// - Parameter now: the moment at which a card must be valid.
-  public init(_ body: [UInt8], rules: Rules, now: Timestamp) throws(RequestFault) {
-    self = try RequestFields(body).request(rules, now)
+  /// - Parameters:
+  ///   - now: the moment at which a card must be valid.
+  ///   - allowsExpired: whether the card may have been valid before that only, as that of a repetition.
+  public init(_ body: [UInt8], rules: Rules, now: Timestamp, allowsExpired: Bool = false) throws(RequestFault) {
+    self = try RequestFields(body).request(rules, now, allowsExpired)
   }
 }
 
@@ -69,7 +71,9 @@ private struct RequestFields {
     }
   }
 
-  func request(_ rules: PaymentRequest.Rules, _ now: Timestamp) throws(RequestFault) -> PaymentRequest {
+  func request(
+    _ rules: PaymentRequest.Rules, _ now: Timestamp, _ allowsExpired: Bool
+  ) throws(RequestFault) -> PaymentRequest {
     guard let userID else { throw .missing("user_id") }
     let payee = payeeID ?? rules.merchant
     guard payee != userID else {
@@ -82,8 +86,9 @@ private struct RequestFields {
     guard let method else { throw .missing("method") }
     // Last, so that a card's secrets are looked at only for a request that is right otherwise.
     return PaymentRequest(
-      userID: userID, payeeID: payee, namesPayee: payeeID != nil, externalID: name, source: try method.source(now),
-      amount: money, orderID: orderID, description: prose, metadata: metadata)
+      userID: userID, payeeID: payee, namesPayee: payeeID != nil, externalID: name,
+      source: try method.source(now, allowsExpired), amount: money, orderID: orderID, description: prose,
+      metadata: metadata)
   }
 }
 
@@ -139,7 +144,7 @@ private struct MethodFields {
     }
   }
 
-  func source(_ now: Timestamp) throws(RequestFault) -> PaymentRequest.Source {
+  func source(_ now: Timestamp, _ allowsExpired: Bool) throws(RequestFault) -> PaymentRequest.Source {
     guard let type else { throw .missing("method.type") }
     guard let method = PaymentMethod(rawValue: type) else {
       let known = PaymentMethod.allCases.map(\.rawValue).joined(separator: ", ")
@@ -150,7 +155,7 @@ private struct MethodFields {
       try refuseOthers(than: "card", method)
       guard let card else { throw .missing(Self.cardPath) }
       do throws(CardFault) {
-        return .card(try PaymentCard(card, at: now))
+        return .card(try PaymentCard(card, at: now, allowsExpired: allowsExpired))
       } catch {
         throw RequestFault(error, in: Self.cardPath)
       }

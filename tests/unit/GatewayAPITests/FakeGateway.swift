@@ -93,6 +93,7 @@ final class FakeGateway: Sendable {
   }
 
   static let user = UniqueID(high: 1, low: 1)
+  static func key(_ text: String) -> RequestKey { RequestKey(apiKeyID: nil, route: "POST /v1/payments", text: text) }
   static let cardMethod =
     #"{"type":"card","card":{"number":"4242424242424242","exp_month":12,"exp_year":2030,"cvv":"123"}}"#
 
@@ -220,13 +221,15 @@ final class FakeAccounts: AccountKeeping {
     id: UniqueID(high: 3, low: 3), kind: .user, owner: FakeGateway.user, currency: Currency("EUR")!,
     balance: Balance(posted: 100), openedAt: Timestamp(microseconds: 0))
   let moved = Monitor<[UniqueID: ExternalMovement]>([:])
+  let isAway = Monitor(false)
 
   func open(
     owner: UniqueID, _ currency: Currency, deadline: Instant
   ) async throws(StoreTrouble) -> (account: Account, isNew: Bool) { (account, false) }
 
   func find(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> Account? {
-    id == account.id ? account : nil
+    if isAway.withLock(\.self) { throw .unavailable }
+    return id == account.id ? account : nil
   }
 
   func list(owner: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [Account] { [account] }

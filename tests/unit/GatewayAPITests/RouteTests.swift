@@ -61,6 +61,37 @@ import Values
     }
   }
 
+  @Test func `what is in the way of a new payment is in the way of no repetition`() async throws {
+    try await FakeGateway.with { gateway in
+      let card = FakeGateway.body(FakeGateway.cardMethod)
+      let balance = FakeGateway.body(#"{"type":"balance","account_id":"\#(gateway.accounts.account.id)"}"#)
+      let expired = FakeGateway.body(FakeGateway.cardMethod.replacing("2030", with: "2020"))
+      let first = try await gateway.send("POST", "/v1/payments", card, key: "card")
+      let second = try await gateway.send("POST", "/v1/payments", balance, key: "balance")
+      #expect(first.status == 201 && second.status == 201)
+      // As if it had been taken in before the card expired.
+      gateway.payments.state.update { $0.kept[FakeGateway.key("old")] = $0.kept[FakeGateway.key("card")] }
+      gateway.processor.state.update { $0.room = 0 }
+      gateway.accounts.isAway.update { $0 = true }
+      for (body, key, answer) in [(card, "card", first), (balance, "balance", second), (expired, "old", first)] {
+        let again = try await gateway.send("POST", "/v1/payments", body, key: key)
+        #expect(again.status == 201 && again.body == answer.body && again.header("Idempotency-Replayed") == "true")
+        let new = try await gateway.send("POST", "/v1/payments", body, key: "new")
+        #expect(new.status == (key == "old" ? 422 : 503))
+      }
+      #expect(gateway.payments.state.withLock { $0.rows.count } == 2)
+    }
+  }
+
+  @Test func `only calls that are refused have their key looked up`() async throws {
+    try await FakeGateway.with { gateway in
+      let card = try await gateway.send("POST", "/v1/payments", FakeGateway.body(FakeGateway.cardMethod), key: "a")
+      let account = try await gateway.send("POST", "/v1/payments", FakeGateway.body(), key: "b")
+      #expect(card.status == 201 && account.status == 201)
+      #expect(gateway.payments.state.withLock { $0.looks } == 0)
+    }
+  }
+
   @Test func `a call that waits is answered as soon as its payment is final`() async throws {
     try await FakeGateway.with { gateway in
       async let posted = gateway.send("POST", "/v1/payments?wait=15s", FakeGateway.body())
