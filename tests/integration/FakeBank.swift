@@ -18,6 +18,7 @@ final class FakeBank: BankAsking {
     var most = 0
     var underWay = 0
     var digits: [UniqueID: Int] = [:]
+    var order: [UniqueID] = []
   }
   private let state: Monitor<State>
   private let script: Script
@@ -28,15 +29,18 @@ final class FakeBank: BankAsking {
   }
 
   /// Whether there are slots at all.
-  func setOpen(_ isOpen: Bool) {
+  /// - Parameter wakes: whether those who wait for slots hear of it at once.
+  func setOpen(_ isOpen: Bool, wakes: Bool = true) {
     state.update { $0.isOpen = isOpen }
-    wake()
+    if wakes { wake() }
   }
 
   /// How often it was asked.
   func count(_ call: BankCall, _ id: UniqueID) -> Int { state.withLock { $0.calls[call]?[id] ?? 0 } }
   /// How often each payment was asked to be charged.
   var charges: [UniqueID: Int] { state.withLock { $0.calls[.charge] ?? [:] } }
+  /// The payments that were asked about, call by call.
+  var order: [UniqueID] { state.withLock { $0.order } }
   /// The most calls at a time.
   var mostUnderWay: Int { state.withLock { $0.most } }
   var underWay: Int { state.withLock { $0.underWay } }
@@ -90,6 +94,7 @@ final class FakeBank: BankAsking {
   private func call(_ call: BankCall, _ id: UniqueID) async -> BankReply {
     let number = state.update { state in
       state.calls[call, default: [:]][id, default: 0] += 1
+      state.order.append(id)
       state.underWay += 1
       state.most = max(state.most, state.underWay)
       return state.calls[call]![id]!

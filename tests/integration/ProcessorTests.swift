@@ -12,12 +12,13 @@ import ProcessingDomain
 import ProcessingSchema
 import ProcessingSettings
 import ProcessingStore
-import Processor
 import RiskDomain
 import RiskStore
 import Runtime
 import Testing
 import Values
+
+@testable import Processor
 
 /// Tables of their own, and processors on them.
 final class ProcessorBench: Sendable {
@@ -307,6 +308,31 @@ struct ProcessorTests {
       }
       #expect(bank.mostUnderWay <= 3 && bank.free == 3)
       #expect(bank.charges.count == 51 && bank.charges.values.allSatisfy { $0 == 1 })
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `a newcomer does not pass who waits for the bank`(isCard: Bool) async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 1)
+      bank.setOpen(false)
+      try await bench.with(bank, role: isCard ? .gateway : .processor) { processor in
+        func arrive(_ number: Int) async throws {
+          if isCard {
+            processor.submit(try Bench.card(number), at: try #require(processor.reserveCard()))
+          } else {
+            _ = try await bench.execute([Bench.terms(number)], processor)
+          }
+        }
+        try await arrive(1)
+        try await eventually { try bench.count("stage = 'ready'") == 1 }
+        if isCard { try await eventually { processor.waitingCards.count == 1 } }
+        // There is room, and whoever waits has not heard of it yet.
+        bank.setOpen(true, wakes: false)
+        try await arrive(2)
+        try await eventually { try bench.count("state = 'COMPLETED'") == 2 }
+      }
+      #expect(bank.order == [Bench.id(1), Bench.id(2)])
     }
   }
 

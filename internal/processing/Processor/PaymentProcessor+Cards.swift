@@ -27,7 +27,7 @@ extension PaymentProcessor {
         try? await Task.sleep(for: .milliseconds(100))
         continue
       }
-      let hasSlot = bank.reserve(1) == 1
+      let hasSlot = reserveUnlessAwaited(1) == 1
       let new = NewPayment(payment.terms, accounts, asks: hasSlot, cardFingerprint: payment.fingerprint)
       guard case .result(let result, let began)? = await take(new, by: claim, until: until) else { continue }
       return await goOn(payment, result, began: began, by: claim, hasSlot: hasSlot)

@@ -85,9 +85,9 @@ extension PaymentProcessor {
     return taken
   }
 
-  /// Takes payments in hand, with a slot each, as far as there are slots.
+  /// Takes payments in hand, with a slot each, as far as there are slots and nobody waits for them.
   private func reserve(_ ids: [UniqueID]) -> Set<UniqueID> {
-    let slots = ids.isEmpty ? 0 : bank.reserve(ids.count)
+    let slots = reserveUnlessAwaited(ids.count)
     var reserved: Set<UniqueID> = []
     for id in ids where reserved.count < slots && !reserved.contains(id) {
       if inHand.take(id) { reserved.insert(id) }

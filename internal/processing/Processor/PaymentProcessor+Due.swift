@@ -21,7 +21,10 @@ extension PaymentProcessor {
   func seeToDue() -> Duration {
     let isCardWaiting = waitingCards.pump(bank)
     if isCardWaiting { wakeWhenFree() }
-    guard role == .processor, !isEnding, let claim = lease.current else { return Self.interval }
+    guard role == .processor, !isEnding, let claim = lease.current else {
+      note(isShortOfSlots: isCardWaiting)
+      return Self.interval
+    }
     do {
       let due = try reader.use { [store] connection throws(DatabaseError) in
         try store.due(limit: Self.look, on: connection)
@@ -53,7 +56,10 @@ extension PaymentProcessor {
         index < ids.count ? (id: ids[index], isInquiry: isInquiry) : nil
       }
     }
-    if both.isEmpty { return Self.interval }
+    if both.isEmpty {
+      note(isShortOfSlots: false)
+      return Self.interval
+    }
     let wanted = min(both.count, Self.pass)
     var slots = bank.reserve(wanted)
     let isFull = slots < wanted
@@ -62,6 +68,7 @@ extension PaymentProcessor {
       if payment.isInquiry { startInquiry(payment.id) } else { startCharge(payment.id, by: claim) }
     }
     bank.release(slots)
+    note(isShortOfSlots: isFull || slots == 0 && both.count > wanted)
     if slots == 0 {
       guard isFull else { return .zero }
       wakeWhenFree()

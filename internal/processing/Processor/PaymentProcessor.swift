@@ -52,6 +52,8 @@ public final class PaymentProcessor: ServicePart {
   private let isGivingUp = Mutex(false)
   /// Whether the bank has been told to wake us.
   private let isWaitingForBank = Mutex(false)
+  /// Whether the last who wanted slots got too few of them, so that somebody waits.
+  private let isShortOfSlots = Mutex(false)
   private struct Jobs {
     var work: PeriodicJob?
     var care: PeriodicJob?
@@ -186,6 +188,18 @@ public final class PaymentProcessor: ServicePart {
   }
 
   // MARK: - Room
+
+  /// Slots for newcomers: none while others wait, so that nobody is passed for ever.
+  func reserveUnlessAwaited(_ wanted: Int) -> Int {
+    guard wanted > 0, waitingCards.count == 0, !isShortOfSlots.withLock({ $0 }) else { return 0 }
+    let slots = bank.reserve(wanted)
+    if slots < wanted { note(isShortOfSlots: true) }
+    return slots
+  }
+
+  /// A newcomer says so when it gets too few slots; that there are enough is known to `seeToDue`, which has those first
+  /// who wait.
+  func note(isShortOfSlots isShort: Bool) { isShortOfSlots.withLock { $0 = isShort } }
 
   /// Has `seeToDue` called when there is room at the bank.
   func wakeWhenFree() {
