@@ -80,7 +80,8 @@ struct ProcessingStoreTests {
 
     func new(
       _ number: UInt64, _ method: PaymentMethod = .account, _ verdict: RiskVerdict = .allow, asks: Bool = false,
-      user: UInt64 = 1, card: UInt8? = nil, payee: UInt64 = 2, currency: Currency = euro
+      user: UInt64 = 1, card: UInt8? = nil, cards: [UInt8] = [], payee: UInt64 = 2,
+      currency: Currency = euro
     ) -> NewPayment {
       let amount: Int64 = verdict == .allow ? 100 : verdict == .review ? 101 : 102
       return NewPayment(
@@ -88,7 +89,7 @@ struct ProcessingStoreTests {
         debit: method == .balance ? users[0] : LedgerAccount.ours(.clearing, euro).id, credit: users[1],
         userID: UniqueID(high: 7, low: user), payeeID: UniqueID(high: 7, low: payee),
         source: method == .account ? "4711" : method == .token ? "tok" : nil, orderID: nil,
-        cardFingerprint: card.map { Array(repeating: $0, count: 32) }, asks: asks)
+        cardFingerprints: (card.map { [$0] } ?? cards).map { Array(repeating: $0, count: 32) }, asks: asks)
     }
 
     func results(of id: UniqueID) throws -> [String] {

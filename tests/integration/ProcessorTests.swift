@@ -173,7 +173,7 @@ final class ProcessorBench: Sendable {
     var scanner = try JSONScanner(Array(json.utf8), maximumBytes: 1_000)
     let details = try CardDetails(reading: &scanner)
     let card = try PaymentCard(details, at: Timestamp.now())
-    return CardPayment(terms(number, .card), card: card, fingerprint: Array(repeating: 1, count: 32))
+    return CardPayment(terms(number, .card), card: card, fingerprints: [Array(repeating: 1, count: 32)])
   }
 }
 
@@ -457,7 +457,7 @@ struct ProcessorTests {
       let lost = NewPayment(
         id: terms.paymentID, method: .account, amount: terms.amount,
         debit: LedgerAccount.ours(.clearing, Bench.euro).id, credit: try bench.fund(Bench.payee, 1),
-        userID: terms.userID, payeeID: terms.payeeID, source: "4711", orderID: nil, cardFingerprint: nil, asks: true)
+        userID: terms.userID, payeeID: terms.payeeID, source: "4711", orderID: nil, asks: true)
       guard case .done = try bench.store().claim([lost], by: claim, on: connection) else {
         throw ProcessingStoreTests.TestFailure()
       }

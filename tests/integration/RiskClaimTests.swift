@@ -142,6 +142,23 @@ struct RiskClaimTests {
     }
   }
 
+  @Test func `a card is known again while its signing key is changed, and listed under any of them`() throws {
+    try House.with(risk: Self.rules(.card)) { house, _ in
+      // Gateways with the old key first, with the new one first, and without the old one.
+      #expect(allowed(try claim(house, (0..<3).map { house.new(UInt64($0), .card, card: 1) })) == 3)
+      #expect(allowed(try claim(house, (10..<13).map { house.new(UInt64($0), .card, cards: [2, 1]) })) == 2)
+      #expect(allowed(try claim(house, (20..<24).map { house.new(UInt64($0), .card, card: 2) })) == 3)
+      try house.connection.script(
+        """
+        INSERT INTO \(house.riskSchema).listed (list, subject, key) VALUES
+          ('block', 'card', decode(repeat('05', 32), 'hex'))
+        """)
+      #expect(allowed(try claim(house, [house.new(30, .card, cards: [6, 5])])) == 0)
+      #expect(try decisions(house)[0].record.decision.reasons == ["block_list.card"])
+      #expect(try replay(house) == [])
+    }
+  }
+
   @Test func `decisions are kept with all that they were made of, and replay to the same`() throws {
     try House.with(risk: Self.rules(.card, .user)) { house, _ in
       try house.connection.script(
@@ -161,7 +178,7 @@ struct RiskClaimTests {
       let book = RiskBook(house.risk, rules: RiskRules(rules: []))
       let payment = RiskPayment(
         id: UniqueID(high: 99, low: 1), facts: RiskFacts(method: .balance, amount: Money(minorUnits: 5, Self.euro)),
-        userID: UniqueID(high: 1, low: 1), payeeID: UniqueID(high: 1, low: 2), cardFingerprint: nil, account: nil)
+        userID: UniqueID(high: 1, low: 1), payeeID: UniqueID(high: 1, low: 2), cardFingerprints: [], account: nil)
       let batch = try book.decide([payment], house.connection.run(book.reads([payment])))
       try house.connection.run(book.writes(batch))
       #expect(try replay(house) == [])
@@ -275,7 +292,7 @@ struct RiskClaimTests {
       try house.connection.run(.begin)
       let payment = RiskPayment(
         id: UniqueID(high: 1, low: 1), facts: RiskFacts(method: .card, amount: Money(minorUnits: 5, Self.euro)),
-        userID: UniqueID(high: 1, low: 1), payeeID: UniqueID(high: 1, low: 2), cardFingerprint: [1], account: nil)
+        userID: UniqueID(high: 1, low: 1), payeeID: UniqueID(high: 1, low: 2), cardFingerprints: [[1]], account: nil)
       let book = RiskBook(house.risk, rules: Self.rules(.user))
       let batch = try book.decide([payment], house.connection.run(book.reads([payment])))
       try house.connection.run(book.writes(batch))
@@ -346,6 +363,6 @@ extension NewPayment {
   fileprivate var asRisk: RiskPayment {
     RiskPayment(
       id: id, facts: RiskFacts(method: method, amount: amount), userID: userID, payeeID: payeeID,
-      cardFingerprint: cardFingerprint, account: source)
+      cardFingerprints: cardFingerprints, account: source)
   }
 }

@@ -155,9 +155,9 @@ package struct PaymentRoutes: Sendable {
   private func submit(
     _ card: PaymentCard, of request: PaymentRequest, _ payment: CreatedPayment, at place: CardPlace
   ) {
-    let fingerprint = card.fingerprint(fingerprintKeys)
+    let fingerprints = card.allFingerprints(fingerprintKeys)
     processor.submit(
-      CardPayment(PaymentTerms(payment.paymentID, request), card: card, fingerprint: fingerprint), at: place)
+      CardPayment(PaymentTerms(payment.paymentID, request), card: card, fingerprints: fingerprints), at: place)
   }
 
   /// Keeps a card whose payment may have been stored, or yet be, until that is known: the call comes again without

@@ -7,15 +7,15 @@ public struct CardPayment: Sendable {
   public let terms: PaymentTerms
   /// The card.
   public let card: PaymentCard
-  /// The card's fingerprint, 32 bytes, by which risk knows it again.
-  public let fingerprint: [UInt8]
+  /// The card's fingerprints, 32 bytes each, by which risk knows it again: that of the signing key first.
+  public let fingerprints: [[UInt8]]
 
   /// A card payment.
-  public init(_ terms: PaymentTerms, card: PaymentCard, fingerprint: [UInt8]) {
+  public init(_ terms: PaymentTerms, card: PaymentCard, fingerprints: [[UInt8]]) {
     precondition(terms.source == .card, "only cards travel in memory")
     self.terms = terms
     self.card = card
-    self.fingerprint = fingerprint
+    self.fingerprints = fingerprints
   }
 }
 

@@ -28,7 +28,7 @@ extension PaymentProcessor {
         continue
       }
       let hasSlot = reserveUnlessAwaited(1) == 1
-      let new = NewPayment(payment.terms, accounts, asks: hasSlot, cardFingerprint: payment.fingerprint)
+      let new = NewPayment(payment.terms, accounts, asks: hasSlot, cardFingerprints: payment.fingerprints)
       guard case .result(let result, let began)? = await take(new, by: claim, until: until) else { continue }
       return await goOn(payment, result, began: began, by: claim, hasSlot: hasSlot)
     }

@@ -187,10 +187,10 @@ extension PaymentProcessor.Taken {
 }
 
 extension NewPayment {
-  init(_ terms: PaymentTerms, _ accounts: PaymentAccounts, asks: Bool, cardFingerprint: [UInt8]? = nil) {
+  init(_ terms: PaymentTerms, _ accounts: PaymentAccounts, asks: Bool, cardFingerprints: [[UInt8]] = []) {
     self.init(
       id: terms.paymentID, method: terms.method, amount: terms.amount, debit: accounts.debit, credit: accounts.credit,
       userID: terms.userID, payeeID: terms.payeeID, source: terms.sourceText, orderID: terms.orderID,
-      cardFingerprint: cardFingerprint, asks: asks)
+      cardFingerprints: cardFingerprints, asks: asks)
   }
 }

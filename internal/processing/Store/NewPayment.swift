@@ -24,15 +24,15 @@ public struct NewPayment: Sendable, Hashable {
   public let source: String?
   /// The saga's order that it pays.
   public let orderID: Int64?
-  /// What risk knows a card by; nil for other methods.
-  public let cardFingerprint: [UInt8]?
+  /// What risk knows a card by, under each signing key, the one that it is counted by first; empty for other methods.
+  public let cardFingerprints: [[UInt8]]
   /// Whether to carry out `ask` when risk allows it: the caller has a slot of the bank, or the payment needs none.
   public let asks: Bool
 
   /// A payment.
   public init(
     id: UniqueID, method: PaymentMethod, amount: Money, debit: UniqueID, credit: UniqueID, userID: UniqueID,
-    payeeID: UniqueID, source: String?, orderID: Int64?, cardFingerprint: [UInt8]?, asks: Bool
+    payeeID: UniqueID, source: String?, orderID: Int64?, cardFingerprints: [[UInt8]] = [], asks: Bool
   ) {
     self.id = id
     self.method = method
@@ -43,7 +43,7 @@ public struct NewPayment: Sendable, Hashable {
     self.payeeID = payeeID
     self.source = source
     self.orderID = orderID
-    self.cardFingerprint = cardFingerprint
+    self.cardFingerprints = cardFingerprints
     self.asks = asks
   }
 
@@ -51,6 +51,6 @@ public struct NewPayment: Sendable, Hashable {
   var risk: RiskPayment {
     RiskPayment(
       id: id, facts: RiskFacts(method: method, amount: amount), userID: userID, payeeID: payeeID,
-      cardFingerprint: cardFingerprint, account: method == .account ? source : nil)
+      cardFingerprints: cardFingerprints, account: method == .account ? source : nil)
   }
 }

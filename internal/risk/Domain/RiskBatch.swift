@@ -61,16 +61,17 @@ public struct RiskBatch: Sendable {
   public func history(_ key: RiskKey) -> RiskHistory { histories[key] ?? RiskHistory() }
 
   private func evidence(_ payment: RiskPayment) -> RiskEvidence {
-    guard !isBlind, payment.keys.allSatisfy({ !damaged.contains($0) }) else { return .unavailable(failure) }
+    guard !isBlind, payment.allKeys.allSatisfy({ !damaged.contains($0) }) else { return .unavailable(failure) }
     var usage: [RiskSubject: RiskUsage] = [:]
-    for key in payment.keys {
-      usage[key.subject] = histories[key]?.usage(at: now, in: payment.facts.amount.currency)
+    for key in payment.allKeys {
+      guard let counted = histories[key]?.usage(at: now, in: payment.facts.amount.currency) else { continue }
+      usage[key.subject, default: RiskUsage()].add(counted)
     }
     return .features(RiskFeatures(listing: listing(payment), usage: usage))
   }
 
   private func listing(_ payment: RiskPayment) -> RiskListing? {
-    let keys = payment.keys.sorted { $0.subject < $1.subject }
+    let keys = payment.allKeys.sorted { $0.subject < $1.subject }
     for list in [RiskList.block, .allow] {
       if let key = keys.first(where: { lists[$0]?.contains(list) == true }) { return RiskListing(list, key.subject) }
     }
@@ -81,6 +82,10 @@ public struct RiskBatch: Sendable {
   private mutating func count(_ payment: RiskPayment) {
     for key in payment.keys where histories[key] != nil || damaged.contains(key) {
       histories[key, default: RiskHistory()].add(payment.facts.amount, at: now)
+      counted.insert(key)
+    }
+    for key in payment.earlierKeys where damaged.contains(key) {
+      histories[key] = RiskHistory()
       counted.insert(key)
     }
   }

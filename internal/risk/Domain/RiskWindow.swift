@@ -59,6 +59,11 @@ public struct RiskUsage: Sendable, Hashable {
   /// Nothing.
   public init() {}
 
+  /// Adds what was counted of another key.
+  mutating func add(_ other: RiskUsage) {
+    for window in RiskWindow.allCases { self[window].add(count: other[window].count, sum: other[window].sum) }
+  }
+
   /// What was counted in a window.
   public subscript(window: RiskWindow) -> RiskCount {
     get {

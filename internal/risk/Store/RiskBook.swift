@@ -169,7 +169,7 @@ public struct RiskBook: Sendable {
   /// The keys of payments, each once and always in the same order: all, and those that are counted.
   private func keys(of payments: [RiskPayment]) -> (all: [RiskKey], counted: [RiskKey]) {
     var seen: Set<RiskKey> = []
-    let all = payments.flatMap(\.keys).filter { seen.insert($0).inserted }
+    let all = payments.flatMap(\.allKeys).filter { seen.insert($0).inserted }
     let subjects = ruleSet.rules.countedSubjects
     return (all, all.filter { subjects.contains($0.subject) })
   }

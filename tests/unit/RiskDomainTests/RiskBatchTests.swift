@@ -45,6 +45,30 @@ import Values
     #expect(batch.records.count == 5)
   }
 
+  @Test func `what was counted under earlier keys is added, and counting goes on under the first`() {
+    let old = RiskKey(.card, Array(repeating: 7, count: 32))
+    var histories = [Self.user: RiskHistory(), Self.card: RiskHistory(), old: RiskHistory()]
+    histories[old]?.add(Money(minorUnits: 100, Self.euro), at: Self.now)
+    let payments = (1...3).map { number in
+      RiskPayment(
+        id: payment(number).id, facts: payment(number).facts, keys: [Self.user, Self.card], earlierKeys: [old])
+    }
+    var batch = batch(histories)
+    #expect(payments.map { batch.decide($0).verdict } == [.allow, .block, .block])
+    #expect(batch.counted == [Self.user, Self.card])
+    guard case .features(let features) = batch.records[1].evidence else {
+      Issue.record("no features")
+      return
+    }
+    #expect(features.usage[.card]?.minute == RiskCount(count: 2, sum: 200))
+    var listed = self.batch(histories, lists: [old: [.block]])
+    #expect(listed.decide(payments[0]).reasons == ["block_list.card"])
+    // A damaged one is decided by RISK_FAIL once, and begins anew.
+    var damaged = self.batch([Self.user: RiskHistory(), Self.card: RiskHistory()], damaged: [old], failure: .open)
+    #expect(damaged.decide(payments[0]).verdict == .allow)
+    #expect(damaged.counted == [Self.user, Self.card, old] && damaged.history(old) == RiskHistory())
+  }
+
   @Test func `a list decides, block before allow`() {
     var allowed = batch(lists: [Self.user: [.allow]])
     #expect((1...4).allSatisfy { allowed.decide(payment($0, 9_000)).verdict == .allow })
