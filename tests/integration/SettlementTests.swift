@@ -3,7 +3,6 @@ import Metrics
 import Money
 import Postgres
 import ProcessingDomain
-import ProcessingOrders
 import ProcessingStore
 import Runtime
 import SagaClient
@@ -11,14 +10,22 @@ import Synchronization
 import Testing
 import Values
 
+@testable import ProcessingOrders
+
 /// A saga that settles as the real one does: the first reason counts.
 private final class FakeSaga: SagaAsking {
   private struct State {
     var reasons: [Int64: String] = [:]
     var answers: [Int64: [SettleAnswer]] = [:]
     var calls: [Int64: Int] = [:]
+    var underWay = 0
   }
   private let state = Mutex(State())
+  private let waitsFor: Int
+  private let gate = Gate()
+
+  /// - Parameter waitsFor: how many calls there must be under way at a time before any is answered.
+  init(waitsFor: Int = 0) { self.waitsFor = waitsFor }
 
   /// The next answers to an order, before it is settled.
   func plan(_ order: Int64, _ answers: [SettleAnswer]) { state.withLock { $0.answers[order] = answers } }
@@ -28,7 +35,15 @@ private final class FakeSaga: SagaAsking {
   func payment(ofOrder order: Int64, deadline: Instant) async -> Result<SagaPayment?, SagaFailure> { .success(nil) }
 
   func settle(order: Int64, reason: String, deadline: Instant) async -> SettleAnswer {
-    state.withLock { state in
+    if waitsFor > 0 {
+      let underWay = state.withLock { state in
+        state.underWay += 1
+        return state.underWay
+      }
+      if underWay == waitsFor { gate.open() }
+      await gate.pass()
+    }
+    return state.withLock { state in
       state.calls[order, default: 0] += 1
       if let next = state.answers[order]?.first {
         state.answers[order]?.removeFirst()
@@ -113,6 +128,24 @@ struct SettlementTests {
           try #require(Instant.now() < deadline)
         }
         watch.stop(until: .now() + .seconds(5))
+      }
+    }
+  }
+
+  @Test func `a round settles many orders side by side, and the next follows at once`() async throws {
+    try await blocking { [self] in
+      try House.with { house, schema in
+        let batch = OrderSettler.batch
+        #expect(batch >= 64)
+        try house.connection.script(
+          """
+          INSERT INTO \(schema).settlement (payment_id, order_id)
+          SELECT gen_random_uuid(), number FROM generate_series(1, \(batch + 10)) number
+          """)
+        let settler = try settler(schema, FakeSaga(waitsFor: batch))
+        #expect(settler.run() == .zero && settler.run() == .zero)
+        #expect(try house.connection.int("SELECT count(*) FROM \(schema).settlement") == 0)
+        #expect(settler.run() > .zero)
       }
     }
   }

@@ -14,8 +14,8 @@ public import Values
 public final class SagaClient: SagaAsking, ServicePart {
   /// The limits of a client.
   public struct Limits: Sendable {
-    /// Calls at a time, each on a thread.
-    public var threads = 4
+    /// Calls at a time, each on a thread: enough for thousands a second at a saga that takes some milliseconds for one.
+    public var threads = 32
     /// Calls that may wait for a thread.
     public var queue = 256
     /// Longest time for a call, whatever its deadline.

@@ -13,8 +13,9 @@ public import Values
 /// Any number of processes may run it: a settlement may be made twice with one effect, and each process takes what no
 /// other is at.
 public final class OrderSettler: ServicePart {
-  /// Settlements that one round makes side by side.
-  private static let batch = 8
+  /// Settlements that one round makes side by side: as many as may wait for a thread of the saga's client, so that it
+  /// refuses none. The saga commits in groups, so that many at a time take hardly longer than one.
+  static let batch = SagaClient.Limits().queue
   /// How long nobody else takes what a round has taken: longer than a round.
   private static let claimTime = Duration.seconds(30)
   /// How long a round waits for the saga.
@@ -81,7 +82,7 @@ public final class OrderSettler: ServicePart {
         report(verdicts)
       }
       try count()
-      return taken.count == Self.batch ? .zero : Self.interval
+      return taken.isEmpty ? Self.interval : .zero
     } catch {
       note(error.description)
       return Self.interval

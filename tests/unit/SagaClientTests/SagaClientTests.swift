@@ -90,6 +90,23 @@ import Values
     }
   }
 
+  @Test func `many calls are under way at a time`() async throws {
+    let arrived = Mutex(0)
+    try await with { order, reason in
+      arrived.withLock { $0 += 1 }
+      while arrived.withLock({ $0 }) < 32 { try await Task.sleep(for: .milliseconds(5)) }
+      return Payment(orderID: order, status: .completed, reason: reason ?? "")
+    } _: { client, _ in
+      let answers = await withTaskGroup(of: SettleAnswer.self) { group in
+        for order in 1...64 {
+          group.addTask { await client.settle(order: Int64(order), reason: "direct:a", deadline: .now() + Self.soon) }
+        }
+        return await group.reduce(into: []) { $0.append($1) }
+      }
+      #expect(answers == Array(repeating: .settled, count: 64))
+    }
+  }
+
   @Test func `each answer to a settlement has its meaning, and only the saga can say that an order is dead`()
     async throws
   {
