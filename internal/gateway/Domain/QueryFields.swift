@@ -17,7 +17,7 @@ enum QueryFields {
   }
 
   static func moment(_ text: String, _ name: String) throws(RequestFault) -> Timestamp {
-    try value(Timestamp(rfc3339: text), name, "a time of RFC 3339, such as 2026-01-31T08:15:00Z")
+    try value(Timestamp(text), name, "a time of RFC 3339, such as 2026-01-31T08:15:00Z")
   }
 
   static func limit(_ text: String, _ name: String) throws(RequestFault) -> Int {

@@ -2,17 +2,26 @@ extension Timestamp {
   /// Reads a time of RFC 3339: `2026-01-31T08:15:00Z`, `2026-01-31T08:15:00.25+01:00`. At most nine decimals are taken;
   /// those below a microsecond are cut off. A leap second, a day that no calendar has, and a time outside the years 1
   /// to 9999 give nil.
-  public init?(rfc3339 text: String) {
+  public init?(_ text: String) {
     var bytes = Array(text.utf8)[...]
-    guard (20...35).contains(bytes.count) else { return nil }
-    let start = Array(bytes.prefix(19)).map { $0 == 0x74 ? UInt8(ascii: "T") : $0 }
-    bytes = bytes.dropFirst(19)
-    guard let micros = Self.fraction(&bytes), let offset = Self.offset(bytes),
-      // What is left has one spelling.
-      let moment = Timestamp(String(decoding: start, as: UTF8.self) + ".000000Z")
+    guard (20...35).contains(bytes.count), let seconds = Self.seconds(&bytes), let micros = Self.fraction(&bytes),
+      let offset = Self.offset(bytes)
     else { return nil }
-    self = Timestamp(microseconds: moment.microseconds + micros - offset)
+    self.init(microseconds: seconds * 1_000_000 + micros - offset)
     guard clamped == self else { return nil }
+  }
+
+  /// Passes a date and the time of a day, of 19 bytes.
+  private static func seconds(_ bytes: inout ArraySlice<UInt8>) -> Int64? {
+    let start = Array(bytes.prefix(19))
+    bytes = bytes.dropFirst(19)
+    let number = { (range: Range<Int>) in start[range].reduce(Int64(0)) { $0 * 10 + Int64($1) - 0x30 } }
+    let days = days(year: number(0..<4), month: number(5..<7), day: number(8..<10))
+    let seconds = days * 86_400 + (number(11..<13) * 60 + number(14..<16)) * 60 + number(17..<19)
+    // A wrong digit, separator or day of the calendar is written differently.
+    let written = Timestamp(microseconds: seconds * 1_000_000).utf8Bytes.prefix(19)
+    let isSame = zip(written, start).allSatisfy { $0 == $1 || $0 == UInt8(ascii: "T") && $1 == UInt8(ascii: "t") }
+    return isSame ? seconds : nil
   }
 
   /// Passes a fraction; zero where there is none.

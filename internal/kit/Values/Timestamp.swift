@@ -34,18 +34,6 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     String(decoding: utf8Bytes, as: UTF8.self)
   }
 
-  /// Reads what `description` writes; nil for anything else, other spellings of RFC 3339 included.
-  public init?(_ text: String) {
-    let bytes = Array(text.utf8)
-    guard bytes.count == 27 else { return nil }
-    let number = { (range: Range<Int>) in bytes[range].reduce(Int64(0)) { $0 * 10 + Int64($1) - 0x30 } }
-    let days = Self.days(year: number(0..<4), month: number(5..<7), day: number(8..<10))
-    let seconds = (number(11..<13) * 60 + number(14..<16)) * 60 + number(17..<19)
-    self.init(microseconds: (days * 86_400 + seconds) * 1_000_000 + number(20..<26))
-    // A wrong digit, separator or day of the calendar is written differently.
-    guard utf8Bytes == bytes else { return nil }
-  }
-
   /// The bytes of `description`, made without Foundation.
   public var utf8Bytes: [UInt8] {
     var bytes: [UInt8] = []
@@ -96,7 +84,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
   }
 
   /// The inverse of `civil`, for any numbers of few digits.
-  private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+  static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
     let marchYear = month <= 2 ? year - 1 : year
     let (era, yearOfEra) = floorDivide(marchYear, 400)
     let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1

@@ -25,6 +25,19 @@ import Values
     }
   }
 
+  @Test(arguments: ["2026-11-26T15:00:00Z", "2026-11-26T15:00:00.5+01:00", "2026-11-26T15:00:00.123456789Z"])
+  func `a time is read in each spelling of RFC 3339`(time: String) throws {
+    let moment = "2026-11-26T05:14:41.776466Z"
+    func replaced(_ payload: [UInt8]) -> [UInt8] {
+      Array(String(decoding: payload, as: UTF8.self).split(separator: moment).joined(separator: time).utf8)
+    }
+    let instruction = try PaymentInstruction(replaced(Self.instruction(.account(number: "42"), orderID: 1).payload()))
+    #expect(instruction.createdAt == Timestamp(time))
+    let result = PaymentResult(
+      paymentID: Self.ids[0], version: 3, state: .completed, reason: nil, occurredAt: Self.moment)
+    #expect(try PaymentResult(replaced(result.payload())).occurredAt == Timestamp(time))
+  }
+
   @Test func `an instruction has these fields`() {
     let payload = Self.instruction(.account(number: "42"), orderID: 111).payload()
     #expect(
