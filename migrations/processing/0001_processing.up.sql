@@ -68,7 +68,8 @@ CREATE TABLE claim (
   payment_id uuid PRIMARY KEY,
   owner      uuid NOT NULL
 );
-CREATE INDEX claim_owner_idx ON claim (owner);
+-- A process's claims are read page by page.
+CREATE INDEX claim_owner_idx ON claim (owner, payment_id);
 
 -- What the bank was asked, and what it answered: a row before each call.
 CREATE TABLE attempt (
@@ -103,8 +104,9 @@ CREATE TABLE settlement (
   since         timestamptz NOT NULL DEFAULT now(),
   at            timestamptz NOT NULL DEFAULT now(),
   attempts      integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
-  -- Since when the saga says that it does not know the order.
-  unknown_since timestamptz,
+  -- For how many microseconds the saga has been asked and has not known the order. The time in which it does not answer,
+  -- or nobody asks, is not counted.
+  unknown_for   bigint NOT NULL DEFAULT 0 CHECK (unknown_for >= 0),
   last_error    text CHECK (octet_length(last_error) <= 1000)
 );
 CREATE INDEX settlement_at_idx ON settlement (at);

@@ -230,6 +230,27 @@ struct ProcessingStoreTests {
     }
   }
 
+  @Test func `a process's claims are read page by page from one index`() throws {
+    try House.with { house, schema in
+      try house.connection.script(
+        """
+        INSERT INTO \(schema).claim (payment_id, owner)
+        SELECT gen_random_uuid(), lpad((number % 5)::text, 32, '0')::uuid FROM generate_series(1, 2000) number;
+        ANALYZE \(schema).claim
+        """)
+      let plan = try house.connection.run(
+        Command(
+          Statement(
+            """
+            EXPLAIN SELECT payment_id FROM \(schema).claim
+            WHERE owner = lpad('1', 32, '0')::uuid AND payment_id > lpad('1', 32, '0')::uuid
+            ORDER BY payment_id LIMIT 100
+            """))
+      ).map { try $0.text(0) }.joined(separator: "\n")
+      #expect(plan.contains("claim_owner_idx") && !plan.contains("Sort") && !plan.contains("Filter"), "\(plan)")
+    }
+  }
+
   @Test func `a message that is twice in a batch is claimed once`() throws {
     try House.with { house, _ in
       let new = [house.new(1), house.new(1)]

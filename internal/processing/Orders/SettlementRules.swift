@@ -5,7 +5,7 @@ public import Values
 /// Decides what becomes of a settlement by what the saga answers. Pure.
 public struct SettlementRules: Sendable {
   /// How long the saga may say that it does not know the order before that is believed: its tables may have been
-  /// restored, or its message may be late.
+  /// restored, or its message may be late. Time in which it says nothing does not count.
   public var unknownPatience = Duration.seconds(24 * 3_600)
   /// The pause after the first attempt; it doubles with each.
   public var firstPause = Duration.seconds(1)
@@ -28,7 +28,8 @@ public struct SettlementRules: Sendable {
         detail: "order \(settlement.orderID) was paid by somebody else: the saga has the reason \"\(reason)\"")
     case .refused(let message): return .dead(detail: "order \(settlement.orderID) cannot be settled: \(message)")
     case .unknownOrder:
-      if let unknownFor = settlement.unknownFor, unknownFor >= unknownPatience {
+      let unknownFor = settlement.unknownFor
+      if unknownFor >= unknownPatience {
         return .dead(
           detail: "the saga has not known order \(settlement.orderID) for \(unknownFor.inMilliseconds / 1_000) s")
       }

@@ -29,7 +29,7 @@ extension PaymentProcessor {
       let due = try reader.use { [store] connection throws(DatabaseError) in
         try store.due(limit: Self.look, on: connection)
       }
-      let isMore = endWaits(due[.review] ?? [], due[.card] ?? [])
+      let isMore = endWaits(Self.waitsToEnd(due))
       let pause =
         isCardWaiting
         ? Self.interval : askBank(inquiries: due[.inquiry] ?? [], charges: due[.charge] ?? [], by: claim)
@@ -40,9 +40,14 @@ extension PaymentProcessor {
     }
   }
 
-  /// Ends reviews and waits of cards whose time is up. - Returns: whether there may be more.
-  private func endWaits(_ reviews: [UniqueID], _ cards: [UniqueID]) -> Bool {
-    let all = reviews + cards
+  /// Reviews and waits of cards whose time is up. Cards come first: their callers wait for the answer now, and reviews
+  /// have waited for hours.
+  static func waitsToEnd(_ due: [ProcessedPayment.Chore: [UniqueID]]) -> [UniqueID] {
+    (due[.card] ?? []) + (due[.review] ?? [])
+  }
+
+  /// - Returns: whether there may be more.
+  private func endWaits(_ all: [UniqueID]) -> Bool {
     let pass = Array(all.prefix(Self.pass))
     return carryOut(.fallDue, on: pass) > 0 && pass.count < all.count
   }

@@ -11,11 +11,12 @@ public struct Settlement: Sendable, Hashable {
   public let since: Timestamp
   /// How often the saga was asked, this time included.
   public let attempts: Int
-  /// For how long the saga has said that it does not know the order, by the database's clock; nil when it has not.
-  public let unknownFor: Duration?
+  /// For how long the saga has been asked and has not known the order: the sum of the pauses after such answers. An
+  /// outage, of the saga or of ours, says nothing of the order and is not counted.
+  public let unknownFor: Duration
 
   /// A settlement.
-  public init(paymentID: UniqueID, orderID: Int64, since: Timestamp, attempts: Int, unknownFor: Duration?) {
+  public init(paymentID: UniqueID, orderID: Int64, since: Timestamp, attempts: Int, unknownFor: Duration) {
     self.paymentID = paymentID
     self.orderID = orderID
     self.since = since
@@ -52,7 +53,7 @@ public struct SettlementStore: Sendable {
       UPDATE \(settlement) s SET at = clock_timestamp() + $2, attempts = least(s.attempts, 2147483646) + 1
       WHERE s.payment_id = ANY (ARRAY(
         SELECT payment_id FROM \(settlement) WHERE at <= clock_timestamp() ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED))
-      RETURNING s.payment_id, s.order_id, s.since, s.attempts, s.unknown_since, clock_timestamp() AS now
+      RETURNING s.payment_id, s.order_id, s.since, s.attempts, s.unknown_for
       """)
     finish = Statement("DELETE FROM \(settlement) WHERE payment_id = ANY ($1)")
     bury = Statement(
@@ -69,9 +70,8 @@ public struct SettlementStore: Sendable {
       """
       UPDATE \(settlement) s
       SET at = clock_timestamp() + u.pause, last_error = u.error,
-          unknown_since = CASE WHEN u.is_unknown THEN coalesce(s.unknown_since, clock_timestamp())
-                               ELSE s.unknown_since END
-      FROM (SELECT payment_id, pause * interval '1 microsecond' AS pause, error, is_unknown
+          unknown_for = s.unknown_for + CASE WHEN u.is_unknown THEN u.microseconds ELSE 0 END
+      FROM (SELECT payment_id, pause AS microseconds, pause * interval '1 microsecond' AS pause, error, is_unknown
             FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::boolean[])
                  AS v(payment_id, pause, error, is_unknown)) u
       WHERE s.payment_id = u.payment_id
@@ -89,14 +89,10 @@ public struct SettlementStore: Sendable {
   ) throws(DatabaseError) -> [Settlement] {
     let rows = try connection.run(Command(take, [.int64(Int64(limit)), .interval(pause)]))
     return try rows.map { (row) throws(DatabaseError) in
-      let now = try row.timestamp(TakenColumn.now)
-      let unknownFor = try row.optionalTimestamp(TakenColumn.unknownSince).map { since in
-        Duration.microseconds(max(0, now.microseconds.subtracting(saturating: since.microseconds)))
-      }
-      return Settlement(
+      Settlement(
         paymentID: try row.uuid(TakenColumn.paymentID), orderID: try row.int64(TakenColumn.orderID),
         since: try row.timestamp(TakenColumn.since), attempts: try row.int(TakenColumn.attempts),
-        unknownFor: unknownFor)
+        unknownFor: .microseconds(try row.int64(TakenColumn.unknownFor)))
     }
   }
 
@@ -135,6 +131,6 @@ public struct SettlementStore: Sendable {
     return (try row.int(WaitingColumn.count), try row.double(WaitingColumn.oldest))
   }
 
-  private enum TakenColumn: Int, AnswerColumn { case paymentID, orderID, since, attempts, unknownSince, now }
+  private enum TakenColumn: Int, AnswerColumn { case paymentID, orderID, since, attempts, unknownFor }
   private enum WaitingColumn: Int, AnswerColumn { case count, oldest }
 }

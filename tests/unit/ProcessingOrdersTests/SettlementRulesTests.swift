@@ -8,13 +8,13 @@ import Values
 @Suite struct SettlementRulesTests {
   private let rules = SettlementRules()
 
-  private func settlement(attempts: Int = 1, unknownFor: Duration? = nil) -> Settlement {
+  private func settlement(attempts: Int = 1, unknownFor: Duration = .zero) -> Settlement {
     Settlement(
       paymentID: UniqueID(high: 1, low: 2), orderID: 77, since: Timestamp(microseconds: 0), attempts: attempts,
       unknownFor: unknownFor)
   }
 
-  private func isDead(_ answer: SettleAnswer, unknownFor: Duration? = nil) -> Bool {
+  private func isDead(_ answer: SettleAnswer, unknownFor: Duration = .zero) -> Bool {
     if case .dead = rules.verdict(answer, on: settlement(unknownFor: unknownFor), spread: 0) { true } else { false }
   }
 
