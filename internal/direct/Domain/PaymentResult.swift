@@ -68,7 +68,8 @@ public struct PaymentResult: Sendable, Hashable {
     }
     guard let id else { throw .missing("payment_id") }
     guard let version else { throw .missing("version") }
-    guard version > 1 else { throw UnreadableMessage("version must be above 1") }
+    // The highest number is nobody's, since no other could follow it.
+    guard version > 1, version < .max else { throw UnreadableMessage("version must be above 1, and have a successor") }
     guard let state else { throw .missing("state") }
     guard let known = PaymentState(rawValue: state), known != .created else {
       throw UnreadableMessage("state is none that this version knows")

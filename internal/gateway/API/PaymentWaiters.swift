@@ -26,8 +26,8 @@ package final class PaymentWaiters: ServicePart {
   /// Gets the news, on the thread of the waiters or of whoever calls `leave`. Must not block.
   package typealias Answer = @Sendable (News) -> Void
 
-  /// Reads the newest rows of payments, in any order; blocks the waiters' thread.
-  package typealias Load = @Sendable ([UniqueID]) -> Result<[GatewayPayment], GatewayStoreError>
+  /// Reads the newest rows of payments; blocks the waiters' thread.
+  package typealias Load = @Sendable ([UniqueID]) -> Result<FoundPayments, GatewayStoreError>
 
   /// Names a waiter to `leave`.
   package struct Ticket: Sendable {
@@ -138,13 +138,25 @@ package final class PaymentWaiters: ServicePart {
   private func read(_ batch: [UniqueID]) {
     sizes.observe(Double(batch.count))
     switch load(batch) {
-    case .success(let rows):
-      let found = Dictionary(rows.map { ($0.id, $0) }) { first, _ in first }
-      let answers = state.withLock { $0.table.finish(batch) { found[$0]?.standing.state.isFinal } }
-      for answer in answers { answer.waiter.answer(found[answer.payment].map(News.row) ?? .missing) }
+    case .success(let found):
+      // There is nothing to wait for where a row cannot be read.
+      let answers = state.withLock { state in
+        state.table.finish(batch) { id in found[id].map { (try? $0.get().standing.state.isFinal) ?? true } }
+      }
+      for answer in answers { answer.waiter.answer(News(found[answer.payment])) }
     case .failure(let trouble):
       let answers = state.withLock { $0.table.fail(batch, at: .now()) }
       for answer in answers { answer.waiter.answer(.trouble(trouble)) }
+    }
+  }
+}
+
+extension PaymentWaiters.News {
+  fileprivate init(_ found: Result<GatewayPayment, GatewayStoreError>?) {
+    switch found {
+    case .success(let payment): self = .row(payment)
+    case .failure(let error): self = .trouble(error)
+    case nil: self = .missing
     }
   }
 }

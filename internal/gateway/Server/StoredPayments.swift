@@ -44,8 +44,8 @@ extension PaymentReader {
   private static let loadTime = Duration.seconds(2)
 
   /// Reads payments for those that wait; blocks the calling thread.
-  func load(_ ids: [UniqueID]) -> Result<[GatewayPayment], GatewayStoreError> {
-    let answer = Monitor<Result<[GatewayPayment], GatewayStoreError>?>(nil)
+  func load(_ ids: [UniqueID]) -> Result<FoundPayments, GatewayStoreError> {
+    let answer = Monitor<Result<FoundPayments, GatewayStoreError>?>(nil)
     Task {
       do throws(GatewayStoreError) {
         let found = try await payments(ids, deadline: .now() + Self.loadTime)

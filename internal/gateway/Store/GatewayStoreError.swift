@@ -1,6 +1,7 @@
 public import Errors
 internal import GroupCommit
 internal import Postgres
+internal import Values
 
 /// Why a call on the gateway's tables failed. The messages may be shown to callers.
 public struct GatewayStoreError: ModuleError {
@@ -76,6 +77,11 @@ extension GatewayStoreError {
     case .refused(let error) where error.isOfValues: (.internal, "the database refused the call", error)
     case .refused(let error): (.unavailable, "the database cannot take the call just now", error)
     }
+  }
+
+  /// A payment whose row is not as this version expects.
+  init(unreadable id: UniqueID, _ error: DatabaseError) {
+    self.init(.internal, "the row of payment \(id) cannot be read", cause: error)
   }
 
   /// A read that failed.

@@ -88,14 +88,26 @@ struct ListStatements: Sendable {
   }
 
   func page(_ rows: Rows, _ filter: PaymentFilter) throws(DatabaseError) -> PaymentPage {
-    var payments: [GatewayPayment] = []
-    for row in rows where !PaymentRow.isMissing(row) { payments.append(try PaymentRow.decode(row)) }
-    if payments.count > filter.limit {
-      payments.removeLast(payments.count - filter.limit)
-      return PaymentPage(payments: payments, next: payments.last.map { PaymentCursor($0.id) })
+    var found: [(id: UniqueID, payment: Result<GatewayPayment, GatewayStoreError>)] = []
+    for row in rows where !PaymentRow.isMissing(row) { found.append(try PaymentRow.read(row)) }
+    let hasMore = found.count > filter.limit
+    if hasMore { found.removeLast(found.count - filter.limit) }
+    let next = hasMore ? found.last?.id : try bound(rows, filter)
+    var unreadable: [GatewayStoreError] = []
+    let payments = found.compactMap { found -> GatewayPayment? in
+      switch found.payment {
+      case .success(let payment): return payment
+      case .failure(let error):
+        unreadable.append(error)
+        return nil
+      }
     }
+    return PaymentPage(payments: payments, unreadable: unreadable, next: next.map { PaymentCursor($0) })
+  }
+
+  /// Where to go on when more rows may be left than were looked at.
+  private func bound(_ rows: Rows, _ filter: PaymentFilter) throws(DatabaseError) -> UniqueID? {
     let isCut = try rows[0].int(BoundColumn.scanned) == scan(filter)
-    let last = isCut ? try rows[0].optionalUUID(BoundColumn.last) : nil
-    return PaymentPage(payments: payments, next: last.map { PaymentCursor($0) })
+    return isCut ? try rows[0].optionalUUID(BoundColumn.last) : nil
   }
 }

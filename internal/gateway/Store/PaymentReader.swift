@@ -6,12 +6,17 @@ public import Values
 
 /// A page of a list. It may hold fewer payments than were asked for, even none, while there are more: each page looks
 /// at a bounded number of rows.
-public struct PaymentPage: Sendable, Hashable {
+public struct PaymentPage: Sendable {
   /// Newest first.
   public let payments: [GatewayPayment]
+  /// Why rows among them are left out: they are not as this version expects.
+  public var unreadable: [GatewayStoreError] = []
   /// Where the next page begins; nil after the last.
   public let next: PaymentCursor?
 }
+
+/// Payments by their ids; one whose row is not as this version expects is an error of its own.
+public typealias FoundPayments = [UniqueID: Result<GatewayPayment, GatewayStoreError>]
 
 /// Reads payments. What it returns is confirmed: a synchronous standby has it, too. Callable on any thread.
 public struct PaymentReader: Sendable {
@@ -40,19 +45,19 @@ public struct PaymentReader: Sendable {
 
   /// One payment, or nil.
   public func payment(_ id: UniqueID, deadline: Instant) async throws(GatewayStoreError) -> GatewayPayment? {
-    try await payments([id], deadline: deadline).first
+    try await payments([id], deadline: deadline)[id]?.get()
   }
 
-  /// Those of the payments that there are, in no order.
+  /// Those of the payments that there are.
   /// - Parameter ids: a few thousand at most.
-  public func payments(_ ids: [UniqueID], deadline: Instant) async throws(GatewayStoreError) -> [GatewayPayment] {
-    try await read(readers, deadline) { connection throws(DatabaseError) in try payments(ids, on: connection) }
-  }
-
-  /// The same on a connection that the caller's thread owns.
-  public func payments(_ ids: [UniqueID], on connection: Connection) throws(DatabaseError) -> [GatewayPayment] {
-    try connection.run([Command(find, [.uuidArray(ids)]), ReplicationBarrier.command])[0].map {
-      (row) throws(DatabaseError) in try PaymentRow.decode(row)
+  public func payments(_ ids: [UniqueID], deadline: Instant) async throws(GatewayStoreError) -> FoundPayments {
+    try await read(readers, deadline) { connection throws(DatabaseError) in
+      var found: FoundPayments = [:]
+      for row in try connection.run([Command(find, [.uuidArray(ids)]), ReplicationBarrier.command])[0] {
+        let (id, payment) = try PaymentRow.read(row)
+        found[id] = payment
+      }
+      return found
     }
   }
 

@@ -24,8 +24,20 @@ enum PaymentRow {
   /// Whether a row of an outer join has no payment.
   static func isMissing(_ row: Row) -> Bool { row.isNull(Column.id) }
 
+  /// A row; one that no payment of ours has is the fault of nothing else that was read.
+  static func read(
+    _ row: Row
+  ) throws(DatabaseError) -> (id: UniqueID, payment: Result<GatewayPayment, GatewayStoreError>) {
+    let id = try row.uuid(Column.id)
+    do throws(DatabaseError) {
+      return (id, .success(try decode(row)))
+    } catch  where error.code == .content {
+      return (id, .failure(GatewayStoreError(unreadable: id, error)))
+    }
+  }
+
   /// - Throws: `content` for what no payment of ours has.
-  static func decode(_ row: Row) throws(DatabaseError) -> GatewayPayment {
+  private static func decode(_ row: Row) throws(DatabaseError) -> GatewayPayment {
     let code = try row.text(Column.currency)
     guard let currency = Currency(code) else { throw .content("currency is \(code)") }
     return GatewayPayment(

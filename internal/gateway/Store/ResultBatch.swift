@@ -1,5 +1,6 @@
 internal import DirectDomain
 internal import GatewayDomain
+internal import Inbox
 internal import Postgres
 internal import Values
 
@@ -21,24 +22,39 @@ struct ResultBatch {
   private enum Column: Int, AnswerColumn { case id, state, reason, version, since, orderID, method }
 
   private var payments: [UniqueID: Locked] = [:]
+  /// The payments whose rows are not as this version expects.
+  private var unreadable: Set<UniqueID> = []
   /// The states that belong into the history: new ones, and those that came late.
   private(set) var states: [PaymentResult] = []
 
   /// - Parameter rows: the locked payments.
   init(_ rows: Rows) throws(DatabaseError) {
     for row in rows {
-      let version = try row.int64(Column.version)
-      let payment = Locked(
-        id: try row.uuid(Column.id),
-        standing: try PaymentRow.standing(
-          state: row.text(Column.state), reason: row.optionalText(Column.reason), version: version,
-          since: row.timestamp(Column.since)), orderID: try row.optionalInt64(Column.orderID),
-        isCard: try row.text(Column.method) == PaymentMethod.card.rawValue, lockedVersion: version)
-      payments[payment.id] = payment
+      let id = try row.uuid(Column.id)
+      do throws(DatabaseError) {
+        payments[id] = try Self.locked(id, row)
+      } catch  where error.code == .content {
+        unreadable.insert(id)
+      }
     }
   }
 
-  mutating func apply(_ result: PaymentResult) -> ResultOutcome {
+  private static func locked(_ id: UniqueID, _ row: Row) throws(DatabaseError) -> Locked {
+    let version = try row.int64(Column.version)
+    return Locked(
+      id: id,
+      standing: try PaymentRow.standing(
+        state: row.text(Column.state), reason: row.optionalText(Column.reason), version: version,
+        since: row.timestamp(Column.since)), orderID: try row.optionalInt64(Column.orderID),
+      isCard: try row.text(Column.method) == PaymentMethod.card.rawValue, lockedVersion: version)
+  }
+
+  mutating func apply(_ result: PaymentResult) -> InboxResult<ResultOutcome> {
+    if unreadable.contains(result.paymentID) { return .unusable(reason: "the row of the payment cannot be read") }
+    return .done(outcome(of: result))
+  }
+
+  private mutating func outcome(of result: PaymentResult) -> ResultOutcome {
     guard let verdict = payments[result.paymentID]?.standing.apply(result) else { return .notOurs }
     switch verdict {
     case .applied:

@@ -84,7 +84,7 @@ public struct ResultHandler: InboxHandler {
       // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby
       // to have what was read.
       try connection.run(writes(batch) + [.commit])
-      return outcomes.map { .done($0) }
+      return outcomes
     }
   }
 

@@ -14,20 +14,25 @@ public struct UnclaimedCards: Sendable {
     find = Statement(
       """
       SELECT \(PaymentRow.columns) FROM (
-        SELECT payment_id, at FROM \(tables.cardWaiting) ORDER BY payment_id LIMIT $2) w
+        SELECT payment_id, at FROM \(tables.cardWaiting) WHERE payment_id > $3 ORDER BY payment_id LIMIT $2) w
       JOIN \(tables.payment) p ON p.id = w.payment_id
       WHERE w.at < clock_timestamp() - make_interval(secs => $1) ORDER BY p.id
       """, isReadOnly: true)
     delete = Statement("DELETE FROM \(tables.cardWaiting) WHERE payment_id = ANY ($1)")
   }
 
-  /// The oldest ones that have waited so long, without a result of any kind.
+  /// The oldest ones that have waited so long, without a result of any kind, by ascending id.
+  /// - Parameter last: the last one that the look before has seen; nil to begin with the oldest.
   public func overdue(
-    after timeout: Duration, limit: Int, on connection: Connection
-  ) throws(DatabaseError) -> [GatewayPayment] {
+    after timeout: Duration, behind last: UniqueID? = nil, limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> [(id: UniqueID, payment: Result<GatewayPayment, GatewayStoreError>)] {
     try connection.run(
-      [Command(find, [.double(timeout.inSeconds), .int64(Int64(limit))]), ReplicationBarrier.command])[0].map {
-        (row) throws(DatabaseError) in try PaymentRow.decode(row)
+      [
+        Command(
+          find, [.double(timeout.inSeconds), .int64(Int64(limit)), .uuid(last ?? UniqueID(high: 0, low: 0))]),
+        ReplicationBarrier.command,
+      ])[0].map {
+        (row) throws(DatabaseError) in try PaymentRow.read(row)
       }
   }
 

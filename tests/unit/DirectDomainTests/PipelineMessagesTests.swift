@@ -93,5 +93,8 @@ import Values
       #expect(throws: UnreadableMessage.self) { try PaymentResult(Array("\(parts[0])\(put)\(parts[1])".utf8)) }
     }
     #expect(throws: UnreadableMessage.self) { try PaymentResult(nil) }
+    let last = PaymentResult(
+      paymentID: .random(), version: .max, state: .completed, reason: nil, occurredAt: result.occurredAt)
+    #expect(throws: UnreadableMessage.self) { try PaymentResult(last.payload()) }
   }
 }

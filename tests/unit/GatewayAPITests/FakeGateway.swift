@@ -112,6 +112,7 @@ final class FakePayments: PaymentKeeping {
     var kept: [RequestKey: CreatedPayment] = [:]
     var failure: GatewayStoreError?
     var reads = 0
+    var unreadable: Set<UniqueID> = []
     /// Whether payments are stored and their callers are not told.
     var losesAnswers = false
     /// How many looks at keys find nothing yet.
@@ -119,6 +120,7 @@ final class FakePayments: PaymentKeeping {
     var looks = 0
   }
   let state = Monitor(State())
+  static let fault = GatewayStoreError(.internal, "the row cannot be read")
 
   private func failing() throws(GatewayStoreError) {
     if let failure = state.withLock({ $0.failure }) { throw failure }
@@ -164,11 +166,14 @@ final class FakePayments: PaymentKeeping {
     return PaymentPage(payments: page, next: all.count > page.count ? page.last.map { PaymentCursor($0.id) } : nil)
   }
 
-  func load(_ ids: [UniqueID]) -> Result<[GatewayPayment], GatewayStoreError> {
+  func load(_ ids: [UniqueID]) -> Result<FoundPayments, GatewayStoreError> {
     state.update { state in
       state.reads += 1
       if let failure = state.failure { return .failure(failure) }
-      return .success(ids.compactMap { state.rows[$0] })
+      var found: FoundPayments = [:]
+      for id in ids { found[id] = state.rows[id].map { .success($0) } }
+      for id in state.unreadable where found[id] != nil { found[id] = .failure(Self.fault) }
+      return .success(found)
     }
   }
 

@@ -108,6 +108,20 @@ import Values
     }
   }
 
+  @Test func `a row that cannot be read fails the calls that wait for it, and no others`() async throws {
+    try await FakeGateway.with { gateway in
+      let bad = try #require(try await gateway.send("POST", "/v1/payments", FakeGateway.body(), key: "a").text("id"))
+      let good = try #require(try await gateway.send("POST", "/v1/payments", FakeGateway.body(), key: "b").text("id"))
+      let badID = try #require(UniqueID(bad))
+      gateway.payments.state.update { $0.unreadable = [badID] }
+      gateway.payments.complete(try #require(UniqueID(good)))
+      async let one = gateway.send("GET", "/v1/payments/\(bad)?wait=15s")
+      async let other = gateway.send("GET", "/v1/payments/\(good)?wait=15s")
+      let answers = try await (one, other)
+      #expect(answers.0.status == 500 && answers.1.status == 200)
+    }
+  }
+
   @Test func `a call whose time is up is answered with the payment as it is`() async throws {
     try await FakeGateway.with { gateway in
       let answer = try await gateway.send("POST", "/v1/payments?wait=50ms", FakeGateway.body())
