@@ -89,13 +89,24 @@ import Values
     #expect(server.requests.count { $0.hasPrefix("POST") } == 1)
   }
 
+  private struct NeverSo: Error {}
+
+  /// Waits until it is so; tests beside this one may take a minute.
+  private func poll(_ isSo: () -> Bool) async throws {
+    let deadline = Instant.now() + .seconds(60)
+    while !isSo() {
+      guard Instant.now() < deadline else { throw NeverSo() }
+      try await Task.sleep(for: .milliseconds(1))
+    }
+  }
+
   @Test func `a connection that ended while it was idle is replaced without a word`() async throws {
     let server = RawServer { _, connection, _ in connection == 1 ? .last(Self.ok) : .bytes(Self.ok) }
     defer { server.stop() }
     let client = client()
     defer { client.stop() }
     _ = try await send(post(server.url), client).get()
-    while server.openConnections > 0 { await Task.yield() }
+    try await poll { server.openConnections == 0 }
     _ = try await send(post(server.url), client).get()
     #expect(server.requests.count == 2 && server.connections == 2)
   }
@@ -193,8 +204,7 @@ import Values
     defer { server.stop() }
     let client = client { $0.maximumRequests = 1 }
     async let waiting = error(post(server.url), client)
-    let deadline = Instant.now() + .seconds(5)
-    while server.requests.isEmpty, Instant.now() < deadline { await Task.yield() }
+    try await poll { !server.requests.isEmpty }
     let refused = try await error(post(server.url), client)
     #expect(refused.code == .overloaded && refused.nothingWasSent)
     client.stop()
@@ -213,7 +223,7 @@ import Values
     defer { server.stop() }
     let client = client()
     async let waiting = send(post(server.url, timeout: .seconds(60)), client).get().status
-    while server.requests.isEmpty { await Task.yield() }
+    try await poll { !server.requests.isEmpty }
     let stopping = WorkerThread(name: "stopping") { client.stop(until: .now() + .seconds(60)) }
     var refusal: HTTPClientError?
     while refusal?.code != .cancelled { refusal = await send(post(server.url, timeout: .zero), client).failure }
@@ -253,14 +263,14 @@ import Values
     let mayGoOn = Monitor(false)
     client.send(HTTPClientRequest("GET", server.url, timeout: .zero)) { _ in
       isBusy.update { $0 = true }
-      _ = mayGoOn.wait(until: .now() + .seconds(20)) { $0 ? true : nil }
+      _ = mayGoOn.wait(until: .now() + .seconds(120)) { $0 ? true : nil }
     }
-    _ = isBusy.wait(until: .now() + .seconds(20)) { $0 ? true : nil }
+    try await poll { isBusy.withLock { $0 } }
     var request = post(server.url)
     request.sendBy = .now() + .milliseconds(300)
     let late = request.sendBy
     async let failing = error(request, client)
-    while client.requestsUnderWay == 0 { await Task.yield() }
+    try await poll { client.requestsUnderWay > 0 }
     client.send(HTTPClientRequest("GET", server.url, timeout: .zero)) { _ in
       while Instant.now() <= late { usleep(1_000) }
     }
@@ -280,8 +290,7 @@ import Values
     let client = client { $0.maximumRequestsPerHost = 2 }
     async let first = error(post(silent.url, timeout: .seconds(60)), client)
     async let second = error(post(silent.url + "a?b", timeout: .seconds(60)), client)
-    let deadline = Instant.now() + .seconds(20)
-    while silent.requests.count < 2, Instant.now() < deadline { await Task.yield() }
+    try await poll { silent.requests.count == 2 }
     #expect(try await error(post(silent.url), client).code == .overloaded)
     #expect(try await send(post(server.url), client).get().status == 200)
     client.stop()
