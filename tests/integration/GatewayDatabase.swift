@@ -15,7 +15,7 @@ import Values
 
 /// A schema with the gateway's tables, and what works on them as the program has it.
 struct GatewayDatabase: Sendable {
-  static let requestKeys = try! CardFingerprintKeys("test:\(String(repeating: "5a", count: 32))")
+  static let requestKeys = try! CardFingerprintKeys("test:\(String(repeating: "5a6b", count: 16))")
   static let merchant = UniqueID(high: 9, low: 9)
 
   let schema: String

@@ -90,7 +90,7 @@ struct PaymentIntakeTests {
     try await GatewayDatabase.with { database in
       let first = try await database.withIntake { intake in try await intake.take(try GatewayDatabase.card(), "k") }
       let keys = try CardFingerprintKeys(
-        "new:\(String(repeating: "7b", count: 32)),test:\(String(repeating: "5a", count: 32))")
+        "new:\(String(repeating: "7b8c", count: 16)),test:\(String(repeating: "5a6b", count: 16))")
       try await database.withIntake(keys: keys) { intake in
         let again = try await intake.take(try GatewayDatabase.card(cvv: "321"), "k")
         #expect(again.isReplay && again.body == first.body)

@@ -6,7 +6,7 @@ public struct CardFingerprintKeys: Sendable, CustomStringConvertible {
   public static let leastKeyBytes = 32
   /// What a setting may hold, in words that follow "expected".
   public static let rule =
-    "`ID:HEXKEY` with a key of at least 64 hex digits, several with commas between; the first one signs"
+    "`ID:HEXKEY` with a random key of at least 64 hex digits, several with commas between; the first one signs"
 
   /// One key.
   struct Key: Sendable {
@@ -56,6 +56,9 @@ public struct CardFingerprintKeys: Sendable, CustomStringConvertible {
       throw Fault(description: "key \(number) must have \(leastKeyBytes) to 256 bytes, which is 64 to 512 hex digits")
     }
     let bytes = stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
+    guard Set(bytes).count > 1 else {
+      throw Fault(description: "key \(number) is one byte again and again, as in an example: draw a random one")
+    }
     return Key(id: String(id), bytes: bytes)
   }
 

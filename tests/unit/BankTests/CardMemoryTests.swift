@@ -11,7 +11,7 @@ import Values
 
 /// Looks for a card number in all memory of this process, in the way of whoever reads a dump of it.
 @Suite struct CardMemoryTests {
-  private static let keys = try! CardFingerprintKeys("a:\(String(repeating: "0b", count: 32))")
+  private static let keys = try! CardFingerprintKeys("a:\(String(repeating: "0b0c", count: 16))")
 
   @Test func `after a charge no memory holds the card's number`() async throws {
     let number = randomNumber()

@@ -29,7 +29,7 @@ final class FakeGateway: Sendable {
 
   init(maxWaiters: Int = 10, hasSaga: Bool = true) throws {
     waiters = PaymentWaiters(limit: maxWaiters, metrics: MetricsRegistry()) { [payments] in payments.load($0) }
-    let keys = try CardFingerprintKeys("test:" + String(repeating: "ab", count: 32))
+    let keys = try CardFingerprintKeys("test:" + String(repeating: "abcd", count: 16))
     let rules = PaymentRequest.Rules(merchant: UniqueID(high: 7, low: 7))
     let logger = Logger(label: "test", level: .error)
     handlers = RouteHandlers(logger: logger)

@@ -12,7 +12,7 @@ import Values
 struct IntakeBatchTests {
   private let keys: CardFingerprintKeys
 
-  init() throws { keys = try CardFingerprintKeys("test:\(String(repeating: "5a", count: 32))") }
+  init() throws { keys = try CardFingerprintKeys("test:\(String(repeating: "5a6b", count: 16))") }
 
   private func call(_ number: UInt64, key: String? = nil, order: Int64? = nil, request: String = "{}") -> IntakeCall {
     let id = UniqueID(high: 5, low: number << 8)

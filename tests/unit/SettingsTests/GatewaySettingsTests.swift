@@ -10,8 +10,8 @@ import Values
     "GATEWAY_DSN": "postgres://g@127.0.0.1/g", "PROCESSING_DSN": "postgres://p@127.0.0.1/p",
     "KAFKA_BROKERS": "127.0.0.1:9092", "BANK_URL": "http://127.0.0.1:9002",
     "GATEWAY_MERCHANT": "00000000-0000-4000-8000-00000000cafe",
-    "GATEWAY_REQUEST_KEYS": "a:" + String(repeating: "5a", count: 32),
-    "CARD_FINGERPRINT_KEYS": "a:" + String(repeating: "a5", count: 32),
+    "GATEWAY_REQUEST_KEYS": "a:" + String(repeating: "5a6b", count: 16),
+    "CARD_FINGERPRINT_KEYS": "a:" + String(repeating: "a5b6", count: 16),
   ]
 
   private func load(_ more: [String: String] = [:], without name: String? = nil) throws(SettingsError)
@@ -56,6 +56,11 @@ import Values
     for name in ["GATEWAY_REQUEST_KEYS", "CARD_FINGERPRINT_KEYS"] {
       let text = message([name: secret])
       #expect(text.contains(name) && text.contains("64 hex digits") && !text.contains("5555"))
+    }
+    // What config/production.example.env has.
+    for name in ["GATEWAY_REQUEST_KEYS", "CARD_FINGERPRINT_KEYS"] {
+      let text = message([name: "change-me:" + String(repeating: "0", count: 64)])
+      #expect(text.contains(name) && text.contains("a random key"))
     }
     #expect(message(["GATEWAY_TLS_CERT": "/c"]).contains("GATEWAY_TLS_KEY is not set"))
     for url in ["", "bank.example", "ftp://bank.example", "https://", "https://u:p@bank.example", "https://a/"] {
