@@ -29,7 +29,8 @@ def direct(bench: Bench, processes: bool = True, **settings: str) -> Iterator[Di
             "PROCESSING_DSN": dsn, "GATEWAY_DSN": dsn, "GATEWAY_ADDR": "127.0.0.1:0", "SAGA_GRPC_ADDR": "",
             # devkafka answers an empty fetch only when this is over.
             "KAFKA_FETCH_WAIT_MAX_MS": str(FETCH_WAIT_MS), "BANK_URL": "http://127.0.0.1:9",
-            "GATEWAY_MERCHANT": MERCHANT, "GATEWAY_REQUEST_KEYS": "bench:" + "1a" * 31 + "1b", "CARD_FINGERPRINT_KEYS": "bench:" + "2a" * 31 + "2b",
+            "GATEWAY_MERCHANT": MERCHANT, "GATEWAY_REQUEST_KEYS": "bench:" + "1a" * 31 + "1b",
+            "CARD_FINGERPRINT_KEYS": "bench:" + "2a" * 31 + "2b",
         } | settings
         names = ["payments-gateway"]
         if processes:

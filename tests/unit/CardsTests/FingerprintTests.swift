@@ -27,7 +27,8 @@ import Testing
     ("a:\(first),", "key 2 is not written as ID:HEXKEY"),
     ("a:\(first),a:\(second)", "key 2 has the id of an earlier one"),
     ("a:\(first)0", "key 1 is no even number of hex digits"), ("a:\(first)zz", "key 1 is no even number of hex digits"),
-    ("a:\(String(repeating: "0", count: 64))", Self.repeated), ("a:\(String(repeating: "5A", count: 40))", Self.repeated),
+    ("a:\(String(repeating: "0", count: 64))", Self.repeated),
+    ("a:\(String(repeating: "5A", count: 40))", Self.repeated),
     ("a:\(first.dropLast(2))", "key 1 must have 32 to 256 bytes, which is 64 to 512 hex digits"),
   ])
   func `what holds no keys is refused without showing one`(text: String, message: String) {
