@@ -77,6 +77,8 @@ package struct PaymentRoutes: Sendable {
       exchange.respond(created)
       return
     }
+    // Of those that wait there may be many.
+    exchange.releaseBody()
     // From here on the payment is there, whatever becomes of the wait.
     wait(for: taken.payment.paymentID, until: taken.deadline, at: place, exchange) { news in
       if case .row(let payment) = news { Self.updated(created, payment) } else { created }

@@ -4,14 +4,22 @@
 /// route allows is answered 503, and what comes later is passed over.
 public final class HTTPExchange: Sendable {
   private let request: ServedRequest
+  private let bodyGone: @Sendable () -> Void
   private let dropped: @Sendable () -> Void
 
-  init(_ request: ServedRequest, dropped: @escaping @Sendable () -> Void) {
+  init(
+    _ request: ServedRequest, bodyGone: @escaping @Sendable () -> Void, dropped: @escaping @Sendable () -> Void
+  ) {
     self.request = request
+    self.bodyGone = bodyGone
     self.dropped = dropped
   }
 
   deinit { if request.answer(.refusal(.failed)) { dropped() } }
+
+  /// Says that the body is kept no longer, though the answer may take long: its bytes count no more in what all bodies
+  /// may hold together.
+  public func releaseBody() { bodyGone() }
 
   /// Answers.
   /// - Returns: false when the request was answered already, as when its time was over.

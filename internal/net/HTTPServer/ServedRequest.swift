@@ -1,4 +1,5 @@
 internal import Runtime
+internal import Synchronization
 internal import Values
 
 /// Why a handler that waits should come to an end.
@@ -63,6 +64,8 @@ final class ServedRequest: Sendable {
   let connection: HTTPConnection
   /// State used on the daemon's thread only.
   let intake: DaemonThreadOnly<Intake>
+  /// Bytes of its body that count in what all bodies hold together.
+  let held = Atomic(0)
   // Not a Mutex, whose lock the thread sanitizer does not see: answers come from any thread.
   private let state = Monitor(State())
 
@@ -85,8 +88,6 @@ final class ServedRequest: Sendable {
     /// The answer to a request that no handler sees, kept until its end.
     var answer: Answer?
     var body = BodyIntake(maxBody: 0)
-    /// Bytes of its body that count in what all bodies hold together.
-    var held = 0
     var arrived = Instant.distantFuture
     /// Whether it counts in the requests that have no answer.
     var isCounted = false

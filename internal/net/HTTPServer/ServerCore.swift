@@ -93,8 +93,8 @@ final class ServerCore: Sendable {
     }
     let kept = request.intake.value.body.bytes.count
     // Nothing is kept of a body that is thrown away.
-    if kept == 0 { held.subtract(request.intake.value.held, ordering: .relaxed) }
-    request.intake.value.held = kept
+    if kept == 0 { held.subtract(request.held.load(ordering: .relaxed), ordering: .relaxed) }
+    request.held.store(kept, ordering: .relaxed)
     return goesOn
   }
 
@@ -118,7 +118,11 @@ final class ServerCore: Sendable {
     let (logger, name) = (logger, route.name)
     route.handler(
       whole,
-      HTTPExchange(request) { logger.error("a request was dropped without an answer", ["route": .string(name)]) })
+      HTTPExchange(request) { [self] in
+        releaseBody(of: request)
+      } dropped: {
+        logger.error("a request was dropped without an answer", ["route": .string(name)])
+      })
     if !request.isAnswered { connections.waits(request.connection.id, request, until: .now() + route.answerTime) }
   }
 
@@ -169,10 +173,14 @@ final class ServerCore: Sendable {
 
   /// Gives back what the request holds while it has no answer.
   private func release(_ request: ServedRequest) {
-    held.subtract(request.intake.value.held, ordering: .relaxed)
-    request.intake.value.held = 0
+    releaseBody(of: request)
     if request.intake.value.isCounted { waiting.subtract(1, ordering: .relaxed) }
     request.intake.value.isCounted = false
+  }
+
+  /// Gives back what the body counts in what all bodies hold, once. Callable on any thread.
+  private func releaseBody(of request: ServedRequest) {
+    held.subtract(request.held.exchange(0, ordering: .relaxed), ordering: .relaxed)
   }
 
   /// A handler gave a header field that cannot be sent.

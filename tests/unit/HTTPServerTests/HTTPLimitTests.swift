@@ -114,6 +114,26 @@ import Values
     #expect(try second.answer().status == 200)
   }
 
+  @Test func aBodyThatIsReleasedCountsNoMore() throws {
+    let served = try Served { $0.maxHeldBodies = 150_000 }
+    let body = String(repeating: "x", count: 100_000)
+    let first = try served.connect()
+    first.send(post("/later", body))
+    let exchange = try served.exchange()
+    for _ in 1...2 { exchange.releaseBody() }
+    let second = try served.connect()
+    second.send(post("/echo", body))
+    #expect(try second.answer().status == 200)
+    exchange.respond(.text(200, "done"))
+    #expect(try first.answer().status == 200)
+    // It was given back once.
+    first.send(post("/later", body))
+    let next = try served.exchange()
+    second.send(post("/echo", body))
+    #expect(try second.answer().status == 503)
+    next.respond(.text(200, "done"))
+  }
+
   @Test func whoSendsNoWholeRequestIsEnded() throws {
     let served = try Served {
       $0.idleTime = .milliseconds(300)

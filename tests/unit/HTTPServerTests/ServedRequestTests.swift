@@ -16,10 +16,10 @@ import Values
       exchange.whenInterrupted { reason in _ = exchange.respond(.text(200, "\(reason)")) }
     }
     // The second takes the place of the first, and the end lets go of the third.
-    wait(HTTPExchange(request) {})
+    wait(HTTPExchange(request, bodyGone: {}, dropped: {}))
     request.whenInterrupted { _ in }
     let other = self.request()
-    wait(HTTPExchange(other) {})
+    wait(HTTPExchange(other, bodyGone: {}, dropped: {}))
     other.finished()
   }
 
@@ -29,7 +29,7 @@ import Values
       let request = request()
       kept = request
       request.finished()
-      let exchange = HTTPExchange(request) {}
+      let exchange = HTTPExchange(request, bodyGone: {}, dropped: {})
       exchange.whenInterrupted { _ in _ = exchange.respond(.text(200, "")) }
     }
     #expect(kept == nil)
