@@ -75,7 +75,7 @@ struct Fault: Error, Hashable {
     case .outcomeUnknown:
       self.init(
         503, .outcomeUnknown,
-        "it is not known whether this was done; send it again with the same Idempotency-Key to learn that",
+        "it is not known whether this was done; the same call again, under its Idempotency-Key if it has one, tells",
         retryAfter: 1)
     case .stopping: self.init(503, .stopping, "this server is stopping; nothing was done", retryAfter: 1)
     case .faulty(let cause):

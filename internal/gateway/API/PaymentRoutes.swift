@@ -55,7 +55,7 @@ package struct PaymentRoutes: Sendable {
     router.add(.get, Self.path, answerTime: time, handler: handlers.answer(list))
     router.add(.get, one, answerTime: longTime, handler: handlers.run(find))
     router.add(.get, "\(one)/history", answerTime: time, handler: handlers.answer(history))
-    router.add(.post, "\(one)/cancel", maxBody: 0, answerTime: time, handler: handlers.answer(cancel))
+    router.add(.post, "\(one)/cancel", maxBody: 1_024, answerTime: time, handler: handlers.answer(cancel))
     router.add(
       .post, "\(one)/review", contentTypes: types, answerTime: time, handler: handlers.answer(review))
   }
@@ -330,6 +330,7 @@ package struct PaymentRoutes: Sendable {
 
   private func cancel(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly([])
+    try Fault.reading { () throws(RequestFault) in try EmptyRequest.require(request.body) }
     let payment = try await payment(try RouteHandlers.id(request, missing: Self.missing), request)
     let answer = await processor.cancel(PaymentTerms(payment), deadline: RouteHandlers.deadline(request))
     return try Self.answered(answer, payment)

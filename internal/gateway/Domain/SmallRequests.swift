@@ -57,6 +57,15 @@ public struct ReviewRequest: Sendable, Hashable {
   }
 }
 
+/// What calls ask for that have nothing to say: `POST /v1/payments/{id}/cancel`.
+public enum EmptyRequest {
+  /// Lets no body pass, and an empty object.
+  public static func require(_ body: [UInt8]) throws(RequestFault) {
+    if body.isEmpty { return }
+    try SmallRequest.read(body, names: []) { (_, scanner) throws(JSONError) in try scanner.skipValue() }
+  }
+}
+
 /// Which entries of an account to list, newest first.
 public struct EntryFilter: Sendable, Hashable {
   /// Written at this moment or later.

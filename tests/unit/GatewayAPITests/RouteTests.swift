@@ -122,6 +122,19 @@ import Values
     }
   }
 
+  @Test func `cancelling takes no body, or an empty object`() async throws {
+    try await FakeGateway.with { gateway in
+      let id = try #require(try await gateway.send("POST", "/v1/payments", FakeGateway.body()).text("id"))
+      gateway.processor.state.update { $0.answer = .refused(.alreadyFinal) }
+      for body in [nil, "{}", " { } "] {
+        let answer = try await gateway.send("POST", "/v1/payments/\(id)/cancel", body, key: nil)
+        #expect(answer.status == 409 && answer.text("code") == "already_final")
+      }
+      let other = try await gateway.send("POST", "/v1/payments/\(id)/cancel", #"{"reason":"x"}"#, key: nil)
+      #expect(other.status == 422 && other.text("code") == "unknown_field")
+    }
+  }
+
   @Test func `a call whose time is up is answered with the payment as it is`() async throws {
     try await FakeGateway.with { gateway in
       let answer = try await gateway.send("POST", "/v1/payments?wait=50ms", FakeGateway.body())
