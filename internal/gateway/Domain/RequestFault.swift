@@ -74,7 +74,8 @@ extension RequestFault {
     let isName = (1...64).contains(name.utf8.count) && name.utf8.allSatisfy { (0x61...0x7A).contains($0) || $0 == 0x5F }
     let place = path ?? ""
     let field = isName ? (place.isEmpty ? name : "\(place).\(name)") : path
-    return RequestFault(.unknownField, field, expected.isEmpty ? "expected no field" : "expected only \(expected.joined(separator: ", "))")
+    let words = expected.isEmpty ? "expected no field" : "expected only \(expected.joined(separator: ", "))"
+    return RequestFault(.unknownField, field, words)
   }
 
   /// What the scanner refused in the object at `path`.
