@@ -97,7 +97,7 @@ def start(stack: Stack) -> None:
                       " Install that version, or remove the data with 'make reset'.")
     # 256 MB of buffers for the figures of the benchmarks, everything else as PostgreSQL ships it.
     command = cluster.command(directory / "data", stack.ports["STACK_POSTGRES_PORT"], {
-        "max_connections": "100", "shared_buffers": "256MB", "max_wal_size": "2GB", "cluster_name": "paysaga"})
+        "max_connections": "300", "shared_buffers": "256MB", "max_wal_size": "2GB", "cluster_name": "paysaga"})
     # After a SIGKILL of the postmaster its children take a moment to notice; until then a new one refuses to start.
     for attempt in range(3):
         heading(f"postgres: starting on {stack.address(POSTGRES)}")
