@@ -95,7 +95,8 @@ def start(stack: Stack) -> None:
     if found != version:
         raise Failure(f"the data in {directory} are of PostgreSQL {found}, the installed server is in {programs}."
                       " Install that version, or remove the data with 'make reset'.")
-    # 256 MB of buffers for the figures of the benchmarks, everything else as PostgreSQL ships it.
+    # 256 MB of buffers for the figures of the benchmarks, connections for a few of each program; the rest as PostgreSQL
+    # ships it.
     command = cluster.command(directory / "data", stack.ports["STACK_POSTGRES_PORT"], {
         "max_connections": "300", "shared_buffers": "256MB", "max_wal_size": "2GB", "cluster_name": "paysaga"})
     # After a SIGKILL of the postmaster its children take a moment to notice; until then a new one refuses to start.
