@@ -196,11 +196,19 @@ public final class Connection {
     _ body: (Connection) throws(DatabaseError) -> T
   ) throws(DatabaseError) -> T {
     precondition(!isInTransaction, "transactions do not nest")
-    try run(.begin)
-    do {
+    return try rollingBack { () throws(DatabaseError) in
+      try run(.begin)
       let result = try body(self)
       try run(.commit)
       return result
+    }
+  }
+
+  /// Runs `body`, which begins and ends the transaction itself, in few runs; what it leaves open when it throws is
+  /// rolled back.
+  public func rollingBack<T>(_ body: () throws(DatabaseError) -> T) throws(DatabaseError) -> T {
+    do throws(DatabaseError) {
+      return try body()
     } catch {
       if isUsable, isInTransaction { rollBackAfterFailure() }
       throw error

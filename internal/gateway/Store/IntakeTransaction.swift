@@ -77,7 +77,7 @@ struct IntakeTransaction: BatchTransaction {
   private func run(
     _ calls: [IntakeCall], _ mode: TransactionMode, on connection: Connection
   ) throws(DatabaseError) -> [IntakeBatch.Result] {
-    try connection.transacting { () throws(DatabaseError) in
+    try connection.rollingBack { () throws(DatabaseError) in
       var batch = try begin(calls, mode, on: connection)
       let claims = batch.claims
       if !claims.isEmpty {
@@ -122,17 +122,5 @@ struct IntakeTransaction: BatchTransaction {
     let kept = calls.compactMap(\.kept)
     if !kept.isEmpty { commands.append(keys.insert(kept)) }
     return commands
-  }
-}
-
-extension Connection {
-  /// Runs `body`, which begins and ends the transaction itself; what it leaves open is rolled back.
-  func transacting<Value>(_ body: () throws(DatabaseError) -> Value) throws(DatabaseError) -> Value {
-    do throws(DatabaseError) {
-      return try body()
-    } catch {
-      if isUsable, isInTransaction { _ = try? run(.rollback) }
-      throw error
-    }
   }
 }

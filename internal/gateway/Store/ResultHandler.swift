@@ -76,7 +76,7 @@ public struct ResultHandler: InboxHandler {
   public func execute(
     _ results: [PaymentResult], on connection: Connection
   ) throws(DatabaseError) -> [InboxResult<ResultOutcome>] {
-    try connection.transacting { () throws(DatabaseError) in
+    try connection.rollingBack { () throws(DatabaseError) in
       let ids = Set(results.map(\.paymentID)).sorted()
       let locked = try connection.run([.begin, Command(lock, [.uuidArray(ids)])])[1]
       var batch = try ResultBatch(locked)

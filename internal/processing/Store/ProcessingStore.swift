@@ -134,7 +134,7 @@ public struct ProcessingStore: Sendable {
     _ payments: [NewPayment], by claim: Claim, _ begin: [Command], isBlind: Bool, on connection: Connection
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]>? {
     let sorted = payments.sorted { $0.id < $1.id }
-    return try inTransaction(connection) { () throws(DatabaseError) in
+    return try connection.rollingBack { () throws(DatabaseError) in
       let commands = [
         leases.check(claim), statements.insert(sorted, by: claim), statements.lock(sorted.map(\.id)),
       ]
@@ -190,7 +190,7 @@ public struct ProcessingStore: Sendable {
     _ payments: [UnclaimedPayment], on connection: Connection
   ) throws(DatabaseError) -> [RequestResult] {
     let sorted = payments.sorted { $0.payment.id < $1.payment.id }
-    return try inTransaction(connection) { () throws(DatabaseError) in
+    return try connection.rollingBack { () throws(DatabaseError) in
       let answers = try connection.run([
         .begin, statements.insert(sorted), statements.lock(sorted.map(\.payment.id)),
       ])
@@ -212,7 +212,7 @@ public struct ProcessingStore: Sendable {
   public func apply(
     _ requests: [StepRequest], by claim: Claim?, begin: [Command] = [.begin], on connection: Connection
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]> {
-    try inTransaction(connection) { () throws(DatabaseError) in
+    try connection.rollingBack { () throws(DatabaseError) in
       let ids = Set(requests.map(\.paymentID)).sorted()
       let check = claim.map { [leases.check($0)] } ?? []
       let answers = try connection.run(begin + check + [statements.lock(ids)])
@@ -305,17 +305,5 @@ public struct ProcessingStore: Sendable {
   private func loseLease<Value>(_ connection: Connection) throws(DatabaseError) -> ProcessingResult<Value> {
     try connection.run(.rollback)
     return .lostLease
-  }
-
-  /// Runs `body`, which begins and ends the transaction itself; what it leaves open is rolled back.
-  private func inTransaction<Value>(
-    _ connection: Connection, _ body: () throws(DatabaseError) -> Value
-  ) throws(DatabaseError) -> Value {
-    do throws(DatabaseError) {
-      return try body()
-    } catch {
-      if connection.isUsable, connection.isInTransaction { _ = try? connection.run(.rollback) }
-      throw error
-    }
   }
 }

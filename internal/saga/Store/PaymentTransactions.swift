@@ -72,7 +72,7 @@ public struct PaymentTransactions: Sendable {
     throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
   {
     let inserts = batch.inserts
-    return try inTransaction(connection) { () throws(DatabaseError) in
+    return try connection.rollingBack { () throws(DatabaseError) in
       let begin = mode.begin
       let created = try PaymentRow.decodeAll(try connection.run(begin + [insertPayments(inserts)])[begin.count])
       var commands: [Command] = []
@@ -92,7 +92,7 @@ public struct PaymentTransactions: Sendable {
     throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
   {
     let asked = Array(Set(commands.compactMap(\.callKey)))
-    return try inTransaction(connection) { () throws(DatabaseError) in
+    return try connection.rollingBack { () throws(DatabaseError) in
       let begin = mode.begin
       let answers = try connection.run(begin + keys.lockAndFind(asked, waits: mode.isRepetition))
       let states = try keys.states(
@@ -122,7 +122,7 @@ public struct PaymentTransactions: Sendable {
   public func settle(_ commands: [SettleCommand], mode: TransactionMode = TransactionMode(), on connection: Connection)
     throws(DatabaseError) -> [Result<Payment, PaymentError>]
   {
-    try inTransaction(connection) { () throws(DatabaseError) in
+    try connection.rollingBack { () throws(DatabaseError) in
       let orders = Set(commands.map(\.orderID)).sorted()
       let begin = mode.begin
       let locked = try connection.run(begin + [Command(Self.lockPayments, [.int64Array(orders)])])[begin.count]
@@ -142,7 +142,7 @@ public struct PaymentTransactions: Sendable {
   public func expire(limit: Int, from: Timestamp?, excluding excluded: [Int64] = [], on connection: Connection)
     throws(DatabaseError) -> ExpirySweep
   {
-    try inTransaction(connection) { () throws(DatabaseError) in
+    try connection.rollingBack { () throws(DatabaseError) in
       let parameters: [Parameter] = [.timestampOrNull(from), .int64(Int64(limit)), .int64Array(excluded)]
       let results = try connection.run([.begin, Command(Self.lockExpired, parameters), Command(Self.databaseNow)])
       let now = try results[2].only.timestamp(0)
@@ -250,18 +250,6 @@ public struct PaymentTransactions: Sendable {
           eventID: event.eventID, key: event.key, sequence: event.sequence, topic: topic, payload: event.payload(),
           type: event.type, source: Self.eventSource, traceparent: event.trace?.traceparent, caller: event.caller)
       })
-  }
-
-  /// Runs `body`, which begins and commits, and rolls back when it fails before its COMMIT was sent.
-  private func inTransaction<Value>(_ connection: Connection, _ body: () throws(DatabaseError) -> Value)
-    throws(DatabaseError) -> Value
-  {
-    do {
-      return try body()
-    } catch {
-      if connection.isUsable, connection.isInTransaction { _ = try? connection.run(.rollback) }
-      throw error
-    }
   }
 }
 
