@@ -153,6 +153,9 @@ let package = Package(
         "TLS", "Values",
       ]),
     box("Cards", "direct/Cards", ["Crypto", "Values"]),
+    box(
+      "DirectPipeline", "direct/Pipeline",
+      ["Admin", "ClientSettings", "Inbox", "OutboxKafka", "Runtime", "Service", "Settings", "Values"]),
 
     // The ledger of direct payments.
     box("LedgerDomain", "ledger/Domain", ["Money", "Values"]),
@@ -196,8 +199,9 @@ let package = Package(
     box(
       "ProcessingProgram", "processing/Program",
       [
-        "Admin", "ClientSettings", "DirectDomain", "Errors", "Inbox", "Kafka", "LedgerStore", "Logger", "Metrics",
-        "Outbox", "OutboxKafka", "Postgres", "ProcessingOrders", "ProcessingSchema", "ProcessingSettings", "Processor",
+        "Admin", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "Inbox", "Kafka", "LedgerStore",
+        "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "ProcessingOrders", "ProcessingSchema",
+        "ProcessingSettings", "Processor",
         "RiskStore", "Runtime", "SagaClient", "Service", "Settings", "Values",
       ]),
     box(
@@ -240,8 +244,9 @@ let package = Package(
     box(
       "GatewayServer", "gateway/Server",
       [
-        "Admin", "Cards", "ClientSettings", "DirectDomain", "Errors", "GatewayAPI", "GatewayDomain", "GatewaySchema",
-        "GatewaySettings", "GatewayStore", "HTTPServer", "Inbox", "LedgerStore", "Logger", "Metrics", "Money", "Outbox",
+        "Admin", "Cards", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "GatewayAPI", "GatewayDomain",
+        "GatewaySchema", "GatewaySettings", "GatewayStore", "HTTPServer", "Inbox", "LedgerStore", "Logger", "Metrics",
+        "Money", "Outbox",
         "OutboxKafka", "Postgres", "ProcessingDomain", "ProcessingSchema", "ProcessingSettings", "Processor", "Runtime",
         "SagaClient", "Service", "Settings", "TLS", "Values",
       ]),

@@ -31,19 +31,7 @@ package final class RawServer: Sendable {
   /// - Parameter reply: by the request, the number of its connection and its number there, from 1.
   package init(_ reply: @escaping @Sendable (_ request: String, _ connection: Int, _ number: Int) -> Reply) {
     self.reply = reply
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    self.listener = listener
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    port = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-        precondition(bind(listener, generic, length) == 0 && listen(listener, 512) == 0)
-        getsockname(listener, generic, &length)
-      }
-      return UInt16(bigEndian: pointer.pointee.sin_port)
-    }
+    (listener, port) = listenOnLoopback()
     _ = WorkerThread(name: "raw-server") { [self] in accept() }
   }
 
@@ -128,4 +116,21 @@ package final class RawServer: Sendable {
     let bytes = Array(text.utf8)
     return send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
   }
+}
+
+/// A listening socket on a free port of the loopback interface.
+package func listenOnLoopback() -> (descriptor: Int32, port: UInt16) {
+  let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+  let port = withUnsafeMutablePointer(to: &address) { pointer in
+    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+      precondition(bind(listener, generic, length) == 0 && listen(listener, 512) == 0)
+      getsockname(listener, generic, &length)
+    }
+    return UInt16(bigEndian: pointer.pointee.sin_port)
+  }
+  return (listener, port)
 }

@@ -2,6 +2,7 @@ internal import Admin
 internal import Cards
 internal import ClientSettings
 internal import DirectDomain
+internal import DirectPipeline
 internal import Errors
 internal import GatewayAPI
 internal import GatewayDomain
@@ -117,7 +118,8 @@ public final class GatewayBody: ProgramBody {
       pools.entries
         + [
           .part(probe), .part(try makeListener(pipeline, waiters)), .part(relays), .part(execution.notifier),
-          .late(pipeline), .part(try makeKeyCare(keys)), saga.map { .part($0) }, .part(execution.parts.bank),
+          .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .part(try makeKeyCare(keys)),
+          saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor), .part(try makeSweep(execution.parts.processor)), .part(intake),
           .part(waiters), .part(handlers), .part(server),
         ].compactMap(\.self), checks: checks)
@@ -154,7 +156,7 @@ public final class GatewayBody: ProgramBody {
   /// The relay with the care of its tables and of the keys' days, and the reader of results.
   private func makePipeline(
     _ shards: ShardMap, _ keys: GatewayKeys, onChange: @escaping @Sendable ([UniqueID]) -> Void
-  ) throws -> Pipeline {
+  ) throws -> BrokerPipeline<ResultHandler> {
     let (payments, results) = (settings.topics.payments, settings.topics.results)
     let deadLetters = DirectTopics.deadLetters(of: results)
     let days = DayCare.Table(
@@ -176,14 +178,16 @@ public final class GatewayBody: ProgramBody {
       database: try database.indexed(role: "results"), logger: context.logger.labelled("updater"),
       metrics: context.metrics, stop: context.stop
     ) { _ in ResultHandler(Self.tables) { results in onChange(results.map(\.paymentID)) } }
-    return Pipeline(
+    return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
-      topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters],
-      program: context.program.name, logger: context.logger, stop: context.stop)
+      topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters], context
+    ) { [logger = context.logger] in
+      logger.info("publishing payments and reading results")
+    }
   }
 
   /// One connection hears of payments for those who wait for them, and of events for the relay.
-  private func makeListener(_ pipeline: Pipeline, _ waiters: PaymentWaiters) throws -> Listener {
+  private func makeListener(_ pipeline: BrokerPipeline<ResultHandler>, _ waiters: PaymentWaiters) throws -> Listener {
     Listener(
       configuration: try database.configuration(role: "listener", isDirect: true),
       channels: [GatewayTables.channel, GatewaySchema.outbox.channel], logger: context.logger
@@ -225,7 +229,7 @@ public final class GatewayBody: ProgramBody {
   }
 
   private func makeChecks(
-    _ pools: Pools, _ execution: Execution, _ pipeline: Pipeline
+    _ pools: Pools, _ execution: Execution, _ pipeline: BrokerPipeline<ResultHandler>
   ) -> @Sendable () -> [ReadinessReport.Check] {
     { [database, saga] in
       let postgres = ReadinessReport.Check(

@@ -18,9 +18,6 @@ enum PaymentRow {
     p.reason, p.since
     """
 
-  /// How many columns there are.
-  static let count = 19
-
   /// Whether a row of an outer join has no payment.
   static func isMissing(_ row: Row) -> Bool { row.isNull(Column.id) }
 

@@ -1,5 +1,6 @@
 internal import Admin
 internal import ClientSettings
+internal import DirectPipeline
 internal import Errors
 internal import Inbox
 internal import Kafka
@@ -106,7 +107,9 @@ public final class ProcessorBody: ProgramBody {
       try serial("orders"), saga: saga, policy: settings.deadOrders, logger: context.logger, metrics: context.metrics)
   }
 
-  private func makePipeline(_ relay: KafkaRelay, _ processor: PaymentProcessor) throws -> ResultPipeline {
+  private func makePipeline(
+    _ relay: KafkaRelay, _ processor: PaymentProcessor
+  ) throws -> BrokerPipeline<InstructionHandler> {
     let topics = settings.topics
     let deadLetters = DirectTopics.deadLetters(of: topics.payments)
     let inbox = InboxConsumer(
@@ -118,13 +121,16 @@ public final class ProcessorBody: ProgramBody {
       database: try database.indexed(role: "claims", lockTimeout: .seconds(5)),
       logger: context.logger.labelled("inbox"), metrics: context.metrics, stop: context.stop
     ) { _ in InstructionHandler(processor) }
-    return ResultPipeline(
+    return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
-      topics: [topics.payments, deadLetters, topics.results, DirectTopics.deadLetters(of: topics.results)], context)
+      topics: [topics.payments, deadLetters, topics.results, DirectTopics.deadLetters(of: topics.results)], context
+    ) { [logger = context.logger] in
+      logger.info("executing payments", ["topic": .string(topics.payments)])
+    }
   }
 
   private func makeChecks(
-    _ processor: PaymentProcessor, _ pipeline: ResultPipeline
+    _ processor: PaymentProcessor, _ pipeline: BrokerPipeline<InstructionHandler>
   ) -> @Sendable () -> [ReadinessReport.Check] {
     { [database, saga] in
       let writing = ReadinessReport.Check("postgres", problem: database.writes.problem)

@@ -5,6 +5,7 @@ import Logger
 import Metrics
 import Money
 import ProcessingDomain
+import RawHTTP
 import Runtime
 import Testing
 import Values
@@ -146,19 +147,8 @@ private final class ForgetfulBank: Sendable {
   private let thread: WorkerThread
 
   init() {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    port = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-        precondition(bind(listener, generic, length) == 0 && listen(listener, 8) == 0)
-        getsockname(listener, generic, &length)
-      }
-      return UInt16(bigEndian: pointer.pointee.sin_port)
-    }
-    self.listener = listener
+    let (listener, port) = listenOnLoopback()
+    (self.listener, self.port) = (listener, port)
     thread = WorkerThread(name: "forgetful-bank") { Self.serve(listener) }
   }
 

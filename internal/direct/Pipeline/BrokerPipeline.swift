@@ -1,0 +1,73 @@
+public import Admin
+public import ClientSettings
+public import Inbox
+public import OutboxKafka
+public import Runtime
+public import Service
+internal import Settings
+internal import Synchronization
+public import Values
+
+/// What needs the brokers: the relay of what a program writes for others, and its reader of what others wrote. The
+/// program does the rest of its work without it.
+public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
+  private let relay: KafkaRelay
+  private let inbox: InboxConsumer<Handler>
+  private let kafka: KafkaSettings
+  private let topics: [String]
+  private let context: ProgramContext
+  private let onStart: @Sendable () -> Void
+  private let isRunning = Mutex(false)
+
+  /// - Parameters:
+  ///   - topics: what has to be there before either begins.
+  ///   - onStart: called once, when both have begun.
+  public init(
+    _ relay: KafkaRelay, _ inbox: InboxConsumer<Handler>, kafka: KafkaSettings, topics: [String],
+    _ context: ProgramContext, onStart: @escaping @Sendable () -> Void
+  ) {
+    self.relay = relay
+    self.inbox = inbox
+    self.kafka = kafka
+    self.topics = topics
+    self.context = context
+    self.onStart = onStart
+  }
+
+  /// Waits for the topics, then begins.
+  /// - Throws: what the wait and `InboxConsumer.start` throw.
+  public func start() throws {
+    let isThere = try kafka.waitForTopics(
+      topics, program: context.program.name, logger: context.logger, stop: context.stop)
+    guard isThere else { return }
+    relay.start()
+    try inbox.start()
+    isRunning.withLock { $0 = true }
+    onStart()
+  }
+
+  /// Ends the reading. The relay is stopped by `stopRelay`, once nothing is written any more.
+  public func stop(until deadline: Instant) { inbox.stop(until: deadline) }
+
+  /// Ends the publishing.
+  public func stopRelay(until deadline: Instant) { relay.stop(until: deadline) }
+
+  /// Says that events were committed. Callable on any thread.
+  public func wake() { relay.wake() }
+
+  /// Whether every event is published by this process, so that no other need be told of new ones.
+  public var ownsAllShards: Bool { relay.ownsAllShards }
+
+  /// The state of what the pipeline depends on.
+  public var checks: [ReadinessReport.Check] {
+    let waiting = isRunning.withLock { $0 } ? nil : "waiting for the topics \(topics.joined(separator: ", "))"
+    return [
+      ReadinessReport.Check(
+        "kafka", isReady: relay.isConnected && (waiting != nil || inbox.isConnected),
+        detail: "\(kafka.brokers), \(relay.ownedShards) shards owned"),
+      ReadinessReport.Check("publishing", problem: waiting ?? relay.obstacle),
+      ReadinessReport.Check("consuming", problem: waiting ?? inbox.consumingObstacle),
+      ReadinessReport.Check("dead_letters", problem: waiting ?? inbox.buryingObstacle),
+    ]
+  }
+}
