@@ -150,10 +150,12 @@ tsan() {
   # Not the tests with librdkafka: its threads are C11's, which the sanitizer does not know, and it dies of our
   # callbacks. "Swift access races" are reported for what Synchronization.Mutex guards, since that lock is made of
   # futexes the sanitizer does not see; data races proper still fail.
-  step tsan 15 env TSAN_OPTIONS=exitcode=0 swift test --skip-build --sanitize=thread --scratch-path "$TSAN_BUILD" \
+  step tsan 15 env TSAN_OPTIONS="exitcode=0:suppressions=$ROOT/tests/tsan.supp" \
+    swift test --skip-build --sanitize=thread --scratch-path "$TSAN_BUILD" \
     --skip "$INTEGRATION" --skip "$BROKERS"
   if grep 'WARNING: ThreadSanitizer:' "$TEST_LOGS/tsan.log" | grep -qv 'Swift access race'; then
-    say "error: the thread sanitizer found a data race ($TEST_LOGS/tsan.log)"
+    say "error: the thread sanitizer found a data race:"
+    grep -A 25 'WARNING: ThreadSanitizer: data race' "$TEST_LOGS/tsan.log" | cut -c 1-300 | sed 's/^/    | /' >&2
     exit 1
   fi
   require_tests_ran tsan
