@@ -19,7 +19,7 @@ struct PaymentChange {
 
   /// Whether it is a card that has waited for the bank for as long as it may.
   var isCardOverdue: Bool {
-    guard payment.method == .card, payment.stage == .ready, let due = payment.due else { return false }
+    guard payment.needsCardNumber, payment.stage == .ready, let due = payment.due else { return false }
     return due <= now
   }
 
@@ -29,7 +29,7 @@ struct PaymentChange {
   /// card only the process that has the number, until the time is up.
   mutating func makeReady(after wait: Duration = .zero) -> StepOutcome {
     payment.stage = .ready
-    if payment.method == .card {
+    if payment.needsCardNumber {
       payment.due = payment.since + rules.cardWait
     } else {
       payment.claim = nil

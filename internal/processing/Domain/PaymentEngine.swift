@@ -57,7 +57,7 @@ public struct PaymentEngine: Sendable {
     case .block: return change.end(.rejected, .riskBlocked, &ledger)
     case .allow: return change.makeReady()
     case .review:
-      if change.payment.method == .card {
+      if change.payment.needsCardNumber {
         return rules.rejectsCardReviews ? change.end(.rejected, .reviewRequired, &ledger) : change.makeReady()
       }
       // The balance must not be spent while the person thinks.
@@ -200,7 +200,7 @@ public struct PaymentEngine: Sendable {
     from owner: UniqueID, _ change: inout PaymentChange, _ ledger: inout LedgerBatch
   ) -> StepOutcome {
     guard change.payment.claim?.owner == owner else { return .ignored }
-    let isCard = change.payment.method == .card
+    let isCard = change.payment.needsCardNumber
     switch change.payment.stage {
     case .claimed where isCard, .ready where isCard: return change.end(.error, .cardDataLost, &ledger)
     // Risk decides in the transaction that claims, and only cards stay claimed until they are asked for. Somebody else

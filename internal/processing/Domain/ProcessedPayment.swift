@@ -16,7 +16,31 @@ public struct Claim: Sendable, Hashable {
   }
 }
 
-/// A payment as `processing.payment` has it.
+/// Why money goes back. The raw values are those of the table.
+public enum RefundCause: String, Sendable, Hashable, CaseIterable {
+  /// A caller wants it.
+  case caller
+  /// The payment is COMPLETED, and its order cannot be settled any more.
+  case orderDead = "order_dead"
+  /// The bank has charged, and the payment is not COMPLETED.
+  case chargedNotCompleted = "charged_not_completed"
+}
+
+/// What makes a row of `processing.payment` a refund.
+public struct RefundOrigin: Sendable, Hashable {
+  /// The payment that it gives money back of.
+  public let payment: UniqueID
+  /// Why.
+  public let cause: RefundCause
+
+  /// An origin.
+  public init(of payment: UniqueID, cause: RefundCause) {
+    self.payment = payment
+    self.cause = cause
+  }
+}
+
+/// A payment as `processing.payment` has it, or a refund, which is a payment in the other direction.
 public struct ProcessedPayment: Sendable, Hashable {
   /// Where a payment is on its way. Each state has the stages below it; a final state has none.
   public enum Stage: Sendable, Hashable {
@@ -48,6 +72,8 @@ public struct ProcessedPayment: Sendable, Hashable {
   public let credit: UniqueID
   /// When it was claimed for the first time, or ended unclaimed.
   public let since: Timestamp
+  /// Of a refund, what it gives back and why; nil for payments.
+  public let refund: RefundOrigin?
 
   /// What callers see.
   public package(set) var state: PaymentState
@@ -67,6 +93,12 @@ public struct ProcessedPayment: Sendable, Hashable {
   public package(set) var due: Timestamp?
   /// Who has decided its review.
   public package(set) var reviewer: String?
+
+  /// The payment that a refund gives money back of; nil for payments.
+  public var refundOf: UniqueID? { refund?.payment }
+
+  /// Whether only a process that has the card's number can ask the bank.
+  public var needsCardNumber: Bool { method == .card && refund == nil }
 
   /// A payment that was just claimed.
   public init(
@@ -128,7 +160,7 @@ public struct ProcessedPayment: Sendable, Hashable {
     if due == nil { return nil }
     switch stage {
     case .review: return .review
-    case .ready: return method == .card ? .card : .charge
+    case .ready: return needsCardNumber ? .card : .charge
     case .unknown, .reversing: return .inquiry
     case .claimed, .asked, .done: return nil
     }
@@ -137,7 +169,7 @@ public struct ProcessedPayment: Sendable, Hashable {
   /// A payment in a state, for those above and for whoever reads a table and fills in the rest.
   package init(
     _ id: UniqueID, _ method: PaymentMethod, _ amount: Money, _ debit: UniqueID, _ credit: UniqueID,
-    _ since: Timestamp, _ state: PaymentState, _ stage: Stage
+    _ since: Timestamp, _ state: PaymentState, _ stage: Stage, refund: RefundOrigin? = nil
   ) {
     self.id = id
     self.method = method
@@ -145,6 +177,7 @@ public struct ProcessedPayment: Sendable, Hashable {
     self.debit = debit
     self.credit = credit
     self.since = since
+    self.refund = refund
     self.state = state
     self.stage = stage
     version = 2

@@ -7,9 +7,6 @@ public import Runtime
 
 /// What programs need of the tables.
 extension ProcessingSchema {
-  /// The newest migration of processing's own line, and of those of its libraries.
-  package static let requiredVersion: Int64 = 1
-
   /// Tables that every program writes to.
   public static let written = ["processing.payment", "processing.event"]
 
@@ -43,9 +40,9 @@ extension ProcessingSchema {
   public static func wait(
     _ configuration: DatabaseConfiguration, runsJobs: Bool = false, logger: Logger, stop: StopFlag
   ) throws -> ShardMap {
-    let all = try lines()
+    // The newest migration of each line that is compiled in.
     let requirement = SchemaRequirement(
-      lines: all.map { ($0, $0.name == outboxLine ? OutboxSchema.requiredVersion : requiredVersion) },
+      lines: try lines().map { ($0, $0.migrations.migrations.last?.version ?? 0) },
       access: executing + (runsJobs ? caring : []),
       words: SchemaRequirement.Words(migrate: "paysaga migrate up", setting: "PROCESSING_DSN"))
     let database = DatabaseWait(configuration, logger: logger.labelled("start-up"), stop: stop)

@@ -12,6 +12,8 @@ public enum ProcessingSchema {
     // The names of the constants are the package manager's: it makes an underscore of the first digit.
     ("0001_processing.up.sql", PackageResources._001_processing_up_sql),
     ("0001_processing.down.sql", PackageResources._001_processing_down_sql),
+    ("0002_refunds.up.sql", PackageResources._002_refunds_up_sql),
+    ("0002_refunds.down.sql", PackageResources._002_refunds_down_sql),
   ]
 
   /// The outbox of processing, with a channel of its own.

@@ -8,14 +8,14 @@ internal import Values
 enum PaymentRow {
   private enum Column: Int, AnswerColumn {
     case id, method, amount, currency, debit, credit, since, state, version, reason, stage, askedAt, claimOwner
-    case claimEpoch, hasHold, inquiries, due, reviewer, userID, payeeID, source, orderID, now
+    case claimEpoch, hasHold, inquiries, due, reviewer, userID, payeeID, source, orderID, refundOf, cause, now
   }
 
   /// The SELECT list that `decode` reads, of a table or alias named `p`.
   static let columns = """
     p.id, p.method, p.amount, p.currency::text, p.debit, p.credit, p.since, p.state, p.version, p.reason, p.stage, \
     p.asked_at, p.claim_owner, p.claim_epoch, p.has_hold, p.inquiries, p.due, p.reviewer, p.user_id, p.payee_id, \
-    p.source, p.order_id, clock_timestamp() AS now
+    p.source, p.order_id, p.refund_of, p.cause, clock_timestamp() AS now
     """
 
   /// The moment at which the row was read, by the database's clock.
@@ -32,7 +32,7 @@ enum PaymentRow {
     var payment = ProcessedPayment(
       try row.uuid(Column.id), method, Money(minorUnits: try row.int64(Column.amount), currency),
       try row.uuid(Column.debit), try row.uuid(Column.credit), try row.timestamp(Column.since),
-      try word(row, Column.state, PaymentState.init(rawValue:)), try stage(row))
+      try word(row, Column.state, PaymentState.init(rawValue:)), try stage(row), refund: try refund(row))
     payment.version = try row.int64(Column.version)
     if !row.isNull(Column.reason) { payment.reason = try word(row, Column.reason, PaymentReason.init(rawValue:)) }
     if let owner = try row.optionalUUID(Column.claimOwner) {
@@ -51,6 +51,11 @@ enum PaymentRow {
     return StoredPayment(
       payment: payment, userID: try row.uuid(Column.userID), payeeID: try row.uuid(Column.payeeID),
       source: try row.optionalText(Column.source), orderID: try row.optionalInt64(Column.orderID))
+  }
+
+  private static func refund(_ row: Row) throws(DatabaseError) -> RefundOrigin? {
+    guard let payment = try row.optionalUUID(Column.refundOf) else { return nil }
+    return RefundOrigin(of: payment, cause: try word(row, Column.cause, RefundCause.init(rawValue:)))
   }
 
   private static func word<Word>(
