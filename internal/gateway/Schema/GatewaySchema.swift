@@ -10,10 +10,12 @@ public enum GatewaySchema {
     // The names of the constants are the package manager's: it makes an underscore of the first digit.
     ("0001_gateway.up.sql", PackageResources._001_gateway_up_sql),
     ("0001_gateway.down.sql", PackageResources._001_gateway_down_sql),
+    ("0002_archive.up.sql", PackageResources._002_archive_up_sql),
+    ("0002_archive.down.sql", PackageResources._002_archive_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 1
+  package static let requiredVersion: Int64 = 2
 
   /// The schema.
   public static let name = "gateway"

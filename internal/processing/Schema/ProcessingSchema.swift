@@ -14,6 +14,8 @@ public enum ProcessingSchema {
     ("0001_processing.down.sql", PackageResources._001_processing_down_sql),
     ("0002_refunds.up.sql", PackageResources._002_refunds_up_sql),
     ("0002_refunds.down.sql", PackageResources._002_refunds_down_sql),
+    ("0003_archive.up.sql", PackageResources._003_archive_up_sql),
+    ("0003_archive.down.sql", PackageResources._003_archive_down_sql),
   ]
 
   /// The outbox of processing, with a channel of its own.
