@@ -79,7 +79,7 @@ chaos: debug venv ## Faults at random under load: SECONDS=60 of them, and as man
 simulate: ## Play random schedules: CORE=relay, group-commit or payment; SEED=1 RUNS=10000; TRACE=1 with RUNS=1; SABOTAGE=NAME or all
 	@internal/stack/simulate.sh
 
-model: ## Check the model of the relay's protocol, and that the check notices a broken protocol (spin)
+model: ## Check the models of relay and payment, and that the checks notice a broken protocol (spin)
 	@internal/stack/model.sh
 
 fuzz: ## Fuzz untrusted input with libFuzzer: SECONDS=60 per target; TARGET=NAME for one; INPUT=FILE repeats a find
