@@ -156,6 +156,8 @@ def balance(id: str) -> dict:
     return {"type": "balance", "account_id": id}
 
 
+# Groups that notice a dead member soon; devkafka makes a rebalance last for the session timeout less a second.
+QUICK_GROUPS = {"KAFKA_SESSION_TIMEOUT_MS": "3500", "KAFKA_HEARTBEAT_INTERVAL_MS": "300"}
 MERCHANT = "00000000-0000-4000-8000-000000000001"
 
 

@@ -1,4 +1,4 @@
-"""A TCP forwarder that can cut its connections and hold back answers: a network that fails."""
+"""A TCP forwarder that can cut its connections and hold back what goes through it: a network that fails."""
 
 import socket
 import threading
@@ -14,6 +14,9 @@ class Forwarder:
         self._is_cut = False
         self._may_answer = threading.Event()
         self._may_answer.set()
+        self._may_ask = threading.Event()
+        self._may_ask.set()
+        self._held = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -40,9 +43,23 @@ class Forwarder:
     def pass_answers(self) -> None:
         self._may_answer.set()
 
+    def hold_requests(self) -> None:
+        """What clients say from here on waits for `pass_requests`, also when they are gone by then."""
+        self._may_ask.clear()
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether somebody has said something that waits."""
+        return self._held > 0
+
+    def pass_requests(self) -> None:
+        self._held = 0
+        self._may_ask.set()
+
     def close(self) -> None:
         self.cut()
         self.pass_answers()
+        self.pass_requests()
         self._close(self._listener)
 
     def _accept(self) -> None:
@@ -73,6 +90,9 @@ class Forwarder:
             while data := source.recv(65536):
                 if answers:
                     self._may_answer.wait()
+                elif not self._may_ask.is_set():
+                    self._held += 1
+                    self._may_ask.wait()
                 sink.sendall(data)
         except OSError:
             pass  # cut, or one side has gone
