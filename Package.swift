@@ -118,6 +118,7 @@ let package = Package(
     box("Migrator", "data/Migrator", ["Errors", "Logger", "Postgres", "Runtime", "Values"]),
     box("GroupCommit", "data/GroupCommit", ["Errors", "Logger", "Postgres", "Values"]),
     box("Idempotency", "data/Idempotency", ["Postgres", "Values"]),
+    box("Archive", "data/Archive", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Values"]),
     box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Runtime", "Values"]),
     box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
@@ -223,8 +224,8 @@ let package = Package(
     box(
       "GatewayStore", "gateway/Store",
       [
-        "Cards", "DirectDomain", "Errors", "GatewayDomain", "GroupCommit", "Idempotency", "Inbox", "Kafka", "Logger",
-        "Metrics", "Money", "Outbox", "Postgres", "Runtime", "Values",
+        "Archive", "Cards", "DirectDomain", "Errors", "GatewayDomain", "GroupCommit", "Idempotency", "Inbox", "Kafka",
+        "Logger", "Metrics", "Money", "Outbox", "Postgres", "Runtime", "Values",
       ]),
     // `sql` is a link to migrations/gateway.
     .target(
@@ -244,7 +245,8 @@ let package = Package(
     box(
       "GatewayServer", "gateway/Server",
       [
-        "Admin", "Cards", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "GatewayAPI", "GatewayDomain",
+        "Admin", "Archive", "Cards", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "GatewayAPI",
+        "GatewayDomain",
         "GatewaySchema", "GatewaySettings", "GatewayStore", "HTTPServer", "Inbox", "LedgerStore", "Logger", "Metrics",
         "Money", "Outbox",
         "OutboxKafka", "Postgres", "ProcessingDomain", "ProcessingSchema", "ProcessingSettings", "Processor", "Runtime",
@@ -385,6 +387,7 @@ let package = Package(
         "StandardMessages", "TestSupport", "Tracing", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "HTTPServer", "Logger", "Metrics", "Runtime", "Values"]),
+    unit("Archive", ["Archive", "Values"]),
     unit(
       "Bank",
       [
@@ -467,7 +470,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Bank", "Cards", "DirectDomain", "Errors", "GatewayDomain", "GatewaySchema", "GatewayStore", "GroupCommit",
+        "Archive", "Bank", "Cards", "DirectDomain", "Errors", "GatewayDomain", "GatewaySchema", "GatewayStore",
+        "GroupCommit",
         "Idempotency", "Inbox", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore", "Logger", "Metrics", "Migrator",
         "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingAudit", "ProcessingDomain", "ProcessingOrders",
         "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Randomness", "Redis", "RiskDomain",

@@ -13,8 +13,11 @@ extension GatewaySchema {
   /// Intake, results, lists, and the care of keys.
   private static let access: [SchemaRequirement.Access] =
     [
-      .init("gateway.payment", ["SELECT", "INSERT", "UPDATE"]),
-      .init("gateway.payment_state", ["SELECT", "INSERT"]),
+      .init("gateway.payment", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
+      .init("gateway.payment_state", ["SELECT", "INSERT", "DELETE"]),
+      .init("gateway.payment_archive", ["SELECT", "INSERT"]),
+      .init("gateway.payment_state_archive", ["SELECT", "INSERT"]),
+      .init("gateway.all_payment", ["SELECT"]), .init("gateway.all_payment_state", ["SELECT"]),
       .init("gateway.order_claim", ["SELECT", "INSERT", "DELETE"]),
       .init("gateway.card_waiting", ["SELECT", "INSERT", "DELETE"]),
       .init("gateway.idempotency_key", ["SELECT", "INSERT", "UPDATE"]),

@@ -1,4 +1,5 @@
 internal import Admin
+internal import Archive
 internal import Cards
 internal import ClientSettings
 internal import DirectDomain
@@ -119,6 +120,7 @@ public final class GatewayBody: ProgramBody {
         + [
           .part(probe), .part(try makeListener(pipeline, waiters)), .part(relays), .part(execution.notifier),
           .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .part(try makeKeyCare(keys)),
+          .part(try makeArchive()),
           saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor), .part(try makeSweep(execution.parts.processor)), .part(intake),
           .part(waiters), .part(handlers), .part(server),
@@ -204,6 +206,14 @@ public final class GatewayBody: ProgramBody {
     KeyCare(
       Self.tables, keys: keys, configuration: try database.configuration(role: "key-care"), logger: context.logger,
       stop: context.stop)
+  }
+
+  private func makeArchive() throws -> ArchiveMover {
+    let database = try database.indexed(role: "archive", lockTimeout: ArchiveMover.lockTimeout)
+    return ArchiveMover(
+      GatewayArchive.plan(Self.tables), olderThan: .seconds(86_400 * settings.relay.archiveDays),
+      SerialConnection(database, logger: context.logger.labelled("archive"), stop: context.stop),
+      logger: context.logger, metrics: context.metrics)
   }
 
   private func makeSweep(_ processor: PaymentProcessor) throws -> CardSweep {

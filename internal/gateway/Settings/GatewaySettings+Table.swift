@@ -113,5 +113,8 @@ extension GatewaySettings {
     .days(
       "GATEWAY_EVENT_RETENTION", \.relay.retentionDays, 1...3_650, .value("7d"), programs,
       "retention of published payments"),
+    .days(
+      "GATEWAY_ARCHIVE_AFTER", \.relay.archiveDays, 2...3_650, .value("30d"), programs,
+      "age at which payments that are final for as long move to the archive, with their states"),
   ]
 }

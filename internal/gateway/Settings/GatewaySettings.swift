@@ -115,6 +115,8 @@ public struct GatewaySettings: ServiceSettings {
     public var reserve = Duration.zero
     /// `GATEWAY_EVENT_RETENTION` in days.
     public var retentionDays = 0
+    /// `GATEWAY_ARCHIVE_AFTER` in days.
+    public var archiveDays = 0
   }
 }
 

@@ -11,6 +11,12 @@ public struct GatewayTables: Sendable, Hashable {
   let orderClaim: String
   let cardWaiting: String
   let idempotencyKey: String
+  let paymentArchive: String
+  let paymentStateArchive: String
+  let allPayment: String
+  let allPaymentState: String
+  let eventWait: String
+  let eventDead: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "gateway") {
@@ -20,5 +26,11 @@ public struct GatewayTables: Sendable, Hashable {
     orderClaim = prefix + ".order_claim"
     cardWaiting = prefix + ".card_waiting"
     idempotencyKey = prefix + ".idempotency_key"
+    paymentArchive = prefix + ".payment_archive"
+    paymentStateArchive = prefix + ".payment_state_archive"
+    allPayment = prefix + ".all_payment"
+    allPaymentState = prefix + ".all_payment_state"
+    eventWait = prefix + ".event_wait"
+    eventDead = prefix + ".event_dead"
   }
 }

@@ -4,7 +4,8 @@ internal import Postgres
 internal import Values
 
 /// Lists of payments. One index leads to the rows, newest first, and bounds how many are looked at; what else the
-/// filter says is asked of these rows only.
+/// filter says is asked of these rows only. Live and archived payments are merged as they are read, so that a page that
+/// is full of live ones reads few of the archive.
 struct ListStatements: Sendable {
   /// What leads to the rows.
   private enum Lead: CaseIterable {
@@ -53,7 +54,7 @@ struct ListStatements: Sendable {
   private static func list(_ t: GatewayTables, _ lead: Lead) -> String {
     """
     WITH scanned AS MATERIALIZED (
-      SELECT * FROM \(t.payment)
+      SELECT * FROM \(t.allPayment)
       WHERE \(lead.condition) AND id >= $1::uuid AND id < $2::uuid ORDER BY id DESC LIMIT $7::bigint),
     bounds AS (SELECT (SELECT id FROM scanned ORDER BY id LIMIT 1) AS last, (SELECT count(*) FROM scanned) AS scanned)
     SELECT \(PaymentRow.columns), b.last, b.scanned

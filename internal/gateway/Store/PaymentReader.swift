@@ -26,6 +26,7 @@ public struct PaymentReader: Sendable {
   private let readers: ConnectionPool
   private let scanners: ConnectionPool
   private let find: Statement
+  private let findArchived: Statement
   private let history: Statement
   private let lists: ListStatements
 
@@ -37,8 +38,9 @@ public struct PaymentReader: Sendable {
     self.readers = readers
     self.scanners = scanners
     find = Statement("SELECT \(PaymentRow.columns) FROM \(tables.payment) p WHERE p.id = ANY ($1)", isReadOnly: true)
+    findArchived = Statement(ArchivedPayments.find(tables), isReadOnly: true)
     history = Statement(
-      "SELECT version, state, reason, at FROM \(tables.paymentState) WHERE payment_id = $1 ORDER BY version",
+      "SELECT version, state, reason, at FROM \(tables.allPaymentState) WHERE payment_id = $1 ORDER BY version",
       isReadOnly: true)
     lists = ListStatements(tables)
   }
@@ -53,10 +55,17 @@ public struct PaymentReader: Sendable {
   public func payments(_ ids: [UniqueID], deadline: Instant) async throws(GatewayStoreError) -> FoundPayments {
     try await read(readers, deadline) { connection throws(DatabaseError) in
       var found: FoundPayments = [:]
-      for row in try connection.run([Command(find, [.uuidArray(ids)]), ReplicationBarrier.command])[0] {
-        let (id, payment) = try PaymentRow.read(row)
-        found[id] = payment
+      func read(_ statement: Statement, _ ids: [UniqueID]) throws(DatabaseError) {
+        for row in try connection.run([Command(statement, [.uuidArray(ids)]), ReplicationBarrier.command])[0] {
+          let (id, payment) = try PaymentRow.read(row)
+          found[id] = payment
+        }
       }
+      try read(find, ids)
+      // A payment goes into the archive and does not come back: what was not live then is in the archive by now, or
+      // nowhere.
+      let missing = ids.filter { found[$0] == nil }
+      if !missing.isEmpty { try read(findArchived, missing) }
       return found
     }
   }

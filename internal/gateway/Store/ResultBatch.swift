@@ -22,21 +22,35 @@ struct ResultBatch {
   private enum Column: Int, AnswerColumn { case id, state, reason, version, since, orderID, method }
 
   private var payments: [UniqueID: Locked] = [:]
+  /// Final ones that are no longer where payments are locked. Nothing changes them.
+  private var archived: [UniqueID: Locked] = [:]
   /// The payments whose rows are not as this version expects.
   private var unreadable: Set<UniqueID> = []
   /// The states that belong into the history: new ones, and those that came late.
   private(set) var states: [PaymentResult] = []
+  /// Those of archived payments, all late.
+  private(set) var archivedStates: [PaymentResult] = []
 
   /// - Parameter rows: the locked payments.
-  init(_ rows: Rows) throws(DatabaseError) {
+  init(_ rows: Rows) throws(DatabaseError) { payments = try read(rows) }
+
+  /// - Parameter rows: the payments among those that were not locked which the archive has.
+  mutating func add(archived rows: Rows) throws(DatabaseError) { archived = try read(rows) }
+
+  /// Those of the payments that no row was read of.
+  func missing(of ids: [UniqueID]) -> [UniqueID] { ids.filter { payments[$0] == nil && !unreadable.contains($0) } }
+
+  private mutating func read(_ rows: Rows) throws(DatabaseError) -> [UniqueID: Locked] {
+    var found: [UniqueID: Locked] = [:]
     for row in rows {
       let id = try row.uuid(Column.id)
       do throws(DatabaseError) {
-        payments[id] = try Self.locked(id, row)
+        found[id] = try Self.locked(id, row)
       } catch  where error.code == .content {
         unreadable.insert(id)
       }
     }
+    return found
   }
 
   private static func locked(_ id: UniqueID, _ row: Row) throws(DatabaseError) -> Locked {
@@ -55,7 +69,7 @@ struct ResultBatch {
   }
 
   private mutating func outcome(of result: PaymentResult) -> ResultOutcome {
-    guard let verdict = payments[result.paymentID]?.standing.apply(result) else { return .notOurs }
+    guard let verdict = payments[result.paymentID]?.standing.apply(result) else { return outcome(ofArchived: result) }
     switch verdict {
     case .applied:
       states.append(result)
@@ -65,6 +79,17 @@ struct ResultBatch {
       states.append(result)
       return .late
     case .contradicted: return .contradicted
+    }
+  }
+
+  private mutating func outcome(ofArchived result: PaymentResult) -> ResultOutcome {
+    guard var standing = archived[result.paymentID]?.standing else { return .notOurs }
+    switch standing.apply(result) {
+    case .late:
+      archivedStates.append(result)
+      return .late
+    // Only final ones are archived.
+    case .applied, .contradicted: return .contradicted
     }
   }
 

@@ -26,8 +26,10 @@ public struct ResultHandler: InboxHandler {
   private let tables: GatewayTables
   private let onChange: @Sendable ([PaymentResult]) -> Void
   private let lock: Statement
+  private let findArchived: Statement
   private let update: Statement
   private let insertStates: Statement
+  private let insertArchivedStates: Statement
   private let freeOrders: Statement
   private let endWaiting: Statement
   private let notify: Statement
@@ -41,6 +43,11 @@ public struct ResultHandler: InboxHandler {
       SELECT id, state, reason, version, since, order_id, method FROM \(tables.payment)
       WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE
       """)
+    findArchived = Statement(
+      """
+      SELECT a.id, a.state, a.reason, a.version, a.since, a.order_id, a.method FROM unnest($1::uuid[]) u(id)
+      CROSS JOIN LATERAL (SELECT * FROM \(tables.paymentArchive) a WHERE a.id = u.id OFFSET 0) a
+      """, isReadOnly: true)
     update = Statement(
       """
       UPDATE \(tables.payment) p SET state = u.state, reason = u.reason, version = u.version, since = u.since
@@ -48,12 +55,8 @@ public struct ResultHandler: InboxHandler {
            AS u(id, state, reason, version, since)
       WHERE p.id = u.id
       """)
-    insertStates = Statement(
-      """
-      INSERT INTO \(tables.paymentState) (payment_id, version, state, reason, at)
-      SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
-      ON CONFLICT DO NOTHING
-      """)
+    insertStates = Statement(Self.insertStates(into: tables.paymentState))
+    insertArchivedStates = Statement(Self.insertStates(into: tables.paymentStateArchive))
     freeOrders = Statement(
       """
       DELETE FROM \(tables.orderClaim) c USING unnest($1::bigint[], $2::uuid[]) AS u(order_id, payment_id)
@@ -61,6 +64,14 @@ public struct ResultHandler: InboxHandler {
       """)
     endWaiting = Statement("DELETE FROM \(tables.cardWaiting) WHERE payment_id = ANY ($1)")
     notify = Statement("SELECT pg_notify($1, u.payload) FROM unnest($2::text[]) u(payload)")
+  }
+
+  private static func insertStates(into table: String) -> String {
+    """
+    INSERT INTO \(table) (payment_id, version, state, reason, at)
+    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
+    ON CONFLICT DO NOTHING
+    """
   }
 
   /// Reads a result.
@@ -80,6 +91,11 @@ public struct ResultHandler: InboxHandler {
       let ids = Set(results.map(\.paymentID)).sorted()
       let locked = try connection.run([.begin, Command(lock, [.uuidArray(ids)])])[1]
       var batch = try ResultBatch(locked)
+      // The archive is looked into after the locks were waited for: what was moved meanwhile is there.
+      let missing = batch.missing(of: ids)
+      if !missing.isEmpty {
+        try batch.add(archived: connection.run(Command(findArchived, [.uuidArray(missing)])))
+      }
       let outcomes = results.map { batch.apply($0) }
       // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby
       // to have what was read.
@@ -107,11 +123,11 @@ public struct ResultHandler: InboxHandler {
             .int64Array(changed.map(\.standing.version)), .timestampArray(changed.map(\.standing.since)),
           ]))
     }
-    let states = batch.states
-    if !states.isEmpty {
+    for (statement, states) in [(insertStates, batch.states), (insertArchivedStates, batch.archivedStates)]
+    where !states.isEmpty {
       commands.append(
         Command(
-          insertStates,
+          statement,
           [
             .uuidArray(states.map(\.paymentID)), .int64Array(states.map(\.version)),
             .textArray(states.map(\.state.rawValue)), .optionalTextArray(states.map { $0.reason?.rawValue }),

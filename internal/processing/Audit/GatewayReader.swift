@@ -17,7 +17,7 @@ struct GatewayReader {
       SELECT p.id, p.user_id, p.method, p.amount, p.currency::text, p.order_id, p.state, p.version,
              s.state AS history_state,
              greatest(0, extract(epoch FROM clock_timestamp() - p.since) * 1000)::bigint AS age_ms
-      FROM \(schema).payment p LEFT JOIN \(schema).payment_state s ON s.payment_id = p.id AND s.version = p.version
+      FROM \(schema).all_payment p LEFT JOIN \(schema).all_payment_state s ON s.payment_id = p.id AND s.version = p.version
       """
   }
 
@@ -37,7 +37,7 @@ struct GatewayReader {
     let wrong = Statement(
       """
       SELECT c.payment_id, c.order_id, coalesce(p.state, 'not there') AS state FROM \(schema).order_claim c
-      LEFT JOIN \(schema).payment p ON p.id = c.payment_id
+      LEFT JOIN \(schema).all_payment p ON p.id = c.payment_id
       WHERE p.id IS NULL OR p.state IN ('REJECTED', 'ERROR') OR p.order_id IS DISTINCT FROM c.order_id
       LIMIT 1000
       """, isReadOnly: true)
@@ -48,7 +48,7 @@ struct GatewayReader {
     }
     let missing = Statement(
       """
-      SELECT p.id AS payment_id, p.order_id, p.state FROM \(schema).payment p
+      SELECT p.id AS payment_id, p.order_id, p.state FROM \(schema).all_payment p
       WHERE p.order_id IS NOT NULL AND p.state NOT IN ('REJECTED', 'ERROR')
         AND NOT EXISTS (SELECT FROM \(schema).order_claim c WHERE c.order_id = p.order_id AND c.payment_id = p.id)
       LIMIT 1000

@@ -1,0 +1,104 @@
+internal import Errors
+public import Logger
+public import Metrics
+public import Postgres
+public import Runtime
+internal import Synchronization
+public import Values
+
+/// Moves finished rows into their archive, on a thread of its own. Several processes may do it at once: what one has
+/// locked the others pass over.
+public final class ArchiveMover: ServicePart {
+  /// How often the table is walked through.
+  private static let interval = Duration.seconds(60)
+  /// The limit of its session: nobody is to wait behind a batch that waits itself.
+  public static let lockTimeout = Duration.milliseconds(50)
+
+  private struct State {
+    var walk: ArchiveWalk
+    var pace = ArchivePace()
+    var moved = 0
+    /// The trouble that was told of.
+    var told = ""
+  }
+
+  private let connection: SerialConnection
+  private let logger: Logger
+  private let rows: String
+  private let moved: Counter
+  private let times: Histogram
+  private let state: Mutex<State>
+  private let job = Mutex<PeriodicJob?>(nil)
+
+  /// - Parameters:
+  ///   - age: how long a row must have been finished.
+  ///   - connection: its own, with `lockTimeout` and index plans only.
+  public init(
+    _ plan: ArchivePlan, olderThan age: Duration, _ connection: SerialConnection, logger: Logger,
+    metrics: MetricsRegistry
+  ) {
+    self.connection = connection
+    self.logger = logger.labelled("archive")
+    rows = plan.rows
+    state = Mutex(State(walk: ArchiveWalk(plan, olderThan: age)))
+    moved = metrics.counter(
+      "\(plan.name)_archived_total", help: "Finished \(plan.rows) that were moved into the archive.")
+    times = metrics.histogram(
+      "\(plan.name)_archive_batch_seconds", help: "Duration of a batch, in which its rows are locked.",
+      bounds: Histogram.latencySeconds)
+  }
+
+  /// Starts the thread.
+  public func start() {
+    let job = PeriodicJob(name: "archive") { [self] in run() }
+    self.job.withLock { $0 = job }
+    job.start()
+  }
+
+  /// Ends the thread after the batch that it is at.
+  public func stop(until deadline: Instant) {
+    job.withLock { $0.take() }?.stop(until: deadline)
+    connection.disconnect()
+  }
+
+  /// One batch. - Returns: how long to wait before the next one.
+  private func run() -> Duration {
+    do throws(DatabaseError) {
+      // The job's thread alone comes here.
+      var state = state.withLock(\.self)
+      let start = Instant.now()
+      let (walk, batch) = try connection.use {
+        [walk = state.walk, size = state.pace.size] connection throws(DatabaseError) in
+        var walk = walk
+        let batch = try walk.step(size: size, on: connection)
+        return (walk, batch)
+      }
+      let time = Instant.now() - start
+      state.walk = walk
+      state.told = ""
+      moved.add(batch.moved)
+      state.moved += batch.moved
+      if batch.isOver, state.moved > 0 {
+        logger.info("moved finished rows into the archive", ["of": .string(rows), "count": .number(state.moved)])
+        state.moved = 0
+      }
+      if batch.moved > 0 { times.observe(time.inSeconds) }
+      let pause = state.pace.note(time)
+      self.state.withLock { $0 = state }
+      return batch.isOver ? Self.interval : pause
+    } catch {
+      tell(error)
+      return Self.interval
+    }
+  }
+
+  /// Says once what is in the way, such as a role that may not make months.
+  private func tell(_ error: DatabaseError) {
+    let isNew = state.withLock { state in
+      defer { state.told = error.description }
+      return state.told != error.description
+    }
+    guard isNew, error.code != .closed else { return }
+    logger.warning("finished rows are moved into the archive later", ["of": .string(rows), "error": .error(error)])
+  }
+}

@@ -1,0 +1,52 @@
+internal import Postgres
+
+/// What an archive is: which rows may be moved, where to, and by which statement.
+///
+/// The live table and its archives are keyed by UUIDs of version 7, the archives partitioned by ranges of them, a UTC
+/// month each. A row whose id has another time in front, as one that is made of other values, stays live.
+public struct ArchivePlan: Sendable {
+  /// What metrics and log lines call it.
+  public let name: String
+  /// The archives' months.
+  public let months: ArchiveMonths
+  let rows: String
+  let next: Statement
+  let move: Statement
+
+  /// - Parameters:
+  ///   - rows: what the rows are, for the log.
+  ///   - live: the table that rows leave; its key is `id`.
+  ///   - condition: which rows of it have the time in their ids; of a table named `p`.
+  ///   - archives: the partitioned tables, all with the same months.
+  ///   - move: moves rows with what belongs to them at once. `$1` and `$2` bound the ids, both excluded. It looks
+  ///     at `$3` rows at most, by ascending id, and moves those that are finished for longer than `$4` and
+  ///     that nobody has locked. It answers with one row: `moved`, `seen`, and `last`, the last id that it looked at.
+  public init(
+    name: String, rows: String, live: String, condition: String = "true", archives: [String], move: String
+  ) {
+    self.name = name
+    self.rows = rows
+    months = ArchiveMonths(archives)
+    next = Statement(Self.next(live, condition), isReadOnly: true)
+    self.move = Statement(move)
+  }
+
+  /// The first row behind `$1` that is older than `$2`, its month, and up to which id rows are that old.
+  private static func next(_ live: String, _ condition: String) -> String {
+    """
+    SELECT to_char(m.month, 'YYYYMM') AS month, \(lowest("m.month")) AS first,
+           \(lowest("m.month + interval '1 month'")) AS end_of_month, b.bound
+    FROM (SELECT \(lowest("clock_timestamp() - $2::interval")) AS bound) b
+    CROSS JOIN LATERAL (
+      SELECT p.id FROM \(live) p WHERE p.id > $1 AND p.id < b.bound AND \(condition) ORDER BY p.id LIMIT 1) f
+    CROSS JOIN LATERAL (
+      SELECT date_trunc('month', to_timestamp(
+        ('x' || left(replace(f.id::text, '-', ''), 12))::bit(48)::bigint / 1000.0) AT TIME ZONE 'UTC') AS month) m
+    """
+  }
+
+  /// The lowest id of a moment: 48 bits of milliseconds (RFC 9562, section 5.7).
+  private static func lowest(_ moment: String) -> String {
+    "(lpad(to_hex((extract(epoch FROM \(moment)) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid"
+  }
+}

@@ -1,0 +1,56 @@
+public import Postgres
+internal import Values
+
+/// A way through the rows of a live table that are old enough for their archive, from the oldest on, a batch at a time.
+///
+/// Each batch is a transaction of its own: what it locks, it deletes and has written elsewhere, so that a row is in
+/// exactly one place for everybody at any time. Whoever waits for a row that is being moved finds it gone afterwards,
+/// and has to look into the archive with a statement of its own: the waiting one has an older snapshot.
+public struct ArchiveWalk: Sendable {
+  /// What a batch came to.
+  public struct Batch: Sendable, Hashable {
+    /// Rows of the live table that were moved.
+    public var moved = 0
+    /// Whether the walk has come to the end of the old rows.
+    public var isOver = false
+  }
+
+  private let plan: ArchivePlan
+  private let age: Duration
+  private var last = UniqueID(high: 0, low: 0)
+  private var made: Set<ArchiveMonth> = []
+
+  /// - Parameter age: how long ago a row must have been written, and how long it must have been finished.
+  public init(_ plan: ArchivePlan, olderThan age: Duration) {
+    self.plan = plan
+    self.age = age
+  }
+
+  /// Moves the next batch; after the end begins anew.
+  /// - Parameter size: the most rows to look at.
+  public mutating func step(size: Int, on connection: Connection) throws(DatabaseError) -> Batch {
+    let next = try connection.run(Command(plan.next, [.uuid(last), .interval(age)]))
+    guard let row = next.first else {
+      last = UniqueID(high: 0, low: 0)
+      return Batch(isOver: true)
+    }
+    let month = ArchiveMonth(
+      name: try row.text(NextColumn.month), first: try row.uuid(NextColumn.first),
+      end: try row.uuid(NextColumn.endOfMonth))
+    if !made.contains(month) {
+      try plan.months.make(month, on: connection)
+      made.insert(month)
+    }
+    let end = min(month.end, try row.uuid(NextColumn.bound))
+    // What a crash of the server takes back is moved again.
+    let answer = try connection.run([
+      .begin, RelaxedCommit.command,
+      Command(plan.move, [.uuid(last), .uuid(end), .int64(Int64(size)), .interval(age)]), .commit,
+    ])[2].only
+    last = try answer.int(MoveColumn.seen) < size ? end : try answer.uuid(MoveColumn.last)
+    return Batch(moved: try answer.int(MoveColumn.moved))
+  }
+
+  private enum NextColumn: Int, AnswerColumn { case month, first, endOfMonth, bound }
+  private enum MoveColumn: Int, AnswerColumn { case moved, seen, last }
+}
