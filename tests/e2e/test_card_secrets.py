@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import random
@@ -212,6 +213,51 @@ def assert_memory_is_clean(direct: Direct, gateway: Gateway, secrets: Secrets) -
         assert any({"dd", "lo"} <= each for each in flags), "no memory is locked"
     gateway.await_status(waiting, "COMPLETED")
     wait_until(lambda: count() == 0 or None, "no card number is in the gateway's memory", 20)
+
+
+def stored_digests(world: World) -> set[bytes]:
+    """The beginnings of everything in the tables that could be a hash: in hex, in base64, as bytes."""
+    tables = world.sql(
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+        " WHERE schemaname IN ('public', 'gateway', 'processing', 'risk', 'ledger')")
+    text = "\n".join(row for table, in tables for row, in world.sql(f"SELECT t::text FROM {table} t"))
+    found = {bytes.fromhex(word[:16]) for word in re.findall(r"[0-9a-fA-F]{16,}", text)}
+    for word in re.findall(r"[A-Za-z0-9+/_-]{11,}", text):
+        found.add(base64.b64decode(word[:11].replace("-", "+").replace("_", "/") + "=")[:8])
+    return found
+
+
+def candidates(prefix: str, last4: str) -> Iterator[bytes]:
+    """Every card number with these digits and the right check digit: what somebody tries who has the tables."""
+    for middle in range(10**3):
+        digits = f"{prefix}{middle:03}?{last4}"
+        for digit in "0123456789":
+            number = digits.replace("?", digit)
+            if luhn(number[:-1]) == number[-1]:
+                yield number.encode()
+                break
+
+
+def test_a_number_cannot_be_guessed_from_what_is_stored(direct: Direct):
+    """The tables have the last four digits, and who has them may know the bank's first eight: there are 1,000 numbers."""
+    direct.processor()
+    gateway, secrets = direct.gateway(), Secrets()
+    method = secrets.card()
+    paid = gateway.paid(method)
+    assert paid["status"] == "COMPLETED"
+    number = secrets.numbers[0]
+    stored = stored_digests(direct.world)
+    key = bytes.fromhex(direct.settings["CARD_FINGERPRINT_KEYS"].split(":")[1])
+    tries = [
+        *(lambda text, hashing=hashing: hashing(text).digest()
+          for hashing in (hashlib.md5, hashlib.sha1, hashlib.sha256, hashlib.sha512, hashlib.blake2b)),
+        lambda text: hmac.digest(b"", text, "sha256"),
+        lambda text: hmac.digest(paid["user_id"].encode(), text, "sha256"),
+    ]
+    for text in candidates(number[:8], paid["method"]["last4"]):
+        assert not any(attempt(text)[:8] in stored for attempt in tries), "a hash in the tables gives the number away"
+    # With the key it is found: what is looked for would be there.
+    assert hmac.digest(key, number.encode(), "sha256")[:8] in stored
 
 
 def test_a_crash_leaves_no_core(direct: Direct):
