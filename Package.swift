@@ -224,8 +224,8 @@ let package = Package(
     box(
       "GatewayStore", "gateway/Store",
       [
-        "Archive", "Cards", "DirectDomain", "Errors", "GatewayDomain", "GroupCommit", "Idempotency", "Inbox", "Kafka",
-        "Logger", "Metrics", "Money", "Outbox", "Postgres", "Runtime", "Values",
+        "Archive", "Cards", "Crypto", "DirectDomain", "Errors", "GatewayDomain", "GroupCommit", "Idempotency", "Inbox",
+        "Kafka", "Logger", "Metrics", "Money", "Outbox", "Postgres", "Runtime", "Values",
       ]),
     // `sql` is a link to migrations/gateway.
     .target(

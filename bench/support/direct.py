@@ -26,7 +26,7 @@ def direct(bench: Bench, processes: bool = True, **settings: str) -> Iterator[Di
     """A gateway and, unless nothing is to be processed, the imitated bank and a processor."""
     with bench.database() as dsn, bench.broker(**TOPICS) as broker, contextlib.ExitStack() as stack:
         own = {
-            "PROCESSING_DSN": dsn, "GATEWAY_DSN": dsn, "GATEWAY_ADDR": "127.0.0.1:0", "SAGA_GRPC_ADDR": "",
+            "PROCESSING_DSN": dsn, "GATEWAY_DSN": dsn, "GATEWAY_ADDR": "127.0.0.1:0", "GATEWAY_AUTH": "open", "SAGA_GRPC_ADDR": "",
             # devkafka answers an empty fetch only when this is over.
             "KAFKA_FETCH_WAIT_MAX_MS": str(FETCH_WAIT_MS), "BANK_URL": "http://127.0.0.1:9",
             "GATEWAY_MERCHANT": MERCHANT, "GATEWAY_REQUEST_KEYS": "bench:" + "1a" * 31 + "1b",

@@ -14,6 +14,7 @@ enum Subcommands {
     OutboxResume.self, InventoryRequeue.self, AuditCommand.self, PaymentsGet.self, PaymentsList.self,
     PaymentsHistory.self, PaymentsCancel.self, AccountsGet.self, AccountsList.self, AccountsOpen.self,
     AccountsEntries.self, AccountsTopUp.self, AccountsSpend.self, Exceptions.self, RiskList.self, RiskReplay.self,
+    KeysCreate.self, KeysList.self, KeysRevoke.self, KeysRotate.self,
   ]
 
   static let usages = all.map { $0.usage }

@@ -18,7 +18,7 @@ struct GatewayArchiveTests {
         var paid: [UniqueID] = []
         for number in 1...3 {
           let request = try GatewayDatabase.request(
-            order: Int64(number), user: user, others: #","external_id":"mine","metadata":{"a":"b"}"#)
+            order: Int64(number), user: user, others: #","external_id":"mine\#(number)","metadata":{"a":"b"}"#)
           paid.append(try await intake.take(request).paymentID)
         }
         let open = try await intake.take(try GatewayDatabase.request(user: user)).paymentID
@@ -216,7 +216,7 @@ extension GatewayDatabase {
     var seen = try ids.map { String(decoding: try #require(found[$0]).get().json(), as: UTF8.self) }
     for id in ids { seen.append("\(try await reader.history(id, deadline: deadline))") }
     var (byUser, byOrder, byName, ofState) = (PaymentFilter(), PaymentFilter(), PaymentFilter(), PaymentFilter())
-    (byUser.userID, byOrder.orderID, byName.externalID, ofState.state) = (user, 2, "mine", .rejected)
+    (byUser.userID, byOrder.orderID, byName.externalID, ofState.state) = (user, 2, "mine2", .rejected)
     for filter in [byUser, byOrder, byName, ofState, PaymentFilter()] {
       let page = try await reader.list(filter, deadline: deadline)
       #expect(page.unreadable.isEmpty)

@@ -130,8 +130,11 @@ struct GatewayDatabase: Sendable {
         + "\"cvv\":\"\(cvv)\"}}", amount: amount)
   }
 
-  static func key(_ text: String, caller: String? = nil) -> RequestKey {
-    RequestKey(apiKeyID: caller, route: "POST /v1/payments", text: text)
+  /// An API key.
+  static let shop = UniqueID(high: 8, low: 8)
+
+  static func key(_ text: String, of apiKey: UniqueID? = nil) -> RequestKey {
+    RequestKey(apiKeyID: apiKey, route: "POST /v1/payments", text: text)
   }
 
   static func result(

@@ -23,8 +23,10 @@ struct PaymentIntakeTests {
       try await database.withIntake { intake in
         let request = try GatewayDatabase.request(order: 7, others: #","metadata":{"b":"2","a":"1"},"external_id":"e""#)
         let created = try await intake.create(
-          request, key: GatewayDatabase.key("k"), caller: "shop", traceparent: nil, deadline: .now() + .seconds(30))
+          request, key: GatewayDatabase.key("k"), apiKeyID: GatewayDatabase.shop, traceparent: nil,
+          deadline: .now() + .seconds(30))
         #expect(!created.isReplay && created.payment?.id == created.paymentID)
+        #expect(created.payment?.apiKeyID == GatewayDatabase.shop)
         let found = try #require(try await database.reader.payment(created.paymentID, deadline: .now() + .seconds(30)))
         #expect(found == created.payment)
         #expect(found.json() == created.body)
@@ -79,9 +81,66 @@ struct PaymentIntakeTests {
           try await intake.replay(other, key: GatewayDatabase.key("x"), deadline: .now() + .seconds(30)) == nil)
         // Another API key, another key.
         let neighbour = try await intake.create(
-          other, key: GatewayDatabase.key("k", caller: "other"), deadline: .now() + .seconds(30))
+          other, key: GatewayDatabase.key("k", of: GatewayDatabase.shop), deadline: .now() + .seconds(30))
         #expect(!neighbour.isReplay)
         #expect(try database.connect().int("SELECT count(*) FROM payment") == 2)
+      }
+    }
+  }
+
+  /// D6 with a name of the caller's own: an external id names one payment of an API key, whatever becomes of it.
+  @Test func `an external id names one payment of an API key, for ever`() async throws {
+    try await GatewayDatabase.with { database in
+      try await database.withIntake { intake in
+        let request = { (order: Int64?) in
+          try GatewayDatabase.request(order: order, others: #","external_id":"e""#)
+        }
+        let create = { (key: String, request: PaymentRequest, apiKey: UniqueID?) in
+          try await intake.create(
+            request, key: GatewayDatabase.key(key, of: apiKey), apiKeyID: apiKey, deadline: .now() + .seconds(30))
+        }
+        let first = try await create("a", try request(nil), nil)
+        _ = try database.take([GatewayDatabase.result(first.paymentID, 2, .rejected)])
+        let taken = GatewayStoreError.Code.externalIDExists(first.paymentID)
+        #expect(await code { _ = try await create("b", try request(5), nil) } == taken)
+        #expect(try await create("a", try request(nil), nil).isReplay)
+        #expect(try await !create("a", try request(5), GatewayDatabase.shop).isReplay)
+        let connection = try database.connect()
+        #expect(try connection.int("SELECT count(*) FROM payment") == 2)
+        // The refused one has given the order back, and kept no answer under its key.
+        #expect(try connection.int("SELECT count(*) FROM order_claim WHERE order_id = 5") == 1)
+        #expect(try connection.int("SELECT count(*) FROM idempotency_key") == 2)
+      }
+    }
+  }
+
+  @Test func `of many callers with one external id one is served`() async throws {
+    try await GatewayDatabase.with { database in
+      try await database.withIntake { one in
+        try await database.withIntake { two in
+          let made = try await withThrowingTaskGroup(of: UniqueID?.self) { group in
+            for number in 0..<60 {
+              group.addTask {
+                let intake = number % 2 == 0 ? one : two
+                let request = try GatewayDatabase.request(
+                  order: Int64(number / 3 + 1), others: #","external_id":"e\#(number % 5)""#)
+                do throws(GatewayStoreError) {
+                  return try await intake.take(request, "k\(number)").paymentID
+                } catch {
+                  guard error.code == .orderPaymentExists || error.isExternalID else { throw error }
+                  return nil
+                }
+              }
+            }
+            return try await group.reduce(into: [UniqueID]()) { made, id in if let id { made.append(id) } }
+          }
+          #expect(made.count == 5)
+          let connection = try database.connect()
+          #expect(try connection.int("SELECT count(*) FROM payment") == 5)
+          #expect(try connection.int("SELECT count(*) FROM external_claim JOIN payment ON id = payment_id") == 5)
+          #expect(try connection.int("SELECT count(*) FROM order_claim JOIN payment ON id = payment_id") == 5)
+          #expect(try connection.int("SELECT count(*) FROM order_claim") == 5)
+        }
       }
     }
   }
@@ -238,4 +297,8 @@ struct PaymentIntakeTests {
       }
     }
   }
+}
+
+extension GatewayStoreError {
+  fileprivate var isExternalID: Bool { if case .externalIDExists = code { true } else { false } }
 }

@@ -41,7 +41,7 @@ struct PaymentReaderTests {
         let other = UniqueID(high: 2, low: 2)
         let one = try await intake.take(try GatewayDatabase.request(order: 1, others: #","external_id":"a""#)).paymentID
         let two = try await intake.take(
-          try GatewayDatabase.request(order: 2, user: other, others: #","external_id":"a""#)
+          try GatewayDatabase.request(order: 2, user: other, others: #","external_id":"b""#)
         ).paymentID
         let three = try await intake.take(try GatewayDatabase.request(user: other)).paymentID
         _ = try database.take([GatewayDatabase.result(two, 2, .unknown, .bankUnclear)])
@@ -51,12 +51,13 @@ struct PaymentReaderTests {
         #expect(try await list { _ in } == [one, two, three].sorted())
         #expect(try await list { $0.userID = other } == [two, three].sorted())
         #expect(try await list { $0.orderID = 1 } == [one])
-        #expect(try await list { $0.externalID = "a" } == [one, two].sorted())
+        #expect(try await list { $0.externalID = "a" } == [one])
         #expect(try await list { $0.state = .unknown } == [two])
-        #expect(try await list { ($0.externalID, $0.userID) = ("a", other) } == [two])
+        #expect(try await list { ($0.externalID, $0.userID) = ("b", other) } == [two])
+        #expect(try await list { ($0.externalID, $0.userID) = ("a", other) } == [])
         #expect(try await list { ($0.orderID, $0.state) = (1, .unknown) } == [])
         #expect(
-          try await list { ($0.orderID, $0.externalID, $0.userID, $0.state) = (2, "a", other, .unknown) } == [two])
+          try await list { ($0.orderID, $0.externalID, $0.userID, $0.state) = (2, "b", other, .unknown) } == [two])
         let created = try #require(try await database.reader.payment(two, deadline: .now() + .seconds(30))?.createdAt)
         #expect(try await list { $0.from = created }.contains(two))
         #expect(try await !list { $0.to = created }.contains(two))

@@ -179,7 +179,8 @@ struct PaymentsCancel: Subcommand {
     synopsis: "ID [--gateway URL] [--tls-ca FILE]",
     notes: """
       Doing it again changes nothing and succeeds. A payment for which the bank may have been asked is not cancelled, nor
-      is one that is final.
+      is one that is final. PAYSAGA_API_KEY, in the environment or the settings file, has the secret of an API key with
+      the scope pay; a gateway with GATEWAY_AUTH=open needs none.
       """,
     example: "paysaga payments cancel 01980f3e-7c51-7000-8000-000000000000")
 
@@ -204,7 +205,8 @@ struct PaymentsCancel: Subcommand {
     defer { client.stop(until: .now() + .seconds(1)) }
     let answer = Monitor<Result<HTTPClientResponse, HTTPClientError>?>(nil)
     let url = "\(base)/v1/payments/\(id)/cancel"
-    client.send(HTTPClientRequest("POST", url, timeout: Self.timeout)) { result in answer.update { $0 = result } }
+    let request = HTTPClientRequest("POST", url, headers: session.authorization, timeout: Self.timeout)
+    client.send(request) { result in answer.update { $0 = result } }
     guard let result = answer.wait({ $0 }) else { return }
     switch result {
     case .failure(let error):
@@ -220,6 +222,13 @@ struct PaymentsCancel: Subcommand {
   private static func words(_ response: HTTPClientResponse) -> String {
     let body = printable(String(decoding: response.body.prefix(2_000), as: UTF8.self))
     return "the gateway answered \(response.status): \(body)"
+  }
+}
+
+extension Session {
+  /// The header field that shows the API key of a call to the gateway.
+  fileprivate var authorization: [(name: String, value: String)] {
+    given.text("PAYSAGA_API_KEY").map { [("Authorization", "Bearer \($0)")] } ?? []
   }
 }
 
@@ -244,6 +253,7 @@ extension GatewayPayment {
     record.append("payee_id", .uuid(payeeID))
     record.append("order_id", orderID.map { .number($0) } ?? .null)
     record.append("external_id", externalID.map { .text($0) } ?? .null)
+    record.append("api_key_id", apiKeyID.map { .uuid($0) } ?? .null)
     record.append("created_at", .time(createdAt))
     record.append("updated_at", .time(max(standing.since, createdAt)))
     return record

@@ -24,18 +24,18 @@ package struct AccountRoutes: Sendable {
   package func add(to router: inout HTTPRouter) {
     let types = ["application/json"]
     let time = RouteHandlers.answerTime
-    router.add(.post, Self.path, contentTypes: types, answerTime: time, handler: handlers.answer(open))
-    router.add(.get, Self.path, answerTime: time, handler: handlers.answer(list))
-    router.add(.get, "\(Self.path)/{id}", answerTime: time, handler: handlers.answer(find))
-    router.add(.get, "\(Self.path)/{id}/entries", answerTime: time, handler: handlers.answer(entries))
+    router.add(.post, Self.path, contentTypes: types, answerTime: time, handler: handlers.answer(.ledger, open))
+    router.add(.get, Self.path, answerTime: time, handler: handlers.answer(.read, list))
+    router.add(.get, "\(Self.path)/{id}", answerTime: time, handler: handlers.answer(.read, find))
+    router.add(.get, "\(Self.path)/{id}/entries", answerTime: time, handler: handlers.answer(.read, entries))
     for direction in [ExternalMovement.Direction.topUp, .spend] {
       router.add(
         .post, "\(Self.path)/{id}/\(direction.rawValue)s", contentTypes: types, answerTime: time,
-        handler: handlers.answer { request throws(Fault) in try await move(direction, request) })
+        handler: handlers.answer(.ledger) { request throws(Fault) in try await move(direction, request) })
     }
   }
 
-  private func open(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+  private func open(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly([])
     let wanted = try Fault.reading { () throws(RequestFault) in try AccountRequest(request.body) }
     let (account, isNew) = try await Fault.asking { () async throws(StoreTrouble) in
@@ -46,7 +46,7 @@ package struct AccountRoutes: Sendable {
     return response
   }
 
-  private func list(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+  private func list(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly(["user_id"])
     guard let text = try request.query.only("user_id"), let owner = UniqueID(text) else {
       throw Fault(400, .invalidParameter, "expected the UUID of a user", field: "user_id")
@@ -57,12 +57,12 @@ package struct AccountRoutes: Sendable {
       })
   }
 
-  private func find(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+  private func find(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly([])
     return AccountAnswers.account(200, try await account(request))
   }
 
-  private func account(_ request: HTTPRequest) async throws(Fault) -> Account {
+  private func account(_ request: APIRequest) async throws(Fault) -> Account {
     let id = try RouteHandlers.id(request, missing: Self.missing)
     let found = try await Fault.asking { () async throws(StoreTrouble) in
       try await accounts.find(id, deadline: RouteHandlers.deadline(request))
@@ -71,7 +71,7 @@ package struct AccountRoutes: Sendable {
     return found
   }
 
-  private func entries(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+  private func entries(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     let filter = try Fault.reading { () throws(RequestFault) in
       try EntryFilter(request.query.items.map { ($0.name, $0.value) })
     }
@@ -92,12 +92,12 @@ package struct AccountRoutes: Sendable {
 
   // MARK: - Movements
 
-  private func move(_ direction: ExternalMovement.Direction, _ request: HTTPRequest) async throws(Fault)
+  private func move(_ direction: ExternalMovement.Direction, _ request: APIRequest) async throws(Fault)
     -> HTTPResponse
   {
     try request.query.requireOnly([])
     let route = "POST \(Self.path)/{id}/\(direction.rawValue)s"
-    let key = RequestKey(apiKeyID: nil, route: route, text: try IdempotencyKeyHeader.required(request.headers))
+    let key = try request.requiredKey(of: route)
     let account = try RouteHandlers.id(request, missing: Self.missing)
     let amount = try Fault.reading { () throws(RequestFault) in try MovementRequest(request.body).amount }
     let movement = ExternalMovement(id: Self.id(of: key), direction, account: account, amount: amount)

@@ -10,6 +10,15 @@ struct Fault: Error, Hashable {
   var retryAfter: Int?
   /// What an operator has to know of it; nobody is told.
   var cause: String?
+  /// The payment that is in the way.
+  private var payment: UniqueID?
+  /// Header fields of the answer.
+  private var fields: [Field] = []
+
+  private struct Field: Hashable {
+    let name: String
+    let value: String
+  }
 
   init(_ status: Int, _ code: Code, _ detail: String, field: String? = nil, retryAfter: Int? = nil) {
     self.init(status, code: code.rawValue, detail, field: field, retryAfter: retryAfter)
@@ -44,9 +53,17 @@ struct Fault: Error, Hashable {
     }
   }
 
+  /// The same with one more header field.
+  func with(_ name: String, _ value: String) -> Fault {
+    var fault = self
+    fault.fields.append(Field(name: name, value: value))
+    return fault
+  }
+
   var response: HTTPResponse {
-    var response = problem.response()
+    var response = problem.response { if let payment { $0.add("payment_id", payment) } }
     if let retryAfter { response.add("Retry-After", String(retryAfter)) }
+    for field in fields { response.add(field.name, field.value) }
     return response
   }
 
@@ -58,6 +75,9 @@ struct Fault: Error, Hashable {
     case .keyInFlight:
       self.init(409, .idempotencyKeyInFlight, error.message, field: IdempotencyKeyHeader.name, retryAfter: 1)
     case .orderPaymentExists: self.init(409, .orderPaymentExists, error.message, field: "order_id")
+    case .externalIDExists(let payment):
+      self.init(409, .externalIDExists, error.message, field: "external_id")
+      self.payment = payment
     case .overloaded: self.init(.overloaded)
     case .unavailable: self.init(.unavailable)
     case .outcomeUnknown: self.init(.outcomeUnknown)
@@ -87,12 +107,15 @@ struct Fault: Error, Hashable {
   /// The codes that are decided here; those of a request's fields are decided where requests are read.
   enum Code: String {
     case accountNotFound = "account_not_found"
+    case apiKeyInvalid = "api_key_invalid"
+    case apiKeyRequired = "api_key_required"
     case amountTooLarge = "amount_too_large"
     case amountDiffers = "amount_differs"
     case cardQueueFull = "card_queue_full"
     case currencyDiffers = "currency_differs"
     case databaseBusy = "database_busy"
     case databaseUnavailable = "database_unavailable"
+    case externalIDExists = "external_id_exists"
     case idempotencyKeyInFlight = "idempotency_key_in_flight"
     case idempotencyKeyInvalid = "idempotency_key_invalid"
     case idempotencyKeyRequired = "idempotency_key_required"
@@ -107,6 +130,7 @@ struct Fault: Error, Hashable {
     case outcomeUnknown = "outcome_unknown"
     case paymentNotFound = "payment_not_found"
     case sagaUnavailable = "saga_unavailable"
+    case scopeMissing = "scope_missing"
     case stopping
     case tooManyWaiters = "too_many_waiters"
     case unknownAccount = "unknown_account"

@@ -11,7 +11,7 @@ package protocol PaymentKeeping: Sendable {
   ) async throws(GatewayStoreError) -> CreatedPayment?
   /// Takes a payment in.
   func create(
-    _ request: PaymentRequest, key: RequestKey, traceparent: String?, deadline: Instant
+    _ request: PaymentRequest, key: RequestKey, apiKeyID: UniqueID?, traceparent: String?, deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment
   /// A payment; nil where there is none.
   func payment(_ id: UniqueID, deadline: Instant) async throws(GatewayStoreError) -> GatewayPayment?

@@ -51,13 +51,13 @@ package struct PaymentRoutes: Sendable {
   package func add(to router: inout HTTPRouter) {
     let (types, one) = (["application/json"], "\(Self.path)/{id}")
     let (time, longTime) = (RouteHandlers.answerTime, RouteHandlers.longAnswerTime)
-    router.add(.post, Self.path, contentTypes: types, answerTime: longTime, handler: handlers.run(create))
-    router.add(.get, Self.path, answerTime: time, handler: handlers.answer(list))
-    router.add(.get, one, answerTime: longTime, handler: handlers.run(find))
-    router.add(.get, "\(one)/history", answerTime: time, handler: handlers.answer(history))
-    router.add(.post, "\(one)/cancel", maxBody: 1_024, answerTime: time, handler: handlers.answer(cancel))
+    router.add(.post, Self.path, contentTypes: types, answerTime: longTime, handler: handlers.run(.pay, create))
+    router.add(.get, Self.path, answerTime: time, handler: handlers.answer(.read, list))
+    router.add(.get, one, answerTime: longTime, handler: handlers.run(.read, find))
+    router.add(.get, "\(one)/history", answerTime: time, handler: handlers.answer(.read, history))
+    router.add(.post, "\(one)/cancel", maxBody: 1_024, answerTime: time, handler: handlers.answer(.pay, cancel))
     router.add(
-      .post, "\(one)/review", contentTypes: types, answerTime: time, handler: handlers.answer(review))
+      .post, "\(one)/review", contentTypes: types, answerTime: time, handler: handlers.answer(.review, review))
   }
 
   // MARK: - POST /v1/payments
@@ -70,7 +70,7 @@ package struct PaymentRoutes: Sendable {
     let place: WaiterPlace?
   }
 
-  private func create(_ request: HTTPRequest, _ exchange: HTTPExchange) async throws(Fault) {
+  private func create(_ request: APIRequest, _ exchange: HTTPExchange) async throws(Fault) {
     let taken = try await take(request)
     let created = Self.created(taken.payment)
     guard let place = taken.place else {
@@ -86,12 +86,11 @@ package struct PaymentRoutes: Sendable {
   }
 
   /// Takes a payment in. Whatever may be missing is looked for before: room for the wait and for the card.
-  private func take(_ call: HTTPRequest) async throws(Fault) -> Taken {
+  private func take(_ call: APIRequest) async throws(Fault) -> Taken {
     defer { call.body.zeroInPlace() }
     try call.query.requireOnly(["wait"])
     let wait = try WaitTime.parse(call.query)
-    let text = try IdempotencyKeyHeader.required(call.headers)
-    let key = RequestKey(apiKeyID: nil, route: "POST \(Self.path)", text: text)
+    let key = try call.requiredKey(of: "POST \(Self.path)")
     let request: PaymentRequest
     do throws(RequestFault) {
       request = try PaymentRequest(call.body, rules: rules, now: .now())
@@ -106,7 +105,7 @@ package struct PaymentRoutes: Sendable {
 
   /// The answer to a request that was right when it came first: its card has expired since.
   private func repetition(
-    _ call: HTTPRequest, _ key: RequestKey, of fault: RequestFault
+    _ call: APIRequest, _ key: RequestKey, of fault: RequestFault
   ) async throws(Fault) -> CreatedPayment {
     guard fault.code == .cardExpired,
       let request = try? PaymentRequest(call.body, rules: rules, now: .now(), allowsExpired: true),
@@ -124,7 +123,7 @@ package struct PaymentRoutes: Sendable {
   }
 
   private func take(
-    _ request: PaymentRequest, _ key: RequestKey, _ call: HTTPRequest
+    _ request: PaymentRequest, _ key: RequestKey, _ call: APIRequest
   ) async throws(Fault) -> CreatedPayment {
     let deadline = RouteHandlers.deadline(call)
     let place: CardPlace?
@@ -143,7 +142,7 @@ package struct PaymentRoutes: Sendable {
     let created: CreatedPayment
     do throws(GatewayStoreError) {
       created = try await payments.create(
-        request, key: key, traceparent: call.trace?.traceparent, deadline: deadline)
+        request, key: key, apiKeyID: call.caller.keyID, traceparent: call.traceparent, deadline: deadline)
     } catch {
       if error.code == .outcomeUnknown, let card = request.card, let place {
         submitWhenStored(card, of: request, key, at: place)
@@ -224,7 +223,7 @@ package struct PaymentRoutes: Sendable {
 
   // MARK: - GET /v1/payments/{id}
 
-  private func find(_ request: HTTPRequest, _ exchange: HTTPExchange) async throws(Fault) {
+  private func find(_ request: APIRequest, _ exchange: HTTPExchange) async throws(Fault) {
     try request.query.requireOnly(["wait"])
     let id = try RouteHandlers.id(request, missing: Self.missing)
     let wait = try WaitTime.parse(request.query)
@@ -244,7 +243,7 @@ package struct PaymentRoutes: Sendable {
 
   private static func one(_ payment: GatewayPayment) -> HTTPResponse { .json(200, payment.json()) }
 
-  private func payment(_ id: UniqueID, _ request: HTTPRequest) async throws(Fault) -> GatewayPayment {
+  private func payment(_ id: UniqueID, _ request: APIRequest) async throws(Fault) -> GatewayPayment {
     let found = try await stored { () async throws(GatewayStoreError) in
       try await payments.payment(id, deadline: RouteHandlers.deadline(request))
     }
@@ -276,7 +275,7 @@ package struct PaymentRoutes: Sendable {
 
   // MARK: - Lists
 
-  private func list(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+  private func list(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     let filter = try Fault.reading { () throws(RequestFault) in
       try PaymentFilter(request.query.items.map { ($0.name, $0.value) })
     }
@@ -306,7 +305,7 @@ package struct PaymentRoutes: Sendable {
     }
   }
 
-  private func history(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+  private func history(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly([])
     let id = try RouteHandlers.id(request, missing: Self.missing)
     let states = try await stored { () async throws(GatewayStoreError) in
@@ -328,7 +327,7 @@ package struct PaymentRoutes: Sendable {
 
   // MARK: - What people do
 
-  private func cancel(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+  private func cancel(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly([])
     try Fault.reading { () throws(RequestFault) in try EmptyRequest.require(request.body) }
     let payment = try await payment(try RouteHandlers.id(request, missing: Self.missing), request)
@@ -336,12 +335,12 @@ package struct PaymentRoutes: Sendable {
     return try Self.answered(answer, payment)
   }
 
-  private func review(_ request: HTTPRequest) async throws(Fault) -> HTTPResponse {
+  private func review(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly([])
     let wanted = try Fault.reading { () throws(RequestFault) in try ReviewRequest(request.body) }
     let payment = try await payment(try RouteHandlers.id(request, missing: Self.missing), request)
     let answer = await processor.review(
-      payment.id, approves: wanted.approves, by: "api", deadline: RouteHandlers.deadline(request))
+      payment.id, approves: wanted.approves, by: request.caller.name, deadline: RouteHandlers.deadline(request))
     return try Self.answered(answer, payment)
   }
 

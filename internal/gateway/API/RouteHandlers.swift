@@ -1,3 +1,4 @@
+internal import GatewayDomain
 internal import HTTPServer
 package import Logger
 internal import Runtime
@@ -14,10 +15,14 @@ package final class RouteHandlers: ServicePart {
   static let longAnswerTime = answerTime + WaitTime.longest
 
   private let loop = EventLoop(name: "calls")
+  private let access: APIAccess
   private let logger: Logger
 
-  /// Handlers that log to `logger` what an operator has to know.
-  package init(logger: Logger) { self.logger = logger }
+  /// Handlers for whom `access` lets in, which log to `logger` what an operator has to know.
+  package init(_ access: APIAccess, logger: Logger) {
+    self.access = access
+    self.logger = logger
+  }
 
   /// Starts the loop.
   package func start() { loop.start() }
@@ -26,18 +31,22 @@ package final class RouteHandlers: ServicePart {
   package func stop(until deadline: Instant) { loop.stop() }
 
   /// A handler that answers once `body` has returned.
+  /// - Parameter scope: what the caller's API key must be good for.
   func answer(
-    _ body: @escaping @Sendable (HTTPRequest) async throws(Fault) -> HTTPResponse
+    _ scope: APIKeyScope, _ body: @escaping @Sendable (APIRequest) async throws(Fault) -> HTTPResponse
   ) -> HTTPRoute.Handler {
-    run { request, exchange throws(Fault) in exchange.respond(try await body(request)) }
+    run(scope) { request, exchange throws(Fault) in exchange.respond(try await body(request)) }
   }
 
   /// A handler whose `body` answers, now or later, unless it throws.
-  func run(_ body: @escaping @Sendable (HTTPRequest, HTTPExchange) async throws(Fault) -> Void) -> HTTPRoute.Handler {
+  /// - Parameter scope: what the caller's API key must be good for.
+  func run(
+    _ scope: APIKeyScope, _ body: @escaping @Sendable (APIRequest, HTTPExchange) async throws(Fault) -> Void
+  ) -> HTTPRoute.Handler {
     { [self] request, exchange in
       Task.immediate(executorPreference: loop) {
         do throws(Fault) {
-          try await body(request, exchange)
+          try await body(APIRequest(request, try access.caller(of: request, scope)), exchange)
         } catch {
           exchange.respond(response(error))
         }
@@ -52,11 +61,11 @@ package final class RouteHandlers: ServicePart {
   }
 
   /// When a call must be over.
-  static func deadline(_ request: HTTPRequest) -> Instant { request.arrived + callTime }
+  static func deadline(_ request: APIRequest) -> Instant { request.arrived + callTime }
 
   /// The id in the path.
   /// - Throws: 404: what is no UUID is the id of nothing.
-  static func id(_ request: HTTPRequest, missing: Fault) throws(Fault) -> UniqueID {
+  static func id(_ request: APIRequest, missing: Fault) throws(Fault) -> UniqueID {
     guard let id = request.parameters["id"].flatMap({ UniqueID($0) }) else { throw missing }
     return id
   }

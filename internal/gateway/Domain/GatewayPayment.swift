@@ -36,6 +36,8 @@ public struct GatewayPayment: Sendable, Hashable {
   public let userID: UniqueID
   /// Who is paid.
   public let payeeID: UniqueID
+  /// The API key that it was taken in under; nil where callers have none.
+  public let apiKeyID: UniqueID?
   /// Where the money comes from.
   public let source: Source
   /// Above zero.
@@ -53,13 +55,15 @@ public struct GatewayPayment: Sendable, Hashable {
 
   /// A payment as a table has it.
   public init(
-    id: UniqueID, standing: PaymentStanding, userID: UniqueID, payeeID: UniqueID, source: Source, amount: Money,
-    orderID: Int64?, externalID: String?, description: String?, metadata: PaymentMetadata, createdAt: Timestamp
+    id: UniqueID, standing: PaymentStanding, userID: UniqueID, payeeID: UniqueID, apiKeyID: UniqueID?,
+    source: Source, amount: Money, orderID: Int64?, externalID: String?, description: String?,
+    metadata: PaymentMetadata, createdAt: Timestamp
   ) {
     self.id = id
     self.standing = standing
     self.userID = userID
     self.payeeID = payeeID
+    self.apiKeyID = apiKeyID
     self.source = source
     self.amount = amount
     self.orderID = orderID
@@ -70,12 +74,13 @@ public struct GatewayPayment: Sendable, Hashable {
   }
 
   /// A payment that was just asked for. Its id and `createdAt` tell the same time, so that ids bound a list.
-  public init(_ request: PaymentRequest, at now: Timestamp) {
+  public init(_ request: PaymentRequest, apiKeyID: UniqueID?, at now: Timestamp) {
     let moment = Timestamp(microseconds: now.microseconds - now.microseconds % 1_000)
     self.init(
       id: .ordered(at: moment), standing: PaymentStanding(createdAt: moment), userID: request.userID,
-      payeeID: request.payeeID, source: Source(request.source), amount: request.amount, orderID: request.orderID,
-      externalID: request.externalID, description: request.description, metadata: request.metadata, createdAt: moment)
+      payeeID: request.payeeID, apiKeyID: apiKeyID, source: Source(request.source), amount: request.amount,
+      orderID: request.orderID, externalID: request.externalID, description: request.description,
+      metadata: request.metadata, createdAt: moment)
   }
 
   /// Its representation in `/v1`, with all fields in this order; what is absent is null.
@@ -104,6 +109,7 @@ public struct GatewayPayment: Sendable, Hashable {
       payment.add("external_id", externalID)
       payment.add("description", description)
       payment.add("metadata", metadata)
+      payment.add("api_key_id", apiKeyID)
       payment.add("created_at", createdAt)
       payment.add("updated_at", max(standing.since, createdAt))
     }

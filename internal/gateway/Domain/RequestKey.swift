@@ -1,3 +1,5 @@
+public import Values
+
 /// The name that a caller gives to a call which must have one effect however often it is made, within its scope: the
 /// API key and the route. The same text of two API keys, or for two routes, is two keys.
 ///
@@ -12,9 +14,9 @@ public struct RequestKey: Sendable, Hashable, CustomStringConvertible, CustomDeb
   ///   - apiKeyID: the id of the caller's API key; nil where callers have none.
   ///   - route: method and path as the router has them, such as `POST /v1/payments`.
   ///   - text: 1 to 255 bytes without NUL; anything else is a mistake of whoever reads the header.
-  public init(apiKeyID: String?, route: String, text: String) {
+  public init(apiKeyID: UniqueID?, route: String, text: String) {
     precondition((1...255).contains(text.utf8.count) && !text.utf8.contains(0), "a key has 1 to 255 bytes, none NUL")
-    scope = "\(apiKeyID ?? "-") \(route)"
+    scope = "\(apiKeyID?.description ?? "-") \(route)"
     self.text = text
   }
 

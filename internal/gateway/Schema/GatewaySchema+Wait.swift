@@ -21,6 +21,8 @@ extension GatewaySchema {
       .init("gateway.order_claim", ["SELECT", "INSERT", "DELETE"]),
       .init("gateway.card_waiting", ["SELECT", "INSERT", "DELETE"]),
       .init("gateway.idempotency_key", ["SELECT", "INSERT", "UPDATE"]),
+      .init("gateway.external_claim", ["SELECT", "INSERT"]),
+      .init("gateway.api_key", ["SELECT"]),
     ] + OutboxSchema.writing(outbox) + OutboxSchema.relaying(outbox)
 
   /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.

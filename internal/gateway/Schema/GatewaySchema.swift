@@ -12,10 +12,12 @@ public enum GatewaySchema {
     ("0001_gateway.down.sql", PackageResources._001_gateway_down_sql),
     ("0002_archive.up.sql", PackageResources._002_archive_up_sql),
     ("0002_archive.down.sql", PackageResources._002_archive_down_sql),
+    ("0003_keys.up.sql", PackageResources._003_keys_up_sql),
+    ("0003_keys.down.sql", PackageResources._003_keys_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 2
+  package static let requiredVersion: Int64 = 3
 
   /// The schema.
   public static let name = "gateway"

@@ -111,19 +111,21 @@ public final class GatewayBody: ProgramBody {
       pipeline.wake()
       relays.notify()
     }
-    let handlers = RouteHandlers(logger: context.logger.labelled("api"))
+    let apiKeys = try makeAPIKeys()
+    let handlers = RouteHandlers(
+      APIAccess(keys: apiKeys, metrics: context.metrics), logger: context.logger.labelled("api"))
     let server = makeServer(http, StoredPayments(intake, reader), execution, waiters, handlers)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
     let checks = makeChecks(pools, execution, pipeline)
     return ProgramParts(
       pools.entries
         + [
-          .part(probe), .part(try makeListener(pipeline, waiters)), .part(relays), .part(execution.notifier),
+          .part(probe), .part(try makeListener(pipeline, waiters, apiKeys)), .part(relays), .part(execution.notifier),
           .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .part(try makeKeyCare(keys)),
           .part(try makeArchive()),
           saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor), .part(try makeSweep(execution.parts.processor)), .part(intake),
-          .part(waiters), .part(handlers), .part(server),
+          .part(waiters), apiKeys.map { .part($0) }, .part(handlers), .part(server),
         ].compactMap(\.self), checks: checks)
   }
 
@@ -188,18 +190,37 @@ public final class GatewayBody: ProgramBody {
     }
   }
 
-  /// One connection hears of payments for those who wait for them, and of events for the relay.
-  private func makeListener(_ pipeline: BrokerPipeline<ResultHandler>, _ waiters: PaymentWaiters) throws -> Listener {
+  /// One connection hears of payments for those who wait for them, of events for the relay, and of API keys.
+  private func makeListener(
+    _ pipeline: BrokerPipeline<ResultHandler>, _ waiters: PaymentWaiters, _ apiKeys: APIKeyWatch?
+  ) throws -> Listener {
     Listener(
       configuration: try database.configuration(role: "listener", isDirect: true),
-      channels: [GatewayTables.channel, GatewaySchema.outbox.channel], logger: context.logger
+      channels: [GatewayTables.channel, GatewaySchema.outbox.channel, GatewayTables.keyChannel], logger: context.logger
     ) {
       pipeline.wake()
       waiters.changedPerhaps()
+      apiKeys?.wake()
     } onNotification: { channel, payload in
-      guard channel == GatewayTables.channel else { return pipeline.wake() }
-      if let payments = PaymentNotice.ids(payload) { waiters.changed(payments) } else { waiters.changedPerhaps() }
+      switch channel {
+      case GatewayTables.channel:
+        if let payments = PaymentNotice.ids(payload) { waiters.changed(payments) } else { waiters.changedPerhaps() }
+      case GatewayTables.keyChannel: apiKeys?.wake()
+      default: pipeline.wake()
+      }
     }
+  }
+
+  /// - Returns: nil where everybody may call.
+  private func makeAPIKeys() throws -> APIKeyWatch? {
+    let logger = context.logger.labelled("api-keys")
+    guard settings.server.authentication == .keys else {
+      logger.warning("GATEWAY_AUTH=open: whoever reaches this address may do everything")
+      return nil
+    }
+    return APIKeyWatch(
+      APIKeyStore(Self.tables),
+      SerialConnection(try database.indexed(role: "api-keys"), logger: logger, stop: context.stop), logger: logger)
   }
 
   private func makeKeyCare(_ keys: GatewayKeys) throws -> KeyCare {

@@ -21,9 +21,10 @@ struct StoredPayments: PaymentKeeping {
   }
 
   func create(
-    _ request: PaymentRequest, key: RequestKey, traceparent: String?, deadline: Instant
+    _ request: PaymentRequest, key: RequestKey, apiKeyID: UniqueID?, traceparent: String?, deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment {
-    try await intake.create(request, key: key, traceparent: traceparent, deadline: deadline)
+    try await intake.create(
+      request, key: key, apiKeyID: apiKeyID, traceparent: traceparent, deadline: deadline)
   }
 
   func payment(_ id: UniqueID, deadline: Instant) async throws(GatewayStoreError) -> GatewayPayment? {

@@ -48,16 +48,16 @@ extension GatewaySettings {
   private static let serverRows: [Setting<GatewaySettings>] = [
     .listener(
       "GATEWAY_ADDR", \.server.address, .value("127.0.0.1:8090"), programs,
-      "listen address of `/v1` (HTTP); beyond loopback it needs TLS and `GATEWAY_INSECURE`"),
+      "listen address of `/v1` (HTTP); beyond loopback it needs TLS and `GATEWAY_AUTH=keys`"),
     .file(
       "GATEWAY_TLS_CERT", \.server.certificate, programs, "certificate chain of that address; setting it enables TLS"),
     .file("GATEWAY_TLS_KEY", \.server.key, programs, "private key of the certificate, not encrypted"),
     .boolean(
       "GATEWAY_BEHIND_TLS", \.server.isBehindTLS, .value("false"), programs,
       "allow a listen address beyond loopback in clear: a proxy in front speaks TLS"),
-    .boolean(
-      "GATEWAY_INSECURE", \.server.isInsecure, .value("false"), programs,
-      "allow a listen address beyond loopback: something in front decides who may call"),
+    .choice(
+      "GATEWAY_AUTH", \.server.authentication, ["keys": .keys, "open": .open], .value("keys"), programs,
+      "who may call: `keys` asks for an API key, `open` lets everybody in, which needs a listen address of loopback"),
     .integer(
       "GATEWAY_MAX_CONNECTIONS", \.server.maxConnections, 1...1_000_000, .value("30000"), programs,
       "maximum connections, and never more than the limit on open files less 256 and `BANK_MAX_CALLS`, or half of it"),

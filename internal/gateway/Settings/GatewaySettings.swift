@@ -56,6 +56,14 @@ public struct GatewaySettings: ServiceSettings {
     try kafka.check()
   }
 
+  /// Who may call.
+  public enum Authentication: Sendable, Hashable {
+    /// Who has an API key.
+    case keys
+    /// Everybody who reaches the server.
+    case open
+  }
+
   /// The HTTP server.
   public struct Server: Sendable {
     /// `GATEWAY_ADDR`.
@@ -66,8 +74,8 @@ public struct GatewaySettings: ServiceSettings {
     public var key = ""
     /// `GATEWAY_BEHIND_TLS`: whether a proxy in front speaks TLS.
     public var isBehindTLS = false
-    /// `GATEWAY_INSECURE`: whether it may listen beyond loopback although it does not ask who calls.
-    public var isInsecure = false
+    /// `GATEWAY_AUTH`: who may call.
+    public var authentication = Authentication.keys
     /// `GATEWAY_MAX_CONNECTIONS`.
     public var maxConnections = 0
     /// `GATEWAY_MAX_PEER_CONNECTIONS`: connections from one address or network.
@@ -142,11 +150,10 @@ extension GatewaySettings.Server {
         "\(start), where card numbers must not travel in clear: expected GATEWAY_TLS_CERT with GATEWAY_TLS_KEY, or"
           + " GATEWAY_BEHIND_TLS=true behind a proxy that speaks TLS, or \(loopback)")
     }
-    guard isInsecure else {
+    guard authentication == .keys else {
       throw SettingsError(
-        .missingSetting, setting: "GATEWAY_INSECURE",
-        "\(start), where nobody asks who calls: expected GATEWAY_INSECURE=true behind something that decides who may"
-          + " call, or \(loopback)")
+        .invalidValue, setting: "GATEWAY_AUTH",
+        "\(start), where GATEWAY_AUTH=open lets everybody pay: expected GATEWAY_AUTH=keys, or \(loopback)")
     }
   }
 }

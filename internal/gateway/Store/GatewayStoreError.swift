@@ -1,7 +1,7 @@
 public import Errors
 internal import GroupCommit
 internal import Postgres
-internal import Values
+public import Values
 
 /// Why a call on the gateway's tables failed. The messages may be shown to callers.
 public struct GatewayStoreError: ModuleError {
@@ -13,6 +13,8 @@ public struct GatewayStoreError: ModuleError {
     case keyInFlight
     /// The order has a payment that is neither REJECTED nor ERROR; nothing was done.
     case orderPaymentExists
+    /// The caller's external id belongs to this payment; nothing was done.
+    case externalIDExists(UniqueID)
     /// Too many calls are waiting; nothing was done.
     case overloaded
     /// The database cannot be reached, or the program is shutting down; nothing was done.
@@ -40,7 +42,7 @@ public struct GatewayStoreError: ModuleError {
   public var isRetryable: Bool {
     switch code {
     case .keyInFlight, .overloaded, .unavailable, .outcomeUnknown: true
-    case .keyReused, .orderPaymentExists, .internal: false
+    case .keyReused, .orderPaymentExists, .externalIDExists, .internal: false
     }
   }
 }
@@ -56,6 +58,10 @@ extension GatewayStoreError {
 
   static var orderPaymentExists: GatewayStoreError {
     GatewayStoreError(.orderPaymentExists, "the order has a payment that is neither REJECTED nor ERROR")
+  }
+
+  static func externalIDExists(_ payment: UniqueID) -> GatewayStoreError {
+    GatewayStoreError(.externalIDExists(payment), "the external id belongs to another payment; it names one for ever")
   }
 
   /// A write without an outcome.

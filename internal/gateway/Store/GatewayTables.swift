@@ -4,6 +4,8 @@ internal import Postgres
 public struct GatewayTables: Sendable, Hashable {
   /// The channel on which waiters are told of changed payments, as `PaymentNotice` writes them.
   public static let channel = "gateway_payment"
+  /// The channel on which gateways are told of changed API keys.
+  public static let keyChannel = "gateway_api_key"
 
   /// The tables as statements name them.
   let payment: String
@@ -17,6 +19,8 @@ public struct GatewayTables: Sendable, Hashable {
   let allPaymentState: String
   let eventWait: String
   let eventDead: String
+  let externalClaim: String
+  let apiKey: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "gateway") {
@@ -32,5 +36,7 @@ public struct GatewayTables: Sendable, Hashable {
     allPaymentState = prefix + ".all_payment_state"
     eventWait = prefix + ".event_wait"
     eventDead = prefix + ".event_dead"
+    externalClaim = prefix + ".external_claim"
+    apiKey = prefix + ".api_key"
   }
 }

@@ -29,6 +29,19 @@ final class IntakeCall: Sendable {
   }
 }
 
+/// An external id within the API key that it belongs to; callers without one share theirs.
+struct ExternalName: Sendable, Hashable {
+  let apiKeyID: UniqueID
+  let text: String
+
+  /// - Returns: nil for a payment that has none.
+  init?(_ payment: GatewayPayment) {
+    guard let text = payment.externalID else { return nil }
+    apiKeyID = payment.apiKeyID ?? UniqueID(high: 0, low: 0)
+    self.text = text
+  }
+}
+
 /// What became of a call.
 enum IntakeOutcome: Sendable, Hashable {
   /// The call's payment was taken in.
@@ -50,6 +63,8 @@ struct IntakeBatch: Sendable {
 
   private let calls: [IntakeCall]
   private var steps: [Step]
+  /// The orders of payments that were refused once these were claimed.
+  private(set) var ordersToFree: [(orderID: Int64, paymentID: UniqueID)] = []
 
   /// - Parameters:
   ///   - findings: what is known of the calls' keys.
@@ -96,6 +111,44 @@ struct IntakeBatch: Sendable {
       guard case .execute = steps[index], let order = call.payment.orderID, !orders.contains(order) else { continue }
       steps[index] = .decided(.failure(.orderPaymentExists))
     }
+  }
+
+  /// The external ids that payments need, of those for one id the first payment's; the others are refused. To be called
+  /// once, after `claimed`.
+  mutating func takeNames() -> [(name: ExternalName, paymentID: UniqueID)] {
+    var first: [ExternalName: UniqueID] = [:]
+    var names: [(name: ExternalName, paymentID: UniqueID)] = []
+    for (index, call) in calls.enumerated() {
+      guard case .execute = steps[index], let name = ExternalName(call.payment) else { continue }
+      if let owner = first[name] {
+        refuse(index, owner)
+      } else {
+        first[name] = call.payment.id
+        names.append((name, call.payment.id))
+      }
+    }
+    return names
+  }
+
+  /// - Parameter owners: the payments that have the external ids, by the payment that needs one.
+  mutating func named(_ owners: [UniqueID: UniqueID]) {
+    for (index, call) in calls.enumerated() {
+      let id = call.payment.id
+      if case .execute = steps[index] {
+        if let owner = owners[id], owner != id { refuse(index, owner) }
+      } else if case .decided(.failure(let error)) = steps[index], case .externalIDExists(let first) = error.code,
+        let owner = owners[first]
+      {
+        // The first of the batch was not the first of all.
+        steps[index] = .decided(.failure(.externalIDExists(owner)))
+      }
+    }
+  }
+
+  private mutating func refuse(_ index: Int, _ owner: UniqueID) {
+    steps[index] = .decided(.failure(.externalIDExists(owner)))
+    let payment = calls[index].payment
+    if let order = payment.orderID { ordersToFree.append((order, payment.id)) }
   }
 
   /// The calls whose payments are to be written.

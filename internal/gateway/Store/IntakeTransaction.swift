@@ -10,13 +10,16 @@ internal import Values
 /// commit together or not at all.
 ///
 /// Order of locks, so that writers never wait for each other in a circle: keys, which are tried and not waited for (a
-/// repetition waits, by ascending number of the lock); then orders, ascending. What comes after is new. Results lock
-/// payments first, and of the orders only those that their payments have.
+/// repetition waits, by ascending number of the lock); then orders, ascending; then external ids, ascending. What comes
+/// after is new. Results lock payments first, and of the orders only those that their payments have.
 struct IntakeTransaction: BatchTransaction {
   private let keys: IdempotencyKeyTable
   private let outbox: OutboxWriter
   private let findOwn: Statement
   private let claimOrders: Statement
+  private let freeOrders: Statement
+  private let claimNames: Statement
+  private let findNames: Statement
   private let insertPayments: Statement
   private let insertStates: Statement
   private let insertWaiting: Statement
@@ -36,11 +39,25 @@ struct IntakeTransaction: BatchTransaction {
       INSERT INTO \(t.orderClaim) (order_id, payment_id) SELECT * FROM unnest($1::bigint[], $2::uuid[]) u ORDER BY 1
       ON CONFLICT DO NOTHING RETURNING order_id
       """)
+    freeOrders = Statement("DELETE FROM \(t.orderClaim) WHERE order_id = ANY ($1) AND payment_id = ANY ($2)")
+    claimNames = Statement(
+      """
+      INSERT INTO \(t.externalClaim) (api_key_id, external_id, payment_id)
+      SELECT * FROM unnest($1::uuid[], $2::text[] COLLATE "C", $3::uuid[]) u(k, e, p) ORDER BY k, e
+      ON CONFLICT DO NOTHING RETURNING payment_id
+      """)
+    // A statement of its own: what ON CONFLICT has waited for is not in the snapshot of that INSERT.
+    findNames = Statement(
+      """
+      SELECT u.p AS asking, c.payment_id AS owner FROM unnest($1::uuid[], $2::text[], $3::uuid[]) u(k, e, p)
+      JOIN \(t.externalClaim) c ON c.api_key_id = u.k AND c.external_id = u.e
+      """)
     insertPayments = Statement(
       """
       INSERT INTO \(t.payment) (\(PaymentRow.written), since)
       SELECT u.id, u.user_id, u.payee_id, u.method, u.card_brand, u.card_last4, u.masked, u.account_id, u.amount,
-             u.currency, u.order_id, u.external_id, u.description, u.metadata::json, u.created_at, u.created_at
+             u.currency, u.order_id, u.external_id, u.description, u.metadata::json, u.created_at, u.api_key_id,
+             u.created_at
       FROM \(PaymentRow.unnested) AS u(\(PaymentRow.written))
       """)
     insertStates = Statement(
@@ -73,7 +90,7 @@ struct IntakeTransaction: BatchTransaction {
 
   func failure(_ failure: GroupCommitFailure) -> GatewayStoreError { GatewayStoreError(failure) }
 
-  /// Two round trips; three where payments have orders.
+  /// Two round trips; one more where payments have orders, and one where they have external ids.
   private func run(
     _ calls: [IntakeCall], _ mode: TransactionMode, on connection: Connection
   ) throws(DatabaseError) -> [IntakeBatch.Result] {
@@ -85,12 +102,37 @@ struct IntakeTransaction: BatchTransaction {
           Command(claimOrders, [.int64Array(claims.map(\.orderID)), .uuidArray(claims.map(\.paymentID))]))
         batch.claimed(Set(try free.map { (row) throws(DatabaseError) in try row.int64(0) }))
       }
+      try claimNames(&batch, on: connection)
       let writes = writes(batch.executed)
       // What was found is acknowledged, so that it must be confirmed also when nothing is written.
       try connection.run((writes.isEmpty ? [ReplicationBarrier.command] : writes) + [.commit])
       return batch.outcomes
     }
   }
+
+  /// Claims the external ids. A payment whose id is another's gives its order back.
+  private func claimNames(_ batch: inout IntakeBatch, on connection: Connection) throws(DatabaseError) {
+    let names = batch.takeNames()
+    guard !names.isEmpty else { return }
+    let parameters: [Parameter] = [
+      .uuidArray(names.map(\.name.apiKeyID)), .textArray(names.map(\.name.text)), .uuidArray(names.map(\.paymentID)),
+    ]
+    let claimed = try connection.run(Command(claimNames, parameters))
+    if claimed.count < names.count {
+      var owners: [UniqueID: UniqueID] = [:]
+      for row in try connection.run(Command(findNames, parameters)) {
+        owners[try row.uuid(OwnerColumn.asking)] = try row.uuid(OwnerColumn.owner)
+      }
+      batch.named(owners)
+    }
+    let freed = batch.ordersToFree
+    if !freed.isEmpty {
+      try connection.run(
+        Command(freeOrders, [.int64Array(freed.map(\.orderID)), .uuidArray(freed.map(\.paymentID))]))
+    }
+  }
+
+  private enum OwnerColumn: Int, AnswerColumn { case asking, owner }
 
   /// Locks the keys and looks them up; in a repetition also the calls' own payments, once their first run has ended.
   private func begin(

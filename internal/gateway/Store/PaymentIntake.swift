@@ -80,16 +80,17 @@ public final class PaymentIntake: ServicePart {
   /// Takes a payment in. Once it returns, the payment is on disk, with its event.
   /// - Parameters:
   ///   - key: nil for a call without an idempotency key.
-  ///   - caller: who calls, for the event's header.
+  ///   - apiKeyID: the API key of the caller, who is named in the event's header; nil where callers have none.
   ///   - traceparent: the W3C trace that the call belongs to.
   ///   - deadline: until when the caller waits; a call does not begin after it.
   public func create(
-    _ request: PaymentRequest, key: RequestKey?, caller: String? = nil, traceparent: String? = nil, deadline: Instant
+    _ request: PaymentRequest, key: RequestKey?, apiKeyID: UniqueID? = nil, traceparent: String? = nil,
+    deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment {
-    let payment = GatewayPayment(request, at: .now())
+    let payment = GatewayPayment(request, apiKeyID: apiKeyID, at: .now())
     let call = IntakeCall(
       payment, key: key.map(ScopedKey.init), digest: RequestDigest(request, requestKeys),
-      event: event(payment, request.source, caller: caller, traceparent: traceparent))
+      event: event(payment, request.source, traceparent: traceparent))
     switch try await commits.submit(call, deadline: deadline) {
     case .created: return CreatedPayment(body: call.response.body, paymentID: payment.id, payment: payment)
     case .replayed(let response): return try Self.replayed(response)
@@ -115,7 +116,7 @@ public final class PaymentIntake: ServicePart {
   }
 
   private func event(
-    _ payment: GatewayPayment, _ source: PaymentRequest.Source, caller: String?, traceparent: String?
+    _ payment: GatewayPayment, _ source: PaymentRequest.Source, traceparent: String?
   ) -> NewEvent? {
     let instructed: PaymentInstruction.Source
     switch source {
@@ -129,6 +130,6 @@ public final class PaymentIntake: ServicePart {
       amount: payment.amount, orderID: payment.orderID, createdAt: payment.createdAt)
     return NewEvent(
       eventID: .random(), key: payment.id.description, sequence: 1, topic: topic, payload: instruction.payload(),
-      type: Self.eventType, source: Self.eventSource, traceparent: traceparent, caller: caller)
+      type: Self.eventType, source: Self.eventSource, traceparent: traceparent, caller: payment.apiKeyID?.description)
   }
 }

@@ -8,14 +8,14 @@ internal import Values
 enum PaymentRow {
   private enum Column: Int, AnswerColumn {
     case id, userID, payeeID, method, cardBrand, cardLast4, masked, accountID, amount, currency, orderID, externalID
-    case description, metadata, createdAt, state, version, reason, since
+    case description, metadata, createdAt, state, version, reason, since, apiKeyID
   }
 
   /// The SELECT list that `decode` reads, of a table or alias named `p`; what else a statement reads comes after it.
   static let columns = """
     p.id, p.user_id, p.payee_id, p.method, p.card_brand, p.card_last4, p.masked, p.account_id, p.amount, \
     p.currency::text, p.order_id, p.external_id, p.description, p.metadata::text, p.created_at, p.state, p.version, \
-    p.reason, p.since
+    p.reason, p.since, p.api_key_id
     """
 
   /// Whether a row of an outer join has no payment.
@@ -42,7 +42,7 @@ enum PaymentRow {
       standing: try standing(
         state: row.text(Column.state), reason: row.optionalText(Column.reason), version: row.int64(Column.version),
         since: row.timestamp(Column.since)), userID: try row.uuid(Column.userID),
-      payeeID: try row.uuid(Column.payeeID), source: try source(row),
+      payeeID: try row.uuid(Column.payeeID), apiKeyID: try row.optionalUUID(Column.apiKeyID), source: try source(row),
       amount: Money(minorUnits: try row.int64(Column.amount), currency),
       orderID: try row.optionalInt64(Column.orderID), externalID: try row.optionalText(Column.externalID),
       description: try row.optionalText(Column.description), metadata: try metadata(row),
@@ -84,13 +84,13 @@ enum PaymentRow {
   /// The columns that intake writes, in the order of `values`; the others have their defaults.
   static let written = """
     id, user_id, payee_id, method, card_brand, card_last4, masked, account_id, amount, currency, order_id, external_id, \
-    description, metadata, created_at
+    description, metadata, created_at, api_key_id
     """
 
   /// `unnest` of the parameters that `values` makes.
   static let unnested = """
     unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::bigint[],
-           $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::timestamptz[])
+           $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::uuid[])
     """
 
   static func values(_ payments: [GatewayPayment]) -> [Parameter] {
@@ -103,7 +103,7 @@ enum PaymentRow {
       .textArray(payments.map(\.amount.currency.code)), .optionalInt64Array(payments.map(\.orderID)),
       .optionalTextArray(payments.map(\.externalID)), .optionalTextArray(payments.map(\.description)),
       .optionalTextArray(payments.map { $0.metadata.isEmpty ? nil : text($0.metadata) }),
-      .timestampArray(payments.map(\.createdAt)),
+      .timestampArray(payments.map(\.createdAt)), .optionalUUIDArray(payments.map(\.apiKeyID)),
     ]
   }
 

@@ -63,7 +63,7 @@ enum RequestsTarget {
 
   /// What is kept and answered is JSON, and has nothing of a card's number but its end.
   private static func checkShown(_ request: PaymentRequest) throws(FuzzFinding) {
-    let payment = GatewayPayment(request, at: now)
+    let payment = GatewayPayment(request, apiKeyID: nil, at: now)
     let json = payment.json()
     do throws(JSONError) {
       var scanner = try JSONScanner(json, maximumBytes: 1 << 20)

@@ -2,7 +2,6 @@ import Cards
 import DirectDomain
 import GatewayDomain
 import HTTPClient
-import HTTPServer
 import LedgerDomain
 import Logger
 import Metrics
@@ -13,6 +12,7 @@ import Values
 
 @testable import GatewayAPI
 @testable import GatewayStore
+@testable import HTTPServer
 @testable import LedgerStore
 @testable import Processor
 
@@ -24,21 +24,24 @@ final class FakeGateway: Sendable {
   let saga = FakeSaga()
   let waiters: PaymentWaiters
   let server: HTTPServer
+  /// How many calls there are.
+  let routeCount: Int
   private let handlers: RouteHandlers
   private let client = HTTPClient(HTTPClientConfiguration(userAgent: "tests"))
 
-  init(maxWaiters: Int = 10, hasSaga: Bool = true) throws {
+  init(maxWaiters: Int = 10, hasSaga: Bool = true, keys known: FakeKeys? = nil) throws {
     waiters = PaymentWaiters(limit: maxWaiters, metrics: MetricsRegistry()) { [payments] in payments.load($0) }
     let keys = try CardFingerprintKeys("test:" + String(repeating: "abcd", count: 16))
     let rules = PaymentRequest.Rules(merchant: UniqueID(high: 7, low: 7))
     let logger = Logger(label: "test", level: .error)
-    handlers = RouteHandlers(logger: logger)
+    handlers = RouteHandlers(APIAccess(keys: known, metrics: MetricsRegistry()), logger: logger)
     var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: processor, waiters: waiters, accounts: accounts, saga: hasSaga ? saga : nil, rules: rules,
       fingerprintKeys: keys, claimTimeout: .seconds(30), handlers: handlers
     ).add(to: &router)
     AccountRoutes(accounts, handlers: handlers).add(to: &router)
+    routeCount = router.routes.count
     server = HTTPServer(
       HTTPServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test"), router: router,
       logger: logger, metrics: MetricsRegistry())
@@ -49,9 +52,9 @@ final class FakeGateway: Sendable {
 
   /// Stops what is started; `body` may have stopped the server before.
   static func with(
-    maxWaiters: Int = 10, hasSaga: Bool = true, _ body: (FakeGateway) async throws -> Void
+    maxWaiters: Int = 10, hasSaga: Bool = true, keys: FakeKeys? = nil, _ body: (FakeGateway) async throws -> Void
   ) async throws {
-    let gateway = try FakeGateway(maxWaiters: maxWaiters, hasSaga: hasSaga)
+    let gateway = try FakeGateway(maxWaiters: maxWaiters, hasSaga: hasSaga, keys: keys)
     defer { gateway.end() }
     try await body(gateway)
   }
@@ -81,9 +84,12 @@ final class FakeGateway: Sendable {
     }
   }
 
-  func send(_ method: String, _ path: String, _ body: String? = nil, key: String? = "k") async throws -> Answer {
+  func send(
+    _ method: String, _ path: String, _ body: String? = nil, key: String? = "k", authorization: [String] = []
+  ) async throws -> Answer {
     var headers = [(name: "Content-Type", value: "application/json")]
     if let key { headers.append(("Idempotency-Key", key)) }
+    headers += authorization.map { ("Authorization", $0) }
     let request = HTTPClientRequest(
       method, "http://127.0.0.1:\(server.boundPort ?? 0)\(path)", headers: headers, body: body.map { Array($0.utf8) },
       timeout: .seconds(20), maximumResponse: 1_000_000)
@@ -137,12 +143,12 @@ final class FakePayments: PaymentKeeping {
   }
 
   func create(
-    _ request: PaymentRequest, key: RequestKey, traceparent: String?, deadline: Instant
+    _ request: PaymentRequest, key: RequestKey, apiKeyID: UniqueID?, traceparent: String?, deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment {
     try failing()
     let created = state.update { state in
       if let kept = state.kept[key] { return kept }
-      let payment = GatewayPayment(request, at: .now())
+      let payment = GatewayPayment(request, apiKeyID: apiKeyID, at: .now())
       state.rows[payment.id] = payment
       state.kept[key] = CreatedPayment(body: payment.json(), paymentID: payment.id, payment: nil)
       return CreatedPayment(body: payment.json(), paymentID: payment.id, payment: payment)
@@ -200,6 +206,8 @@ final class FakeProcessor: PaymentExecuting {
     var room = 1
     var cards: [CardPayment] = []
     var answer = PaymentAnswer.unavailable(mayHaveHappened: false)
+    /// Who has reviewed.
+    var reviewers: [String] = []
   }
   let state = Monitor(State())
 
@@ -216,7 +224,33 @@ final class FakeProcessor: PaymentExecuting {
   func cancel(_ terms: PaymentTerms, deadline: Instant) async -> PaymentAnswer { state.withLock { $0.answer } }
 
   func review(_ id: UniqueID, approves: Bool, by person: String, deadline: Instant) async -> PaymentAnswer {
-    state.withLock { $0.answer }
+    state.update { state in
+      state.reviewers.append(person)
+      return state.answer
+    }
+  }
+}
+
+/// Keys that tests have made.
+final class FakeKeys: APIKeyKnowing {
+  struct State {
+    var entries: [APIKeyBook.Entry] = []
+    var isStale = false
+  }
+  let state = Monitor(State())
+
+  /// - Returns: what a caller shows.
+  func make(_ scopes: Set<APIKeyScope>, name: String = "shop", rate: Int? = nil) -> (key: APIKey, bearer: String) {
+    let secret = APIKeySecret.random()
+    let key = APIKey(
+      id: .random(), name: name, scopes: scopes, rate: rate, createdAt: .now(), expiresAt: nil, revokedAt: nil)
+    state.update { $0.entries.append(APIKeyBook.Entry(secret.digest, key, until: nil)) }
+    return (key, "Bearer \(secret.text)")
+  }
+
+  func verdict(_ digest: APIKeyDigest) -> APIKeyBook.Verdict {
+    let state = state.withLock { $0 }
+    return state.isStale ? .stale : APIKeyBook(state.entries, readAt: .now()).verdict(digest, at: .now())
   }
 }
 

@@ -8,7 +8,8 @@ import Values
 struct GatewayPaymentTests {
   @Test func `every field is there, in one order`() throws {
     let request = try Body(["order_id": "7", "metadata": #"{"b":"2","a":"1"}"#, "description": #""ö""#]).read()
-    let payment = GatewayPayment(request, at: Timestamp("2026-11-26T12:00:00.123456Z")!)
+    let payment = GatewayPayment(
+      request, apiKeyID: UniqueID(high: 0, low: 7), at: Timestamp("2026-11-26T12:00:00.123456Z")!)
     #expect(payment.createdAt == Timestamp("2026-11-26T12:00:00.123000Z"))
     #expect(
       String(decoding: payment.json(), as: UTF8.self)
@@ -16,6 +17,7 @@ struct GatewayPaymentTests {
         + #""user_id":"11111111-1111-4111-8111-111111111111","payee_id":"22222222-2222-4222-8222-222222222222","#
         + #""method":{"type":"account","number":"****4312"},"amount":1999,"currency":"EUR","order_id":7,"#
         + #""external_id":null,"description":"ö","metadata":{"a":"1","b":"2"},"#
+        + #""api_key_id":"00000000-0000-0000-0000-000000000007","#
         + #""created_at":"2026-11-26T12:00:00.123000Z","updated_at":"2026-11-26T12:00:00.123000Z"}"#)
   }
 
@@ -33,12 +35,12 @@ struct GatewayPaymentTests {
     ),
   ])
   func `a source shows little`(method: String, shown: String) throws {
-    let payment = GatewayPayment(try Body(["method": method]).read(), at: noon)
+    let payment = GatewayPayment(try Body(["method": method]).read(), apiKeyID: nil, at: noon)
     #expect(String(decoding: payment.json(), as: UTF8.self).contains("\"method\":\(shown),"))
   }
 
   @Test func `it was not changed before it was there`() throws {
-    var payment = GatewayPayment(try Body().read(), at: noon)
+    var payment = GatewayPayment(try Body().read(), apiKeyID: nil, at: noon)
     payment.standing = PaymentStanding(
       state: .rejected, reason: .bankDeclined, version: 3, since: noon + .seconds(-5))
     let text = String(decoding: payment.json(), as: UTF8.self)

@@ -14,13 +14,17 @@ struct IntakeBatchTests {
 
   init() throws { keys = try CardFingerprintKeys("test:\(String(repeating: "5a6b", count: 16))") }
 
-  private func call(_ number: UInt64, key: String? = nil, order: Int64? = nil, request: String = "{}") -> IntakeCall {
+  private func call(
+    _ number: UInt64, key: String? = nil, order: Int64? = nil, name: String? = nil, apiKey: UInt64? = nil,
+    request: String = "{}"
+  ) -> IntakeCall {
     let id = UniqueID(high: 5, low: number << 8)
     let moment = Timestamp(microseconds: 0)
     let payment = GatewayPayment(
       id: id, standing: PaymentStanding(createdAt: moment), userID: UniqueID(high: 1, low: 1),
-      payeeID: UniqueID(high: 2, low: 2), source: .account(masked: "****"),
-      amount: Money(minorUnits: 1, Currency("EUR")!), orderID: order, externalID: nil, description: nil,
+      payeeID: UniqueID(high: 2, low: 2), apiKeyID: apiKey.map { UniqueID(high: 0, low: $0) },
+      source: .account(masked: "****"), amount: Money(minorUnits: 1, Currency("EUR")!), orderID: order,
+      externalID: name, description: nil,
       metadata: .empty, createdAt: moment)
     return IntakeCall(
       payment, key: key.map { ScopedKey(scope: "s", text: $0) }, digest: RequestDigest(of: Array(request.utf8), keys),
@@ -51,6 +55,33 @@ struct IntakeBatchTests {
       describe(batch.outcomes) == [
         "created", "replayed 201 256", "keyReused", "created", "orderPaymentExists", "created", "orderPaymentExists",
         "orderPaymentExists",
+      ])
+  }
+
+  @Test func `an external id belongs to the first payment of an API key that is not refused`() {
+    let calls = [
+      call(1, order: 9, name: "a"), call(2, name: "a"), call(3, order: 8, name: "a"), call(4, name: "a", apiKey: 1),
+      call(5, order: 7, name: "b"), call(6, name: "b"), call(7, name: "c"), call(8),
+    ]
+    let ids = calls.map(\.payment.id)
+    var batch = IntakeBatch(calls, KeyFindings())
+    // Order 9 is another payment's, so that its external id is for the next.
+    batch.claimed([8, 7])
+    let names = batch.takeNames()
+    #expect(names.map(\.paymentID) == [1, 3, 4, 6].map { ids[$0] })
+    #expect(Set(names.map(\.name)).count == 4)
+    // The table has another payment for b.
+    let earlier = UniqueID(high: 1, low: 99)
+    batch.named([ids[1]: ids[1], ids[3]: ids[3], ids[4]: earlier, ids[6]: ids[6]])
+    #expect(batch.executed.map(\.payment.id) == [1, 3, 6, 7].map { ids[$0] })
+    #expect(batch.ordersToFree.map(\.orderID) == [8, 7])
+    let codes = batch.outcomes.map { outcome -> GatewayStoreError.Code? in
+      if case .failure(let error) = outcome { error.code } else { nil }
+    }
+    #expect(
+      codes == [
+        .orderPaymentExists, nil, .externalIDExists(ids[1]), nil, .externalIDExists(earlier),
+        .externalIDExists(earlier), nil, nil,
       ])
   }
 

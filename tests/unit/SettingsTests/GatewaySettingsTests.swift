@@ -34,21 +34,24 @@ import Values
   @Test func `the gateway starts with what it cannot guess, and with nothing else`() throws {
     let settings = try load()
     #expect(settings.server.address == NetworkAddress(host: "127.0.0.1", port: 8090))
+    #expect(settings.server.authentication == .keys)
+    #expect(try load(["GATEWAY_AUTH": "open"]).server.authentication == .open)
     #expect(settings.intake.merchant == UniqueID("00000000-0000-4000-8000-00000000cafe"))
     #expect(settings.kafka.topicPartitions == 3 && settings.processingDatabase.directDSN == "postgres://p@127.0.0.1/p")
     for name in Self.required.keys { #expect(message(without: name).contains("\(name) is not set")) }
   }
 
   @Test(arguments: ["0.0.0.0:8090", ":8090", "[::]:8090", "10.0.0.1:0"])
-  func `beyond loopback it starts with TLS, here or in front, and with somebody who decides who may call`(
+  func `beyond loopback it starts with TLS, here or in front, and with API keys`(
     address: String
   ) throws {
-    let open = ["GATEWAY_ADDR": address, "GATEWAY_INSECURE": "true"]
+    let here = ["GATEWAY_ADDR": address]
     let tls = ["GATEWAY_TLS_CERT": "/c", "GATEWAY_TLS_KEY": "/k"]
-    #expect(message(open).contains("GATEWAY_TLS_CERT") && message(open).contains("GATEWAY_BEHIND_TLS=true"))
-    #expect(message(tls.merging(["GATEWAY_ADDR": address]) { $1 }).contains("GATEWAY_INSECURE=true"))
-    #expect(try load(open.merging(tls) { $1 }).server.hasTLS)
-    #expect(try load(open.merging(["GATEWAY_BEHIND_TLS": "true"]) { $1 }).server.isBehindTLS)
+    #expect(message(here).contains("GATEWAY_TLS_CERT") && message(here).contains("GATEWAY_BEHIND_TLS=true"))
+    let open = tls.merging(here) { $1 }.merging(["GATEWAY_AUTH": "open"]) { $1 }
+    #expect(message(open).contains("expected GATEWAY_AUTH=keys"))
+    #expect(try load(here.merging(tls) { $1 }).server.hasTLS)
+    #expect(try load(here.merging(["GATEWAY_BEHIND_TLS": "true"]) { $1 }).server.isBehindTLS)
   }
 
   @Test func `keys that are wrong are refused without being shown`() {
