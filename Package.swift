@@ -181,8 +181,8 @@ let package = Package(
     box(
       "ProcessingStore", "processing/Store",
       [
-        "DirectDomain", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingDomain", "RiskDomain",
-        "RiskStore", "Values",
+        "Archive", "DirectDomain", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingDomain",
+        "RiskDomain", "RiskStore", "Values",
       ]),
     box(
       "Bank", "processing/Bank",
@@ -200,9 +200,9 @@ let package = Package(
     box(
       "ProcessingProgram", "processing/Program",
       [
-        "Admin", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "Inbox", "Kafka", "LedgerStore",
-        "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "ProcessingOrders", "ProcessingSchema",
-        "ProcessingSettings", "Processor",
+        "Admin", "Archive", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "Inbox", "Kafka",
+        "LedgerStore", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "ProcessingOrders", "ProcessingSchema",
+        "ProcessingSettings", "ProcessingStore", "Processor",
         "RiskStore", "Runtime", "SagaClient", "Service", "Settings", "Values",
       ]),
     box(

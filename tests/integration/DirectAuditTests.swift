@@ -1,5 +1,6 @@
 import DirectDomain
 import GatewaySchema
+import GatewayStore
 import LedgerDomain
 import Migrator
 import Money
@@ -10,6 +11,8 @@ import ProcessingDomain
 import ProcessingStore
 import Testing
 import Values
+
+@testable import Archive
 
 @Suite("Audit of direct payments", .needsDatabase)
 struct DirectAuditTests {
@@ -42,6 +45,8 @@ struct DirectAuditTests {
       ["payment", "attempt", "claim", "due", "settlement", "owner", "exception"].map { "\(processing).\($0)" }
         + ["transfer", "account", "account_delta"].map { "\(ledger).\($0)" }
         + ["payment", "payment_state", "order_claim"].map { "\(gateway).\($0)" } + ["\(processing)_saga.payment"]
+        + ["payment_archive", "refund_archive", "attempt_archive"].map { "\(processing).\($0)" }
+        + ["payment_archive", "payment_state_archive"].map { "\(gateway).\($0)" }
     }
 
     /// Changes rows, lets the audit find it, and puts everything back.
@@ -205,6 +210,37 @@ struct DirectAuditTests {
         finds: .order)
       // And nothing is left of it.
       #expect(try site.report().agrees)
+    }
+  }
+
+  @Test func `archived payments are judged as live ones`() throws {
+    try withSite { site in
+      let (p, l, g) = (site.processing, site.ledger, site.gateway)
+      let (completed, rejected) = (Site.completed, Site.rejected)
+      try site.connection.script("DELETE FROM \(p).event; DELETE FROM \(g).event")
+      for plan in [
+        ProcessingArchive.plan(ProcessingTables(schema: p)), GatewayArchive.plan(GatewayTables(schema: g)),
+      ] {
+        var walk = ArchiveWalk(plan, olderThan: .zero)
+        #expect(try walk.step(size: 10, on: site.connection).moved == 2)
+      }
+      let report = try site.report()
+      #expect(report.agrees, "\(report.offenders)")
+      #expect(report.payments == 4 && report.intake == 4 && report.unknown == 1 && report.transfers == 4)
+      try site.sabotage("DELETE FROM \(g).payment_archive WHERE id = '\(rejected)'", finds: .missing)
+      try site.sabotage("DELETE FROM \(p).payment_archive WHERE id = '\(rejected)'", finds: .missing, .attempt, .hold)
+      try site.sabotage("UPDATE \(g).payment_archive SET amount = 101 WHERE id = '\(rejected)'", finds: .state)
+      try site.sabotage("DELETE FROM \(g).payment_state_archive WHERE payment_id = '\(rejected)'", finds: .state)
+      try site.sabotage("INSERT INTO \(p).payment SELECT * FROM \(p).payment_archive", finds: .state)
+      try site.sabotage("INSERT INTO \(g).payment SELECT * FROM \(g).payment_archive", finds: .state)
+      try site.sabotage("DELETE FROM \(g).order_claim", finds: .order)
+      try site.sabotage(
+        "UPDATE \(l).transfer SET kind = 4 WHERE id = '\(TransferID.resolution(of: completed))'",
+        finds: .posting, .balance)
+      try site.sabotage("DELETE FROM \(p).attempt_archive WHERE payment_id = '\(completed)'", finds: .attempt)
+      try site.sabotage(
+        "UPDATE \(p).attempt_archive SET answer = 'unclear' WHERE payment_id = '\(completed)' AND answer = 'not_sent'",
+        finds: .attempt)
     }
   }
 }

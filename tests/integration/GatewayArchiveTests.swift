@@ -107,7 +107,7 @@ struct GatewayArchiveTests {
         var walk = ArchiveWalk(plan, olderThan: .seconds(3_600))
         _ = try walk.step(size: 10, on: connection)
         try ArchiveMonths(["payment_archive", "payment_state_archive"]).make(database.month, on: connection)
-        try connection.run([.begin, plan.moveAll])
+        try connection.run([.begin, plan.move([id])])
         async let result = blocking { try database.take([GatewayDatabase.result(id, 3, .error)]) }
         try await eventually {
           try rival.int(
@@ -182,12 +182,8 @@ extension Connection {
 }
 
 extension ArchivePlan {
-  /// Moves whatever is finished, within a transaction of the caller's; the months have to be there.
-  var moveAll: Command {
-    Command(
-      move,
-      [.uuid(UniqueID(high: 0, low: 0)), .uuid(UniqueID(high: .max, low: .max)), .int64(1_000), .interval(.zero)])
-  }
+  /// Moves rows within a transaction of the caller's; their months have to be there.
+  func move(_ ids: [UniqueID]) -> Command { Command(move, [.uuidArray(ids), .interval(.zero)]) }
 }
 
 extension GatewayDatabase {

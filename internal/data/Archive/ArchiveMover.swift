@@ -11,6 +11,8 @@ public import Values
 public final class ArchiveMover: ServicePart {
   /// How often the table is walked through.
   private static let interval = Duration.seconds(60)
+  /// How soon a batch is tried again that had to wait for a lock.
+  private static let retryInterval = Duration.seconds(1)
   /// The limit of its session: nobody is to wait behind a batch that waits itself.
   public static let lockTimeout = Duration.milliseconds(50)
 
@@ -87,6 +89,8 @@ public final class ArchiveMover: ServicePart {
       self.state.withLock { $0 = state }
       return batch.isOver ? Self.interval : pause
     } catch {
+      // Somebody holds a row that belongs to those that were locked.
+      if error.isLockTimeout { return Self.retryInterval }
       tell(error)
       return Self.interval
     }

@@ -11,23 +11,28 @@ public struct ArchivePlan: Sendable {
   public let months: ArchiveMonths
   let rows: String
   let next: Statement
+  let lock: Statement
   let move: Statement
 
   /// - Parameters:
   ///   - rows: what the rows are, for the log.
   ///   - live: the table that rows leave; its key is `id`.
   ///   - condition: which rows of it have the time in their ids; of a table named `p`.
+  ///   - finished: which rows of it may go, as far as their own columns say: those finished for longer than `$4`, an
+  ///     interval; of a table named `p`.
   ///   - archives: the partitioned tables, all with the same months.
-  ///   - move: moves rows with what belongs to them at once. `$1` and `$2` bound the ids, both excluded. It looks
-  ///     at `$3` rows at most, by ascending id, and moves those that are finished for longer than `$4` and
-  ///     that nobody has locked. It answers with one row: `moved`, `seen`, and `last`, the last id that it looked at.
+  ///   - move: moves those of the rows `$1` that may go, with what belongs to them, in one statement, and answers with
+  ///     their number. The rows are locked: whatever others have committed about them before is seen, and what comes
+  ///     later waits. `$2` is the age, as above.
   public init(
-    name: String, rows: String, live: String, condition: String = "true", archives: [String], move: String
+    name: String, rows: String, live: String, condition: String = "true", finished: String, archives: [String],
+    move: String
   ) {
     self.name = name
     self.rows = rows
     months = ArchiveMonths(archives)
     next = Statement(Self.next(live, condition), isReadOnly: true)
+    lock = Statement(Self.lock(live, condition, finished))
     self.move = Statement(move)
   }
 
@@ -42,6 +47,18 @@ public struct ArchivePlan: Sendable {
     CROSS JOIN LATERAL (
       SELECT date_trunc('month', to_timestamp(
         ('x' || left(replace(f.id::text, '-', ''), 12))::bit(48)::bigint / 1000.0) AT TIME ZONE 'UTC') AS month) m
+    """
+  }
+
+  /// Looks at the next `$3` rows between `$1` and `$2`, both excluded, and locks those that are finished and that
+  /// nobody else has locked.
+  private static func lock(_ live: String, _ condition: String, _ finished: String) -> String {
+    """
+    WITH page AS MATERIALIZED (
+      SELECT p.id FROM \(live) p WHERE p.id > $1 AND p.id < $2 AND \(condition) ORDER BY p.id LIMIT $3),
+    held AS MATERIALIZED (
+      SELECT p.id FROM page g JOIN \(live) p ON p.id = g.id WHERE \(finished) FOR UPDATE OF p SKIP LOCKED)
+    SELECT g.id, h.id IS NOT NULL AS is_held FROM page g LEFT JOIN held h ON h.id = g.id ORDER BY g.id
     """
   }
 

@@ -42,15 +42,37 @@ public struct ArchiveWalk: Sendable {
       made.insert(month)
     }
     let end = min(month.end, try row.uuid(NextColumn.bound))
+    let (moved, seen) = try connection.rollingBack { () throws(DatabaseError) in
+      try move(between: last, end, size: size, on: connection)
+    }
+    last = seen.count < size ? end : seen[seen.count - 1]
+    return Batch(moved: moved)
+  }
+
+  /// - Returns: how many rows were moved, and all that were looked at.
+  private func move(
+    between first: UniqueID, _ end: UniqueID, size: Int, on connection: Connection
+  ) throws(DatabaseError) -> (moved: Int, seen: [UniqueID]) {
     // What a crash of the server takes back is moved again.
-    let answer = try connection.run([
+    let rows = try connection.run([
       .begin, RelaxedCommit.command,
-      Command(plan.move, [.uuid(last), .uuid(end), .int64(Int64(size)), .interval(age)]), .commit,
-    ])[2].only
-    last = try answer.int(MoveColumn.seen) < size ? end : try answer.uuid(MoveColumn.last)
-    return Batch(moved: try answer.int(MoveColumn.moved))
+      Command(plan.lock, [.uuid(first), .uuid(end), .int64(Int64(size)), .interval(age)]),
+    ])[2]
+    var (seen, held): ([UniqueID], [UniqueID]) = ([], [])
+    for row in rows {
+      let id = try row.uuid(LockColumn.id)
+      seen.append(id)
+      if try row.bool(LockColumn.isHeld) { held.append(id) }
+    }
+    guard !held.isEmpty else {
+      try connection.run(.commit)
+      return (0, seen)
+    }
+    // By a statement of its own, so that it sees what others had committed when the rows were locked.
+    let answer = try connection.run([Command(plan.move, [.uuidArray(held), .interval(age)]), .commit])[0]
+    return (try answer.only.int(0), seen)
   }
 
   private enum NextColumn: Int, AnswerColumn { case month, first, endOfMonth, bound }
-  private enum MoveColumn: Int, AnswerColumn { case moved, seen, last }
+  private enum LockColumn: Int, AnswerColumn { case id, isHeld }
 }

@@ -161,5 +161,6 @@ public struct DirectAudit: Sendable {
       try onPage(ids.count)
     }
     try gateway.orders(into: &report)
+    try gateway.strays(into: &report)
   }
 }

@@ -61,6 +61,18 @@ struct GatewayReader {
     }
   }
 
+  /// Payments that are there twice.
+  func strays(into report: inout DirectAuditReport) throws(DatabaseError) {
+    let twice = Statement(
+      """
+      SELECT p.id FROM \(schema).payment p
+      WHERE EXISTS (SELECT FROM \(schema).payment_archive a WHERE a.id = p.id) LIMIT 1000
+      """, isReadOnly: true)
+    for row in try connection.run(Command(twice), timeout: LedgerReader.timeout) {
+      report.note(Finding(.state, "the gateway has it both live and archived"), of: try row.uuid(0))
+    }
+  }
+
   private func read(_ command: Command) throws(DatabaseError) -> AuditPage<AuditedIntake> {
     try AuditPage(connection.run(command, timeout: Self.timeout)) { (row) throws(DatabaseError) in
       let id = try row.uuid(PaymentColumn.id)

@@ -112,6 +112,8 @@ struct LedgerReader {
           """
           SELECT t.low AS id FROM unnest($1::uuid[], $2::uuid[]) AS t(low, high)
           WHERE NOT EXISTS (SELECT FROM \(processing).payment p WHERE p.id BETWEEN t.low AND t.high)
+            AND NOT EXISTS (SELECT FROM \(processing).payment_archive p WHERE p.id BETWEEN t.low AND t.high)
+            AND NOT EXISTS (SELECT FROM \(processing).refund_archive p WHERE p.id BETWEEN t.low AND t.high)
           """, isReadOnly: true),
         [.uuidArray(own), .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low | 0xF) })])
       for row in try connection.run(parents, timeout: Self.timeout) {

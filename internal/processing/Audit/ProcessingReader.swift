@@ -25,7 +25,7 @@ struct ProcessingReader {
       SELECT id, user_id, method, amount, currency::text, debit, credit, order_id, state, version, stage, asked_at,
              claim_owner, has_hold, due,
              greatest(0, extract(epoch FROM clock_timestamp() - updated_at) * 1000)::bigint AS age_ms
-      FROM \(schema).payment
+      FROM \(schema).all_payment
       """
     movements = Statement(
       """
@@ -34,7 +34,7 @@ struct ProcessingReader {
       """, isReadOnly: true)
     attempts = Statement(
       """
-      SELECT payment_id, asked_at, call, answer FROM \(schema).attempt WHERE payment_id = ANY ($1)
+      SELECT payment_id, asked_at, call, answer FROM \(schema).all_attempt WHERE payment_id = ANY ($1)
       ORDER BY payment_id, asked_at
       """, isReadOnly: true)
     claims = Statement(
@@ -110,18 +110,29 @@ struct ProcessingReader {
   /// Rows of side tables whose payment is not there, and how much is open.
   func strays(into report: inout DirectAuditReport) throws(DatabaseError) {
     let sides: [(table: String, kind: DirectAuditReport.Kind)] = [
-      ("claim", .claim), ("due", .claim), ("attempt", .attempt), ("settlement", .order), ("exception", .order),
+      ("claim", .claim), ("due", .claim), ("all_attempt", .attempt), ("settlement", .order), ("exception", .order),
     ]
     for (table, kind) in sides {
       let orphans = Statement(
         """
         SELECT DISTINCT payment_id FROM \(schema).\(table) t
-        WHERE NOT EXISTS (SELECT FROM \(schema).payment p WHERE p.id = t.payment_id) LIMIT 1000
+        WHERE NOT EXISTS (SELECT FROM \(schema).all_payment p WHERE p.id = t.payment_id) LIMIT 1000
         """, isReadOnly: true)
       for row in try connection.run(Command(orphans), timeout: LedgerReader.timeout) {
         report.note(
           Finding(kind, "it has a row of \(table), and is not there"), of: try row.uuid(IDColumn.paymentID))
       }
+    }
+    let twice = Statement(
+      """
+      SELECT p.id AS payment_id FROM \(schema).payment p
+      WHERE EXISTS (SELECT FROM \(schema).payment_archive a WHERE a.id = p.id)
+        OR p.refund_of IS NOT NULL AND EXISTS (
+          SELECT FROM \(schema).refund_archive a WHERE a.refund_of = p.refund_of AND a.id = p.id)
+      LIMIT 1000
+      """, isReadOnly: true)
+    for row in try connection.run(Command(twice), timeout: LedgerReader.timeout) {
+      report.note(Finding(.state, "it is both live and archived"), of: try row.uuid(IDColumn.paymentID))
     }
     let open = Statement(
       """

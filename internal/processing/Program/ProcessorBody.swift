@@ -1,4 +1,5 @@
 internal import Admin
+internal import Archive
 internal import ClientSettings
 internal import DirectPipeline
 internal import Errors
@@ -12,6 +13,7 @@ internal import Postgres
 internal import ProcessingOrders
 internal import ProcessingSchema
 public import ProcessingSettings
+internal import ProcessingStore
 internal import Processor
 internal import Runtime
 internal import SagaClient
@@ -77,7 +79,8 @@ public final class ProcessorBody: ProgramBody {
       try serial("exceptions"), logger: context.logger, metrics: context.metrics)
     let entries: [ServiceEntry?] = [
       .part(probe), .part(pool), .part(stop: { pipeline.stopRelay(until: $0) }), .part(listener), .part(notifier),
-      .part(TableCare(try serial("care"), logger: context.logger)), .part(exceptions), saga.map { .part($0) },
+      .part(TableCare(try serial("care"), logger: context.logger)), .part(exceptions), .part(try makeArchive()),
+      saga.map { .part($0) },
       orders.map { .part($0) }, .part(execution.bank), .part(execution.processor), .late(pipeline),
     ]
     return ProgramParts(entries.compactMap(\.self), checks: makeChecks(execution.processor, pipeline))
@@ -86,6 +89,14 @@ public final class ProcessorBody: ProgramBody {
   private func serial(_ role: String) throws -> SerialConnection {
     SerialConnection(
       try database.indexed(role: role), logger: context.logger.labelled(role), stop: context.stop)
+  }
+
+  private func makeArchive() throws -> ArchiveMover {
+    let database = try database.indexed(role: "archive", lockTimeout: ArchiveMover.lockTimeout)
+    return ArchiveMover(
+      ProcessingArchive.plan(ProcessingTables()), olderThan: .seconds(86_400 * settings.relay.archiveDays),
+      SerialConnection(database, logger: context.logger.labelled("archive"), stop: context.stop),
+      logger: context.logger, metrics: context.metrics)
   }
 
   private func makeRelay(_ shards: ShardMap) throws -> KafkaRelay {

@@ -14,7 +14,9 @@ extension ProcessingSchema {
   private static let executing: [SchemaRequirement.Access] =
     [
       .init("processing.owner", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
-      .init("processing.payment", ["SELECT", "INSERT", "UPDATE"]),
+      .init("processing.payment", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
+      .init("processing.payment_archive", ["SELECT", "UPDATE", "DELETE"]),
+      .init("processing.refund_archive", ["SELECT", "DELETE"]), .init("processing.archive_floor", ["SELECT"]),
       .init("processing.due", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
       .init("processing.claim", ["SELECT", "INSERT", "DELETE"]),
       .init("processing.attempt", ["SELECT", "INSERT", "UPDATE"]),
@@ -28,7 +30,9 @@ extension ProcessingSchema {
   private static let caring: [SchemaRequirement.Access] =
     [
       .init("processing.settlement", ["SELECT", "UPDATE", "DELETE"]), .init("ledger.account_delta", ["DELETE"]),
-      .init("risk.usage", ["DELETE"]),
+      .init("risk.usage", ["DELETE"]), .init("processing.attempt", ["DELETE"]),
+      .init("processing.payment_archive", ["INSERT"]), .init("processing.refund_archive", ["INSERT"]),
+      .init("processing.attempt_archive", ["INSERT"]),
     ] + OutboxSchema.relaying(outbox)
 
   /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.

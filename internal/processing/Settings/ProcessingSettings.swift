@@ -49,6 +49,8 @@ public struct ProcessingSettings: ServiceSettings {
     public var reserve = Duration.zero
     /// `PROCESSING_EVENT_RETENTION` in days.
     public var retentionDays = 0
+    /// `PROCESSING_ARCHIVE_AFTER` in days.
+    public var archiveDays = 0
   }
 
   /// The values before any row is read.
@@ -122,5 +124,8 @@ public struct ProcessingSettings: ServiceSettings {
     .days(
       "PROCESSING_EVENT_RETENTION", \.relay.retentionDays, 1...3_650, .value("7d"), programs,
       "retention of published results"),
+    .days(
+      "PROCESSING_ARCHIVE_AFTER", \.relay.archiveDays, 2...3_650, .value("30d"), programs,
+      "age at which payments that are final for as long, and have nothing left to do, move to the archive"),
   ]
 }

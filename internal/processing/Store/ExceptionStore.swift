@@ -32,7 +32,7 @@ public struct ExceptionStore: Sendable {
     list = Statement(
       """
       SELECT e.payment_id, e.kind, e.opened_at, e.detail, p.state, p.amount, p.currency::text, p.order_id
-      FROM \(tables.exception) e LEFT JOIN \(tables.payment) p ON p.id = e.payment_id
+      FROM \(tables.exception) e LEFT JOIN \(tables.allPayment) p ON p.id = e.payment_id
       WHERE e.closed_at IS NULL ORDER BY e.opened_at, e.payment_id, e.kind LIMIT $1
       """, isReadOnly: true)
     count = Statement(

@@ -10,6 +10,7 @@ struct ProcessingStatements: Sendable {
   private let insertEnded: Statement
   private let lockPayments: Statement
   private let findPayment: Statement
+  private let deletePayments: Statement
   private let findDue: Statement
   private let updatePayments: Statement
   private let deleteDue: Statement
@@ -45,6 +46,7 @@ struct ProcessingStatements: Sendable {
     lockPayments = Statement(
       "SELECT \(PaymentRow.columns) FROM \(t.payment) p WHERE p.id = ANY ($1) ORDER BY p.id FOR NO KEY UPDATE")
     findPayment = Statement("SELECT \(PaymentRow.columns) FROM \(t.payment) p WHERE p.id = $1", isReadOnly: true)
+    deletePayments = Statement("DELETE FROM \(t.payment) WHERE id = ANY ($1)")
     findDue = Statement(
       "SELECT payment_id FROM \(t.due) WHERE chore = $1 AND at <= clock_timestamp() ORDER BY at LIMIT $2",
       isReadOnly: true)
@@ -137,6 +139,9 @@ struct ProcessingStatements: Sendable {
   func lock(_ ids: [UniqueID]) -> Command { Command(lockPayments, [.uuidArray(ids)]) }
 
   func find(_ id: UniqueID) -> Command { Command(findPayment, [.uuid(id)]) }
+
+  /// Takes back what this transaction has inserted.
+  func delete(_ ids: [UniqueID]) -> Command { Command(deletePayments, [.uuidArray(ids)]) }
 
   func due(_ chore: ProcessedPayment.Chore, limit: Int) -> Command {
     Command(findDue, [.text(chore.rawValue), .int64(Int64(limit))])

@@ -88,6 +88,7 @@ public struct ProcessingStore: Sendable {
   private let topic: String
   private let newID: @Sendable () -> UniqueID
   private let statements: ProcessingStatements
+  private let archive: ArchiveStatements
 
   /// The `ce_source` of our events.
   public static let eventSource = "/paysaga/processing"
@@ -102,6 +103,7 @@ public struct ProcessingStore: Sendable {
   ) {
     leases = OwnerLeases(tables)
     statements = ProcessingStatements(tables)
+    archive = ArchiveStatements(tables)
     self.ledger = ledger
     self.risk = risk
     self.outbox = outbox
@@ -116,7 +118,7 @@ public struct ProcessingStore: Sendable {
   public static let maximumClaims = RiskBook.maximumPayments
 
   /// Claims payments, decides their risk, and carries out `ask` for those that are to be asked for and are allowed. One
-  /// that is claimed or ended already keeps its row, and is not counted again.
+  /// that is claimed or ended already, or archived, keeps its row, and is not counted again.
   /// - Parameter payments: at most `maximumClaims`.
   /// - Returns: of each payment, in order: `looked` when it was claimed now, else `known` or `unreadable`. Of a payment
   ///   for which the bank is to be asked now, `at` is "asked at", and its effects have the call.
@@ -135,16 +137,14 @@ public struct ProcessingStore: Sendable {
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]>? {
     let sorted = payments.sorted { $0.id < $1.id }
     return try connection.rollingBack { () throws(DatabaseError) in
-      let commands = [
-        leases.check(claim), statements.insert(sorted, by: claim), statements.lock(sorted.map(\.id)),
-      ]
-      let answers = try connection.run(begin + commands).suffix(commands.count)
-      guard answers[answers.startIndex].count == 1 else { return try loseLease(connection) }
-      let opened = Set(try answers[answers.startIndex + 1].map { (row) throws(DatabaseError) in try row.uuid(0) })
+      let check = begin + [leases.check(claim)]
+      let ids = sorted.map(\.id)
+      let answers = try connection.run(check + open(statements.insert(sorted, by: claim), ids))
+      guard answers[check.count - 1].count == 1 else { return try loseLease(connection) }
+      var work = try opened(answers.suffix(from: check.count), ids, on: connection)
       // Of a payment that is there twice, the first counts.
-      var open = opened
+      var open = work.opened
       let new = sorted.filter { open.remove($0.id) != nil }
-      var work = try StepWork(answers[answers.startIndex + 2], opened: opened)
       guard try assess(new, by: claim, isBlind: isBlind, &work, on: connection) else { return nil }
       var told: Set<UniqueID> = []
       return .done(
@@ -184,18 +184,16 @@ public struct ProcessingStore: Sendable {
     return true
   }
 
-  /// Ends payments that nobody has claimed. One that is claimed or ended already stays as it is.
+  /// Ends payments that nobody has claimed. One that is claimed or ended already, or archived, stays as it is.
   /// - Returns: of each payment, in order: `known` with the payment as it is now, or `unreadable`.
   public func end(
     _ payments: [UnclaimedPayment], on connection: Connection
   ) throws(DatabaseError) -> [RequestResult] {
     let sorted = payments.sorted { $0.payment.id < $1.payment.id }
     return try connection.rollingBack { () throws(DatabaseError) in
-      let answers = try connection.run([
-        .begin, statements.insert(sorted), statements.lock(sorted.map(\.payment.id)),
-      ])
-      let opened = Set(try answers[1].map { (row) throws(DatabaseError) in try row.uuid(0) })
-      let work = try StepWork(answers[2], opened: opened)
+      let ids = sorted.map(\.payment.id)
+      let answers = try connection.run([.begin] + open(statements.insert(sorted), ids))
+      let work = try opened(answers.dropFirst(), ids, on: connection)
       let events = work.published.map(event)
       try connection.run((events.isEmpty ? [] : [outbox.insert(events)]) + [.commit])
       return payments.map { work.known($0.payment.id) }
@@ -217,7 +215,7 @@ public struct ProcessingStore: Sendable {
       let check = claim.map { [leases.check($0)] } ?? []
       let answers = try connection.run(begin + check + [statements.lock(ids)])
       if claim != nil, answers[begin.count].count == 0 { return try loseLease(connection) }
-      var work = try StepWork(answers[answers.count - 1])
+      var work = try completed(answers[answers.count - 1], of: ids, on: connection)
       try carryOut(requests, &work, on: connection)
       var next: [UniqueID: Int] = [:]
       return .done(
@@ -253,9 +251,56 @@ public struct ProcessingStore: Sendable {
 
   /// One payment, once a synchronous standby has it.
   public func find(_ id: UniqueID, on connection: Connection) throws(DatabaseError) -> StoredPayment? {
-    try connection.run([statements.find(id), ReplicationBarrier.command])[0].first.map { (row) throws(DatabaseError) in
-      try PaymentRow.decode(row)
+    // Live, then in the archive, and once more live: a step may have brought it back meanwhile.
+    for find in [statements.find(id), archive.find([id]), archive.findRefunds([id]), statements.find(id)] {
+      if let row = try connection.run([find, ReplicationBarrier.command])[0].first {
+        return try PaymentRow.decode(row)
+      }
     }
+    return nil
+  }
+
+  // MARK: - The archive
+
+  /// Inserts payments and locks those that were there; then looks for the inserted ones in the archive.
+  ///
+  /// That comes last. An INSERT that meets the row of a payment which is just being archived waits, then finds it gone
+  /// and inserts it anew; by then the archive has it, which only a later statement sees. Nobody must execute it again.
+  private func open(_ insert: Command, _ ids: [UniqueID]) -> [Command] {
+    [insert, statements.lock(ids), archive.find(ids), archive.floorID]
+  }
+
+  /// - Parameter answers: those to `open`.
+  private func opened(
+    _ answers: ArraySlice<Rows>, _ ids: [UniqueID], on connection: Connection
+  ) throws(DatabaseError) -> StepWork {
+    let first = answers.startIndex
+    var opened = Set(try answers[first].map { (row) throws(DatabaseError) in try row.uuid(0) })
+    let live = Set(try answers[first + 1].map { (row) throws(DatabaseError) in try PaymentRow.id(row) })
+    let others = ids.filter { opened.contains($0) || !live.contains($0) }
+    let archived = try Archived(others, answers[first + 2], floor: answers[first + 3])
+    let wrong = opened.filter(archived.contains)
+    if !wrong.isEmpty {
+      try connection.run(statements.delete(wrong.sorted()))
+      opened.subtract(wrong)
+    }
+    return try StepWork([answers[first + 1]], opened: opened, archived: archived)
+  }
+
+  /// Locked payments with those of the archive, which a step makes live again: so it has the same locks, and whatever
+  /// it brings belongs to a live payment. Once nothing is left to do, it is archived anew.
+  /// - Parameter rows: those of `ids` that were live.
+  private func completed(
+    _ rows: Rows, of ids: [UniqueID], on connection: Connection
+  ) throws(DatabaseError) -> StepWork {
+    let live = Set(try rows.map { (row) throws(DatabaseError) in try PaymentRow.id(row) })
+    let missing = ids.filter { !live.contains($0) }
+    guard !missing.isEmpty else { return try StepWork([rows]) }
+    let archived = try connection.run(archive.lock(missing)).map { (row) throws(DatabaseError) in try row.uuid(0) }
+    let restore = archived.isEmpty ? [] : [archive.restore(archived)]
+    // Also without: somebody else may have brought them back.
+    let restored = try connection.run(restore + [statements.lock(missing)])
+    return try StepWork([rows, restored[restore.count]])
   }
 
   // MARK: - Parts

@@ -10,6 +10,14 @@ public struct ProcessingTables: Sendable, Hashable {
   let attempt: String
   let exception: String
   let settlement: String
+  let paymentArchive: String
+  let refundArchive: String
+  let attemptArchive: String
+  let archiveFloor: String
+  let allPayment: String
+  let allAttempt: String
+  let eventWait: String
+  let eventDead: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "processing") {
@@ -21,5 +29,13 @@ public struct ProcessingTables: Sendable, Hashable {
     attempt = prefix + ".attempt"
     exception = prefix + ".exception"
     settlement = prefix + ".settlement"
+    paymentArchive = prefix + ".payment_archive"
+    refundArchive = prefix + ".refund_archive"
+    attemptArchive = prefix + ".attempt_archive"
+    archiveFloor = prefix + ".archive_floor"
+    allPayment = prefix + ".all_payment"
+    allAttempt = prefix + ".all_attempt"
+    eventWait = prefix + ".event_wait"
+    eventDead = prefix + ".event_dead"
   }
 }

@@ -10,6 +10,8 @@ struct StepWork {
   private(set) var unreadable: [UniqueID: String] = [:]
   /// The payments that this transaction has inserted.
   let opened: Set<UniqueID>
+  /// Payments that are not live.
+  private let archived: Archived
   /// The results of the steps, in order, by payment.
   private(set) var results: [UniqueID: [StepResult]] = [:]
   private(set) var published: [PaymentResult] = []
@@ -19,10 +21,13 @@ struct StepWork {
   private var locked: [UniqueID: ProcessedPayment] = [:]
   private var now = Timestamp(microseconds: 0)
 
-  /// - Parameter rows: the locked payments.
-  init(_ rows: Rows, opened: Set<UniqueID> = []) throws(DatabaseError) {
+  /// - Parameters:
+  ///   - rows: the locked payments.
+  ///   - archived: of those that this transaction has inserted, none.
+  init(_ rows: [Rows], opened: Set<UniqueID> = [], archived: Archived = Archived()) throws(DatabaseError) {
     self.opened = opened
-    for row in rows {
+    self.archived = archived
+    for row in rows.joined() where !archived.contains(try PaymentRow.id(row)) {
       now = max(now, try PaymentRow.now(row))
       do throws(DatabaseError) {
         let stored = try PaymentRow.decode(row)
@@ -77,8 +82,8 @@ struct StepWork {
 
   /// What there is for a payment of which nothing is asked.
   func known(_ id: UniqueID) -> RequestResult {
-    if let fault = unreadable[id] { return .unreadable(fault) }
-    return stored[id].map { .known($0) } ?? .missing
+    if let fault = unreadable[id] ?? archived.unreadable[id] { return .unreadable(fault) }
+    return (stored[id] ?? archived.stored[id]).map { .known($0) } ?? .missing
   }
 
   // MARK: - What to write
