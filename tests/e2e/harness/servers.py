@@ -273,6 +273,11 @@ class Broker:
     def __init__(self, brokers: str, control: str | None):
         self.brokers, self._control = brokers, control
 
+    @property
+    def takes_commands(self) -> bool:
+        """Whether it is a devkafka."""
+        return self._control is not None
+
     def control(self, command: str) -> None:
         """One command to devkafka; see `devkafka --help`."""
         assert self._control, "this broker takes no commands"
