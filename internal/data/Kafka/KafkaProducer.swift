@@ -21,11 +21,14 @@ public final class KafkaProducer: Sendable {
     public var queueLimit: Int
     /// Their bytes, keys and values together.
     public var queueByteLimit: Int
+    /// How often `onTick` is called at least; at least 1 ms.
+    public var tick: Duration
 
     /// - Parameter deliveryTimeout: at least 1 ms.
     public init(
       deliveryTimeout: Duration = .seconds(10), linger: Duration = .milliseconds(1), compression: String = "lz4",
-      queueLimit: Int = 100_000, queueByteLimit: Int = 32 << 20
+      queueLimit: Int = 100_000, queueByteLimit: Int = 32 << 20,
+      tick: Duration = .milliseconds(200)
     ) {
       precondition(deliveryTimeout >= .milliseconds(1), "a delivery timeout of 0 would mean for ever to librdkafka")
       self.deliveryTimeout = deliveryTimeout
@@ -33,6 +36,7 @@ public final class KafkaProducer: Sendable {
       self.compression = compression
       self.queueLimit = queueLimit
       self.queueByteLimit = queueByteLimit
+      self.tick = tick
     }
 
     var settings: [ClientSetting] {
@@ -59,18 +63,21 @@ public final class KafkaProducer: Sendable {
   ///   - onDelivery: gets reports in batches on the producer's thread; it must not block for long, nor call `close`.
   ///   - onFatal: called once on that thread when the producer has failed for good; records not yet reported fail as
   ///     `.transient`, and the owner makes a new producer.
+  ///   - onTick: called on that thread after each event, and every `Options.tick` without one.
   /// - Throws: `.invalidConfiguration`.
   public init(
     _ configuration: KafkaConfiguration, options: Options = Options(), logger: Logger,
     onDelivery: @escaping @Sendable ([DeliveryReport]) -> Void,
-    onFatal: @escaping @Sendable (KafkaError) -> Void = { _ in }
+    onFatal: @escaping @Sendable (KafkaError) -> Void = { _ in },
+    onTick: @escaping @Sendable () -> Void = {}
   ) throws(KafkaError) {
     let handle = try ClientHandle(
       RD_KAFKA_PRODUCER, configuration, options.settings, context: ClientContext(logger: logger)
     ) { conf in
       rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS)
     }
-    let events = try ProducerEvents(handle, onDelivery: onDelivery, onFatal: onFatal)
+    let events = try ProducerEvents(
+      handle, tick: options.tick, onDelivery: onDelivery, onFatal: onFatal, onTick: onTick)
     self.handle = handle
     self.events = events
     thread = WorkerThread(name: "kafka-producer") { events.run() }

@@ -9,20 +9,25 @@ internal import Values
 final class ProducerEvents: @unchecked Sendable {
   private let handle: ClientHandle
   private let queue: OpaquePointer
+  /// In milliseconds.
+  private let tick: Int32
   private let onDelivery: @Sendable ([DeliveryReport]) -> Void
   private let onFatal: @Sendable (KafkaError) -> Void
+  private let onTick: @Sendable () -> Void
   private let isStopping = Atomic(false)
   private let isFreed = Atomic(false)
   private let hasFailed = Atomic(false)
 
   init(
-    _ handle: ClientHandle, onDelivery: @escaping @Sendable ([DeliveryReport]) -> Void,
-    onFatal: @escaping @Sendable (KafkaError) -> Void
+    _ handle: ClientHandle, tick: Duration, onDelivery: @escaping @Sendable ([DeliveryReport]) -> Void,
+    onFatal: @escaping @Sendable (KafkaError) -> Void, onTick: @escaping @Sendable () -> Void
   ) throws(KafkaError) {
     self.handle = handle
+    self.tick = Int32(clamping: max(1, tick.inMilliseconds))
     queue = try handle.use { (client) throws(KafkaError) in rd_kafka_queue_get_main(client) }
     self.onDelivery = onDelivery
     self.onFatal = onFatal
+    self.onTick = onTick
   }
 
   /// Ends `run` once no record is outstanding; for a purged producer that is at once.
@@ -41,7 +46,8 @@ final class ProducerEvents: @unchecked Sendable {
     _ = try? handle.use { (client) throws(KafkaError) in
       var stopDeadline: Instant?
       while true {
-        if let event = rd_kafka_queue_poll(queue, 200) { serve(event, client) }
+        if let event = rd_kafka_queue_poll(queue, tick) { serve(event, client) }
+        onTick()
         guard isStopping.load(ordering: .acquiring) else { continue }
         let deadline = stopDeadline ?? Instant.now() + .seconds(5)
         stopDeadline = deadline

@@ -25,6 +25,7 @@ public final class KafkaEventPublisher: EventPublisher {
   private let producer = Mutex<KafkaProducer?>(nil)
   private let isClosed = StopFlag()
   private let deliveries: Mutex<DeliveryWatch>
+  private let pace: Mutex<PartitionPace>
   private let failures = Mutex(ProducerFailures())
   private let watch: Mutex<ObstacleWatch>
   private let watcher = Mutex<PeriodicJob?>(nil)
@@ -42,6 +43,7 @@ public final class KafkaEventPublisher: EventPublisher {
     self.deliveryTimeout = deliveryTimeout
     self.topicInterval = topicInterval
     self.logger = logger.labelled("producer")
+    pace = Mutex(PartitionPace(deliveryTimeout: deliveryTimeout))
     deliveries = Mutex(DeliveryWatch(deliveryTimeout: deliveryTimeout))
     watch = Mutex(
       ObstacleWatch(topics: topics, every: topicInterval, ObstacleLog("events are not published", self.logger)))
@@ -71,11 +73,17 @@ public final class KafkaEventPublisher: EventPublisher {
         topic: message.topic, key: Array(message.key.utf8), value: message.payload,
         headers: message.headers.map { RecordHeader($0.name, $0.value) }, token: message.token)
     }
+    handOver(pace.withLock { $0.take(records, at: .now()) })
+  }
+
+  /// Gives records to the producer, and reports those that it does not take.
+  private func handOver(_ records: [ProducerRecord]) {
     var rest = records[...]
     var refused: [PublishOutcome] = []
     while !rest.isEmpty {
       guard let producer = producer.withLock({ $0 }) else {
         let reason = failures.withLock { $0.reason } ?? "the producer is closed"
+        pace.withLock { $0.takeBack(rest) }
         refused += rest.map { Self.untaken($0, .transient(reason)) }
         break
       }
@@ -85,8 +93,10 @@ public final class KafkaEventPublisher: EventPublisher {
       if accepted < rest.count { deliveries.withLock { $0.takeBack(rest.count - accepted) } }
       rest = rest.dropFirst(accepted)
       guard let failure, let first = rest.popFirst() else { continue }
+      pace.withLock { $0.takeBack(CollectionOfOne(first)) }
       switch failure.code {
       case .queueFull, .fatal, .closed:
+        pace.withLock { $0.takeBack(rest) }
         refused += ([first] + rest).map { Self.untaken($0, .transient("\(failure)")) }
         rest = []
       case .messageTooLarge:
@@ -110,7 +120,17 @@ public final class KafkaEventPublisher: EventPublisher {
     producer.withLock { $0 }?.warmUp(topic: topic, until: .now() + .seconds(1))
   }
 
-  public func purge() { producer.withLock { $0 }?.purge() }
+  public func purge() {
+    giveUpWaiting("purged before it was sent")
+    producer.withLock { $0 }?.purge()
+  }
+
+  /// Reports the records that the producer has not been given.
+  private func giveUpWaiting(_ reason: String) {
+    let waiting = pace.withLock { $0.giveUp() }
+    if waiting.isEmpty { return }
+    sink.withLock { $0.report }(waiting.map { Self.untaken($0, .transient(reason)) })
+  }
 
   /// Closes the producer for good; what it had not sent is reported.
   public func close() {
@@ -133,15 +153,20 @@ public final class KafkaEventPublisher: EventPublisher {
     last.close()
     // What was not reported by now never will be.
     deliveries.withLock { $0.forgetUnanswered() }
+    pace.withLock { $0.forgetUnderWay() }
+    giveUpWaiting("the producer was closed before it was sent")
   }
 
   private func replace() throws(KafkaError) {
-    // No linger: the relay hands over whole batches, and librdkafka gathers what comes while a request is under way.
-    // Waiting 1 ms for more cost latency and bought no throughput.
+    // No linger: `PartitionPace` gathers what comes while a partition has records under way. For as long as a record may
+    // wait there, the producer's time is shorter.
+    let (tick, wait) = pace.withLock { ($0.patience, $0.longestWait) }
+    let options = KafkaProducer.Options(deliveryTimeout: deliveryTimeout - wait, linger: .zero, tick: tick)
     let fresh = try KafkaProducer(
-      configuration, options: KafkaProducer.Options(deliveryTimeout: deliveryTimeout, linger: .zero), logger: logger,
+      configuration, options: options, logger: logger,
       onDelivery: { [weak self] reports in self?.deliver(reports) },
-      onFatal: { [weak self] error in self?.recover(from: error) })
+      onFatal: { [weak self] error in self?.recover(from: error) },
+      onTick: { [weak self] in self?.handOverOverdue() })
     producer.withLock { $0 = fresh }
     if isClosed.isStopped { retire() }
   }
@@ -158,6 +183,12 @@ public final class KafkaEventPublisher: EventPublisher {
         mayBePersisted: failure.mayBePersisted)
     }
     sink.withLock { $0.report }(outcomes)
+    handOver(pace.withLock { $0.answered(reports) })
+  }
+
+  private func handOverOverdue() {
+    let records = pace.withLock { $0.overdue(at: .now()) }
+    if !records.isEmpty { handOver(records) }
   }
 
   /// Runs on the failed producer's own thread, which cannot close itself.

@@ -11,7 +11,7 @@ extension UniqueID {
 
   /// A UUID of version 7 from the system's generator. Callable on any thread.
   public static func ordered(at moment: Timestamp) -> UniqueID {
-    var generator = SystemRandomNumberGenerator()
+    var generator = RandomSource()
     return ordered(at: moment, using: &generator)
   }
 

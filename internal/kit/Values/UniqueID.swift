@@ -22,7 +22,7 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
 
   /// A random UUID from the system's generator. Callable on any thread.
   public static func random() -> UniqueID {
-    var generator = SystemRandomNumberGenerator()
+    var generator = RandomSource()
     return random(using: &generator)
   }
 

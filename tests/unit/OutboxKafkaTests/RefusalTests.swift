@@ -88,4 +88,27 @@ import Values
     mock.clearErrors(request: .produce)
     #expect(waits { publisher.obstacle == nil })
   }
+
+  /// What waits for a busy partition, and what is under way there.
+  @Test(arguments: [false, true]) func whatIsGivenUpIsReportedOnce(closes: Bool) throws {
+    let quiet = Logger(label: "test", sink: { _ in })
+    let mock = try MockCluster(logger: quiet)
+    try mock.createTopic("payment", partitions: 1)
+    let publisher = try KafkaEventPublisher(
+      KafkaConfiguration(brokers: mock.bootstrap, clientID: "test"), deliveryTimeout: .seconds(60),
+      topics: ["payment"], logger: quiet)
+    defer { publisher.close() }
+    let outcomes = Monitor<[PublishOutcome]>([])
+    publisher.start { new in outcomes.update { $0 += new } }
+    mock.pushErrors(request: .produce, Array(repeating: 19, count: 10_000))  // NOT_ENOUGH_REPLICAS
+    for tokens in [1...10, 11...20, 21...30] as [ClosedRange<UInt64>] {
+      publisher.publish(
+        tokens.map { OutboundMessage(token: $0, topic: "payment", key: "\($0)", payload: [1], headers: []) })
+    }
+    #expect(outcomes.withLock { $0.isEmpty })
+    if closes { publisher.close() } else { publisher.purge() }
+    let all = try #require(outcomes.wait(until: .now() + .seconds(30)) { $0.count >= 30 ? $0 : nil })
+    #expect(all.map(\.token).sorted() == Array(1...30))
+    #expect(!all.contains { $0.result == .acknowledged })
+  }
 }
