@@ -160,7 +160,7 @@ let package = Package(
 
     // The ledger of direct payments.
     box("LedgerDomain", "ledger/Domain", ["Money", "Values"]),
-    box("LedgerStore", "ledger/Store", ["LedgerDomain", "Money", "Postgres", "Values"]),
+    box("LedgerStore", "ledger/Store", ["Crypto", "LedgerDomain", "Money", "Postgres", "Values"]),
     // `sql` is a link to migrations/ledger.
     .target(
       name: "LedgerSchema", dependencies: ["Migrator"], path: "internal/ledger/Schema",
@@ -210,7 +210,9 @@ let package = Package(
       [
         "Logger", "Metrics", "Postgres", "ProcessingDomain", "ProcessingStore", "Runtime", "SagaClient", "Values",
       ]),
-    box("ProcessingAudit", "processing/Audit", ["LedgerDomain", "Logger", "Postgres", "ProcessingOrders", "Values"]),
+    box(
+      "ProcessingAudit", "processing/Audit",
+      ["LedgerDomain", "LedgerStore", "Logger", "Postgres", "ProcessingOrders", "Values"]),
     // `sql` is a link to migrations/processing.
     .target(
       name: "ProcessingSchema",

@@ -3,6 +3,8 @@
 import uuid
 
 from harness.audit import paysaga
+from harness.direct import Direct
+from harness.waiting import wait_until
 from harness.world import World
 
 
@@ -63,6 +65,35 @@ def test_a_sabotaged_balance_and_payment_are_found(world: World):
     found = {(offender["kind"], offender["id"]) for offender in report["offenders"]}
     assert found == {
         ("balance", owned), ("balance", None), ("posting", false), ("attempt", false), ("order", false)}, report
+
+
+def test_what_is_sealed_is_verified_and_a_balance_is_shown_as_it_was(world: World):
+    """`payments-processor` seals; whoever changes a transfer afterwards, with all balances, is found by the chain."""
+    direct = Direct(world)
+    direct.processor()
+    owned = account(world)
+    first, = paysaga(world, "accounts", "topup", owned, "--amount-minor", "100").lines
+    second, = paysaga(world, "accounts", "topup", owned, "--amount-minor", "20").lines
+    for moment, posted in ((first["at"], 0), (second["at"], 100), ("2099-01-01T00:00:00Z", 120)):
+        shown, = paysaga(world, "accounts", "get", owned, "--at", moment).lines
+        assert (shown["posted"], shown["available"]) == (posted, posted), (moment, shown)
+    wait_until(lambda: world.sql("SELECT sum(transfers) FROM ledger.block")[0][0] == 2, "both are sealed", timeout=30)
+    shown, = paysaga(world, "accounts", "get", owned, "--at", second["at"]).lines
+    assert shown["posted"] == 100
+    audited, = paysaga(world, "audit", "--ledger").lines
+    assert audited["outcome"] == "agree" and audited["blocks"] > 0, audited
+    assert paysaga(world, "audit", "--ledger", "--head", audited["head"]).status == 0
+    [processor] = direct.processors
+    assert processor.metric("ledger_transfers_sealed_total") == 2
+    assert processor.metric("ledger_unsealed_seconds") == 0
+    # A forgery in transfers and balances alike.
+    world.sql("UPDATE ledger.transfer SET amount = amount + 5 WHERE id = (SELECT id FROM ledger.transfer ORDER BY at LIMIT 1)")
+    world.sql("UPDATE ledger.account SET posted = posted + CASE WHEN id = %s THEN 5 ELSE -5 END"
+              " WHERE id = %s OR kind = 5 AND currency = 'EUR'", owned, owned)
+    forged = paysaga(world, "audit", "--ledger")
+    report, = forged.lines
+    assert forged.status == 1 and report["chain"] > 0 and report["balance"] == 0, report
+    assert any(offender["detail"].startswith("block 1 ") for offender in report["offenders"]), report
 
 
 def test_exceptions_and_payments_are_shown(world: World):

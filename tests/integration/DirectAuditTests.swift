@@ -2,6 +2,7 @@ import DirectDomain
 import GatewaySchema
 import GatewayStore
 import LedgerDomain
+import LedgerStore
 import Migrator
 import Money
 import Outbox
@@ -9,6 +10,7 @@ import Postgres
 import ProcessingAudit
 import ProcessingDomain
 import ProcessingStore
+import Runtime
 import Testing
 import Values
 
@@ -32,8 +34,9 @@ struct DirectAuditTests {
     static let unknown = UniqueID(high: 50, low: 3 << 4)
     static let asked = UniqueID(high: 50, low: 4 << 4)
 
-    func report() throws -> DirectAuditReport {
+    func report(ledgerOnly: Bool = false, expecting head: ChainVerifier.Head? = nil) throws -> DirectAuditReport {
       var scope = DirectAudit.Scope()
+      (scope.isLedgerOnly, scope.head) = (ledgerOnly, head)
       (scope.processing, scope.ledger, scope.gateway) = (processing, ledger, gateway)
       let database = try TestDatabase.configuration()
       let databases = DirectAudit.Databases(
@@ -43,7 +46,7 @@ struct DirectAuditTests {
 
     private var tables: [String] {
       ["payment", "attempt", "claim", "due", "settlement", "owner", "exception"].map { "\(processing).\($0)" }
-        + ["transfer", "account", "account_delta"].map { "\(ledger).\($0)" }
+        + ["transfer", "account", "account_delta", "block", "account_day"].map { "\(ledger).\($0)" }
         + ["payment", "payment_state", "order_claim"].map { "\(gateway).\($0)" } + ["\(processing)_saga.payment"]
         + ["payment_archive", "refund_archive", "attempt_archive"].map { "\(processing).\($0)" }
         + ["payment_archive", "payment_state_archive"].map { "\(gateway).\($0)" }
@@ -136,6 +139,48 @@ struct DirectAuditTests {
       let report = try site.report()
       #expect(report.agrees, "\(report.offenders)")
       #expect(report.payments == 4 && report.intake == 4 && report.unknown == 1 && report.transfers == 4)
+    }
+  }
+
+  @Test func `a change to what is sealed is found by the chain`() throws {
+    try withSite { site in
+      let (p, l, g) = (site.processing, site.ledger, site.gateway)
+      let sealer = ChainSealer(LedgerTables(schema: l))
+      let deadline = Instant.now() + .seconds(30)
+      while try sealer.lag(on: site.connection) != nil, Instant.now() < deadline {
+        _ = try sealer.seal(on: site.connection)
+      }
+      let whole = try site.report()
+      #expect(whole.agrees && whole.blocks > 0, "\(whole.offenders)")
+      let head = try #require(whole.head)
+      #expect(ChainVerifier.Head("\(head)".uppercased()) == head)
+      for text in ["", "1", "1:", "0:\(String(repeating: "0", count: 64))", "1:\(String(repeating: "x", count: 64))"] {
+        #expect(ChainVerifier.Head(text) == nil)
+      }
+      #expect(try site.report(expecting: head).agrees)
+      // Changes that no other comparison sees.
+      try site.sabotage("UPDATE \(l).transfer SET at = at - interval '1 us'", finds: .chain)
+      try site.sabotage("UPDATE \(l).block SET hash = sha256(hash)", finds: .chain)
+      try site.sabotage("UPDATE \(l).account_day SET posted = posted + 1", finds: .chain)
+      try site.sabotage("DELETE FROM \(l).account_day", finds: .chain)
+      try site.sabotage(
+        """
+        WITH t AS (INSERT INTO \(l).transfer (id, kind, debit, credit, amount, currency, tx)
+                   SELECT '00000000-0000-0052-0000-000000000011', 1, debit, credit, 1, 'EUR', tx FROM \(l).transfer LIMIT 1
+                   RETURNING debit, credit)
+        INSERT INTO \(l).account_delta (account, posted, pending)
+        SELECT debit, -1, 0 FROM t UNION ALL SELECT credit, 1, 0 FROM t
+        """, finds: .chain)
+      try site.connection.script("DELETE FROM \(l).block; DELETE FROM \(l).account_day")
+      #expect(try site.report().agrees)
+      #expect(try site.report(expecting: head).counts == [.chain: 1])
+      // The ledger alone knows nothing of the gateway, and of payments only what they say of money.
+      try site.connection.script(
+        """
+        DELETE FROM \(g).payment; DELETE FROM \(p).due; DELETE FROM \(p)_saga.payment;
+        UPDATE \(p).payment SET amount = amount + 1 WHERE id = '\(Site.completed)'
+        """)
+      #expect(try site.report(ledgerOnly: true).counts == [.posting: 1])
     }
   }
 

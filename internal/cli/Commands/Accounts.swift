@@ -16,8 +16,9 @@ private struct Accounts {
     connection = try Connection.open(database, logger: session.logger)
   }
 
-  func find(_ id: UniqueID) throws -> Account {
-    guard let account = try store.find([id], on: connection).first else {
+  /// - Parameter moment: just before which its balance is wanted; nil for now.
+  func find(_ id: UniqueID, before moment: Timestamp? = nil) throws -> Account {
+    guard let account = try store.find(id, before: moment, on: connection) else {
       throw CommandError.failure("there is no account \(id)")
     }
     return account
@@ -27,18 +28,29 @@ private struct Accounts {
 /// `accounts get`: shows an account.
 struct AccountsGet: Subcommand {
   static let usage = Usage(
-    name: "accounts get", summary: "show an account of the ledger with its balance", operand: "ID", synopsis: "ID",
+    name: "accounts get", summary: "show an account of the ledger with its balance", operand: "ID",
+    options: [
+      Option(
+        "--at", "TIME", "with the balance just before then: 2026-01-31T12:00:00Z, or how long ago, such as 2h")
+    ],
+    synopsis: "ID [--at TIME]",
     notes: "Amounts are in the smallest unit of the currency. Available is what is posted less what is on hold.",
     example: "paysaga accounts get 01980f3e-7c51-7000-8000-000000000000")
 
   private let id: UniqueID
+  private let moment: Timestamp?
 
-  init(_ arguments: Arguments) throws(CommandError) { id = try arguments.id("an account") }
+  init(_ arguments: Arguments) throws(CommandError) {
+    id = try arguments.id("an account")
+    moment = try arguments.moment("--at")
+  }
 
   func run(_ session: Session) throws {
     let accounts = try Accounts(session)
     defer { accounts.connection.close() }
-    session.output.print(try accounts.find(id).record)
+    var record = try accounts.find(id, before: moment).record
+    if let moment { record.append("at", .time(moment)) }
+    session.output.print(record)
   }
 }
 

@@ -1,5 +1,6 @@
 import ClientSettings
 import FoundationEssentials
+import LedgerStore
 import Postgres
 import SagaAudit
 import SagaSettings
@@ -19,9 +20,14 @@ struct AuditCommand: Subcommand {
       Option("--limit", "N", "show at most so many offenders of each kind; default 10"),
       Option(
         "--late", "TIME", "direct payments: what gateway and processing owe each other for longer is late; default 5m"),
+      Option(
+        "--ledger", nil, "the ledger of direct payments alone: balances, holds, and its chain from the first block on"),
+      Option(
+        "--head", "N:HASH", "a head of the ledger's chain as an earlier audit has printed it: it must still be there"),
       Option("--allow-duplicates", nil, "equal copies are counted and are no disagreement"),
     ],
-    synopsis: "[--part saga|direct] [--topic NAME] [--since TIME] [--limit N] [--late TIME] [--allow-duplicates]",
+    synopsis:
+      "[--part saga|direct | --ledger] [--head N:HASH] [--topic NAME] [--since TIME] [--limit N] [--late TIME] [--allow-duplicates]",
     notes: """
       Exit status: 0 when all agree, 1 when they disagree (counts and the first offenders are shown), 2 when nothing is
       wrong but the beginning of a partition is gone in which events are expected. It may run beside working programs:
@@ -35,13 +41,26 @@ struct AuditCommand: Subcommand {
   enum Part: String, CaseIterable { case saga, direct }
 
   private let part: Part?
+  private let isLedgerOnly: Bool
+  private let head: ChainVerifier.Head?
   private let topic: String?
   private let auditing: TopicAuditing
   private let late: Duration
 
   init(_ arguments: Arguments) throws(CommandError) {
     topic = arguments.text("--topic")
-    let part = try arguments.choice("--part", Part.self)
+    isLedgerOnly = arguments.has("--ledger")
+    head = try arguments.text("--head").map { text throws(CommandError) in
+      guard let head = ChainVerifier.Head(text) else {
+        throw .usage("--head expects what audit prints: a block's number, a colon, 64 hexadecimal digits")
+      }
+      return head
+    }
+    let given = try arguments.choice("--part", Part.self)
+    guard !isLedgerOnly && head == nil || given != .saga && topic == nil else {
+      throw .usage("--ledger and --head are about direct payments")
+    }
+    let part = isLedgerOnly || head != nil ? .direct : given
     guard topic == nil || part != .direct else { throw .usage("--topic is about the saga; --part direct has its own") }
     self.part = topic == nil ? part : .saga
     late = try arguments.duration("--late") ?? .seconds(300)
@@ -71,7 +90,8 @@ struct AuditCommand: Subcommand {
           topic, database: try session.database(), checksPayments: topic == payments, session))
     }
     if part != .saga {
-      let direct = DirectAuditing(topics: auditing, grace: late, isWanted: part == .direct)
+      let direct = DirectAuditing(
+        topics: auditing, grace: late, isWanted: part == .direct, isLedgerOnly: isLedgerOnly, head: head)
       verdicts += try direct.audit(session)
     }
     let disagreements = verdicts.compactMap { if case .disagrees(let what) = $0 { what } else { nil } }

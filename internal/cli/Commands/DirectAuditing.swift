@@ -1,3 +1,4 @@
+import LedgerStore
 import Postgres
 import ProcessingAudit
 import Settings
@@ -10,6 +11,10 @@ struct DirectAuditing {
   let grace: Duration
   /// Whether the caller asked for this part: it is then shown although there is nothing.
   let isWanted: Bool
+  /// Whether only the ledger is looked at.
+  let isLedgerOnly: Bool
+  /// A head of the ledger's chain, as an earlier audit has printed it.
+  let head: ChainVerifier.Head?
 
   func audit(_ session: Session) throws -> [AuditVerdict] {
     let processing = try session.database(of: "PROCESSING_", direct: true)
@@ -29,7 +34,9 @@ struct DirectAuditing {
       processing: processing, gateway: try payments(in: "gateway", gateway, session) == .readable ? gateway : nil,
       saga: try payments(in: nil, saga, session) == .readable ? saga : nil)
     for (name, isLeftOut) in [("the gateway", databases.gateway == nil), ("the saga", databases.saga == nil)] {
-      if isLeftOut { notice("\(name) is left out: its payments are not there, or the role may not read them") }
+      if isLeftOut, !isLedgerOnly {
+        notice("\(name) is left out: its payments are not there, or the role may not read them")
+      }
     }
     let start = Instant.now()
     let report = try run(databases, session, start)
@@ -37,6 +44,7 @@ struct DirectAuditing {
     session.output.print(report.record(start), line: report.line)
     if !session.wantsJSON { for offender in report.offenders { session.output.print(offender.record) } }
     let verdict: AuditVerdict = report.agrees ? .agrees : .disagrees("the tables of direct payments")
+    if isLedgerOnly { return [verdict] }
     return [verdict] + (try outboxes(session))
   }
 
@@ -78,6 +86,7 @@ struct DirectAuditing {
   ) throws -> DirectAuditReport {
     var scope = DirectAudit.Scope()
     (scope.grace, scope.limit) = (grace, topics.limit)
+    (scope.isLedgerOnly, scope.head) = (isLedgerOnly, head)
     return try DirectAudit(databases, scope: scope, logger: session.logger).run { _ in
       if session.interruption.isRequested { throw CommandError.failure("interrupted") }
     }
@@ -88,19 +97,22 @@ extension DirectAuditReport {
   private var figures: [(name: String, count: Int)] {
     [
       ("payments", payments), ("intake", intake), ("unknown", unknown), ("transfers", transfers),
-      ("accounts", accounts), ("settlements", settlements), ("exceptions", exceptions),
+      ("accounts", accounts), ("blocks", blocks),
+      ("settlements", settlements), ("exceptions", exceptions),
     ]
   }
 
   fileprivate var line: String {
     let found = Kind.allCases.compactMap { kind in counts[kind].map { "\(kind.rawValue)=\($0)" } }
-    return (["\(agrees ? "agree" : "disagree"):"] + figures.map { "\($0.name)=\($0.count)" } + found)
+    let last = head.map { ["head=\($0)"] } ?? []
+    return (["\(agrees ? "agree" : "disagree"):"] + figures.map { "\($0.name)=\($0.count)" } + last + found)
       .joined(separator: " ")
   }
 
   fileprivate func record(_ start: Instant) -> Record {
     var record: Record = ["outcome": .text(agrees ? "agree" : "disagree"), "part": .text("direct")]
     for (name, count) in figures { record.append(name, .number(Int64(count))) }
+    record.append("head", head.map { .text("\($0)") } ?? .null)
     for kind in Kind.allCases { record.append(kind.rawValue, .number(Int64(counts[kind] ?? 0))) }
     record.append("offenders", .list(offenders.map(\.record)))
     record.append("elapsed_ms", .number((Instant.now() - start).inMilliseconds))

@@ -16,8 +16,13 @@ enum AccountAnswers {
     object.add("created_at", account.openedAt)
   }
 
-  static func account(_ status: Int, _ account: Account) -> HTTPResponse {
-    .json(status, JSONWriter.object(reserving: 256) { Self.account(account, into: &$0) })
+  /// - Parameter moment: just before which the balances were so; nil for now.
+  static func account(_ status: Int, _ account: Account, at moment: Timestamp? = nil) -> HTTPResponse {
+    let body = JSONWriter.object(reserving: 256) { object in
+      Self.account(account, into: &object)
+      if let moment { object.add("at", moment) }
+    }
+    return .json(status, body)
   }
 
   static func accounts(_ accounts: [Account]) -> HTTPResponse {

@@ -8,8 +8,9 @@ package protocol AccountKeeping: Sendable {
   func open(
     owner: UniqueID, _ currency: Currency, deadline: Instant
   ) async throws(StoreTrouble) -> (account: Account, isNew: Bool)
-  /// An account of a user; nil where there is none.
-  func find(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> Account?
+  /// An account of a user, with what it had just before a moment or, without one, with what it has now; nil where there
+  /// is none.
+  func find(_ id: UniqueID, before moment: Timestamp?, deadline: Instant) async throws(StoreTrouble) -> Account?
   /// The accounts of a user, by currency.
   func list(owner: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [Account]
   /// Moves money from outside onto an account or back, once for each id.

@@ -58,14 +58,16 @@ package struct AccountRoutes: Sendable {
   }
 
   private func find(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
-    try request.query.requireOnly([])
-    return AccountAnswers.account(200, try await account(request))
+    let moment = try Fault.reading { () throws(RequestFault) in
+      try BalanceFilter(request.query.items.map { ($0.name, $0.value) }).at
+    }
+    return AccountAnswers.account(200, try await account(request, before: moment), at: moment)
   }
 
-  private func account(_ request: APIRequest) async throws(Fault) -> Account {
+  private func account(_ request: APIRequest, before moment: Timestamp? = nil) async throws(Fault) -> Account {
     let id = try RouteHandlers.id(request, missing: Self.missing)
     let found = try await Fault.asking { () async throws(StoreTrouble) in
-      try await accounts.find(id, deadline: RouteHandlers.deadline(request))
+      try await accounts.find(id, before: moment, deadline: RouteHandlers.deadline(request))
     }
     guard let found else { throw Self.missing }
     return found

@@ -198,7 +198,7 @@ package struct PaymentRoutes: Sendable {
   /// Somebody else's account is as unknown as one that is not there.
   private func requireAccount(_ id: UniqueID, _ request: PaymentRequest, _ deadline: Instant) async throws(Fault) {
     let account = try await Fault.asking { () async throws(StoreTrouble) in
-      try await accounts.find(id, deadline: deadline)
+      try await accounts.find(id, before: nil, deadline: deadline)
     }
     guard let account, account.owner == request.userID else {
       throw Fault(422, .unknownAccount, "expected an account of the user", field: "method.account_id")

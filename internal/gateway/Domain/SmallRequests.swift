@@ -66,6 +66,20 @@ public enum EmptyRequest {
   }
 }
 
+/// Of when the balance of an account is wanted.
+public struct BalanceFilter: Sendable, Hashable {
+  /// Just before this moment; nil for now.
+  public var at: Timestamp?
+
+  /// Reads the parameters of a query.
+  /// - Parameter items: names and values, decoded. An unknown name, or one that comes twice, is refused.
+  public init(_ items: [(name: String, value: String)]) throws(RequestFault) {
+    try QueryFields.read(items, names: ["at"]) { (name, value) throws(RequestFault) in
+      at = try QueryFields.moment(value, name)
+    }
+  }
+}
+
 /// Which entries of an account to list, newest first.
 public struct EntryFilter: Sendable, Hashable {
   /// Written at this moment or later.

@@ -23,12 +23,14 @@ struct PooledAccounts: AccountKeeping {
     }
   }
 
-  func find(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> Account? {
+  func find(
+    _ id: UniqueID, before moment: Timestamp?, deadline: Instant
+  ) async throws(StoreTrouble) -> Account? {
     let found = try await run(deadline) { [store] connection throws(DatabaseError) in
-      try store.find([id], on: connection)
+      try store.find(id, before: moment, on: connection)
     }
     // Our own accounts are nobody's.
-    return found.first { $0.owner != nil }
+    return found?.owner == nil ? nil : found
   }
 
   func list(owner: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [Account] {

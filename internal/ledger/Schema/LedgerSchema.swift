@@ -8,6 +8,8 @@ public enum LedgerSchema {
     // The names of the constants are the package manager's: it makes an underscore of the first digit.
     ("0001_ledger.up.sql", PackageResources._001_ledger_up_sql),
     ("0001_ledger.down.sql", PackageResources._001_ledger_down_sql),
+    ("0002_chain.up.sql", PackageResources._002_chain_up_sql),
+    ("0002_chain.down.sql", PackageResources._002_chain_down_sql),
   ]
 
   /// The ledger's line of migrations.

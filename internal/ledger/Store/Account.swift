@@ -16,6 +16,10 @@ public struct Account: Sendable, Hashable {
   public let balance: Balance
   /// When it was opened.
   public let openedAt: Timestamp
+
+  func with(_ balance: Balance) -> Account {
+    Account(id: id, kind: kind, owner: owner, currency: currency, balance: balance, openedAt: openedAt)
+  }
 }
 
 /// Money from outside onto a user's account, or from there to the outside.

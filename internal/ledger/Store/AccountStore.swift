@@ -13,6 +13,7 @@ public struct AccountStore: Sendable {
   private let findOwned: Statement
   private let findTimes: Statement
   private let findEntries: Statement
+  private let moments: MomentBalances
 
   /// How often a transaction runs that meets another one with the same request.
   private static let attempts = 5
@@ -20,6 +21,7 @@ public struct AccountStore: Sendable {
   /// A store of these tables. - Parameter ledger: of the same tables.
   public init(_ tables: LedgerTables = LedgerTables(), ledger: LedgerStore) {
     self.ledger = ledger
+    moments = MomentBalances(tables)
     let (account, delta, transfer) = (tables.account, tables.delta, tables.transfer)
     let select = """
       SELECT a.id, a.kind, a.owner, a.currency::text, (a.posted + coalesce(sum(d.posted), 0))::bigint AS posted,
@@ -65,6 +67,16 @@ public struct AccountStore: Sendable {
     try connection.run(Command(findAccounts, [.uuidArray(ids.sorted())])).map { (row) throws(DatabaseError) in
       try Self.account(row)
     }
+  }
+
+  /// An account with what it had just before a moment, or what it has now; nil where there is none.
+  /// - Parameter moment: as transfers have it in `at`: the begin of their transaction.
+  public func find(
+    _ id: UniqueID, before moment: Timestamp?, on connection: Connection
+  ) throws(DatabaseError) -> Account? {
+    guard let account = try find([id], on: connection).first else { return nil }
+    guard let moment else { return account }
+    return account.with(try moments.find(id, before: moment, on: connection))
   }
 
   /// The accounts of a user, by currency.

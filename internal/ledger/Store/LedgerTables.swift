@@ -6,6 +6,8 @@ public struct LedgerTables: Sendable, Hashable {
   let account: String
   let delta: String
   let transfer: String
+  let block: String
+  let accountDay: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "ledger") {
@@ -13,5 +15,7 @@ public struct LedgerTables: Sendable, Hashable {
     account = prefix + ".account"
     delta = prefix + ".account_delta"
     transfer = prefix + ".transfer"
+    block = prefix + ".block"
+    accountDay = prefix + ".account_day"
   }
 }

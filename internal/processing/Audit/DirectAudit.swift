@@ -1,3 +1,4 @@
+public import LedgerStore
 public import Logger
 public import Postgres
 internal import ProcessingOrders
@@ -23,6 +24,10 @@ public struct DirectAudit: Sendable {
     public var ledger = "ledger"
     /// How long a payment may take from the gateway to processing, and its result back, before it counts as late.
     public var grace = Duration.seconds(300)
+    /// Whether only the ledger is judged: by itself, and against the states of payments.
+    public var isLedgerOnly = false
+    /// A head of the ledger's chain that was kept outside of the database.
+    public var head: ChainVerifier.Head?
     /// Maximum number of offenders of each kind in the report.
     public var limit = 10
 
@@ -90,11 +95,11 @@ public struct DirectAudit: Sendable {
   public func run(onPage: (Int) throws -> Void) throws -> DirectAuditReport {
     let connection = try Connection.open(databases.processing, logger: logger)
     defer { connection.close() }
-    let gatewayConnection = try databases.gateway.map { (database) throws(DatabaseError) in
+    let gatewayConnection = try (scope.isLedgerOnly ? nil : databases.gateway).map { (database) throws(DatabaseError) in
       try Connection.open(database, logger: logger)
     }
     defer { gatewayConnection?.close() }
-    let sagaConnection = try databases.saga.map { (database) throws(DatabaseError) in
+    let sagaConnection = try (scope.isLedgerOnly ? nil : databases.saga).map { (database) throws(DatabaseError) in
       try Connection.open(database, logger: logger)
     }
     defer { sagaConnection?.close() }
@@ -104,10 +109,11 @@ public struct DirectAudit: Sendable {
     var report = DirectAuditReport(limit: scope.limit)
     try payments(processing, gateway, sagaConnection.map { SagaReader($0) }, &report, onPage)
     if let gateway { try intake(gateway, processing, &report, onPage) }
-    try processing.strays(into: &report)
+    if !scope.isLedgerOnly { try processing.strays(into: &report) }
     let ledger = LedgerReader(connection, ledger: scope.ledger, processing: scope.processing)
     try ledger.balances(into: &report)
     try ledger.strays(into: &report, onPage: onPage)
+    try ledger.chain(expecting: scope.head, into: &report, onPage: onPage)
     return report
   }
 
@@ -128,7 +134,9 @@ public struct DirectAudit: Sendable {
         guard let payment = page.rows[id] else { continue }
         report.payments += 1
         if payment.state == "UNKNOWN" { report.unknown += 1 }
-        for finding in PaymentJudge.findings(payment) { report.note(finding, of: id) }
+        let findings =
+          scope.isLedgerOnly ? [PaymentJudge.posting(payment)].compactMap(\.self) : PaymentJudge.findings(payment)
+        for finding in findings { report.note(finding, of: id) }
         if let intake {
           report.note(PaymentJudge.later(intake.rows[id], than: payment, grace: scope.grace), of: id)
         }

@@ -1,3 +1,4 @@
+public import LedgerStore
 public import Values
 
 /// The findings of an audit of direct payments.
@@ -17,6 +18,8 @@ public struct DirectAuditReport: Sendable {
     case hold
     /// An account's balance is not what its transfers say, is below zero, or a currency does not sum to zero.
     case balance
+    /// A block of the ledger's chain is not what was sealed, or the days of an account are not the sums of what was.
+    case chain
     /// The bank may have been asked to charge twice, or nothing says that it was asked.
     case attempt
     /// The side tables of what is claimed and what is due are not what the payment says.
@@ -47,6 +50,10 @@ public struct DirectAuditReport: Sendable {
   public internal(set) var accounts = 0
   /// Transfers whose payments were looked for.
   public internal(set) var transfers = 0
+  /// Blocks of the ledger's chain whose hashes are right.
+  public internal(set) var blocks = 0
+  /// The last of them, to be kept outside of the database; nil where nothing is sealed.
+  public internal(set) var head: ChainVerifier.Head?
   /// Orders that were paid here and are not settled in the saga yet.
   public internal(set) var settlements = 0
   /// Exceptions that wait for a person.

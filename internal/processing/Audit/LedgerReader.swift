@@ -1,3 +1,4 @@
+internal import LedgerStore
 internal import Postgres
 internal import Values
 
@@ -6,6 +7,7 @@ struct LedgerReader {
   private let connection: Connection
   private let ledger: String
   private let processing: String
+  private let verifier: ChainVerifier
 
   /// Reading a table as a whole.
   static let timeout = Duration.seconds(600)
@@ -14,6 +16,7 @@ struct LedgerReader {
 
   init(_ connection: Connection, ledger: String, processing: String) {
     self.connection = connection
+    verifier = ChainVerifier(LedgerTables(schema: ledger))
     self.ledger = quoteIdentifier(ledger)
     self.processing = quoteIdentifier(processing)
   }
@@ -121,6 +124,20 @@ struct LedgerReader {
       }
       report.transfers += page.count
       try onPage(page.count)
+    }
+  }
+
+  /// Makes the chain's hashes again, and compares the days of accounts with what is sealed.
+  /// - Parameter head: a head that was kept outside; nil for none.
+  func chain(
+    expecting head: ChainVerifier.Head?, into report: inout DirectAuditReport, onPage: (Int) throws -> Void
+  ) throws {
+    let found = try verifier.run(expecting: head, on: connection, onPage: onPage)
+    report.blocks = Int(found.blocks)
+    report.head = found.head
+    if let difference = found.difference { report.note(Finding(.chain, difference), of: nil) }
+    for (account, day) in try verifier.wrongDays(limit: Self.most, on: connection, timeout: Self.timeout) {
+      report.note(Finding(.chain, "its sums of \(day) are not those of the sealed transfers"), of: account)
     }
   }
 

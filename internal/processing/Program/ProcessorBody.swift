@@ -79,9 +79,10 @@ public final class ProcessorBody: ProgramBody {
       try serial("exceptions"), logger: context.logger, metrics: context.metrics)
     let entries: [ServiceEntry?] = [
       .part(probe), .part(pool), .part(stop: { pipeline.stopRelay(until: $0) }), .part(listener), .part(notifier),
-      .part(TableCare(try serial("care"), logger: context.logger)), .part(exceptions), .part(try makeArchive()),
-      saga.map { .part($0) },
-      orders.map { .part($0) }, .part(execution.bank), .part(execution.processor), .late(pipeline),
+      .part(TableCare(try serial("care"), logger: context.logger)),
+      .part(ChainSealing(try serial("chain"), logger: context.logger, metrics: context.metrics)), .part(exceptions),
+      .part(try makeArchive()), saga.map { .part($0) }, orders.map { .part($0) }, .part(execution.bank),
+      .part(execution.processor), .late(pipeline),
     ]
     return ProgramParts(entries.compactMap(\.self), checks: makeChecks(execution.processor, pipeline))
   }

@@ -22,7 +22,8 @@ extension ProcessingSchema {
       .init("processing.attempt", ["SELECT", "INSERT", "UPDATE"]),
       .init("processing.exception", ["SELECT", "INSERT", "UPDATE"]), .init("processing.settlement", ["INSERT"]),
       .init("ledger.account", ["SELECT", "INSERT", "UPDATE"]), .init("ledger.account_delta", ["SELECT", "INSERT"]),
-      .init("ledger.transfer", ["SELECT", "INSERT"]), .init("risk.usage", ["SELECT", "INSERT", "UPDATE"]),
+      .init("ledger.transfer", ["SELECT", "INSERT"]), .init("ledger.block", ["SELECT"]),
+      .init("ledger.account_day", ["SELECT"]), .init("risk.usage", ["SELECT", "INSERT", "UPDATE"]),
       .init("risk.listed", ["SELECT"]), .init("risk.rule_set", ["INSERT"]), .init("risk.decision", ["INSERT"]),
     ] + OutboxSchema.writing(outbox)
 
@@ -30,6 +31,7 @@ extension ProcessingSchema {
   private static let caring: [SchemaRequirement.Access] =
     [
       .init("processing.settlement", ["SELECT", "UPDATE", "DELETE"]), .init("ledger.account_delta", ["DELETE"]),
+      .init("ledger.block", ["INSERT"]), .init("ledger.account_day", ["INSERT", "UPDATE"]),
       .init("risk.usage", ["DELETE"]), .init("processing.attempt", ["DELETE"]),
       .init("processing.payment_archive", ["INSERT"]), .init("processing.refund_archive", ["INSERT"]),
       .init("processing.attempt_archive", ["INSERT"]),

@@ -21,6 +21,16 @@ import Testing
   ])
   func `SHA-256 gives the digests of FIPS 180-4`(text: String, digest: String) {
     #expect(SHA256.digest(of: Array(text.utf8).span.bytes) == bytes(digest))
+    // The same in pieces, twice from one stream.
+    var stream = SHA256Stream()
+    for _ in 0..<2 {
+      var rest = Array(text.utf8)[...]
+      while !rest.isEmpty {
+        stream.update(Array(rest.prefix(1_000)).span.bytes)
+        rest = rest.dropFirst(1_000)
+      }
+      #expect(stream.finish() == bytes(digest))
+    }
   }
 
   @Test(arguments: [

@@ -266,9 +266,15 @@ final class FakeAccounts: AccountKeeping {
     owner: UniqueID, _ currency: Currency, deadline: Instant
   ) async throws(StoreTrouble) -> (account: Account, isNew: Bool) { (account, false) }
 
-  func find(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> Account? {
+  func find(
+    _ id: UniqueID, before moment: Timestamp?, deadline: Instant
+  ) async throws(StoreTrouble) -> Account? {
     if isAway.withLock(\.self) { throw .unavailable }
-    return id == account.id ? account : nil
+    guard id == account.id else { return nil }
+    guard moment != nil else { return account }
+    return Account(
+      id: id, kind: .user, owner: account.owner, currency: account.currency, balance: Balance(posted: 7),
+      openedAt: account.openedAt)
   }
 
   func list(owner: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [Account] { [account] }

@@ -325,6 +325,22 @@ import Values
     }
   }
 
+  @Test func `a balance is asked for as it was at a moment`() async throws {
+    try await FakeGateway.with { gateway in
+      let path = "/v1/accounts/\(gateway.accounts.account.id)"
+      let now = try await gateway.send("GET", path)
+      #expect(now.status == 200 && now.body.contains(#""posted":100"#) && !now.body.contains(#""at""#))
+      let then = try await gateway.send("GET", "\(path)?at=2026-03-01T00:00:00Z")
+      #expect(then.status == 200 && then.body.contains(#""posted":7"#))
+      #expect(then.body.contains(#""at":"2026-03-01T00:00:00.000000Z""#))
+      for query in [
+        "at=yesterday", "at=", "when=2026-03-01T00:00:00Z", "at=2026-03-01T00:00:00Z&at=2026-03-01T00:00:00Z",
+      ] {
+        #expect(try await gateway.send("GET", "\(path)?\(query)").status == 400, "\(query)")
+      }
+    }
+  }
+
   @Test func `a balance is of the user and of the currency`() async throws {
     try await FakeGateway.with { gateway in
       let method = { (id: UniqueID) in #"{"type":"balance","account_id":"\#(id)"}"# }
