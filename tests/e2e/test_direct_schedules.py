@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from harness import direct_oracle
 from harness.audit import paysaga
-from harness.direct import Direct, account, new_card, quick_groups
+from harness.direct import Direct, account, new_card
 from harness.forwarder import Forwarder
 from harness.rpc import FAILED
 from harness.waiting import wait_until
@@ -44,7 +44,7 @@ def test_two_gateways_with_one_key_make_one_payment(world: World):
 
 
 def test_the_other_gateway_answers_for_one_that_died(world: World):
-    direct = Direct(world, **quick_groups(world))
+    direct = Direct(world, **world.broker.quick_groups)
     direct.processor()
     first, second = direct.gateway(), direct.gateway()
     direct.bank.behave(idempotent=False, delay_ms=2_000)

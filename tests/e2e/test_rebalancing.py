@@ -9,12 +9,7 @@ from harness.process import Program
 from harness.waiting import wait_until
 from harness.world import World
 
-# devkafka makes a rebalance last for the session timeout less a second, and a new group's for 3 s: with a shorter
-# timeout it would forget its members meanwhile.
-COOPERATIVE = {
-    "KAFKA_PARTITION_ASSIGNMENT_STRATEGY": "cooperative-sticky", "KAFKA_SESSION_TIMEOUT_MS": "3500",
-    "KAFKA_HEARTBEAT_INTERVAL_MS": "300",
-}
+COOPERATIVE = {"KAFKA_PARTITION_ASSIGNMENT_STRATEGY": "cooperative-sticky"}
 
 
 def moves(program: Program, words: str) -> list[int]:
@@ -35,10 +30,11 @@ def share_all(world: World, *members: Program) -> None:
 
 
 def test_cooperative_members_come_go_and_die_under_flow(world: World):
-    first, second, third = [world.program("payments-consumer", REDIS_DSN="", **COOPERATIVE) for _ in range(3)]
+    settings = COOPERATIVE | world.broker.quick_groups
+    first, second, third = [world.program("payments-consumer", REDIS_DSN="", **settings) for _ in range(3)]
     world.cron()
     # In librdkafka 2.0.2 a member that is freed before its first assignment aborts.
-    early = world.program("payments-consumer", REDIS_DSN="", CONSUMER_GROUP=f"{world.group}-early", **COOPERATIVE)
+    early = world.program("payments-consumer", REDIS_DSN="", CONSUMER_GROUP=f"{world.group}-early", **settings)
     for member in (first, second, early):
         member.start()
     early.wait_for_output("consuming")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness import direct_oracle
-from harness.direct import PARTITIONS, Direct, Gateway, account, balance, new_card, quick_groups
+from harness.direct import PARTITIONS, Direct, Gateway, account, balance, new_card
 from harness.process import Program
 from harness.waiting import wait_until
 from harness.world import World
@@ -80,7 +80,7 @@ def share_all(metric: str, *members: Program) -> None:
 
 
 def test_members_that_are_killed_lose_and_double_nothing(world: World):
-    direct = Direct(world, **quick_groups(world))
+    direct = Direct(world, **world.broker.quick_groups)
     programs = [world.program("payments-processor", **direct.settings) for _ in range(3)]
     gateways = [world.program("payments-gateway", **direct.settings) for _ in range(3)]
     for each in [*programs, *gateways]:

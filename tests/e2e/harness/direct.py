@@ -159,13 +159,6 @@ def balance(id: str) -> dict:
 MERCHANT = "00000000-0000-4000-8000-000000000001"
 
 
-def quick_groups(world: World) -> dict[str, str]:
-    """Settings with which groups notice a dead member soon. devkafka makes a rebalance last for the session timeout less
-    a second; Kafka takes no timeout below six."""
-    timeout = "3500" if world.broker.takes_commands else "6000"
-    return {"KAFKA_SESSION_TIMEOUT_MS": timeout, "KAFKA_HEARTBEAT_INTERVAL_MS": "300"}
-
-
 class Direct:
     """A bank, processors and gateways on a world's database and topics. The saga runs where a test starts it."""
 
