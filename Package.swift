@@ -237,6 +237,7 @@ let package = Package(
     box(
       "GatewaySettings", "gateway/Settings",
       ["Cards", "ClientSettings", "ProcessingSettings", "SagaClient", "Settings", "Values"]),
+    box("GatewayLimits", "gateway/Limits", ["GatewayDomain", "Logger", "Metrics", "Redis", "Runtime", "Values"]),
     box(
       "GatewayAPI", "gateway/API",
       [
@@ -248,10 +249,9 @@ let package = Package(
       "GatewayServer", "gateway/Server",
       [
         "Admin", "Archive", "Cards", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "GatewayAPI",
-        "GatewayDomain",
-        "GatewaySchema", "GatewaySettings", "GatewayStore", "HTTPServer", "Inbox", "LedgerStore", "Logger", "Metrics",
-        "Money", "Outbox",
-        "OutboxKafka", "Postgres", "ProcessingDomain", "ProcessingSchema", "ProcessingSettings", "Processor", "Runtime",
+        "GatewayDomain", "GatewayLimits", "GatewaySchema", "GatewaySettings", "GatewayStore", "HTTPServer", "Inbox",
+        "LedgerStore", "Logger", "Metrics", "Money", "Outbox", "OutboxKafka", "Postgres", "ProcessingDomain",
+        "ProcessingSchema", "ProcessingSettings", "Processor", "Runtime",
         "SagaClient", "Service", "Settings", "TLS", "Values",
       ]),
 
@@ -472,7 +472,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "Archive", "Bank", "Cards", "DirectDomain", "Errors", "GatewayDomain", "GatewaySchema", "GatewayStore",
+        "Archive", "Bank", "Cards", "DirectDomain", "Errors", "GatewayDomain", "GatewayLimits", "GatewaySchema",
+        "GatewayStore",
         "GroupCommit",
         "Idempotency", "Inbox", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore", "Logger", "Metrics", "Migrator",
         "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingAudit", "ProcessingDomain", "ProcessingOrders",

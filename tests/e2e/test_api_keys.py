@@ -1,5 +1,6 @@
 """API keys: made, rotated and revoked on the command line, and taken by every gateway."""
 
+import time
 import uuid
 
 import pytest
@@ -12,7 +13,8 @@ from harness.world import World
 
 @pytest.fixture(scope="module")
 def direct(shared_world: World) -> Direct:
-    return Direct(shared_world, GATEWAY_AUTH="keys")
+    redis = {"GATEWAY_REDIS_DSN": shared_world.redis_dsn} if shared_world.redis_dsn else {}
+    return Direct(shared_world, GATEWAY_AUTH="keys", **redis)
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +133,19 @@ def test_who_calls_the_gateway_from_the_command_line_shows_a_key(direct: Direct,
 def test_a_mistake_is_named(direct: Direct, words: tuple[str, ...], expected: str):
     done = paysaga(direct.world, "keys", *words, **direct.settings)
     assert done.status != 0 and expected in done.error, done
+
+
+def test_gateways_share_the_rate_of_a_key(direct: Direct, gateways: list[Gateway]):
+    key = create(direct, "read", "--rate", "5")
+    for gateway in gateways:
+        wait_until(lambda: status(gateway, key) in (200, 429), "the key is taken", 5, interval=0.5)
+    time.sleep(1.1)
+    began = time.monotonic()
+    answers = [gateways[n % 2].get("/v1/payments?limit=1", **bearer(key)) for n in range(30)]
+    passed = [answer for answer in answers if answer.status == 200]
+    assert 5 <= len(passed) <= 6 + 5 * (time.monotonic() - began), [answer.status for answer in answers]
+    refused = next(answer for answer in answers if answer.status == 429)
+    assert refused.problem == (429, "rate_limited", None)
+    assert refused.headers["retry-after"] == "1" and refused.headers["ratelimit-policy"] == '"key";q=5;w=1'
+    time.sleep(0.5)
+    assert status(gateways[0], key) == 200

@@ -51,4 +51,4 @@ struct RedisIntegrationTests {
   }
 }
 
-private let redisDSN = ProcessInfo.processInfo.environment["TEST_REDIS_DSN"]
+let redisDSN = ProcessInfo.processInfo.environment["TEST_REDIS_DSN"]

@@ -108,6 +108,27 @@ public final class RedisClient {
     return Int(clamping: count)
   }
 
+  /// Runs a script (Lua) once for each call, pipelined; Redis keeps it compiled.
+  /// - Parameters:
+  ///   - script: answers integers.
+  ///   - calls: the key that the script works on, and its arguments.
+  /// - Returns: the integers of each answer, in order. A failure may leave some of the calls made.
+  public func evaluate(
+    _ script: [UInt8], _ calls: [(key: [UInt8], arguments: [[UInt8]])]
+  ) throws(RedisError) -> [[Int64]] {
+    let (eval, one, action) = (Array("EVAL".utf8), Array("1".utf8), "run a script")
+    var answers: [[Int64]] = []
+    for chunk in chunks(calls) {
+      for reply in try exchange(chunk.map { [eval, script, one, $0.key] + $0.arguments }, action) {
+        guard case .array(let elements) = reply else {
+          throw giveUp(RedisError(.protocolViolation, "the script gave no array"), action)
+        }
+        answers.append(elements.compactMap { if case .integer(let number) = $0 { number } else { nil } })
+      }
+    }
+    return answers
+  }
+
   /// Closes the connection for good.
   public func close() {
     isClosed = true

@@ -3,7 +3,7 @@ internal import GatewayStore
 internal import HTTPServer
 package import Metrics
 internal import Tracing
-internal import Values
+package import Values
 
 /// Who makes a call.
 struct APICaller: Sendable, Hashable {
@@ -48,20 +48,30 @@ package protocol APIKeyKnowing: Sendable {
   func verdict(_ digest: APIKeyDigest) -> APIKeyBook.Verdict
 }
 
+/// Limits how often a key calls. Callable on any thread.
+package protocol CallLimiting: Sendable {
+  /// Whether one more call of a key may go on now.
+  /// - Parameter rate: calls a second.
+  func take(_ key: UniqueID, rate: Int) async -> RateGrant
+}
+
 /// Decides who may call. Callable on any thread.
 package struct APIAccess: Sendable {
   private enum Reason: String, CaseIterable {
     case noKey = "no_key"
     case unknownKey = "unknown_key"
     case scope
+    case rate
   }
 
   private let keys: (any APIKeyKnowing)?
+  private let limiter: any CallLimiting
   private let refused: [Reason: Counter]
 
   /// - Parameter keys: nil where everybody may call who reaches the server.
-  package init(keys: (any APIKeyKnowing)?, metrics: MetricsRegistry) {
+  package init(keys: (any APIKeyKnowing)?, limiter: any CallLimiting, metrics: MetricsRegistry) {
     self.keys = keys
+    self.limiter = limiter
     refused = Dictionary(
       uniqueKeysWithValues: Reason.allCases.map { reason in
         let help = "Calls refused for who makes them."
@@ -70,10 +80,18 @@ package struct APIAccess: Sendable {
   }
 
   /// Who makes a call that needs a scope.
-  /// - Throws: 401 without a key that is taken, 403 when the key lacks the scope, 503 when keys cannot be looked up.
-  func caller(of request: HTTPRequest, _ scope: APIKeyScope) throws(Fault) -> APICaller {
+  /// - Throws: 401 without a key that is taken, 429 when it calls too often, 403 when it lacks the scope, 503 when keys
+  ///   cannot be looked up.
+  func caller(of request: HTTPRequest, _ scope: APIKeyScope) async throws(Fault) -> APICaller {
     guard let keys else { return .anybody }
     let key = try key(of: request.headers, keys)
+    if let rate = key.rate {
+      let grant = await limiter.take(key.id, rate: rate)
+      guard grant.granted > 0 else {
+        refused[.rate]?.add()
+        throw .tooManyCalls(rate: rate, wait: grant.wait)
+      }
+    }
     guard key.scopes.contains(scope) else {
       refused[.scope]?.add()
       throw .missingScope(scope)
@@ -120,6 +138,13 @@ extension Fault {
   static var unknownAPIKey: Fault {
     Fault(401, .apiKeyInvalid, "expected the secret of an API key that has not been revoked and has not expired")
       .with("WWW-Authenticate", "\(realm), error=\"invalid_token\"")
+  }
+
+  /// With the fields of draft-ietf-httpapi-ratelimit-headers.
+  static func tooManyCalls(rate: Int, wait: Duration) -> Fault {
+    let seconds = max(1, Int(clamping: (wait.inMilliseconds + 999) / 1_000))
+    return Fault(429, .rateLimited, "expected at most \(rate) calls a second with this API key", retryAfter: seconds)
+      .with("RateLimit-Policy", "\"key\";q=\(rate);w=1").with("RateLimit", "\"key\";r=0;t=\(seconds)")
   }
 
   static func missingScope(_ scope: APIKeyScope) -> Fault {

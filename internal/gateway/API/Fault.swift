@@ -129,6 +129,7 @@ struct Fault: Error, Hashable {
     case ordersNotSupported = "orders_not_supported"
     case outcomeUnknown = "outcome_unknown"
     case paymentNotFound = "payment_not_found"
+    case rateLimited = "rate_limited"
     case sagaUnavailable = "saga_unavailable"
     case scopeMissing = "scope_missing"
     case stopping

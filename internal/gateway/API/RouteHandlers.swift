@@ -46,7 +46,7 @@ package final class RouteHandlers: ServicePart {
     { [self] request, exchange in
       Task.immediate(executorPreference: loop) {
         do throws(Fault) {
-          try await body(APIRequest(request, try access.caller(of: request, scope)), exchange)
+          try await body(APIRequest(request, try await access.caller(of: request, scope)), exchange)
         } catch {
           exchange.respond(response(error))
         }

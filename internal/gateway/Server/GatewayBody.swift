@@ -7,6 +7,7 @@ internal import DirectPipeline
 internal import Errors
 internal import GatewayAPI
 internal import GatewayDomain
+internal import GatewayLimits
 internal import GatewaySchema
 public import GatewaySettings
 internal import GatewayStore
@@ -112,11 +113,13 @@ public final class GatewayBody: ProgramBody {
       relays.notify()
     }
     let apiKeys = try makeAPIKeys()
+    let limiter = try RateLimiter(
+      dsn: settings.server.redisDSN, logger: context.logger, metrics: context.metrics)
     let handlers = RouteHandlers(
-      APIAccess(keys: apiKeys, metrics: context.metrics), logger: context.logger.labelled("api"))
+      APIAccess(keys: apiKeys, limiter: limiter, metrics: context.metrics), logger: context.logger.labelled("api"))
     let server = makeServer(http, StoredPayments(intake, reader), execution, waiters, handlers)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
-    let checks = makeChecks(pools, execution, pipeline)
+    let checks = makeChecks(pools, execution, pipeline, limiter)
     return ProgramParts(
       pools.entries
         + [
@@ -125,7 +128,7 @@ public final class GatewayBody: ProgramBody {
           .part(try makeArchive()),
           saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor), .part(try makeSweep(execution.parts.processor)), .part(intake),
-          .part(waiters), apiKeys.map { .part($0) }, .part(handlers), .part(server),
+          .part(waiters), apiKeys.map { .part($0) }, .part(limiter), .part(handlers), .part(server),
         ].compactMap(\.self), checks: checks)
   }
 
@@ -260,7 +263,7 @@ public final class GatewayBody: ProgramBody {
   }
 
   private func makeChecks(
-    _ pools: Pools, _ execution: Execution, _ pipeline: BrokerPipeline<ResultHandler>
+    _ pools: Pools, _ execution: Execution, _ pipeline: BrokerPipeline<ResultHandler>, _ limiter: RateLimiter
   ) -> @Sendable () -> [ReadinessReport.Check] {
     { [database, saga] in
       let postgres = ReadinessReport.Check(
@@ -268,7 +271,11 @@ public final class GatewayBody: ProgramBody {
         detail: pools.writers.stateDescription)
       // Payments without an order do not need it.
       let orders = saga.map { ReadinessReport.Check("saga", isReady: true, detail: $0.problem ?? "") }
-      return [postgres] + execution.parts.processor.checks + pipeline.checks + [orders].compactMap(\.self)
+      // Each gateway limits by itself without it.
+      let redis = limiter.isReachable.map {
+        ReadinessReport.Check("redis", isReady: true, detail: $0 ? "" : "away; rate limits are this gateway's own")
+      }
+      return [postgres] + execution.parts.processor.checks + pipeline.checks + [orders, redis].compactMap(\.self)
     }
   }
 }

@@ -58,6 +58,9 @@ extension GatewaySettings {
     .choice(
       "GATEWAY_AUTH", \.server.authentication, ["keys": .keys, "open": .open], .value("keys"), programs,
       "who may call: `keys` asks for an API key, `open` lets everybody in, which needs a listen address of loopback"),
+    .redis(
+      "GATEWAY_REDIS_DSN", \.server.redisDSN, .value(""), programs,
+      "where gateways share the rate limits of API keys; without it, and while it is away, each has its own"),
     .integer(
       "GATEWAY_MAX_CONNECTIONS", \.server.maxConnections, 1...1_000_000, .value("30000"), programs,
       "maximum connections, and never more than the limit on open files less 256 and `BANK_MAX_CALLS`, or half of it"),

@@ -76,6 +76,8 @@ public struct GatewaySettings: ServiceSettings {
     public var isBehindTLS = false
     /// `GATEWAY_AUTH`: who may call.
     public var authentication = Authentication.keys
+    /// `GATEWAY_REDIS_DSN`: where gateways share the rate limits of API keys; empty for none.
+    public var redisDSN = ""
     /// `GATEWAY_MAX_CONNECTIONS`.
     public var maxConnections = 0
     /// `GATEWAY_MAX_PEER_CONNECTIONS`: connections from one address or network.

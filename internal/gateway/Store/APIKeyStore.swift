@@ -105,9 +105,11 @@ public struct APIKeyStore: Sendable {
     let scopes = Set(names.compactMap { APIKeyScope(rawValue: $0) })
     // Less than it was given would be a riddle, more is not possible.
     guard scopes.count == Set(names).count else { throw .content("a scope is none that this version knows") }
+    let rate = try row.optionalInt64(Column.rate)
+    if let rate, !(1...Int64(APIKey.maximumRate)).contains(rate) { throw .content("a rate is out of range") }
     return APIKey(
       id: try row.uuid(Column.id), name: try row.text(Column.name), scopes: scopes,
-      rate: try row.optionalInt64(Column.rate).map { Int(clamping: $0) },
+      rate: rate.map { Int($0) },
       createdAt: try row.timestamp(Column.createdAt), expiresAt: try row.optionalTimestamp(Column.expiresAt),
       revokedAt: try row.optionalTimestamp(Column.revokedAt))
   }

@@ -22,8 +22,18 @@ class DirectDemo:
         self.order = order + 1
         # A new customer each time: risk counts what one pays.
         self.user = str(uuid.uuid4())
+        self.secret = ""
 
     def run(self) -> None:
+        heading("the shop gets an API key for the gateway; the local stack is open and would ask for none")
+        key = json.loads(self.scene.show([
+            *self.scene.paysaga, "keys", "create", "--name", f"demo-{self.user[:8]}", "--scopes", "pay,read,ledger",
+            "--expires", "1h", "--json"]))
+        self.secret = key["secret"]
+        self._play()
+        self.scene.show([*self.scene.paysaga, "keys", "revoke", key["id"]])
+
+    def _play(self) -> None:
         heading("6. a customer pays by card; the answer comes when the payment is final")
         self._completes(self._pay(CARD, "wait=10s"))
         heading("7. from a bank account: the message waits for the processor, the caller for the result")
@@ -84,7 +94,9 @@ class DirectDemo:
 
     def _curl(self, arguments: list[str], body: Mapping[str, object] | None = None) -> dict:
         sent = [] if body is None else ["--json", json.dumps(body)]
-        return json.loads(self.scene.show(["curl", "-sS", "--fail-with-body", *arguments, *sent]))
+        # The bank is asked for no key, and shown none.
+        key = ["-H", f"Authorization: Bearer {self.secret}"] if self.scene.gateway in arguments[0] else []
+        return json.loads(self.scene.show(["curl", "-sS", "--fail-with-body", *arguments, *key, *sent]))
 
     def _completes(self, payment: dict) -> None:
         if payment["status"] != "COMPLETED":

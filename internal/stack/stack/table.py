@@ -136,6 +136,7 @@ def settings(ports: Ports) -> dict[str, str]:
         "PROCESSING_DSN": dsn,
         "GATEWAY_DSN": dsn,
         "REDIS_DSN": f"redis://{address(ports, 'STACK_REDIS_PORT')}/0",
+        "GATEWAY_REDIS_DSN": f"redis://{address(ports, 'STACK_REDIS_PORT')}/0",
         "KAFKA_BROKERS": address(ports, "STACK_KAFKA_PORT"),
         "BANK_URL": f"http://{address(ports, 'STACK_BANK_PORT')}",
         "SAGA_GRPC_ADDR": address(ports, "STACK_GRPC_PORT"),

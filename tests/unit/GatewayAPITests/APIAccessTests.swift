@@ -74,6 +74,25 @@ import Values
     #expect("\(APIKeySecret.random())" == "psk_…")
   }
 
+  @Test func `a key that calls too often is told when to come back`() async throws {
+    let keys = FakeKeys()
+    let (limited, slow) = keys.make([.read], name: "slow", rate: 20)
+    let (_, free) = keys.make([.read], name: "free")
+    try await FakeGateway.with(keys: keys) { gateway in
+      let call = { try await gateway.send("GET", "/v1/payments", authorization: [$0]) }
+      for key in [slow, free] { #expect(try await call(key).status == 200) }
+      gateway.limiter.state.update { $0.grant = RateGrant(granted: 0, remaining: 0, wait: .milliseconds(1_001)) }
+      let answer = try await call(slow)
+      #expect(answer.status == 429 && answer.text("code") == "rate_limited" && answer.header("Retry-After") == "2")
+      #expect(answer.header("RateLimit-Policy") == "\"key\";q=20;w=1")
+      #expect(answer.header("RateLimit") == "\"key\";r=0;t=2")
+      #expect(try await call(free).status == 200)
+      // Nobody without a key costs a question.
+      _ = try await call("Bearer psk_none")
+      #expect(gateway.limiter.state.withLock { $0.asked } == [limited.id, limited.id])
+    }
+  }
+
   @Test func `a key is the payment's, the idempotency key's and the reviewer's`() async throws {
     let keys = FakeKeys()
     let (shop, one) = keys.make([.pay, .review, .ledger], name: "shop")

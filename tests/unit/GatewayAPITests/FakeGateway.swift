@@ -23,6 +23,7 @@ final class FakeGateway: Sendable {
   let accounts = FakeAccounts()
   let saga = FakeSaga()
   let waiters: PaymentWaiters
+  let limiter = FakeLimiter()
   let server: HTTPServer
   /// How many calls there are.
   let routeCount: Int
@@ -34,7 +35,7 @@ final class FakeGateway: Sendable {
     let keys = try CardFingerprintKeys("test:" + String(repeating: "abcd", count: 16))
     let rules = PaymentRequest.Rules(merchant: UniqueID(high: 7, low: 7))
     let logger = Logger(label: "test", level: .error)
-    handlers = RouteHandlers(APIAccess(keys: known, metrics: MetricsRegistry()), logger: logger)
+    handlers = RouteHandlers(APIAccess(keys: known, limiter: limiter, metrics: MetricsRegistry()), logger: logger)
     var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: processor, waiters: waiters, accounts: accounts, saga: hasSaga ? saga : nil, rules: rules,
@@ -251,6 +252,22 @@ final class FakeKeys: APIKeyKnowing {
   func verdict(_ digest: APIKeyDigest) -> APIKeyBook.Verdict {
     let state = state.withLock { $0 }
     return state.isStale ? .stale : APIKeyBook(state.entries, readAt: .now()).verdict(digest, at: .now())
+  }
+}
+
+/// Grants what it is told to, and remembers who has asked.
+final class FakeLimiter: CallLimiting {
+  struct State {
+    var grant = RateGrant(granted: 1, remaining: 1, wait: .zero)
+    var asked: [UniqueID] = []
+  }
+  let state = Monitor(State())
+
+  func take(_ key: UniqueID, rate: Int) async -> RateGrant {
+    state.update { state in
+      state.asked.append(key)
+      return state.grant
+    }
   }
 }
 

@@ -1,0 +1,4 @@
+internal import GatewayAPI
+internal import GatewayLimits
+
+extension RateLimiter: CallLimiting {}
