@@ -158,8 +158,8 @@ public final class KafkaEventPublisher: EventPublisher {
   }
 
   private func replace() throws(KafkaError) {
-    // No linger: `PartitionPace` gathers what comes while a partition has records under way. For as long as a record may
-    // wait there, the producer's time is shorter.
+    // No linger: `PartitionPace` gathers what comes while a partition has records under way. The producer's time is
+    // shorter by as long as a record may wait there.
     let (tick, wait) = pace.withLock { ($0.patience, $0.longestWait) }
     let options = KafkaProducer.Options(deliveryTimeout: deliveryTimeout - wait, linger: .zero, tick: tick)
     let fresh = try KafkaProducer(
