@@ -242,7 +242,8 @@ let package = Package(
       "GatewayAPI", "gateway/API",
       [
         "Cards", "Crypto", "DirectDomain", "GatewayDomain", "GatewayStore", "HTTPServer", "LedgerDomain", "LedgerStore",
-        "Logger", "Metrics", "Money", "ProcessingDomain", "Processor", "Runtime", "SagaClient", "Tracing", "Values",
+        "Logger", "Metrics", "Money", "ProcessingDomain", "ProcessingStore", "Processor", "Runtime", "SagaClient",
+        "Tracing", "Values",
       ]),
 
     box(
@@ -251,7 +252,7 @@ let package = Package(
         "Admin", "Archive", "Cards", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "GatewayAPI",
         "GatewayDomain", "GatewayLimits", "GatewaySchema", "GatewaySettings", "GatewayStore", "HTTPServer", "Inbox",
         "LedgerStore", "Logger", "Metrics", "Money", "Outbox", "OutboxKafka", "Postgres", "ProcessingDomain",
-        "ProcessingSchema", "ProcessingSettings", "Processor", "Runtime",
+        "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Runtime",
         "SagaClient", "Service", "Settings", "TLS", "Values",
       ]),
 
@@ -439,7 +440,8 @@ let package = Package(
       "GatewayAPI",
       [
         "Cards", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPClient", "HTTPServer",
-        "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Money", "ProcessingDomain", "Processor", "Runtime",
+        "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Money", "ProcessingDomain", "ProcessingStore", "Processor",
+        "Runtime",
         "SagaClient", "Values",
       ]),
     unit("HTTPClient", ["HTTPClient", "RawHTTP", "Runtime", "Values"]),

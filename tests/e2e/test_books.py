@@ -108,7 +108,8 @@ def test_exceptions_and_payments_are_shown(world: World):
     listed, = paysaga(world, "payments", "list", "--order", "7", "--status", "completed").lines
     assert (listed["id"], listed["number"], listed["version"]) == (paid, "****4711", 3)
     assert paysaga(world, "payments", "get", paid).lines == [listed]
-    history, = paysaga(world, "payments", "history", paid).lines
+    history, exception = paysaga(world, "payments", "history", paid).lines
+    assert (exception["exception"], exception["operation_id"]) == ("order_dead", paid)
     assert (history["status"], history["version"]) == ("COMPLETED", 3)
     assert paysaga(world, "payments", "list", "--status", "UNKNOWN").lines == []
     absent = paysaga(world, "payments", "get", str(uuid.uuid4()))

@@ -33,7 +33,19 @@ struct ProcessingArchiveTests {
         \(refund("02", of: ids[6])) \(refund("03", of: ids[6]))
         INSERT INTO attempt (payment_id, asked_at, call) SELECT id, now(), 'refund' FROM payment WHERE refund_of IS NOT NULL
         """)
+      try connection.script(
+        """
+        UPDATE payment SET reviewer = 'anna' WHERE id = '\(ids[6])';
+        INSERT INTO exception (payment_id, kind, closed_at, closed_by, note)
+        SELECT id, 'refund_refused', now(), 'bert', 'paid' FROM payment WHERE refund_of = '\(ids[6])' ORDER BY id LIMIT 1
+        """)
       let stored = try ids.map { try house.store.find($0, on: connection) }
+      let trails = PaymentTrails(ProcessingTables(schema: schema))
+      let trail = try trails.find(ids[6], on: connection)
+      #expect(trail.reviewer == "anna" && trail.attempts.map(\.call) == ["charge", "refund", "refund"])
+      #expect(trail.attempts[0].answer == "approved" && trail.attempts[1].answeredAt == nil)
+      #expect(trail.refunds.map(\.amount.minorUnits) == [1, 1] && trail.refunds[0].cause == "caller")
+      #expect(trail.exceptions.map(\.closedBy) == ["bert"] && trail.exceptions[0].operationID == trail.refunds[0].id)
       #expect(try house.archive(olderThan: .seconds(3_600)) == 0)
       #expect(try house.archive() == 4)
       #expect(try house.archive() == 0)
@@ -45,6 +57,8 @@ struct ProcessingArchiveTests {
       #expect(try connection.int("SELECT count(*) FROM all_payment") == 11)
       #expect(try connection.int("SELECT count(*) FROM all_attempt") == 11)
       #expect(try ids.map { try house.store.find($0, on: connection) } == stored)
+      #expect(try trails.find(ids[6], on: connection) == trail)
+      #expect(try trails.find(UniqueID.random(), on: connection).attempts == [])
       let refund = try connection.ids("SELECT id FROM refund_archive")[0]
       #expect(try house.store.find(refund, on: connection)?.payment.id == refund)
       #expect(try connection.int("SELECT count(*) FROM payment_archive_197001") == 4)

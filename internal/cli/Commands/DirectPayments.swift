@@ -5,6 +5,7 @@ import HTTPClient
 import Metrics
 import Money
 import Postgres
+import ProcessingStore
 import Runtime
 import SagaSettings
 import Settings
@@ -105,10 +106,12 @@ struct PaymentsList: Subcommand {
       Option("--external-id", "TEXT", "only those with this id of the caller's own"),
       Option("--from", "TIME", "created then or later: 2026-01-31T12:00:00Z, or how long ago, such as 2h"),
       Option("--to", "TIME", "created before then"),
+      Option("--older", "TIME", "created at least so long ago, such as 5m; another way to say --to"),
       Option("--limit", "N", "at most so many; default 50"),
     ],
-    synopsis: "[--user ID] [--status S] [--order N] [--external-id TEXT] [--from TIME] [--to TIME] [--limit N]",
-    example: "paysaga payments list --status UNKNOWN --from 24h")
+    synopsis:
+      "[--user ID] [--status S] [--order N] [--external-id TEXT] [--from TIME] [--to TIME | --older TIME] [--limit N]",
+    example: "paysaga payments list --status CREATED --older 5m")
 
   private let filter: PaymentFilter
   private let limit: Int
@@ -121,6 +124,10 @@ struct PaymentsList: Subcommand {
     filter.externalID = arguments.text("--external-id")
     filter.from = try arguments.moment("--from")
     filter.to = try arguments.moment("--to")
+    if let age = try arguments.duration("--older") {
+      guard filter.to == nil else { throw .usage("--to and --older exclude each other") }
+      filter.to = Timestamp.now() + (.zero - age)
+    }
     limit = Int(try arguments.integer("--limit", in: 1...1_000_000_000) ?? 50)
     self.filter = filter
   }
@@ -144,10 +151,15 @@ struct PaymentsList: Subcommand {
   }
 }
 
-/// `payments history`: shows every state of a direct payment.
+/// `payments history`: shows what happened to a direct payment.
 struct PaymentsHistory: Subcommand {
   static let usage = Usage(
-    name: "payments history", summary: "show every state that a direct payment has had", operand: "ID", synopsis: "ID",
+    name: "payments history", summary: "show every state that a direct payment has had, and what was done about it",
+    operand: "ID", synopsis: "ID",
+    notes: """
+      First its states; then who has reviewed it, what the bank was asked and has answered, its refunds, and what
+      contradicted the books.
+      """,
     example: "paysaga payments history 01980f3e-7c51-7000-8000-000000000000")
 
   private let id: UniqueID
@@ -165,6 +177,9 @@ struct PaymentsHistory: Subcommand {
         "reason": standing.reason.map { .text($0.rawValue) } ?? .null, "at": .time(standing.since),
       ])
     }
+    let connection = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
+    defer { connection.close() }
+    for record in try PaymentTrails().find(id, on: connection).records { session.output.print(record) }
   }
 }
 
@@ -229,6 +244,39 @@ extension Session {
   /// The header field that shows the API key of a call to the gateway.
   fileprivate var authorization: [(name: String, value: String)] {
     given.text("PAYSAGA_API_KEY").map { [("Authorization", "Bearer \($0)")] } ?? []
+  }
+}
+
+extension PaymentTrail {
+  /// As it is printed: a record each.
+  fileprivate var records: [Record] {
+    var records: [Record] = []
+    if let reviewer { records.append(["reviewed_by": .text(reviewer)]) }
+    records += attempts.map { attempt in
+      [
+        "call": .text(attempt.call), "operation_id": .uuid(attempt.operationID), "asked_at": .time(attempt.askedAt),
+        "answered_at": attempt.answeredAt.map { .time($0) } ?? .null,
+        "answer": attempt.answer.map { .text($0) } ?? .null, "detail": attempt.detail.map { .text($0) } ?? .null,
+      ]
+    }
+    records += refunds.map { refund in
+      [
+        "refund_id": .uuid(refund.id), "status": .text(refund.state),
+        "reason": refund.reason.map { .text($0) } ?? .null, "amount_minor": .number(refund.amount.minorUnits),
+        "currency": .text(refund.amount.currency.code), "cause": .text(refund.cause),
+        "created_at": .time(refund.since), "updated_at": .time(refund.updatedAt),
+      ]
+    }
+    records += exceptions.map { exception in
+      [
+        "exception": .text(exception.kind), "operation_id": .uuid(exception.operationID),
+        "opened_at": .time(exception.openedAt), "detail": exception.detail.map { .text($0) } ?? .null,
+        "closed_at": exception.closedAt.map { .time($0) } ?? .null,
+        "closed_by": exception.closedBy.map { .text($0) } ?? .null,
+        "note": exception.note.map { .text($0) } ?? .null,
+      ]
+    }
+    return records
   }
 }
 

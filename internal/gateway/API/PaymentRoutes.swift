@@ -23,8 +23,8 @@ package struct PaymentRoutes: Sendable {
   private let claimTimeout: Duration
   private let handlers: RouteHandlers
 
-  private static let missing = Fault(404, .paymentNotFound, "there is no such payment")
-  private static let path = "/v1/payments"
+  static let missing = Fault(404, .paymentNotFound, "there is no such payment")
+  static let path = "/v1/payments"
 
   /// - Parameters:
   ///   - saga: nil where payments of orders are refused.
@@ -54,7 +54,6 @@ package struct PaymentRoutes: Sendable {
     router.add(.post, Self.path, contentTypes: types, answerTime: longTime, handler: handlers.run(.pay, create))
     router.add(.get, Self.path, answerTime: time, handler: handlers.answer(.read, list))
     router.add(.get, one, answerTime: longTime, handler: handlers.run(.read, find))
-    router.add(.get, "\(one)/history", answerTime: time, handler: handlers.answer(.read, history))
     router.add(.post, "\(one)/cancel", maxBody: 1_024, answerTime: time, handler: handlers.answer(.pay, cancel))
     router.add(
       .post, "\(one)/review", contentTypes: types, answerTime: time, handler: handlers.answer(.review, review))
@@ -303,26 +302,6 @@ package struct PaymentRoutes: Sendable {
       object.add("has_more", next != nil)
       object.add("next", next?.text)
     }
-  }
-
-  private func history(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
-    try request.query.requireOnly([])
-    let id = try RouteHandlers.id(request, missing: Self.missing)
-    let states = try await stored { () async throws(GatewayStoreError) in
-      try await payments.history(id, deadline: RouteHandlers.deadline(request))
-    }
-    guard !states.isEmpty else { throw Self.missing }
-    let body = JSONWriter.object { object in
-      object.add("data", states.map { standing in Part { Self.state(standing, into: &$0) } })
-    }
-    return .json(200, body)
-  }
-
-  private static func state(_ standing: PaymentStanding, into object: inout JSONObjectWriter) {
-    object.add("version", standing.version)
-    object.add("status", standing.state.rawValue)
-    object.add("reason", standing.reason?.rawValue)
-    object.add("at", standing.since)
   }
 
   // MARK: - What people do

@@ -83,6 +83,7 @@ public final class GatewayBody: ProgramBody {
   private struct Execution {
     let parts: ExecutionParts
     let accounts: PooledAccounts
+    let trails: PooledTrails
     /// Tells the relays of processing that results were written.
     let notifier: Notifier
   }
@@ -125,7 +126,7 @@ public final class GatewayBody: ProgramBody {
         + [
           .part(probe), .part(try makeListener(pipeline, waiters, apiKeys)), .part(relays), .part(execution.notifier),
           .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .part(try makeKeyCare(keys)),
-          .part(try makeArchive()),
+          .part(try makeArchive()), .part(try makeCreatedWatch()),
           saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor), .part(try makeSweep(execution.parts.processor)), .part(intake),
           .part(waiters), apiKeys.map { .part($0) }, .part(limiter), .part(handlers), .part(server),
@@ -157,7 +158,8 @@ public final class GatewayBody: ProgramBody {
       context: context
     ) { notifier.notify() }
     let accounts = PooledAccounts(AccountStore(ledger: LedgerStore()), pools.accounts)
-    return Execution(parts: parts, accounts: accounts, notifier: notifier)
+    return Execution(
+      parts: parts, accounts: accounts, trails: PooledTrails(pools.accounts), notifier: notifier)
   }
 
   /// The relay with the care of its tables and of the keys' days, and the reader of results.
@@ -240,6 +242,14 @@ public final class GatewayBody: ProgramBody {
       logger: context.logger, metrics: context.metrics)
   }
 
+  private func makeCreatedWatch() throws -> CreatedWatch {
+    let logger = context.logger.labelled("created-watch")
+    return CreatedWatch(
+      Self.tables,
+      SerialConnection(try database.indexed(role: "created-watch"), logger: logger, stop: context.stop),
+      logger: context.logger, metrics: context.metrics)
+  }
+
   private func makeSweep(_ processor: PaymentProcessor) throws -> CardSweep {
     let logger = context.logger.labelled("card-sweep")
     return CardSweep(
@@ -258,6 +268,7 @@ public final class GatewayBody: ProgramBody {
       rules: PaymentRequest.Rules(merchant: settings.intake.merchant), fingerprintKeys: fingerprintKeys,
       claimTimeout: settings.intake.claimTimeout, handlers: handlers
     ).add(to: &router)
+    HistoryRoutes(payments, execution.trails, handlers: handlers).add(to: &router)
     AccountRoutes(execution.accounts, handlers: handlers).add(to: &router)
     return HTTPServer(configuration, router: router, logger: context.logger, metrics: context.metrics)
   }

@@ -14,6 +14,7 @@ import Values
 @testable import GatewayStore
 @testable import HTTPServer
 @testable import LedgerStore
+@testable import ProcessingStore
 @testable import Processor
 
 /// `/v1` over stores in memory, and a caller.
@@ -41,6 +42,7 @@ final class FakeGateway: Sendable {
       payments, processor: processor, waiters: waiters, accounts: accounts, saga: hasSaga ? saga : nil, rules: rules,
       fingerprintKeys: keys, claimTimeout: .seconds(30), handlers: handlers
     ).add(to: &router)
+    HistoryRoutes(payments, accounts, handlers: handlers).add(to: &router)
     AccountRoutes(accounts, handlers: handlers).add(to: &router)
     routeCount = router.routes.count
     server = HTTPServer(
@@ -271,8 +273,8 @@ final class FakeLimiter: CallLimiting {
   }
 }
 
-/// One account, with money.
-final class FakeAccounts: AccountKeeping {
+/// One account, with money, and what the bank was asked about every payment.
+final class FakeAccounts: AccountKeeping, TrailKeeping {
   let account = Account(
     id: UniqueID(high: 3, low: 3), kind: .user, owner: FakeGateway.user, currency: Currency("EUR")!,
     balance: Balance(posted: 100), openedAt: Timestamp(microseconds: 0))
@@ -311,6 +313,31 @@ final class FakeAccounts: AccountKeeping {
   func entries(
     of account: UniqueID, from: Timestamp?, until: Timestamp?, after: EntryCursor?, limit: Int, deadline: Instant
   ) async throws(StoreTrouble) -> [AccountEntry] { [] }
+}
+
+extension FakeAccounts {
+  func trail(of id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> PaymentTrail {
+    if isAway.withLock(\.self) { throw .unavailable }
+    let (moment, refund) = (Timestamp(microseconds: 0), UniqueID(high: 5, low: 5))
+    return PaymentTrail(
+      reviewer: "anna",
+      attempts: [id, refund].map { operation in
+        PaymentTrail.Attempt(
+          operationID: operation, call: operation == id ? "charge" : "refund", askedAt: moment,
+          answeredAt: operation == id ? moment : nil, answer: operation == id ? "approved" : nil,
+          detail: "the bank's words")
+      },
+      refunds: [
+        PaymentTrail.Refund(
+          id: refund, amount: Money(minorUnits: 5, account.currency), state: "UNKNOWN", reason: nil, cause: "caller",
+          since: moment, updatedAt: moment)
+      ],
+      exceptions: [
+        PaymentTrail.Exception(
+          operationID: id, kind: "order_dead", openedAt: moment, detail: "what the saga said", closedAt: moment,
+          closedBy: "bert", note: "paid twice")
+      ])
+  }
 }
 
 /// Answers what it is told to.

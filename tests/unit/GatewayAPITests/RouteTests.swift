@@ -287,6 +287,23 @@ import Values
     }
   }
 
+  /// What the bank and the saga said in words is for operators.
+  @Test func `a history has attempts, refunds, exceptions and who has reviewed`() async throws {
+    try await FakeGateway.with { gateway in
+      let made = try await gateway.send("POST", "/v1/payments", FakeGateway.body())
+      let path = "/v1/payments/\(try #require(made.text("id")))/history"
+      let history = try await gateway.send("GET", path)
+      let (moment, refund) = (Timestamp(microseconds: 0).description, UniqueID(high: 5, low: 5).description)
+      #expect(
+        history.body.hasSuffix(
+          #"],"reviewed_by":"anna","attempts":[{"call":"charge","refund_id":null,"asked_at":"\#(moment)","answered_at":"\#(moment)","answer":"approved"},{"call":"refund","refund_id":"\#(refund)","asked_at":"\#(moment)","answered_at":null,"answer":null}],"refunds":[{"id":"\#(refund)","status":"UNKNOWN","reason":null,"amount":5,"currency":"EUR","cause":"caller","created_at":"\#(moment)","updated_at":"\#(moment)"}],"exceptions":[{"kind":"order_dead","refund_id":null,"opened_at":"\#(moment)","closed_at":"\#(moment)","closed_by":"bert","note":"paid twice"}]}"#
+        ), "\(history.body)")
+      #expect(try await gateway.send("GET", "/v1/payments/\(UniqueID.random())/history").status == 404)
+      gateway.accounts.isAway.update { $0 = true }
+      #expect(try await gateway.send("GET", path).status == 503)
+    }
+  }
+
   @Test func `a page of large payments ends early, and its cursor goes on behind the last one`() async throws {
     try await FakeGateway.with { gateway in
       let metadata = (1...50).map { "\"n\($0)\":\"\(String(repeating: "v", count: 500))\"" }.joined(separator: ",")
