@@ -2,12 +2,15 @@
 of orders, test_direct_crashes and test_gateway_crashes those in which something is away.
 """
 
+import json
 import uuid
+from collections import defaultdict
 
 import pytest
 
 from harness import direct_oracle
-from harness.direct import DECLINED_ACCOUNT, DECLINED_CARD, Direct, account, balance, card
+from harness.direct import DECLINED_ACCOUNT, DECLINED_CARD, PARTITIONS, Direct, account, balance, card
+from harness.topics import Message, TopicReader
 from harness.world import World
 
 
@@ -61,3 +64,25 @@ def test_a_charge_that_never_was_is_reversed_before_it_is_an_error(shared: Direc
     assert (final["status"], final["reason"]) == ("ERROR", "bank_never_charged"), final
     assert shared.bank.operations()[payment["id"]]["status"] == "reversed"
     direct_oracle.check(shared, {payment["id"]})
+
+
+def test_messages_lie_under_the_id_of_their_payment_in_order(shared: Direct):
+    [gateway] = shared.gateways
+    paid = [gateway.paid(method) for method in (card(), account(), account(DECLINED_ACCOUNT))]
+    by_message = {each["id"] for each in paid[1:]}
+    for topic, wanted in ((shared.payments_topic, by_message), (shared.results_topic, {each["id"] for each in paid})):
+        reader = TopicReader(shared.world.broker.brokers, topic, PARTITIONS)
+        try:
+            found: dict[str, list[Message]] = defaultdict(list)
+            for message in reader.catch_up():
+                found[message.key.decode()].append(message)
+        finally:
+            reader.close()
+        for id in wanted:
+            values = [json.loads(message.value) for message in found[id]]
+            assert {value["payment_id"] for value in values} == {id}
+            assert len({message.partition for message in found[id]}) == 1
+            versions = [value.get("version") for value in values]
+            assert versions == ([None] if topic == shared.payments_topic else list(range(2, len(versions) + 2)))
+        # A card's number travels in memory: there is no message.
+        assert topic == shared.results_topic or paid[0]["id"] not in found
