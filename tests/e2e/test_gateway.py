@@ -139,6 +139,19 @@ def test_a_topup_has_one_effect(gateway: Gateway):
 # Lists
 
 
+def test_the_banks_token_pays_again(gateway: Gateway, direct: Direct, processor: Program):
+    first = gateway.paid(new_card())
+    token = first["bank_token"]
+    assert first["status"] == "COMPLETED" and token
+    again = gateway.paid({"type": "token", "token": token}, user_id=first["user_id"])
+    assert again["status"] == "COMPLETED" and again["method"] == {"type": "token", "token": f"****{token[-4:]}"}
+    # A declined charge has none, and no log has one.
+    declined = gateway.paid(account(DECLINED_ACCOUNT))
+    assert declined["status"] == "REJECTED" and declined["bank_token"] is None
+    for program in (gateway.program, processor):
+        assert token not in program.log.read_text()
+
+
 def test_a_list_goes_on_by_its_cursor(gateway: Gateway):
     user = str(uuid.uuid4())
     made = [gateway.pay(account(), user_id=user, external_id=f"x-{user}-{n}").json["id"] for n in range(5)]

@@ -102,7 +102,7 @@ final class FakeBank: BankAsking {
     let answer = await script(call, id, number)
     state.update { $0.underWay -= 1 }
     release(1)
-    return BankReply(answer, "\(call) \(number)")
+    return BankReply(answer, "\(call) \(number)", token: answer == .approved ? "tok_\(id)" : nil)
   }
 }
 

@@ -92,12 +92,16 @@ struct ProcessingStoreTests {
         cardFingerprints: (card.map { [$0] } ?? cards).map { Array(repeating: $0, count: 32) }, asks: asks)
     }
 
-    func results(of id: UniqueID) throws -> [String] {
+    func results(of id: UniqueID) throws -> [String] { try events(of: id).map(\.state.rawValue) }
+
+    func tokens(of id: UniqueID) throws -> [String?] { try events(of: id).map(\.token) }
+
+    private func events(of id: UniqueID) throws -> [PaymentResult] {
       try connection.run(
         Command(
           Statement("SELECT convert_from(payload, 'UTF8') FROM \(schema).event WHERE key = $1 ORDER BY seq"),
           [.text(id.description)])
-      ).map { try PaymentResult(try $0.bytes(0)).state.rawValue }
+      ).map { try PaymentResult(try $0.bytes(0)) }
     }
   }
 
@@ -130,7 +134,7 @@ struct ProcessingStoreTests {
           on: house.connection))
       #expect(asked.map(\.stored.payment.state) == [.processing, .processing, .rejected])
       #expect(asked[0].stored.payment.stage == .asked(at: asked[0].at))
-      let answer = AttemptAnswer(askedAt: asked[0].at, answer: .approved, detail: "200 succeed")
+      let answer = AttemptAnswer(askedAt: asked[0].at, answer: .approved, detail: "200 succeed", token: "tok_1")
       let charged = try looked(
         house.store.apply(
           [
@@ -143,13 +147,15 @@ struct ProcessingStoreTests {
       #expect(try house.store.find(id, on: house.connection) == charged[0].stored)
       #expect(try house.store.find(asked[1].stored.payment.id, on: house.connection) == charged[2].stored)
       #expect(try house.results(of: id) == ["PROCESSING", "COMPLETED"])
+      #expect(try house.tokens(of: id) == [nil, "tok_1"])
       #expect(try house.results(of: asked[1].stored.payment.id) == ["PROCESSING", "UNKNOWN"])
       #expect(try house.results(of: asked[2].stored.payment.id) == ["PROCESSING", "REJECTED"])
       let balances = try house.ledger.balances(of: house.users, on: house.connection)
       #expect(balances[house.users[1]] == Balance(posted: 100))
       let attempts = try house.connection.run(
-        Command(Statement("SELECT answer FROM \(schema).attempt WHERE payment_id = $1"), [.uuid(id)]))
-      #expect(try attempts.only.text(0) == "approved")
+        Command(
+          Statement("SELECT answer || ' ' || card_token FROM \(schema).attempt WHERE payment_id = $1"), [.uuid(id)]))
+      #expect(try attempts.only.text(0) == "approved tok_1")
       #expect(try house.connection.int("SELECT count(*) FROM \(schema).claim") == 0)
       #expect(try house.connection.int("SELECT count(*) FROM \(schema).due") == 1)
       guard

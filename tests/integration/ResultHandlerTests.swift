@@ -40,6 +40,23 @@ struct ResultHandlerTests {
     }
   }
 
+  @Test func `the bank's token stays with the payment`() async throws {
+    try await GatewayDatabase.with { database in
+      try await database.withIntake { intake in
+        let id = try await intake.take(try GatewayDatabase.request()).paymentID
+        let look = { try #require(try await database.reader.payment(id, deadline: .now() + .seconds(30))) }
+        _ = try database.take([GatewayDatabase.result(id, 2, .processing)])
+        #expect(try await look().bankToken == nil)
+        let completed = PaymentResult(
+          paymentID: id, version: 3, state: .completed, reason: nil, occurredAt: .now(), token: "tok_1")
+        #expect(try database.take([completed, completed]) == [.applied, .late])
+        let payment = try await look()
+        #expect(payment.bankToken == "tok_1")
+        #expect(String(decoding: payment.json(), as: UTF8.self).contains(#""bank_token":"tok_1""#))
+      }
+    }
+  }
+
   @Test func `another installation's payment is counted and nothing else`() async throws {
     try await GatewayDatabase.with { database in
       let connection = try database.connect()

@@ -15,16 +15,23 @@ public struct PaymentResult: Sendable, Hashable {
   public let reason: PaymentReason?
   /// When the state began, by the database's clock.
   public let occurredAt: Timestamp
+  /// The bank's token of a payment that it has charged, by which it can be charged again; 1 to 255 bytes.
+  public let token: String?
+
+  /// The longest token, in bytes.
+  public static let maximumToken = 255
 
   /// A result.
   public init(
-    paymentID: UniqueID, version: Int64, state: PaymentState, reason: PaymentReason?, occurredAt: Timestamp
+    paymentID: UniqueID, version: Int64, state: PaymentState, reason: PaymentReason?, occurredAt: Timestamp,
+    token: String? = nil
   ) {
     self.paymentID = paymentID
     self.version = version
     self.state = state
     self.reason = reason
     self.occurredAt = occurredAt
+    self.token = token
   }
 
   /// The CloudEvents type.
@@ -38,6 +45,7 @@ public struct PaymentResult: Sendable, Hashable {
       message.add("state", state.rawValue)
       if let reason { message.add("reason", reason.rawValue) }
       message.add("occurred_at", occurredAt)
+      if let token { message.add("token", token) }
     }
   }
 
@@ -49,6 +57,7 @@ public struct PaymentResult: Sendable, Hashable {
     var state: String?
     var reason: String?
     var occurredAt: String?
+    var token: String?
     do throws(JSONError) {
       var scanner = try JSONScanner(value, maximumBytes: Self.maximumBytes)
       try scanner.beginObject()
@@ -59,6 +68,7 @@ public struct PaymentResult: Sendable, Hashable {
         case "state": state = try scanner.null() ? nil : try scanner.string()
         case "reason": reason = try scanner.null() ? nil : try scanner.string()
         case "occurred_at": occurredAt = try scanner.null() ? nil : try scanner.string()
+        case "token": token = try scanner.null() ? nil : try scanner.string()
         default: try scanner.skipValue()
         }
       }
@@ -78,6 +88,9 @@ public struct PaymentResult: Sendable, Hashable {
     let why = reason.flatMap(PaymentReason.init(rawValue:))
     guard let occurredAt else { throw .missing("occurred_at") }
     guard let moment = Timestamp(occurredAt) else { throw UnreadableMessage("occurred_at is no RFC 3339 time") }
-    self.init(paymentID: id, version: version, state: known, reason: why, occurredAt: moment)
+    if let token, !(1...Self.maximumToken).contains(token.utf8.count) || token.utf8.contains(0) {
+      throw UnreadableMessage("token is not of 1 to \(Self.maximumToken) bytes, without NUL")
+    }
+    self.init(paymentID: id, version: version, state: known, reason: why, occurredAt: moment, token: token)
   }
 }

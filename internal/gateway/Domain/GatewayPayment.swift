@@ -50,6 +50,8 @@ public struct GatewayPayment: Sendable, Hashable {
   public let description: String?
   /// Whatever the caller wants to find again.
   public let metadata: PaymentMetadata
+  /// The bank's token, once it has charged: pays from the same card or account again. Not to be logged.
+  public var bankToken: String?
   /// When it was taken in, in whole milliseconds.
   public let createdAt: Timestamp
 
@@ -110,6 +112,7 @@ public struct GatewayPayment: Sendable, Hashable {
       payment.add("description", description)
       payment.add("metadata", metadata)
       payment.add("api_key_id", apiKeyID)
+      payment.add("bank_token", bankToken)
       payment.add("created_at", createdAt)
       payment.add("updated_at", max(standing.since, createdAt))
     }

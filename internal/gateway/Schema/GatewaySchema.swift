@@ -14,10 +14,12 @@ public enum GatewaySchema {
     ("0002_archive.down.sql", PackageResources._002_archive_down_sql),
     ("0003_keys.up.sql", PackageResources._003_keys_up_sql),
     ("0003_keys.down.sql", PackageResources._003_keys_down_sql),
+    ("0004_tokens.up.sql", PackageResources._004_tokens_up_sql),
+    ("0004_tokens.down.sql", PackageResources._004_tokens_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 3
+  package static let requiredVersion: Int64 = 4
 
   /// The schema.
   public static let name = "gateway"

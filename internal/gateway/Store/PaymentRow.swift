@@ -8,14 +8,14 @@ internal import Values
 enum PaymentRow {
   private enum Column: Int, AnswerColumn {
     case id, userID, payeeID, method, cardBrand, cardLast4, masked, accountID, amount, currency, orderID, externalID
-    case description, metadata, createdAt, state, version, reason, since, apiKeyID
+    case description, metadata, createdAt, state, version, reason, since, apiKeyID, bankToken
   }
 
   /// The SELECT list that `decode` reads, of a table or alias named `p`; what else a statement reads comes after it.
   static let columns = """
     p.id, p.user_id, p.payee_id, p.method, p.card_brand, p.card_last4, p.masked, p.account_id, p.amount, \
     p.currency::text, p.order_id, p.external_id, p.description, p.metadata::text, p.created_at, p.state, p.version, \
-    p.reason, p.since, p.api_key_id
+    p.reason, p.since, p.api_key_id, p.bank_token
     """
 
   /// Whether a row of an outer join has no payment.
@@ -37,7 +37,7 @@ enum PaymentRow {
   private static func decode(_ row: Row) throws(DatabaseError) -> GatewayPayment {
     let code = try row.text(Column.currency)
     guard let currency = Currency(code) else { throw .content("currency is \(code)") }
-    return GatewayPayment(
+    var payment = GatewayPayment(
       id: try row.uuid(Column.id),
       standing: try standing(
         state: row.text(Column.state), reason: row.optionalText(Column.reason), version: row.int64(Column.version),
@@ -47,6 +47,8 @@ enum PaymentRow {
       orderID: try row.optionalInt64(Column.orderID), externalID: try row.optionalText(Column.externalID),
       description: try row.optionalText(Column.description), metadata: try metadata(row),
       createdAt: try row.timestamp(Column.createdAt))
+    payment.bankToken = try row.optionalText(Column.bankToken)
+    return payment
   }
 
   /// - Throws: `content` for a state of another version. A reason that this version does not know is left out.

@@ -12,6 +12,8 @@ struct ResultBatch {
     var standing: PaymentStanding
     let orderID: Int64?
     let isCard: Bool
+    /// The bank's token, once a result has told it.
+    var token: String?
     /// The version that it was locked with.
     let lockedVersion: Int64
 
@@ -72,6 +74,7 @@ struct ResultBatch {
     guard let verdict = payments[result.paymentID]?.standing.apply(result) else { return outcome(ofArchived: result) }
     switch verdict {
     case .applied:
+      if let token = result.token { payments[result.paymentID]?.token = token }
       states.append(result)
       return .applied
     case .late:

@@ -50,9 +50,10 @@ public struct ResultHandler: InboxHandler {
       """, isReadOnly: true)
     update = Statement(
       """
-      UPDATE \(tables.payment) p SET state = u.state, reason = u.reason, version = u.version, since = u.since
-      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
-           AS u(id, state, reason, version, since)
+      UPDATE \(tables.payment) p SET state = u.state, reason = u.reason, version = u.version, since = u.since,
+             bank_token = coalesce(u.bank_token, p.bank_token)
+      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[])
+           AS u(id, state, reason, version, since, bank_token)
       WHERE p.id = u.id
       """)
     insertStates = Statement(Self.insertStates(into: tables.paymentState))
@@ -121,6 +122,7 @@ public struct ResultHandler: InboxHandler {
             .uuidArray(changed.map(\.id)), .textArray(changed.map(\.standing.state.rawValue)),
             .optionalTextArray(changed.map { $0.standing.reason?.rawValue }),
             .int64Array(changed.map(\.standing.version)), .timestampArray(changed.map(\.standing.since)),
+            .optionalTextArray(changed.map(\.token)),
           ]))
     }
     for (statement, states) in [(insertStates, batch.states), (insertArchivedStates, batch.archivedStates)]

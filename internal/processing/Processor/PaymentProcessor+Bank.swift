@@ -144,7 +144,8 @@ extension PaymentProcessor {
     _ reply: BankReply, to call: BankCall, askedAt: Timestamp, of id: UniqueID, _ step: PaymentStep
   ) async -> StepResult? {
     metrics.count(reply.answer, to: call)
-    let answer = AttemptAnswer(askedAt: askedAt, answer: reply.answer, detail: reply.detail)
+    let answer = AttemptAnswer(
+      askedAt: askedAt, answer: reply.answer, detail: reply.detail, token: reply.token)
     guard case .result(.looked(let step), _)? = await carryOut(StepRequest(id, step, answer: answer), by: nil) else {
       return nil
     }

@@ -16,6 +16,8 @@ public enum ProcessingSchema {
     ("0002_refunds.down.sql", PackageResources._002_refunds_down_sql),
     ("0003_archive.up.sql", PackageResources._003_archive_up_sql),
     ("0003_archive.down.sql", PackageResources._003_archive_down_sql),
+    ("0004_tokens.up.sql", PackageResources._004_tokens_up_sql),
+    ("0004_tokens.down.sql", PackageResources._004_tokens_down_sql),
   ]
 
   /// The outbox of processing, with a channel of its own.

@@ -73,8 +73,10 @@ struct ProcessingStatements: Sendable {
       """)
     answerAttempts = Statement(
       """
-      UPDATE \(t.attempt) a SET answered_at = clock_timestamp(), answer = u.answer, detail = u.detail
-      FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[]) AS u(payment_id, asked_at, answer, detail)
+      UPDATE \(t.attempt) a SET answered_at = clock_timestamp(), answer = u.answer, detail = u.detail,
+             card_token = u.card_token
+      FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[])
+           AS u(payment_id, asked_at, answer, detail, card_token)
       WHERE a.payment_id = u.payment_id AND a.asked_at = u.asked_at AND a.answered_at IS NULL
       """)
     insertExceptions = Statement(
@@ -201,6 +203,7 @@ struct ProcessingStatements: Sendable {
           [
             .uuidArray(work.answers.map(\.paymentID)), .timestampArray(work.answers.map(\.answer.askedAt)),
             .textArray(work.answers.map(\.answer.answer.rawValue)), .textArray(work.answers.map(\.answer.detail)),
+            .optionalTextArray(work.answers.map(\.answer.token)),
           ]))
     }
     if !work.exceptions.isEmpty {

@@ -33,12 +33,15 @@ public struct AttemptAnswer: Sendable, Hashable {
   public let answer: BankAnswer
   /// The answer in words: status, code, what was wrong with it. Cut at 1,000 bytes; nothing of a card.
   public let detail: String
+  /// The bank's token of the charge; 1 to 255 bytes.
+  public let token: String?
 
   /// An answer.
-  public init(askedAt: Timestamp, answer: BankAnswer, detail: String) {
+  public init(askedAt: Timestamp, answer: BankAnswer, detail: String, token: String? = nil) {
     self.askedAt = askedAt
     self.answer = answer
     self.detail = ColumnText.clean(detail)
+    self.token = token
   }
 }
 

@@ -57,7 +57,7 @@ struct StepWork {
     }
     switch outcome {
     case .changed(let effects):
-      if effects.isPublished { publish(stored.payment) }
+      if effects.isPublished { publish(stored.payment, token: request.answer?.token) }
       if let call = effects.call { attempts.append((id, now, call)) }
       if let exception = effects.exception { exceptions.insert(FoundException(paymentID: id, kind: exception)) }
     case .contradicted(let exception): exceptions.insert(FoundException(paymentID: id, kind: exception))
@@ -65,10 +65,12 @@ struct StepWork {
     }
   }
 
-  private mutating func publish(_ payment: ProcessedPayment) {
+  /// - Parameter token: the bank's, of a charge.
+  private mutating func publish(_ payment: ProcessedPayment, token: String? = nil) {
     published.append(
       PaymentResult(
-        paymentID: payment.id, version: payment.version, state: payment.state, reason: payment.reason, occurredAt: now))
+        paymentID: payment.id, version: payment.version, state: payment.state, reason: payment.reason, occurredAt: now,
+        token: payment.state == .completed ? token : nil))
   }
 
   /// What there is for the payment's step with this number, counted from zero.

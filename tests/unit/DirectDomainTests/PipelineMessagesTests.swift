@@ -81,6 +81,19 @@ import Values
     }
   }
 
+  @Test func `a result may carry the bank's token`() throws {
+    let result = { (token: String) in
+      PaymentResult(
+        paymentID: Self.ids[0], version: 3, state: .completed, reason: nil, occurredAt: Self.moment, token: token)
+    }
+    for token in ["t", "tok_ä\"\\", String(repeating: "x", count: 255)] {
+      #expect(try PaymentResult(result(token).payload()) == result(token))
+    }
+    for token in ["", "a\u{0}b", String(repeating: "x", count: 256)] {
+      #expect(throws: UnreadableMessage.self) { try PaymentResult(result(token).payload()) }
+    }
+  }
+
   @Test func `a result of another version's words is refused`() throws {
     let result = PaymentResult(
       paymentID: Self.ids[0], version: 2, state: .completed, reason: nil, occurredAt: Self.moment)

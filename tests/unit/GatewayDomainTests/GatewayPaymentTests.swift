@@ -17,7 +17,7 @@ struct GatewayPaymentTests {
         + #""user_id":"11111111-1111-4111-8111-111111111111","payee_id":"22222222-2222-4222-8222-222222222222","#
         + #""method":{"type":"account","number":"****4312"},"amount":1999,"currency":"EUR","order_id":7,"#
         + #""external_id":null,"description":"ö","metadata":{"a":"1","b":"2"},"#
-        + #""api_key_id":"00000000-0000-0000-0000-000000000007","#
+        + #""api_key_id":"00000000-0000-0000-0000-000000000007","bank_token":null,"#
         + #""created_at":"2026-11-26T12:00:00.123000Z","updated_at":"2026-11-26T12:00:00.123000Z"}"#)
   }
 
