@@ -132,6 +132,9 @@ def test_a_topup_has_one_effect(gateway: Gateway):
     assert other.problem == (422, "idempotency_key_reused", "Idempotency-Key")
     assert gateway.post(f"/v1/accounts/{mine}/spends", {"amount": 200, "currency": "EUR"}, key).status == 201
     assert gateway.get(f"/v1/accounts/{mine}").json["available"] == 300
+    # Just before the top up there was nothing.
+    before = gateway.get(f"/v1/accounts/{mine}?at={first.json['created_at']}").json
+    assert (before["posted"], before["at"]) == (0, first.json["created_at"])
     user = gateway.get(f"/v1/accounts/{mine}").json["user_id"]
     assert [each["id"] for each in gateway.get(f"/v1/accounts?user_id={user}").json["data"]] == [mine]
 

@@ -32,11 +32,15 @@ public struct AccountStore: Sendable {
     findOwned = Statement("\(select) WHERE a.owner = $1 GROUP BY a.id ORDER BY a.currency", isReadOnly: true)
     findTimes = Statement("SELECT id, at FROM \(transfer) WHERE id = ANY ($1)", isReadOnly: true)
     let side = { (column: String, number: Int) in
-      """
-      (SELECT id, kind, debit, credit, amount, currency::text, pending_id, at, \(number)::smallint AS side
-       FROM \(transfer) WHERE \(column) = $1 AND at >= $2 AND at < $3 AND at <= $4 AND (at, id) < ($4, $5)
-       ORDER BY at DESC, id DESC LIMIT $6)
-      """
+      let wanted = "\(column) = $1 AND at < $3 AND at <= $4 AND (at, id) < ($4, $5)"
+      // The moment at which the page ends is found in the index's own order. A plan that thinks an account has few
+      // entries would otherwise read and sort all of them. Entries of one transaction have one moment.
+      return """
+        (SELECT id, kind, debit, credit, amount, currency::text, pending_id, at, \(number)::smallint AS side
+         FROM \(transfer) WHERE \(wanted) AND at >= coalesce((
+           SELECT min(at) FROM (SELECT at FROM \(transfer) WHERE \(wanted) AND at >= $2 ORDER BY at DESC LIMIT $6) page), $3)
+         ORDER BY at DESC, id DESC LIMIT $6)
+        """
     }
     findEntries = Statement(
       "\(side("debit", 0)) UNION ALL \(side("credit", 1)) ORDER BY at DESC, id DESC LIMIT $6", isReadOnly: true)
