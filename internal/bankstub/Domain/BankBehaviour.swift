@@ -15,6 +15,10 @@ public struct BankBehaviour: Sendable, Hashable {
   public var faults: [BankFault: Int] = [:]
   /// What the next requests do wrong, one each, before chance decides.
   public var script: [BankFault] = []
+  /// How many of a thousand rows of a statement are wrong in each way.
+  public var statementFaults: [StatementRowFault: Int] = [:]
+  /// What the next rows of statements have wrong, one each, before chance decides.
+  public var statementScript: [StatementRowFault?] = []
 
   /// A bank that does nothing wrong, at once.
   public init() {}
@@ -26,7 +30,8 @@ public struct BankBehaviour: Sendable, Hashable {
   }
 
   /// Changes what `json` names: `delay_ms` (a number or two), `approval`, `idempotent`, `forgets`, `faults` (an object
-  /// of numbers from 0 to 1,000) and `script` (a list of names).
+  /// of numbers from 0 to 1,000), `script` (a list of names), and of statements `statement_faults` and
+  /// `statement_script`, in which null is a row without a fault.
   public mutating func change(by json: [UInt8]) throws(Unreadable) {
     var changed = self
     do {
@@ -57,8 +62,22 @@ public struct BankBehaviour: Sendable, Hashable {
         script = []
         try scanner.beginArray()
         while try scanner.nextElement() { script.append(try Self.fault(try scanner.string())) }
+      case "statement_faults":
+        statementFaults = [:]
+        try scanner.beginObject()
+        while let name = try scanner.nextKey() {
+          statementFaults[try Self.statementFault(name)] = Int(clamping: try scanner.integer())
+        }
+      case "statement_script":
+        statementScript = []
+        try scanner.beginArray()
+        while try scanner.nextElement() {
+          statementScript.append(try scanner.null() ? nil : Self.statementFault(scanner.string()))
+        }
       default:
-        throw Unreadable(description: "there is no \(field): delay_ms, approval, idempotent, forgets, faults, script")
+        throw Unreadable(
+          description: "there is no \(field): delay_ms, approval, idempotent, forgets, faults, script, "
+            + "statement_faults, statement_script")
       }
     }
     try scanner.end()
@@ -86,6 +105,25 @@ public struct BankBehaviour: Sendable, Hashable {
     return fault
   }
 
+  private static func statementFault(_ name: String) throws -> StatementRowFault {
+    guard let fault = StatementRowFault(rawValue: name) else {
+      let names = StatementRowFault.allCases.map(\.rawValue).joined(separator: ", ")
+      throw Unreadable(description: "there is no fault \(name) of statements: \(names)")
+    }
+    return fault
+  }
+
+  /// The fault of the next row of a statement, if it has one. The script comes first.
+  public mutating func statementFault(using random: inout some RandomNumberGenerator) -> StatementRowFault? {
+    if !statementScript.isEmpty { return statementScript.removeFirst() }
+    var rest = Int.random(in: 0..<1_000, using: &random)
+    for fault in StatementRowFault.allCases {
+      rest -= statementFaults[fault] ?? 0
+      if rest < 0 { return fault }
+    }
+    return nil
+  }
+
   /// As `change` reads it.
   public var json: [UInt8] {
     JSONWriter.object { json in
@@ -97,6 +135,12 @@ public struct BankBehaviour: Sendable, Hashable {
         for fault in BankFault.allCases { if let rate = faults[fault] { json.add(named: fault.rawValue, rate) } }
       }
       json.add("script", script.map(\.rawValue))
+      json.add("statement_faults") { json in
+        for fault in StatementRowFault.allCases {
+          if let rate = statementFaults[fault] { json.add(named: fault.rawValue, rate) }
+        }
+      }
+      json.add("statement_script", statementScript.map { $0.map { .name($0.rawValue) } ?? ScriptedName.none })
     }
   }
 
@@ -109,6 +153,25 @@ public struct BankBehaviour: Sendable, Hashable {
     if faults.values.contains(where: { !(0...1_000).contains($0) }) || faults.values.reduce(0, +) > 1_000 {
       throw Unreadable(description: "faults are from 0 to 1000 each and together")
     }
+    if statementFaults.values.contains(where: { !(0...1_000).contains($0) })
+      || statementFaults.values.reduce(0, +) > 1_000
+    {
+      throw Unreadable(description: "statement_faults are from 0 to 1000 each and together")
+    }
+    if statementScript.count > 1_000 { throw Unreadable(description: "statement_script has at most 1000 entries") }
     if script.count > 1_000 { throw Unreadable(description: "script has at most 1000 entries") }
+  }
+}
+
+/// An entry of a script as JSON: a name, or null.
+private enum ScriptedName: JSONRepresentable {
+  case name(String)
+  case none
+
+  func appendJSON(to bytes: inout [UInt8]) {
+    switch self {
+    case .name(let name): name.appendJSON(to: &bytes)
+    case .none: bytes += "null".utf8
+    }
   }
 }

@@ -40,6 +40,16 @@ public struct BankBook: Sendable {
     return known
   }
 
+  /// Gives an operation its time, which stays.
+  /// - Returns: the operation, which is there.
+  public mutating func date(_ operation: BankOperation, at now: Timestamp) -> BankOperation {
+    guard operation.at == nil else { return operation }
+    var dated = operation
+    dated.at = now
+    operations[dated.id] = dated
+    return dated
+  }
+
   /// Counts a request to charge that nothing else is done about.
   public mutating func ignore(_ request: ChargeRequest) -> BankOperation {
     let id = request.operationID

@@ -26,6 +26,8 @@ public struct BankOperation: Sendable, Hashable {
   public internal(set) var charges: Int
   /// How often it will still not be found.
   public internal(set) var hidden: Int
+  /// When it was charged for the first time; nil of one that never was.
+  public internal(set) var at: Timestamp?
 
   /// A line of the journal, from which the operation can be had again.
   public var line: [UInt8] {
@@ -38,6 +40,7 @@ public struct BankOperation: Sendable, Hashable {
       }
       line.add("status", status.rawValue)
       line.add("error", error)
+      if let at { line.add("at", at.microseconds) }
       line.add("requests", requests)
       line.add("charges", charges)
       line.add("hidden", hidden)
@@ -55,7 +58,7 @@ public struct BankOperation: Sendable, Hashable {
 
   init(
     id: UniqueID, userID: UniqueID?, amount: Money?, status: Status, error: String = "", requests: Int, charges: Int,
-    hidden: Int
+    hidden: Int, at: Timestamp? = nil
   ) {
     self.id = id
     self.userID = userID
@@ -65,6 +68,7 @@ public struct BankOperation: Sendable, Hashable {
     self.requests = requests
     self.charges = charges
     self.hidden = hidden
+    self.at = at
   }
 
   /// One that was not charged.
@@ -96,6 +100,7 @@ public struct BankOperation: Sendable, Hashable {
       id: id, userID: ids["user_id"],
       amount: currency.flatMap { currency in numbers["amount_minor"].map { Money(minorUnits: $0, currency) } },
       status: status, error: texts["error"] ?? "", requests: Int(clamping: requests), charges: Int(clamping: charges),
-      hidden: Int(clamping: numbers["hidden"] ?? 0))
+      hidden: Int(clamping: numbers["hidden"] ?? 0),
+      at: numbers["at"].map { Timestamp(microseconds: $0) })
   }
 }

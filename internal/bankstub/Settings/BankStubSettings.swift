@@ -32,7 +32,7 @@ public struct BankStubSettings: ServiceSettings {
       [
         .listener(
           "BANKSTUB_ADDR", \.address, .value("127.0.0.1:9002"), programs,
-          "listen address of `/payment` and `/control` (HTTP, no credentials)"),
+          "listen address of `/payment`, `/statement` and `/control` (HTTP, no credentials)"),
         .text(
           "BANKSTUB_FILE", \.file, rule: "the path of a file", { !$0.isEmpty && !$0.utf8.contains(0) },
           .value("bankstub.ndjson"), programs, "file with the bank's operations; made where it is missing"),

@@ -77,6 +77,15 @@ final class BankDesk: Sendable {
   /// One operation, shown or not.
   func operation(_ id: UniqueID) -> BankOperation? { state.withLock { $0.book.operations[id] } }
 
+  /// The statement of a time. On disk is what it lists: operations are written before they are answered, and those that
+  /// are not answered yet may be in it.
+  func statement(from: Timestamp, to: Timestamp) -> BankStatement {
+    state.withLock { state in
+      var random = SystemRandomNumberGenerator()
+      return BankStatement(state.book.operations.values, from: from, to: to, &state.behaviour, using: &random)
+    }
+  }
+
   // MARK: - The desk's thread
 
   private func work() {
@@ -117,7 +126,7 @@ final class BankDesk: Sendable {
         }
         switch job {
         case .charge(let request):
-          let operation = state.book.charge(request, state.behaviour, using: &random)
+          let operation = state.book.date(state.book.charge(request, state.behaviour, using: &random), at: .now())
           lines.append(operation.line)
           reply.answer(operation, of: request)
           reply.delay = .milliseconds(delay)

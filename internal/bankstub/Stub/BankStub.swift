@@ -13,6 +13,7 @@ public import Values
 /// | `POST /payment` | charges; `operation_id` is the caller's |
 /// | `GET /payment/{operation_id}` | what became of it; 404 when the bank knows no such payment |
 /// | `POST /payment/{operation_id}/reverse` | undoes the charge, or refuses it from then on |
+/// | `GET /statement?from=&to=&format=` | what it has done from one time on and before another; csv or ndjson |
 /// | `GET /control`, `PUT /control` | how the bank behaves, see `BankBehaviour` |
 /// | `GET /control/operations` | requests and charges of each operation, a line each |
 /// | `GET /control/operations/{operation_id}` | those of one |
@@ -84,6 +85,7 @@ public final class BankStub: ServicePart {
     router.add(.post, "/payment/{operation_id}/reverse", answerTime: answerTime) { request, exchange in
       withID(request, exchange) { submit(.reverse($0), exchange, desk) }
     }
+    router.add(.get, "/statement") { request, exchange in state(request, exchange, desk) }
     router.add(.get, "/control") { _, exchange in
       exchange.respond(.json(200, desk.withBehaviour { $0.json }))
     }
@@ -108,6 +110,21 @@ public final class BankStub: ServicePart {
       }
     }
     return router
+  }
+
+  private static func state(_ request: HTTPRequest, _ exchange: HTTPExchange, _ desk: BankDesk) {
+    func time(_ name: String, _ other: Int64) -> Timestamp? {
+      guard let text = request.query[name] else { return Timestamp(microseconds: other) }
+      return Timestamp(text)
+    }
+    guard let from = time("from", .min), let to = time("to", .max) else {
+      return refuse("from and to are times such as 2026-01-31T00:00:00Z", exchange)
+    }
+    guard let format = BankStatement.Format(rawValue: request.query["format"] ?? "csv") else {
+      return refuse("format is csv or ndjson", exchange)
+    }
+    let bytes = desk.statement(from: from, to: to).bytes(format)
+    exchange.respond(HTTPResponse(200, contentType: format.mediaType, body: bytes))
   }
 
   private static func submit(_ job: BankDesk.Job, _ exchange: HTTPExchange, _ desk: BankDesk) {

@@ -136,4 +136,46 @@ import Values
     let text = try String(contentsOf: file, encoding: .utf8)
     for fault in BankFault.allCases { #expect(text.contains("`\(fault.rawValue)`"), "\(fault.rawValue)") }
   }
+
+  // MARK: - Statements
+
+  @Test func `a statement lists what was charged in its time, and goes wrong as it is told`() throws {
+    var random = SplitMix64(seed: 1)
+    var behaviour = BankBehaviour()
+    var book = BankBook()
+    for number in UInt64(1)...6 {
+      let source = number == 6 ? #""account_number":"2""# : #""account_number":"1""#
+      let operation = book.charge(try request(number, source), behaviour, using: &random)
+      let dated = book.date(operation, at: Timestamp(microseconds: Int64(number) * 1_000_000))
+      // The time is in the journal, and stays.
+      #expect(BankOperation(line: dated.line) == dated)
+      #expect(book.date(dated, at: .now()) == dated)
+    }
+    _ = book.reverse(UniqueID(high: 1, low: 2))
+    _ = book.reverse(UniqueID(high: 1, low: 9))
+    func rows(_ from: Int64, _ to: Int64) -> [[Substring]] {
+      let statement = BankStatement(
+        book.operations.values, from: Timestamp(microseconds: from), to: Timestamp(microseconds: to), &behaviour,
+        using: &random)
+      let lines = String(decoding: statement.bytes(.csv), as: UTF8.self).split(separator: "\n")
+      #expect(lines.first == "operation_id,amount,currency,status,time")
+      return lines.dropFirst().map { $0.split(separator: ",") }
+    }
+    let all = rows(0, .max)
+    #expect(all.map { $0[3] } == ["succeed", "reversed", "succeed", "succeed", "succeed", "error"])
+    #expect(all.allSatisfy { $0[1] == "19.99" && $0[2] == "EUR" })
+    #expect(rows(2_000_000, 4_000_000).map { $0[0] } == all[1..<3].map { $0[0] })
+    try behaviour.change(
+      by: Array(#"{"statement_script":["missing",null,"duplicate","other_amount","other_status","foreign"]}"#.utf8))
+    let wrong = rows(0, .max)
+    #expect(wrong.map { $0[3] } == ["reversed", "succeed", "succeed", "succeed", "error", "error", "error"])
+    #expect(wrong[1] == wrong[2] && wrong[3][1] == "19.98" && wrong[6] == all[5])
+    #expect(!all.contains { $0[0] == wrong[5][0] })
+    #expect(rows(0, .max) == all)
+    try behaviour.change(by: Array(#"{"statement_faults":{"missing":1000}}"#.utf8))
+    #expect(rows(0, .max).isEmpty)
+    #expect(throws: BankBehaviour.Unreadable.self) {
+      try behaviour.change(by: Array(#"{"statement_faults":{"x":1}}"#.utf8))
+    }
+  }
 }
