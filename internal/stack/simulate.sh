@@ -31,7 +31,7 @@ sabotages() {
       lost-drain greedy patient-parts
     ;;
   payment)
-    echo resend-unclear unclear-declined trust-absence trust-reversal ignore-claim resume-asked claim-again stale-read \
+    echo resend-unclear unclear-declined trust-absence early-statement trust-reversal ignore-claim resume-asked claim-again stale-read \
       no-takeover forget-unknown forget-waiting lose-voids lose-events assume-commit
     ;;
   *) fail "unknown core $1: relay, group-commit or payment" ;;

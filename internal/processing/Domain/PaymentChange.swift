@@ -89,6 +89,14 @@ struct PaymentChange {
     return inquire(.reverse)
   }
 
+  /// Has the next process that has room ask for a reversal, for the first time.
+  mutating func planReversal(askedAt: Timestamp) -> StepOutcome {
+    payment.stage = .reversing(askedAt: askedAt)
+    payment.inquiries = 0
+    payment.due = now
+    return enter(payment.state, payment.reason)
+  }
+
   /// Asks by turns for the reversal and what became of the payment: a bank that does not know reversals, or not the
   /// payment, may still come to say that it has declined.
   mutating func reverseOrInquire() -> StepOutcome {

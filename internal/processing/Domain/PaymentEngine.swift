@@ -41,6 +41,7 @@ public struct PaymentEngine: Sendable {
     case .charged(let answer, let askedAt): charged(answer, askedAt: askedAt, &change, &ledger)
     case .inquired(let answer, let askedAt): inquired(answer, askedAt: askedAt, &change, &ledger)
     case .reversed(let answer): reversed(answer, &change, &ledger)
+    case .stated(let answer, let period): stated(answer, covering: period, &change, &ledger)
     case .cancel: cancel(&change, &ledger)
     case .fallDue: fallDue(&change, &ledger)
     case .takeOver(let owner): takeOver(from: owner, &change, &ledger)
@@ -164,6 +165,39 @@ public struct PaymentEngine: Sendable {
     case .done: compare(answer, change.payment)
     case .claimed, .review, .ready, .asked, .unknown: .ignored
     }
+  }
+
+  /// The statement is the bank's last word about a charge, unless a reversal was asked for: that decides.
+  private func stated(
+    _ answer: BankAnswer, covering period: ClosedRange<Timestamp>?, _ change: inout PaymentChange,
+    _ ledger: inout LedgerBatch
+  ) -> StepOutcome {
+    switch (change.payment.stage, answer) {
+    case (.done, .noSuchPayment): return .ignored
+    case (.done, _): return compare(answer, change.payment)
+    case (.unknown(let askedAt), .noSuchPayment):
+      guard isMissing(askedAt, in: period) else { return .ignored }
+      return rules.hasReversals ? change.planReversal(askedAt: askedAt) : change.end(.error, .bankNeverCharged, &ledger)
+    case (.reversing(let askedAt), .noSuchPayment):
+      guard isMissing(askedAt, in: period), !rules.hasReversals else { return .ignored }
+      return change.end(.error, .bankNeverCharged, &ledger)
+    case (.asked, .approved), (.unknown, .approved): return change.end(.completed, nil, &ledger)
+    case (.asked, .declined), (.unknown, .declined): return change.end(.rejected, .bankDeclined, &ledger)
+    case (.asked, .reversed), (.unknown, .reversed): return change.end(.error, .bankNeverCharged, &ledger)
+    case (.reversing, _): return resolveReversing(answer, &change, &ledger)
+    // Nothing was sent, somebody has said: it was. It must not be asked for again.
+    case (.ready, .approved) where change.payment.hasHold: return change.end(.completed, nil, &ledger)
+    case (.ready, .declined) where change.payment.hasHold: return change.end(.rejected, .bankDeclined, &ledger)
+    case (.ready, .reversed) where change.payment.hasHold: return change.end(.error, .bankNeverCharged, &ledger)
+    case (.claimed, .approved), (.review, .approved), (.ready, .approved): return .contradicted(.chargedNotCompleted)
+    case (.asked, _), (.unknown, _), (.claimed, _), (.review, _), (.ready, _): return .ignored
+    }
+  }
+
+  /// Whether a statement of this time must list what was asked for then.
+  private func isMissing(_ askedAt: Timestamp, in period: ClosedRange<Timestamp>?) -> Bool {
+    guard let period else { return false }
+    return period.lowerBound <= askedAt && rules.countsFrom(askedAt) <= period.upperBound
   }
 
   /// An answer to a payment that is final.

@@ -32,7 +32,10 @@ public struct PaymentRules: Sendable, Hashable {
   }
 
   /// From when on the bank's "no such payment" counts.
-  func countsFrom(_ askedAt: Timestamp) -> Timestamp { askedAt + Self.sendWithin + bankTimeout + bankHorizon }
+  func countsFrom(_ askedAt: Timestamp) -> Timestamp { askedAt + countsAfter }
+
+  /// How long after "asked at" the bank may still come to have a payment that it does not show.
+  public var countsAfter: Duration { Self.sendWithin + bankTimeout + bankHorizon }
 
   /// How long a question to the bank is given until it is asked again, in case its answer is lost with its process.
   var answerWait: Duration { bankTimeout + .seconds(5) }

@@ -18,6 +18,9 @@ public enum PaymentStep: Sendable, Hashable {
   case inquired(BankAnswer, askedAt: Timestamp)
   /// The bank's answer to a reversal.
   case reversed(BankAnswer)
+  /// What the bank's statement says of it; `noSuchPayment` when it is not listed. `covering` is the time in which the
+  /// statement lists everything, nil when it says nothing about that: only what was asked for in it can be missing.
+  case stated(BankAnswer, covering: ClosedRange<Timestamp>?)
   /// The payer does not want it any more.
   case cancel
   /// Its time has come. A payment that waits for the bank is asked for instead.
@@ -66,6 +69,14 @@ public enum PaymentException: String, Sendable, Hashable, CaseIterable {
   /// It is COMPLETED here, and its order cannot be settled any more: somebody else has paid it, it has failed, or the
   /// saga does not know it.
   case orderDead = "order_dead"
+  /// The bank's statement lists what no payment of ours has asked for; the row is under the statement's id.
+  case missingHere = "missing_here"
+  /// It is COMPLETED here, and the bank's complete statement does not list it.
+  case missingThere = "missing_there"
+  /// The bank's statement lists another amount.
+  case amountDiffers = "amount_differs"
+  /// The bank's statement lists it more than once.
+  case duplicateStated = "duplicate_in_statement"
 }
 
 /// What became of a step.

@@ -18,6 +18,8 @@ public enum ProcessingSchema {
     ("0003_archive.down.sql", PackageResources._003_archive_down_sql),
     ("0004_tokens.up.sql", PackageResources._004_tokens_up_sql),
     ("0004_tokens.down.sql", PackageResources._004_tokens_down_sql),
+    ("0005_statements.up.sql", PackageResources._005_statements_up_sql),
+    ("0005_statements.down.sql", PackageResources._005_statements_down_sql),
   ]
 
   /// The outbox of processing, with a channel of its own.

@@ -19,6 +19,7 @@ struct ProcessingStatements: Sendable {
   private let insertClaims: Statement
   private let insertAttempts: Statement
   private let answerAttempts: Statement
+  private let insertStated: Statement
   private let insertExceptions: Statement
   private let insertSettlements: Statement
   private let postponeDue: Statement
@@ -78,6 +79,12 @@ struct ProcessingStatements: Sendable {
       FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[])
            AS u(payment_id, asked_at, answer, detail, card_token)
       WHERE a.payment_id = u.payment_id AND a.asked_at = u.asked_at AND a.answered_at IS NULL
+      """)
+    insertStated = Statement(
+      """
+      INSERT INTO \(t.attempt) (payment_id, asked_at, call, answered_at, answer, detail)
+      SELECT u.payment_id, u.at, 'statement', u.at, u.answer, u.detail
+      FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[]) AS u(payment_id, at, answer, detail)
       """)
     insertExceptions = Statement(
       """
@@ -204,6 +211,15 @@ struct ProcessingStatements: Sendable {
             .uuidArray(work.answers.map(\.paymentID)), .timestampArray(work.answers.map(\.answer.askedAt)),
             .textArray(work.answers.map(\.answer.answer.rawValue)), .textArray(work.answers.map(\.answer.detail)),
             .optionalTextArray(work.answers.map(\.answer.token)),
+          ]))
+    }
+    if !work.statements.isEmpty {
+      commands.append(
+        Command(
+          insertStated,
+          [
+            .uuidArray(work.statements.map(\.paymentID)), .timestampArray(work.statements.map(\.at)),
+            .textArray(work.statements.map(\.answer.answer.rawValue)), .textArray(work.statements.map(\.answer.detail)),
           ]))
     }
     if !work.exceptions.isEmpty {

@@ -14,7 +14,8 @@ public struct StepRequest: Sendable, Hashable {
   public let paymentID: UniqueID
   /// What happens to it.
   public let step: PaymentStep
-  /// What the bank answered, for the attempt's row.
+  /// What the bank answered, for the attempt's row; what a statement said gets a row of its own when it changes or
+  /// contradicts the payment, and "asked at" says nothing then.
   public let answer: AttemptAnswer?
 
   /// A step.

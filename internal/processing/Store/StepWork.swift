@@ -17,6 +17,8 @@ struct StepWork {
   private(set) var published: [PaymentResult] = []
   private(set) var attempts: [(paymentID: UniqueID, askedAt: Timestamp, call: BankCall)] = []
   private(set) var answers: [(paymentID: UniqueID, answer: AttemptAnswer)] = []
+  /// What statements have said and what has changed or contradicted a payment, with the moment of the step.
+  private(set) var statements: [(paymentID: UniqueID, at: Timestamp, answer: AttemptAnswer)] = []
   private(set) var exceptions: Set<FoundException> = []
   private var locked: [UniqueID: ProcessedPayment] = [:]
   private var now = Timestamp(microseconds: 0)
@@ -49,7 +51,7 @@ struct StepWork {
     let outcome = engine.apply(request.step, to: &stored.payment, at: now, ledger: &ledger)
     self.stored[id] = stored
     results[id, default: []].append(StepResult(stored: stored, outcome: outcome, at: now))
-    if let answer = request.answer { answers.append((id, answer)) }
+    if let answer = request.answer { note(answer, of: request, outcome) }
     if case .ask(_, after: let before?) = request.step, case .changed(let effects) = outcome, effects.call != nil {
       // Whoever asks anew has sent nothing under the "asked at" before. That is written down, so that no two charges
       // stand in the table without it.
@@ -61,6 +63,14 @@ struct StepWork {
       if let call = effects.call { attempts.append((id, now, call)) }
       if let exception = effects.exception { exceptions.insert(FoundException(paymentID: id, kind: exception)) }
     case .contradicted(let exception): exceptions.insert(FoundException(paymentID: id, kind: exception))
+    case .ignored, .refused: break
+    }
+  }
+
+  private mutating func note(_ answer: AttemptAnswer, of request: StepRequest, _ outcome: StepOutcome) {
+    guard case .stated = request.step else { return answers.append((request.paymentID, answer)) }
+    switch outcome {
+    case .changed, .contradicted: statements.append((request.paymentID, now, answer))
     case .ignored, .refused: break
     }
   }

@@ -12,6 +12,8 @@ enum Sabotage: String, ScheduleSabotage {
   case unclearDeclined = "unclear-declined"
   /// "No such payment" counts as declined.
   case trustAbsence = "trust-absence"
+  /// What a statement does not list counts as never charged, although the bank may still show it.
+  case earlyStatement = "early-statement"
   /// A reversal without an answer counts as acknowledged.
   case trustReversal = "trust-reversal"
   /// A process asks the bank whatever it knows: neither epoch, claim nor "asked at" are looked at.
@@ -38,7 +40,7 @@ enum Sabotage: String, ScheduleSabotage {
   var notice: String? {
     switch self {
     case .resendUnclear, .ignoreClaim, .resumeAsked: "D1:"
-    case .unclearDeclined, .trustAbsence, .trustReversal: "truth:"
+    case .unclearDeclined, .trustAbsence, .earlyStatement, .trustReversal: "truth:"
     case .noTakeover, .forgetUnknown, .forgetWaiting: "D2:"
     case .loseVoids: "D3:"
     case .loseEvents: "D5:"
@@ -77,6 +79,8 @@ struct Conditions {
   /// The mean times between crashes and between pauses of a process.
   var crashEvery: Int64
   var pauseEvery: Int64
+  /// The mean time between statements of the bank.
+  var statementEvery: Int64
 
   init(_ random: inout SplitMix64) {
     rules = PaymentRules(
@@ -104,5 +108,6 @@ struct Conditions {
     let often: [Int64] = [0, 3_000_000_000, 30_000_000_000]
     crashEvery = random.pick(often)
     pauseEvery = random.pick(often)
+    statementEvery = random.pick([0, 20_000_000_000, 120_000_000_000])
   }
 }

@@ -246,7 +246,7 @@ extension PaymentSchedule {
     switch step {
     // Not before the tables have the answer: until then the payment looks as if it had not been asked.
     case .charged, .inquired, .reversed, .fallDue: release(process, id)
-    case .assess, .review, .ask, .cancel, .takeOver: break
+    case .assess, .review, .ask, .stated, .cancel, .takeOver: break
     }
   }
 

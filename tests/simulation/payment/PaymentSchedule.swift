@@ -54,6 +54,7 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
     for process in processes { start(process) }
     for number in 0..<conditions.payments { planIntake(number) }
     planFaults()
+    planStatements()
     advance(until: now + conditions.length) { false }
     if violation == nil { calmDown() }
     return violation

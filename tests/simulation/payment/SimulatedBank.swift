@@ -48,6 +48,9 @@ struct SimulatedBank {
     return .approved
   }
 
+  /// Whether a request to charge has reached it, shown or not.
+  func has(_ id: UniqueID) -> Bool { operations[id]!.requests > 0 }
+
   func inquire(_ id: UniqueID, at now: Int64) -> BankAnswer {
     let operation = operations[id]!
     if operation.isReversed { return .reversed }

@@ -370,4 +370,84 @@ private struct Bench {
     #expect(bench.step(.inquired(.approved, askedAt: bench.now)) == .contradicted(.ledgerRefused))
     #expect(bench.payment == unknown)
   }
+
+  // MARK: - Statements
+
+  @Test func `a statement resolves what is not known, and what it says later changes nothing`() {
+    for (answer, state, reason) in [
+      (BankAnswer.approved, PaymentState.completed, nil), (.declined, .rejected, PaymentReason.bankDeclined),
+      (.reversed, .error, .bankNeverCharged),
+    ] {
+      for start in [Bench.unknown(), Bench.asked()] {
+        var bench = start
+        bench.step(.stated(answer, covering: nil))
+        #expect(bench.payment.state == state && bench.payment.reason == reason && bench.effects.isPublished)
+        #expect(!bench.payment.hasHold && bench.payment.claim == nil && bench.payment.due == nil)
+        #expect(bench.kinds == [.pending, state == .completed ? .post : .void])
+        #expect(bench.step(.stated(answer, covering: nil)) == .ignored)
+        // The answer to the charge comes after all.
+        #expect(bench.step(.charged(answer, askedAt: bench.now)) == .ignored)
+        #expect(bench.step(.ask(by: Bench.mine, after: nil)) == .ignored)
+      }
+    }
+  }
+
+  @Test func `what contradicts a final state in a statement is for a person`() {
+    var completed = Bench.asked()
+    completed.step(.charged(.approved, askedAt: completed.now))
+    #expect(completed.step(.stated(.declined, covering: nil)) == .contradicted(.completedNotCharged))
+    #expect(completed.step(.stated(.reversed, covering: nil)) == .contradicted(.completedNotCharged))
+    #expect(completed.step(.stated(.noSuchPayment, covering: nil)) == .ignored)
+    var rejected = Bench.asked()
+    rejected.step(.charged(.declined, askedAt: rejected.now))
+    #expect(rejected.step(.stated(.approved, covering: nil)) == .contradicted(.chargedNotCompleted))
+    var claimed = Bench()
+    #expect(claimed.step(.stated(.approved, covering: nil)) == .contradicted(.chargedNotCompleted))
+    #expect(claimed.step(.stated(.declined, covering: nil)) == .ignored && claimed.payment.stage == .claimed)
+  }
+
+  @Test func `what a statement lists is not asked for again, although nothing was sent`() {
+    var bench = Bench.asked()
+    bench.step(.charged(.notSent, askedAt: bench.now))
+    #expect(bench.payment.stage == .ready)
+    bench.step(.stated(.approved, covering: nil))
+    #expect(bench.payment.state == .completed && bench.kinds == [.pending, .post])
+  }
+
+  @Test func `a payment is missing in a statement only when all of its time is covered`() {
+    func stated(_ bench: Bench, from: Int, to: Int) -> (bench: Bench, outcome: StepOutcome) {
+      var bench = bench
+      let asked = bench.now
+      bench.wait(1_000)
+      let outcome = bench.step(.stated(.noSuchPayment, covering: asked + .seconds(from)...asked + .seconds(to)))
+      return (bench, outcome)
+    }
+    let without = PaymentRules(hasReversals: false)
+    // 2 s to send, 30 s for the answer, 600 s until the bank shows it.
+    for (from, to) in [(0, 631), (1, 700)] {
+      #expect(stated(.unknown(rules: without), from: from, to: to).outcome == .ignored)
+    }
+    let ended = stated(.unknown(rules: without), from: 0, to: 632).bench
+    #expect(ended.payment.state == .error && ended.payment.reason == .bankNeverCharged)
+    #expect(ended.kinds == [.pending, .void])
+    // Where there are reversals the bank has to refuse a late charge first.
+    let reversing = stated(.unknown(), from: 0, to: 632).bench
+    #expect(reversing.payment.state == .unknown && reversing.payment.hasHold && reversing.payment.due == reversing.now)
+    guard case .reversing = reversing.payment.stage else {
+      Issue.record("\(reversing.payment.stage)")
+      return
+    }
+    var due = reversing
+    due.step(.fallDue)
+    #expect(due.effects.call == .reverse)
+    var unknown = Bench.unknown(rules: without)
+    #expect(unknown.step(.stated(.noSuchPayment, covering: nil)) == .ignored)
+  }
+
+  @Test func `a statement does not complete what is being reversed`() {
+    var bench = Bench.reversing()
+    #expect(bench.step(.stated(.approved, covering: nil)) == .ignored)
+    bench.step(.stated(.declined, covering: nil))
+    #expect(bench.payment.state == .rejected)
+  }
 }
