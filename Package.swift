@@ -211,6 +211,12 @@ let package = Package(
         "Logger", "Metrics", "Postgres", "ProcessingDomain", "ProcessingStore", "Runtime", "SagaClient", "Values",
       ]),
     box(
+      "Reconciliation", "processing/Reconciliation",
+      [
+        "Crypto", "DirectDomain", "LedgerDomain", "LedgerStore", "Money", "Postgres", "ProcessingDomain",
+        "ProcessingStore", "Values",
+      ]),
+    box(
       "ProcessingAudit", "processing/Audit",
       ["LedgerDomain", "LedgerStore", "Logger", "Postgres", "ProcessingOrders", "Values"]),
     // `sql` is a link to migrations/processing.
@@ -303,7 +309,8 @@ let package = Package(
       [
         "ClientSettings", "DirectDomain", "Errors", "GRPC", "GatewayDomain", "GatewayStore", "HTTP2", "HTTPClient",
         "Inbox", "Kafka", "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Migrator", "Money", "Outbox", "Postgres",
-        "ProcessingAudit", "ProcessingStore", "Protobuf", "RiskDomain", "RiskStore", "Runtime", "SagaAudit",
+        "ProcessingAudit", "ProcessingDomain", "ProcessingSchema", "ProcessingStore", "Protobuf", "Reconciliation",
+        "RiskDomain", "RiskStore", "Runtime", "SagaAudit",
         "SagaDomain", "SagaMessages", "SagaSchema", "SagaSettings", "Settings", "StandardMessages", "TLS", "Values",
       ]),
     .target(

@@ -74,7 +74,12 @@ struct CommandParser: Sendable {
   }
 
   private mutating func takeWord(_ word: String) throws(CommandError) {
-    if let command {
+    // A command may have further ones below it, as `reconcile` has `reconcile clearing`.
+    if let command, operands.isEmpty, given.isEmpty,
+      let found = commands.first(where: { $0.words == command.words + [word] })
+    {
+      self.command = found
+    } else if let command {
       guard command.operand != nil, operands.isEmpty || command.takesManyOperands else {
         throw .usage("\(command.name) takes no \"\(printable(word))\"; see paysaga \(command.name) --help")
       }

@@ -5,15 +5,23 @@ struct Progress: Sendable {
   /// Width of the bar, in characters.
   private static let barWidth = 24
 
+  /// What is counted, and what it waits for when nothing moves.
+  struct Words: Sendable {
+    var unit = "msgs"
+    var obstacle = "waiting for the broker"
+  }
+
   let total: Int64
   let start: Instant
+  private let words: Words
   private(set) var done: Int64 = 0
   /// When `done` last grew.
   private var lastChange: Instant
 
-  init(total: Int64, start: Instant) {
+  init(total: Int64, start: Instant, words: Words = Words()) {
     precondition(total > 0, "there must be something to do")
     self.total = total
+    self.words = words
     self.start = start
     lastChange = start
   }
@@ -33,16 +41,16 @@ struct Progress: Sendable {
   /// The numbers alone.
   func line(at now: Instant) -> String {
     var text =
-      "\(done.multiplied(saturating: 100) / total)% \(Self.grouped(done))/\(Self.grouped(total))  \(Self.grouped(rate(at: now))) msgs/s"
+      "\(done.multiplied(saturating: 100) / total)% \(Self.grouped(done))/\(Self.grouped(total))  \(Self.grouped(rate(at: now))) \(words.unit)/s"
     if now - lastChange >= .seconds(3), done < total {
-      text += "  waiting for the broker"
+      text += "  \(words.obstacle)"
     } else if let left = remaining(at: now) {
       text += "  ETA \(left)"
     }
     return text
   }
 
-  /// Messages a second since the start.
+  /// What was done a second since the start.
   func rate(at now: Instant) -> Int64 {
     let seconds = (now - start).inSeconds
     return seconds > 0 ? Int64(saturating: Double(done) / seconds) : 0

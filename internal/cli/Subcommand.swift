@@ -13,8 +13,9 @@ enum Subcommands {
     Watch.self, OutboxStatusCommand.self, OutboxList.self, OutboxRequeue.self, OutboxReplay.self, OutboxPause.self,
     OutboxResume.self, InventoryRequeue.self, AuditCommand.self, PaymentsGet.self, PaymentsList.self,
     PaymentsHistory.self, PaymentsCancel.self, AccountsGet.self, AccountsList.self, AccountsOpen.self,
-    AccountsEntries.self, AccountsTopUp.self, AccountsSpend.self, Exceptions.self, RiskList.self, RiskReplay.self,
-    KeysCreate.self, KeysList.self, KeysRevoke.self, KeysRotate.self,
+    AccountsEntries.self, AccountsTopUp.self, AccountsSpend.self, Exceptions.self, ExceptionsShow.self,
+    ExceptionsClose.self, Reconcile.self, ReconcileClearing.self, RiskList.self, RiskReplay.self, KeysCreate.self,
+    KeysList.self, KeysRevoke.self, KeysRotate.self,
   ]
 
   static let usages = all.map { $0.usage }

@@ -21,6 +21,9 @@ public struct LedgerStore: Sendable {
   private let findHolders: Statement
   private let findBalances: Statement
   private let foldDeltas: Statement
+  private let settle: Statement
+  private let findDiffering: Statement
+  private let findExisting: Statement
 
   /// A store of these tables.
   public init(_ tables: LedgerTables = LedgerTables()) {
@@ -64,6 +67,29 @@ public struct LedgerStore: Sendable {
              (a.pending + coalesce(sum(d.pending), 0))::bigint AS pending
       FROM \(account) a LEFT JOIN \(delta) d ON d.account = a.id WHERE a.id = ANY ($1) GROUP BY a.id
       """, isReadOnly: true)
+    let movements = """
+      unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[]) AS u(id, debit, credit, amount, currency)
+      """
+    settle = Statement(
+      """
+      WITH new AS (
+        INSERT INTO \(transfer) (id, kind, debit, credit, amount, currency)
+        SELECT u.id, 1, u.debit, u.credit, u.amount, u.currency FROM \(movements) ORDER BY u.id
+        ON CONFLICT (id) DO NOTHING RETURNING debit, credit, amount),
+      told AS (
+        INSERT INTO \(delta) (account, posted, pending)
+        SELECT x.account, sum(x.posted)::bigint, 0
+        FROM (SELECT debit AS account, -amount AS posted FROM new UNION ALL SELECT credit, amount FROM new) x
+        GROUP BY x.account)
+      SELECT count(*) FROM new
+      """)
+    findDiffering = Statement(
+      """
+      SELECT t.id FROM \(movements) JOIN \(transfer) t ON t.id = u.id
+      WHERE (t.kind, t.debit, t.credit, t.amount, t.currency::text) IS DISTINCT FROM
+            (1, u.debit, u.credit, u.amount, u.currency) LIMIT 1
+      """, isReadOnly: true)
+    findExisting = Statement("SELECT id FROM \(transfer) WHERE id = ANY ($1)", isReadOnly: true)
     foldDeltas = Statement(
       """
       WITH old AS (
@@ -154,6 +180,32 @@ public struct LedgerStore: Sendable {
           ]))
     }
     return commands
+  }
+
+  // MARK: - Between our own accounts
+
+  /// Moves money between accounts of our own, each movement once: nothing is decided, since none of them is guarded.
+  /// - Parameter movements: of accounts that exist, with ids that differ.
+  /// - Returns: how many were not there yet.
+  /// - Throws: `content` when a transfer of that id is another one; then the caller's transaction must not commit.
+  public func settle(
+    _ movements: [TransferRequest.Movement], on connection: Connection
+  ) throws(DatabaseError) -> Int {
+    let parameters: [Parameter] = [
+      .uuidArray(movements.map(\.id)), .uuidArray(movements.map(\.debit)), .uuidArray(movements.map(\.credit)),
+      .int64Array(movements.map(\.amount.minorUnits)), .textArray(movements.map(\.amount.currency.code)),
+    ]
+    let new = Int(try connection.run(Command(settle, parameters)).only.int64(0))
+    if new < movements.count, let other = try connection.run(Command(findDiffering, parameters)).first {
+      throw .content("transfer \(try other.uuid(0)) is there and moves something else")
+    }
+    return new
+  }
+
+  /// The transfers among these that are there.
+  public func existing(_ ids: [UniqueID], on connection: Connection) throws(DatabaseError) -> Set<UniqueID> {
+    let rows = try connection.run(Command(findExisting, [.uuidArray(ids)]))
+    return Set(try rows.map { (row) throws(DatabaseError) in try row.uuid(0) })
   }
 
   // MARK: - Accounts

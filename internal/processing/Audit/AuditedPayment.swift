@@ -41,6 +41,8 @@ struct AuditedPayment: Hashable {
   var movement: Movement?
   /// What became of the hold.
   var resolution: Movement?
+  /// What a statement has settled.
+  var settlement: Movement?
   /// By ascending time.
   var attempts: [Attempt] = []
   /// The owner in the side table of claims.

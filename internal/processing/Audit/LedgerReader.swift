@@ -1,3 +1,4 @@
+internal import LedgerDomain
 internal import LedgerStore
 internal import Postgres
 internal import Values
@@ -108,8 +109,10 @@ struct LedgerReader {
       ).map { (row) throws(DatabaseError) in try row.uuid(StrayColumn.id) }
       guard let end = page.last else { return }
       last = end
-      // The lowest four bits say which step of the payment it is: 0 is its hold or its only movement.
-      let own = page.filter { $0.low & 0xF == 0 }
+      // The lowest four bits say which step of the payment it is: its hold or only movement, or what a statement has
+      // settled of it.
+      let steps = [TransferID.Step.payment, .settlement].map(\.rawValue)
+      let own = page.filter { steps.contains($0.low & 0xF) }
       let parents = Command(
         Statement(
           """
@@ -118,7 +121,10 @@ struct LedgerReader {
             AND NOT EXISTS (SELECT FROM \(processing).payment_archive p WHERE p.id BETWEEN t.low AND t.high)
             AND NOT EXISTS (SELECT FROM \(processing).refund_archive p WHERE p.id BETWEEN t.low AND t.high)
           """, isReadOnly: true),
-        [.uuidArray(own), .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low | 0xF) })])
+        [
+          .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low & ~0xF) }),
+          .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low | 0xF) }),
+        ])
       for row in try connection.run(parents, timeout: Self.timeout) {
         report.note(Finding(.hold, "a transfer of a payment that is not there"), of: try row.uuid(StrayColumn.id))
       }

@@ -11,7 +11,8 @@ enum PaymentJudge {
 
   /// Everything that one snapshot of processing and the ledger shows.
   static func findings(_ payment: AuditedPayment) -> [Finding] {
-    [posting(payment), charges(payment), claim(payment), due(payment), settlement(payment)].compactMap { $0 }
+    [posting(payment), settled(payment), charges(payment), claim(payment), due(payment), settlement(payment)].compactMap
+    { $0 }
   }
 
   // MARK: - The ledger
@@ -41,6 +42,20 @@ enum PaymentJudge {
         .posting, "it is \(payment.state) and should have \(expected) in the ledger, found \(words(payment))")
     default: return Finding(.unreadable, "its state is \(payment.state), which this version does not know")
     }
+  }
+
+  /// A statement settles what has moved at the bank, on the other side of clearing, once it is known what that was.
+  static func settled(_ payment: AuditedPayment) -> Finding? {
+    guard let settlement = payment.settlement else { return nil }
+    guard payment.isFinal, payment.method != "balance" else {
+      return Finding(.posting, "it is \(payment.state), paid by \(payment.method), and a statement has settled it")
+    }
+    let isSame = settlement.amount == payment.amount && settlement.currency == payment.currency
+    let isOpposite = settlement.credit == payment.debit || settlement.debit == payment.credit
+    guard settlement.kind == Kind.single, isSame, isOpposite else {
+      return Finding(.posting, "a statement has settled something else than its amount on its side of clearing")
+    }
+    return nil
   }
 
   private static func difference(_ movement: AuditedPayment.Movement, _ payment: AuditedPayment) -> String? {

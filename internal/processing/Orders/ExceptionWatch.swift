@@ -7,7 +7,8 @@ public import Runtime
 internal import Synchronization
 public import Values
 
-/// Counts the exceptions that wait for a person, for the metrics that somebody is alarmed by.
+/// Counts the exceptions that wait for a person, for the metrics that somebody is alarmed by, and says in the log when
+/// there are more than before.
 public final class ExceptionWatch: ServicePart {
   private static let interval = Duration.seconds(10)
 
@@ -17,6 +18,8 @@ public final class ExceptionWatch: ServicePart {
   private let others: Gauge
   private let logger: Logger
   private let job: Mutex<PeriodicJob?>
+  /// What was counted the last time.
+  private let last = Mutex<[String: Int]>([:])
 
   /// - Parameter connection: its own, to processing's database.
   public init(
@@ -55,9 +58,23 @@ public final class ExceptionWatch: ServicePart {
         try store.counts(on: connection)
       }
       for (kind, gauge) in gauges { gauge.set(counts[kind] ?? 0) }
+      report(counts)
       others.set(counts.filter { gauges[$0.key] == nil }.values.reduce(0, +))
     } catch {
       logger.debug("exceptions were not counted", ["error": .error(error)])
+    }
+  }
+
+  /// An error line a kind of which there are more: a person has to look.
+  private func report(_ counts: [String: Int]) {
+    let before = last.withLock { last in
+      defer { last = counts }
+      return last
+    }
+    for (kind, count) in counts.sorted(by: { $0.key < $1.key }) where count > before[kind] ?? 0 {
+      logger.error(
+        "what contradicts the books waits for a person: paysaga exceptions",
+        ["kind": .string(kind), "open": .number(Int64(count)), "before": .number(Int64(before[kind] ?? 0))])
     }
   }
 }

@@ -20,12 +20,77 @@ public struct OpenException: Sendable, Hashable {
   public let orderID: Int64?
 }
 
-/// Reads the exceptions that wait for a person (`exception`).
+/// An exception of whatever age, open or closed.
+public struct KeptException: Sendable, Hashable {
+  /// What contradicts: a raw value of `PaymentException`, or one that this version does not know.
+  public let kind: String
+  /// Since when; of one that was opened again, the last time.
+  public let openedAt: Timestamp
+  /// What was found.
+  public let detail: String?
+  /// When a person has seen to it; nil while it is open.
+  public let closedAt: Timestamp?
+  /// Who that was.
+  public let closedBy: String?
+  /// What that person did, in words.
+  public let note: String?
+}
+
+/// A payment as a person is shown it beside its exceptions. Text is as the tables have it.
+public struct ExplainedPayment: Sendable, Hashable {
+  /// How it is paid.
+  public let method: String
+  /// How much, in minor units.
+  public let amount: Int64
+  /// Of ISO 4217.
+  public let currency: String
+  /// Its state.
+  public let state: String
+  /// Why it is in it.
+  public let reason: String?
+  /// The saga's order.
+  public let orderID: Int64?
+  /// The payment that it gives money back of.
+  public let refundOf: UniqueID?
+  /// When it was claimed.
+  public let since: Timestamp
+}
+
+/// A call to the bank, or what a statement said, as a person is shown it.
+public struct ExplainedAttempt: Sendable, Hashable {
+  /// When it was asked.
+  public let askedAt: Timestamp
+  /// What was asked.
+  public let call: String
+  /// When the answer came.
+  public let answeredAt: Timestamp?
+  /// What was made of it.
+  public let answer: String?
+  /// The answer in words.
+  public let detail: String?
+}
+
+/// What became of the wish to close an exception.
+public enum ExceptionClosing: Sendable, Hashable {
+  /// It is closed now.
+  case closed(kind: String)
+  /// None is open.
+  case none
+  /// Several are open, of these kinds: one has to be named.
+  case several([String])
+}
+
+/// The exceptions that wait for a person (`exception`).
 ///
 /// A value that any thread may use.
 public struct ExceptionStore: Sendable {
   private let list: Statement
   private let count: Statement
+  private let findAll: Statement
+  private let findPayment: Statement
+  private let findAttempts: Statement
+  private let lockOpen: Statement
+  private let close: Statement
 
   /// Exceptions in these tables.
   public init(_ tables: ProcessingTables = ProcessingTables()) {
@@ -38,7 +103,89 @@ public struct ExceptionStore: Sendable {
     count = Statement(
       "SELECT kind, count(*) AS count FROM \(tables.exception) WHERE closed_at IS NULL GROUP BY kind ORDER BY kind",
       isReadOnly: true)
+    findAll = Statement(
+      """
+      SELECT kind, opened_at, detail, closed_at, closed_by, note FROM \(tables.exception)
+      WHERE payment_id = $1 ORDER BY opened_at, kind
+      """, isReadOnly: true)
+    findPayment = Statement(
+      """
+      SELECT method, amount, currency::text, state, reason, order_id, refund_of, since FROM \(tables.allPayment)
+      WHERE id = $1
+      """, isReadOnly: true)
+    findAttempts = Statement(
+      """
+      SELECT asked_at, call, answered_at, answer, detail FROM \(tables.allAttempt)
+      WHERE payment_id = $1 ORDER BY asked_at DESC LIMIT $2
+      """, isReadOnly: true)
+    lockOpen = Statement(
+      """
+      SELECT kind FROM \(tables.exception)
+      WHERE payment_id = $1 AND closed_at IS NULL AND ($2::text IS NULL OR kind = $2) ORDER BY kind FOR UPDATE
+      """)
+    close = Statement(
+      """
+      UPDATE \(tables.exception) SET closed_at = clock_timestamp(), closed_by = $3, note = $4
+      WHERE payment_id = $1 AND kind = $2 AND closed_at IS NULL
+      """)
   }
+
+  // MARK: - One payment's
+
+  /// The exceptions of a payment, closed ones too, oldest first.
+  public func all(of id: UniqueID, on connection: Connection) throws(DatabaseError) -> [KeptException] {
+    try connection.run(Command(findAll, [.uuid(id)])).map { (row) throws(DatabaseError) in
+      KeptException(
+        kind: try row.text(KeptColumn.kind), openedAt: try row.timestamp(KeptColumn.openedAt),
+        detail: try row.optionalText(KeptColumn.detail), closedAt: try row.optionalTimestamp(KeptColumn.closedAt),
+        closedBy: try row.optionalText(KeptColumn.closedBy), note: try row.optionalText(KeptColumn.note))
+    }
+  }
+
+  /// The payment under an exception's id; nil when there is none.
+  public func payment(_ id: UniqueID, on connection: Connection) throws(DatabaseError) -> ExplainedPayment? {
+    try connection.run(Command(findPayment, [.uuid(id)])).first.map { (row) throws(DatabaseError) in
+      ExplainedPayment(
+        method: try row.text(PaymentColumn.method), amount: try row.int64(PaymentColumn.amount),
+        currency: try row.text(PaymentColumn.currency), state: try row.text(PaymentColumn.state),
+        reason: try row.optionalText(PaymentColumn.reason), orderID: try row.optionalInt64(PaymentColumn.orderID),
+        refundOf: try row.optionalUUID(PaymentColumn.refundOf), since: try row.timestamp(PaymentColumn.since))
+    }
+  }
+
+  /// The newest attempts of a payment, oldest first.
+  public func attempts(
+    of id: UniqueID, limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> [ExplainedAttempt] {
+    try connection.run(Command(findAttempts, [.uuid(id), .int64(Int64(limit))])).map { (row) throws(DatabaseError) in
+      ExplainedAttempt(
+        askedAt: try row.timestamp(AttemptColumn.askedAt), call: try row.text(AttemptColumn.call),
+        answeredAt: try row.optionalTimestamp(AttemptColumn.answeredAt),
+        answer: try row.optionalText(AttemptColumn.answer), detail: try row.optionalText(AttemptColumn.detail))
+    }.reversed()
+  }
+
+  /// Closes the open exception of a payment.
+  /// - Parameters:
+  ///   - kind: which one; needed when there are several.
+  ///   - person: who has seen to it, 1 to 255 bytes.
+  ///   - note: what was done; cut at 1,000 bytes.
+  public func close(
+    _ id: UniqueID, kind: String?, by person: String, note: String, on connection: Connection
+  ) throws(DatabaseError) -> ExceptionClosing {
+    try connection.transaction { (connection) throws(DatabaseError) in
+      let open = try connection.run(Command(lockOpen, [.uuid(id), .textOrNull(kind)])).map {
+        (row) throws(DatabaseError) in try row.text(0)
+      }
+      guard let only = open.first else { return .none }
+      guard open.count == 1 else { return .several(open) }
+      try connection.run(
+        Command(close, [.uuid(id), .text(only), .text(ColumnText.clean(person)), .text(ColumnText.clean(note))]))
+      return .closed(kind: only)
+    }
+  }
+
+  // MARK: - All that are open
 
   /// The open exceptions, oldest first.
   /// - Parameter limit: the most, from 1.
@@ -69,4 +216,9 @@ public struct ExceptionStore: Sendable {
     case paymentID, kind, openedAt, detail, state, amount, currency, orderID
   }
   private enum CountColumn: Int, AnswerColumn { case kind, count }
+  private enum KeptColumn: Int, AnswerColumn { case kind, openedAt, detail, closedAt, closedBy, note }
+  private enum PaymentColumn: Int, AnswerColumn {
+    case method, amount, currency, state, reason, orderID, refundOf, since
+  }
+  private enum AttemptColumn: Int, AnswerColumn { case askedAt, call, answeredAt, answer, detail }
 }

@@ -18,6 +18,7 @@ public struct ProcessingTables: Sendable, Hashable {
   let allAttempt: String
   let eventWait: String
   let eventDead: String
+  let statement: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "processing") {
@@ -37,5 +38,6 @@ public struct ProcessingTables: Sendable, Hashable {
     allAttempt = prefix + ".all_attempt"
     eventWait = prefix + ".event_wait"
     eventDead = prefix + ".event_dead"
+    statement = prefix + ".statement"
   }
 }

@@ -1,0 +1,97 @@
+import LedgerDomain
+import LedgerStore
+import Money
+import Postgres
+import ProcessingStore
+import Values
+
+/// `reconcile clearing`: what must return to zero, and does not.
+struct ReconcileClearing: Subcommand {
+  static let usage = Usage(
+    name: "reconcile clearing", summary: "show what went through clearing by day, and what no statement has settled",
+    options: [
+      Option("--day", "DAY", "this day alone, such as 2026-01-30 (UTC), with the payments that are open"),
+      Option("--days", "N", "so many days up to today; default 14"),
+      Option("--limit", "N", "with --day: at most so many payments; default 50"),
+    ],
+    synopsis: "[--day DAY | --days N] [--limit N]",
+    notes: """
+      A line a day and currency: charges and refunds, by the day on which they were posted, and what of them is open: the
+      bank has listed it in no statement. A day is due once a statement is complete to its end; then open must be 0. Then
+      the balances of clearing (below zero: the bank owes us) and suspense, which both return to zero. Exit status: 0 when
+      nothing is open on a day that is due, 1 when something is.
+      """,
+    example: "paysaga reconcile clearing --day 2026-01-30")
+
+  private static let dayLength = Duration.seconds(86_400)
+  private let from: Timestamp
+  private let to: Timestamp
+  private let limit: Int?
+
+  init(_ arguments: Arguments) throws(CommandError) {
+    let limit = Int(try arguments.integer("--limit", in: 1...100_000) ?? 50)
+    let days = try arguments.integer("--days", in: 1...36_500)
+    guard let text = arguments.text("--day") else {
+      guard !arguments.has("--limit") else { throw .usage("--limit is for --day") }
+      let micros: Int64 = 86_400_000_000
+      let today = Timestamp(microseconds: Timestamp.now().microseconds / micros * micros)
+      from = today + Self.dayLength * (-Int((days ?? 14) - 1))
+      to = today + Self.dayLength
+      self.limit = nil
+      return
+    }
+    guard days == nil else { throw .usage("--day and --days exclude each other") }
+    guard let day = Timestamp("\(text)T00:00:00Z") else {
+      throw .usage("--day expects a day such as 2026-01-30, found \"\(printable(text))\"")
+    }
+    from = day
+    to = day + Self.dayLength
+    self.limit = limit
+  }
+
+  func run(_ session: Session) throws {
+    let connection = try session.processing()
+    defer { connection.close() }
+    let reader = ClearingReader()
+    let completeTo = try StatementStore().completeTo(on: connection)
+    var isOpen = false
+    for day in try reader.days(from: from, to: to, on: connection) {
+      let isDue = completeTo.map { day.day + Self.dayLength <= $0 } ?? false
+      isOpen = isOpen || isDue && day.openCount > 0
+      session.output.print(day.record(isDue: isDue))
+    }
+    if let limit {
+      for transfer in try reader.unsettled(from: from, to: to, limit: limit, on: connection) {
+        session.output.print(transfer.record)
+      }
+    }
+    for balance in try reader.balances(on: connection) {
+      session.output.print([
+        "account": .text(balance.kind == .clearing ? "clearing" : "suspense"), "currency": .text(balance.currency.code),
+        "posted": .number(balance.posted),
+      ])
+    }
+    if completeTo == nil { notice("no statement was compared yet, so that nothing is due: paysaga reconcile") }
+    if isOpen { throw CommandError.failure("a day that is due is not settled; see --day and paysaga exceptions") }
+  }
+}
+
+extension ClearingDay {
+  fileprivate func record(isDue: Bool) -> Record {
+    [
+      "day": .text(String(day.description.prefix(10))), "currency": .text(currency.code),
+      "charges": .number(Int64(charges)), "charged": .number(charged), "refunds": .number(Int64(refunds)),
+      "refunded": .number(refunded), "open_count": .number(Int64(openCount)), "open": .number(open),
+      "due": .bool(isDue),
+    ]
+  }
+}
+
+extension UnsettledTransfer {
+  fileprivate var record: Record {
+    [
+      "payment_id": .uuid(paymentID), "at": .time(at), "amount_minor": .number(amount.minorUnits),
+      "currency": .text(amount.currency.code),
+    ]
+  }
+}

@@ -1,0 +1,135 @@
+public import LedgerDomain
+public import Money
+public import Postgres
+public import Values
+
+/// What went through clearing on a day, in one currency: by the day of the charge or refund, whenever it was settled.
+public struct ClearingDay: Sendable, Hashable {
+  /// The day's beginning, in UTC.
+  public let day: Timestamp
+  /// The currency.
+  public let currency: Currency
+  /// How many charges.
+  public let charges: Int
+  /// What they sum up to, in minor units.
+  public let charged: Int64
+  /// How many refunds.
+  public let refunds: Int
+  /// What they sum up to, in minor units.
+  public let refunded: Int64
+  /// How many of both no statement has settled.
+  public let openCount: Int
+  /// What these sum up to: charges less refunds, in minor units.
+  public let open: Int64
+}
+
+/// A transfer through clearing that no statement has settled.
+public struct UnsettledTransfer: Sendable, Hashable {
+  /// The payment or refund.
+  public let paymentID: UniqueID
+  /// When it was posted.
+  public let at: Timestamp
+  /// Above zero for charges, below for refunds.
+  public let amount: Money
+}
+
+/// Reads what clearing must still bring to zero: what the bank owes us or we owe the bank until a statement lists it.
+///
+/// A value that any thread may use.
+public struct ClearingReader: Sendable {
+  /// Reading a table as a whole.
+  private static let timeout = Duration.seconds(600)
+
+  private let days: Statement
+  private let unsettled: Statement
+  private let balances: Statement
+
+  /// Clearing of these tables.
+  public init(_ tables: LedgerTables = LedgerTables()) {
+    let (account, delta, transfer) = (tables.account, tables.delta, tables.transfer)
+    // Holds that were posted, and movements at once; not settlements themselves, whose other side is the world. The id
+    // of a settlement is that of its payment's transfer with another last digit.
+    let through = """
+      SELECT t.at, t.currency::text AS currency, t.id, CASE WHEN t.debit = a.id THEN t.amount ELSE -t.amount END AS amount,
+             overlay(coalesce(t.pending_id, t.id)::text PLACING '2' FROM 36)::uuid AS settlement
+      FROM \(account) a JOIN \(transfer) t ON (t.debit = a.id OR t.credit = a.id)
+      JOIN \(account) o ON o.id = CASE WHEN t.debit = a.id THEN t.credit ELSE t.debit END AND o.kind <> 5
+      WHERE a.kind = 2 AND t.kind IN (1, 3) AND t.at >= $1 AND t.at < $2
+      """
+    let open = "NOT EXISTS (SELECT FROM \(transfer) s WHERE s.id = x.settlement)"
+    days = Statement(
+      """
+      SELECT date_trunc('day', x.at, 'UTC') AS day, x.currency,
+             count(*) FILTER (WHERE x.amount > 0) AS charges,
+             coalesce(sum(x.amount) FILTER (WHERE x.amount > 0), 0)::bigint AS charged,
+             count(*) FILTER (WHERE x.amount < 0) AS refunds,
+             coalesce(-sum(x.amount) FILTER (WHERE x.amount < 0), 0)::bigint AS refunded,
+             count(*) FILTER (WHERE x.is_open) AS open_count,
+             coalesce(sum(x.amount) FILTER (WHERE x.is_open), 0)::bigint AS open
+      FROM (SELECT x.*, \(open) AS is_open FROM (\(through)) x) x
+      GROUP BY 1, 2 ORDER BY 1, 2
+      """, isReadOnly: true)
+    unsettled = Statement(
+      """
+      SELECT overlay(x.settlement::text PLACING '0' FROM 36)::uuid AS id, x.at, x.currency, x.amount
+      FROM (\(through)) x WHERE \(open) ORDER BY x.at, x.id LIMIT $3
+      """, isReadOnly: true)
+    balances = Statement(
+      """
+      SELECT a.currency::text, a.kind, (a.posted + coalesce(sum(d.posted), 0))::bigint AS posted
+      FROM \(account) a LEFT JOIN \(delta) d ON d.account = a.id WHERE a.kind IN (2, 4)
+      GROUP BY a.id ORDER BY 1, 2
+      """, isReadOnly: true)
+  }
+
+  /// The days of a time on which something went through clearing.
+  public func days(
+    from: Timestamp, to: Timestamp, on connection: Connection
+  ) throws(DatabaseError) -> [ClearingDay] {
+    try connection.run(Command(days, [.timestamp(from), .timestamp(to)]), timeout: Self.timeout).map {
+      (row) throws(DatabaseError) in
+      ClearingDay(
+        day: try row.timestamp(DayColumn.day), currency: try Self.currency(row.text(DayColumn.currency)),
+        charges: try row.int(DayColumn.charges), charged: try row.int64(DayColumn.charged),
+        refunds: try row.int(DayColumn.refunds), refunded: try row.int64(DayColumn.refunded),
+        openCount: try row.int(DayColumn.openCount), open: try row.int64(DayColumn.open))
+    }
+  }
+
+  /// What of a time is not settled, oldest first.
+  public func unsettled(
+    from: Timestamp, to: Timestamp, limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> [UnsettledTransfer] {
+    let parameters: [Parameter] = [.timestamp(from), .timestamp(to), .int64(Int64(limit))]
+    return try connection.run(Command(unsettled, parameters), timeout: Self.timeout).map {
+      (row) throws(DatabaseError) in
+      UnsettledTransfer(
+        paymentID: try row.uuid(UnsettledColumn.id), at: try row.timestamp(UnsettledColumn.at),
+        amount: Money(
+          minorUnits: try row.int64(UnsettledColumn.amount), try Self.currency(row.text(UnsettledColumn.currency))))
+    }
+  }
+
+  /// What clearing and suspense have, by currency: both return to zero.
+  public func balances(
+    on connection: Connection
+  ) throws(DatabaseError) -> [(currency: Currency, kind: LedgerAccount.Kind, posted: Int64)] {
+    try connection.run(Command(balances)).map { (row) throws(DatabaseError) in
+      guard let kind = LedgerAccount.Kind(rawValue: try row.int16(BalanceColumn.kind)) else {
+        throw .content("an account has a kind that this version does not know")
+      }
+      return (try Self.currency(row.text(BalanceColumn.currency)), kind, try row.int64(BalanceColumn.posted))
+    }
+  }
+
+  private static func currency(_ code: String) throws(DatabaseError) -> Currency {
+    guard let currency = Currency(code) else { throw .content("a transfer has currency \(code)") }
+    return currency
+  }
+
+  private enum DayColumn: Int, AnswerColumn {
+    case day, currency, charges, charged, refunds, refunded, openCount, open
+  }
+  private enum UnsettledColumn: Int, AnswerColumn { case id, at, currency, amount }
+  private enum BalanceColumn: Int, AnswerColumn { case currency, kind, posted }
+}

@@ -1,0 +1,146 @@
+"""The bank's statements: `paysaga reconcile` on the real programs, the exceptions that it opens, and clearing."""
+
+import subprocess
+import time
+
+import pytest
+
+from harness import direct_oracle
+from harness.audit import Answer, paysaga
+from harness.direct import DECLINED_ACCOUNT, Direct, account, card
+from harness.process import BINARIES
+from harness.world import World
+
+# Later than everything that a test does, its horizon included.
+LATER = "2100-01-01T00:00:00Z"
+
+
+@pytest.fixture(params=["csv", "ndjson"])
+def form(request) -> str:
+    return request.param
+
+
+def statement(direct: Direct, form: str = "csv") -> str:
+    """The path of the bank's statement as it is now."""
+    path = direct.world.directory / f"statement-{time.monotonic_ns()}"
+    answer = direct.bank.call("GET", f"/statement?format={form}")
+    assert answer.status == 200, answer
+    path.write_bytes(answer.body)
+    return str(path)
+
+
+def reconcile(direct: Direct, path: str, *options: str) -> Answer:
+    return paysaga(direct.world, "reconcile", "--statement", path, *options, **direct.settings)
+
+
+def counts(answer: Answer) -> dict[str, int]:
+    """What was counted, without the zeros."""
+    names = ("matched", "resolved", "undecided", "contradicted", "missing_here", "missing_there", "amount_differs",
+             "duplicate", "settled")
+    return {name: answer.only[name] for name in names if answer.only[name]}
+
+
+def clearing(direct: Direct, *options: str) -> tuple[int, list[dict], dict[str, int]]:
+    """Exit status, days, and the balances of clearing and suspense."""
+    answer = paysaga(direct.world, "reconcile", "clearing", *options, **direct.settings)
+    return (answer.status, [line for line in answer.lines if "day" in line],
+            {line["account"]: line["posted"] for line in answer.lines if "account" in line})
+
+
+def test_a_statement_ends_what_is_unknown_and_brings_clearing_to_zero(world: World, form: str):
+    direct = Direct(world, BANK_REVERSAL="false")
+    direct.processor()
+    gateway = direct.gateway()
+    paid = [gateway.paid(card()), gateway.paid(account(), amount=500)]
+    refused = gateway.paid(account(DECLINED_ACCOUNT))
+    # The bank charges the first one and not the second one; it answers neither, nor any question.
+    direct.bank.behave(script=["lost_answer", "closed"], faults={})
+    charged = gateway.pay(account(), amount=700).json["id"]
+    gateway.await_status(charged, "UNKNOWN")
+    direct.bank.behave(script=["closed"], faults={"error_500": 1000})
+    never = gateway.pay(account()).json["id"]
+    gateway.await_status(never, "UNKNOWN")
+    assert gateway.payment(charged)["status"] == "UNKNOWN"
+    path = statement(direct, form)
+
+    status, [day], balances = clearing(direct)
+    assert (status, day["open"], day["due"], balances["clearing"]) == (0, 2499, False, -2499)
+    foreseen = reconcile(direct, path, "--complete-to", LATER, "--dry-run")
+    assert (foreseen.status, counts(foreseen)) == (0, {"matched": 3, "resolved": 2, "settled": 3}), foreseen
+    assert gateway.payment(charged)["status"] == "UNKNOWN"
+    done = reconcile(direct, path, "--complete-to", LATER)
+    assert (done.status, counts(done)) == (0, counts(foreseen)), done
+    final = [gateway.await_status(each, "COMPLETED", "ERROR") for each in (charged, never)]
+    assert [(each["status"], each["reason"]) for each in final] == [
+        ("COMPLETED", None), ("ERROR", "bank_never_charged")], final
+
+    status, [day], balances = clearing(direct)
+    assert (status, day["charges"], day["charged"], day["open"], day["due"]) == (0, 3, 3199, 0, True), day
+    assert balances["clearing"] == 0, balances
+    before = world.sql("SELECT count(*), sum(amount) FROM ledger.transfer")
+    again = reconcile(direct, path, "--complete-to", LATER)
+    assert again.status == 0 and again.only["repeated"] and counts(again) == counts(done), again
+    # Also for another time, as after a comparison that broke off: everything is written once.
+    other = reconcile(direct, path)
+    assert (other.status, counts(other)) == (0, {"matched": 4}), other
+    assert world.sql("SELECT count(*), sum(amount) FROM ledger.transfer") == before
+    evidence = world.sql("SELECT payment_id::text, answer, detail FROM processing.attempt WHERE call = 'statement'")
+    assert {(id, said) for id, said, _ in evidence} == {(charged, "approved"), (never, "no_such_payment")}, evidence
+    direct.bank.behave(faults={})
+    direct_oracle.settle(direct)
+    direct_oracle.check(direct, {each["id"] for each in [*paid, refused, *final]})
+
+
+def test_each_fault_of_a_statement_is_an_exception_that_a_person_closes(world: World):
+    direct = Direct(world)
+    direct.processor()
+    gateway = direct.gateway()
+    lost, double, other, denied, beside = [gateway.paid(account())["id"] for _ in range(5)]
+    direct.bank.behave(statement_script=["missing", "duplicate", "other_amount", "other_status", "foreign"])
+    path = statement(direct)
+    found = reconcile(direct, path, "--complete-to", LATER, "--complete-from", "2000-01-01T00:00:00Z")
+    assert found.status == 1, found
+    assert counts(found) == {"matched": 2, "contradicted": 1, "missing_here": 1, "missing_there": 1, "amount_differs": 1,
+                             "duplicate": 1, "settled": 2}, found
+    foreign = str(next(each["id"] for each in found.only["findings"] if each["kind"] == "missing_here"))
+    assert {(each["id"], each["kind"]) for each in found.only["findings"]} == {
+        (lost, "missing_there"), (double, "duplicate_in_statement"), (other, "amount_differs"),
+        (denied, "completed_not_charged"), (foreign, "missing_here")}
+    # The books themselves agree, and nobody's state has changed.
+    report = paysaga(world, "audit", "--part", "direct", **direct.settings)
+    assert (report.status, report.lines[0]["exceptions"]) == (0, 5), report
+    assert {gateway.payment(each)["status"] for each in (lost, double, other, denied, beside)} == {"COMPLETED"}
+    status, [day], _ = clearing(direct, "--day", time.strftime("%Y-%m-%d", time.gmtime()))
+    assert (status, day["open_count"], day["due"]) == (1, 3, True), day
+
+    listed = paysaga(world, "exceptions", **direct.settings).lines
+    assert {each["payment_id"] for each in listed} == {lost, double, other, denied, foreign}
+    shown = paysaga(world, "exceptions", "show", other, **direct.settings).only
+    assert [each["kind"] for each in shown["exceptions"]] == ["amount_differs"] and "19.98" in shown["exceptions"][0]["detail"]
+    assert shown["payment"]["state"] == "COMPLETED" and [each["answer"] for each in shown["attempts"]] == ["approved"]
+    assert paysaga(world, "exceptions", "show", foreign, **direct.settings).only["payment"] is None
+    nameless = paysaga(world, "exceptions", "close", other, **direct.settings)
+    assert nameless.status == 2 and "--note" in nameless.error
+    closed = paysaga(world, "exceptions", "close", other, "--note", "typing error", "--by", "ann", **direct.settings)
+    assert closed.only == {"payment_id": other, "closed": "amount_differs", "by": "ann"}
+    assert paysaga(world, "exceptions", "close", other, "--note", "again", **direct.settings).status == 1
+    kept = paysaga(world, "exceptions", "show", other, **direct.settings).only["exceptions"][0]
+    assert (kept["closed_by"], kept["note"]) == ("ann", "typing error") and kept["closed_at"]
+    assert len(paysaga(world, "exceptions", "list", **direct.settings).lines) == 4
+
+
+def test_a_statement_that_cannot_be_read_changes_nothing(world: World):
+    text = (b"operation_id,amount,currency,status,time\n"
+            b"0198c5b2-6c1e-7d55-8a1b-3f2f0a9c7e10,19.99,EUR,succeed,2026-11-26T10:00:00Z\n"
+            b"0198c5b2-6c1e-7d55-8a1b-3f2f0a9c7e11,19.999,EUR,succeed,2026-11-26T10:00:00Z\n")
+    path = world.directory / "bad.csv"
+    path.write_bytes(text)
+    refused = paysaga(world, "reconcile", "--statement", str(path))
+    assert refused.status == 2 and "bad.csv, line 3: amount: more decimals" in refused.error, refused
+    assert world.sql("SELECT count(*) FROM processing.exception") == [(0,)]
+    piped = subprocess.run(
+        [BINARIES / "paysaga", "reconcile", "--statement", "-"], input=text.replace(b"19.999", b"19.99"),
+        env=world.environment(), capture_output=True, timeout=60)
+    assert piped.returncode == 1 and b"missing_here=2" in piped.stdout, piped
+    absent = paysaga(world, "reconcile", "--statement", str(world.directory / "none.csv"))
+    assert absent.status == 2 and "No such file" in absent.error
