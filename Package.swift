@@ -486,8 +486,9 @@ let package = Package(
         "GroupCommit",
         "Idempotency", "Inbox", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore", "Logger", "Metrics", "Migrator",
         "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingAudit", "ProcessingDomain", "ProcessingOrders",
-        "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Randomness", "Redis", "RiskDomain",
-        "RiskStore", "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "Values",
+        "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Randomness", "Reconciliation",
+        "Redis",
+        "RiskDomain", "RiskStore", "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

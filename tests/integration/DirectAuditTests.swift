@@ -229,6 +229,25 @@ struct DirectAuditTests {
         SELECT '00000000-0000-0052-0000-000000000010', 2, debit, credit, 1, 'EUR' FROM \(l).transfer LIMIT 1;
         INSERT INTO \(l).account_delta (account, posted, pending) SELECT debit, 0, 1 FROM \(l).transfer LIMIT 1
         """, finds: .hold)
+      // Statements: of what has not moved, of another amount, on the wrong side of clearing, of nothing.
+      for (payment, amount, isTurned) in [(unknown, 100, false), (completed, 99, false), (completed, 100, true)] {
+        try site.sabotage(
+          """
+          INSERT INTO \(l).transfer (id, kind, debit, credit, amount, currency)
+          SELECT '\(TransferID.of(payment, .settlement))', 1, CASE WHEN \(isTurned) THEN t.debit ELSE w.id END,
+                 CASE WHEN \(isTurned) THEN w.id ELSE t.debit END, \(amount), 'EUR'
+          FROM \(l).transfer t, \(l).account w WHERE t.id = '\(completed)' AND w.kind = 5;
+          INSERT INTO \(l).account_delta (account, posted, pending)
+          SELECT x.id, x.posted, 0 FROM \(l).transfer s,
+            LATERAL (VALUES (s.debit, -s.amount), (s.credit, s.amount)) x(id, posted)
+          WHERE s.id = '\(TransferID.of(payment, .settlement))'
+          """, finds: .posting)
+      }
+      // A statement's id that nobody here has asked for is no stray.
+      try site.sabotage(
+        "INSERT INTO \(p).exception (payment_id, kind) VALUES (gen_random_uuid(), 'missing_here')")
+      try site.sabotage(
+        "INSERT INTO \(p).exception (payment_id, kind) VALUES (gen_random_uuid(), 'missing_there')", finds: .order)
       // Attempts.
       try site.sabotage(
         "UPDATE \(p).attempt SET answer = 'unclear' WHERE payment_id = '\(completed)' AND answer = 'not_sent'",

@@ -1,0 +1,169 @@
+import DirectDomain
+import LedgerDomain
+import LedgerStore
+import Money
+import Postgres
+import ProcessingDomain
+import ProcessingStore
+import Reconciliation
+import Testing
+import Values
+
+@Suite("Reconciliation", .needsDatabase)
+struct ReconciliationTests {
+  typealias House = ProcessingStoreTests.House
+
+  private struct Site {
+    let house: House
+    let rules: PaymentRules
+    let statements: StatementStore
+
+    static let rules = PaymentRules(bankTimeout: .zero, bankHorizon: .zero, hasReversals: false)
+    static let beginning = Timestamp(microseconds: 0)
+    static let end = Timestamp(microseconds: 4_000_000_000_000_000)
+
+    init(_ house: House, _ schema: String, _ rules: PaymentRules) {
+      self.house = house
+      self.rules = rules
+      statements = StatementStore(ProcessingTables(schema: schema))
+    }
+
+    static func id(_ number: UInt64) -> UniqueID { UniqueID(high: 50, low: number << 4) }
+
+    /// Payments that the bank was asked for and that ended by these answers; without one they are open.
+    func pay(_ answers: [UInt64: BankAnswer?]) throws {
+      let ids = answers.keys.sorted()
+      _ = try house.store.claim(ids.map { house.new($0) }, by: house.claim, on: house.connection)
+      let asked = try house.store.apply(
+        ids.map { StepRequest(Self.id($0), .ask(by: house.claim, after: nil)) }, by: house.claim, on: house.connection)
+      guard case .done(let results) = asked else { throw ReconciliationTestFailure() }
+      let told = zip(ids, results).compactMap { number, result -> StepRequest? in
+        guard case .looked(let step) = result, let answer = answers[number] ?? nil else { return nil }
+        return StepRequest(Self.id(number), .charged(answer, askedAt: step.at))
+      }
+      _ = try house.store.apply(told, by: nil, on: house.connection)
+    }
+
+    func reconcile(
+      _ text: String, to end: Timestamp? = nil, dryRun: Bool = false, name: String = "test.csv"
+    ) throws -> ReconciliationReport {
+      var options = Reconciliation.Options(name: name)
+      options.isDryRun = dryRun
+      (options.completeTo, options.completeFrom) = (end, end.map { _ in Self.beginning })
+      // A session of its own, as each command has.
+      let connection = try TestDatabase.open(schema: house.schema)
+      defer { connection.close() }
+      var rest = [Array(text.utf8), []]
+      return try Reconciliation(
+        options, store: house.store, statements: statements, ledger: house.ledger, rules: rules
+      ).run({ rest.removeFirst() }, on: connection, onProgress: { _ in })
+    }
+
+    func state(_ number: UInt64) throws -> PaymentState? {
+      try house.store.find(Self.id(number), on: house.connection)?.payment.state
+    }
+
+    func balance(_ kind: LedgerAccount.Kind) throws -> Int64? {
+      let id = LedgerAccount.ours(kind, ProcessingStoreTests.euro).id
+      return try house.ledger.balances(of: [id], on: house.connection)[id]?.posted
+    }
+  }
+
+  private static func text(_ rows: [(number: UInt64, amount: String, status: String)]) -> String {
+    "operation_id,amount,currency,status,time\n"
+      + rows.map { "\(Site.id($0.number)),\($0.amount),EUR,\($0.status),2026-11-26T10:00:00Z\n" }.joined()
+  }
+
+  private func withSite(_ rules: PaymentRules = Site.rules, _ body: (Site) throws -> Void) throws {
+    try House.with(rules: rules) { house, schema in try body(Site(house, schema, rules)) }
+  }
+
+  @Test func `a statement that is compared again, whole or in part, changes nothing`() throws {
+    try withSite { site in
+      try site.pay([1: .approved, 2: .declined, 3: .unclear, 4: .unclear])
+      let text = Self.text([(1, "1.00", "succeed"), (2, "1.00", "error"), (3, "1.00", "succeed")])
+      let foreseen = try site.reconcile(text, to: Site.end, dryRun: true)
+      #expect(foreseen.counts.resolved == 2 && foreseen.counts.settled == 2 && foreseen.outcome == .agree)
+      #expect(try site.state(3) == .unknown && site.balance(.clearing) == -100)
+      let first = try site.reconcile(text, to: Site.end)
+      #expect(first.counts == foreseen.counts)
+      #expect(try site.state(3) == .completed && site.state(4) == .error)
+      #expect(try site.balance(.clearing) == 0 && site.balance(.world) == -200)
+      #expect(try site.house.results(of: Site.id(3)).last == "COMPLETED")
+      let again = try site.reconcile(text, to: Site.end, name: "other.csv")
+      #expect(again.isRepeated && again.counts == first.counts)
+      // As after a run that broke off: the rest of it finds everything done.
+      try site.house.connection.script("DELETE FROM statement")
+      let rest = try site.reconcile(text, to: Site.end)
+      #expect(!rest.isRepeated && rest.counts.matched == 3 && rest.counts.settled == 0 && rest.counts.resolved == 0)
+      #expect(try site.balance(.clearing) == 0)
+    }
+  }
+
+  @Test func `what contradicts a statement is settled as the bank moved it, and told once`() throws {
+    try withSite { site in
+      try site.pay([1: .declined, 2: .approved, 3: .approved])
+      let text = Self.text([
+        (1, "1.00", "succeed"), (2, "1.00", "reversed"), (3, "2.00", "succeed"), (9, "1.00", "error"),
+      ])
+      let report = try site.reconcile(text, to: Site.end)
+      #expect(report.outcome == .disagree && report.counts.contradicted == 2 && report.counts.settled == 1)
+      #expect(report.counts.amountDiffers == 1 && report.counts.missingHere == 1)
+      // One charge of two is what the bank owes: the other one here is not there, the one there is not here.
+      #expect(try site.balance(.world) == -100)
+      let kinds = try site.house.connection.run(
+        Command(Statement("SELECT kind FROM exception WHERE closed_at IS NULL ORDER BY payment_id, kind"))
+      ).map { try $0.text(0) }
+      #expect(kinds == ["charged_not_completed", "completed_not_charged", "amount_differs", "missing_here"])
+      // A person closes one, and it is found once more.
+      let store = ExceptionStore(ProcessingTables(schema: site.house.schema))
+      let connection = site.house.connection
+      #expect(
+        try store.close(Site.id(9), kind: nil, by: "ann", note: "theirs", on: connection)
+          == .closed(kind: "missing_here"))
+      #expect(try store.close(Site.id(9), kind: nil, by: "ann", note: "theirs", on: connection) == .none)
+      #expect(try store.all(of: Site.id(9), on: connection).map(\.closedBy) == ["ann"])
+      _ = try site.reconcile(text)
+      #expect(try store.all(of: Site.id(9), on: connection).map(\.closedAt) == [nil])
+    }
+  }
+
+  @Test func `what is open without a statement's time stays open, and with reversals the bank refuses it first`() throws
+  {
+    try withSite(PaymentRules(bankTimeout: .zero, bankHorizon: .zero)) { site in
+      try site.pay([1: .unclear, 2: nil, 3: .approved])
+      let text = Self.text([])
+      #expect(try site.reconcile(text).counts == ReconciledStatement.Counts())
+      let report = try site.reconcile(text, to: Site.end)
+      #expect(report.counts.undecided == 1 && report.counts.missingThere == 1 && report.outcome == .disagree)
+      #expect(try site.state(1) == .unknown && site.state(2) == .processing && site.state(3) == .completed)
+      let stored = try site.house.store.find(Site.id(1), on: site.house.connection)
+      guard case .reversing? = stored?.payment.stage else {
+        Issue.record("\(String(describing: stored))")
+        return
+      }
+    }
+  }
+
+  @Test func `a settlement whose id is taken by another transfer stops the comparison`() throws {
+    try withSite { site in
+      try site.pay([1: .approved])
+      let id = TransferID.of(Site.id(1), .settlement)
+      try site.house.connection.script(
+        """
+        INSERT INTO \(site.house.ledgerTable.replacing(".account", with: ".transfer")) (id, kind, debit, credit, amount, currency)
+        VALUES ('\(id)', 1, '\(site.house.users[0])', '\(site.house.users[1])', 5, 'EUR')
+        """)
+      #expect(throws: DatabaseError.self) { try site.reconcile(Self.text([(1, "1.00", "succeed")])) }
+      #expect(try site.balance(.world) == 0)
+    }
+  }
+}
+
+extension String {
+  fileprivate func replacing(_ end: String, with other: String) -> String {
+    hasSuffix(end) ? dropLast(end.count) + other : self
+  }
+}
+
+private struct ReconciliationTestFailure: Error {}
