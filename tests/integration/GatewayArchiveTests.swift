@@ -106,7 +106,7 @@ struct GatewayArchiveTests {
         let plan = GatewayArchive.plan(database.tables)
         var walk = ArchiveWalk(plan, olderThan: .seconds(3_600))
         _ = try walk.step(size: 10, on: connection)
-        try ArchiveMonths(["payment_archive", "payment_state_archive"]).make(database.month, on: connection)
+        try plan.months.make(database.month, on: connection)
         try connection.run([.begin, plan.move([id])])
         async let result = blocking { try database.take([GatewayDatabase.result(id, 3, .error)]) }
         try await eventually {

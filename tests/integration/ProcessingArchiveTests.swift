@@ -194,6 +194,37 @@ struct ProcessingArchiveTests {
     }
   }
 
+  @Test func `old months are dropped as a whole, and younger ones stay`() throws {
+    try House.with { house, schema in
+      let ids = try house.charge(1...2)
+      let connection = house.connection
+      let young = UniqueID.lowest(at: .now() + .seconds(-100 * 86_400))
+      try connection.script(
+        """
+        DELETE FROM event;
+        \(refund("07", of: ids[0]))
+        UPDATE payment SET id = '\(young)' WHERE id = '\(ids[1])';
+        UPDATE attempt SET payment_id = '\(young)' WHERE payment_id = '\(ids[1])'
+        """)
+      #expect(try house.archive() == 2)
+      let plan = ProcessingArchive.plan(ProcessingTables(schema: schema))
+      // A process was killed between detaching a month and dropping it.
+      try connection.script("ALTER TABLE payment_archive DETACH PARTITION payment_archive_197001")
+      let dropped = try plan.drop(olderThan: .seconds(200 * 86_400), on: connection)
+      #expect(dropped.flatMap(\.troubles).map { "\($0)" } == [])
+      #expect(
+        dropped.map(\.tables) == [["payment_archive_197001"], ["refund_archive_197001"], ["attempt_archive_197001"]])
+      #expect(try connection.ids("SELECT id FROM all_payment") == [young])
+      #expect(try connection.int("SELECT count(*) FROM all_attempt") == 1)
+      #expect(try house.claimed([house.new(1)]) == [.unreadable("it is older than what is kept")])
+      #expect(try connection.ids("SELECT below FROM archive_floor")[0] < young)
+      // A floor never comes down.
+      _ = try plan.drop(olderThan: .seconds(300 * 86_400), on: connection)
+      #expect(try house.claimed([house.new(1)]) == [.unreadable("it is older than what is kept")])
+      #expect(try plan.drop(olderThan: .seconds(1), on: connection).map(\.tables.count) == [1, 1, 1])
+    }
+  }
+
   struct TestFailure: Error {}
 
   // MARK: - Steps

@@ -13,17 +13,22 @@ public final class ArchiveMover: ServicePart {
   private static let interval = Duration.seconds(60)
   /// How soon a batch is tried again that had to wait for a lock.
   private static let retryInterval = Duration.seconds(1)
-  /// The limit of its session: nobody is to wait behind a batch that waits itself.
-  public static let lockTimeout = Duration.milliseconds(50)
+  /// How often old months are looked for.
+  private static let dropInterval = Duration.seconds(3_600)
+  /// The parameters of its session: nobody is to wait behind a batch that waits itself, and index plans do.
+  public static let limits = ["lock_timeout": "50ms", "enable_seqscan": "off"]
 
   private struct State {
     var walk: ArchiveWalk
     var pace = ArchivePace()
     var moved = 0
+    var nextDrop = Instant.now()
     /// The trouble that was told of.
     var told = ""
   }
 
+  private let plan: ArchivePlan
+  private let retention: Duration
   private let connection: SerialConnection
   private let logger: Logger
   private let rows: String
@@ -34,11 +39,14 @@ public final class ArchiveMover: ServicePart {
 
   /// - Parameters:
   ///   - age: how long a row must have been finished.
-  ///   - connection: its own, with `lockTimeout` and index plans only.
+  ///   - retention: how long a month is kept after its end.
+  ///   - connection: its own, past PgBouncer, with `limits`.
   public init(
-    _ plan: ArchivePlan, olderThan age: Duration, _ connection: SerialConnection, logger: Logger,
+    _ plan: ArchivePlan, olderThan age: Duration, retention: Duration, _ connection: SerialConnection, logger: Logger,
     metrics: MetricsRegistry
   ) {
+    self.plan = plan
+    self.retention = retention
     self.connection = connection
     self.logger = logger.labelled("archive")
     rows = plan.rows
@@ -84,6 +92,10 @@ public final class ArchiveMover: ServicePart {
         logger.info("moved finished rows into the archive", ["of": .string(rows), "count": .number(state.moved)])
         state.moved = 0
       }
+      if batch.isOver, state.nextDrop <= .now() {
+        try drop()
+        state.nextDrop = .now() + Self.dropInterval
+      }
       if batch.moved > 0 { times.observe(time.inSeconds) }
       let pause = state.pace.note(time)
       self.state.withLock { $0 = state }
@@ -93,6 +105,21 @@ public final class ArchiveMover: ServicePart {
       if error.isLockTimeout { return Self.retryInterval }
       tell(error)
       return Self.interval
+    }
+  }
+
+  private func drop() throws(DatabaseError) {
+    let dropped = try connection.use { [plan, retention] connection throws(DatabaseError) in
+      try plan.drop(olderThan: retention, on: connection)
+    }
+    for table in dropped.flatMap(\.tables) { logger.info("dropped a month", ["table": .string(table)]) }
+    for trouble in dropped.flatMap(\.troubles) {
+      logger.warning(
+        "a month could not be dropped and is tried again",
+        [
+          "table": .string(trouble.table), "error": .error(trouble.error),
+          "held_by": .string(trouble.holder ?? "nobody that is known"),
+        ])
     }
   }
 

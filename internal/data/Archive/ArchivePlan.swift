@@ -1,4 +1,5 @@
 internal import Postgres
+internal import Values
 
 /// What an archive is: which rows may be moved, where to, and by which statement.
 ///
@@ -13,6 +14,7 @@ public struct ArchivePlan: Sendable {
   let next: Statement
   let lock: Statement
   let move: Statement
+  let raiseFloor: Statement?
 
   /// - Parameters:
   ///   - rows: what the rows are, for the log.
@@ -24,9 +26,10 @@ public struct ArchivePlan: Sendable {
   ///   - move: moves those of the rows `$1` that may go, with what belongs to them, in one statement, and answers with
   ///     their number. The rows are locked: whatever others have committed about them before is seen, and what comes
   ///     later waits. `$2` is the age, as above.
+  ///   - raiseFloor: notes that rows with ids below `$1` are gone for ever; carried out before a month is dropped.
   public init(
-    name: String, rows: String, live: String, condition: String = "true", finished: String, archives: [String],
-    move: String
+    name: String, rows: String, live: String, condition: String = "true", finished: String, archives: [ArchiveTable],
+    move: String, raiseFloor: String? = nil
   ) {
     self.name = name
     self.rows = rows
@@ -34,7 +37,26 @@ public struct ArchivePlan: Sendable {
     next = Statement(Self.next(live, condition), isReadOnly: true)
     lock = Statement(Self.lock(live, condition, finished))
     self.move = Statement(move)
+    self.raiseFloor = raiseFloor.map { Statement($0) }
   }
+
+  /// Drops the months that ended at least `retention` ago. Needs a session of its own, so not through PgBouncer.
+  /// - Parameter now: the database's clock when nil.
+  func drop(
+    olderThan retention: Duration, now: Timestamp? = nil, on connection: Connection
+  ) throws(DatabaseError) -> [OldPartitions.Dropped] {
+    if let raiseFloor {
+      let row = try connection.run(Command(Self.floor, [.double(retention.inSeconds), .timestampOrNull(now)])).only
+      try connection.run(Command(raiseFloor, [.uuid(try row.uuid(0))]))
+    }
+    return try months.drop(olderThan: retention, now: now, on: connection)
+  }
+
+  /// The lowest id of the first month that is kept.
+  private static let floor = Statement(
+    """
+    SELECT \(lowest("date_trunc('month', (coalesce($2::timestamptz, clock_timestamp()) - make_interval(secs => $1)) AT TIME ZONE 'UTC')"))
+    """, isReadOnly: true)
 
   /// The first row behind `$1` that is older than `$2`, its month, and up to which id rows are that old.
   private static func next(_ live: String, _ condition: String) -> String {

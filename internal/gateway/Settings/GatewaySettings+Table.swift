@@ -119,5 +119,8 @@ extension GatewaySettings {
     .days(
       "GATEWAY_ARCHIVE_AFTER", \.relay.archiveDays, 2...3_650, .value("30d"), programs,
       "age at which payments that are final for as long move to the archive, with their states"),
+    .days(
+      "GATEWAY_ARCHIVE_RETENTION", \.relay.archiveRetentionDays, 60...36_500, .value("36500d"), programs,
+      "retention of archived payments: months that ended so long ago are dropped"),
   ]
 }

@@ -127,6 +127,8 @@ public struct GatewaySettings: ServiceSettings {
     public var retentionDays = 0
     /// `GATEWAY_ARCHIVE_AFTER` in days.
     public var archiveDays = 0
+    /// `GATEWAY_ARCHIVE_RETENTION` in days.
+    public var archiveRetentionDays = 0
   }
 }
 

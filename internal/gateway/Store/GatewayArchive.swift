@@ -8,7 +8,7 @@ public enum GatewayArchive {
     ArchivePlan(
       name: "gateway", rows: "payments", live: t.payment,
       finished: "p.state IN ('COMPLETED', 'REJECTED', 'ERROR') AND p.since < clock_timestamp() - $4::interval",
-      archives: [t.paymentArchive, t.paymentStateArchive],
+      archives: [ArchiveTable(t.paymentArchive, key: "id"), ArchiveTable(t.paymentStateArchive, key: "payment_id")],
       move: """
         WITH ready AS MATERIALIZED (
           SELECT u.id FROM unnest($1::uuid[]) u(id)

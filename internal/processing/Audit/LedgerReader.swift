@@ -120,6 +120,7 @@ struct LedgerReader {
           WHERE NOT EXISTS (SELECT FROM \(processing).payment p WHERE p.id BETWEEN t.low AND t.high)
             AND NOT EXISTS (SELECT FROM \(processing).payment_archive p WHERE p.id BETWEEN t.low AND t.high)
             AND NOT EXISTS (SELECT FROM \(processing).refund_archive p WHERE p.id BETWEEN t.low AND t.high)
+            AND NOT EXISTS (SELECT FROM \(processing).archive_floor f WHERE t.low < f.below)
           """, isReadOnly: true),
         [
           .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low & ~0xF) }),

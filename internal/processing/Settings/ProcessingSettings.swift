@@ -51,6 +51,8 @@ public struct ProcessingSettings: ServiceSettings {
     public var retentionDays = 0
     /// `PROCESSING_ARCHIVE_AFTER` in days.
     public var archiveDays = 0
+    /// `PROCESSING_ARCHIVE_RETENTION` in days.
+    public var archiveRetentionDays = 0
   }
 
   /// The values before any row is read.
@@ -127,5 +129,9 @@ public struct ProcessingSettings: ServiceSettings {
     .days(
       "PROCESSING_ARCHIVE_AFTER", \.relay.archiveDays, 2...3_650, .value("30d"), programs,
       "age at which payments that are final for as long, and have nothing left to do, move to the archive"),
+    .days(
+      "PROCESSING_ARCHIVE_RETENTION", \.relay.archiveRetentionDays, 60...36_500, .value("36500d"), programs,
+      "retention of archived payments: months that ended so long ago are dropped, and none of their payments is executed"
+        + " again"),
   ]
 }

@@ -10,7 +10,10 @@ public enum ProcessingArchive {
     ArchivePlan(
       name: "processing", rows: "payments", live: t.payment, condition: "p.refund_of IS NULL",
       finished: "p.stage = 'done' AND p.updated_at < clock_timestamp() - $4::interval",
-      archives: [t.paymentArchive, t.refundArchive, t.attemptArchive],
+      archives: [
+        ArchiveTable(t.paymentArchive, key: "id"), ArchiveTable(t.refundArchive, key: "refund_of"),
+        ArchiveTable(t.attemptArchive, key: "filed_under"),
+      ],
       move: """
         WITH family AS MATERIALIZED (
           SELECT u.id, u.id AS filed_under, true AS is_done FROM unnest($1::uuid[]) u(id)
@@ -32,6 +35,10 @@ public enum ProcessingArchive {
         kept_refunds AS (INSERT INTO \(t.refundArchive) SELECT * FROM gone WHERE refund_of IS NOT NULL),
         kept_attempts AS (INSERT INTO \(t.attemptArchive) SELECT * FROM gone_attempts)
         SELECT count(*) FROM gone WHERE refund_of IS NULL
+        """,
+      raiseFloor: """
+        INSERT INTO \(t.archiveFloor) (below) VALUES ($1)
+        ON CONFLICT (one) DO UPDATE SET below = excluded.below WHERE archive_floor.below < excluded.below
         """)
   }
 }
