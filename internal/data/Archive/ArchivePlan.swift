@@ -84,8 +84,8 @@ public struct ArchivePlan: Sendable {
     """
   }
 
-  /// The lowest id of a moment: 48 bits of milliseconds (RFC 9562, section 5.7).
+  /// The lowest id of a moment: 48 bits of milliseconds (RFC 9562, section 5.7). Before 1970 it is the lowest of all.
   private static func lowest(_ moment: String) -> String {
-    "(lpad(to_hex((extract(epoch FROM \(moment)) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid"
+    "(lpad(to_hex(greatest(0, (extract(epoch FROM \(moment)) * 1000)::bigint)), 12, '0') || repeat('0', 20))::uuid"
   }
 }
