@@ -116,7 +116,7 @@ def test_each_fault_of_a_statement_is_an_exception_that_a_person_closes(world: W
     listed = paysaga(world, "exceptions", **direct.settings).lines
     assert {each["payment_id"] for each in listed} == {lost, double, other, denied, foreign}
     shown = paysaga(world, "exceptions", "show", other, **direct.settings).only
-    assert [each["kind"] for each in shown["exceptions"]] == ["amount_differs"] and "19.98" in shown["exceptions"][0]["detail"]
+    assert [each["exception"] for each in shown["exceptions"]] == ["amount_differs"] and "19.98" in shown["exceptions"][0]["detail"]
     assert shown["payment"]["state"] == "COMPLETED" and [each["answer"] for each in shown["attempts"]] == ["approved"]
     assert paysaga(world, "exceptions", "show", foreign, **direct.settings).only["payment"] is None
     nameless = paysaga(world, "exceptions", "close", other, **direct.settings)

@@ -252,30 +252,7 @@ extension PaymentTrail {
   fileprivate var records: [Record] {
     var records: [Record] = []
     if let reviewer { records.append(["reviewed_by": .text(reviewer)]) }
-    records += attempts.map { attempt in
-      [
-        "call": .text(attempt.call), "operation_id": .uuid(attempt.operationID), "asked_at": .time(attempt.askedAt),
-        "answered_at": attempt.answeredAt.map { .time($0) } ?? .null,
-        "answer": attempt.answer.map { .text($0) } ?? .null, "detail": attempt.detail.map { .text($0) } ?? .null,
-      ]
-    }
-    records += refunds.map { refund in
-      [
-        "refund_id": .uuid(refund.id), "status": .text(refund.state),
-        "reason": refund.reason.map { .text($0) } ?? .null, "amount_minor": .number(refund.amount.minorUnits),
-        "currency": .text(refund.amount.currency.code), "cause": .text(refund.cause),
-        "created_at": .time(refund.since), "updated_at": .time(refund.updatedAt),
-      ]
-    }
-    records += exceptions.map { exception in
-      [
-        "exception": .text(exception.kind), "operation_id": .uuid(exception.operationID),
-        "opened_at": .time(exception.openedAt), "detail": exception.detail.map { .text($0) } ?? .null,
-        "closed_at": exception.closedAt.map { .time($0) } ?? .null,
-        "closed_by": exception.closedBy.map { .text($0) } ?? .null,
-        "note": exception.note.map { .text($0) } ?? .null,
-      ]
-    }
+    records += attempts.map(\.record) + refunds.map(\.record) + exceptions.map(\.record)
     return records
   }
 }

@@ -37,7 +37,8 @@ struct Exceptions: Subcommand {
 /// `exceptions show`: explains what is wrong with a payment.
 struct ExceptionsShow: Subcommand {
   static let usage = Usage(
-    name: "exceptions show", summary: "explain the exceptions of a payment: the payment, its attempts, what to do",
+    name: "exceptions show",
+    summary: "explain the exceptions of a payment: the payment, its refunds and attempts, what to do",
     operand: "ID", options: [Option("--attempts", "N", "at most so many of the newest attempts; default 20")],
     synopsis: "ID [--attempts N]",
     notes: """
@@ -58,26 +59,24 @@ struct ExceptionsShow: Subcommand {
   func run(_ session: Session) throws {
     let connection = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
     defer { connection.close() }
-    let store = ExceptionStore()
-    let exceptions = try store.all(of: id, on: connection)
-    guard !exceptions.isEmpty else { throw CommandError.failure("payment \(id) has no exceptions") }
-    let payment = try store.payment(id, on: connection)
-    let calls = try store.attempts(of: id, limit: attempts, on: connection)
+    let trail = try PaymentTrails().find(id, on: connection)
+    guard !trail.exceptions.isEmpty else { throw CommandError.failure("payment \(id) has no exceptions") }
+    let payment = try ExceptionStore().payment(id, on: connection)
+    let newest = trail.attempts.suffix(attempts).map(\.record)
     if session.wantsJSON {
       session.output.print([
-        "payment_id": .uuid(id), "exceptions": .list(exceptions.map(\.record)),
-        "payment": payment.map { .object($0.record) } ?? .null, "attempts": .list(calls.map(\.record)),
+        "payment_id": .uuid(id), "payment": payment.map { .object($0.record) } ?? .null,
+        "exceptions": .list(trail.exceptions.map(\.record)), "refunds": .list(trail.refunds.map(\.record)),
+        "attempts": .list(newest),
       ])
       return
     }
-    for exception in exceptions { session.output.print(exception.record, line: "exception \(exception.record.line)") }
     let known = payment.map { "payment \($0.record.line)" } ?? "there is no payment \(id)"
     session.output.print(printable(known))
-    for call in calls { session.output.print(call.record, line: "attempt \(call.record.line)") }
-    for exception in exceptions where exception.closedAt == nil {
-      if let kind = PaymentException(rawValue: exception.kind) {
-        session.output.print("\(kind.rawValue): \(kind.meaning) What to do: \(kind.advice)")
-      }
+    for record in trail.exceptions.map(\.record) + trail.refunds.map(\.record) + newest { session.output.print(record) }
+    for exception in trail.exceptions where exception.closedAt == nil {
+      guard let kind = PaymentException(rawValue: exception.kind) else { continue }
+      session.output.print("\(kind.rawValue): \(kind.meaning) What to do: \(kind.advice)")
     }
   }
 }
@@ -178,30 +177,12 @@ extension OpenException {
   }
 }
 
-extension KeptException {
-  fileprivate var record: Record {
-    [
-      "kind": .text(kind), "opened_at": .time(openedAt), "detail": .optional(detail), "closed_at": .optional(closedAt),
-      "closed_by": .optional(closedBy), "note": .optional(note),
-    ]
-  }
-}
-
 extension ExplainedPayment {
   fileprivate var record: Record {
     [
       "state": .text(state), "reason": .optional(reason), "method": .text(method), "amount_minor": .number(amount),
       "currency": .text(currency), "order_id": orderID.map { .number($0) } ?? .null,
       "refund_of": refundOf.map { .uuid($0) } ?? .null, "since": .time(since),
-    ]
-  }
-}
-
-extension ExplainedAttempt {
-  fileprivate var record: Record {
-    [
-      "asked_at": .time(askedAt), "call": .text(call), "answered_at": .optional(answeredAt),
-      "answer": .optional(answer), "detail": .optional(detail),
     ]
   }
 }

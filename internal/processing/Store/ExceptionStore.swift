@@ -20,22 +20,6 @@ public struct OpenException: Sendable, Hashable {
   public let orderID: Int64?
 }
 
-/// An exception of whatever age, open or closed.
-public struct KeptException: Sendable, Hashable {
-  /// What contradicts: a raw value of `PaymentException`, or one that this version does not know.
-  public let kind: String
-  /// Since when; of one that was opened again, the last time.
-  public let openedAt: Timestamp
-  /// What was found.
-  public let detail: String?
-  /// When a person has seen to it; nil while it is open.
-  public let closedAt: Timestamp?
-  /// Who that was.
-  public let closedBy: String?
-  /// What that person did, in words.
-  public let note: String?
-}
-
 /// A payment as a person is shown it beside its exceptions. Text is as the tables have it.
 public struct ExplainedPayment: Sendable, Hashable {
   /// How it is paid.
@@ -56,20 +40,6 @@ public struct ExplainedPayment: Sendable, Hashable {
   public let since: Timestamp
 }
 
-/// A call to the bank, or what a statement said, as a person is shown it.
-public struct ExplainedAttempt: Sendable, Hashable {
-  /// When it was asked.
-  public let askedAt: Timestamp
-  /// What was asked.
-  public let call: String
-  /// When the answer came.
-  public let answeredAt: Timestamp?
-  /// What was made of it.
-  public let answer: String?
-  /// The answer in words.
-  public let detail: String?
-}
-
 /// What became of the wish to close an exception.
 public enum ExceptionClosing: Sendable, Hashable {
   /// It is closed now.
@@ -86,9 +56,7 @@ public enum ExceptionClosing: Sendable, Hashable {
 public struct ExceptionStore: Sendable {
   private let list: Statement
   private let count: Statement
-  private let findAll: Statement
   private let findPayment: Statement
-  private let findAttempts: Statement
   private let lockOpen: Statement
   private let close: Statement
 
@@ -103,20 +71,10 @@ public struct ExceptionStore: Sendable {
     count = Statement(
       "SELECT kind, count(*) AS count FROM \(tables.exception) WHERE closed_at IS NULL GROUP BY kind ORDER BY kind",
       isReadOnly: true)
-    findAll = Statement(
-      """
-      SELECT kind, opened_at, detail, closed_at, closed_by, note FROM \(tables.exception)
-      WHERE payment_id = $1 ORDER BY opened_at, kind
-      """, isReadOnly: true)
     findPayment = Statement(
       """
       SELECT method, amount, currency::text, state, reason, order_id, refund_of, since FROM \(tables.allPayment)
       WHERE id = $1
-      """, isReadOnly: true)
-    findAttempts = Statement(
-      """
-      SELECT asked_at, call, answered_at, answer, detail FROM \(tables.allAttempt)
-      WHERE payment_id = $1 ORDER BY asked_at DESC LIMIT $2
       """, isReadOnly: true)
     lockOpen = Statement(
       """
@@ -132,16 +90,6 @@ public struct ExceptionStore: Sendable {
 
   // MARK: - One payment's
 
-  /// The exceptions of a payment, closed ones too, oldest first.
-  public func all(of id: UniqueID, on connection: Connection) throws(DatabaseError) -> [KeptException] {
-    try connection.run(Command(findAll, [.uuid(id)])).map { (row) throws(DatabaseError) in
-      KeptException(
-        kind: try row.text(KeptColumn.kind), openedAt: try row.timestamp(KeptColumn.openedAt),
-        detail: try row.optionalText(KeptColumn.detail), closedAt: try row.optionalTimestamp(KeptColumn.closedAt),
-        closedBy: try row.optionalText(KeptColumn.closedBy), note: try row.optionalText(KeptColumn.note))
-    }
-  }
-
   /// The payment under an exception's id; nil when there is none.
   public func payment(_ id: UniqueID, on connection: Connection) throws(DatabaseError) -> ExplainedPayment? {
     try connection.run(Command(findPayment, [.uuid(id)])).first.map { (row) throws(DatabaseError) in
@@ -151,18 +99,6 @@ public struct ExceptionStore: Sendable {
         reason: try row.optionalText(PaymentColumn.reason), orderID: try row.optionalInt64(PaymentColumn.orderID),
         refundOf: try row.optionalUUID(PaymentColumn.refundOf), since: try row.timestamp(PaymentColumn.since))
     }
-  }
-
-  /// The newest attempts of a payment, oldest first.
-  public func attempts(
-    of id: UniqueID, limit: Int, on connection: Connection
-  ) throws(DatabaseError) -> [ExplainedAttempt] {
-    try connection.run(Command(findAttempts, [.uuid(id), .int64(Int64(limit))])).map { (row) throws(DatabaseError) in
-      ExplainedAttempt(
-        askedAt: try row.timestamp(AttemptColumn.askedAt), call: try row.text(AttemptColumn.call),
-        answeredAt: try row.optionalTimestamp(AttemptColumn.answeredAt),
-        answer: try row.optionalText(AttemptColumn.answer), detail: try row.optionalText(AttemptColumn.detail))
-    }.reversed()
   }
 
   /// Closes the open exception of a payment.
@@ -216,7 +152,6 @@ public struct ExceptionStore: Sendable {
     case paymentID, kind, openedAt, detail, state, amount, currency, orderID
   }
   private enum CountColumn: Int, AnswerColumn { case kind, count }
-  private enum KeptColumn: Int, AnswerColumn { case kind, openedAt, detail, closedAt, closedBy, note }
   private enum PaymentColumn: Int, AnswerColumn {
     case method, amount, currency, state, reason, orderID, refundOf, since
   }
