@@ -27,7 +27,8 @@ struct LedgerFuzzTests {
     let verifier: ChainVerifier
     let accounts: [LedgerAccount]
 
-    init(_ schema: String) throws {
+    /// - Parameter users: who have an account in each currency.
+    init(_ schema: String, users: UInt64) throws {
       self.schema = schema
       let tables = LedgerTables(schema: schema)
       store = LedgerStore(tables)
@@ -40,7 +41,7 @@ struct LedgerFuzzTests {
       ).up()
       let currencies = try ["EUR", "JPY"].map { try #require(Currency($0)) }
       let connection = try TestDatabase.open(schema: schema)
-      let owners = (0..<4).map { UniqueID(high: 5, low: UInt64($0)) }
+      let owners = (0..<users).map { UniqueID(high: 5, low: $0) }
       let holders = Set(owners.flatMap { owner in currencies.map { LedgerStore.Holder(owner: owner, currency: $0) } })
       var number: UInt64 = 0
       let open = store.open(holders) {
@@ -212,7 +213,7 @@ struct LedgerFuzzTests {
   @Test(arguments: UInt64(0)..<4)
   func `random batches do on the tables what the rules say`(seed: UInt64) throws {
     try TestDatabase.withSchema { schema in
-      let site = try Site(schema)
+      let site = try Site(schema, users: 4)
       let connection = try TestDatabase.open(schema: schema)
       var model = Model(site.accounts)
       var random = SplitMix64(seed: seed)
@@ -255,16 +256,17 @@ struct LedgerFuzzTests {
 
   @Test func `thirty-two writers of random batches break no invariant`() throws {
     try TestDatabase.withSchema { schema in
-      let site = try Site(schema)
+      // Few accounts and many ids, so that the writers meet on what is left of the same balance.
+      let site = try Site(schema, users: 1)
       let created = Mutex<[UniqueID: Int]>([:])
       let writers = (0..<32).map { number in
         WorkerThread(name: "writer") {
           do {
             var random = SplitMix64(seed: UInt64(number) + 1_000)
             let connection = try TestDatabase.open(schema: schema)
-            for _ in 0..<8 {
-              let requests = (0..<Int.random(in: 1...10, using: &random)).map { _ in
-                Self.request(&random, site.accounts, ids: 600)
+            for _ in 0..<16 {
+              let requests = (0..<Int.random(in: 1...6, using: &random)).map { _ in
+                Self.request(&random, site.accounts, ids: 3_000)
               }
               let outcomes = try site.run(requests, on: connection)
               created.withLock { created in
