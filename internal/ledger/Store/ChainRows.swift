@@ -28,8 +28,13 @@ struct ChainRows: Sendable {
   /// For sorting what was not sealed for long.
   static let timeout = Duration.seconds(120)
 
-  /// For a transaction: what is few is found by an index, whatever the statistics say of a table that grows at its end.
-  static let indexOnly = Statement("SET LOCAL enable_seqscan = off")
+  /// For a transaction: what is few is found by an index, whatever a plan of before or the statistics say of a table that
+  /// grows at its end, and is not worth workers and compiled code.
+  static let fewRows = Statement(
+    """
+    SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+           set_config('jit', 'off', true)
+    """)
 
   private let newest: Statement
   private let next: Statement

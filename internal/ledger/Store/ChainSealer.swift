@@ -36,6 +36,7 @@ public struct ChainSealer: Sendable {
   private let lock: Statement
   private let server: Statement
   private let strangers: Statement
+  private let firstTransaction: Statement
   private let insertBlock: Statement
   private let addDays: Statement
   private let oldest: Statement
@@ -56,6 +57,8 @@ public struct ChainSealer: Sendable {
       FROM (SELECT pg_current_snapshot() AS now) s CROSS JOIN pg_control_system() c
       """, isReadOnly: true)
     strangers = Statement("SELECT max(at) AS at FROM \(transfer) WHERE tx >= $1", isReadOnly: true)
+    firstTransaction = Statement(
+      "SELECT min(tx) AS tx FROM \(transfer) WHERE tx >= $1 AND tx < $2 AND at > $3 AND at <= $4", isReadOnly: true)
     insertBlock = Statement(
       """
       INSERT INTO \(tables.block) (number, first_tx, end_tx, later_than, last_at, transfers, hash, history)
@@ -83,7 +86,9 @@ public struct ChainSealer: Sendable {
   public func seal(on connection: Connection) throws(DatabaseError) -> Report {
     try connection.transaction { (connection) throws(DatabaseError) in
       // The server is asked before transfers are read by statements of their own.
-      let answers = try connection.run([Command(lock), rows.findNewest, Command(server)])
+      let answers = try connection.run([
+        Command(lock), rows.findNewest, Command(server), Command(ChainRows.fewRows),
+      ])
       guard try answers[0].only.bool(0) else { return Report(isBusy: true) }
       let newest = try answers[1].first.map { (row) throws(DatabaseError) in try ChainRows.block(row) }
       let plan = try plan(newest, try Self.server(answers[2].only), connection)
@@ -100,13 +105,15 @@ public struct ChainSealer: Sendable {
 
   /// For how long the oldest transfer that is in no block has waited; nil when there is none.
   public func lag(on connection: Connection) throws(DatabaseError) -> Duration? {
-    let newest = try connection.run(rows.findNewest).first.map { (row) throws(DatabaseError) in
-      try ChainRows.block(row)
+    try connection.transaction { (connection) throws(DatabaseError) in
+      let newest = try connection.run([Command(ChainRows.fewRows), rows.findNewest])[1].first.map {
+        (row) throws(DatabaseError) in try ChainRows.block(row)
+      }
+      let command = Command(
+        oldest,
+        [.int64(newest?.range.upperBound ?? 0), .timestamp(newest?.laterThan ?? SealingPlan.dawn)])
+      return try connection.run(command).only.optionalInt64(LagColumn.ageMs).map { .milliseconds(max(0, $0)) }
     }
-    let command = Command(
-      oldest,
-      [.int64(newest?.range.upperBound ?? 0), .timestamp(newest?.laterThan ?? SealingPlan.dawn)])
-    return try connection.run(command).only.optionalInt64(LagColumn.ageMs).map { .milliseconds(max(0, $0)) }
   }
 
   private func plan(
@@ -148,8 +155,8 @@ public struct ChainSealer: Sendable {
     }
   }
 
-  /// The number of transactions that are looked at first, and by how much it grows while few transfers are found.
-  private static let window = (first: Int64(4_096), growth: Int64(8), few: Int64(20_000))
+  /// How many transactions are read at first, and between how many transfers at a time their number stays as it is.
+  private static let window = (first: Int64(64), few: Int64(20_000), many: Int64(100_000))
 
   /// Reads a window of transactions after the other: what has waited for long is not sorted at once.
   private func seal(
@@ -161,8 +168,7 @@ public struct ChainSealer: Sendable {
     while next < end, !work.isFull {
       let limit = end - next <= width ? end : next + width
       var count: Int64 = 0
-      let wanted = ChainRows.Wanted(first: next, end: limit, laterThan: stretch.laterThan, until: stretch.until)
-      try rows.forEach(wanted, on: connection) { (transfer) throws(DatabaseError) in
+      try rows.forEach(stretch.wanted(next, limit), on: connection) { (transfer) throws(DatabaseError) in
         if work.builder.count >= work.limits.transfers, transfer.transaction != work.builder.transaction {
           work.end(first..<transfer.transaction, stretch)
           first = transfer.transaction
@@ -171,17 +177,21 @@ public struct ChainSealer: Sendable {
         count += 1
       }
       next = limit
-      if count < Self.window.few { width = width.multiplied(saturating: Self.window.growth) }
+      if count == 0, next < end {
+        let gap = Command(firstTransaction, stretch.wanted(next, end).parameters)
+        next = try connection.run(gap, timeout: ChainRows.timeout).only.optionalInt64(GapColumn.tx) ?? end
+      }
+      if count < Self.window.few { width = width.multiplied(saturating: 4) }
+      if count > Self.window.many { width = max(1, width / 4) }
     }
-    // A block without an end has all that is there. Where nothing follows, the next one begins at the same place.
     if work.builder.count > 0 {
+      // The rest of an old server has no end but its last transfer.
       let limit = stretch.end == nil && next == end ? work.builder.transaction + 1 : next
       work.end(first..<limit, stretch)
       first = limit
     }
     guard first > stretch.first else { return }
-    work.done.append(
-      ChainRows.Wanted(first: stretch.first, end: first, laterThan: stretch.laterThan, until: stretch.until))
+    work.done.append(stretch.wanted(stretch.first, first))
   }
 
   private func insert(_ block: ChainBlock) -> Command {
@@ -198,11 +208,19 @@ public struct ChainSealer: Sendable {
 
   private enum ServerColumn: Int, AnswerColumn { case oldestRunning, next, history }
   private enum StrangerColumn: Int, AnswerColumn { case at }
+  private enum GapColumn: Int, AnswerColumn { case tx }
   private enum LagColumn: Int, AnswerColumn { case ageMs }
 
   private static func server(_ row: Row) throws(DatabaseError) -> SealingPlan.Server {
     SealingPlan.Server(
       oldestRunning: try row.int64(ServerColumn.oldestRunning), next: try row.int64(ServerColumn.next),
       history: try row.int64(ServerColumn.history))
+  }
+}
+
+extension SealingPlan.Stretch {
+  /// The transfers of some of its transactions.
+  fileprivate func wanted(_ first: Int64, _ end: Int64) -> ChainRows.Wanted {
+    ChainRows.Wanted(first: first, end: end, laterThan: laterThan, until: until)
   }
 }

@@ -156,7 +156,7 @@ public struct ChainVerifier: Sendable {
       first: blocks[0].range.lowerBound, end: blocks[blocks.count - 1].range.upperBound,
       laterThan: blocks[0].laterThan, until: until)
     try connection.rollingBack { () throws(DatabaseError) in
-      try connection.run([Command(Self.begin), Command(ChainRows.indexOnly)])
+      try connection.run([Command(Self.begin), Command(ChainRows.fewRows)])
       try rows.forEach(wanted, on: connection) { (transfer) throws(DatabaseError) in check.take(transfer) }
       try connection.run(.commit)
     }

@@ -33,7 +33,7 @@ struct MomentBalances: Sendable {
   func find(_ account: UniqueID, before moment: Timestamp, on connection: Connection) throws(DatabaseError) -> Balance {
     // One snapshot: what is sealed meanwhile would be counted twice.
     try connection.rollingBack { () throws(DatabaseError) in
-      let newest = try connection.run([Command(Self.begin), Command(ChainRows.indexOnly), newest])[2].first.map {
+      let newest = try connection.run([Command(Self.begin), Command(ChainRows.fewRows), newest])[2].first.map {
         (row) throws(DatabaseError) in
         try ChainRows.block(row)
       }
