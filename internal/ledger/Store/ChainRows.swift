@@ -28,8 +28,8 @@ struct ChainRows: Sendable {
   /// For sorting what was not sealed for long.
   static let timeout = Duration.seconds(120)
 
-  /// For a transaction: what is few is found by an index, whatever a plan of before or the statistics say of a table that
-  /// grows at its end, and is not worth workers and compiled code.
+  /// For a transaction: what is few is found by an index, whatever a plan of before or the statistics say of a table
+  /// that grows at its end, and is not worth workers and compiled code.
   static let fewRows = Statement(
     """
     SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
