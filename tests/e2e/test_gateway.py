@@ -155,6 +155,22 @@ def test_the_banks_token_pays_again(gateway: Gateway, direct: Direct, processor:
         assert token not in program.log.read_text()
 
 
+def test_a_payment_method_pays_again_and_again(gateway: Gateway, processor: Program):
+    user = gateway.post("/v1/users", {"name": "Ann", "external_id": f"u-{uuid.uuid4()}"}, key=str(uuid.uuid4())).json
+    paid = gateway.paid(new_card(), user_id=user["id"])
+    kept = gateway.post("/v1/payment_methods", {"user_id": user["id"], "type": "token", "token": paid["bank_token"]})
+    assert kept.status == 201 and kept.json["token"] == f"****{paid['bank_token'][-4:]}", kept
+    saved = {"type": "saved", "payment_method_id": kept.json["id"]}
+    for _ in range(2):
+        assert gateway.paid(saved, user_id=user["id"])["status"] == "COMPLETED"
+    assert gateway.pay(saved).problem == (422, "unknown_payment_method", "method.payment_method_id")
+    found = gateway.get(f"/v1/payment_methods?user_id={user['id']}").json
+    assert found == {"data": [kept.json], "has_more": False, "next": None}
+    assert gateway.call("DELETE", f"/v1/payment_methods/{kept.json['id']}").status == 204
+    assert gateway.get(f"/v1/payment_methods/{kept.json['id']}").problem[:2] == (404, "payment_method_not_found")
+    assert gateway.get(f"/v1/users?external_id={user['external_id']}").json["data"] == [user]
+
+
 def test_a_list_goes_on_by_its_cursor(gateway: Gateway):
     user = str(uuid.uuid4())
     made = [gateway.pay(account(), user_id=user, external_id=f"x-{user}-{n}").json["id"] for n in range(5)]

@@ -131,7 +131,8 @@ def requests() -> None:
         "card": {"type": "card", "card": card}, "token": {"type": "token", "token": "tok_12345678"},
         "balance": {"type": "balance", "account_id": account}, "expired": {"type": "card", "card": {**card, "exp_year": 2020}},
         "luhn": {"type": "card", "card": {**card, "number": "4242424242424241"}}, "cash": {"type": "cash"},
-        "both": {"type": "account", "number": "1", "token": "2"}, "numeric": {"type": "card", "card": {**card, "number": 42}},
+        "both": {"type": "account", "number": "1", "token": "2"},
+        "saved": {"type": "saved", "payment_method_id": account}, "numeric": {"type": "card", "card": {**card, "number": 42}},
     }
     bodies = {
         "good": good, "nulls": {**{name: None for name in good}, "user_id": user, "amount": "1", "currency": "JPY"},

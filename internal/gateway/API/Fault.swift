@@ -128,6 +128,7 @@ struct Fault: Error, Hashable {
     case orderNotPayable = "order_not_payable"
     case ordersNotSupported = "orders_not_supported"
     case outcomeUnknown = "outcome_unknown"
+    case paymentMethodNotFound = "payment_method_not_found"
     case paymentNotFound = "payment_not_found"
     case rateLimited = "rate_limited"
     case sagaUnavailable = "saga_unavailable"
@@ -135,6 +136,9 @@ struct Fault: Error, Hashable {
     case stopping
     case tooManyWaiters = "too_many_waiters"
     case unknownAccount = "unknown_account"
+    case unknownPaymentMethod = "unknown_payment_method"
+    case userExists = "user_exists"
+    case userNotFound = "user_not_found"
     case unknownParameter = "unknown_parameter"
   }
 }

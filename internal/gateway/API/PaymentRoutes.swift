@@ -18,6 +18,7 @@ package struct PaymentRoutes: Sendable {
   private let waiters: PaymentWaiters
   private let orders: OrderCheck
   private let accounts: any AccountKeeping
+  private let customers: any CustomerKeeping
   private let rules: PaymentRequest.Rules
   private let fingerprintKeys: CardFingerprintKeys
   private let claimTimeout: Duration
@@ -33,13 +34,14 @@ package struct PaymentRoutes: Sendable {
   ///   - claimTimeout: after which a stored card payment that nobody executes ends.
   package init(
     _ payments: any PaymentKeeping, processor: any PaymentExecuting, waiters: PaymentWaiters,
-    accounts: any AccountKeeping, saga: (any SagaAsking)?, rules: PaymentRequest.Rules,
+    accounts: any AccountKeeping, customers: any CustomerKeeping, saga: (any SagaAsking)?, rules: PaymentRequest.Rules,
     fingerprintKeys: CardFingerprintKeys, claimTimeout: Duration, handlers: RouteHandlers
   ) {
     self.payments = payments
     self.processor = processor
     self.waiters = waiters
     self.accounts = accounts
+    self.customers = customers
     orders = OrderCheck(saga)
     self.rules = rules
     self.fingerprintKeys = fingerprintKeys
@@ -122,15 +124,16 @@ package struct PaymentRoutes: Sendable {
   }
 
   private func take(
-    _ request: PaymentRequest, _ key: RequestKey, _ call: APIRequest
+    _ asked: PaymentRequest, _ key: RequestKey, _ call: APIRequest
   ) async throws(Fault) -> CreatedPayment {
     let deadline = RouteHandlers.deadline(call)
-    let place: CardPlace?
+    let (request, place): (PaymentRequest, CardPlace?)
     do throws(Fault) {
+      request = try await lookedUp(asked, deadline)
       place = try await prepare(request, deadline)
     } catch {
       // What is in the way of a new payment is in the way of no repetition.
-      if let earlier = try await replay(request, key, deadline) { return earlier }
+      if let earlier = try await replay(asked, key, deadline) { return earlier }
       throw error
     }
     if let order = request.orderID {
@@ -181,6 +184,19 @@ package struct PaymentRoutes: Sendable {
         try? await Task.sleep(for: backoff.nextDelay())
       }
     }
+  }
+
+  /// The request with what its payment method stands for. Somebody else's is as unknown as one that is not there.
+  private func lookedUp(_ request: PaymentRequest, _ deadline: Instant) async throws(Fault) -> PaymentRequest {
+    guard case .saved(let id) = request.source else { return request }
+    let found = try await Fault.asking { () async throws(StoreTrouble) in
+      try await customers.method(id, deadline: deadline)
+    }
+    guard let found, found.method.userID == request.userID else {
+      throw Fault(
+        422, .unknownPaymentMethod, "expected a payment method of the user", field: "method.payment_method_id")
+    }
+    return request.paid(with: found.method)
   }
 
   /// Looks whether a payment can be taken in, orders aside.

@@ -127,8 +127,12 @@ extension GatewayPayment.Source {
     case .account(let number): self = .account(masked: Self.mask(number))
     case .token(let token): self = .token(masked: Self.mask(token))
     case .balance(let accountID): self = .balance(accountID: accountID)
+    case .saved: preconditionFailure("a payment method is looked up before its payment is made")
     }
   }
+
+  /// What is shown of a payment method's account number or token.
+  public static func masked(_ source: SavedMethod.Source) -> String { mask(source.text) }
 
   /// Four stars, and the last four characters of what has eight or more.
   static func mask(_ text: String) -> String { "****" + (text.count >= 8 ? text.suffix(4) : "") }

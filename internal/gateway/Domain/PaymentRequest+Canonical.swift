@@ -17,16 +17,25 @@ extension PaymentRequest {
       if let externalID { request.add("external_id", externalID) }
       if !metadata.isEmpty { request.add("metadata", metadata) }
       request.add("method") { method in
-        method.add("type", source.method.rawValue)
-        switch source {
+        switch savedMethod.map({ Source.saved($0) }) ?? source {
         case .card(let card):
+          method.add("type", PaymentMethod.card.rawValue)
           method.add("card", cardFingerprint.map(Hexadecimal.text) ?? "")
           method.add("exp_month", card.expMonth)
           method.add("exp_year", card.expYear)
           if let holder = card.holder { method.add("holder", holder) }
-        case .account(let number): method.add("number", number)
-        case .token(let token): method.add("token", token)
-        case .balance(let accountID): method.add("account_id", accountID)
+        case .account(let number):
+          method.add("type", PaymentMethod.account.rawValue)
+          method.add("number", number)
+        case .token(let token):
+          method.add("type", PaymentMethod.token.rawValue)
+          method.add("token", token)
+        case .balance(let accountID):
+          method.add("type", PaymentMethod.balance.rawValue)
+          method.add("account_id", accountID)
+        case .saved(let id):
+          method.add("type", "saved")
+          method.add("payment_method_id", id)
         }
       }
       if let orderID { request.add("order_id", orderID) }

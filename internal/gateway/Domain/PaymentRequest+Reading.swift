@@ -96,13 +96,14 @@ private struct RequestFields {
 private struct MethodFields {
   private static let path = "method"
   private static let cardPath = "method.card"
-  private static let names = ["type", "card", "number", "token", "account_id"]
+  private static let names = ["type", "card", "number", "token", "account_id", "payment_method_id"]
 
   private var type: String?
   private var card: CardDetails?
   private var number: String?
   private var token: String?
   private var accountID: UniqueID?
+  private var savedMethod: UniqueID?
 
   init(_ scanner: inout JSONScanner) throws(RequestFault) {
     try Self.reading { () throws(JSONError) in try scanner.beginObject() }
@@ -118,6 +119,7 @@ private struct MethodFields {
         case "type": type = try scanner.string()
         case "number": number = try scanner.string()
         case "token": token = try scanner.string()
+        case "payment_method_id": savedMethod = try scanner.uniqueID()
         default: accountID = try scanner.uniqueID()
         }
       }
@@ -146,13 +148,18 @@ private struct MethodFields {
 
   func source(_ now: Timestamp, _ allowsExpired: Bool) throws(RequestFault) -> PaymentRequest.Source {
     guard let type else { throw .missing("method.type") }
+    if type == "saved" {
+      try refuseOthers(than: "payment_method_id")
+      guard let savedMethod else { throw .missing("method.payment_method_id") }
+      return .saved(savedMethod)
+    }
     guard let method = PaymentMethod(rawValue: type) else {
-      let known = PaymentMethod.allCases.map(\.rawValue).joined(separator: ", ")
+      let known = (PaymentMethod.allCases.map(\.rawValue) + ["saved"]).joined(separator: ", ")
       throw RequestFault(.unknownMethod, "method.type", "expected one of \(known)")
     }
     switch method {
     case .card:
-      try refuseOthers(than: "card", method)
+      try refuseOthers(than: "card")
       guard let card else { throw .missing(Self.cardPath) }
       do throws(CardFault) {
         return .card(try PaymentCard(card, at: now, allowsExpired: allowsExpired))
@@ -160,24 +167,25 @@ private struct MethodFields {
         throw RequestFault(error, in: Self.cardPath)
       }
     case .account:
-      try refuseOthers(than: "number", method)
+      try refuseOthers(than: "number")
       guard let number else { throw .missing("method.number") }
       return .account(number: try RequestText.name(number, "method.number"))
     case .token:
-      try refuseOthers(than: "token", method)
+      try refuseOthers(than: "token")
       guard let token else { throw .missing("method.token") }
       return .token(try RequestText.name(token, "method.token"))
     case .balance:
-      try refuseOthers(than: "account_id", method)
+      try refuseOthers(than: "account_id")
       guard let accountID else { throw .missing("method.account_id") }
       return .balance(accountID: accountID)
     }
   }
 
   /// A field of another type is a mistake about what will be charged.
-  private func refuseOthers(than name: String, _ method: PaymentMethod) throws(RequestFault) {
+  private func refuseOthers(than name: String) throws(RequestFault) {
     let given = [
       ("card", card != nil), ("number", number != nil), ("token", token != nil), ("account_id", accountID != nil),
+      ("payment_method_id", savedMethod != nil),
     ]
     guard let other = given.first(where: { $0.1 && $0.0 != name }) else { return }
     throw .unknown(other.0, in: Self.path, expected: ["type", name])

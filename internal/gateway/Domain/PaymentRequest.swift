@@ -1,5 +1,4 @@
 public import Cards
-public import DirectDomain
 public import Money
 public import Values
 
@@ -25,16 +24,8 @@ public struct PaymentRequest: Sendable {
     case token(String)
     /// An account of the ledger.
     case balance(accountID: UniqueID)
-
-    /// How the payment is paid.
-    public var method: PaymentMethod {
-      switch self {
-      case .card: .card
-      case .account: .account
-      case .token: .token
-      case .balance: .balance
-      }
-    }
+    /// A payment method of the user's, which has to be looked up: `paid(with:)`.
+    case saved(UniqueID)
   }
 
   /// What an installation adds to requests.
@@ -55,7 +46,9 @@ public struct PaymentRequest: Sendable {
   /// The caller's own id, 1 to 255 bytes.
   public let externalID: String?
   /// What the money comes from.
-  public let source: Source
+  public private(set) var source: Source
+  /// The payment method that the request names.
+  var savedMethod: UniqueID? = nil
   /// From 1 to `maximumAmount` minor units.
   public let amount: Money
   /// The saga's order that it pays; above zero.
@@ -64,6 +57,18 @@ public struct PaymentRequest: Sendable {
   public let description: String?
   /// Whatever the caller wants to find again.
   public let metadata: PaymentMetadata
+
+  /// The same, paid with what its payment method stands for. It stays the same request, whatever becomes of the method.
+  public func paid(with method: SavedMethod) -> PaymentRequest {
+    var request = self
+    request.savedMethod = method.id
+    request.source =
+      switch method.source {
+      case .account(let number): .account(number: number)
+      case .token(let token): .token(token)
+      }
+    return request
+  }
 
   /// The card, of a payment by card.
   public var card: PaymentCard? {

@@ -109,7 +109,7 @@ public struct EntryFilter: Sendable, Hashable {
 }
 
 /// Reads an object of a few fields.
-private enum SmallRequest {
+enum SmallRequest {
   static func read(
     _ body: [UInt8], names: [String], _ field: (String, inout JSONScanner) throws(JSONError) -> Void
   ) throws(RequestFault) {

@@ -23,6 +23,8 @@ extension GatewaySchema {
       .init("gateway.idempotency_key", ["SELECT", "INSERT", "UPDATE"]),
       .init("gateway.external_claim", ["SELECT", "INSERT"]),
       .init("gateway.api_key", ["SELECT"]),
+      .init("gateway.customer", ["SELECT", "INSERT"]),
+      .init("gateway.payment_method", ["SELECT", "INSERT", "DELETE"]),
     ] + OutboxSchema.writing(outbox) + OutboxSchema.relaying(outbox)
 
   /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.

@@ -16,10 +16,12 @@ public enum GatewaySchema {
     ("0003_keys.down.sql", PackageResources._003_keys_down_sql),
     ("0004_tokens.up.sql", PackageResources._004_tokens_up_sql),
     ("0004_tokens.down.sql", PackageResources._004_tokens_down_sql),
+    ("0005_users.up.sql", PackageResources._005_users_up_sql),
+    ("0005_users.down.sql", PackageResources._005_users_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 4
+  package static let requiredVersion: Int64 = 5
 
   /// The schema.
   public static let name = "gateway"

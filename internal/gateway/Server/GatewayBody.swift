@@ -118,7 +118,8 @@ public final class GatewayBody: ProgramBody {
       dsn: settings.server.redisDSN, logger: context.logger, metrics: context.metrics)
     let handlers = RouteHandlers(
       APIAccess(keys: apiKeys, limiter: limiter, metrics: context.metrics), logger: context.logger.labelled("api"))
-    let server = makeServer(http, StoredPayments(intake, reader), execution, waiters, handlers)
+    let customers = PooledCustomers(CustomerStore(Self.tables), readers: pools.readers, writers: pools.writers)
+    let server = makeServer(http, StoredPayments(intake, reader), customers, execution, waiters, handlers)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
     let checks = makeChecks(pools, execution, pipeline, limiter)
     return ProgramParts(
@@ -261,17 +262,18 @@ public final class GatewayBody: ProgramBody {
   }
 
   private func makeServer(
-    _ configuration: HTTPServerConfiguration, _ payments: StoredPayments, _ execution: Execution,
-    _ waiters: PaymentWaiters, _ handlers: RouteHandlers
+    _ configuration: HTTPServerConfiguration, _ payments: StoredPayments, _ customers: PooledCustomers,
+    _ execution: Execution, _ waiters: PaymentWaiters, _ handlers: RouteHandlers
   ) -> HTTPServer {
     var router = HTTPRouter()
     PaymentRoutes(
-      payments, processor: execution.parts.processor, waiters: waiters, accounts: execution.accounts, saga: saga,
-      rules: PaymentRequest.Rules(merchant: settings.intake.merchant), fingerprintKeys: fingerprintKeys,
-      claimTimeout: settings.intake.claimTimeout, handlers: handlers
+      payments, processor: execution.parts.processor, waiters: waiters, accounts: execution.accounts,
+      customers: customers, saga: saga, rules: PaymentRequest.Rules(merchant: settings.intake.merchant),
+      fingerprintKeys: fingerprintKeys, claimTimeout: settings.intake.claimTimeout, handlers: handlers
     ).add(to: &router)
     HistoryRoutes(payments, execution.trails, handlers: handlers).add(to: &router)
     AccountRoutes(execution.accounts, handlers: handlers).add(to: &router)
+    CustomerRoutes(customers, handlers: handlers).add(to: &router)
     return HTTPServer(configuration, router: router, logger: context.logger, metrics: context.metrics)
   }
 

@@ -21,6 +21,8 @@ public struct GatewayTables: Sendable, Hashable {
   let eventDead: String
   let externalClaim: String
   let apiKey: String
+  let customer: String
+  let paymentMethod: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "gateway") {
@@ -38,5 +40,7 @@ public struct GatewayTables: Sendable, Hashable {
     eventDead = prefix + ".event_dead"
     externalClaim = prefix + ".external_claim"
     apiKey = prefix + ".api_key"
+    customer = prefix + ".customer"
+    paymentMethod = prefix + ".payment_method"
   }
 }

@@ -124,6 +124,7 @@ public final class PaymentIntake: ServicePart {
     case .account(let number): instructed = .account(number: number)
     case .token(let token): instructed = .token(token)
     case .balance(let accountID): instructed = .balance(accountID: accountID)
+    case .saved: preconditionFailure("a payment method is looked up before its payment is made")
     }
     let instruction = PaymentInstruction(
       paymentID: payment.id, userID: payment.userID, payeeID: payment.payeeID, source: instructed,

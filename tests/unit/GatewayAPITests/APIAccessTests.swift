@@ -19,7 +19,10 @@ import Values
     ("POST", "/v1/payments/\(id)/review", .review), ("POST", "/v1/accounts", .ledger),
     ("GET", "/v1/accounts?user_id=\(id)", .read), ("GET", "/v1/accounts/\(id)", .read),
     ("GET", "/v1/accounts/\(id)/entries", .read), ("POST", "/v1/accounts/\(id)/topups", .ledger),
-    ("POST", "/v1/accounts/\(id)/spends", .ledger),
+    ("POST", "/v1/accounts/\(id)/spends", .ledger), ("POST", "/v1/users", .pay), ("GET", "/v1/users", .read),
+    ("GET", "/v1/users/\(id)", .read), ("POST", "/v1/payment_methods", .pay),
+    ("GET", "/v1/payment_methods?user_id=\(id)", .read), ("GET", "/v1/payment_methods/\(id)", .read),
+    ("DELETE", "/v1/payment_methods/\(id)", .pay),
   ]
 
   @Test func `each route lets in the keys with its scope, and nobody else`() async throws {

@@ -25,6 +25,7 @@ final class FakeGateway: Sendable {
   let saga = FakeSaga()
   let waiters: PaymentWaiters
   let limiter = FakeLimiter()
+  let customers = FakeCustomers()
   let server: HTTPServer
   /// How many calls there are.
   let routeCount: Int
@@ -39,11 +40,12 @@ final class FakeGateway: Sendable {
     handlers = RouteHandlers(APIAccess(keys: known, limiter: limiter, metrics: MetricsRegistry()), logger: logger)
     var router = HTTPRouter()
     PaymentRoutes(
-      payments, processor: processor, waiters: waiters, accounts: accounts, saga: hasSaga ? saga : nil, rules: rules,
-      fingerprintKeys: keys, claimTimeout: .seconds(30), handlers: handlers
+      payments, processor: processor, waiters: waiters, accounts: accounts, customers: customers,
+      saga: hasSaga ? saga : nil, rules: rules, fingerprintKeys: keys, claimTimeout: .seconds(30), handlers: handlers
     ).add(to: &router)
     HistoryRoutes(payments, accounts, handlers: handlers).add(to: &router)
     AccountRoutes(accounts, handlers: handlers).add(to: &router)
+    CustomerRoutes(customers, handlers: handlers).add(to: &router)
     routeCount = router.routes.count
     server = HTTPServer(
       HTTPServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test"), router: router,
@@ -254,6 +256,62 @@ final class FakeKeys: APIKeyKnowing {
   func verdict(_ digest: APIKeyDigest) -> APIKeyBook.Verdict {
     let state = state.withLock { $0 }
     return state.isStale ? .stale : APIKeyBook(state.entries, readAt: .now()).verdict(digest, at: .now())
+  }
+}
+
+/// Users and payment methods in memory.
+final class FakeCustomers: CustomerKeeping {
+  struct State {
+    var users: [UniqueID: GatewayUser] = [:]
+    var methods: [UniqueID: SavedMethod] = [:]
+  }
+  let state = Monitor(State())
+  static let moment = Timestamp(microseconds: 0)
+
+  private static func add<Value: Equatable>(_ value: Value, at place: inout Value?) -> CustomerStore.Added {
+    if let there = place { return there == value ? .same(since: moment) : .differs }
+    place = value
+    return .new(at: moment)
+  }
+
+  func add(_ user: GatewayUser, deadline: Instant) async throws(StoreTrouble) -> CustomerStore.Added {
+    state.update { Self.add(user, at: &$0.users[user.id]) }
+  }
+
+  func user(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> (user: GatewayUser, createdAt: Timestamp)?
+  {
+    state.withLock { $0.users[id] }.map { ($0, Self.moment) }
+  }
+
+  func users(
+    _ filter: OwnedFilter, deadline: Instant
+  ) async throws(StoreTrouble) -> [(user: GatewayUser, createdAt: Timestamp)] {
+    let users = state.withLock { $0.users.values.sorted { $0.id < $1.id } }
+    let wanted = users.filter { user in
+      (filter.after.map { user.id > $0.id } ?? true) && (filter.externalID.map { $0 == user.externalID } ?? true)
+    }
+    return wanted.prefix(filter.limit + 1).map { ($0, Self.moment) }
+  }
+
+  func add(_ method: SavedMethod, deadline: Instant) async throws(StoreTrouble) -> CustomerStore.Added {
+    state.update { Self.add(method, at: &$0.methods[method.id]) }
+  }
+
+  func method(
+    _ id: UniqueID, deadline: Instant
+  ) async throws(StoreTrouble) -> (method: SavedMethod, createdAt: Timestamp)? {
+    state.withLock { $0.methods[id] }.map { ($0, Self.moment) }
+  }
+
+  func methods(
+    _ filter: OwnedFilter, deadline: Instant
+  ) async throws(StoreTrouble) -> [(method: SavedMethod, createdAt: Timestamp)] {
+    let methods = state.withLock { $0.methods.values.sorted { $0.id < $1.id } }
+    return methods.filter { $0.userID == filter.userID }.prefix(filter.limit + 1).map { ($0, Self.moment) }
+  }
+
+  func deleteMethod(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> Bool {
+    state.update { $0.methods.removeValue(forKey: id) } != nil
   }
 }
 

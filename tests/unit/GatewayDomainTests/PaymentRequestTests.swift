@@ -32,7 +32,7 @@ struct PaymentRequestTests {
     ]).read()
     #expect(request.payeeID == merchant)
     #expect(request.metadata.isEmpty && request.orderID == nil)
-    #expect(request.source.method == .balance)
+    #expect(GatewayPayment.Source(request.source).method == .balance)
     #expect(try Body(["payee_id": nil]).read().payeeID == merchant)
   }
 

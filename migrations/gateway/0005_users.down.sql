@@ -1,0 +1,2 @@
+DROP TABLE payment_method;
+DROP TABLE customer;
