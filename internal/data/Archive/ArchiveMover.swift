@@ -99,7 +99,10 @@ public final class ArchiveMover: ServicePart {
       if batch.moved > 0 { times.observe(time.inSeconds) }
       let pause = state.pace.note(time)
       self.state.withLock { $0 = state }
-      return batch.isOver ? Self.interval : pause
+      guard batch.isOver else { return pause }
+      // Servers have not many connections.
+      connection.disconnect()
+      return Self.interval
     } catch {
       // Somebody holds a row that belongs to those that were locked.
       if error.isLockTimeout { return Self.retryInterval }

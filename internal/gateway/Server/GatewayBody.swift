@@ -121,16 +121,18 @@ public final class GatewayBody: ProgramBody {
     let customers = PooledCustomers(CustomerStore(Self.tables), readers: pools.readers, writers: pools.writers)
     let server = makeServer(http, StoredPayments(intake, reader), customers, execution, waiters, handlers)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
+    let unclaimed = try makeUnclaimed(execution.parts.processor)
     let checks = makeChecks(pools, execution, pipeline, limiter)
     return ProgramParts(
       pools.entries
         + [
           .part(probe), .part(try makeListener(pipeline, waiters, apiKeys)), .part(relays), .part(execution.notifier),
           .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .part(try makeKeyCare(keys)),
-          .part(try makeArchive()), .part(try makeCreatedWatch()),
-          saga.map { .part($0) }, .part(execution.parts.bank),
-          .part(execution.parts.processor), .part(try makeSweep(execution.parts.processor)), .part(intake),
-          .part(waiters), apiKeys.map { .part($0) }, .part(limiter), .part(handlers), .part(server),
+          .part(try makeArchive()), saga.map { .part($0) }, .part(execution.parts.bank),
+          .part(execution.parts.processor),
+        ].compactMap(\.self) + unclaimed
+        + [
+          .part(intake), .part(waiters), apiKeys.map { .part($0) }, .part(limiter), .part(handlers), .part(server),
         ].compactMap(\.self), checks: checks)
   }
 
@@ -245,20 +247,18 @@ public final class GatewayBody: ProgramBody {
       logger: context.logger, metrics: context.metrics)
   }
 
-  private func makeCreatedWatch() throws -> CreatedWatch {
-    let logger = context.logger.labelled("created-watch")
-    return CreatedWatch(
-      Self.tables,
-      SerialConnection(try database.indexed(role: "created-watch"), logger: logger, stop: context.stop),
-      logger: context.logger, metrics: context.metrics)
-  }
-
-  private func makeSweep(_ processor: PaymentProcessor) throws -> CardSweep {
+  /// Who looks after payments that nobody claims. They share a connection: servers have not many.
+  private func makeUnclaimed(_ processor: PaymentProcessor) throws -> [ServiceEntry] {
     let logger = context.logger.labelled("card-sweep")
-    return CardSweep(
-      UnclaimedCards(Self.tables), after: settings.intake.claimTimeout,
-      SerialConnection(try database.indexed(role: "card-sweep"), logger: logger, stop: context.stop), processor,
-      logger: logger, metrics: context.metrics)
+    let connection = SerialConnection(
+      try database.indexed(role: "card-sweep"), logger: logger, stop: context.stop)
+    return [
+      .part(CreatedWatch(Self.tables, connection, logger: context.logger, metrics: context.metrics)),
+      .part(
+        CardSweep(
+          UnclaimedCards(Self.tables), after: settings.intake.claimTimeout, connection, processor, logger: logger,
+          metrics: context.metrics)),
+    ]
   }
 
   private func makeServer(

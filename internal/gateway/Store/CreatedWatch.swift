@@ -26,7 +26,7 @@ public final class CreatedWatch: ServicePart {
   private let oldest = Mutex<Double>(0)
   private let job = Mutex<PeriodicJob?>(nil)
 
-  /// - Parameter connection: its own, with index plans only.
+  /// - Parameter connection: with index plans only; others may use it, too.
   public init(_ t: GatewayTables, _ connection: SerialConnection, logger: Logger, metrics: MetricsRegistry) {
     self.connection = connection
     self.logger = logger.labelled("created-watch")
@@ -54,7 +54,6 @@ public final class CreatedWatch: ServicePart {
   /// Ends the thread.
   public func stop(until deadline: Instant) {
     job.withLock { $0.take() }?.stop(until: deadline)
-    connection.disconnect()
   }
 
   private func run() -> Duration {
