@@ -92,6 +92,40 @@ def risk() -> None:
         write("risk", f"counts-{name}", b"\2\1" + laid)
 
 
+def statements() -> None:
+    """The first byte says in pieces of how many bytes it comes."""
+    names = "operation_id,amount,currency,status,time\n"
+    one, two = "0198c5b2-6c1e-7d55-8a1b-3f2f0a9c7e10", "0198C5B2-6C1E-7D55-8A1B-3F2F0A9C7E11"
+    noon = "2026-11-26T12:00:00Z"
+
+    def row(*fields: str) -> str:
+        return ",".join(fields) + "\n"
+
+    def line(identity: str, amount: str, currency: str, status: str, at: str) -> str:
+        return (f'{{"operation_id":"{identity}","amount":{amount},"currency":"{currency}","status":"{status}",'
+                f'"time":"{at}"}}\n')
+
+    charge = row(one, "19.99", "EUR", "succeed", noon)
+    seeds = {
+        "csv": names + charge + row(two, "1999", "JPY", "error", "2026-11-26T13:00:00+01:00"),
+        "csv-crlf": (names + row(one, "1.999", "KWD", "reversed", "2026-11-26T12:00:00.123456Z")).replace("\n", "\r\n"),
+        "csv-quoted": f'"time","note","operation_id",amount,currency,status\n"{noon}","two\nlines, ""said""",'
+                      f'"{one}","5",EUR,succeed\n',
+        "csv-mark": "\ufeff" + names + row(one, "0", "EUR", "error", noon),
+        "csv-blank-lines": "\n\n" + names + "\n" + charge + "\n\r\n",
+        "csv-no-names": charge, "csv-open-quote": names + '"' + charge, "csv-names-only": names.strip(),
+        "csv-amounts": names + "".join(
+            row(one, amount, "EUR", "succeed", noon) for amount in ("92233720368547758.07", "1e3", "-1")),
+        "json": line(one, "19.99", "EUR", "succeed", noon) + line(two, '"1999"', "JPY", "error", "0001-01-01T00:00:00Z"),
+        "json-order": '{"x":[{"y":null}],"amount":1,"currency":"EUR","operation_id":"%s","status":"reversed",'
+                      '"time":"9999-12-31T23:59:59Z"}' % one,
+        "json-then-csv": line(one, "1", "EUR", "succeed", noon) + names,
+        "json-twice": '{"amount":1,"amount":2,"currency":"EUR"}\n',
+    }
+    for place, (name, text) in enumerate(seeds.items()):
+        write("statements", name, bytes([5 * place]) + text.encode())
+
+
 def bank() -> None:
     """The first byte says call (charge, inquire, reverse) and status, the first line is the media type."""
     operation, user = str(UUID(int=5 << 64 | 1)), str(UUID(int=2 << 64 | 2))
@@ -452,3 +486,4 @@ if __name__ == "__main__":
     bank()
     requests()
     risk()
+    statements()

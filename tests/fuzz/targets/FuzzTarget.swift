@@ -35,6 +35,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case requests
   /// Rules, features and counts of risk.
   case risk
+  /// A bank's statement.
+  case statements
 
   /// Plays one input. Callable on any thread, on several at once.
   package func run(_ input: [UInt8]) throws(FuzzFinding) {
@@ -53,6 +55,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .bank: try BankTarget.run(input)
     case .requests: try RequestsTarget.run(input)
     case .risk: try RiskTarget.run(input)
+    case .statements: try StatementsTarget.run(input)
     }
   }
 }
