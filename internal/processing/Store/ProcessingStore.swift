@@ -320,10 +320,13 @@ public struct ProcessingStore: Sendable {
       for request in requests { work.apply(request, engine: engine, ledger: &batch) }
       last = writes(work, batch)
     }
-    // What a pass over due payments leaves as it was must not be first in the next one.
+    // What a pass over due payments leaves as it was must not be first in the next one. A review that was approved at
+    // the end of its time is not that: it is due at the bank by now.
     let idle = requests.filter { request in
       switch request.step {
-      case .fallDue, .ask: !work.isChanged(request.paymentID)
+      case .fallDue:
+        !work.isChanged(request.paymentID) && work.stored[request.paymentID]?.payment.chore != .charge
+      case .ask: !work.isChanged(request.paymentID)
       default: false
       }
     }
