@@ -193,7 +193,7 @@ let package = Package(
     box(
       "Processor", "processing/Processor",
       [
-        "Admin", "Bank", "Cards", "ClientSettings", "DirectDomain", "Errors", "GroupCommit", "LedgerDomain",
+        "Admin", "Bank", "Cards", "ClientSettings", "Crypto", "DirectDomain", "Errors", "GroupCommit", "LedgerDomain",
         "LedgerStore", "Logger", "Metrics", "Money", "Outbox", "Postgres", "ProcessingDomain", "ProcessingSchema",
         "ProcessingSettings", "ProcessingStore", "RiskStore", "Runtime", "Service", "Values",
       ]),
@@ -448,8 +448,7 @@ let package = Package(
       [
         "Cards", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPClient", "HTTPServer",
         "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Money", "ProcessingDomain", "ProcessingStore", "Processor",
-        "Runtime",
-        "SagaClient", "Values",
+        "Runtime", "SagaClient", "Values",
       ]),
     unit("HTTPClient", ["HTTPClient", "RawHTTP", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),

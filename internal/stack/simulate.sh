@@ -31,8 +31,9 @@ sabotages() {
       lost-drain greedy patient-parts
     ;;
   payment)
-    echo resend-unclear unclear-declined trust-absence early-statement trust-reversal ignore-claim resume-asked claim-again stale-read \
-      no-takeover forget-unknown forget-waiting lose-voids lose-events assume-commit
+    echo resend-unclear unclear-declined trust-absence early-statement trust-reversal ignore-claim resume-asked \
+      claim-again stale-read no-takeover forget-unknown forget-waiting lose-voids lose-events assume-commit \
+      refund-again refund-beyond reuse-refund-id forget-refunds
     ;;
   *) fail "unknown core $1: relay, group-commit or payment" ;;
   esac

@@ -92,7 +92,7 @@ def test_an_order_that_expires_while_its_payment_is_unknown_is_dead(world: World
     server = world.server()
     client = world.client(server)
     client.create(7, amount_minor=1999, currency="EUR")
-    direct = Direct(world, SAGA_GRPC_ADDR=f"127.0.0.1:{server.grpc_port}")
+    direct = Direct(world, SAGA_GRPC_ADDR=f"127.0.0.1:{server.grpc_port}", ORDER_DEAD="hold")
     direct.processor()
     gateway = direct.gateway()
     # The bank charges, and its answer is lost; so are those to the first questions.

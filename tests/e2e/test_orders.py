@@ -53,7 +53,7 @@ def test_a_settlement_waits_for_the_saga_and_a_dead_order_for_a_person(world: Wo
     client = world.client(server)
     for order in (1, 2):
         client.create(order, amount_minor=1999, currency="EUR")
-    direct = Direct(world, SAGA_GRPC_ADDR=f"127.0.0.1:{server.grpc_port}")
+    direct = Direct(world, SAGA_GRPC_ADDR=f"127.0.0.1:{server.grpc_port}", ORDER_DEAD="hold")
     direct.processor()
     gateway = direct.gateway()
     direct.bank.behave(delay_ms=1_000)

@@ -33,6 +33,7 @@ struct DirectAuditTests {
     static let rejected = UniqueID(high: 50, low: 2 << 4)
     static let unknown = UniqueID(high: 50, low: 3 << 4)
     static let asked = UniqueID(high: 50, low: 4 << 4)
+    static let refund = UniqueID(high: 53, low: 1 << 4)
 
     func report(ledgerOnly: Bool = false, expecting head: ChainVerifier.Head? = nil) throws -> DirectAuditReport {
       var scope = DirectAudit.Scope()
@@ -119,6 +120,21 @@ struct DirectAuditTests {
     _ = try house.store.apply(
       zip(asking, answers).map { StepRequest($0, .charged($1, askedAt: again.at)) }, by: nil, on: house.connection)
     try house.connection.script("DELETE FROM \(schema).settlement")
+    // Some of it went back.
+    let order = RefundOrder(id: Site.refund, origin: RefundOrigin(of: Site.completed, cause: .caller), amount: 60)
+    _ = try house.store.open([NewRefund(order, note: "torn")], on: house.connection)
+    guard
+      case .done(let asked) = try house.store.apply(
+        [StepRequest(Site.refund, .ask(by: house.claim, after: nil))], by: house.claim, on: house.connection),
+      case .looked(let refund) = asked[0]
+    else {
+      Issue.record("the bank is not asked to refund")
+      return
+    }
+    let answer = AttemptAnswer(askedAt: refund.at, answer: .approved, detail: "")
+    _ = try house.store.apply(
+      [StepRequest(Site.refund, .charged(.approved, askedAt: refund.at), answer: answer)], by: nil, on: house.connection
+    )
   }
 
   /// The gateway has taken in everything.
@@ -128,7 +144,7 @@ struct DirectAuditTests {
       INSERT INTO \(gateway).payment (id, user_id, payee_id, method, masked, amount, currency, order_id, created_at,
                                       state, version, reason, since)
       SELECT id, user_id, payee_id, method, '****4711', amount, currency, order_id, since, state, version, reason,
-             updated_at FROM \(schema).payment;
+             updated_at FROM \(schema).payment WHERE refund_of IS NULL;
       INSERT INTO \(gateway).payment_state SELECT id, version, state, reason, since FROM \(gateway).payment;
       INSERT INTO \(gateway).order_claim SELECT order_id, id FROM \(gateway).payment WHERE order_id IS NOT NULL
       """)
@@ -138,7 +154,7 @@ struct DirectAuditTests {
     try withSite { site in
       let report = try site.report()
       #expect(report.agrees, "\(report.offenders)")
-      #expect(report.payments == 4 && report.intake == 4 && report.unknown == 1 && report.transfers == 4)
+      #expect(report.payments == 5 && report.intake == 4 && report.unknown == 1 && report.transfers == 5)
     }
   }
 
@@ -272,6 +288,23 @@ struct DirectAuditTests {
       try site.sabotage(
         "INSERT INTO \(p).exception (payment_id, kind, closed_at) VALUES ('\(completed)', 'order_dead', now())",
         finds: .order)
+      // Refunds.
+      try site.sabotage(
+        "UPDATE \(p).payment SET amount = 50 WHERE id = '\(completed)'", finds: .refund, .posting, .state)
+      try site.sabotage(
+        "UPDATE \(p).payment SET refund_of = '\(rejected)' WHERE id = '\(Site.refund)'", finds: .refund)
+      try site.sabotage(
+        "UPDATE \(p).attempt SET call = 'charge' WHERE payment_id = '\(Site.refund)'", finds: .attempt)
+      try site.sabotage("DELETE FROM \(p).attempt WHERE payment_id = '\(Site.refund)'", finds: .attempt)
+      let aside = TransferID.of(rejected, .suspense)
+      try site.sabotage(
+        """
+        INSERT INTO \(l).transfer (id, kind, debit, credit, amount, currency)
+        SELECT '\(aside)', 1, debit, credit, amount, currency FROM \(l).transfer WHERE id = '\(rejected)';
+        INSERT INTO \(l).account_delta (account, posted, pending)
+        SELECT debit, -amount, 0 FROM \(l).transfer WHERE id = '\(aside)';
+        UPDATE \(l).account SET posted = posted + 100 WHERE id = (SELECT credit FROM \(l).transfer WHERE id = '\(aside)')
+        """, finds: .refund)
       // And nothing is left of it.
       #expect(try site.report().agrees)
     }
@@ -290,7 +323,10 @@ struct DirectAuditTests {
       }
       let report = try site.report()
       #expect(report.agrees, "\(report.offenders)")
-      #expect(report.payments == 4 && report.intake == 4 && report.unknown == 1 && report.transfers == 4)
+      #expect(report.payments == 5 && report.intake == 4 && report.unknown == 1 && report.transfers == 5)
+      #expect(try site.connection.int("SELECT count(*) FROM \(p).refund_archive") == 1)
+      try site.sabotage("UPDATE \(p).refund_archive SET amount = 101", finds: .refund, .posting)
+      try site.sabotage("UPDATE \(p).refund_archive SET cause = 'charged_not_completed'", finds: .refund)
       try site.sabotage("DELETE FROM \(g).payment_archive WHERE id = '\(rejected)'", finds: .missing)
       try site.sabotage("DELETE FROM \(p).payment_archive WHERE id = '\(rejected)'", finds: .missing, .attempt, .hold)
       try site.sabotage("UPDATE \(g).payment_archive SET amount = 101 WHERE id = '\(rejected)'", finds: .state)

@@ -19,6 +19,7 @@ final class FakeBank: BankAsking {
     var underWay = 0
     var digits: [UniqueID: Int] = [:]
     var order: [UniqueID] = []
+    var refunded: [UniqueID: BankRefund] = [:]
   }
   private let state: Monitor<State>
   private let script: Script
@@ -39,6 +40,8 @@ final class FakeBank: BankAsking {
   func count(_ call: BankCall, _ id: UniqueID) -> Int { state.withLock { $0.calls[call]?[id] ?? 0 } }
   /// How often each payment was asked to be charged.
   var charges: [UniqueID: Int] { state.withLock { $0.calls[.charge] ?? [:] } }
+  /// What the bank was asked to give back under an id.
+  func refunded(_ id: UniqueID) -> BankRefund? { state.withLock { $0.refunded[id] } }
   /// The payments that were asked about, call by call.
   var order: [UniqueID] { state.withLock { $0.order } }
   /// The most calls at a time.
@@ -81,6 +84,11 @@ final class FakeBank: BankAsking {
       state.update { $0.digits[charge.operationID] = digits }
     }
     return await call(.charge, charge.operationID)
+  }
+
+  func refund(_ refund: BankRefund, sendBy: Instant) async -> BankReply {
+    state.update { $0.refunded[refund.operationID] = refund }
+    return await call(.refund, refund.operationID)
   }
 
   func inquire(_ operationID: UniqueID, userID: UniqueID, amount: Money) async -> BankReply {

@@ -31,6 +31,8 @@ final class ProcessorBench: Sendable {
   let leases: OwnerLeases
   private let riskSchema: String
   private let ledgerSchema: String
+  /// The ledger's table of accounts.
+  var accountTable: String { "\(ledgerSchema).account" }
   private let outbox: OutboxTables
 
   static func with(_ body: (ProcessorBench) async throws -> Void) async throws {

@@ -65,6 +65,23 @@ struct ResultHandlerTests {
     }
   }
 
+  @Test func `a refund's result is passed over, and wakes who waits for it`() async throws {
+    try await GatewayDatabase.with { database in
+      let refund = PaymentResult(
+        paymentID: .random(), version: 3, state: .completed, reason: nil, occurredAt: .now(), refundOf: .random())
+      let told = Mutex<[UniqueID]>([])
+      let handler = ResultHandler(database.tables) { ids in told.withLock { $0 += ids } }
+      let results = try handler.execute([refund], on: database.connect())
+      guard case .done(.refund) = results[0] else {
+        Issue.record("\(results)")
+        return
+      }
+      handler.committed([refund], results)
+      #expect(told.withLock { $0 } == [refund.paymentID])
+      #expect(try database.connect().int("SELECT count(*) FROM payment_state") == 0)
+    }
+  }
+
   @Test func `an unreadable result is unusable`() {
     let handler = ResultHandler(GatewayTables())
     let message = { (value: [UInt8]?) in
@@ -142,11 +159,11 @@ struct ResultHandlerTests {
         var ids: [UniqueID] = []
         for _ in 0..<3 { ids.append(try await intake.take(try GatewayDatabase.request()).paymentID) }
         let results = ids.map { GatewayDatabase.result($0, 2, .processing) }
-        let told = Mutex<[PaymentResult]>([])
+        let told = Mutex<[UniqueID]>([])
         let handler = ResultHandler(database.tables) { changed in told.withLock { $0 += changed } }
         let outcomes = try handler.execute(results + results, on: database.connect())
         handler.committed(results + results, outcomes)
-        #expect(told.withLock(\.self) == results)
+        #expect(told.withLock(\.self) == ids)
         // Other tests of this database may speak on the channel, too.
         try await eventually { Set(ids).isSubset(of: heard.withLock { Set($0) }) }
         try await blocking { listener.stop() }

@@ -14,9 +14,15 @@ public struct BankBook: Sendable {
   /// The operations so far.
   public private(set) var operations: [UniqueID: BankOperation] = [:]
 
+  /// How much of each charge was given back, in minor units.
+  private var refunded: [UniqueID: Int64] = [:]
+
   /// A book without operations, or with those of a journal.
   public init(_ operations: some Sequence<BankOperation> = []) {
     for operation in operations { self.operations[operation.id] = operation }
+    for operation in self.operations.values where operation.status == .succeed {
+      if let charged = operation.refundOf { note(operation.amount?.minorUnits ?? 0, givenBackOf: charged) }
+    }
   }
 
   /// Charges, unless the operation was reversed or, for an idempotent bank, was made before.
@@ -50,10 +56,46 @@ public struct BankBook: Sendable {
     return dated
   }
 
-  /// Counts a request to charge that nothing else is done about.
-  public mutating func ignore(_ request: ChargeRequest) -> BankOperation {
-    let id = request.operationID
-    var operation = operations[id] ?? BankOperation(nothingOf: id, status: .none)
+  /// Gives money of a charge back, unless the refund was reversed or, for an idempotent bank, was made before.
+  /// - Returns: the refund; it has changed unless the bank is idempotent and knows it.
+  public mutating func refund(
+    _ request: RefundRequest, _ behaviour: BankBehaviour, using random: inout some RandomNumberGenerator
+  ) -> BankOperation {
+    let requests = requests(to: request.refundID)
+    guard var known = operations[request.refundID], known.status != .none else {
+      let charge = operations[request.operationID]
+      let isApproved = Int.random(in: 0..<100, using: &random) < behaviour.approval
+      let refusal = refusal(of: request, charge) ?? (isApproved ? nil : "declined")
+      let operation = BankOperation(
+        id: request.refundID, userID: charge?.userID, amount: request.amount,
+        status: refusal == nil ? .succeed : .error, error: refusal ?? "", requests: requests,
+        charges: refusal == nil ? 1 : 0, hidden: behaviour.forgets, refundOf: request.operationID)
+      operations[operation.id] = operation
+      if refusal == nil { note(request.amount.minorUnits, givenBackOf: request.operationID) }
+      return operation
+    }
+    known.requests = requests
+    if !behaviour.isIdempotent, known.status == .succeed { known.charges = min(known.charges, Int(Int32.max)) + 1 }
+    operations[known.id] = known
+    return known
+  }
+
+  private mutating func note(_ minorUnits: Int64, givenBackOf charge: UniqueID) {
+    refunded[charge] = (refunded[charge] ?? 0).adding(saturating: minorUnits)
+  }
+
+  private func refusal(of request: RefundRequest, _ charge: BankOperation?) -> String? {
+    guard let charge, charge.refundOf == nil, let amount = charge.amount, charge.status == .succeed else {
+      return "nothing was charged"
+    }
+    guard amount.currency == request.amount.currency else { return "other currency" }
+    let (left, _) = amount.minorUnits.subtractingReportingOverflow(refunded[charge.id] ?? 0)
+    return request.amount.minorUnits <= left ? nil : "more than was charged"
+  }
+
+  /// Counts a request to charge, or to refund, that nothing else is done about.
+  public mutating func ignore(_ id: UniqueID, refundOf: UniqueID? = nil) -> BankOperation {
+    var operation = operations[id] ?? BankOperation(nothingOf: id, status: .none, refundOf: refundOf)
     operation.requests = requests(to: id)
     operations[id] = operation
     return operation
@@ -71,9 +113,12 @@ public struct BankBook: Sendable {
     return nil
   }
 
-  /// Undoes the charge, or refuses it from now on.
+  /// Undoes the charge or refund, or refuses it from now on.
   public mutating func reverse(_ id: UniqueID) -> BankOperation {
     var operation = operations[id] ?? BankOperation(nothingOf: id, status: .reversed)
+    if let charged = operation.refundOf, operation.status == .succeed, let amount = operation.amount {
+      note(-amount.minorUnits, givenBackOf: charged)
+    }
     operation.status = .reversed
     operation.error = "reversed"
     operation.charges = 0

@@ -12,7 +12,9 @@ public struct BankOperation: Sendable, Hashable {
 
   /// The caller's id.
   public let id: UniqueID
-  /// Who pays; nil of one that was never charged.
+  /// Of a refund, the operation that charged; nil of others.
+  public let refundOf: UniqueID?
+  /// Who pays, or is given the money back; nil of one that was never charged.
   public let userID: UniqueID?
   /// What was asked for; nil of one that was never charged.
   public let amount: Money?
@@ -20,9 +22,9 @@ public struct BankOperation: Sendable, Hashable {
   public internal(set) var status: Status
   /// Why it is an error; empty otherwise.
   public internal(set) var error: String
-  /// Requests to charge that were read, those that nothing was done about among them.
+  /// Requests to charge or to refund that were read, those that nothing was done about among them.
   public internal(set) var requests: Int
-  /// Charges less what was reversed.
+  /// Charges, or refunds, less what was reversed.
   public internal(set) var charges: Int
   /// How often it will still not be found.
   public internal(set) var hidden: Int
@@ -33,6 +35,7 @@ public struct BankOperation: Sendable, Hashable {
   public var line: [UInt8] {
     JSONWriter.object(reserving: 256) { line in
       line.add("operation_id", id)
+      if let refundOf { line.add("refund_of", refundOf) }
       if let userID { line.add("user_id", userID) }
       if let amount {
         line.add("amount_minor", amount.minorUnits)
@@ -58,9 +61,10 @@ public struct BankOperation: Sendable, Hashable {
 
   init(
     id: UniqueID, userID: UniqueID?, amount: Money?, status: Status, error: String = "", requests: Int, charges: Int,
-    hidden: Int, at: Timestamp? = nil
+    hidden: Int, at: Timestamp? = nil, refundOf: UniqueID? = nil
   ) {
     self.id = id
+    self.refundOf = refundOf
     self.userID = userID
     self.amount = amount
     self.status = status
@@ -72,8 +76,9 @@ public struct BankOperation: Sendable, Hashable {
   }
 
   /// One that was not charged.
-  init(nothingOf id: UniqueID, status: Status) {
-    self.init(id: id, userID: nil, amount: nil, status: status, requests: 0, charges: 0, hidden: 0)
+  init(nothingOf id: UniqueID, status: Status, refundOf: UniqueID? = nil) {
+    self.init(
+      id: id, userID: nil, amount: nil, status: status, requests: 0, charges: 0, hidden: 0, refundOf: refundOf)
   }
 
   private struct Incomplete: Error {}
@@ -86,7 +91,7 @@ public struct BankOperation: Sendable, Hashable {
     try scanner.beginObject()
     while let field = try scanner.nextKey() {
       switch field {
-      case "operation_id", "user_id": ids[field] = try scanner.uniqueID()
+      case "operation_id", "user_id", "refund_of": ids[field] = try scanner.uniqueID()
       case "status", "error", "currency": texts[field] = try scanner.string()
       default: numbers[field] = try scanner.integer()
       }
@@ -101,6 +106,6 @@ public struct BankOperation: Sendable, Hashable {
       amount: currency.flatMap { currency in numbers["amount_minor"].map { Money(minorUnits: $0, currency) } },
       status: status, error: texts["error"] ?? "", requests: Int(clamping: requests), charges: Int(clamping: charges),
       hidden: Int(clamping: numbers["hidden"] ?? 0),
-      at: numbers["at"].map { Timestamp(microseconds: $0) })
+      at: numbers["at"].map { Timestamp(microseconds: $0) }, refundOf: ids["refund_of"])
   }
 }

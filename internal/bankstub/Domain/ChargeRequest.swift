@@ -56,7 +56,8 @@ public struct ChargeRequest: Sendable {
     self.source = source
   }
 
-  private static func currency(_ json: [UInt8]) throws -> Currency {
+  /// The currency that a request names; USD unless it does.
+  static func currency(_ json: [UInt8]) throws -> Currency {
     var scanner = try JSONScanner(json, maximumBytes: 65_536)
     var code = "USD"
     try scanner.beginObject()

@@ -9,6 +9,7 @@ final class BankDesk: Sendable {
   /// What a caller asks for.
   enum Job: Sendable {
     case charge(ChargeRequest)
+    case refund(RefundRequest)
     case find(UniqueID)
     case reverse(UniqueID)
   }
@@ -120,7 +121,12 @@ final class BankDesk: Sendable {
         let delay = Int.random(in: state.behaviour.delay, using: &random)
         var reply = BankReply(exchange, fault: fault)
         guard fault?.isCarriedOut ?? true else {
-          if case .charge(let request) = job { lines.append(state.book.ignore(request).line) }
+          switch job {
+          case .charge(let request): lines.append(state.book.ignore(request.operationID).line)
+          case .refund(let request):
+            lines.append(state.book.ignore(request.refundID, refundOf: request.operationID).line)
+          case .find, .reverse: break
+          }
           replies.append(reply)
           continue
         }
@@ -128,7 +134,12 @@ final class BankDesk: Sendable {
         case .charge(let request):
           let operation = state.book.date(state.book.charge(request, state.behaviour, using: &random), at: .now())
           lines.append(operation.line)
-          reply.answer(operation, of: request)
+          reply.answer(operation, asked: (request.userID, request.amount))
+          reply.delay = .milliseconds(delay)
+        case .refund(let request):
+          let operation = state.book.date(state.book.refund(request, state.behaviour, using: &random), at: .now())
+          lines.append(operation.line)
+          reply.answer(operation, asked: (nil, request.amount))
           reply.delay = .milliseconds(delay)
         case .find(let id):
           if let operation = state.book.find(id) { reply.answer(operation) } else { reply.answerNotFound(id) }

@@ -15,26 +15,26 @@ struct BankReply: Sendable {
     self.fault = fault
   }
 
-  /// The answer to a charge says also what it was asked for, where the bank has not kept that.
-  mutating func answer(_ operation: BankOperation, of request: ChargeRequest? = nil) {
+  /// The answer to a charge or refund says also what was asked for, where the bank has not kept that.
+  mutating func answer(_ operation: BankOperation, asked: (userID: UniqueID?, amount: Money)? = nil) {
     let id = fault == .otherID ? UniqueID.random() : operation.id
-    let amount = (operation.amount ?? request?.amount).map { amount in
+    let amount = (operation.amount ?? asked?.amount).map { amount in
       fault == .otherAmount ? Money(minorUnits: amount.minorUnits ^ 1, amount.currency) : amount
     }
-    // A charge that was reversed before is refused.
-    let isRefused = request != nil && operation.status == .reversed
+    // What was reversed before is refused.
+    let isRefused = asked != nil && operation.status == .reversed
     response = .json(
       200,
       JSONWriter.object(reserving: 256) { body in
         body.add("operation_id", id)
-        if let userID = operation.userID ?? request?.userID { body.add("user_id", userID) }
+        if let userID = operation.userID ?? asked?.userID { body.add("user_id", userID) }
         body.add("status", isRefused ? BankOperation.Status.error.rawValue : operation.status.rawValue)
         body.add("error", operation.error)
         if let amount {
           body.add("amount", MajorUnits(amount))
           body.add("currency", amount.currency.code)
         }
-        if operation.status == .succeed { body.add("card_token", "tok_\(id)") }
+        if operation.status == .succeed, operation.refundOf == nil { body.add("card_token", "tok_\(id)") }
       })
   }
 

@@ -12,6 +12,7 @@ public import Values
 /// |---|---|
 /// | `POST /payment` | charges; `operation_id` is the caller's |
 /// | `GET /payment/{operation_id}` | what became of it; 404 when the bank knows no such payment |
+/// | `POST /payment/{operation_id}/refund` | gives money of a charge back; `refund_id` is the caller's |
 /// | `POST /payment/{operation_id}/reverse` | undoes the charge, or refuses it from then on |
 /// | `GET /statement?from=&to=&format=` | what it has done from one time on and before another; csv or ndjson |
 /// | `GET /control`, `PUT /control` | how the bank behaves, see `BankBehaviour` |
@@ -81,6 +82,15 @@ public final class BankStub: ServicePart {
     }
     router.add(.get, "/payment/{operation_id}", answerTime: answerTime) { request, exchange in
       withID(request, exchange) { submit(.find($0), exchange, desk) }
+    }
+    router.add(.post, "/payment/{operation_id}/refund", answerTime: answerTime) { request, exchange in
+      withID(request, exchange) { id in
+        do throws(ChargeRequest.Unreadable) {
+          submit(.refund(try RefundRequest(request.body, of: id)), exchange, desk)
+        } catch {
+          refuse(error.description, exchange)
+        }
+      }
     }
     router.add(.post, "/payment/{operation_id}/reverse", answerTime: answerTime) { request, exchange in
       withID(request, exchange) { submit(.reverse($0), exchange, desk) }

@@ -7,8 +7,6 @@ import Money
 import Postgres
 import ProcessingStore
 import Runtime
-import SagaSettings
-import Settings
 import Values
 
 extension Arguments {
@@ -187,11 +185,7 @@ struct PaymentsHistory: Subcommand {
 struct PaymentsCancel: Subcommand {
   static let usage = Usage(
     name: "payments cancel", summary: "cancel a direct payment unless the bank has been asked", operand: "ID",
-    options: [
-      Option("--gateway", "URL", "the gateway to call; default: http:// and GATEWAY_ADDR, or 127.0.0.1:8090"),
-      Option("--tls-ca", "FILE", "whose certificate an https:// gateway has to have, in PEM; default: this machine's"),
-    ],
-    synopsis: "ID [--gateway URL] [--tls-ca FILE]",
+    options: GatewayCall.options, synopsis: "ID \(GatewayCall.synopsis)",
     notes: """
       Doing it again changes nothing and succeeds. A payment for which the bank may have been asked is not cancelled, nor
       is one that is final. PAYSAGA_API_KEY, in the environment or the settings file, has the secret of an API key with
@@ -199,51 +193,18 @@ struct PaymentsCancel: Subcommand {
       """,
     example: "paysaga payments cancel 01980f3e-7c51-7000-8000-000000000000")
 
-  private static let timeout = Duration.seconds(15)
-
   private let id: UniqueID
-  private let gateway: String?
-  private let authorities: String?
+  private let gateway: GatewayCall
 
   init(_ arguments: Arguments) throws(CommandError) {
     id = try arguments.id("a payment")
-    gateway = arguments.text("--gateway")
-    authorities = arguments.text("--tls-ca")
+    gateway = GatewayCall(arguments)
   }
 
   func run(_ session: Session) throws {
-    let local = try session.given.address("GATEWAY_ADDR") ?? NetworkAddress(host: "127.0.0.1", port: 8090)
-    let base = gateway ?? "http://\(local.called)"
-    var configuration = HTTPClientConfiguration(userAgent: Program.cli.name)
-    configuration.certificateAuthorities = authorities
-    let client = HTTPClient(configuration)
-    defer { client.stop(until: .now() + .seconds(1)) }
-    let answer = Monitor<Result<HTTPClientResponse, HTTPClientError>?>(nil)
-    let url = "\(base)/v1/payments/\(id)/cancel"
-    let request = HTTPClientRequest("POST", url, headers: session.authorization, timeout: Self.timeout)
-    client.send(request) { result in answer.update { $0 = result } }
-    guard let result = answer.wait({ $0 }) else { return }
-    switch result {
-    case .failure(let error):
-      throw CommandError.failure(
-        "no answer from the gateway at \(printable(base)) (\(error)); is payments-gateway running?")
-    case .success(let response):
-      guard response.status == 200 else { throw CommandError.failure(Self.words(response)) }
-      session.output.print(["id": .uuid(id), "payment": .json(response.body)], line: "id=\(id) cancelled")
-    }
-  }
-
-  /// What the gateway said, in its own words.
-  private static func words(_ response: HTTPClientResponse) -> String {
-    let body = printable(String(decoding: response.body.prefix(2_000), as: UTF8.self))
-    return "the gateway answered \(response.status): \(body)"
-  }
-}
-
-extension Session {
-  /// The header field that shows the API key of a call to the gateway.
-  fileprivate var authorization: [(name: String, value: String)] {
-    given.text("PAYSAGA_API_KEY").map { [("Authorization", "Bearer \($0)")] } ?? []
+    let response = try gateway.post("/v1/payments/\(id)/cancel", session: session)
+    guard response.status == 200 else { throw GatewayCall.refusal(response) }
+    session.output.print(["id": .uuid(id), "payment": .json(response.body)], line: "id=\(id) cancelled")
   }
 }
 

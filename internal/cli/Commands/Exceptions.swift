@@ -143,6 +143,7 @@ extension PaymentException {
     case .reversalNotAcknowledged: "the bank knew nothing of the charge, and acknowledges no reversal."
     case .ledgerRefused: "a hold could not be posted or given back."
     case .orderDead: "the payment is COMPLETED, and its order cannot be settled."
+    case .refundRefused: "a refund that nobody asked for waits, because its payee has spent the money."
     case .missingHere: "the bank's statement lists an operation that nothing here has asked for."
     case .missingThere: "it is COMPLETED here, and the bank's complete statement does not list it."
     case .amountDiffers: "the bank's statement lists another amount."
@@ -153,11 +154,12 @@ extension PaymentException {
   /// What a person can do about it.
   fileprivate var advice: String {
     switch self {
-    case .chargedNotCompleted: "have the charge refunded or reversed at the bank, unless a refund of it is there."
+    case .chargedNotCompleted: "look at its refunds: it is given back by itself; settle with the bank what it refuses."
     case .completedNotCharged: "ask the bank; the payee has the money, so it has to come from somewhere."
     case .reversalNotAcknowledged: "ask the bank whether it has charged, and what its answers to reversals mean."
     case .ledgerRefused: "run paysaga audit --part direct: somebody has changed the ledger's tables."
-    case .orderDead: "decide about the money: refund the payment, or settle its order by hand."
+    case .orderDead: "look at its refunds; without any, refund the payment or settle its order by hand."
+    case .refundRefused: "have the payee's account filled; the refund goes on by itself then."
     case .missingHere: "ask the bank whose operation it is; look for a restore that has lost payments here."
     case .missingThere: "ask the bank; a later statement may list it, and then settles it."
     case .amountDiffers: "ask the bank which amount it has moved; nothing was settled."

@@ -5,7 +5,7 @@ public struct PaymentResult: Sendable, Hashable {
   /// The longest message that is read, in bytes.
   public static let maximumBytes = 16_384
 
-  /// The payment.
+  /// The payment, or the refund.
   public let paymentID: UniqueID
   /// The number of the state; CREATED is 1. A lower one than that already known is late.
   public let version: Int64
@@ -20,13 +20,16 @@ public struct PaymentResult: Sendable, Hashable {
 
   /// The longest token, in bytes.
   public static let maximumToken = 255
+  /// The payment that a refund gives money back of; nil for payments.
+  public let refundOf: UniqueID?
 
   /// A result.
   public init(
     paymentID: UniqueID, version: Int64, state: PaymentState, reason: PaymentReason?, occurredAt: Timestamp,
-    token: String? = nil
+    token: String? = nil, refundOf: UniqueID? = nil
   ) {
     self.paymentID = paymentID
+    self.refundOf = refundOf
     self.version = version
     self.state = state
     self.reason = reason
@@ -46,6 +49,7 @@ public struct PaymentResult: Sendable, Hashable {
       if let reason { message.add("reason", reason.rawValue) }
       message.add("occurred_at", occurredAt)
       if let token { message.add("token", token) }
+      if let refundOf { message.add("refund_of", refundOf) }
     }
   }
 
@@ -58,6 +62,7 @@ public struct PaymentResult: Sendable, Hashable {
     var reason: String?
     var occurredAt: String?
     var token: String?
+    var refundOf: UniqueID?
     do throws(JSONError) {
       var scanner = try JSONScanner(value, maximumBytes: Self.maximumBytes)
       try scanner.beginObject()
@@ -69,6 +74,7 @@ public struct PaymentResult: Sendable, Hashable {
         case "reason": reason = try scanner.null() ? nil : try scanner.string()
         case "occurred_at": occurredAt = try scanner.null() ? nil : try scanner.string()
         case "token": token = try scanner.null() ? nil : try scanner.string()
+        case "refund_of": refundOf = try scanner.null() ? nil : try scanner.uniqueID()
         default: try scanner.skipValue()
         }
       }
@@ -91,6 +97,7 @@ public struct PaymentResult: Sendable, Hashable {
     if let token, !(1...Self.maximumToken).contains(token.utf8.count) || token.utf8.contains(0) {
       throw UnreadableMessage("token is not of 1 to \(Self.maximumToken) bytes, without NUL")
     }
-    self.init(paymentID: id, version: version, state: known, reason: why, occurredAt: moment, token: token)
+    self.init(
+      paymentID: id, version: version, state: known, reason: why, occurredAt: moment, token: token, refundOf: refundOf)
   }
 }

@@ -113,14 +113,11 @@ package struct AccountRoutes: Sendable {
     }
   }
 
-  /// A movement's id is made of the caller's key, so that the ledger itself knows a repeated call: one effect, whatever
-  /// crashes, without a table of keys. A UUID of version 8 (RFC 9562 section 5.8).
+  /// A movement's or refund's id is made of the caller's key, so that the tables themselves know a repeated call: one
+  /// effect, whatever crashes, without a table of keys.
   static func id(of key: RequestKey) -> UniqueID {
     let text = Array("\(key.scope)\0\(key.text)".utf8)
-    let digest = SHA256.digest(of: text.span.bytes)
-    let words = [digest[0..<8], digest[8..<16]].map { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
-    return UniqueID(
-      high: words[0] & 0xFFFF_FFFF_FFFF_0FFF | 0x8000, low: words[1] & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
+    return UniqueID(digest: SHA256.digest(of: text.span.bytes))
   }
 
   private static func fault(_ refusal: TransferRefusal) -> Fault {

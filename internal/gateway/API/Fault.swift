@@ -104,6 +104,10 @@ struct Fault: Error, Hashable {
     }
   }
 
+  /// There is no place for a call that wants to wait.
+  static let tooManyWaiters = Fault(
+    503, .tooManyWaiters, "too many calls wait for payments; try again without `wait`", retryAfter: 1)
+
   /// The codes that are decided here; those of a request's fields are decided where requests are read.
   enum Code: String {
     case accountNotFound = "account_not_found"

@@ -269,9 +269,7 @@ package struct PaymentRoutes: Sendable {
   // MARK: - Waiting
 
   private func place() throws(Fault) -> WaiterPlace {
-    guard let place = waiters.takePlace() else {
-      throw Fault(503, .tooManyWaiters, "too many calls wait for payments; try again without `wait`", retryAfter: 1)
-    }
+    guard let place = waiters.takePlace() else { throw .tooManyWaiters }
     return place
   }
 

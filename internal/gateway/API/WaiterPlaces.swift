@@ -1,11 +1,18 @@
+package import Metrics
 internal import Synchronization
 
-/// How many may wait for payments at a time. Callable on any thread.
-final class WaiterPlaces: Sendable {
+/// How many may wait for payments and refunds at a time. Callable on any thread.
+package final class WaiterPlaces: Sendable {
   private let limit: Int
   private let count = Atomic(0)
 
-  init(_ limit: Int) { self.limit = limit }
+  /// - Parameter limit: the most that wait.
+  package init(_ limit: Int, metrics: MetricsRegistry) {
+    self.limit = limit
+    metrics.gauge("gateway_waiters", help: "Requests that wait for a payment or refund.") { [weak self] in
+      self.map { Double($0.taken) }
+    }
+  }
 
   /// Places that somebody has.
   var taken: Int { count.load(ordering: .relaxed) }

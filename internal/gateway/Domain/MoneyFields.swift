@@ -4,11 +4,15 @@ internal import Money
 enum MoneyFields {
   static func money(_ amount: Int64?, _ currency: String?) throws(RequestFault) -> Money {
     guard let amount else { throw .missing("amount") }
+    return Money(minorUnits: try minorUnits(amount), try Self.currency(currency))
+  }
+
+  static func minorUnits(_ amount: Int64) throws(RequestFault) -> Int64 {
     guard amount > 0 else {
       throw RequestFault(.amountNotPositive, "amount", "expected an amount above zero, without a sign")
     }
     guard amount <= PaymentRequest.maximumAmount else { throw .amountTooLarge("amount") }
-    return Money(minorUnits: amount, try Self.currency(currency))
+    return amount
   }
 
   static func currency(_ code: String?) throws(RequestFault) -> Currency {

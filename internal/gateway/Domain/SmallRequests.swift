@@ -57,6 +57,26 @@ public struct ReviewRequest: Sendable, Hashable {
   }
 }
 
+/// What `POST /v1/payments/{id}/refunds` asks for.
+public struct RefundRequest: Sendable, Hashable {
+  /// From 1 to `PaymentRequest.maximumAmount` minor units of the payment's currency; nil for all that is left.
+  public let amount: Int64?
+  /// The caller's words: 1 to `PaymentRequest.maximumDescription` bytes.
+  public let reason: String?
+
+  /// Reads a body; a field that it does not have is refused, and null counts as absent.
+  public init(_ body: [UInt8]) throws(RequestFault) {
+    var amount: Int64?
+    var reason: String?
+    try SmallRequest.read(body, names: ["amount", "reason"]) { (name, scanner) throws(JSONError) in
+      if name == "amount" { amount = try scanner.minorUnits(exponent: 0) } else { reason = try scanner.string() }
+    }
+    self.amount = try amount.map { (amount) throws(RequestFault) in try MoneyFields.minorUnits(amount) }
+    let prose = try reason.map { (text) throws(RequestFault) in try RequestText.prose(text, "reason") }
+    self.reason = prose.flatMap { $0.isEmpty ? nil : $0 }
+  }
+}
+
 /// What calls ask for that have nothing to say: `POST /v1/payments/{id}/cancel`.
 public enum EmptyRequest {
   /// Lets no body pass, and an empty object.

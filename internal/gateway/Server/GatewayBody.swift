@@ -19,8 +19,10 @@ internal import Metrics
 internal import Outbox
 internal import OutboxKafka
 internal import Postgres
+internal import ProcessingDomain
 internal import ProcessingSchema
 internal import ProcessingSettings
+internal import ProcessingStore
 internal import Processor
 internal import Runtime
 internal import SagaClient
@@ -84,6 +86,7 @@ public final class GatewayBody: ProgramBody {
     let parts: ExecutionParts
     let accounts: PooledAccounts
     let trails: PooledTrails
+    let refunds: PooledRefunds
     /// Tells the relays of processing that results were written.
     let notifier: Notifier
   }
@@ -100,7 +103,7 @@ public final class GatewayBody: ProgramBody {
     let reader = PaymentReader(Self.tables, readers: pools.readers, scanners: pools.scanners)
     let http = HTTPServerConfiguration(
       settings.server, bankCalls: settings.processor.bankCalls, logger: context.logger)
-    let waiters = PaymentWaiters(limit: http.maxWaiters(settings.server), metrics: context.metrics) { reader.load($0) }
+    let waiters = makeWaiters(http, reader, execution.refunds)
     let pipeline = try makePipeline(shards, keys) { waiters.changed($0) }
     let relays = Notifier(channel: GatewaySchema.outbox.channel, pool: pools.notify, logger: context.logger) {
       !pipeline.ownsAllShards
@@ -132,8 +135,22 @@ public final class GatewayBody: ProgramBody {
           .part(execution.parts.processor),
         ].compactMap(\.self) + unclaimed
         + [
-          .part(intake), .part(waiters), apiKeys.map { .part($0) }, .part(limiter), .part(handlers), .part(server),
+          .part(intake), .part(waiters.payments), .part(waiters.refunds), apiKeys.map { .part($0) }, .part(limiter),
+          .part(handlers), .part(server),
         ].compactMap(\.self), checks: checks)
+  }
+
+  private func makeWaiters(
+    _ http: HTTPServerConfiguration, _ reader: PaymentReader, _ refunds: PooledRefunds
+  ) -> CallWaiters {
+    let places = WaiterPlaces(http.maxWaiters(settings.server), metrics: context.metrics)
+    return CallWaiters(
+      payments: PaymentWaiters(at: places, metrics: context.metrics, isFinal: \.standing.state.isFinal) {
+        reader.load($0)
+      },
+      refunds: RefundWaiters(at: places, metrics: context.metrics, isFinal: \.stored.payment.state.isFinal) {
+        refunds.load($0)
+      })
   }
 
   private func makePools() throws -> Pools {
@@ -162,7 +179,8 @@ public final class GatewayBody: ProgramBody {
     ) { notifier.notify() }
     let accounts = PooledAccounts(AccountStore(ledger: LedgerStore()), pools.accounts)
     return Execution(
-      parts: parts, accounts: accounts, trails: PooledTrails(pools.accounts), notifier: notifier)
+      parts: parts, accounts: accounts, trails: PooledTrails(pools.accounts),
+      refunds: PooledRefunds(RefundReader(), pools.accounts), notifier: notifier)
   }
 
   /// The relay with the care of its tables and of the keys' days, and the reader of results.
@@ -189,7 +207,7 @@ public final class GatewayBody: ProgramBody {
       kafka: settings.kafka.configuration(clientID: context.program.name),
       database: try database.indexed(role: "results"), logger: context.logger.labelled("updater"),
       metrics: context.metrics, stop: context.stop
-    ) { _ in ResultHandler(Self.tables) { results in onChange(results.map(\.paymentID)) } }
+    ) { _ in ResultHandler(Self.tables, onChange: onChange) }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
       topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters], context
@@ -200,7 +218,7 @@ public final class GatewayBody: ProgramBody {
 
   /// One connection hears of payments for those who wait for them, of events for the relay, and of API keys.
   private func makeListener(
-    _ pipeline: BrokerPipeline<ResultHandler>, _ waiters: PaymentWaiters, _ apiKeys: APIKeyWatch?
+    _ pipeline: BrokerPipeline<ResultHandler>, _ waiters: CallWaiters, _ apiKeys: APIKeyWatch?
   ) throws -> Listener {
     Listener(
       configuration: try database.configuration(role: "listener", isDirect: true),
@@ -263,15 +281,19 @@ public final class GatewayBody: ProgramBody {
 
   private func makeServer(
     _ configuration: HTTPServerConfiguration, _ payments: StoredPayments, _ customers: PooledCustomers,
-    _ execution: Execution, _ waiters: PaymentWaiters, _ handlers: RouteHandlers
+    _ execution: Execution, _ waiters: CallWaiters, _ handlers: RouteHandlers
   ) -> HTTPServer {
     var router = HTTPRouter()
     PaymentRoutes(
-      payments, processor: execution.parts.processor, waiters: waiters, accounts: execution.accounts,
+      payments, processor: execution.parts.processor, waiters: waiters.payments, accounts: execution.accounts,
       customers: customers, saga: saga, rules: PaymentRequest.Rules(merchant: settings.intake.merchant),
       fingerprintKeys: fingerprintKeys, claimTimeout: settings.intake.claimTimeout, handlers: handlers
     ).add(to: &router)
     HistoryRoutes(payments, execution.trails, handlers: handlers).add(to: &router)
+    RefundRoutes(
+      payments, processor: execution.parts.processor, refunds: execution.refunds, waiters: waiters.refunds,
+      handlers: handlers
+    ).add(to: &router)
     AccountRoutes(execution.accounts, handlers: handlers).add(to: &router)
     CustomerRoutes(customers, handlers: handlers).add(to: &router)
     return HTTPServer(configuration, router: router, logger: context.logger, metrics: context.metrics)

@@ -3,7 +3,7 @@ internal import GatewayDomain
 public import Inbox
 public import Kafka
 public import Postgres
-internal import Values
+public import Values
 
 /// What became of a result.
 public enum ResultOutcome: String, InboxOutcome {
@@ -13,6 +13,8 @@ public enum ResultOutcome: String, InboxOutcome {
   case late
   /// The payment had a final state, which stays.
   case contradicted
+  /// It is about a refund, of which the gateway keeps nothing; those who wait for it are told.
+  case refund
   /// There is no such payment here: another installation's on the same topic, or one that a restore has lost.
   case notOurs = "not_ours"
 }
@@ -24,7 +26,7 @@ public enum ResultOutcome: String, InboxOutcome {
 /// every gateway (`GatewayTables.channel`): at most a batch at a time does so, unlike the transactions of intake.
 public struct ResultHandler: InboxHandler {
   private let tables: GatewayTables
-  private let onChange: @Sendable ([PaymentResult]) -> Void
+  private let onChange: @Sendable ([UniqueID]) -> Void
   private let lock: Statement
   private let findArchived: Statement
   private let update: Statement
@@ -34,8 +36,9 @@ public struct ResultHandler: InboxHandler {
   private let endWaiting: Statement
   private let notify: Statement
 
-  /// - Parameter onChange: called on the lane's thread after each commit, with the results that changed a payment.
-  public init(_ tables: GatewayTables, onChange: @escaping @Sendable ([PaymentResult]) -> Void = { _ in }) {
+  /// - Parameter onChange: called on the lane's thread after each commit, with the payments and refunds that have
+  ///   changed.
+  public init(_ tables: GatewayTables, onChange: @escaping @Sendable ([UniqueID]) -> Void = { _ in }) {
     self.tables = tables
     self.onChange = onChange
     lock = Statement(
@@ -89,7 +92,7 @@ public struct ResultHandler: InboxHandler {
     _ results: [PaymentResult], on connection: Connection
   ) throws(DatabaseError) -> [InboxResult<ResultOutcome>] {
     try connection.rollingBack { () throws(DatabaseError) in
-      let ids = Set(results.map(\.paymentID)).sorted()
+      let ids = Set(results.filter { $0.refundOf == nil }.map(\.paymentID)).sorted()
       let locked = try connection.run([.begin, Command(lock, [.uuidArray(ids)])])[1]
       var batch = try ResultBatch(locked)
       // The archive is looked into after the locks were waited for: what was moved meanwhile is there.
@@ -97,18 +100,24 @@ public struct ResultHandler: InboxHandler {
       if !missing.isEmpty {
         try batch.add(archived: connection.run(Command(findArchived, [.uuidArray(missing)])))
       }
-      let outcomes = results.map { batch.apply($0) }
+      let outcomes = results.map { $0.refundOf == nil ? batch.apply($0) : .done(.refund) }
+      let refunds = Set(results.filter { $0.refundOf != nil }.map(\.paymentID)).sorted()
       // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby
       // to have what was read.
-      try connection.run(writes(batch) + [.commit])
+      try connection.run(writes(batch) + tell(batch.changed.map(\.id) + refunds) + [.commit])
       return outcomes
     }
   }
 
   /// Tells what has changed.
   public func committed(_ items: [PaymentResult], _ results: [InboxResult<ResultOutcome>]) {
-    let changed = zip(items, results).filter { if case .done(.applied) = $1 { true } else { false } }.map(\.0)
-    if !changed.isEmpty { onChange(changed) }
+    let changed = zip(items, results).filter { _, result in
+      switch result {
+      case .done(.applied), .done(.refund): true
+      case .done, .unusable: false
+      }
+    }
+    if !changed.isEmpty { onChange(changed.map(\.0.paymentID)) }
   }
 
   private func writes(_ batch: ResultBatch) -> [Command] {
@@ -142,10 +151,12 @@ public struct ResultHandler: InboxHandler {
     }
     let cards = changed.filter(\.isCard)
     if !cards.isEmpty { commands.append(Command(endWaiting, [.uuidArray(cards.map(\.id))])) }
-    if !changed.isEmpty {
-      let payloads = PaymentNotice.payloads(changed.map(\.id))
-      commands.append(Command(notify, [.text(GatewayTables.channel), .textArray(payloads)]))
-    }
     return commands
+  }
+
+  /// Tells the waiters of every gateway.
+  private func tell(_ ids: [UniqueID]) -> [Command] {
+    guard !ids.isEmpty else { return [] }
+    return [Command(notify, [.text(GatewayTables.channel), .textArray(PaymentNotice.payloads(ids))])]
   }
 }

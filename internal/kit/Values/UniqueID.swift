@@ -26,6 +26,15 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
     return random(using: &generator)
   }
 
+  /// A UUID of version 8 (RFC 9562 section 5.8) made of a digest, so that equal content has one id.
+  /// - Parameter digest: at least 16 bytes; more are passed over.
+  public init(digest: [UInt8]) {
+    precondition(digest.count >= 16, "a digest has 16 bytes at least")
+    let words = [digest[0..<8], digest[8..<16]].map { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+    self.init(
+      high: words[0] & 0xFFFF_FFFF_FFFF_0FFF | 0x8000, low: words[1] & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
+  }
+
   /// Parses the 36-character form, upper or lower case; anything else gives nil.
   public init?(_ text: some StringProtocol) {
     self.init(utf8: text.utf8)

@@ -12,6 +12,25 @@ struct AuditedPayment: Hashable {
     var currency: String
   }
 
+  /// What a refund gives back.
+  struct Refund: Hashable {
+    var of: UniqueID
+    var cause: String
+    /// The payment; nil when it is not there.
+    var payment: Original?
+  }
+
+  /// The payment of a refund.
+  struct Original: Hashable {
+    var userID: UniqueID
+    var method: String
+    var currency: String
+    var debit: UniqueID
+    var credit: UniqueID
+    var state: String
+    var isRefund: Bool
+  }
+
   /// A call to the bank.
   struct Attempt: Hashable {
     var askedAt: Timestamp
@@ -34,6 +53,8 @@ struct AuditedPayment: Hashable {
   var claimOwner: UniqueID?
   var hasHold: Bool
   var due: Timestamp?
+  /// Of a refund.
+  var refund: Refund?
   /// For how long it has been as it is, by the database's clock.
   var age: Duration
 
@@ -52,6 +73,12 @@ struct AuditedPayment: Hashable {
   var hasDueRow = false
   var hasSettlement = false
   var isOrderDead = false
+  /// The sum of its refunds that are neither REJECTED nor ERROR.
+  var refunded: Int64 = 0
+  /// Whether a refund takes its money out of suspense.
+  var isRefundedFromSuspense = false
+  /// What was put aside because it was charged and is not COMPLETED.
+  var putAside: Movement?
 
   /// Whether it is in a state that stays.
   var isFinal: Bool { Self.isFinal(state) }

@@ -137,7 +137,8 @@ public struct DirectAudit: Sendable {
         let findings =
           scope.isLedgerOnly ? [PaymentJudge.posting(payment)].compactMap(\.self) : PaymentJudge.findings(payment)
         for finding in findings { report.note(finding, of: id) }
-        if let intake {
+        // The gateway keeps no refunds.
+        if let intake, payment.refund == nil {
           report.note(PaymentJudge.later(intake.rows[id], than: payment, grace: scope.grace), of: id)
         }
         if let orders {

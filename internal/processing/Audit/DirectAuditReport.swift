@@ -26,6 +26,8 @@ public struct DirectAuditReport: Sendable {
     case claim
     /// The order is not settled as its payment says.
     case order
+    /// More was given back than was paid, or a refund is not one of its payment.
+    case refund
     /// A row holds what this version cannot read.
     case unreadable
   }

@@ -109,21 +109,19 @@ struct LedgerReader {
       ).map { (row) throws(DatabaseError) in try row.uuid(StrayColumn.id) }
       guard let end = page.last else { return }
       last = end
-      // The lowest four bits say which step of the payment it is: its hold or only movement, or what a statement has
-      // settled of it.
-      let steps = [TransferID.Step.payment, .settlement].map(\.rawValue)
-      let own = page.filter { steps.contains($0.low & 0xF) }
+      // The lowest four bits say which step of the payment it is; a top up or spend belongs to none.
+      let own = page.filter { $0.low & 0xF != TransferID.Step.external.rawValue }
       let parents = Command(
         Statement(
           """
-          SELECT t.low AS id FROM unnest($1::uuid[], $2::uuid[]) AS t(low, high)
+          SELECT t.id FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t(id, low, high)
           WHERE NOT EXISTS (SELECT FROM \(processing).payment p WHERE p.id BETWEEN t.low AND t.high)
             AND NOT EXISTS (SELECT FROM \(processing).payment_archive p WHERE p.id BETWEEN t.low AND t.high)
             AND NOT EXISTS (SELECT FROM \(processing).refund_archive p WHERE p.id BETWEEN t.low AND t.high)
             AND NOT EXISTS (SELECT FROM \(processing).archive_floor f WHERE t.low < f.below)
           """, isReadOnly: true),
         [
-          .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low & ~0xF) }),
+          .uuidArray(own), .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low & ~0xF) }),
           .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low | 0xF) }),
         ])
       for row in try connection.run(parents, timeout: Self.timeout) {

@@ -11,8 +11,10 @@ enum PaymentJudge {
 
   /// Everything that one snapshot of processing and the ledger shows.
   static func findings(_ payment: AuditedPayment) -> [Finding] {
-    [posting(payment), settled(payment), charges(payment), claim(payment), due(payment), settlement(payment)].compactMap
-    { $0 }
+    [
+      posting(payment), settled(payment), charges(payment), refund(payment), claim(payment), due(payment),
+      settlement(payment),
+    ].compactMap { $0 }
   }
 
   // MARK: - The ledger
@@ -84,22 +86,63 @@ enum PaymentJudge {
 
   /// D1: the bank is not asked to charge again unless nothing was sent before.
   static func charges(_ payment: AuditedPayment) -> Finding? {
-    let charges = payment.attempts.filter { $0.call == "charge" }
+    let (own, other) = payment.refund == nil ? ("charge", "refund") : ("refund", "charge")
+    if payment.attempts.contains(where: { $0.call == other }) {
+      return Finding(.attempt, "the bank was asked to \(other), which is not what it is")
+    }
+    let charges = payment.attempts.filter { $0.call == own }
     if let open = charges.dropLast().first(where: { $0.answer != "not_sent" }) {
       return Finding(
         .attempt,
-        "the bank was asked to charge at \(open.askedAt) (\(open.answer ?? "no answer")), and asked again later")
+        "the bank was asked to \(own) at \(open.askedAt) (\(open.answer ?? "no answer")), and asked again later")
     }
     if payment.method == "balance" {
-      return charges.isEmpty ? nil : Finding(.attempt, "it is paid from a balance, and the bank was asked to charge")
+      return charges.isEmpty ? nil : Finding(.attempt, "it is paid from a balance, and the bank was asked to \(own)")
     }
     if payment.state == "COMPLETED", charges.isEmpty {
-      return Finding(.attempt, "it is COMPLETED, and the bank was never asked to charge")
+      return Finding(.attempt, "it is COMPLETED, and the bank was never asked to \(own)")
     }
     if let askedAt = payment.askedAt, charges.last?.askedAt != askedAt {
-      return Finding(.attempt, "its newest charge should be that of \(askedAt), and is not there")
+      return Finding(.attempt, "its newest \(own) should be that of \(askedAt), and is not there")
     }
     return nil
+  }
+
+  // MARK: - Refunds
+
+  /// A payment gives back at most what was paid, and a refund is one of its payment.
+  static func refund(_ payment: AuditedPayment) -> Finding? {
+    if payment.refunded > payment.amount {
+      return Finding(.refund, "\(payment.refunded) of it are given back or may be, and it was \(payment.amount)")
+    }
+    if (payment.putAside != nil) != payment.isRefundedFromSuspense {
+      return Finding(
+        .refund,
+        payment.putAside == nil
+          ? "it is given back out of suspense, and nothing was put aside"
+          : "its charge was put aside, and is not given back")
+    }
+    if let putAside = payment.putAside, putAside.kind != Kind.single || putAside.amount != payment.amount {
+      return Finding(.refund, "another amount was put aside than it is")
+    }
+    return payment.refund.flatMap { refund($0, payment) }
+  }
+
+  private static func refund(_ origin: AuditedPayment.Refund, _ refund: AuditedPayment) -> Finding? {
+    guard let payment = origin.payment, !payment.isRefund else {
+      return Finding(.refund, "it gives payment \(origin.of) back, which is not there")
+    }
+    let isCharge = origin.cause == "charged_not_completed"
+    guard (payment.state == "COMPLETED") != isCharge, AuditedPayment.isFinal(payment.state) else {
+      return Finding(.refund, "it gives back a payment that is \(payment.state), because of \(origin.cause)")
+    }
+    var field: String?
+    if payment.userID != refund.userID { field = "user" }
+    if payment.method != refund.method { field = "method" }
+    if payment.currency != refund.currency { field = "currency" }
+    if payment.debit != refund.credit { field = "credit" }
+    if !isCharge, payment.credit != refund.debit { field = "debit" }
+    return field.map { Finding(.refund, "its \($0) is not that of payment \(origin.of)") }
   }
 
   // MARK: - Side tables

@@ -15,6 +15,8 @@ struct ProcessingReader {
   private let dues: Statement
   private let settlements: Statement
   private let deadOrders: Statement
+  private let refunds: Statement
+  private let originals: Statement
   private let schema: String
 
   init(_ connection: Connection, processing: String, ledger: String) {
@@ -23,7 +25,7 @@ struct ProcessingReader {
     self.schema = schema
     payments = """
       SELECT id, user_id, method, amount, currency::text, debit, credit, order_id, state, version, stage, asked_at,
-             claim_owner, has_hold, due,
+             claim_owner, has_hold, due, refund_of, cause,
              greatest(0, extract(epoch FROM clock_timestamp() - updated_at) * 1000)::bigint AS age_ms
       FROM \(schema).all_payment
       """
@@ -47,6 +49,20 @@ struct ProcessingReader {
     deadOrders = Statement(
       "SELECT payment_id FROM \(schema).exception WHERE payment_id = ANY ($1) AND kind = 'order_dead'", isReadOnly: true
     )
+    let refundRows = "(SELECT * FROM \(schema).payment UNION ALL SELECT * FROM \(schema).refund_archive)"
+    refunds = Statement(
+      """
+      SELECT refund_of, bool_or(cause = 'charged_not_completed') AS is_from_suspense,
+             least(coalesce(sum(amount) FILTER (WHERE state NOT IN ('REJECTED', 'ERROR')), 0),
+                   9223372036854775807)::bigint AS amount
+      FROM \(refundRows) r WHERE refund_of = ANY ($1) GROUP BY refund_of
+      """, isReadOnly: true)
+    originals = Statement(
+      """
+      SELECT r.id, p.user_id, p.method, p.currency::text, p.debit, p.credit, p.state,
+             p.refund_of IS NOT NULL AS is_refund
+      FROM \(refundRows) r JOIN \(schema).all_payment p ON p.id = r.refund_of WHERE r.id = ANY ($1)
+      """, isReadOnly: true)
   }
 
   /// The next payments by id; empty after the last.
@@ -76,13 +92,16 @@ struct ProcessingReader {
     let ids = page.rows.keys.sorted()
     let transfers = ids.flatMap { id -> [UniqueID] in
       let hold = TransferID.of(id, .payment)
-      return [hold, TransferID.resolution(of: hold), TransferID.of(id, .settlement)]
+      return [
+        hold, TransferID.resolution(of: hold), TransferID.of(id, .settlement), TransferID.of(id, .suspense),
+      ]
     }
     let parameter = [Parameter.uuidArray(ids)]
     let answers = try connection.run(
       [
         Command(movements, [.uuidArray(transfers)]), Command(attempts, parameter), Command(claims, parameter),
         Command(dues, parameter), Command(settlements, parameter), Command(deadOrders, parameter),
+        Command(refunds, parameter), Command(originals, parameter),
       ], timeout: Self.timeout)
     var found: [UniqueID: AuditedPayment.Movement] = [:]
     for row in answers[0] { found[try row.uuid(MovementColumn.id)] = try Self.movement(row) }
@@ -91,6 +110,7 @@ struct ProcessingReader {
       page.rows[id]?.movement = found[hold]
       page.rows[id]?.resolution = found[TransferID.resolution(of: hold)]
       page.rows[id]?.settlement = found[TransferID.of(id, .settlement)]
+      page.rows[id]?.putAside = found[TransferID.of(id, .suspense)]
     }
     for row in answers[1] {
       let attempt = AuditedPayment.Attempt(
@@ -106,6 +126,18 @@ struct ProcessingReader {
     for row in answers[3] { page.rows[try row.uuid(IDColumn.paymentID)]?.hasDueRow = true }
     for row in answers[4] { page.rows[try row.uuid(IDColumn.paymentID)]?.hasSettlement = true }
     for row in answers[5] { page.rows[try row.uuid(IDColumn.paymentID)]?.isOrderDead = true }
+    for row in answers[6] {
+      let id = try row.uuid(RefundsColumn.refundOf)
+      page.rows[id]?.refunded = try row.int64(RefundsColumn.amount)
+      page.rows[id]?.isRefundedFromSuspense = try row.bool(RefundsColumn.isFromSuspense)
+    }
+    for row in answers[7] {
+      page.rows[try row.uuid(OriginalColumn.id)]?.refund?.payment = AuditedPayment.Original(
+        userID: try row.uuid(OriginalColumn.userID), method: try row.text(OriginalColumn.method),
+        currency: try row.text(OriginalColumn.currency), debit: try row.uuid(OriginalColumn.debit),
+        credit: try row.uuid(OriginalColumn.credit), state: try row.text(OriginalColumn.state),
+        isRefund: try row.bool(OriginalColumn.isRefund))
+    }
   }
 
   /// Rows of side tables whose payment is not there, and how much is open.
@@ -153,7 +185,11 @@ struct ProcessingReader {
 
   private enum PaymentColumn: Int, AnswerColumn {
     case id, userID, method, amount, currency, debit, credit, orderID, state, version, stage, askedAt, claimOwner
-    case hasHold, due, ageMs
+    case hasHold, due, refundOf, cause, ageMs
+  }
+  private enum RefundsColumn: Int, AnswerColumn { case refundOf, isFromSuspense, amount }
+  private enum OriginalColumn: Int, AnswerColumn {
+    case id, userID, method, currency, debit, credit, state, isRefund
   }
   private enum MovementColumn: Int, AnswerColumn { case id, kind, debit, credit, amount, currency }
   private enum AttemptColumn: Int, AnswerColumn { case paymentID, askedAt, call, answer }
@@ -163,7 +199,7 @@ struct ProcessingReader {
 
   private static func payment(_ row: Row) throws(DatabaseError) -> (UniqueID, AuditedPayment) {
     let id = try row.uuid(PaymentColumn.id)
-    let payment = AuditedPayment(
+    var payment = AuditedPayment(
       id: id, userID: try row.uuid(PaymentColumn.userID), method: try row.text(PaymentColumn.method),
       amount: try row.int64(PaymentColumn.amount), currency: try row.text(PaymentColumn.currency),
       debit: try row.uuid(PaymentColumn.debit), credit: try row.uuid(PaymentColumn.credit),
@@ -172,6 +208,9 @@ struct ProcessingReader {
       askedAt: try row.optionalTimestamp(PaymentColumn.askedAt),
       claimOwner: try row.optionalUUID(PaymentColumn.claimOwner), hasHold: try row.bool(PaymentColumn.hasHold),
       due: try row.optionalTimestamp(PaymentColumn.due), age: .milliseconds(try row.int64(PaymentColumn.ageMs)))
+    if let original = try row.optionalUUID(PaymentColumn.refundOf) {
+      payment.refund = AuditedPayment.Refund(of: original, cause: try row.text(PaymentColumn.cause))
+    }
     return (id, payment)
   }
 

@@ -118,7 +118,7 @@ package struct BankAnswerReader {
 
   /// Only the bank's own words count: any server has a 404 for paths that it does not know.
   private func unknown(_ fields: Fields) -> Reading {
-    guard call != .charge else { return unclear("the bank answers with status 404", isFromBank: true) }
+    guard !call.movesMoney else { return unclear("the bank answers with status 404", isFromBank: true) }
     guard fields.operationID == operationID, fields.error == "no such payment" else {
       return unclear("status 404, but not the bank's \"no such payment\"", isFromBank: true)
     }

@@ -32,6 +32,26 @@ public struct BankCharge: Sendable {
   }
 }
 
+/// What the bank is asked to give back.
+public struct BankRefund: Sendable, Hashable {
+  /// Our id of the refund, which is an operation of its own: under it the bank refunds once.
+  public let operationID: UniqueID
+  /// The operation that charged.
+  public let chargeID: UniqueID
+  /// Who gets the money.
+  public let userID: UniqueID
+  /// Above zero.
+  public let amount: Money
+
+  /// A refund.
+  public init(operationID: UniqueID, chargeID: UniqueID, userID: UniqueID, amount: Money) {
+    self.operationID = operationID
+    self.chargeID = chargeID
+    self.userID = userID
+    self.amount = amount
+  }
+}
+
 /// What became of a call of the bank, after everything about its answer has been checked.
 public struct BankReply: Sendable, Hashable {
   /// What the bank says.
@@ -67,8 +87,11 @@ public protocol BankAsking: Sendable {
   /// Charges.
   /// - Parameter sendBy: after this moment no byte is sent; when the call cannot begin until then, it is `notSent`.
   func charge(_ charge: BankCharge, sendBy: Instant) async -> BankReply
-  /// Asks what became of a charge.
+  /// Gives money of a charge back.
+  /// - Parameter sendBy: as for `charge`.
+  func refund(_ refund: BankRefund, sendBy: Instant) async -> BankReply
+  /// Asks what became of a charge or refund.
   func inquire(_ operationID: UniqueID, userID: UniqueID, amount: Money) async -> BankReply
-  /// Has the charge undone, or refused from now on.
+  /// Has the charge or refund undone, or refused from now on.
   func reverse(_ operationID: UniqueID, userID: UniqueID, amount: Money) async -> BankReply
 }

@@ -28,7 +28,7 @@ public struct BankConfiguration: Sendable {
 
 /// The bank, over HTTP: docs/direct-payments.md and docs/bank-stub.md have the protocol.
 ///
-/// Any number of calls waits on one thread. A charge is sent once at most, whatever happens.
+/// Any number of calls waits on one thread. A charge or refund is sent once at most, whatever happens.
 public final class BankClient: BankAsking, ServicePart {
   private let configuration: BankConfiguration
   private let http: HTTPClient
@@ -86,6 +86,16 @@ public final class BankClient: BankAsking, ServicePart {
     let reply = await call(.charge, request, reader)
     guard case .card(let card) = charge.source, card.isQuoted(in: reply.detail) else { return reply }
     return BankReply(reply.answer, "the bank's words hold card data and are left out", token: reply.token)
+  }
+
+  public func refund(_ refund: BankRefund, sendBy: Instant) async -> BankReply {
+    var request = HTTPClientRequest(
+      "POST", "\(configuration.url)/payment/\(refund.chargeID)/refund", headers: [Self.json], body: refund.body,
+      timeout: configuration.timeout, maximumResponse: BankAnswerReader.maximumBytes)
+    request.sendBy = sendBy
+    return await call(
+      .refund, request,
+      BankAnswerReader(.refund, operationID: refund.operationID, userID: refund.userID, amount: refund.amount))
   }
 
   public func inquire(_ operationID: UniqueID, userID: UniqueID, amount: Money) async -> BankReply {

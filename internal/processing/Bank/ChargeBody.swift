@@ -66,6 +66,17 @@ final class ChargeBody: HTTPClientBody {
   }
 }
 
+extension BankRefund {
+  /// The body of the request.
+  var body: [UInt8] {
+    JSONWriter.object(reserving: 192) { body in
+      body.add("refund_id", operationID)
+      body.add("amount", MajorUnits(amount: amount))
+      body.add("currency", amount.currency.code)
+    }
+  }
+}
+
 /// Money as a JSON number in major units, exact.
 private struct MajorUnits: JSONRepresentable {
   let amount: Money

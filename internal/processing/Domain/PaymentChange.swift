@@ -55,7 +55,7 @@ struct PaymentChange {
     payment.stage = .asked(at: now)
     payment.claim = claim
     payment.due = nil
-    effects.call = .charge
+    effects.call = payment.refund == nil ? .charge : .refund
     return enter(.processing, nil)
   }
 
@@ -151,6 +151,13 @@ struct PaymentChange {
     rejection(ledger.decide(.single(movement)), &ledger) ?? end(.completed, nil, &ledger)
   }
 
+  /// Begins a refund that has just been made: its money is reserved, or moved where no bank is asked.
+  mutating func openRefund(_ ledger: inout LedgerBatch) -> StepOutcome {
+    payment.due = now
+    guard payment.method.needsBank else { return pay(&ledger) }
+    return hold(&ledger) ?? enter(.processing, nil)
+  }
+
   // MARK: - Parts of them
 
   private var movement: TransferRequest.Movement {
@@ -159,12 +166,23 @@ struct PaymentChange {
   }
 
   private mutating func rejection(_ outcome: TransferOutcome, _ ledger: inout LedgerBatch) -> StepOutcome? {
+    let reason: PaymentReason
     switch outcome {
-    case .created: nil
-    case .refused(.insufficientFunds): end(.rejected, .insufficientFunds, &ledger)
+    case .created: return nil
+    case .refused(.insufficientFunds): reason = .insufficientFunds
     // A transfer that is there already is somebody else's: ours are written with the payment.
-    case .exists, .refused: end(.rejected, .ledgerRefused, &ledger)
+    case .exists, .refused: reason = .ledgerRefused
     }
+    return payment.refund?.cause.isAutomatic ?? false ? waitForMoney(reason) : end(.rejected, reason, &ledger)
+  }
+
+  /// Nobody is there to be told that an automatic refund is refused: it waits until the payee has the money. A person
+  /// is told once.
+  private mutating func waitForMoney(_ reason: PaymentReason) -> StepOutcome {
+    if payment.reason == nil { effects.exception = .refundRefused }
+    payment.claim = nil
+    payment.due = now + rules.retryWait(since: payment.since, at: now)
+    return enter(.processing, reason)
   }
 
   /// The books are broken: what the bank said stays open until a person has mended them.

@@ -13,8 +13,9 @@ public import Values
 /// - A payment whose charge is open ends in one of three ways: the bank says approved, the bank says declined, or the
 ///   bank acknowledges a reversal. Once a reversal was asked for, approved is not one of them.
 /// - A final state stays. An answer that contradicts it is for a person.
+/// - A refund is a payment in the other direction: "to charge" is to give the money back.
 public struct PaymentEngine: Sendable {
-  private let rules: PaymentRules
+  let rules: PaymentRules
 
   /// An engine with these times.
   public init(rules: PaymentRules) { self.rules = rules }

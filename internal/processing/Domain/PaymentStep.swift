@@ -11,8 +11,8 @@ public enum PaymentStep: Sendable, Hashable {
   /// at" that it wrote before and did not send under; nil for the first time. Whoever knows less than the tables asks
   /// nothing.
   case ask(by: Claim, after: Timestamp?)
-  /// The bank's answer to the charge. `askedAt` is the "asked at" under which it was sent: that nothing was sent says
-  /// nothing about a later one.
+  /// The bank's answer to the charge, or to the refund. `askedAt` is the "asked at" under which it was sent: that
+  /// nothing was sent says nothing about a later one.
   case charged(BankAnswer, askedAt: Timestamp)
   /// The bank's answer to the question what became of the charge. `askedAt` is when the question was asked.
   case inquired(BankAnswer, askedAt: Timestamp)
@@ -50,10 +50,15 @@ public enum BankAnswer: String, Sendable, Hashable, CaseIterable {
 public enum BankCall: String, Sendable, Hashable, CaseIterable {
   /// To charge, within `PaymentRules.sendWithin` of "asked at", or not at all.
   case charge
+  /// To give a charge's money back, within the same time.
+  case refund
   /// What became of the charge.
   case inquire
   /// To undo the charge, or to refuse it from now on.
   case reverse
+
+  /// Whether it moves money, and so is made under an "asked at" of its own.
+  public var movesMoney: Bool { self == .charge || self == .refund }
 }
 
 /// Something that contradicts the books, for a person.
@@ -69,6 +74,8 @@ public enum PaymentException: String, Sendable, Hashable, CaseIterable {
   /// It is COMPLETED here, and its order cannot be settled any more: somebody else has paid it, it has failed, or the
   /// saga does not know it.
   case orderDead = "order_dead"
+  /// A refund that nobody asked for waits, because its payee has spent the money. Its id is that of the refund.
+  case refundRefused = "refund_refused"
   /// The bank's statement lists what no payment of ours has asked for; the row is under the statement's id.
   case missingHere = "missing_here"
   /// It is COMPLETED here, and the bank's complete statement does not list it.

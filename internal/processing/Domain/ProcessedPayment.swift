@@ -16,30 +16,6 @@ public struct Claim: Sendable, Hashable {
   }
 }
 
-/// Why money goes back. The raw values are those of the table.
-public enum RefundCause: String, Sendable, Hashable, CaseIterable {
-  /// A caller wants it.
-  case caller
-  /// The payment is COMPLETED, and its order cannot be settled any more.
-  case orderDead = "order_dead"
-  /// The bank has charged, and the payment is not COMPLETED.
-  case chargedNotCompleted = "charged_not_completed"
-}
-
-/// What makes a row of `processing.payment` a refund.
-public struct RefundOrigin: Sendable, Hashable {
-  /// The payment that it gives money back of.
-  public let payment: UniqueID
-  /// Why.
-  public let cause: RefundCause
-
-  /// An origin.
-  public init(of payment: UniqueID, cause: RefundCause) {
-    self.payment = payment
-    self.cause = cause
-  }
-}
-
 /// A payment as `processing.payment` has it, or a refund, which is a payment in the other direction.
 public struct ProcessedPayment: Sendable, Hashable {
   /// Where a payment is on its way. Each state has the stages below it; a final state has none.

@@ -120,7 +120,9 @@ public final class OrderSettler: ServicePart {
       case .dead(let detail):
         metrics.dead.add()
         logger.error(
-          "a payment is completed, and its order is dead: somebody has to decide about the money",
+          policy == .refund
+            ? "a payment is completed, and its order is dead: the money goes back"
+            : "a payment is completed, and its order is dead: somebody has to decide about the money",
           [
             "payment": .describing(settlement.paymentID), "order": .number(settlement.orderID),
             "detail": .string(detail), "policy": .string(policy.rawValue),

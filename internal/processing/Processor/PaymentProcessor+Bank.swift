@@ -59,7 +59,7 @@ extension PaymentProcessor {
       }
       guard case .result(.looked(let step), let began) = reply else { break }
       if case .changed(let effects) = step.outcome {
-        guard effects.call == .charge else { break }
+        guard effects.call?.movesMoney ?? false else { break }
         switch await send(step, began: began, source: source) {
         case .late(let askedAt): after = askedAt
         case .ended(let asked): return asked
@@ -91,21 +91,28 @@ extension PaymentProcessor {
     case ended(Asked)
   }
 
-  /// Sends the request to charge, within its time, and tells the tables the answer.
+  /// Sends the request to charge or to refund, within its time, and tells the tables the answer.
   private func send(_ step: StepResult, began: Instant, source: BankSource?) async -> Sent {
     let (stored, askedAt) = (step.stored, step.at)
     let sendBy = began + PaymentRules.sendWithin
     guard Instant.now() < sendBy else { return .late(askedAt) }
     let payment = stored.payment
-    var reply = BankReply(.notSent, "the payment's row has no source")
-    if let source = source ?? stored.bankSource {
-      let charge = BankCharge(
-        operationID: payment.id, userID: stored.userID, amount: payment.amount, source: source)
-      reply = await bank.charge(charge, sendBy: sendBy)
+    var call = BankCall.charge
+    let reply: BankReply
+    if let charged = payment.refundOf {
+      call = .refund
+      reply = await bank.refund(
+        BankRefund(operationID: payment.id, chargeID: charged, userID: stored.userID, amount: payment.amount),
+        sendBy: sendBy)
+    } else if let source = source ?? stored.bankSource {
+      reply = await bank.charge(
+        BankCharge(operationID: payment.id, userID: stored.userID, amount: payment.amount, source: source),
+        sendBy: sendBy)
     } else {
+      reply = BankReply(.notSent, "the payment's row has no source")
       bank.release(1)
     }
-    await tell(reply, to: .charge, askedAt: askedAt, of: payment.id, .charged(reply.answer, askedAt: askedAt))
+    await tell(reply, to: call, askedAt: askedAt, of: payment.id, .charged(reply.answer, askedAt: askedAt))
     return .ended(reply.answer == .notSent ? .notSent : .over)
   }
 

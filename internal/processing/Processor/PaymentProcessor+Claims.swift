@@ -103,7 +103,7 @@ extension PaymentProcessor {
   }
 
   private func settle(_ id: UniqueID, _ result: RequestResult, began: Instant, by claim: Claim) {
-    if case .looked(let step) = result, case .changed(let effects) = step.outcome, effects.call == .charge {
+    if case .looked(let step) = result, case .changed(let effects) = step.outcome, effects.call?.movesMoney ?? false {
       startSending(step, began: began, by: claim)
     } else {
       giveBack(id)
@@ -132,7 +132,7 @@ extension PaymentProcessor {
   ) async -> Asked {
     switch result {
     case .looked(let step):
-      if case .changed(let effects) = step.outcome, effects.call == .charge {
+      if case .changed(let effects) = step.outcome, effects.call?.movesMoney ?? false {
         return await sendOrAsk(step, began: began, by: claim, source: source)
       }
     // An own transaction whose answer was lost has claimed it, and perhaps asked for it: it has been in hand since

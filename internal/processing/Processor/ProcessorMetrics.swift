@@ -7,6 +7,7 @@ internal import Values
 /// What a processor counts.
 final class ProcessorMetrics: Sendable {
   private let states: [PaymentState: Counter]
+  private let refundsOpened: [RefundCause: Counter]
   private let answers: [BankCall: [BankAnswer: Counter]]
   private let open = ["waiting", "unknown", "reviews"]
   private let openGauges: [Gauge]
@@ -18,8 +19,16 @@ final class ProcessorMetrics: Sendable {
     states = Dictionary(
       uniqueKeysWithValues: PaymentState.allCases.filter { $0 != .created }.map { state in
         let counter = registry.counter(
-          "processing_states_total", help: "Payments that reached a state.", labels: ["state": state.rawValue])
+          "processing_states_total", help: "Payments and refunds that reached a state.",
+          labels: ["state": state.rawValue])
         return (state, counter)
+      })
+    refundsOpened = Dictionary(
+      uniqueKeysWithValues: RefundCause.allCases.map { cause in
+        let counter = registry.counter(
+          "processing_refunds_total", help: "Refunds that were opened, by what asked for them.",
+          labels: ["cause": cause.rawValue])
+        return (cause, counter)
       })
     answers = Dictionary(
       uniqueKeysWithValues: BankCall.allCases.map { call in
@@ -58,6 +67,15 @@ final class ProcessorMetrics: Sendable {
     if case .changed(let effects) = step.outcome, effects.isPublished { states[step.stored.payment.state]?.add() }
   }
 
+  /// Counts the states of refunds that were opened.
+  func count(_ refunds: [StoredRefund]) {
+    for payment in refunds.map(\.stored.payment) {
+      refundsOpened[payment.refund?.cause ?? .caller]?.add()
+      states[.processing]?.add()
+      if payment.state != .processing { states[payment.state]?.add() }
+    }
+  }
+
   func show(_ counts: OpenCounts) {
     for (gauge, value) in zip(openGauges, [counts.waiting, counts.unknown, counts.reviews]) {
       gauge.set(value)
@@ -77,6 +95,11 @@ struct CommitEffects: Sendable {
       results.compactMap { result in
         if case .success(.result(let result, _)) = result { result } else { nil }
       })
+  }
+
+  func opened(_ refunds: [StoredRefund]) {
+    metrics.count(refunds)
+    onCommit()
   }
 
   func committed(_ results: [RequestResult]) {

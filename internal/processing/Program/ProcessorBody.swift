@@ -65,6 +65,8 @@ public final class ProcessorBody: ProgramBody {
       notifier.notify()
     }
     let pipeline = try makePipeline(relay, execution.processor)
+    let refunds = AutomaticRefunds(
+      try serial("refunds"), policy: settings.deadOrders, processor: execution.processor, logger: context.logger)
     // Gateways complete payments of orders, too.
     let wake = { @Sendable in
       relay.wake()
@@ -82,7 +84,7 @@ public final class ProcessorBody: ProgramBody {
       .part(TableCare(try serial("care"), logger: context.logger)),
       .part(ChainSealing(try serial("chain"), logger: context.logger, metrics: context.metrics)), .part(exceptions),
       .part(try makeArchive()), saga.map { .part($0) }, orders.map { .part($0) }, .part(execution.bank),
-      .part(execution.processor), .late(pipeline),
+      .part(execution.processor), .part(refunds), .late(pipeline),
     ]
     return ProgramParts(entries.compactMap(\.self), checks: makeChecks(execution.processor, pipeline))
   }

@@ -99,7 +99,7 @@ public struct ProcessingSettings: ServiceSettings {
       [
         .choice(
           "ORDER_DEAD", \.deadOrders, ["refund": .refund, "hold": .hold], .value("refund"), programs,
-          "what becomes of a payment whose order can no longer be settled; there are no refunds yet, so a person decides"
+          "what becomes of a payment whose order can no longer be settled: its money goes back, or a person decides"
         )
       ],
       consumerRows,

@@ -6,7 +6,7 @@ internal import Values
 
 /// How a payment lies in its table.
 enum PaymentRow {
-  private enum Column: Int, AnswerColumn {
+  private enum Column: Int, AnswerColumn, CaseIterable {
     case id, method, amount, currency, debit, credit, since, state, version, reason, stage, askedAt, claimOwner
     case claimEpoch, hasHold, inquiries, due, reviewer, userID, payeeID, source, orderID, refundOf, cause, now
   }
@@ -17,6 +17,9 @@ enum PaymentRow {
     p.asked_at, p.claim_owner, p.claim_epoch, p.has_hold, p.inquiries, p.due, p.reviewer, p.user_id, p.payee_id, \
     p.source, p.order_id, p.refund_of, p.cause, clock_timestamp() AS now
     """
+
+  /// How many columns `columns` has.
+  static let columnCount = Column.allCases.count
 
   /// The moment at which the row was read, by the database's clock.
   static func now(_ row: Row) throws(DatabaseError) -> Timestamp { try row.timestamp(Column.now) }
@@ -97,7 +100,8 @@ enum PaymentRow {
     ]
   }
 
-  private static func name(of stage: ProcessedPayment.Stage) -> String {
+  /// How the column has a stage.
+  static func name(of stage: ProcessedPayment.Stage) -> String {
     switch stage {
     case .claimed: "claimed"
     case .review: "review"

@@ -170,18 +170,7 @@ struct ProcessingStatements: Sendable {
     }
     let unplanned = planned.filter { work.before($0.id)?.due != nil }
     if !unplanned.isEmpty { commands.append(Command(deleteDue, [.uuidArray(unplanned.map(\.id))])) }
-    let dues = planned.compactMap { payment -> (id: UniqueID, chore: ProcessedPayment.Chore, at: Timestamp)? in
-      guard let chore = payment.chore, let due = payment.due else { return nil }
-      return (payment.id, chore, due)
-    }
-    if !dues.isEmpty {
-      commands.append(
-        Command(
-          insertDue,
-          [
-            .uuidArray(dues.map(\.id)), .textArray(dues.map(\.chore.rawValue)), .timestampArray(dues.map(\.at)),
-          ]))
-    }
+    commands += plan(planned)
     let claimed = touched.filter { $0.claim?.owner != work.before($0.id)?.claim?.owner }
     let freed = claimed.filter { work.before($0.id)?.claim != nil }
     if !freed.isEmpty { commands.append(Command(deleteClaims, [.uuidArray(freed.map(\.id))])) }
@@ -190,6 +179,30 @@ struct ProcessingStatements: Sendable {
       commands.append(Command(insertClaims, [.uuidArray(claims.map(\.0)), .uuidArray(claims.map(\.1))]))
     }
     return commands + attempts(work)
+  }
+
+  /// Inserts the rows of what is due of payments that have none.
+  func plan(_ payments: [ProcessedPayment]) -> [Command] {
+    let dues = payments.compactMap { payment -> (id: UniqueID, chore: ProcessedPayment.Chore, at: Timestamp)? in
+      guard let chore = payment.chore, let due = payment.due else { return nil }
+      return (payment.id, chore, due)
+    }
+    guard !dues.isEmpty else { return [] }
+    return [
+      Command(
+        insertDue,
+        [.uuidArray(dues.map(\.id)), .textArray(dues.map(\.chore.rawValue)), .timestampArray(dues.map(\.at))])
+    ]
+  }
+
+  /// Opens exceptions that are not open.
+  func open(_ exceptions: Set<FoundException>) -> [Command] {
+    guard !exceptions.isEmpty else { return [] }
+    let exceptions = exceptions.sorted { ($0.paymentID, $0.kind.rawValue) < ($1.paymentID, $1.kind.rawValue) }
+    return [
+      Command(
+        insertExceptions, [.uuidArray(exceptions.map(\.paymentID)), .textArray(exceptions.map(\.kind.rawValue))])
+    ]
   }
 
   private func attempts(_ work: StepWork) -> [Command] {
@@ -222,13 +235,7 @@ struct ProcessingStatements: Sendable {
             .textArray(work.statements.map(\.answer.answer.rawValue)), .textArray(work.statements.map(\.answer.detail)),
           ]))
     }
-    if !work.exceptions.isEmpty {
-      let exceptions = work.exceptions.sorted { ($0.paymentID, $0.kind.rawValue) < ($1.paymentID, $1.kind.rawValue) }
-      commands.append(
-        Command(
-          insertExceptions,
-          [.uuidArray(exceptions.map(\.paymentID)), .textArray(exceptions.map(\.kind.rawValue))]))
-    }
+    commands += open(work.exceptions)
     let paid = work.paidOrders
     if !paid.isEmpty {
       commands.append(

@@ -81,17 +81,18 @@ public enum ProcessingResult<Value: Sendable>: Sendable {
 ///
 /// Order of locks, so that writers never wait for each other in a circle: the owner's row, shared; payments by
 /// ascending id, inserts included; what risk counts by; accounts by ascending id. What comes after belongs to payments
-/// that are locked already.
+/// that are locked already, as do refunds that are inserted: nobody waits for one without its payment's lock.
 /// Each function uses the connection it is given and may run on any thread that owns it.
 public struct ProcessingStore: Sendable {
   private let leases: OwnerLeases
-  private let ledger: LedgerStore
+  let ledger: LedgerStore
   private let risk: RiskBook
-  private let outbox: OutboxWriter
-  private let engine: PaymentEngine
+  let outbox: OutboxWriter
+  let engine: PaymentEngine
   private let topic: String
   private let newID: @Sendable () -> UniqueID
-  private let statements: ProcessingStatements
+  let statements: ProcessingStatements
+  let refunds: RefundStatements
   private let archive: ArchiveStatements
 
   /// The `ce_source` of our events.
@@ -108,6 +109,7 @@ public struct ProcessingStore: Sendable {
     leases = OwnerLeases(tables)
     statements = ProcessingStatements(tables)
     archive = ArchiveStatements(tables)
+    refunds = RefundStatements(tables)
     self.ledger = ledger
     self.risk = risk
     self.outbox = outbox
@@ -296,15 +298,18 @@ public struct ProcessingStore: Sendable {
   /// - Parameter rows: those of `ids` that were live.
   private func completed(
     _ rows: Rows, of ids: [UniqueID], on connection: Connection
-  ) throws(DatabaseError) -> StepWork {
+  ) throws(DatabaseError) -> StepWork { try StepWork(restored(rows, of: ids, on: connection)) }
+
+  /// Locked rows with those of the archive, which are live again and locked.
+  func restored(_ rows: Rows, of ids: [UniqueID], on connection: Connection) throws(DatabaseError) -> [Rows] {
     let live = Set(try rows.map { (row) throws(DatabaseError) in try PaymentRow.id(row) })
     let missing = ids.filter { !live.contains($0) }
-    guard !missing.isEmpty else { return try StepWork([rows]) }
+    guard !missing.isEmpty else { return [rows] }
     let archived = try connection.run(archive.lock(missing)).map { (row) throws(DatabaseError) in try row.uuid(0) }
     let restore = archived.isEmpty ? [] : [archive.restore(archived)]
     // Also without: somebody else may have brought them back.
     let restored = try connection.run(restore + [statements.lock(missing)])
-    return try StepWork([rows, restored[restore.count]])
+    return [rows, restored[restore.count]]
   }
 
   // MARK: - Parts
@@ -348,7 +353,7 @@ public struct ProcessingStore: Sendable {
     return ledger.writes(batch) + statements.writes(work) + (events.isEmpty ? [] : [outbox.insert(events)])
   }
 
-  private func event(_ result: PaymentResult) -> NewEvent {
+  func event(_ result: PaymentResult) -> NewEvent {
     NewEvent(
       eventID: newID(), key: result.paymentID.description, sequence: result.version - 1, topic: topic,
       payload: result.payload(), type: result.type, source: Self.eventSource)

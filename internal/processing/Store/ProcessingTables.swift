@@ -14,6 +14,8 @@ public struct ProcessingTables: Sendable, Hashable {
   let refundArchive: String
   let attemptArchive: String
   let archiveFloor: String
+  /// For FROM, before an alias: payments that are live, and refunds whether they are or not.
+  let allRefund: String
   let allPayment: String
   let allAttempt: String
   let eventWait: String
@@ -34,6 +36,7 @@ public struct ProcessingTables: Sendable, Hashable {
     refundArchive = prefix + ".refund_archive"
     attemptArchive = prefix + ".attempt_archive"
     archiveFloor = prefix + ".archive_floor"
+    allRefund = "(SELECT * FROM \(payment) UNION ALL SELECT * FROM \(refundArchive))"
     allPayment = prefix + ".all_payment"
     allAttempt = prefix + ".all_attempt"
     eventWait = prefix + ".event_wait"

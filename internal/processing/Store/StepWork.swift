@@ -77,10 +77,7 @@ struct StepWork {
 
   /// - Parameter token: the bank's, of a charge.
   private mutating func publish(_ payment: ProcessedPayment, token: String? = nil) {
-    published.append(
-      PaymentResult(
-        paymentID: payment.id, version: payment.version, state: payment.state, reason: payment.reason, occurredAt: now,
-        token: payment.state == .completed ? token : nil))
+    published.append(PaymentResult(payment, at: now, token: payment.state == .completed ? token : nil))
   }
 
   /// What there is for the payment's step with this number, counted from zero.
@@ -121,6 +118,15 @@ struct StepWork {
   /// The payments that were inserted or changed.
   var touched: [ProcessedPayment] {
     stored.values.map(\.payment).filter { opened.contains($0.id) || $0 != locked[$0.id] }.sorted { $0.id < $1.id }
+  }
+}
+
+extension PaymentResult {
+  /// The state that a payment or refund has since `moment`.
+  init(_ payment: ProcessedPayment, at moment: Timestamp, token: String? = nil) {
+    self.init(
+      paymentID: payment.id, version: payment.version, state: payment.state, reason: payment.reason, occurredAt: moment,
+      token: token, refundOf: payment.refundOf)
   }
 }
 

@@ -122,6 +122,27 @@ class Gateway(Caller):
 
         return wait_until(look, f"payment {id} is {' or '.join(wanted)}", timeout, interval=0.1)
 
+    def refund(self, payment: str, amount: int | None = None, key: str | None = None, wait: str = "20s") -> Answer:
+        """POST /v1/payments/{id}/refunds; a caller that repeats it gives the key."""
+        body = {} if amount is None else {"amount": amount}
+        return self.call("POST", f"/v1/payments/{payment}/refunds?wait={wait}", body,
+                         Idempotency_Key=key or str(uuid.uuid4()))
+
+    def refunds(self, payment: str) -> list[dict]:
+        answer = self.get(f"/v1/payments/{payment}/refunds")
+        assert answer.status == 200, answer
+        return answer.json["data"]
+
+    def await_refund(self, payment: str, *wanted: str, timeout: float = 30) -> dict:
+        """Waits until the payment has one refund, in one of these states."""
+
+        def look():
+            [found] = self.refunds(payment)
+            assert found["status"] in wanted, found
+            return found
+
+        return wait_until(look, f"the refund of {payment} is {' or '.join(wanted)}", timeout, interval=0.1)
+
     def open_account(self, user: str, amount: int = 0, currency: str = "EUR") -> str:
         """An account of the user with that much on it."""
         made = self.call("POST", "/v1/accounts", {"user_id": user, "currency": currency})

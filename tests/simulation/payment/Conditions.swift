@@ -34,6 +34,14 @@ enum Sabotage: String, ScheduleSabotage {
   case loseVoids = "lose-voids"
   /// The event of a final state is not written.
   case loseEvents = "lose-events"
+  /// A caller's repeated wish opens another refund.
+  case refundAgain = "refund-again"
+  /// A refund is opened whatever was given back before.
+  case refundBeyond = "refund-beyond"
+  /// All refunds of a payment have one id, and neither rows nor ledger mind.
+  case reuseRefundID = "reuse-refund-id"
+  /// What was charged without a payment, or for a dead order, is not given back.
+  case forgetRefunds = "forget-refunds"
   /// A process that does not know whether its transaction committed goes on as if it had.
   case assumeCommit = "assume-commit"
 
@@ -42,9 +50,11 @@ enum Sabotage: String, ScheduleSabotage {
     case .resendUnclear, .ignoreClaim, .resumeAsked: "D1:"
     case .unclearDeclined, .trustAbsence, .earlyStatement, .trustReversal: "truth:"
     case .noTakeover, .forgetUnknown, .forgetWaiting: "D2:"
-    case .loseVoids: "D3:"
+    case .loseVoids, .refundBeyond: "D3:"
     case .loseEvents: "D5:"
-    case .claimAgain, .staleRead, .assumeCommit: nil
+    case .refundAgain: "D6:"
+    case .forgetRefunds: "refunds:"
+    case .claimAgain, .staleRead, .assumeCommit, .reuseRefundID: nil
     }
   }
 }
@@ -66,6 +76,11 @@ struct Conditions {
   var cancels: Double
   var declines: Double
   var reversals: ReversalHabit
+  /// Payments that callers want money back of, and those whose orders die.
+  var refunds: Double
+  var deadOrders: Double
+  /// The mean time after which the payee spends.
+  var spendEvery: Int64
   /// Of the calls to the bank: how many go wrong in these ways.
   var notSent: Double
   var lostAnswers: Double
@@ -97,7 +112,10 @@ struct Conditions {
     blocks = random.pick([0, 0.1])
     cancels = random.pick([0, 0.05, 0.4])
     declines = random.pick([0, 0.2])
-    reversals = random.roll(0.6) ? .acknowledges : random.pick([.declinesAfterwards, .unknown])
+    reversals = random.roll(0.6) ? .acknowledges : random.pick([.declinesAfterwards, .unknown, .chargesAfterwards])
+    refunds = random.pick([0, 0.3, 1])
+    deadOrders = random.pick([0, 0.2])
+    spendEvery = random.pick([0, 10_000_000_000])
     notSent = random.pick([0, 0.1, 0.5])
     lostAnswers = random.pick([0, 0.1, 0.5])
     unclearAnswers = random.pick([0, 0.1, 0.3])

@@ -14,7 +14,7 @@ extension PaymentSchedule {
       return ask(process, id, by: claim, after: askedAt)
     }
     mark(2, Int(id.low >> 20))
-    if tables.payments[id]!.method == .card, !process.cards.contains(id) { violate("D7: nobody has the card of \(id)") }
+    if tables.payments[id]!.needsCardNumber, !process.cards.contains(id) { violate("D7: nobody has the card of \(id)") }
     if chance(conditions.notSent) {
       return act(process, after: milliseconds(1...500)) { self.answer(process, id, .notSent, askedAt: askedAt) }
     }
@@ -35,7 +35,7 @@ extension PaymentSchedule {
       let said = self.bank.charge(id, at: self.now, delay: self.showDelay)
       self.say("the bank is asked to charge \(id.low >> 20): \(said)")
       if before.requests > 0 { self.violate("D1: the bank was asked to charge \(id) again") }
-      if self.tables.payments[id]!.state.isFinal, said == .approved {
+      if self.tables.payments[id]!.state.isFinal, said == .approved, self.conditions.reversals != .chargesAfterwards {
         self.violate("truth: the bank charges \(id), which is \(self.tables.payments[id]!.state)")
       }
       if self.chance(self.conditions.lostAnswers) { return }

@@ -16,6 +16,8 @@ extension PaymentSchedule {
     repeatedly(process, every: 1_000_000_000) { self.seeToDue(process) }
     repeatedly(process, every: conditions.lease / 2) { self.takeOverFromDead(process) }
     repeatedly(process, every: 5_000_000_000) { self.sweep(process) }
+    repeatedly(process, every: 1_000_000_000) { self.seeToRefunds(process) }
+    repeatedly(process, every: 30_000_000_000) { self.lookForCharges(process) }
   }
 
   func crash(_ process: Process) {
@@ -58,7 +60,7 @@ extension PaymentSchedule {
 
   /// Whoever has lost the lease forgets what waits and comes back as a new owner. What the bank was asked goes on: its
   /// answer is true whoever has the payment.
-  private func holdsLease(_ process: Process) -> Bool {
+  func holdsLease(_ process: Process) -> Bool {
     if isHeld(process.claim) { return true }
     say("process \(process.number) has lost its lease")
     process.queue = []
@@ -106,7 +108,7 @@ extension PaymentSchedule {
 
   // MARK: - Claims
 
-  private func hasRoom(_ process: Process) -> Bool { process.inHand.count < conditions.slots }
+  func hasRoom(_ process: Process) -> Bool { process.inHand.count < conditions.slots }
 
   /// One transaction: the payment is inserted, risk decides, and the bank is asked when there is room.
   /// - Parameter mayBeUnsent: whether the process has lost the answer to the same transaction, and has had the payment
@@ -191,7 +193,7 @@ extension PaymentSchedule {
 
   /// The payment was changed by an own transaction: the request is sent, or there is none.
   private func settle(_ process: Process, _ id: UniqueID, _ claim: Claim, _ outcome: StepOutcome) {
-    guard case .changed(let effects) = outcome, effects.call == .charge,
+    guard case .changed(let effects) = outcome, effects.call?.movesMoney ?? false,
       case .asked(let askedAt)? = tables.payments[id]?.stage
     else { return release(process, id) }
     act(process, after: milliseconds(random.roll(0.9) ? 0...10 : 0...3_000)) {
@@ -203,7 +205,7 @@ extension PaymentSchedule {
     guard var payment = tables.payments[id] else { return }
     var ledger = tables.ledger(for: id)
     guard case .changed(let effects) = engine.apply(step, to: &payment, at: timestamp, ledger: &ledger),
-      effects.call == .charge
+      effects.call?.movesMoney ?? false
     else { return }
     send(process, id, by: process.claim, askedAt: timestamp)
   }
@@ -216,7 +218,7 @@ extension PaymentSchedule {
   }
 
   private func enqueue(_ process: Process, _ id: UniqueID) {
-    guard let payment = tables.payments[id], payment.method == .card, payment.stage == .ready,
+    guard let payment = tables.payments[id], payment.needsCardNumber, payment.stage == .ready,
       payment.claim == process.claim, process.cards.contains(id), !process.queue.contains(where: { $0.id == id })
     else { return }
     process.queue.append((id, payment.claim!))

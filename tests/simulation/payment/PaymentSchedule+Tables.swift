@@ -64,7 +64,7 @@ extension PaymentSchedule {
 
   // MARK: - The oracle
 
-  private func checkChange(from before: ProcessedPayment, to after: ProcessedPayment) {
+  func checkChange(from before: ProcessedPayment, to after: ProcessedPayment) {
     let id = after.id
     if before.state.isFinal { violate("D4: \(id) was \(before.state) and is \(after.state)") }
     if after.version != before.version + (after.state == before.state ? 0 : 1) {
@@ -121,11 +121,27 @@ extension PaymentSchedule {
     let operation = bank.operations[payment.id]!
     let isCharged = operation.charges > 0
     // What a bank without reversals has charged late is for the person who was told.
-    let isForPerson = payment.state == .unknown && conditions.reversals == .unknown
+    // What it has charged against its word is given back; of a refund it is for a person.
+    let isAgainstItsWord = payment.state == .error && conditions.reversals == .chargesAfterwards
+    let isGivenBack = tables.refunds(of: payment.id).contains { $0.refund?.cause == .chargedNotCompleted }
+    let isForPerson =
+      payment.state == .unknown && conditions.reversals == .unknown
+      || isAgainstItsWord && (payment.refund != nil || isGivenBack)
     if payment.method.needsBank, isCharged != (payment.state == .completed), !isForPerson {
       violate("truth: \(payment.id) is \(payment.state), charged: \(isCharged)")
     }
     if !payment.method.needsBank, operation.requests > 0 { violate("truth: the bank was asked about a balance") }
     checkLedger(of: payment)
+    checkRefunds(of: payment)
+  }
+
+  /// What the bank has given back is not more than it has charged, and so are our rows.
+  func checkRefunds(of payment: ProcessedPayment) {
+    guard payment.refund == nil else { return }
+    let open = tables.total(of: payment.id).amount
+    if open > payment.amount.minorUnits { violate("D3: the refunds of \(payment.id) are \(open)") }
+    let paid = tables.refunds(of: payment.id).filter { bank.operations[$0.id]!.charges > 0 }
+    let sum = paid.reduce(0) { $0 + $1.amount.minorUnits }
+    if sum > payment.amount.minorUnits { violate("D3: the bank has given \(sum) of \(payment.id) back") }
   }
 }

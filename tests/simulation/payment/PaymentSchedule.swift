@@ -31,6 +31,10 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
   /// Requests to charge that are on their way to the bank.
   var underWay = 0
   var contradictions = 0
+  /// The refunds that were opened for each wish of a caller.
+  var wishes: [UniqueID: Set<UniqueID>] = [:]
+  /// Movements of money that belong to no payment.
+  var externals: UInt64 = 0
 
   init(seed: UInt64, sabotage: Sabotage?, isTraced: Bool) {
     var random = SplitMix64(seed: seed)
@@ -50,7 +54,7 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
 
   func run() -> String? {
     say("conditions: \(conditions)")
-    fundPayer()
+    move(from: SimulatedTables.world, to: SimulatedTables.payer, random.pick([1, 300, 100_000]))
     for process in processes { start(process) }
     for number in 0..<conditions.payments { planIntake(number) }
     planFaults()
@@ -70,8 +74,11 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
     say("calm")
     isCalm = true
     for process in processes { process.pausedUntil = 0 }
+    // Refunds that wait for their payee's money get it.
+    move(from: SimulatedTables.world, to: SimulatedTables.merchant, 1_000_000)
     let isOver = advance(until: now + 3 * 86_400_000_000_000) {
-      self.underWay == 0 && self.tables.payments.count == self.conditions.payments
+      self.underWay == 0 && self.tables.payments.values.count { $0.refund == nil } == self.conditions.payments
+        && self.unknownCharges.isEmpty && (self.wantedRefunds.isEmpty || self.sabotage == .forgetRefunds)
         && self.tables.payments.values.allSatisfy { $0.state.isFinal || self.staysUnknown($0) }
     }
     guard violation == nil else { return }
@@ -81,6 +88,7 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
         "D2: \(open.map { "\($0) is not final: \(tables.payments[$0]!)" } ?? "a payment was never claimed")")
     }
     for payment in tables.payments.values.sorted(by: { $0.id < $1.id }) { checkTruth(of: payment) }
+    if let missing = wantedRefunds.first { violate("refunds: \(missing) was not opened") }
   }
 
   /// Without reversals only a statement tells that the bank never saw a payment. When it is the bank that does not
@@ -95,13 +103,14 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
 
   // MARK: - What happens by itself
 
-  private func fundPayer() {
+  func move(from debit: LedgerAccount, to credit: LedgerAccount, _ amount: Int64) {
     var batch = LedgerBatch(
       accounts: SimulatedTables.accounts, balances: tables.balances, transfers: [])
     let movement = TransferRequest.Movement(
-      id: UniqueID(high: 2, low: 0), debit: SimulatedTables.world.id, credit: SimulatedTables.payer.id,
-      amount: Money(minorUnits: random.pick([1, 300, 100_000]), SimulatedTables.euro))
-    if batch.decide(.single(movement)) != .created { violate("the payer could not be funded") }
+      id: UniqueID(high: 2, low: externals << 4), debit: debit.id, credit: credit.id,
+      amount: Money(minorUnits: amount, SimulatedTables.euro))
+    externals += 1
+    if batch.decide(.single(movement)) != .created { violate("money could not be moved") }
     tables.write(batch)
   }
 
@@ -117,6 +126,7 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
     if random.roll(conditions.cancels) {
       plan(after: random.draw(0...conditions.length)) { self.cancel(id) }
     }
+    planRefunds(of: id)
   }
 
   private func arrive(_ intake: Intake) {
@@ -170,6 +180,11 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
       self.say("process \(process.number) crashes")
       self.crash(process)
       self.plan(after: self.milliseconds(10...20_000)) { self.start(process) }
+    }
+    plan(every: conditions.spendEvery) {
+      let available = self.tables.balances[SimulatedTables.merchant.id]!.available
+      guard available > 0, !self.isCalm else { return }
+      self.move(from: SimulatedTables.merchant, to: SimulatedTables.world, self.random.draw(1...available))
     }
     plan(every: conditions.pauseEvery) {
       let process = self.random.pick(self.processes)

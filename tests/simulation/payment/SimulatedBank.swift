@@ -10,11 +10,15 @@ enum ReversalHabit {
   case declinesAfterwards
   /// It does not know reversals at all.
   case unknown
+  /// It acknowledges that, and charges all the same when the request arrives.
+  case chargesAfterwards
 }
 
 /// The bank's side of an operation.
 struct Operation {
   var isApproved: Bool
+  /// Of a refund, the operation that charged.
+  var refundOf: UniqueID?
   /// Requests to charge that reached the bank.
   var requests = 0
   /// Charges less what was undone.
@@ -40,7 +44,10 @@ struct SimulatedBank {
     operation.requests += 1
     operation.shownFrom = min(operation.shownFrom, now + delay)
     defer { operations[id] = operation }
-    if operation.isReversed || operation.isDeclined || !operation.isApproved {
+    let isRefused = operation.isReversed && reversals != .chargesAfterwards
+    // It does not count how much of a charge it has given back: that is for us to do.
+    let hasNothingToGiveBack = operation.refundOf.map { operations[$0]!.charges == 0 } ?? false
+    if isRefused || operation.isDeclined || !operation.isApproved || hasNothingToGiveBack {
       operation.isDeclined = true
       return .declined
     }
@@ -53,14 +60,14 @@ struct SimulatedBank {
 
   func inquire(_ id: UniqueID, at now: Int64) -> BankAnswer {
     let operation = operations[id]!
-    if operation.isReversed { return .reversed }
+    if operation.isReversed, operation.charges == 0 { return .reversed }
     guard operation.shownFrom <= now || operation.isRefused else { return .noSuchPayment }
     return operation.charges > 0 ? .approved : .declined
   }
 
   mutating func reverse(_ id: UniqueID) -> BankAnswer {
     switch reversals {
-    case .acknowledges: break
+    case .acknowledges, .chargesAfterwards: break
     case .declinesAfterwards where operations[id]!.charges == 0:
       operations[id]!.isDeclined = true
       operations[id]!.isRefused = true

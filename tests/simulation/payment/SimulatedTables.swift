@@ -18,7 +18,8 @@ struct SimulatedTables {
   static let world = LedgerAccount(id: UniqueID(high: 1, low: 2), kind: .world, currency: euro)
   static let merchant = LedgerAccount(id: UniqueID(high: 1, low: 3), kind: .user, currency: euro)
   static let payer = LedgerAccount(id: UniqueID(high: 1, low: 4), kind: .user, currency: euro)
-  static let accounts = [clearing, world, merchant, payer]
+  static let suspense = LedgerAccount.ours(.suspense, euro)
+  static let accounts = [clearing, world, merchant, payer, suspense]
 
   var payments: [UniqueID: ProcessedPayment] = [:]
   var events: [UniqueID: [PaymentEvent]] = [:]
@@ -29,11 +30,26 @@ struct SimulatedTables {
   var transfers: [UniqueID: Transfer] = [:]
 
   /// The ledger for steps of one payment.
-  func ledger(for payment: UniqueID) -> LedgerBatch {
+  /// - Parameter refundOf: the payment of a refund that is opened.
+  func ledger(for payment: UniqueID, refundOf: UniqueID? = nil) -> LedgerBatch {
     let hold = TransferID.of(payment, .payment)
+    let suspense = refundOf.map { TransferID.of($0, .suspense) }
     return LedgerBatch(
       accounts: Self.accounts, balances: balances,
-      transfers: [hold, TransferID.resolution(of: hold)].compactMap { transfers[$0] })
+      transfers: [hold, TransferID.resolution(of: hold), suspense ?? hold].reduce(into: [:]) { found, id in
+        found[id] = transfers[id]
+      }.values.sorted { $0.id < $1.id })
+  }
+
+  /// The refunds of a payment, by ascending id.
+  func refunds(of payment: UniqueID) -> [ProcessedPayment] {
+    payments.values.filter { $0.refundOf == payment }.sorted { $0.id < $1.id }
+  }
+
+  func total(of payment: UniqueID) -> RefundTotal {
+    refunds(of: payment).reduce(into: RefundTotal()) { total, refund in
+      if refund.state == .rejected || refund.state == .error { total.count += 1 } else { total.add(refund) }
+    }
   }
 
   /// - Parameter losesVoids: the sabotage.

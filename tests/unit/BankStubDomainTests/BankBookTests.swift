@@ -55,10 +55,35 @@ import Values
     #expect(late.status == .reversed && late.charges == 0 && late.requests == 1)
   }
 
+  private func refund(_ number: UInt64, _ amount: String, of charge: UInt64 = 1) throws -> RefundRequest {
+    let body = #"{"refund_id":"\#(UniqueID(high: 3, low: number))","amount":\#(amount),"currency":"EUR"}"#
+    return try RefundRequest(Array(body.utf8), of: UniqueID(high: 1, low: charge))
+  }
+
+  @Test func `a bank gives back once, and at most what it has charged`() throws {
+    var random = SplitMix64(seed: 1)
+    var book = BankBook()
+    var behaviour = BankBehaviour()
+    #expect(book.refund(try refund(1, "1.00"), behaviour, using: &random).error == "nothing was charged")
+    _ = book.charge(try request(), behaviour, using: &random)
+    let first = book.refund(try refund(2, "15.00"), behaviour, using: &random)
+    #expect(first.status == .succeed && first.charges == 1 && first.refundOf == UniqueID(high: 1, low: 1))
+    #expect(book.refund(try refund(2, "15.00"), behaviour, using: &random).charges == 1)
+    #expect(book.refund(try refund(3, "5.00"), behaviour, using: &random).error == "more than was charged")
+    // As after a crash.
+    book = BankBook(try book.operations.values.map { try #require(BankOperation(line: $0.line)) })
+    #expect(book.refund(try refund(4, "5.00"), behaviour, using: &random).error == "more than was charged")
+    #expect(book.reverse(first.id).charges == 0)
+    #expect(book.refund(try refund(5, "19.99"), behaviour, using: &random).status == .succeed)
+    #expect(book.refund(try refund(2, "15.00"), behaviour, using: &random).status == .reversed)
+    behaviour.isIdempotent = false
+    #expect(book.refund(try refund(5, "19.99"), behaviour, using: &random).charges == 2)
+  }
+
   @Test func `a request that nothing is done about is counted`() throws {
     var random = SplitMix64(seed: 1)
     var book = BankBook()
-    let ignored = book.ignore(try request())
+    let ignored = book.ignore(try request().operationID)
     #expect(ignored.requests == 1 && ignored.charges == 0 && book.find(ignored.id) == nil)
     let kept = try #require(BankOperation(line: ignored.line))
     book = BankBook([kept])

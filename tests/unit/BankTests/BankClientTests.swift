@@ -46,6 +46,29 @@ import Values
     }
   }
 
+  @Test func `a refund is an operation of its own, and is sent once`() async throws {
+    try await Bench.with { bench in
+      _ = await bench.charge(id(1))
+      func refund(_ number: UInt64, of charge: UInt64 = 1) async -> BankReply {
+        #expect(bench.bank.reserve(1) == 1)
+        return await bench.bank.refund(
+          BankRefund(operationID: id(number), chargeID: id(charge), userID: user, amount: price),
+          sendBy: .now() + .seconds(20))
+      }
+      #expect(await refund(2).answer == .approved)
+      #expect(try await bench.counts(id(2)) == "1 1")
+      #expect(await refund(3) == BankReply(.declined, "more than was charged"))
+      #expect(await refund(5, of: 4) == BankReply(.declined, "nothing was charged"))
+      #expect(bench.bank.reserve(3) == 3)
+      #expect(await bench.bank.inquire(id(2), userID: user, amount: price).answer == .approved)
+      #expect(await bench.bank.reverse(id(2), userID: user, amount: price).answer == .reversed)
+      #expect(await bench.bank.inquire(id(1), userID: user, amount: price).answer == .approved)
+      try await bench.control(#"{"script":["lost_answer"],"idempotent":false}"#)
+      #expect(await refund(6).answer == .unclear)
+      #expect(try await bench.counts(id(6)) == "1 1")
+    }
+  }
+
   /// Each fault of the stub, carried out or not, leaves the payment unclear; the question afterwards says what became
   /// of it.
   @Test(arguments: [
@@ -93,7 +116,14 @@ import Values
         request.hasPrefix("POST /payment HTTP/1.1\r\n") && request.hasSuffix("\r\n\r\n" + head + end), "\(request)")
       #expect(request.contains("Content-Type: application/json\r\n"))
     }
-    #expect(server.requests.count == 3)
+    #expect(bank.reserve(1) == 1)
+    _ = await bank.refund(
+      BankRefund(operationID: id(2), chargeID: id(1), userID: user, amount: price), sendBy: .now() + .seconds(20))
+    #expect(server.requests[3].hasPrefix("POST /payment/\(id(1))/refund HTTP/1.1\r\n"))
+    #expect(
+      server.requests[3].hasSuffix(#"{"refund_id":"\#(id(2))","amount":19.99,"currency":"EUR"}"#),
+      "\(server.requests[3])")
+    #expect(server.requests.count == 4)
   }
 
   @Test func `what could not be sent was not sent`() async throws {

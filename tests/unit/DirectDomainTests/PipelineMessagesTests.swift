@@ -94,6 +94,14 @@ import Values
     }
   }
 
+  @Test func `a refund's result says what it gives back`() throws {
+    let result = PaymentResult(
+      paymentID: Self.ids[0], version: 3, state: .completed, reason: nil, occurredAt: Self.moment, refundOf: Self.ids[1]
+    )
+    #expect(try PaymentResult(result.payload()) == result)
+    #expect(String(decoding: result.payload(), as: UTF8.self).contains(#""refund_of":"\#(Self.ids[1])""#))
+  }
+
   @Test func `a result of another version's words is refused`() throws {
     let result = PaymentResult(
       paymentID: Self.ids[0], version: 2, state: .completed, reason: nil, occurredAt: Self.moment)

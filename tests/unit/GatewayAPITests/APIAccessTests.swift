@@ -17,6 +17,7 @@ import Values
     ("POST", "/v1/payments", .pay), ("GET", "/v1/payments", .read), ("GET", "/v1/payments/\(id)", .read),
     ("GET", "/v1/payments/\(id)/history", .read), ("POST", "/v1/payments/\(id)/cancel", .pay),
     ("POST", "/v1/payments/\(id)/review", .review), ("POST", "/v1/accounts", .ledger),
+    ("POST", "/v1/payments/\(id)/refunds", .refund), ("GET", "/v1/payments/\(id)/refunds", .read),
     ("GET", "/v1/accounts?user_id=\(id)", .read), ("GET", "/v1/accounts/\(id)", .read),
     ("GET", "/v1/accounts/\(id)/entries", .read), ("POST", "/v1/accounts/\(id)/topups", .ledger),
     ("POST", "/v1/accounts/\(id)/spends", .ledger), ("POST", "/v1/users", .pay), ("GET", "/v1/users", .read),

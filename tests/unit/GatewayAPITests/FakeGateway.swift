@@ -6,6 +6,8 @@ import LedgerDomain
 import Logger
 import Metrics
 import Money
+import ProcessingDomain
+import ProcessingStore
 import Runtime
 import SagaClient
 import Values
@@ -23,9 +25,11 @@ final class FakeGateway: Sendable {
   let processor = FakeProcessor()
   let accounts = FakeAccounts()
   let saga = FakeSaga()
+  let refunds = FakeRefunds()
   let waiters: PaymentWaiters
   let limiter = FakeLimiter()
   let customers = FakeCustomers()
+  let refundWaiters: RefundWaiters
   let server: HTTPServer
   /// How many calls there are.
   let routeCount: Int
@@ -33,7 +37,13 @@ final class FakeGateway: Sendable {
   private let client = HTTPClient(HTTPClientConfiguration(userAgent: "tests"))
 
   init(maxWaiters: Int = 10, hasSaga: Bool = true, keys known: FakeKeys? = nil) throws {
-    waiters = PaymentWaiters(limit: maxWaiters, metrics: MetricsRegistry()) { [payments] in payments.load($0) }
+    let places = WaiterPlaces(maxWaiters, metrics: MetricsRegistry())
+    waiters = PaymentWaiters(at: places, metrics: MetricsRegistry(), isFinal: \.standing.state.isFinal) {
+      [payments] in payments.load($0)
+    }
+    refundWaiters = RefundWaiters(at: places, metrics: MetricsRegistry(), isFinal: \.stored.payment.state.isFinal) {
+      [refunds] in refunds.load($0)
+    }
     let keys = try CardFingerprintKeys("test:" + String(repeating: "abcd", count: 16))
     let rules = PaymentRequest.Rules(merchant: UniqueID(high: 7, low: 7))
     let logger = Logger(label: "test", level: .error)
@@ -44,6 +54,8 @@ final class FakeGateway: Sendable {
       saga: hasSaga ? saga : nil, rules: rules, fingerprintKeys: keys, claimTimeout: .seconds(30), handlers: handlers
     ).add(to: &router)
     HistoryRoutes(payments, accounts, handlers: handlers).add(to: &router)
+    RefundRoutes(payments, processor: refunds, refunds: refunds, waiters: refundWaiters, handlers: handlers)
+      .add(to: &router)
     AccountRoutes(accounts, handlers: handlers).add(to: &router)
     CustomerRoutes(customers, handlers: handlers).add(to: &router)
     routeCount = router.routes.count
@@ -51,6 +63,7 @@ final class FakeGateway: Sendable {
       HTTPServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test"), router: router,
       logger: logger, metrics: MetricsRegistry())
     waiters.start()
+    refundWaiters.start()
     handlers.start()
     try server.start()
   }
@@ -68,6 +81,7 @@ final class FakeGateway: Sendable {
     server.stop(until: .now())
     handlers.stop(until: .now())
     waiters.stop(until: .now())
+    refundWaiters.stop(until: .now())
     client.stop()
   }
 
@@ -327,6 +341,55 @@ final class FakeLimiter: CallLimiting {
     state.update { state in
       state.asked.append(key)
       return state.grant
+    }
+  }
+}
+
+/// Refunds in memory, of any payment that there is.
+final class FakeRefunds: RefundExecuting, RefundKeeping {
+  struct State {
+    var rows: [UniqueID: StoredRefund] = [:]
+    var answer: RefundAnswer?
+  }
+  let state = Monitor(State())
+
+  func refund(_ wish: NewRefund, deadline: Instant) async -> RefundAnswer {
+    state.update { state in
+      if let answer = state.answer { return answer }
+      if let known = state.rows[wish.order.id] {
+        let isSame = known.note == wish.note && known.stored.payment.refundOf == wish.order.origin.payment
+        return isSame ? .done(known, isRepetition: true) : .differs
+      }
+      let refund = Self.row(wish)
+      state.rows[wish.order.id] = refund
+      return .done(refund, isRepetition: false)
+    }
+  }
+
+  private static func row(_ wish: NewRefund) -> StoredRefund {
+    let ids = (1...4).map { UniqueID(high: 5, low: $0) }
+    let amount = Money(minorUnits: wish.order.amount ?? 1_999, Currency("EUR")!)
+    let now = Timestamp(microseconds: 1_000_000)
+    let payment = ProcessedPayment(
+      wish.order.id, .account, amount, ids[0], ids[1], now, .processing, .ready, refund: wish.order.origin)
+    return StoredRefund(
+      stored: StoredPayment(payment: payment, userID: ids[2], payeeID: ids[3], source: nil, orderID: nil),
+      note: wish.note, takesRest: wish.order.amount == nil, updatedAt: now)
+  }
+
+  func list(of payment: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [StoredRefund] {
+    state.withLock { $0.rows.values.filter { $0.stored.payment.refundOf == payment } }
+  }
+
+  func load(_ ids: [UniqueID]) -> Result<RefundWaiters.Found, StoreTrouble> {
+    .success(state.withLock { state in state.rows.filter { ids.contains($0.key) }.mapValues { .success($0) } })
+  }
+
+  /// The bank has given the money back.
+  func complete(_ id: UniqueID) {
+    state.update { state in
+      state.rows[id]?.stored.payment.state = .completed
+      state.rows[id]?.stored.payment.version = 3
     }
   }
 }

@@ -97,6 +97,50 @@ import Values
     #expect(kinds(payment("UNKNOWN") { $0.askedAt = Timestamp(microseconds: 6) }) == [.attempt])
   }
 
+  private func refund(_ change: (inout AuditedPayment) -> Void = { _ in }) -> AuditedPayment {
+    payment {
+      $0.refund = AuditedPayment.Refund(
+        of: Self.owner, cause: "caller",
+        payment: AuditedPayment.Original(
+          userID: $0.userID, method: $0.method, currency: "EUR", debit: $0.credit, credit: $0.debit, state: "COMPLETED",
+          isRefund: false))
+      $0.attempts = [Attempt(askedAt: Self.asked, call: "refund", answer: "approved")]
+      change(&$0)
+    }
+  }
+
+  @Test func `refunds beyond their payment, and those of no payment, are found`() {
+    #expect(kinds(refund()) == [])
+    #expect(kinds(refund { $0.attempts[0].call = "charge" }) == [.attempt])
+    #expect(kinds(payment { $0.attempts[0].call = "refund" }) == [.attempt])
+    #expect(kinds(refund { $0.attempts += [Attempt(askedAt: Self.asked, call: "refund", answer: nil)] }) == [.attempt])
+    #expect(kinds(payment { $0.refunded = 100 }) == [])
+    #expect(kinds(payment { $0.refunded = 101 }) == [.refund])
+    #expect(kinds(refund { $0.refund?.payment = nil }) == [.refund])
+    for change: (inout AuditedPayment.Original) -> Void in [
+      { $0.isRefund = true }, { $0.state = "REJECTED" }, { $0.state = "UNKNOWN" }, { $0.userID = Self.owner },
+      { $0.method = "token" }, { $0.currency = "USD" }, { $0.debit = Self.owner }, { $0.credit = Self.owner },
+    ] {
+      #expect(kinds(refund { change(&$0.refund!.payment!) }) == [.refund])
+    }
+    // A charge without a payment.
+    #expect(
+      kinds(
+        refund { payment in
+          payment.refund?.cause = "charged_not_completed"
+          payment.refund?.payment?.state = "ERROR"
+          payment.refund?.payment?.credit = Self.owner
+        }) == [])
+    #expect(kinds(refund { $0.refund?.cause = "charged_not_completed" }) == [.refund])
+    #expect(kinds(payment("ERROR") { $0.isRefundedFromSuspense = true }) == [.refund])
+    #expect(kinds(payment("ERROR") { $0.putAside = movement(1) }) == [.refund])
+    #expect(
+      kinds(payment("ERROR") { ($0.isRefundedFromSuspense, $0.putAside) = (true, movement(1)) }) == [])
+    #expect(
+      kinds(payment("ERROR") { ($0.isRefundedFromSuspense, $0.putAside) = (true, movement(1) { $0.amount = 9 }) })
+        == [.refund])
+  }
+
   @Test func `side tables that say something else are found`() {
     #expect(kinds(payment("PROCESSING") { $0.claimOwner = Self.owner }) == [.claim])
     #expect(kinds(payment("PROCESSING") { $0.claimRow = Self.owner }) == [.claim])

@@ -25,6 +25,7 @@ private final class SlotBank: BankAsking {
   func release(_ slots: Int) { free.update { $0 += slots } }
   func whenFree(_ body: @escaping @Sendable () -> Void) {}
   func charge(_ charge: BankCharge, sendBy: Instant) async -> BankReply { BankReply(.notSent) }
+  func refund(_ refund: BankRefund, sendBy: Instant) async -> BankReply { BankReply(.notSent) }
   func inquire(_ operationID: UniqueID, userID: UniqueID, amount: Money) async -> BankReply { BankReply(.unclear) }
   func reverse(_ operationID: UniqueID, userID: UniqueID, amount: Money) async -> BankReply { BankReply(.unclear) }
 }

@@ -1,24 +1,29 @@
-internal import DirectDomain
 package import GatewayDomain
 package import GatewayStore
 package import Metrics
+package import ProcessingStore
 internal import Runtime
 internal import Synchronization
 package import Values
 
-/// Answers requests that wait for payments, from readings of many payments at once.
+/// What waits for payments of the gateway.
+package typealias PaymentWaiters = Waiters<GatewayPayment, GatewayStoreError>
+/// What waits for refunds, whose rows are processing's.
+package typealias RefundWaiters = Waiters<StoredRefund, StoreTrouble>
+
+/// Answers requests that wait for payments or refunds, from readings of many of them at once.
 ///
-/// It is told which payments have changed, in this process or in another; between the changes nothing is read. A waiter
+/// It is told which of them have changed, in this process or in another; between the changes nothing is read. A waiter
 /// takes no thread and no task.
-package final class PaymentWaiters: ServicePart {
+package final class Waiters<Row: Sendable, Trouble: Error>: ServicePart {
   /// What a waiter gets, once.
   package enum News: Sendable {
     /// The newest row: final, or the time is up.
-    case row(GatewayPayment)
-    /// There is no such payment.
+    case row(Row)
+    /// There is no such row.
     case missing
     /// The rows cannot be read.
-    case trouble(GatewayStoreError)
+    case trouble(Trouble)
     /// The waiter's own wish: see `leave`.
     case left
   }
@@ -26,13 +31,11 @@ package final class PaymentWaiters: ServicePart {
   /// Gets the news, on the thread of the waiters or of whoever calls `leave`. Must not block.
   package typealias Answer = @Sendable (News) -> Void
 
-  /// Reads the newest rows of payments; blocks the waiters' thread.
-  package typealias Load = @Sendable ([UniqueID]) -> Result<FoundPayments, GatewayStoreError>
+  /// The rows that there are; one that cannot be read is an error of its own.
+  package typealias Found = [UniqueID: Result<Row, Trouble>]
 
-  /// Names a waiter to `leave`.
-  package struct Ticket: Sendable {
-    let id: UInt64
-  }
+  /// Reads the newest rows; blocks the waiters' thread.
+  package typealias Load = @Sendable ([UniqueID]) -> Result<Found, Trouble>
 
   private struct Waiter {
     let answer: Answer
@@ -48,16 +51,22 @@ package final class PaymentWaiters: ServicePart {
   private let state = Monitor(State())
   private let places: WaiterPlaces
   private let load: Load
+  private let isFinal: @Sendable (Row) -> Bool
   private let sizes: Histogram
   private let thread = Mutex<WorkerThread?>(nil)
 
-  /// - Parameter limit: the most that wait.
-  package init(limit: Int, metrics: MetricsRegistry, load: @escaping Load) {
-    places = WaiterPlaces(limit)
+  /// - Parameters:
+  ///   - places: shared with whoever else waits.
+  ///   - isFinal: whether there is nothing more to wait for.
+  package init(
+    at places: WaiterPlaces, metrics: MetricsRegistry, isFinal: @escaping @Sendable (Row) -> Bool, load: @escaping Load
+  ) {
+    self.places = places
     self.load = load
+    self.isFinal = isFinal
     sizes = metrics.histogram(
-      "gateway_waiter_reads", help: "Payments of one reading for requests that wait.", bounds: Histogram.sizes)
-    metrics.gauge("gateway_waiters", help: "Requests that wait for a payment.") { [places] in Double(places.taken) }
+      "gateway_waiter_reads", help: "Payments or refunds of one reading for requests that wait.",
+      bounds: Histogram.sizes)
   }
 
   /// Starts the thread.
@@ -79,22 +88,22 @@ package final class PaymentWaiters: ServicePart {
   /// - Returns: nil when as many wait as there may.
   package func takePlace() -> WaiterPlace? { places.take() }
 
-  /// Waits for a payment to become final. Callable on any thread.
+  /// Waits for a row to become final. Callable on any thread.
   /// - Parameters:
   ///   - deadline: when the newest row is good enough.
   ///   - answer: called once.
   package func wait(
     for payment: UniqueID, until deadline: Instant, at place: WaiterPlace, _ answer: @escaping Answer
-  ) -> Ticket {
+  ) -> WaiterTicket {
     state.update { state in
-      Ticket(id: state.table.add(Waiter(answer: answer, place: place), for: payment, until: deadline, at: .now()))
+      WaiterTicket(id: state.table.add(Waiter(answer: answer, place: place), for: payment, until: deadline, at: .now()))
     }
   }
 
   /// Gives the place of a waiter back, which is told `left` unless it had its news before. Callable on any thread.
-  package func leave(_ ticket: Ticket) { state.withLock { $0.table.remove(ticket.id) }?.answer(.left) }
+  package func leave(_ ticket: WaiterTicket) { state.withLock { $0.table.remove(ticket.id) }?.answer(.left) }
 
-  /// Says that payments have changed. Callable on any thread.
+  /// Says that rows have changed. Callable on any thread.
   package func changed(_ payments: [UniqueID]) { state.update { $0.table.changed(payments) } }
 
   /// Says that changes may have gone unnoticed. Callable on any thread.
@@ -141,22 +150,25 @@ package final class PaymentWaiters: ServicePart {
     case .success(let found):
       // There is nothing to wait for where a row cannot be read.
       let answers = state.withLock { state in
-        state.table.finish(batch) { id in found[id].map { (try? $0.get().standing.state.isFinal) ?? true } }
+        state.table.finish(batch) { id in found[id].map { row in (try? row.get()).map(isFinal) ?? true } }
       }
-      for answer in answers { answer.waiter.answer(News(found[answer.payment])) }
+      for answer in answers { answer.waiter.answer(Self.news(found[answer.payment])) }
     case .failure(let trouble):
       let answers = state.withLock { $0.table.fail(batch, at: .now()) }
       for answer in answers { answer.waiter.answer(.trouble(trouble)) }
     }
   }
-}
 
-extension PaymentWaiters.News {
-  fileprivate init(_ found: Result<GatewayPayment, GatewayStoreError>?) {
+  private static func news(_ found: Result<Row, Trouble>?) -> News {
     switch found {
-    case .success(let payment): self = .row(payment)
-    case .failure(let error): self = .trouble(error)
-    case nil: self = .missing
+    case .success(let row): .row(row)
+    case .failure(let error): .trouble(error)
+    case nil: .missing
     }
   }
+}
+
+/// Names a waiter to `Waiters.leave`.
+package struct WaiterTicket: Sendable {
+  let id: UInt64
 }

@@ -1,0 +1,48 @@
+internal import GatewayAPI
+internal import Postgres
+internal import ProcessingStore
+internal import Runtime
+internal import Values
+
+/// Refunds in processing's database, on the connections of a pool.
+struct PooledRefunds: RefundKeeping {
+  /// How long a reading for those that wait may take.
+  private static let loadTime = Duration.seconds(2)
+
+  private let reader: RefundReader
+  private let pool: ConnectionPool
+
+  init(_ reader: RefundReader, _ pool: ConnectionPool) {
+    self.reader = reader
+    self.pool = pool
+  }
+
+  func list(of payment: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [StoredRefund] {
+    do throws(DatabaseError) {
+      return try await pool.withConnection(deadline: deadline) { [reader] connection throws(DatabaseError) in
+        try reader.list(of: payment, on: connection)
+      }
+    } catch {
+      throw StoreTrouble(error)
+    }
+  }
+
+  /// Reads refunds for those that wait; blocks the calling thread.
+  func load(_ ids: [UniqueID]) -> Result<RefundWaiters.Found, StoreTrouble> {
+    let answer = Monitor<Result<RefundWaiters.Found, StoreTrouble>?>(nil)
+    Task { [reader, pool] in
+      do throws(DatabaseError) {
+        let found = try await pool.withConnection(deadline: .now() + Self.loadTime) {
+          connection throws(DatabaseError) in
+          try reader.find(ids, on: connection)
+        }
+        answer.update { $0 = .success(found.mapValues { row in row.mapError { StoreTrouble($0) } }) }
+      } catch {
+        answer.update { $0 = .failure(StoreTrouble(error)) }
+      }
+    }
+    // The pool answers each call, at the latest when the statement's time is up.
+    guard let answer = answer.wait({ $0 }) else { preconditionFailure("a wait without an end has an outcome") }
+    return answer
+  }
+}

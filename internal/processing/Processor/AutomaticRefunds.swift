@@ -1,0 +1,125 @@
+internal import Crypto
+internal import Errors
+public import Logger
+public import Postgres
+public import ProcessingDomain
+public import ProcessingStore
+public import Runtime
+internal import Synchronization
+public import Values
+
+/// Opens the refunds that nobody asks for: of payments whose orders are dead, and of charges without a payment. Both
+/// are found by their open exceptions, so that it does not matter who has found them out.
+///
+/// Any number of processes may run it: a payment has one refund of each cause, whose id is made of both.
+public final class AutomaticRefunds: ServicePart {
+  /// How often to look.
+  private static let interval = Duration.seconds(1)
+  /// How often to close what refunds have settled.
+  private static let closing = Duration.seconds(10)
+
+  private let connection: SerialConnection
+  private let store: ProcessingStore
+  private let reader: RefundReader
+  private let causes: Set<RefundCause>
+  private let processor: PaymentProcessor
+  private let logger: Logger
+  private let obstacle: Mutex<ObstacleLog>
+  private let nextClosing = Mutex(Instant.now())
+  private let job = Mutex<PeriodicJob?>(nil)
+
+  /// - Parameters:
+  ///   - connection: its own, to processing's database.
+  ///   - policy: whether payments of dead orders are given back.
+  ///   - processor: has the refunds executed.
+  public init(
+    _ connection: SerialConnection, reader: RefundReader = RefundReader(), policy: OrderDeadPolicy,
+    processor: PaymentProcessor, logger: Logger
+  ) {
+    self.connection = connection
+    self.reader = reader
+    self.processor = processor
+    store = processor.store
+    causes = policy == .refund ? [.orderDead, .chargedNotCompleted] : [.chargedNotCompleted]
+    self.logger = logger.labelled("refunds")
+    obstacle = Mutex(ObstacleLog("money should go back, and cannot", self.logger))
+  }
+
+  /// Begins to look.
+  public func start() {
+    let job = PeriodicJob(name: "refunds") { [self] in run() }
+    self.job.withLock { $0 = job }
+    job.start()
+  }
+
+  /// Ends the work.
+  public func stop(until deadline: Instant) {
+    job.withLock { $0 }?.stop(until: deadline)
+    connection.disconnect()
+  }
+
+  /// The id of the refund that a payment has for a cause.
+  package static func id(of origin: RefundOrigin) -> UniqueID {
+    let text = Array("refund\0\(origin.payment)\0\(origin.cause.rawValue)".utf8)
+    return UniqueID(digest: SHA256.digest(of: text.span.bytes))
+  }
+
+  /// One round, on the job's thread.
+  /// - Returns: how long to wait before the next.
+  package func run() -> Duration {
+    do {
+      let wanted = try connection.use { [reader, causes] connection throws(DatabaseError) in
+        try reader.wanted(causes, limit: ProcessingStore.maximumRefunds, on: connection)
+      }
+      let isMore = try open(wanted)
+      try close()
+      return isMore ? .zero : Self.interval
+    } catch {
+      logger.debug("refunds could not be looked after", ["error": .error(error)])
+      return Self.interval
+    }
+  }
+
+  /// - Returns: whether there may be more.
+  private func open(_ wanted: [RefundOrigin]) throws(DatabaseError) -> Bool {
+    guard !wanted.isEmpty else {
+      obstacle.withLock { $0.note(nil, at: .now()) }
+      return false
+    }
+    let orders = wanted.map { NewRefund(RefundOrder(id: Self.id(of: $0), origin: $0, amount: nil)) }
+    let results = try connection.use { [store] connection throws(DatabaseError) in
+      try store.open(orders, on: connection)
+    }
+    var refunds: [StoredRefund] = []
+    var problem: String?
+    for (origin, result) in zip(wanted, results) {
+      switch result {
+      case .opened(let refund):
+        refunds.append(refund)
+        logger.warning(
+          "money goes back that nobody asked for",
+          [
+            "payment": .describing(origin.payment), "refund": .describing(refund.stored.payment.id),
+            "cause": .string(origin.cause.rawValue), "amount": .describing(refund.stored.payment.amount),
+          ])
+      // Another process was quicker.
+      case .known: break
+      case .differs, .missing, .unreadable, .refused:
+        problem = "payment \(origin.payment), \(origin.cause.rawValue): \(result)"
+      }
+    }
+    obstacle.withLock { $0.note(problem, at: .now()) }
+    if !refunds.isEmpty { processor.opened(refunds) }
+    // What is refused would come again at once.
+    return refunds.count == ProcessingStore.maximumRefunds
+  }
+
+  private func close() throws(DatabaseError) {
+    guard nextClosing.withLock({ $0 <= .now() }) else { return }
+    let count = try connection.use { [reader] connection throws(DatabaseError) in
+      try reader.closeSettled(on: connection)
+    }
+    if count > 0 { logger.info("closed exceptions that refunds have settled", ["exceptions": .number(count)]) }
+    nextClosing.withLock { $0 = .now() + Self.closing }
+  }
+}

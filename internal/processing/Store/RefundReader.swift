@@ -1,0 +1,101 @@
+public import Postgres
+public import ProcessingDomain
+public import Values
+
+/// Reads refunds, and what has none and should have one.
+///
+/// A value that any thread may use.
+public struct RefundReader: Sendable {
+  private let find: Statement
+  private let list: Statement
+  private let wanted: Statement
+  private let close: Statement
+
+  /// The most refunds that a payment can have: those of callers, and the automatic ones.
+  private static let most = RefundTotal.maximum + RefundCause.allCases.count
+
+  /// Refunds in these tables.
+  public init(_ t: ProcessingTables = ProcessingTables()) {
+    find = Statement(
+      "SELECT \(RefundRow.columns) FROM \(t.allRefund) p WHERE p.id = ANY ($1) AND p.refund_of IS NOT NULL",
+      isReadOnly: true)
+    list = Statement(
+      """
+      SELECT \(RefundRow.columns) FROM \(t.allRefund) p WHERE p.refund_of = $1 ORDER BY p.since, p.id
+      LIMIT \(Self.most)
+      """, isReadOnly: true)
+    // Some of a payment may have been given back before.
+    wanted = Statement(
+      """
+      SELECT e.payment_id, e.kind FROM \(t.exception) e JOIN \(t.payment) p ON p.id = e.payment_id
+      WHERE e.closed_at IS NULL AND e.kind = ANY ($1) AND p.refund_of IS NULL AND p.stage = 'done'
+        AND CASE e.kind WHEN 'order_dead' THEN p.state = 'COMPLETED'
+                        ELSE p.state <> 'COMPLETED' AND p.method <> 'balance' END
+        AND NOT EXISTS (SELECT FROM \(t.payment) r WHERE r.refund_of = p.id AND r.cause = e.kind)
+        AND p.amount > (SELECT coalesce(sum(r.amount), 0) FROM \(t.payment) r
+                        WHERE r.refund_of = p.id AND r.state NOT IN ('REJECTED', 'ERROR'))
+      ORDER BY e.opened_at LIMIT $2
+      """, isReadOnly: true)
+    close = Statement(
+      """
+      UPDATE \(t.exception) e SET closed_at = clock_timestamp(), closed_by = 'paysaga', note = u.note
+      FROM (SELECT x.payment_id, x.kind, 'given back by refund ' || r.id AS note
+            FROM \(t.exception) x JOIN \(t.payment) r ON r.refund_of = x.payment_id AND r.cause = x.kind
+            WHERE x.closed_at IS NULL AND x.kind IN ('order_dead', 'charged_not_completed') AND r.state = 'COMPLETED'
+            UNION ALL
+            SELECT x.payment_id, x.kind, 'the payee had the money again'
+            FROM \(t.exception) x JOIN \(t.payment) r ON r.id = x.payment_id
+            WHERE x.closed_at IS NULL AND x.kind = 'refund_refused' AND (r.has_hold OR r.stage = 'done')) u
+      WHERE e.payment_id = u.payment_id AND e.kind = u.kind AND e.closed_at IS NULL
+      RETURNING e.payment_id
+      """)
+  }
+
+  /// Those of these refunds that there are; one whose row cannot be read is an error of its own.
+  public func find(
+    _ ids: [UniqueID], on connection: Connection
+  ) throws(DatabaseError) -> [UniqueID: Result<StoredRefund, DatabaseError>] {
+    var found: [UniqueID: Result<StoredRefund, DatabaseError>] = [:]
+    for row in try connection.run([Command(find, [.uuidArray(ids)]), ReplicationBarrier.command])[0] {
+      let id = try PaymentRow.id(row)
+      do throws(DatabaseError) {
+        found[id] = .success(try RefundRow.decode(row))
+      } catch  where error.code == .content {
+        found[id] = .failure(error)
+      }
+    }
+    return found
+  }
+
+  /// The refunds of a payment, oldest first.
+  /// - Throws: `content` when one of them cannot be read.
+  public func list(of payment: UniqueID, on connection: Connection) throws(DatabaseError) -> [StoredRefund] {
+    try connection.run([Command(list, [.uuid(payment)]), ReplicationBarrier.command])[0].map {
+      (row) throws(DatabaseError) in
+      try RefundRow.decode(row)
+    }
+  }
+
+  /// What should be given back and has no refund: by exceptions that are open, oldest first.
+  /// - Parameters:
+  ///   - causes: those that nobody asks for.
+  ///   - limit: the most.
+  public func wanted(
+    _ causes: Set<RefundCause>, limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> [RefundOrigin] {
+    let command = Command(wanted, [.textArray(causes.map(\.rawValue).sorted()), .int64(Int64(limit))])
+    return try connection.run(command).map { (row) throws(DatabaseError) in
+      let kind = try row.text(WantedColumn.kind)
+      guard let cause = RefundCause(rawValue: kind) else { throw .content("kind is \(kind)") }
+      return RefundOrigin(of: try row.uuid(WantedColumn.paymentID), cause: cause)
+    }
+  }
+
+  /// Closes the exceptions that refunds have settled, with a note.
+  /// - Returns: how many.
+  public func closeSettled(on connection: Connection) throws(DatabaseError) -> Int {
+    try connection.run(Command(close)).count
+  }
+
+  private enum WantedColumn: Int, AnswerColumn { case paymentID, kind }
+}

@@ -1,0 +1,367 @@
+import Archive
+import Bank
+import DirectDomain
+import LedgerDomain
+import LedgerStore
+import Money
+import Postgres
+import ProcessingDomain
+import ProcessingStore
+import Runtime
+import Testing
+import Values
+
+@testable import Processor
+
+@Suite("Refunds", .needsDatabase, .serialized)
+struct RefundTests {
+  typealias Bench = ProcessorBench
+
+  private static func wish(
+    _ number: Int, of payment: Int, _ amount: Int64? = nil, _ cause: RefundCause = .caller, note: String? = nil
+  ) -> NewRefund {
+    NewRefund(
+      RefundOrder(
+        id: UniqueID(high: 61, low: UInt64(number) << 4), origin: RefundOrigin(of: Bench.id(payment), cause: cause),
+        amount: amount), note: note)
+  }
+
+  private func refund(
+    _ processor: PaymentProcessor, _ wish: NewRefund
+  ) async -> RefundAnswer { await processor.refund(wish, deadline: .now() + .seconds(20)) }
+
+  /// Has payments completed that are paid through the bank, 100 each.
+  private func pay(_ numbers: ClosedRange<Int>, _ bench: Bench, _ processor: PaymentProcessor) async throws {
+    _ = try await bench.execute(numbers.map { Bench.terms($0) }, processor)
+    try await eventually { try bench.count("state = 'COMPLETED' AND refund_of IS NULL") >= numbers.upperBound }
+  }
+
+  private func refunds(of payment: Int, _ bench: Bench) throws -> [StoredRefund] {
+    try RefundReader(ProcessingTables(schema: bench.schema)).list(of: Bench.id(payment), on: TestDatabase.open())
+  }
+
+  @Test func `money goes back through the bank, in parts, and never more than was paid`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10)
+      try await bench.with(bank, role: .gateway) { processor in
+        try await pay(1...1, bench, processor)
+        let wish = Self.wish(1, of: 1, 60, note: "torn")
+        guard case .done(let first, isRepetition: false) = await refund(processor, wish) else { throw BenchFailure() }
+        #expect(first.stored.payment.state == .processing && first.note == "torn")
+        try await eventually { try bench.count("state = 'COMPLETED' AND refund_of IS NOT NULL") == 1 }
+        #expect(try bench.balance(of: Bench.payee) == Balance(posted: 40))
+        let asked = try #require(bank.refunded(first.stored.payment.id))
+        #expect(asked.chargeID == Bench.id(1) && asked.amount == Money(minorUnits: 60, Bench.euro))
+        // The same wish again finds its refund; another one under its id does not.
+        guard case .done(let again, isRepetition: true) = await refund(processor, wish) else { throw BenchFailure() }
+        #expect(again.stored.payment.state == .completed && again.stored.payment.amount.minorUnits == 60)
+        for (amount, note) in [(59, "torn"), (60, nil), (nil, "torn")] as [(Int64?, String?)] {
+          #expect(await refund(processor, Self.wish(1, of: 1, amount, note: note)) == .differs)
+        }
+        #expect(await refund(processor, Self.wish(2, of: 1, 41)) == .refused(.exceedsPayment))
+        guard case .done(let rest, _) = await refund(processor, Self.wish(3, of: 1)) else { throw BenchFailure() }
+        #expect(rest.stored.payment.amount.minorUnits == 40 && rest.takesRest)
+        try await eventually { try bench.count("state = 'COMPLETED' AND refund_of IS NOT NULL") == 2 }
+        #expect(await refund(processor, Self.wish(4, of: 1)) == .refused(.exceedsPayment))
+        #expect(await refund(processor, Self.wish(5, of: 9)) == .missing)
+        #expect(try refunds(of: 1, bench).map(\.stored.payment.amount.minorUnits) == [60, 40])
+        #expect(try bench.count("true") == 3)
+      }
+      #expect(try bench.balance(of: Bench.payee) == Balance())
+      #expect(bank.count(.refund, UniqueID(high: 61, low: 1 << 4)) == 1 && bank.free == 10)
+    }
+  }
+
+  @Test func `of many refunds at once as many are opened as the payment bears`() async throws {
+    try await Bench.with { bench in
+      try await bench.with(FakeBank(slots: 10)) { processor in
+        try await pay(1...1, bench, processor)
+        let opened = try await withThrowingTaskGroup(of: Bool.self) { group in
+          for number in 1...16 {
+            group.addTask {
+              let results = try await blocking {
+                try bench.store().open([Self.wish(number, of: 1, 30)], on: TestDatabase.open())
+              }
+              if case .opened = results[0] { return true }
+              #expect(results == [.refused(.exceedsPayment)])
+              return false
+            }
+          }
+          return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(opened == 3)
+        #expect(try bench.count("refund_of IS NOT NULL") == 3)
+        // And the same wish of many callers is opened once.
+        let once = try await withThrowingTaskGroup(of: Bool.self) { group in
+          for _ in 1...8 {
+            group.addTask {
+              let results = try await blocking {
+                try bench.store().open([Self.wish(20, of: 1, 10)], on: TestDatabase.open())
+              }
+              if case .opened = results[0] { return true }
+              return false
+            }
+          }
+          return try await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(once == 1)
+        try await eventually { try bench.count("state = 'COMPLETED' AND refund_of IS NOT NULL") == 4 }
+      }
+      #expect(try bench.balance(of: Bench.payee) == Balance())
+    }
+  }
+
+  @Test func `a balance goes back at once, and only while the payee has it`() async throws {
+    try await Bench.with { bench in
+      let mine = try bench.fund(Bench.payer, 200)
+      let bank = FakeBank(slots: 10)
+      try await bench.with(bank) { processor in
+        _ = try await bench.execute([Bench.terms(1, .balance(accountID: mine))], processor)
+        guard case .done(let refund, _) = await refund(processor, Self.wish(1, of: 1, 70)) else { throw BenchFailure() }
+        #expect(refund.stored.payment.state == .completed && refund.stored.payment.version == 3)
+        #expect(try bench.balance(of: Bench.payer) == Balance(posted: 170))
+        #expect(try bench.balance(of: Bench.payee) == Balance(posted: 30))
+        try bench.script("UPDATE \(bench.accountTable) SET posted = 29 WHERE posted = 30")
+        #expect(await self.refund(processor, Self.wish(2, of: 1)) == .refused(.insufficientFunds))
+        #expect(try bench.count("refund_of IS NOT NULL") == 1)
+        // A repeated payment is no refund, and a refund is not paid back.
+        let back = NewRefund(
+          RefundOrder(
+            id: UniqueID(high: 62, low: 0), origin: RefundOrigin(of: refund.stored.payment.id, cause: .caller),
+            amount: nil))
+        #expect(await self.refund(processor, back) == .refused(.notRefundable))
+        let taken = NewRefund(
+          RefundOrder(id: Bench.id(1), origin: RefundOrigin(of: Bench.id(1), cause: .caller), amount: 5))
+        #expect(await self.refund(processor, taken) == .differs)
+      }
+      #expect(bank.order.isEmpty)
+      let events = try TestDatabase.open().run(
+        Command(
+          Statement("SELECT convert_from(payload, 'UTF8') FROM \(bench.schema).event WHERE key = $1 ORDER BY seq"),
+          [.text(UniqueID(high: 61, low: 1 << 4).description)])
+      ).map { try PaymentResult(try $0.bytes(0)) }
+      #expect(events.map(\.state) == [.processing, .completed] && events.allSatisfy { $0.refundOf == Bench.id(1) })
+    }
+  }
+
+  @Test func `a refund whose answer is lost becomes UNKNOWN, is asked about, and is not made again`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10) { call, _, number in
+        if call == .refund { return .unclear }
+        return call == .inquire && number == 1 ? .unclear : .approved
+      }
+      try await bench.with(bank) { processor in
+        try await pay(1...1, bench, processor)
+        guard case .done(let opened, _) = await refund(processor, Self.wish(1, of: 1)) else { throw BenchFailure() }
+        let id = opened.stored.payment.id
+        try await eventually { try bench.count("state = 'UNKNOWN' AND refund_of IS NOT NULL AND has_hold") == 1 }
+        try await eventually {
+          try bench.script("UPDATE \(bench.schema).due SET at = now()")
+          return try bench.count("state = 'COMPLETED' AND refund_of IS NOT NULL") == 1
+        }
+        #expect(bank.count(.refund, id) == 1 && bank.count(.inquire, id) == 2)
+      }
+      #expect(try bench.balance(of: Bench.payee) == Balance())
+    }
+  }
+
+  @Test func `what the bank refuses stays with the payee, and may be given back by another refund`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10) { call, id, _ in
+        call == .refund && id == UniqueID(high: 61, low: 1 << 4) ? .declined : .approved
+      }
+      try await bench.with(bank) { processor in
+        try await pay(1...1, bench, processor)
+        _ = await refund(processor, Self.wish(1, of: 1))
+        try await eventually { try bench.count("state = 'REJECTED' AND reason = 'bank_declined'") == 1 }
+        #expect(try bench.balance(of: Bench.payee) == Balance(posted: 100))
+        _ = await refund(processor, Self.wish(2, of: 1))
+        try await eventually { try bench.count("state = 'COMPLETED' AND refund_of IS NOT NULL") == 1 }
+      }
+    }
+  }
+
+  @Test func `without room at the bank a refund waits in the tables`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10)
+      try await bench.with(bank) { processor in
+        try await pay(1...1, bench, processor)
+        bank.setOpen(false)
+        _ = await refund(processor, Self.wish(1, of: 1))
+        #expect(try bench.count("stage = 'ready' AND has_hold AND refund_of IS NOT NULL") == 1)
+        bank.setOpen(true)
+        try await eventually { try bench.count("state = 'COMPLETED' AND refund_of IS NOT NULL") == 1 }
+      }
+    }
+  }
+
+  @Test func `an archived payment is given back, and a repeated wish finds its archived refund`() async throws {
+    try await Bench.with { bench in
+      try await bench.with(FakeBank(slots: 10)) { processor in
+        try await pay(1...1, bench, processor)
+        _ = await refund(processor, Self.wish(1, of: 1, 60))
+        try await eventually { try bench.count("state = 'COMPLETED' AND refund_of IS NOT NULL") == 1 }
+        func archive() throws {
+          let connection = try TestDatabase.open()
+          try connection.script("DELETE FROM \(bench.schema).event")
+          var walk = ArchiveWalk(ProcessingArchive.plan(ProcessingTables(schema: bench.schema)), olderThan: .zero)
+          #expect(try walk.step(size: 10, on: connection).moved == 1)
+          #expect(try bench.count("true") == 0)
+        }
+        try archive()
+        #expect(try refunds(of: 1, bench).map(\.stored.payment.amount.minorUnits) == [60])
+        guard case .done(_, isRepetition: true) = await refund(processor, Self.wish(1, of: 1, 60)) else {
+          throw BenchFailure()
+        }
+        try archive()
+        #expect(await refund(processor, Self.wish(2, of: 1, 41)) == .refused(.exceedsPayment))
+        guard case .done(let rest, isRepetition: false) = await refund(processor, Self.wish(3, of: 1)) else {
+          throw BenchFailure()
+        }
+        #expect(rest.stored.payment.amount.minorUnits == 40)
+        try await eventually { try bench.count("state = 'COMPLETED' AND refund_of IS NOT NULL") == 2 }
+      }
+      #expect(try bench.balance(of: Bench.payee) == Balance())
+    }
+  }
+
+  // MARK: - What nobody asks for
+
+  private func automatic(
+    _ bench: Bench, _ processor: PaymentProcessor, _ policy: OrderDeadPolicy = .refund
+  ) throws -> AutomaticRefunds {
+    AutomaticRefunds(
+      SerialConnection(try TestDatabase.configuration(), logger: TestDatabase.quiet, stop: StopFlag()),
+      reader: RefundReader(ProcessingTables(schema: bench.schema)), policy: policy, processor: processor,
+      logger: TestDatabase.quiet)
+  }
+
+  private func exceptions(_ bench: Bench, _ condition: String) throws -> Int {
+    try TestDatabase.open().int("SELECT count(*) FROM \(bench.schema).exception WHERE \(condition)")
+  }
+
+  @Test func `a dead order's payment is given back once, as far as it was not before`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10)
+      try await bench.with(bank) { processor in
+        try await pay(1...3, bench, processor)
+        guard case .done = await refund(processor, Self.wish(1, of: 2, 30)) else { throw BenchFailure() }
+        guard case .done = await refund(processor, Self.wish(2, of: 3)) else { throw BenchFailure() }
+        try bench.script(
+          """
+          INSERT INTO \(bench.schema).exception (payment_id, kind)
+          SELECT id, 'order_dead' FROM \(bench.schema).payment WHERE refund_of IS NULL
+          """)
+        let holding = try automatic(bench, processor, .hold)
+        try await blocking { _ = holding.run() }
+        #expect(try bench.count("cause = 'order_dead'") == 0)
+        let refunds = try automatic(bench, processor)
+        let second = try automatic(bench, processor)
+        try await blocking {
+          _ = refunds.run()
+          _ = second.run()
+        }
+        try await eventually { try bench.count("state = 'COMPLETED' AND cause = 'order_dead'") == 2 }
+        let amounts = try (1...3).map { try self.refunds(of: $0, bench).map(\.stored.payment.amount.minorUnits) }
+        #expect(amounts == [[100], [30, 70], [100]])
+        #expect(bank.count(.refund, AutomaticRefunds.id(of: RefundOrigin(of: Bench.id(1), cause: .orderDead))) == 1)
+        // The third had gone back before: a person has to say so.
+        let closing = try automatic(bench, processor)
+        try await blocking { _ = closing.run() }
+        #expect(try exceptions(bench, "closed_at IS NULL AND payment_id = '\(Bench.id(3))'") == 1)
+        #expect(try exceptions(bench, "closed_by = 'paysaga' AND note LIKE 'given back by refund %'") == 2)
+        for each in [holding, refunds, second, closing] { each.stop(until: .now()) }
+      }
+      #expect(try bench.balance(of: Bench.payee) == Balance())
+    }
+  }
+
+  @Test func `a charge without a payment is put aside and given back`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10) { call, _, number in call == .charge ? .declined : .approved }
+      try await bench.with(bank) { processor in
+        _ = try await bench.execute([Bench.terms(1)], processor)
+        try await eventually { try bench.count("state = 'REJECTED'") == 1 }
+        // A late word of the bank.
+        try await blocking {
+          _ = try bench.store().apply(
+            [StepRequest(Bench.id(1), .inquired(.approved, askedAt: .now()))], by: nil, on: TestDatabase.open())
+        }
+        #expect(try exceptions(bench, "kind = 'charged_not_completed' AND closed_at IS NULL") == 1)
+        let refunds = try automatic(bench, processor)
+        try await blocking { _ = refunds.run() }
+        try await eventually { try bench.count("state = 'COMPLETED' AND cause = 'charged_not_completed'") == 1 }
+        let closing = try automatic(bench, processor)
+        try await blocking { _ = closing.run() }
+        #expect(try exceptions(bench, "closed_at IS NULL") == 0)
+        for each in [refunds, closing] { each.stop(until: .now()) }
+      }
+      #expect(try bench.state(1) == "REJECTED bank_declined")
+      let ours = [LedgerAccount.Kind.clearing, .suspense].map { LedgerAccount.ours($0, Bench.euro).id }
+      let balances = try await blocking { [ledger = bench.ledger] in
+        let connection = try TestDatabase.open()
+        try connection.run(ledger.fold())
+        return try ledger.balances(of: ours, on: connection)
+      }
+      for account in ours { #expect(balances[account] == Balance()) }
+    }
+  }
+
+  @Test func `an automatic refund waits for a payee who has spent the money`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10)
+      try await bench.with(bank) { processor in
+        try await pay(1...1, bench, processor)
+        try bench.script(
+          """
+          UPDATE \(bench.accountTable) SET posted = 40 WHERE posted = 100;
+          INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(1))', 'order_dead')
+          """)
+        let refunds = try automatic(bench, processor)
+        try await blocking { _ = refunds.run() }
+        let id = AutomaticRefunds.id(of: RefundOrigin(of: Bench.id(1), cause: .orderDead))
+        #expect(try bench.count("id = '\(id)' AND stage = 'ready' AND NOT has_hold") == 1)
+        #expect(try exceptions(bench, "kind = 'refund_refused' AND payment_id = '\(id)' AND closed_at IS NULL") == 1)
+        // It is looked at again and again, and a person is told once.
+        try bench.script(
+          "UPDATE \(bench.schema).exception SET closed_at = now() WHERE kind = 'refund_refused'; "
+            + "UPDATE \(bench.schema).due SET at = now()")
+        try await eventually {
+          try TestDatabase.open().int("SELECT count(*) FROM \(bench.schema).due WHERE at > now()") == 1
+        }
+        #expect(try exceptions(bench, "kind = 'refund_refused' AND closed_at IS NULL") == 0)
+        #expect(bank.count(.refund, id) == 0)
+        try bench.script(
+          "UPDATE \(bench.accountTable) SET posted = 100 WHERE posted = 40; "
+            + "UPDATE \(bench.schema).due SET at = now()")
+        try await eventually { try bench.count("id = '\(id)' AND state = 'COMPLETED'") == 1 }
+        refunds.stop(until: .now())
+      }
+      #expect(try bench.balance(of: Bench.payee) == Balance())
+    }
+  }
+
+  @Test func `a row that is no refund of ours is refused by its table`() async throws {
+    try await Bench.with { bench in
+      try await bench.with(FakeBank(slots: 10)) { processor in
+        try await pay(1...1, bench, processor)
+        guard case .done = await refund(processor, Self.wish(1, of: 1, 60)) else { throw BenchFailure() }
+        try await eventually { try bench.count("state = 'COMPLETED'") == 2 }
+        let isRefund = "refund_of IS NOT NULL"
+        for (change, of) in [
+          ("cause = NULL", isRefund), ("takes_rest = NULL", isRefund), ("refund_of = id", isRefund),
+          ("refund_of = NULL", isRefund), ("cause = 'because'", isRefund), ("order_id = 7", isRefund),
+          ("source = '4711'", isRefund), ("note = ''", isRefund), ("note = repeat('x', 501)", isRefund),
+          ("note = 'x'", "refund_of IS NULL"), ("cause = 'caller'", "refund_of IS NULL"),
+          ("takes_rest = true", "refund_of IS NULL"),
+        ] {
+          #expect(throws: DatabaseError.self, "\(change)") {
+            try bench.script("UPDATE \(bench.schema).payment SET \(change) WHERE \(of)")
+          }
+        }
+      }
+    }
+  }
+
+  struct BenchFailure: Error {}
+}
