@@ -112,5 +112,12 @@ def test_exceptions_and_payments_are_shown(world: World):
     assert (exception["exception"], exception["operation_id"]) == ("order_dead", paid)
     assert (history["status"], history["version"]) == ("COMPLETED", 3)
     assert paysaga(world, "payments", "list", "--status", "UNKNOWN").lines == []
+    old = "01900000-0000-7000-8000-000000000001"
+    world.sql("UPDATE gateway.payment SET id = %s, state = 'CREATED', version = 1", old)
+    unclaimed = ("payments", "list", "--status", "created", "--older")
+    assert [each["id"] for each in paysaga(world, *unclaimed, "5m").lines] == [old]
+    assert paysaga(world, *unclaimed, "100000d").lines == []
+    both = paysaga(world, *unclaimed, "5m", "--to", "1h")
+    assert both.status == 2 and "--to and --older exclude each other" in both.error
     absent = paysaga(world, "payments", "get", str(uuid.uuid4()))
     assert absent.status == 1 and "there is no payment" in absent.error

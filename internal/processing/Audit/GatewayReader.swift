@@ -39,7 +39,7 @@ struct GatewayReader {
       SELECT c.payment_id, c.order_id, coalesce(p.state, 'not there') AS state FROM \(schema).order_claim c
       LEFT JOIN \(schema).all_payment p ON p.id = c.payment_id
       WHERE (p.id IS NULL OR p.state IN ('REJECTED', 'ERROR') OR p.order_id IS DISTINCT FROM c.order_id)
-        AND c.payment_id >= (SELECT id FROM \(schema).all_payment ORDER BY id LIMIT 1)
+        AND (c.payment_id < (SELECT id FROM \(schema).all_payment ORDER BY id LIMIT 1)) IS NOT TRUE
       LIMIT 1000
       """, isReadOnly: true)
     for row in try connection.run(Command(wrong), timeout: LedgerReader.timeout) {
