@@ -63,7 +63,7 @@ def measure(bench: Bench) -> None:
 def _reconcile(bench: Bench, count: int) -> tuple[float, float]:
     """Seconds, and the peak of resident MiB."""
     with bench.database() as dsn, connect(dsn) as connection:
-        connection.execute(PAYMENTS.replace("$1", str(count)))
+        connection.execute(PAYMENTS, [count])
         connection.execute(ROWS)
         path = bench.directory / "statement.csv"
         with open(path, "w") as file, connection.cursor() as cursor:
@@ -88,7 +88,7 @@ def _reconcile(bench: Bench, count: int) -> tuple[float, float]:
         report = json.loads(answer)
         assert (report["rows"], report["settled"], report["resolved"]) == (count, count, count // 1000), report
         [(posted,)] = connection.execute(
-            "SELECT (sum(a.posted) + (SELECT coalesce(sum(posted), 0) FROM ledger.account_delta d WHERE d.account = %s))"
-            "::bigint FROM ledger.account a WHERE a.id = %s", [CLEARING, CLEARING]).fetchall()
+            "SELECT (a.posted + (SELECT coalesce(sum(posted), 0) FROM ledger.account_delta d WHERE d.account = a.id))::bigint"
+            " FROM ledger.account a WHERE a.id = $1", [CLEARING]).fetchall()
         assert posted == 0, posted
     return seconds, usage.ru_maxrss / 1024
