@@ -16,7 +16,8 @@ extension Session {
     var record = key.record
     record.append("secret", .text(secret.text))
     output.print(record, line: secret.text)
-    notice("\(key.record.line)\nThe secret is shown this once; nobody can read it again.")
+    notice(key.record.line)
+    notice("The secret is shown this once; nobody can read it again.")
   }
 }
 
