@@ -4,6 +4,7 @@ import Postgres
 import ProcessingDomain
 import ProcessingSchema
 import ProcessingStore
+import RiskDomain
 import RiskStore
 import Settings
 import Values
@@ -38,12 +39,17 @@ extension Session {
   }
 
   /// Steps that are decided by these rules. Claims are not for commands.
-  func paymentSteps(_ rules: PaymentRules, on connection: Connection) throws -> ProcessingStore {
+  /// - Parameters:
+  ///   - risk: what counts failures.
+  ///   - topic: where results go; nil for the settings' one.
+  func paymentSteps(
+    _ rules: PaymentRules, risk: RiskRules = .standard, topic: String? = nil, on connection: Connection
+  ) throws -> ProcessingStore {
     ProcessingStore(
-      ledger: LedgerStore(), risk: RiskBook(),
+      ledger: LedgerStore(), risk: RiskBook(rules: risk),
       outbox: OutboxWriter(
         ProcessingSchema.outbox, shards: try ShardMap.load(ProcessingSchema.outbox, on: connection)),
-      engine: PaymentEngine(rules: rules), topic: given.text("DIRECT_RESULT_TOPIC") ?? "direct.results")
+      engine: PaymentEngine(rules: rules), topic: topic ?? given.text("DIRECT_RESULT_TOPIC") ?? "direct.results")
   }
 
   /// Tells the processors' relay that results were written; it looks now and then without it.

@@ -15,8 +15,8 @@ enum Subcommands {
     PaymentsHistory.self, PaymentsCancel.self, PaymentsRefund.self, PaymentsRefunds.self, AccountsGet.self,
     AccountsList.self, AccountsOpen.self, AccountsEntries.self, AccountsTopUp.self, AccountsSpend.self, Exceptions.self,
     ExceptionsShow.self,
-    ExceptionsClose.self, Reconcile.self, ReconcileClearing.self, RiskList.self, RiskReplay.self, KeysCreate.self,
-    KeysList.self, KeysRevoke.self, KeysRotate.self,
+    ExceptionsClose.self, Reconcile.self, ReconcileClearing.self, RiskList.self, RiskReplay.self,
+    RiskApprove.self, RiskDecline.self, KeysCreate.self, KeysList.self, KeysRevoke.self, KeysRotate.self,
   ]
 
   static let usages = all.map { $0.usage }

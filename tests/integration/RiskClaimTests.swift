@@ -24,7 +24,9 @@ struct RiskClaimTests {
   /// At most five payments of a card in a minute, and of a payee when `payee` is asked for.
   private static func rules(_ subjects: RiskSubject...) -> RiskRules {
     RiskRules(
-      rules: subjects.map { RiskRule(name: "five_\($0)", points: 80, limit: RiskLimit($0, .minute, .count(above: 5))) })
+      rules: subjects.map {
+        RiskRule(name: "five_\($0)", points: 80, limit: RiskLimit($0, .count(in: .minute, above: 5)))
+      })
   }
 
   @discardableResult
@@ -301,11 +303,10 @@ struct RiskClaimTests {
       #expect(try house.connection.int(locks) == 1)
       try house.connection.run(.commit)
       let usage = "\(house.riskSchema).usage"
-      #expect(try house.connection.int("SELECT count(*) FROM \(usage) WHERE subject = 'user'") == 1)
       #expect(try house.connection.int("SELECT count(*) FROM \(usage)") == 1)
       try house.connection.script(
         """
-        INSERT INTO \(usage) SELECT 'card', decode(lpad(to_hex(n), 8, '0'), 'hex'), '', current_date - n / 10
+        INSERT INTO \(usage) SELECT gen_random_uuid(), '', (now() AT TIME ZONE 'UTC')::date + 3 - n / 10
         FROM generate_series(1, 100) n
         """)
       let care = RiskCare(house.risk)
@@ -328,7 +329,7 @@ struct RiskClaimTests {
           let roles = sides[1].dropLast().components(separatedBy: ", ").map { words[$0] ?? $0 }
           return sides[0] + " TO " + roles.joined(separator: ", ")
         }
-      #expect(grants.count == 6)
+      #expect(grants.count == 7)
       let roles = words.values.sorted()
       try house.connection.script(roles.map { "CREATE ROLE \($0)" }.joined(separator: ";"))
       defer {
@@ -337,12 +338,16 @@ struct RiskClaimTests {
       }
       try house.connection.script(grants.joined(separator: ";"))
       try house.connection.script("SET ROLE \(house.riskSchema)_p")
-      let book = RiskBook(house.risk, rules: Self.rules(.user))
+      let failing = RiskRule(name: "failing", points: 9, limit: RiskLimit(.card, .failures(above: 1)))
+      let book = RiskBook(house.risk, rules: RiskRules(rules: Self.rules(.user).rules + [failing]))
       for number in 1...2 {
         let payment = house.new(UInt64(number)).asRisk
         let batch = try book.decide([payment], house.connection.run(book.reads([payment])))
         #expect(batch.records.map(\.decision.verdict) == [.allow])
         try house.connection.run(book.writes(batch))
+        _ = try book.cards(house.connection.run(book.findCards(of: [payment.id])))
+        let answers = try house.connection.run(book.failureReads([payment]))
+        try house.connection.run(try book.failureWrites([payment], answers, failed: [payment.id]))
       }
       try RiskCare(house.risk).run(on: house.connection)
       try house.connection.script("SET ROLE \(house.riskSchema)_r")

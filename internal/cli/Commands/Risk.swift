@@ -24,7 +24,8 @@ struct RiskList: Subcommand {
     synopsis: "[--verdict V | --payment ID] [--limit N]",
     notes: """
       The score is from 0 to 99, the reasons are the rules that matched. Features are what was counted before the payment
-      in each window, as [count, sum]; a decision without them says by `failed` what RISK_FAIL was.
+      in each window, as [count, sum], its failures, and first uses; a decision without them says by `failed` what
+      RISK_FAIL was. The card is its fingerprint.
       """,
     example: "paysaga risk list --verdict review --limit 10")
 
@@ -128,7 +129,8 @@ extension StoredDecision {
       "payment_id": .uuid(record.paymentID), "at": .time(at), "verdict": .text(decision.verdict.rawValue),
       "score": .number(Int64(decision.score)), "reasons": .of(decision.reasons),
       "method": .text(record.facts.method.rawValue), "amount_minor": .number(record.facts.amount.minorUnits),
-      "currency": .text(record.facts.amount.currency.code), "rules": .text(rules),
+      "currency": .text(record.facts.amount.currency.code),
+      "card": record.card.map { .text(Self.hex($0)) } ?? .null, "rules": .text(rules),
     ]
     switch record.evidence {
     case .features(let features):
@@ -139,6 +141,14 @@ extension StoredDecision {
       result.append("features", .null)
     }
     return result
+  }
+}
+
+extension StoredDecision {
+  /// As `risk.listed` takes it with `decode(…, 'hex')`.
+  private static func hex(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 }
 

@@ -1,3 +1,4 @@
+internal import DirectDomain
 public import RiskDomain
 public import Values
 
@@ -27,6 +28,27 @@ public enum PaymentStep: Sendable, Hashable {
   case fallDue
   /// The process that had it does not have it any more: its lease is over, or it has lost its memory.
   case takeOver(from: UniqueID)
+}
+
+extension PaymentStep {
+  /// Whether the payment shows that a wish was carried out before, as after a lost answer.
+  package func isDone(in payment: ProcessedPayment) -> Bool {
+    switch self {
+    case .cancel: payment.reason == .cancelled
+    case .review(let approves, let person):
+      payment.reviewer == person && (payment.reason == .reviewDeclined) != approves
+    default: false
+    }
+  }
+
+  /// Whether it may end the payment because the bank or a person has said no, which risk counts. What a statement says
+  /// is of the past, and would count a day's declines as those of ten minutes.
+  package var mayDecline: Bool {
+    switch self {
+    case .charged(.declined, _), .inquired(.declined, _), .reversed(.declined), .review(approves: false, _): true
+    default: false
+    }
+  }
 }
 
 /// What the bank says, after everything about the answer has been checked: its status, media type, ids, amount and

@@ -46,7 +46,7 @@ public struct ExecutionParts: Sendable {
     let store = ProcessingStore(
       ledger: ledger,
       risk: RiskBook(rules: options.risk.rules, failure: options.risk.failure) { error in
-        logger.warning("risk decides without features", ["error": .error(error)])
+        logger.warning("risk does without its tables", ["error": .error(error)])
       },
       outbox: OutboxWriter(ProcessingSchema.outbox, shards: shards), engine: PaymentEngine(rules: options.rules),
       topic: topic)

@@ -80,18 +80,9 @@ extension PaymentProcessor {
       let payment = found.stored.payment
       switch found.outcome {
       case .changed: return .done(payment)
-      case .refused(let refusal): return isDone(step, payment) ? .done(payment) : .refused(refusal)
+      case .refused(let refusal): return step.isDone(in: payment) ? .done(payment) : .refused(refusal)
       case .ignored, .contradicted: return .faulty("the ledger refuses to give the hold back")
       }
-    }
-  }
-
-  private static func isDone(_ step: PaymentStep, _ payment: ProcessedPayment) -> Bool {
-    switch step {
-    case .cancel: payment.reason == .cancelled
-    case .review(let approves, let person):
-      payment.reviewer == person && (payment.reason == .reviewDeclined) != approves
-    default: false
     }
   }
 

@@ -24,7 +24,8 @@ extension ProcessingSchema {
       .init("ledger.account", ["SELECT", "INSERT", "UPDATE"]), .init("ledger.account_delta", ["SELECT", "INSERT"]),
       .init("ledger.transfer", ["SELECT", "INSERT"]), .init("ledger.block", ["SELECT"]),
       .init("ledger.account_day", ["SELECT"]), .init("risk.usage", ["SELECT", "INSERT", "UPDATE"]),
-      .init("risk.listed", ["SELECT"]), .init("risk.rule_set", ["INSERT"]), .init("risk.decision", ["INSERT"]),
+      .init("risk.listed", ["SELECT"]), .init("risk.rule_set", ["INSERT"]),
+      .init("risk.decision", ["SELECT", "INSERT"]),
     ] + OutboxSchema.writing(outbox)
 
   /// What `payments-processor` does besides.

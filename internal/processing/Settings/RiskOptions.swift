@@ -23,7 +23,7 @@ public struct RiskOptions: Sendable {
     [
       .text(
         "RISK_RULES", \.file, rule: "the path of a JSON file of rules, or nothing", { !$0.utf8.contains(0) },
-        .value(""), users, "rules that score payments; empty: those built in (docs/direct-payments.md)"),
+        .value(""), users, "rules that score payments; empty: those built in (docs/risk.md)"),
       .integer(
         "RISK_REVIEW", \.review, 1...100, .value("65"), users,
         "score from which on a payment waits for a person; 100 is above all scores"),

@@ -186,7 +186,9 @@ public struct ProcessingStore: Sendable {
       guard payment.asks, work.stored[payment.id]?.payment.stage == .ready else { continue }
       work.apply(StepRequest(payment.id, .ask(by: claim, after: nil)), engine: engine, ledger: &batch)
     }
-    try connection.run(risk.writes(decided) + writes(work, batch) + [.commit])
+    let hasRules = risk.rulesAreDue
+    try connection.run(risk.writes(decided, rules: hasRules) + writes(work, batch) + [.commit])
+    if hasRules { risk.rulesCommitted() }
     return true
   }
 
@@ -216,13 +218,25 @@ public struct ProcessingStore: Sendable {
   public func apply(
     _ requests: [StepRequest], by claim: Claim?, begin: [Command] = [.begin], on connection: Connection
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]> {
-    try connection.rollingBack { () throws(DatabaseError) in
+    let suspects = risk.countsFailures ? Set(requests.filter(\.step.mayDecline).map(\.paymentID)) : []
+    if let result = try apply(requests, by: claim, begin, suspects, on: connection) { return result }
+    // Nothing of the first transaction is left; what the bank has said is not lost because it cannot be counted.
+    return try apply(requests, by: claim, begin, [], on: connection) ?? .done([])
+  }
+
+  /// - Parameter suspects: the payments that may fail, which is counted.
+  /// - Returns: nil, with nothing done, when failures cannot be counted.
+  private func apply(
+    _ requests: [StepRequest], by claim: Claim?, _ begin: [Command], _ suspects: Set<UniqueID>,
+    on connection: Connection
+  ) throws(DatabaseError) -> ProcessingResult<[RequestResult]>? {
+    try connection.rollingBack { () throws(DatabaseError) -> ProcessingResult<[RequestResult]>? in
       let ids = Set(requests.map(\.paymentID)).sorted()
       let check = claim.map { [leases.check($0)] } ?? []
       let answers = try connection.run(begin + check + [statements.lock(ids)])
       if claim != nil, answers[begin.count].count == 0 { return try loseLease(connection) }
       var work = try completed(answers[answers.count - 1], of: ids, on: connection)
-      try carryOut(requests, &work, on: connection)
+      guard try carryOut(requests, suspects, &work, on: connection) else { return nil }
       var next: [UniqueID: Int] = [:]
       return .done(
         requests.map { request in
@@ -315,15 +329,25 @@ public struct ProcessingStore: Sendable {
   // MARK: - Parts
 
   /// Decides the steps and writes what changed; the transaction is committed.
+  /// - Returns: false, with nothing done, when failures cannot be counted.
   private func carryOut(
-    _ requests: [StepRequest], _ work: inout StepWork, on connection: Connection
-  ) throws(DatabaseError) {
+    _ requests: [StepRequest], _ suspects: Set<UniqueID>, _ work: inout StepWork, on connection: Connection
+  ) throws(DatabaseError) -> Bool {
     let payments = requests.compactMap { work.stored[$0.paymentID]?.payment }
     var last: [Command] = []
     if !payments.isEmpty {
-      var batch = try ledger.batch(connection.run(reads(payments)))
-      for request in requests { work.apply(request, engine: engine, ledger: &batch) }
-      last = writes(work, batch)
+      var failures: FailureCount?
+      do throws(DatabaseError) {
+        failures = try FailureCount(suspects, work, risk, on: connection)
+        let looks = failures?.reads ?? []
+        let answers = try connection.run(looks + reads(payments))
+        var batch = try ledger.batch(answers.dropFirst(looks.count))
+        for request in requests { work.apply(request, engine: engine, ledger: &batch) }
+        last = try (failures?.writes(work, answers.prefix(looks.count)) ?? []) + writes(work, batch)
+      } catch  where !suspects.isEmpty && risk.isBlinded(by: error, commands: RiskBook.failureReadCount) {
+        try connection.run(.rollback)
+        return false
+      }
     }
     // What a pass over due payments leaves as it was must not be first in the next one. A review that was approved at
     // the end of its time is not that: it is due at the bank by now.
@@ -339,6 +363,7 @@ public struct ProcessingStore: Sendable {
     // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby to
     // have what was read.
     try connection.run(last + [.commit])
+    return true
   }
 
   /// Reads what steps of these payments are decided over: accounts, holds and their resolutions, whatever the steps.

@@ -6,6 +6,8 @@ public import Values
 /// Pure. The caller has locked the keys and has read their histories under the locks.
 public struct RiskBatch: Sendable {
   private let rules: RiskRules
+  private let blamed: Set<RiskSubject>
+  private let remembers: Bool
   private let failure: RiskFailure
   private let now: Timestamp
   private let lists: [RiskKey: Set<RiskList>]
@@ -15,7 +17,7 @@ public struct RiskBatch: Sendable {
   private let damaged: Set<RiskKey>
   /// Whether anything could be read.
   private let isBlind: Bool
-  /// The keys that have counted a payment of this batch.
+  /// The keys that have counted a payment of this batch, or its failure.
   public private(set) var counted: Set<RiskKey> = []
   /// The decisions so far, in order.
   public private(set) var records: [RiskRecord] = []
@@ -29,6 +31,8 @@ public struct RiskBatch: Sendable {
     lists: [RiskKey: Set<RiskList>], now: Timestamp
   ) {
     self.rules = rules
+    blamed = rules.blamedSubjects
+    remembers = rules.remembers
     self.failure = failure
     self.histories = histories
     self.damaged = damaged
@@ -40,21 +44,32 @@ public struct RiskBatch: Sendable {
   /// A batch for payments of which no feature can be had.
   public init(rules: RiskRules, failingAs failure: RiskFailure) {
     self.rules = rules
+    (blamed, remembers) = ([], false)
     self.failure = failure
     now = Timestamp(microseconds: 0)
     (histories, damaged, lists) = ([:], [], [:])
     isBlind = true
   }
 
-  /// Decides about a payment, once. What is not blocked is counted.
+  /// Decides about a payment, once. What is not blocked is counted, and what is blocked has failed.
   @discardableResult
   public mutating func decide(_ payment: RiskPayment) -> RiskDecision {
     let evidence = evidence(payment)
     let decision = rules.decide(payment.facts, evidence)
     records.append(
-      RiskRecord(paymentID: payment.id, facts: payment.facts, evidence: evidence, decision: decision))
-    if decision.verdict != .block { count(payment) }
+      RiskRecord(
+        paymentID: payment.id, facts: payment.facts, card: payment.keys.first { $0.subject == .card }?.bytes,
+        evidence: evidence, decision: decision))
+    if decision.verdict == .block { fail(payment) } else { count(payment) }
     return decision
+  }
+
+  /// Counts a payment that has failed after it was allowed.
+  public mutating func fail(_ payment: RiskPayment) {
+    for key in payment.keys where blamed.contains(key.subject) && (histories[key] != nil || damaged.contains(key)) {
+      histories[key, default: RiskHistory()].addFailure(at: now)
+      counted.insert(key)
+    }
   }
 
   /// What the key has counted, this batch included.
@@ -67,10 +82,30 @@ public struct RiskBatch: Sendable {
       guard let counted = histories[key]?.usage(at: now, in: payment.facts.amount.currency) else { continue }
       usage[key.subject, default: RiskUsage()].add(counted)
     }
-    return .features(RiskFeatures(listing: listing(payment), usage: usage))
+    return .features(
+      RiskFeatures(
+        listing: listing(payment), firstUse: firstUse(payment), failures: failures(payment), usage: usage))
+  }
+
+  private func firstUse(_ payment: RiskPayment) -> Set<RiskSubject> {
+    guard remembers, let user = payment.user, let history = histories[user] else { return [] }
+    // A card is known by any of its keys.
+    let known = Set(payment.allKeys.filter(history.knows).map(\.subject))
+    return Set(payment.keys.map(\.subject)).intersection(RiskRules.remembered).subtracting(known)
+  }
+
+  private func failures(_ payment: RiskPayment) -> [RiskSubject: Int64] {
+    guard !blamed.isEmpty else { return [:] }
+    var failures: [RiskSubject: Int64] = [:]
+    for key in payment.allKeys where blamed.contains(key.subject) {
+      guard let count = histories[key]?.failureCount(at: now), count > 0 else { continue }
+      failures[key.subject] = failures[key.subject, default: 0].adding(saturating: count)
+    }
+    return failures
   }
 
   private func listing(_ payment: RiskPayment) -> RiskListing? {
+    guard !lists.isEmpty else { return nil }
     let keys = payment.allKeys.sorted { $0.subject < $1.subject }
     for list in [RiskList.block, .allow] {
       if let key = keys.first(where: { lists[$0]?.contains(list) == true }) { return RiskListing(list, key.subject) }
@@ -83,6 +118,9 @@ public struct RiskBatch: Sendable {
     for key in payment.keys where histories[key] != nil || damaged.contains(key) {
       histories[key, default: RiskHistory()].add(payment.facts.amount, at: now)
       counted.insert(key)
+    }
+    if remembers, let user = payment.user, histories[user] != nil {
+      histories[user]?.remember(payment.keys.filter { RiskRules.remembered.contains($0.subject) })
     }
     for key in payment.earlierKeys where damaged.contains(key) {
       histories[key] = RiskHistory()

@@ -20,6 +20,9 @@ public struct RiskPayment: Sendable, Hashable {
     self.earlierKeys = earlierKeys
   }
 
+  /// Who pays.
+  var user: RiskKey? { keys.first { $0.subject == .user } }
+
   /// All that is looked at.
   public var allKeys: [RiskKey] { keys + earlierKeys }
 }

@@ -54,15 +54,22 @@ struct RiskReader {
     try read { (scanner) throws(JSONError) in try scanner.string() }
   }
 
-  /// A string that is one of the raw values.
-  mutating func word<Word>(_ type: Word.Type) throws(RiskFault) -> Word
-  where Word: RawRepresentable<String> & CaseIterable {
-    let text = try string()
-    guard let word = Word(rawValue: text) else {
-      let words = Word.allCases.map(\.rawValue).joined(separator: ", ")
-      throw fault("expected one of \(words), found \"\(Self.shown(text))\"")
-    }
+  /// A string that is one of the raw values, or of some of them.
+  mutating func word<Word>(_ type: Word.Type, in some: Set<Word>? = nil) throws(RiskFault) -> Word
+  where Word: RawRepresentable<String> & CaseIterable & Hashable {
+    let words = Word.allCases.filter { some?.contains($0) ?? true }
+    let text = try string(in: words.map(\.rawValue))
+    guard let word = Word(rawValue: text) else { throw fault("\(Self.shown(text)) has no meaning") }
     return word
+  }
+
+  /// A string that is one of these.
+  mutating func string(in words: [String]) throws(RiskFault) -> String {
+    let text = try string()
+    guard words.contains(text) else {
+      throw fault("expected one of \(words.joined(separator: ", ")), found \"\(Self.shown(text))\"")
+    }
+    return text
   }
 
   mutating func end() throws(RiskFault) { try read { (scanner) throws(JSONError) in try scanner.end() } }

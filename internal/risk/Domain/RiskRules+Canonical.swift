@@ -22,12 +22,19 @@ extension RiskRule: JSONRepresentable {
       object.add("points", points)
       if let methods { object.add("methods", methods.map(\.rawValue).sorted()) }
       if let amountAbove { object.add("amount_above") { Self.append(amountAbove, to: &$0) } }
+      if let firstUse { object.add("first_use", firstUse.rawValue) }
       guard let limit else { return }
       object.add("subject", limit.subject.rawValue)
-      object.add("window", limit.window.rawValue)
       switch limit.measure {
-      case .count(let above): object.add("count_above", above)
-      case .sum(let above): object.add("sum_above") { Self.append(above, to: &$0) }
+      case .count(let window, let above):
+        object.add("window", window.rawValue)
+        object.add("count_above", above)
+      case .sum(let window, let above):
+        object.add("window", window.rawValue)
+        object.add("sum_above") { Self.append(above, to: &$0) }
+      case .failures(let above):
+        object.add("window", RiskHistory.failureWindow)
+        object.add("failures_above", above)
       }
     }
   }

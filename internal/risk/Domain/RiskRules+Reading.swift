@@ -70,10 +70,12 @@ private struct RuleFields {
   private var points: Int64?
   private var methods: Set<PaymentMethod>?
   private var amountAbove: [Currency: Int64]?
+  private var firstUse: RiskSubject?
   private var subject: RiskSubject?
-  private var window: RiskWindow?
+  private var window: String?
   private var countAbove: Int64?
   private var sumAbove: [Currency: Int64]?
+  private var failuresAbove: Int64?
 
   init(_ reader: inout RiskReader) throws(RiskFault) {
     try reader.object { (reader, field) throws(RiskFault) in
@@ -82,10 +84,12 @@ private struct RuleFields {
       case "points": points = try reader.integer(in: 1...Int64(RiskDecision.maximumScore))
       case "methods": methods = try Self.methods(&reader)
       case "amount_above": amountAbove = try Self.amounts(&reader)
+      case "first_use": firstUse = try reader.word(RiskSubject.self, in: RiskRules.remembered)
       case "subject": subject = try reader.word(RiskSubject.self)
-      case "window": window = try reader.word(RiskWindow.self)
+      case "window": window = try reader.string(in: RiskWindow.allCases.map(\.rawValue) + [RiskHistory.failureWindow])
       case "count_above": countAbove = try reader.integer(in: 0...Int64.max)
       case "sum_above": sumAbove = try Self.amounts(&reader)
+      case "failures_above": failuresAbove = try reader.integer(in: 0...Int64.max)
       default: throw reader.unknown()
       }
     }
@@ -95,21 +99,28 @@ private struct RuleFields {
     guard let name else { throw reader.fault("name is missing") }
     guard let points else { throw reader.fault("points is missing") }
     let limit = try limit(reader)
-    guard methods != nil || amountAbove != nil || limit != nil else {
-      throw reader.fault("a rule needs methods, amount_above or a subject")
+    guard methods != nil || amountAbove != nil || firstUse != nil || limit != nil else {
+      throw reader.fault("a rule needs methods, amount_above, first_use or a subject")
     }
-    return RiskRule(name: name, points: Int(points), methods: methods, amountAbove: amountAbove, limit: limit)
+    return RiskRule(
+      name: name, points: Int(points), methods: methods, amountAbove: amountAbove, firstUse: firstUse, limit: limit)
   }
 
   private func limit(_ reader: RiskReader) throws(RiskFault) -> RiskLimit? {
     guard let subject else {
-      guard window == nil, countAbove == nil, sumAbove == nil else { throw reader.fault("subject is missing") }
+      guard window == nil, countAbove == nil, sumAbove == nil, failuresAbove == nil else {
+        throw reader.fault("subject is missing")
+      }
       return nil
     }
-    guard let window else { throw reader.fault("window is missing") }
-    switch (countAbove, sumAbove) {
-    case (let above?, nil): return RiskLimit(subject, window, .count(above: above))
-    case (nil, let above?): return RiskLimit(subject, window, .sum(above: above))
+    guard let name = window else { throw reader.fault("window is missing") }
+    switch (RiskWindow(rawValue: name), countAbove, sumAbove, failuresAbove) {
+    case (let window?, let above?, nil, nil): return RiskLimit(subject, .count(in: window, above: above))
+    case (let window?, nil, let above?, nil): return RiskLimit(subject, .sum(in: window, above: above))
+    case (nil, nil, nil, let above?):
+      guard RiskRules.blamed.contains(subject) else { throw reader.fault("failures of a \(subject) are not counted") }
+      return RiskLimit(subject, .failures(above: above))
+    case (nil, _, _, _): throw reader.fault("window \(name) has failures_above alone")
     default: throw reader.fault("expected either count_above or sum_above")
     }
   }

@@ -16,8 +16,27 @@ public struct RiskRules: Sendable, Hashable {
     self.block = block
   }
 
-  /// What payments are counted by: a subject that no rule limits takes neither locks nor rows.
-  public var countedSubjects: Set<RiskSubject> { Set(rules.compactMap { $0.limit?.subject }) }
+  /// What payments are counted by: a subject that no rule limits takes neither locks nor rows. A user's cards and
+  /// accounts are remembered with the user.
+  public var countedSubjects: Set<RiskSubject> {
+    Set(rules.compactMap { $0.limit?.subject } + (remembers ? [.user] : []))
+  }
+
+  /// Whether a rule asks for first uses.
+  public var remembers: Bool { rules.contains { $0.firstUse != nil } }
+
+  /// Whose failures rules limit.
+  public var blamedSubjects: Set<RiskSubject> {
+    Set(
+      rules.compactMap { rule in
+        if case .failures? = rule.limit?.measure { rule.limit?.subject } else { nil }
+      })
+  }
+
+  /// What may be used for the first time.
+  public static let remembered: Set<RiskSubject> = [.user, .card, .account]
+  /// Whose failures are counted. Those of a payee are not: anybody could hold it up.
+  public static let blamed: Set<RiskSubject> = [.user, .card, .account]
 
   /// The reason of a decision without features.
   public static let unavailable = "features_unavailable"

@@ -7,6 +7,8 @@ public enum RiskSchema {
     // The names of the constants are the package manager's: it makes an underscore of the first digit.
     ("0001_risk.up.sql", PackageResources._001_risk_up_sql),
     ("0001_risk.down.sql", PackageResources._001_risk_down_sql),
+    ("0002_failures.up.sql", PackageResources._002_failures_up_sql),
+    ("0002_failures.down.sql", PackageResources._002_failures_down_sql),
   ]
 
   /// Risk's line of migrations.

@@ -8,19 +8,24 @@ public struct RiskCare: Sendable {
 
   /// The care of these tables.
   public init(_ tables: RiskTables = RiskTables()) {
-    // A window of 24 hours and its bucket reach over one midnight, and for half an hour over a second one.
     deleteUsage = Statement(
       """
-      DELETE FROM \(tables.usage) h WHERE (h.subject, h.key) IN (
-        SELECT o.subject, o.key FROM \(tables.usage) o WHERE o.day < (now() AT TIME ZONE 'UTC')::date - 2
-        ORDER BY o.day LIMIT $1 FOR UPDATE SKIP LOCKED)
+      DELETE FROM \(tables.usage) h WHERE h.id IN (
+        SELECT o.id FROM \(tables.usage) o WHERE o.until <= (now() AT TIME ZONE 'UTC')::date
+        ORDER BY o.until LIMIT $1 FOR UPDATE SKIP LOCKED)
       """)
   }
+
+  /// After how many days without a change a row may go: a window of 24 hours and its bucket reach over one midnight,
+  /// and for half an hour over a second one.
+  static let days: Int32 = 3
+  /// After how many days the cards and accounts of a user are forgotten, who has not paid meanwhile.
+  static let memory: Int32 = 400
 
   /// How many rows `run` deletes at most, so that it ends.
   public static let limit = 100_000
 
-  /// Deletes rows that have not changed for two days, in transactions of `batch` rows.
+  /// Deletes rows whose time is over, in transactions of `batch` rows.
   /// - Returns: how many rows are gone; when these are `limit`, more may be left.
   @discardableResult
   public func run(

@@ -59,6 +59,13 @@ public struct RiskDecisions: Sendable {
     }
   }
 
+  /// The rules by which a payment was decided; nil when there is no decision, or its rules cannot be read.
+  public func rules(of paymentID: UniqueID, on connection: Connection) throws(DatabaseError) -> RiskRules? {
+    guard case .decision(let stored)? = try find(paymentID, on: connection) else { return nil }
+    var known: [String: RiskRules] = [:]
+    return try rules(stored.rules, &known, connection)
+  }
+
   // MARK: - Replay
 
   /// What replay finds about a decision that it cannot confirm.

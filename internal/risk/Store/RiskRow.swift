@@ -7,12 +7,12 @@ internal import Values
 /// How a decision lies in its table.
 enum RiskRow {
   private enum Column: Int, AnswerColumn {
-    case paymentID, at, method, amount, currency, rules, features, failed, score, verdict, reasons
+    case paymentID, at, method, amount, currency, card, rules, features, failed, score, verdict, reasons
   }
 
   /// The SELECT list that `decode` reads.
   static let columns = """
-    payment_id, at, method, amount, currency::text, rules, features::text, failed, score, verdict, reasons
+    payment_id, at, method, amount, currency::text, card, rules, features::text, failed, score, verdict, reasons
     """
 
   /// The payment, when nothing else can be read.
@@ -28,7 +28,9 @@ enum RiskRow {
       reasons: try row.textArray(Column.reasons))
     return StoredDecision(
       record: RiskRecord(
-        paymentID: try row.uuid(Column.paymentID), facts: facts, evidence: try evidence(row), decision: decision),
+        paymentID: try row.uuid(Column.paymentID), facts: facts,
+        card: row.isNull(Column.card) ? nil : try row.bytes(Column.card), evidence: try evidence(row),
+        decision: decision),
       rules: try row.text(Column.rules), at: try row.timestamp(Column.at))
   }
 
@@ -63,7 +65,7 @@ enum RiskRow {
     [
       .uuidArray(records.map(\.paymentID)), .textArray(records.map(\.facts.method.rawValue)),
       .int64Array(records.map(\.facts.amount.minorUnits)), .textArray(records.map(\.facts.amount.currency.code)),
-      .optionalTextArray(records.map { features(of: $0.evidence) }),
+      .optionalBytesArray(records.map(\.card)), .optionalTextArray(records.map { features(of: $0.evidence) }),
       .optionalTextArray(records.map { failure(of: $0.evidence)?.rawValue }),
       .int16Array(records.map { Int16(clamping: $0.decision.score) }),
       .textArray(records.map(\.decision.verdict.rawValue)),

@@ -14,8 +14,8 @@ import Values
 
   /// More than two payments of a card in a minute are blocked, a sum above 1,000 of a user in an hour is reviewed.
   static let rules = RiskRules(rules: [
-    RiskRule(name: "card", points: 80, limit: RiskLimit(.card, .minute, .count(above: 2))),
-    RiskRule(name: "user", points: 70, limit: RiskLimit(.user, .hour, .sum(above: [euro: 1_000]))),
+    RiskRule(name: "card", points: 80, limit: RiskLimit(.card, .count(in: .minute, above: 2))),
+    RiskRule(name: "user", points: 70, limit: RiskLimit(.user, .sum(in: .hour, above: [euro: 1_000]))),
   ])
 
   private func payment(_ number: UInt64, _ amount: Int64 = 100, _ keys: [RiskKey] = [user, payee, card]) -> RiskPayment
@@ -43,6 +43,48 @@ import Values
     #expect(batch.decide(payment(5, 801, [Self.user, other])).reasons == ["user"])
     #expect(batch.counted == [Self.user, Self.card])
     #expect(batch.records.count == 5)
+  }
+
+  /// New cards of a user, and failures.
+  static let strict = RiskRules(rules: [
+    RiskRule(name: "new_user", points: 1, firstUse: .user), RiskRule(name: "new_card", points: 2, firstUse: .card),
+    RiskRule(name: "failing", points: 80, limit: RiskLimit(.card, .failures(above: 1))),
+  ])
+
+  private func strict(_ histories: [RiskKey: RiskHistory]) -> RiskBatch {
+    RiskBatch(rules: Self.strict, failure: .closed, histories: histories, damaged: [], lists: [:], now: Self.now)
+  }
+
+  @Test func `a user, and a card of a user, is new once`() {
+    let other = RiskKey(.card, Array(repeating: 8, count: 32))
+    var batch = strict([Self.user: RiskHistory(), Self.card: RiskHistory(), other: RiskHistory()])
+    #expect(batch.decide(payment(1)).reasons == ["new_card", "new_user"])
+    #expect(batch.decide(payment(2)).reasons == [])
+    #expect(batch.decide(payment(3, 100, [Self.user, other])).reasons == ["new_card"])
+    // Without a card there is none to be new.
+    #expect(batch.decide(payment(4, 100, [Self.user])).reasons == [])
+    // Another user's card is new to this one, and known under each of its keys.
+    let second = RiskKey(.user, UniqueID(high: 1, low: 9))
+    let known = batch.history(Self.user)
+    #expect(known.knows(other) && known.isRemembered)
+    var later = strict([second: RiskHistory(), Self.user: known, Self.card: RiskHistory(), other: RiskHistory()])
+    #expect(later.decide(payment(5, 100, [second, Self.card])).reasons == ["new_card", "new_user"])
+    let changed = RiskPayment(
+      id: UniqueID(high: 2, low: 6), facts: RiskFacts(method: .card, amount: Money(minorUnits: 1, Self.euro)),
+      keys: [Self.user, RiskKey(.card, Array(repeating: 7, count: 32))], earlierKeys: [Self.card])
+    #expect(later.decide(changed).reasons == [])
+  }
+
+  @Test func `failures are counted of what was declined and of what is blocked`() {
+    var batch = strict([Self.user: RiskHistory(), Self.card: RiskHistory()])
+    for number in 1...2 {
+      #expect(batch.decide(payment(UInt64(number))).verdict == .allow)
+      batch.fail(payment(UInt64(number)))
+    }
+    #expect(batch.decide(payment(3)).reasons == ["failing"])
+    // Only what a rule limits is counted.
+    #expect(batch.history(Self.card).failureCount(at: Self.now) == 3)
+    #expect(batch.history(Self.user).failureCount(at: Self.now) == 0)
   }
 
   @Test func `what was counted under earlier keys is added, and counting goes on under the first`() {

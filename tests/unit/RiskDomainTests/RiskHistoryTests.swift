@@ -77,10 +77,68 @@ import Values
     #expect(history.packed.count < 2 * (13 + 61 + 49) * 16)
   }
 
+  @Test func `failures are those of ten minutes, in stretches of 30 seconds`() {
+    func moment(_ seconds: Int64) -> Timestamp { Self.start + .seconds(seconds) }
+    var history = RiskHistory()
+    for seconds in stride(from: Int64(0), through: 300, by: 60) { history.addFailure(at: moment(seconds)) }
+    history.addFailure(at: moment(300))
+    #expect(history.failureCount(at: moment(300)) == 7)
+    #expect(history.failureCount(at: moment(600)) == 7)
+    #expect(history.failureCount(at: moment(600 + 31)) == 6)
+    #expect(history.failureCount(at: moment(300 + 631)) == 0)
+    #expect(RiskHistory(packed: history.packed) == history)
+    // Old ones are forgotten, and a payment is no failure.
+    history.addFailure(at: moment(2_000))
+    history.add(euros(1), at: moment(2_000))
+    #expect(history.failureCount(at: moment(2_000)) == 1)
+    #expect(history.usage(at: moment(2_000), in: Self.euro).minute.count == 1)
+    #expect(RiskHistory(packed: history.packed) == history)
+    // Neither a clock that was set back nor the last moments trap.
+    #expect(history.failureCount(at: moment(1_900)) == 1)
+    history.addFailure(at: Timestamp(microseconds: .max))
+    #expect(history.failureCount(at: Timestamp(microseconds: .max)) == 1)
+    #expect(history.failureCount(at: Timestamp(microseconds: .min)) == 0)
+  }
+
+  @Test func `the last 32 that a user has paid with are remembered`() {
+    func card(_ number: UInt8) -> RiskKey { RiskKey(.card, Array(repeating: number, count: 32)) }
+    let user = RiskKey(.user, UniqueID(high: 1, low: 2))
+    var history = RiskHistory()
+    #expect(!history.knows(user) && !history.isRemembered)
+    for number in 0..<40 as Range<UInt8> {
+      history.remember([user, card(number)])
+      history.remember([user, card(0)])
+    }
+    #expect(history.knows(user) && history.knows(card(0)) && history.knows(card(39)) && history.knows(card(10)))
+    #expect(!history.knows(card(9)) && !history.knows(RiskKey(.account, Array(repeating: 39, count: 32))))
+    #expect(RiskHistory(packed: history.packed) == history)
+    #expect(history.packed.count == 1 + RiskHistory.maximumMarks * 9)
+    // One more, or one twice, is nothing of ours.
+    #expect(RiskHistory(packed: history.packed + [4, 1, 2, 3, 4, 5, 6, 7, 8]) == nil)
+    let once = history.packed.prefix(10)
+    #expect(RiskHistory(packed: Array(once + once.dropFirst())) == nil)
+    // Who was counted before anything was remembered is not new.
+    var counted = RiskHistory()
+    counted.add(euros(1), at: Self.start)
+    #expect(counted.knows(user) && !counted.knows(card(1)))
+  }
+
+  @Test func `keys of different subjects are counted under different ids`() {
+    let bytes: [UInt8] = Array(1...32)
+    #expect(Set(RiskSubject.allCases.map { RiskKey($0, bytes).id }).count == 4)
+    #expect(RiskKey(.user, bytes).id == UniqueID("01020304-0506-0708-090a-0b0c0d0e0f10"))
+    #expect(RiskKey(.user, UniqueID(high: 3, low: 4)).id == UniqueID(high: 3, low: 4))
+    // What differs behind the first 16 bytes is another key all the same.
+    #expect(RiskKey(.card, bytes) != RiskKey(.card, Array(bytes.dropLast()) + [0]))
+  }
+
   @Test func `anything else than packed bytes is refused`() {
     var history = RiskHistory()
     history.add(euros(300), at: Self.start)
     history.add(Money(minorUnits: 1, Self.yen), at: Self.start)
+    history.addFailure(at: Self.start)
+    history.addFailure(at: Timestamp(microseconds: Self.start.microseconds + 60_000_000))
+    history.remember([RiskKey(.user, UniqueID(high: 1, low: 2)), RiskKey(.card, [9])])
     let packed = history.packed
     #expect(RiskHistory(packed: packed) == history)
     for length in 0..<packed.count where RiskHistory(packed: Array(packed.prefix(length))) != nil {
@@ -106,13 +164,15 @@ import Values
     var usage = RiskUsage()
     usage.minute = RiskCount(count: 1, sum: 2)
     usage.day = RiskCount(count: .max, sum: .max)
-    let features = RiskFeatures(listing: RiskListing(.block, .account), usage: [.card: usage, .user: RiskUsage()])
+    let features = RiskFeatures(
+      listing: RiskListing(.block, .account), firstUse: [.user, .card], failures: [.user: 3],
+      usage: [.card: usage, .user: RiskUsage()])
     var json: [UInt8] = []
     features.appendJSON(to: &json)
     #expect(
       String(decoding: json, as: UTF8.self) == #"""
-        {"listed":"block_list.account","card":{"1m":[1,2],"1h":[0,0],"24h":[9223372036854775807,9223372036854775807]},\#
-        "user":{"1m":[0,0],"1h":[0,0],"24h":[0,0]}}
+        {"listed":"block_list.account","first_use":["card","user"],"failures":{"user":3},"card":{"1m":[1,2],"1h":[0,0],\#
+        "24h":[9223372036854775807,9223372036854775807]},"user":{"1m":[0,0],"1h":[0,0],"24h":[0,0]}}
         """#)
     #expect(try RiskFeatures(json: json) == features)
     #expect(try RiskFeatures(json: Array("{}".utf8)) == RiskFeatures())
@@ -122,6 +182,9 @@ import Values
       (#"{"card":{"1m":[1,-1]}}"#, "card.1m[1]: expected 0 or more, found -1"),
       (#"{"card":{"5m":[1,1]}}"#, "card.5m: unknown field"), (#"{"iban":{}}"#, "iban: unknown field"),
       (#"{"listed":"grey_list.user"}"#, "listed: no list and subject"),
+      (#"{"failures":{"payee":1}}"#, "failures.payee: unknown field"),
+      (#"{"failures":{"card":0}}"#, "failures.card: expected 1 or more, found 0"),
+      (#"{"first_use":["payee"]}"#, #"first_use[0]: expected one of user, card, account, found "payee""#),
     ] {
       #expect { try RiskFeatures(json: Array(text.utf8)) } throws: { error in "\(error)" == fault }
     }

@@ -51,6 +51,31 @@ import Values
     #expect(rules.decide(facts(.max), features(.user, .day, count: .max, sum: .max)).score == 30)
   }
 
+  @Test func `a limit of failures holds above what failed, and of first uses for what is new`() throws {
+    let rules = try rules(
+      #"""
+      {"name":"failing","points":80,"subject":"card","window":"10m","failures_above":2},
+      {"name":"new_card","points":10,"first_use":"card","amount_above":{"EUR":999}}
+      """#)
+    // A user's cards are remembered with the user.
+    #expect(rules.countedSubjects == [.card, .user] && rules.blamedSubjects == [.card] && rules.remembers)
+    func reasons(_ features: RiskFeatures, _ amount: Int64 = 1_000) -> [String] {
+      rules.decide(facts(amount), .features(features)).reasons
+    }
+    #expect(reasons(RiskFeatures(failures: [.card: 2])) == [])
+    #expect(reasons(RiskFeatures(failures: [.card: 3])) == ["failing"])
+    #expect(reasons(RiskFeatures(failures: [.user: 9])) == [])
+    #expect(reasons(RiskFeatures(firstUse: [.card])) == ["new_card"])
+    #expect(reasons(RiskFeatures(firstUse: [.card]), 999) == [])
+    #expect(reasons(RiskFeatures(firstUse: [.user, .account])) == [])
+    #expect(try RiskRules(canonical: rules.canonical) == rules)
+    #expect(
+      String(decoding: rules.canonical, as: UTF8.self) == #"""
+        {"review":65,"block":75,"rules":[{"name":"failing","points":80,"subject":"card","window":"10m","failures_above":\#
+        2},{"name":"new_card","points":10,"amount_above":{"EUR":999},"first_use":"card"}]}
+        """#)
+  }
+
   @Test func `points add up to 99 at most, and the heaviest five are the reasons`() throws {
     let rules = try rules(
       (1...7).map { #"{"name":"r\#($0)","points":\#($0 == 4 ? 50 : 20),"methods":["card"]}"# }.joined(separator: ","))
@@ -97,6 +122,9 @@ import Values
     #expect(standard.decide(facts(5_000_000), features(.card, .minute, count: 1)).verdict == .allow)
     #expect(standard.decide(facts(), features(.card, .minute, count: 19)).verdict == .allow)
     #expect(standard.decide(facts(), features(.card, .minute, count: 20)).verdict == .block)
+    for (failures, verdict) in [(10, RiskVerdict.allow), (11, .block)] as [(Int64, RiskVerdict)] {
+      #expect(standard.decide(facts(), .features(RiskFeatures(failures: [.card: failures]))).verdict == verdict)
+    }
     #expect(standard.countedSubjects == [.card, .user])
   }
 
@@ -142,7 +170,7 @@ import Values
       #"{"name":"features_unavailable","points":1,"methods":["card"]}"#,
       #"rules[0].name: expected 1 to 64 of a-z, 0-9 and _, found "features_unavailable""#
     ),
-    (#"{"name":"a","points":1}"#, "rules[0]: a rule needs methods, amount_above or a subject"),
+    (#"{"name":"a","points":1}"#, "rules[0]: a rule needs methods, amount_above, first_use or a subject"),
     (#"{"name":"a","points":1,"methods":[]}"#, "rules[0].methods: expected a method or more"),
     (
       #"{"name":"a","points":1,"methods":["card","cash"]}"#,
@@ -160,7 +188,7 @@ import Values
     ),
     (
       #"{"name":"a","points":1,"subject":"card","window":"5m","count_above":1}"#,
-      #"rules[0].window: expected one of 1m, 1h, 24h, found "5m""#
+      #"rules[0].window: expected one of 1m, 1h, 24h, 10m, found "5m""#
     ),
     (#"{"name":"a","points":1,"subject":"card","count_above":1}"#, "rules[0]: window is missing"),
     (#"{"name":"a","points":1,"window":"1m","count_above":1}"#, "rules[0]: subject is missing"),
@@ -170,6 +198,23 @@ import Values
     (
       #"{"name":"a","points":1,"subject":"card","window":"1m","count_above":1,"sum_above":{"EUR":1}}"#,
       "rules[0]: expected either count_above or sum_above"
+    ),
+    (
+      #"{"name":"a","points":1,"subject":"card","window":"10m","count_above":1}"#,
+      "rules[0]: window 10m has failures_above alone"
+    ),
+    (
+      #"{"name":"a","points":1,"subject":"card","window":"1m","failures_above":1}"#,
+      "rules[0]: expected either count_above or sum_above"
+    ),
+    (
+      #"{"name":"a","points":1,"subject":"payee","window":"10m","failures_above":1}"#,
+      "rules[0]: failures of a payee are not counted"
+    ),
+    (#"{"name":"a","points":1,"failures_above":1}"#, "rules[0]: subject is missing"),
+    (
+      #"{"name":"a","points":1,"first_use":"payee"}"#,
+      #"rules[0].first_use: expected one of user, card, account, found "payee""#
     ),
     (#"{"name":"a","points":1,"methods":["card"],"note":"x"}"#, "rules[0].note: unknown field"),
     (
