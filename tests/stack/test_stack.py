@@ -61,6 +61,7 @@ def test_settings_name_where_the_stack_listens(folder):
         "PROCESSING_DSN": "postgres://payments:payments@127.0.0.1:5000/payments?sslmode=disable",
         "GATEWAY_DSN": "postgres://payments:payments@127.0.0.1:5000/payments?sslmode=disable",
         "REDIS_DSN": "redis://127.0.0.1:63790/0",
+        "GATEWAY_REDIS_DSN": "redis://127.0.0.1:63790/0",
         "KAFKA_BROKERS": "127.0.0.1:9095",
         "BANK_URL": "http://127.0.0.1:9002",
         "SAGA_GRPC_ADDR": "127.0.0.1:5001",
