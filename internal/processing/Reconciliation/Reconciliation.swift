@@ -125,7 +125,7 @@ public struct Reconciliation {
         if piece.isEmpty { break }
         digest.update(piece.span.bytes)
         bytes += Int64(piece.count)
-        try reader.read(piece, into: &rows)
+        try reader.read(piece[...], into: &rows)
         while rows.count >= StatementStore.page {
           try store(Array(rows.prefix(StatementStore.page)))
           rows.removeFirst(StatementStore.page)

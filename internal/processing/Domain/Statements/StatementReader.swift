@@ -29,8 +29,8 @@ public struct StatementReader: Sendable {
   /// - Parameter format: nil when the first byte is to tell: a statement in JSON begins with a brace.
   public init(format: Format?) { self.format = format }
 
-  /// Reads on, and appends the rows that are complete.
-  public mutating func read(_ bytes: some Collection<UInt8>, into rows: inout [StatementRow]) throws(StatementFault) {
+  /// Reads on, and appends the rows that are complete. Not of any collection: each byte would be a call.
+  public mutating func read(_ bytes: ArraySlice<UInt8>, into rows: inout [StatementRow]) throws(StatementFault) {
     for byte in bytes {
       let format = format ?? (byte == UInt8(ascii: "{") ? .ndjson : .csv)
       self.format = format
