@@ -9,6 +9,7 @@ from harness import direct_oracle
 from harness.audit import Answer, paysaga
 from harness.direct import DECLINED_ACCOUNT, Direct, account, card
 from harness.process import BINARIES
+from harness.waiting import wait_until
 from harness.world import World
 
 # Later than everything that a test does, its horizon included.
@@ -144,3 +145,31 @@ def test_a_statement_that_cannot_be_read_changes_nothing(world: World):
     assert piped.returncode == 1 and b"missing_here=2" in piped.stdout, piped
     absent = paysaga(world, "reconcile", "--statement", str(world.directory / "none.csv"))
     assert absent.status == 2 and "No such file" in absent.error
+
+
+def test_a_refund_and_a_charge_without_a_payment_settle_like_charges(world: World):
+    direct = Direct(world)
+    direct.processor()
+    gateway = direct.gateway()
+    paid = gateway.paid(account())
+    back = gateway.refund(paid["id"], 500)
+    assert (back.status, back.json["status"]) == (201, "COMPLETED"), back
+    found = reconcile(direct, statement(direct), "--complete-to", LATER)
+    assert (found.status, counts(found)) == (0, {"matched": 2, "settled": 2}), found
+    status, [day], balances = clearing(direct)
+    assert (status, day["charged"], day["refunded"], day["open"]) == (0, 1999, 500, 0), day
+    assert (balances["clearing"], balances["suspense"]) == (0, 0)
+    # The bank says that it has charged what it had declined here: the money goes back by itself.
+    refused = gateway.paid(account(DECLINED_ACCOUNT), amount=700)
+    direct.bank.behave(statement_script=[None, None, "other_status"])
+    wrong = reconcile(direct, statement(direct))
+    assert (wrong.status, counts(wrong)) == (1, {"matched": 2, "contradicted": 1, "settled": 1}), wrong
+
+    def aside() -> bool:
+        [(count,)] = world.sql(
+            "SELECT count(*) FROM ledger.transfer WHERE amount = 700 AND kind = 1"
+            " AND debit = '00000000-0000-0002-0000-000000455552'")
+        return count == 1
+
+    wait_until(aside, "the charge is put aside", 20)
+    assert gateway.payment(refused["id"])["status"] == "REJECTED"

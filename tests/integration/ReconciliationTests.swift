@@ -1,13 +1,19 @@
 import DirectDomain
 import LedgerDomain
 import LedgerStore
+import Logger
+import Metrics
 import Money
 import Postgres
 import ProcessingDomain
 import ProcessingStore
 import Reconciliation
+import Runtime
+import Synchronization
 import Testing
 import Values
+
+@testable import ProcessingOrders
 
 @Suite("Reconciliation", .needsDatabase)
 struct ReconciliationTests {
@@ -143,6 +149,33 @@ struct ReconciliationTests {
         Issue.record("\(String(describing: stored))")
         return
       }
+    }
+  }
+
+  @Test func `whoever reads the log is told once of each further exception`() throws {
+    try withSite { site in
+      let lines = Mutex<[String]>([])
+      let logger = Logger(label: "test") { line in
+        lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+      }
+      let store = ExceptionStore(ProcessingTables(schema: site.house.schema))
+      let watch = ExceptionWatch(
+        SerialConnection(try TestDatabase.configuration(), logger: TestDatabase.quiet, stop: StopFlag()), store: store,
+        logger: logger, metrics: MetricsRegistry())
+      func told() -> [String] {
+        watch.run()
+        return lines.withLock { lines in
+          defer { lines = [] }
+          return lines.filter { $0.contains("waits for a person") }
+        }
+      }
+      try #require(told().isEmpty)
+      _ = try site.reconcile(Self.text([(8, "1.00", "succeed"), (9, "1.00", "succeed")]))
+      let first = told()
+      #expect(first.count == 1 && first[0].contains("missing_here") && first[0].contains("open=2"), "\(first)")
+      #expect(told().isEmpty)
+      _ = try store.close(Site.id(9), kind: nil, by: "ann", note: "theirs", on: site.house.connection)
+      #expect(told().isEmpty)
     }
   }
 
