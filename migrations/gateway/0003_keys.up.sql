@@ -1,3 +1,6 @@
+-- Gateways of the version before must have ended: they would take external ids in without a claim.
+SET LOCAL lock_timeout = '3s';
+
 -- API keys: who may call /v1, and what. A secret is shown once, when it is made; kept is its SHA-256, which needs no salt:
 -- the secret has 256 random bits. Rows stay: payments, reviews and idempotency keys name them.
 CREATE TABLE api_key (

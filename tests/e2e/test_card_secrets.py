@@ -196,7 +196,7 @@ def assert_memory_is_clean(direct: Direct, gateway: Gateway, secrets: Secrets) -
     """The gateway has a card while the bank is asked, in pages that no dump and no swap has; afterwards it has none."""
 
     def count() -> int:
-        return sum(content.count(secrets.prefix.encode()) for content in memory(gateway.program))
+        return numbers_in_memory(gateway, secrets)
 
     direct.bank.behave(delay_ms=800)
     # Looking may take longer than the bank does.
@@ -213,6 +213,17 @@ def assert_memory_is_clean(direct: Direct, gateway: Gateway, secrets: Secrets) -
         assert any({"dd", "lo"} <= each for each in flags), "no memory is locked"
     gateway.await_status(waiting, "COMPLETED")
     wait_until(lambda: count() == 0 or None, "no card number is in the gateway's memory", 20)
+
+
+def numbers_in_memory(gateway: Gateway, secrets: Secrets) -> int:
+    return sum(content.count(secrets.prefix.encode()) for content in memory(gateway.program))
+
+
+def test_the_card_of_a_stranger_is_erased_unread(direct: Direct):
+    gateway, secrets = direct.gateway(GATEWAY_AUTH="keys"), Secrets()
+    for _ in range(20):
+        assert gateway.pay(secrets.card()).status == 401
+    wait_until(lambda: numbers_in_memory(gateway, secrets) == 0 or None, "no card number is in the gateway's memory", 20)
 
 
 def stored_digests(world: World) -> set[bytes]:

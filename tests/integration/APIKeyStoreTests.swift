@@ -19,7 +19,7 @@ struct APIKeyStoreTests {
         name: "shop", scopes: [.pay, .read], rate: 20, lifetime: .seconds(3_600), on: connection
       ).get()
       #expect(try verdict(first, store, connection) == .known(key))
-      #expect(try store.list(on: connection) == [key])
+      #expect(try store.list(on: connection).keys == [key])
       // The secret is nowhere.
       #expect(try !database.dump().contains(first.text.dropFirst(4)))
       #expect(
@@ -70,6 +70,11 @@ struct APIKeyStoreTests {
       #expect(unreadable == [bad.key.id])
       #expect(book.verdict(bad.secret.digest, at: .now()) == .unknown)
       #expect(book.verdict(good.secret.digest, at: .now()) == .known(good.key))
+      let listed = try store.list(on: connection)
+      #expect(listed.keys == [good.key] && listed.unreadable == [bad.key.id])
+      // It can be ended all the same.
+      #expect(throws: DatabaseError.self) { try store.revoke(bad.key.id, on: connection) }
+      #expect(try store.book(on: connection).unreadable.isEmpty)
     }
   }
 }

@@ -188,8 +188,8 @@ struct PaymentsCancel: Subcommand {
     options: GatewayCall.options, synopsis: "ID \(GatewayCall.synopsis)",
     notes: """
       Doing it again changes nothing and succeeds. A payment for which the bank may have been asked is not cancelled, nor
-      is one that is final. PAYSAGA_API_KEY, in the environment or the settings file, has the secret of an API key with
-      the scope pay; a gateway with GATEWAY_AUTH=open needs none.
+      is one that is final. PAYSAGA_API_KEY, in the environment, has the secret of an API key with the scope pay; a
+      gateway with GATEWAY_AUTH=open needs none.
       """,
     example: "paysaga payments cancel 01980f3e-7c51-7000-8000-000000000000")
 

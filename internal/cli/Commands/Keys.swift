@@ -90,9 +90,12 @@ struct KeysList: Subcommand {
   func run(_ session: Session) throws {
     let connection = try session.apiKeys(writes: false)
     defer { connection.close() }
-    let keys = try APIKeyStore(GatewayTables()).list(on: connection)
+    let (keys, unreadable) = try APIKeyStore(GatewayTables()).list(on: connection)
     for key in keys { session.output.print(key.record) }
-    if keys.isEmpty { notice("there are no API keys") }
+    for id in unreadable {
+      notice("the API key \(id) is not as this version expects; `keys revoke` ends it all the same")
+    }
+    if keys.isEmpty, unreadable.isEmpty { notice("there are no API keys") }
   }
 }
 
@@ -101,8 +104,8 @@ struct KeysRevoke: Subcommand {
   static let usage = Usage(
     name: "keys revoke", summary: "end an API key at once", operand: "ID", synopsis: "ID",
     notes: """
-      Gateways that hear of it refuse the next call with the key; one that cannot be reached by the database's
-      notifications, within 5 s. Doing it again changes nothing.
+      Gateways that hear of it refuse the next call with the key; one that the database's notifications do not reach,
+      within 5 s; one that cannot reach the database, within 30 s. Doing it again changes nothing.
       """,
     example: "paysaga keys revoke 01980f3e-7c51-7000-8000-000000000000")
 

@@ -40,6 +40,9 @@ package struct CustomerRoutes: Sendable {
     try request.query.requireOnly([])
     let wanted = try Fault.reading { () throws(RequestFault) in try UserRequest(request.body) }
     let derived = try request.derivedID(of: "POST \(Self.users)")
+    if wanted.id != nil, derived != nil {
+      throw Fault(422, code: "invalid_id", "expected no id beside an Idempotency-Key, which makes one", field: "id")
+    }
     let user = GatewayUser(
       id: wanted.id ?? derived ?? .ordered(at: .now()), name: wanted.name, externalID: wanted.externalID)
     let added = try await Fault.asking { () async throws(StoreTrouble) in

@@ -12,10 +12,11 @@ public struct CreatedBook: Sendable, Hashable {
   /// Those that were CREATED when they were looked at.
   public private(set) var open: Set<UniqueID> = []
   /// All payments up to this one have been looked at.
-  public private(set) var last = UniqueID(high: 0, low: 0)
+  public private(set) var last: UniqueID
 
   /// Nothing was looked at.
-  public init() {}
+  /// - Parameter first: where to begin; what has a lower id is another book's.
+  public init(from first: UniqueID = UniqueID(high: 0, low: 0)) { last = first }
 
   /// Whether further payments may be looked at.
   public var hasRoom: Bool { open.count < Self.most }

@@ -115,8 +115,17 @@ public struct APIKeyStore: Sendable {
   }
 
   /// All keys, also those that have ended, by age.
-  public func list(on connection: Connection) throws(DatabaseError) -> [APIKey] {
-    try connection.run(Command(all)).map { (row) throws(DatabaseError) in try Self.key(row) }
+  /// - Returns: the keys, and the ids of those whose rows are not as this version expects.
+  public func list(on connection: Connection) throws(DatabaseError) -> (keys: [APIKey], unreadable: [UniqueID]) {
+    var (keys, unreadable): ([APIKey], [UniqueID]) = ([], [])
+    for row in try connection.run(Command(all)) {
+      do throws(DatabaseError) {
+        keys.append(try Self.key(row))
+      } catch  where error.code == .content {
+        unreadable.append(try row.uuid(Column.id))
+      }
+    }
+    return (keys, unreadable)
   }
 
   /// Makes a key.
@@ -144,7 +153,7 @@ public struct APIKeyStore: Sendable {
           ]),
       ])[2]
       guard made.count == 1 else {
-        let isTaken = try list(on: connection).contains { $0.name == name }
+        let isTaken = try list(on: connection).keys.contains { $0.name == name }
         try connection.run(.rollback)
         return .failure(isTaken ? .nameTaken : .tooMany)
       }
@@ -158,9 +167,15 @@ public struct APIKeyStore: Sendable {
 
   private enum MadeColumn: Int, AnswerColumn { case createdAt, expiresAt }
 
-  /// Ends a key at once; one that has been revoked stays so.
+  /// Ends a key at once; one that has been revoked stays so. Its row need not be readable for that.
+  /// - Throws: `.content`, with the key revoked, when it is not.
   public func revoke(_ id: UniqueID, on connection: Connection) throws(DatabaseError) -> Result<APIKey, Refusal> {
-    try change(id, on: connection) { key in key.map { _ in Command(revoke, [.uuid(id)]) } }
+    let revoked = try connection.rollingBack { () throws(DatabaseError) in
+      let rows = try connection.run([.begin, Command(revoke, [.uuid(id)]), Command(one, [.uuid(id)])])[2]
+      try commit(on: connection)
+      return rows
+    }
+    return revoked.isEmpty ? .failure(.unknown) : .success(try Self.key(revoked[0]))
   }
 
   /// Gives a key a new secret. Its id stays, and with it idempotency keys and external ids.

@@ -9,12 +9,16 @@ public import Values
 
 /// Watches for payments that nobody claims, as when their instruction was buried: the metric
 /// `gateway_oldest_created_seconds`. On a thread of its own.
+///
+/// After a start the payments of the last day are looked at first: those before were seen by whoever ran then.
 public final class CreatedWatch: ServicePart {
   private static let interval = Duration.seconds(5)
   /// How soon the next payments are looked at while there are more, as after a start.
   private static let busyInterval = Duration.milliseconds(200)
   /// Payments that are looked at in one statement.
   private static let pageSize = 2_000
+  /// How old the payments are at most that are looked at first.
+  private static let recent = Duration.seconds(-86_400)
   /// How old a payment has to be.
   private static let youngest = Duration.seconds(-60)
 
@@ -22,7 +26,15 @@ public final class CreatedWatch: ServicePart {
   private let logger: Logger
   private let next: Statement
   private let again: Statement
-  private let book = Mutex(CreatedBook())
+  private struct Books {
+    var recent: CreatedBook
+    var older = CreatedBook()
+    /// The age of the oldest one among these.
+    var oldest = 0.0
+    /// Where the recent ones begin.
+    let border: UniqueID
+  }
+  private let books = Mutex<Books?>(nil)
   private let oldest = Mutex<Double>(0)
   private let job = Mutex<PeriodicJob?>(nil)
 
@@ -72,9 +84,21 @@ public final class CreatedWatch: ServicePart {
   /// - Parameter now: by the clock that ids are made by.
   /// - Returns: whether there is more to look at.
   func look(now: Timestamp, on connection: Connection) throws(DatabaseError) -> Bool {
-    var book = book.withLock(\.self)
+    let border = UniqueID.lowest(at: now + Self.recent)
+    var books = books.withLock(\.self) ?? Books(recent: CreatedBook(from: border), border: border)
+    var (hasMore, oldest) = try look(&books.recent, below: .lowest(at: now + Self.youngest), on: connection)
+    if !hasMore { (hasMore, books.oldest) = try look(&books.older, below: books.border, on: connection) }
+    oldest = max(oldest, books.oldest)
+    self.oldest.withLock { $0 = oldest }
+    self.books.withLock { $0 = books }
+    return hasMore
+  }
+
+  private func look(
+    _ book: inout CreatedBook, below end: UniqueID, on connection: Connection
+  ) throws(DatabaseError) -> (hasMore: Bool, oldest: Double) {
     let page = try connection.run(
-      Command(next, [.uuid(book.last), .uuid(.lowest(at: now + Self.youngest)), .int64(Int64(Self.pageSize))]))
+      Command(next, [.uuid(book.last), .uuid(end), .int64(Int64(Self.pageSize))]))
     var payments: [(id: UniqueID, isCreated: Bool)] = []
     for row in page {
       payments.append((try row.uuid(PageColumn.id), try row.bool(PageColumn.isCreated)))
@@ -89,9 +113,7 @@ public final class CreatedWatch: ServicePart {
       }
     }
     book.remembered(created)
-    self.book.withLock { $0 = book }
-    self.oldest.withLock { $0 = oldest }
-    return payments.count == Self.pageSize && book.hasRoom
+    return (payments.count == Self.pageSize && book.hasRoom, oldest)
   }
 
   /// What the metric says.
