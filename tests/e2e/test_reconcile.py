@@ -12,8 +12,7 @@ from harness.process import BINARIES
 from harness.waiting import wait_until
 from harness.world import World
 
-# Later than everything that a test does, its horizon included.
-LATER = "2100-01-01T00:00:00Z"
+LONG_AGO = "2000-01-01T00:00:00Z"
 
 
 @pytest.fixture(params=["csv", "ndjson"])
@@ -28,6 +27,21 @@ def statement(direct: Direct, form: str = "csv") -> str:
     assert answer.status == 200, answer
     path.write_bytes(answer.body)
     return str(path)
+
+
+def await_horizon(direct: Direct) -> None:
+    """Waits until the bank cannot charge any more what it was asked for, and its statement must list it."""
+    # 2 s, BANK_TIMEOUT and BANK_HORIZON.
+    over = ("SELECT coalesce(max(asked_at), '-infinity') < clock_timestamp() - interval '5 s' FROM processing.attempt"
+            " WHERE call IN ('charge', 'refund')")
+    wait_until(lambda: direct.world.sql(over) == [(True,)], "no charge can come any more", 20)
+
+
+def complete(direct: Direct) -> tuple[str, ...]:
+    """What says that the statement lists everything until now."""
+    [(now,)] = direct.world.sql(
+        "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+    return "--complete-from", LONG_AGO, "--complete-to", now
 
 
 def reconcile(direct: Direct, path: str, *options: str) -> Answer:
@@ -48,6 +62,11 @@ def clearing(direct: Direct, *options: str) -> tuple[int, list[dict], dict[str, 
             {line["account"]: line["posted"] for line in answer.lines if "account" in line})
 
 
+def end_the_day(direct: Direct) -> None:
+    """As if the statements were complete to the end of this day."""
+    direct.world.sql("UPDATE processing.statement SET complete_to = complete_to + interval '1 day'")
+
+
 def test_a_statement_ends_what_is_unknown_and_brings_clearing_to_zero(world: World, form: str):
     direct = Direct(world, BANK_REVERSAL="false")
     direct.processor()
@@ -62,24 +81,26 @@ def test_a_statement_ends_what_is_unknown_and_brings_clearing_to_zero(world: Wor
     never = gateway.pay(account()).json["id"]
     gateway.await_status(never, "UNKNOWN")
     assert gateway.payment(charged)["status"] == "UNKNOWN"
+    await_horizon(direct)
+    until = complete(direct)
     path = statement(direct, form)
 
     status, [day], balances = clearing(direct)
     assert (status, day["open"], day["due"], balances["clearing"]) == (0, 2499, False, -2499)
-    foreseen = reconcile(direct, path, "--complete-to", LATER, "--dry-run")
+    foreseen = reconcile(direct, path, *until, "--dry-run")
     assert (foreseen.status, counts(foreseen)) == (0, {"matched": 3, "resolved": 2, "settled": 3}), foreseen
     assert gateway.payment(charged)["status"] == "UNKNOWN"
-    done = reconcile(direct, path, "--complete-to", LATER)
+    done = reconcile(direct, path, *until)
     assert (done.status, counts(done)) == (0, counts(foreseen)), done
     final = [gateway.await_status(each, "COMPLETED", "ERROR") for each in (charged, never)]
     assert [(each["status"], each["reason"]) for each in final] == [
         ("COMPLETED", None), ("ERROR", "bank_never_charged")], final
 
     status, [day], balances = clearing(direct)
-    assert (status, day["charges"], day["charged"], day["open"], day["due"]) == (0, 3, 3199, 0, True), day
+    assert (status, day["charges"], day["charged"], day["open"], day["due"]) == (0, 3, 3199, 0, False), day
     assert balances["clearing"] == 0, balances
     before = world.sql("SELECT count(*), sum(amount) FROM ledger.transfer")
-    again = reconcile(direct, path, "--complete-to", LATER)
+    again = reconcile(direct, path, *until)
     assert again.status == 0 and again.only["repeated"] and counts(again) == counts(done), again
     # Also for another time, as after a comparison that broke off: everything is written once.
     other = reconcile(direct, path)
@@ -98,8 +119,8 @@ def test_each_fault_of_a_statement_is_an_exception_that_a_person_closes(world: W
     gateway = direct.gateway()
     lost, double, other, denied, beside = [gateway.paid(account())["id"] for _ in range(5)]
     direct.bank.behave(statement_script=["missing", "duplicate", "other_amount", "other_status", "foreign"])
-    path = statement(direct)
-    found = reconcile(direct, path, "--complete-to", LATER, "--complete-from", "2000-01-01T00:00:00Z")
+    await_horizon(direct)
+    found = reconcile(direct, statement(direct), *complete(direct))
     assert found.status == 1, found
     assert counts(found) == {"matched": 2, "contradicted": 1, "missing_here": 1, "missing_there": 1, "amount_differs": 1,
                              "duplicate": 1, "settled": 2}, found
@@ -111,7 +132,9 @@ def test_each_fault_of_a_statement_is_an_exception_that_a_person_closes(world: W
     report = paysaga(world, "audit", "--part", "direct", **direct.settings)
     assert (report.status, report.lines[0]["exceptions"]) == (0, 5), report
     assert {gateway.payment(each)["status"] for each in (lost, double, other, denied, beside)} == {"COMPLETED"}
-    status, [day], _ = clearing(direct, "--day", time.strftime("%Y-%m-%d", time.gmtime()))
+    end_the_day(direct)
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    status, [day], _ = clearing(direct, "--day", today)
     assert (status, day["open_count"], day["due"]) == (1, 3, True), day
 
     listed = paysaga(world, "exceptions", **direct.settings).lines
@@ -145,6 +168,24 @@ def test_a_statement_that_cannot_be_read_changes_nothing(world: World):
     assert piped.returncode == 1 and b"missing_here=2" in piped.stdout, piped
     absent = paysaga(world, "reconcile", "--statement", str(world.directory / "none.csv"))
     assert absent.status == 2 and "No such file" in absent.error
+    for options, problem in (
+            (("--complete-to", "1h"), "--complete-to needs --complete-from"),
+            (("--complete-from", "1h", "--complete-to", "2h"), "--complete-from is after --complete-to"),
+            (("--complete-from", "1h", "--complete-to", "2100-01-01T00:00:00Z"), "--complete-to is in the future")):
+        unclear = paysaga(world, "reconcile", "--statement", str(path), *options)
+        assert unclear.status == 2 and problem in unclear.error, unclear
+
+
+def test_the_wrong_file_opens_no_exceptions(world: World):
+    rows = [f"0198c5b2-6c1e-7d55-8a1b-{number:012x},19.99,EUR,succeed,2026-11-26T10:00:00Z" for number in range(1001)]
+    path = world.directory / "theirs.csv"
+    path.write_text("\n".join(["operation_id,amount,currency,status,time", *rows, ""]))
+    refused = paysaga(world, "reconcile", "--statement", str(path))
+    assert refused.status == 2 and "1001 of the 1001 operations of theirs.csv are of nobody here" in refused.error, refused
+    assert world.sql("SELECT count(*) FROM processing.exception") == [(0,)]
+    assert paysaga(world, "reconcile", "--statement", str(path), "--dry-run").only["missing_here"] == 1001
+    assert paysaga(world, "reconcile", "--statement", str(path), "--force").only["missing_here"] == 1001
+    assert world.sql("SELECT count(*) FROM processing.exception") == [(1001,)]
 
 
 def test_a_refund_and_a_charge_without_a_payment_settle_like_charges(world: World):
@@ -154,10 +195,11 @@ def test_a_refund_and_a_charge_without_a_payment_settle_like_charges(world: Worl
     paid = gateway.paid(account())
     back = gateway.refund(paid["id"], 500)
     assert (back.status, back.json["status"]) == (201, "COMPLETED"), back
-    found = reconcile(direct, statement(direct), "--complete-to", LATER)
+    found = reconcile(direct, statement(direct), *complete(direct))
     assert (found.status, counts(found)) == (0, {"matched": 2, "settled": 2}), found
+    end_the_day(direct)
     status, [day], balances = clearing(direct)
-    assert (status, day["charged"], day["refunded"], day["open"]) == (0, 1999, 500, 0), day
+    assert (status, day["charged"], day["refunded"], day["open"], day["due"]) == (0, 1999, 500, 0, True), day
     assert (balances["clearing"], balances["suspense"]) == (0, 0)
     # The bank says that it has charged what it had declined here: the money goes back by itself.
     refused = gateway.paid(account(DECLINED_ACCOUNT), amount=700)

@@ -26,18 +26,29 @@ struct ReconciliationTests {
 
     static let rules = PaymentRules(bankTimeout: .zero, bankHorizon: .zero, hasReversals: false)
     static let beginning = Timestamp(microseconds: 0)
-    static let end = Timestamp(microseconds: 4_000_000_000_000_000)
+    /// The time of which statements list everything; payments are as if the bank had been asked a minute earlier.
+    let end: Timestamp
 
-    init(_ house: House, _ schema: String, _ rules: PaymentRules) {
+    init(_ house: House, _ schema: String, _ rules: PaymentRules) throws {
       self.house = house
       self.rules = rules
       statements = StatementStore(ProcessingTables(schema: schema))
+      end = try statements.now(on: house.connection)
     }
 
     static func id(_ number: UInt64) -> UniqueID { UniqueID(high: 50, low: number << 4) }
 
     /// Payments that the bank was asked for and that ended by these answers; without one they are open.
     func pay(_ answers: [UInt64: BankAnswer?]) throws {
+      try ask(answers)
+      try house.connection.script(
+        """
+        UPDATE attempt SET asked_at = asked_at - interval '1 minute';
+        UPDATE payment SET since = since - interval '1 minute', asked_at = asked_at - interval '1 minute';
+        """)
+    }
+
+    private func ask(_ answers: [UInt64: BankAnswer?]) throws {
       let ids = answers.keys.sorted()
       _ = try house.store.claim(ids.map { house.new($0) }, by: house.claim, on: house.connection)
       let asked = try house.store.apply(
@@ -51,11 +62,13 @@ struct ReconciliationTests {
     }
 
     func reconcile(
-      _ text: String, to end: Timestamp? = nil, dryRun: Bool = false, name: String = "test.csv"
+      _ text: String, from start: Timestamp = beginning, to end: Timestamp? = nil, dryRun: Bool = false,
+      force: Bool = false, name: String = "test.csv"
     ) throws -> ReconciliationReport {
       var options = Reconciliation.Options(name: name)
       options.isDryRun = dryRun
-      (options.completeTo, options.completeFrom) = (end, end.map { _ in Self.beginning })
+      options.acceptsForeign = force
+      options.period = end.map { start...$0 }
       // A session of its own, as each command has.
       let connection = try TestDatabase.open(schema: house.schema)
       defer { connection.close() }
@@ -81,26 +94,26 @@ struct ReconciliationTests {
   }
 
   private func withSite(_ rules: PaymentRules = Site.rules, _ body: (Site) throws -> Void) throws {
-    try House.with(rules: rules) { house, schema in try body(Site(house, schema, rules)) }
+    try House.with(rules: rules) { house, schema in try body(try Site(house, schema, rules)) }
   }
 
   @Test func `a statement that is compared again, whole or in part, changes nothing`() throws {
     try withSite { site in
       try site.pay([1: .approved, 2: .declined, 3: .unclear, 4: .unclear])
       let text = Self.text([(1, "1.00", "succeed"), (2, "1.00", "error"), (3, "1.00", "succeed")])
-      let foreseen = try site.reconcile(text, to: Site.end, dryRun: true)
+      let foreseen = try site.reconcile(text, to: site.end, dryRun: true)
       #expect(foreseen.counts.resolved == 2 && foreseen.counts.settled == 2 && foreseen.outcome == .agree)
       #expect(try site.state(3) == .unknown && site.balance(.clearing) == -100)
-      let first = try site.reconcile(text, to: Site.end)
+      let first = try site.reconcile(text, to: site.end)
       #expect(first.counts == foreseen.counts)
       #expect(try site.state(3) == .completed && site.state(4) == .error)
       #expect(try site.balance(.clearing) == 0 && site.balance(.world) == -200)
       #expect(try site.house.results(of: Site.id(3)).last == "COMPLETED")
-      let again = try site.reconcile(text, to: Site.end, name: "other.csv")
+      let again = try site.reconcile(text, to: site.end, name: "other.csv")
       #expect(again.isRepeated && again.counts == first.counts)
       // As after a run that broke off: the rest of it finds everything done.
       try site.house.connection.script("DELETE FROM statement")
-      let rest = try site.reconcile(text, to: Site.end)
+      let rest = try site.reconcile(text, to: site.end)
       #expect(!rest.isRepeated && rest.counts.matched == 3 && rest.counts.settled == 0 && rest.counts.resolved == 0)
       #expect(try site.balance(.clearing) == 0)
     }
@@ -112,7 +125,7 @@ struct ReconciliationTests {
       let text = Self.text([
         (1, "1.00", "succeed"), (2, "1.00", "reversed"), (3, "2.00", "succeed"), (9, "1.00", "error"),
       ])
-      let report = try site.reconcile(text, to: Site.end)
+      let report = try site.reconcile(text, to: site.end)
       #expect(report.outcome == .disagree && report.counts.contradicted == 2 && report.counts.settled == 1)
       #expect(report.counts.amountDiffers == 1 && report.counts.missingHere == 1)
       // One charge of two is what the bank owes: the other one here is not there, the one there is not here.
@@ -141,7 +154,7 @@ struct ReconciliationTests {
       try site.pay([1: .unclear, 2: nil, 3: .approved])
       let text = Self.text([])
       #expect(try site.reconcile(text).counts == ReconciledStatement.Counts())
-      let report = try site.reconcile(text, to: Site.end)
+      let report = try site.reconcile(text, to: site.end)
       #expect(report.counts.undecided == 1 && report.counts.missingThere == 1 && report.outcome == .disagree)
       #expect(try site.state(1) == .unknown && site.state(2) == .processing && site.state(3) == .completed)
       let stored = try site.house.store.find(Site.id(1), on: site.house.connection)
@@ -149,6 +162,51 @@ struct ReconciliationTests {
         Issue.record("\(String(describing: stored))")
         return
       }
+    }
+  }
+
+  @Test func `a statement of a time that is not over is refused before it is read`() throws {
+    try withSite { site in
+      try site.pay([1: .unclear])
+      let later = site.end + .seconds(86_400)
+      do {
+        _ = try site.reconcile("not a statement", to: later)
+        Issue.record("it was compared")
+      } catch Reconciliation.Failure.notOver(let now) {
+        #expect(now >= site.end && now < later)
+      }
+      #expect(try site.state(1) == .unknown)
+    }
+  }
+
+  @Test func `the wrong file is refused before anything is written, unless somebody insists`() throws {
+    try withSite { site in
+      try site.pay([1: .unclear])
+      let foreign = (0..<1_001).map { (UInt64(1_000 + $0), "1.00", "error") }
+      let text = Self.text([(1, "1.00", "succeed")] + foreign)
+      #expect(throws: Reconciliation.Failure.foreign(missing: 1_001, of: 1_002)) { try site.reconcile(text) }
+      #expect(try site.state(1) == .unknown)
+      #expect(try site.house.connection.int("SELECT count(*) FROM exception") == 0)
+      #expect(try site.reconcile(text, dryRun: true).counts.missingHere == 1_001)
+      let report = try site.reconcile(text, force: true)
+      #expect(report.counts.missingHere == 1_001 && report.counts.resolved == 1)
+      #expect(try site.house.connection.int("SELECT count(*) FROM exception") == 1_001)
+    }
+  }
+
+  @Test func `the archive is looked through for what is not listed only when it can be there`() throws {
+    try withSite { site in
+      try site.pay([1: .approved])
+      try site.house.connection.script(
+        """
+        CREATE TABLE archived PARTITION OF payment_archive DEFAULT;
+        INSERT INTO payment_archive SELECT * FROM payment;
+        DELETE FROM payment;
+        """)
+      // Nothing is there before it is two days old: this one stands for what need not be read.
+      let day = Duration.seconds(86_400)
+      #expect(try site.reconcile(Self.text([]), from: site.end + day * -1, to: site.end).counts.missingThere == 0)
+      #expect(try site.reconcile(Self.text([]), from: site.end + day * -3, to: site.end).counts.missingThere == 1)
     }
   }
 

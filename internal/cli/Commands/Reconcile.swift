@@ -13,22 +13,27 @@ struct Reconcile: Subcommand {
     options: [
       Option("--statement", "FILE", "the statement; - for standard input"),
       Option("--format", "F", "csv or ndjson; default: what its first byte tells"),
-      Option("--complete-to", "TIME", "it lists everything until then: 2026-01-31T00:00:00Z, or how long ago"),
-      Option("--complete-from", "TIME", "and from then on; default: its earliest row"),
+      Option("--complete-from", "TIME", "it lists everything from then on: 2026-01-30T00:00:00Z, or how long ago"),
+      Option("--complete-to", "TIME", "and until then, which is past"),
       Option("--dry-run", nil, "say what would be done, and change nothing"),
+      Option("--force", nil, "also when most of it is of nobody here"),
       Option("--limit", "N", "show at most so many findings of each kind; default 10"),
     ],
-    synopsis: "--statement FILE|- [--format F] [--complete-to TIME [--complete-from TIME]] [--dry-run] [--limit N]",
+    synopsis:
+      "--statement FILE|- [--format F] [--complete-from TIME --complete-to TIME] [--dry-run] [--force] [--limit N]",
     notes: """
       A row has operation_id, amount (major units: 19.99), currency, status (succeed, error or reversed) and time. CSV
-      begins with a line of these names. With --complete-to what is not listed is missing, as far as the bank was asked
-      for it within that time, less BANK_TIMEOUT and BANK_HORIZON. Set these and BANK_REVERSAL as for the programs.
-      The same statement again changes nothing, and a comparison that broke off can be run again.
+      begins with a line of these names. What is not listed is missing, as far as the bank was asked for it from
+      --complete-from to --complete-to, which is in the past, less BANK_TIMEOUT and BANK_HORIZON. Set these and
+      BANK_REVERSAL as for the programs. A statement of which more than half, and more than 1,000 operations, are of
+      nobody here is refused without --force. The same statement again changes nothing, and a comparison that broke off
+      can be run again.
 
       Exit status: 0 when all agree, 1 when a person has to look (paysaga exceptions), 2 when nothing is wrong but
       payments are still open, or for a statement that cannot be read.
       """,
-    example: "paysaga reconcile --statement bank-2026-01-30.csv --complete-to 2026-01-31T00:00:00Z")
+    example:
+      "paysaga reconcile --statement bank.csv --complete-from 2026-01-30T00:00:00Z --complete-to 2026-01-31T00:00:00Z")
 
   private let path: String
   private let options: Reconciliation.Options
@@ -37,14 +42,22 @@ struct Reconcile: Subcommand {
     path = try arguments.required("--statement")
     var options = Reconciliation.Options(name: "statement")
     options.format = try arguments.choice("--format", StatementReader.Format.self)
-    options.completeTo = try arguments.moment("--complete-to")
-    options.completeFrom = try arguments.moment("--complete-from")
+    options.period = try Self.period(arguments)
     options.isDryRun = arguments.has("--dry-run")
+    options.acceptsForeign = arguments.has("--force")
     options.limit = Int(try arguments.integer("--limit", in: 1...100_000) ?? 10)
-    guard options.completeFrom == nil || options.completeTo != nil else {
-      throw .usage("--complete-from needs --complete-to")
-    }
     self.options = options
+  }
+
+  private static func period(_ arguments: Arguments) throws(CommandError) -> ClosedRange<Timestamp>? {
+    switch (try arguments.moment("--complete-from"), try arguments.moment("--complete-to")) {
+    case (nil, nil): return nil
+    case (_, nil): throw .usage("--complete-from needs --complete-to")
+    case (nil, _): throw .usage("--complete-to needs --complete-from: no row says from when on it is complete")
+    case (let start?, let end?):
+      guard start <= end else { throw .usage("--complete-from is after --complete-to") }
+      return start...end
+    }
   }
 
   func run(_ session: Session) throws {
@@ -83,9 +96,13 @@ struct Reconcile: Subcommand {
     } catch let failure as Reconciliation.Failure {
       switch failure {
       case .unreadable(let fault): throw CommandError.usage("\(file.name), \(fault); nothing was changed")
-      case .noPeriod:
+      case .notOver(let now):
         throw CommandError.usage(
-          "the statement has no row before --complete-to: say from when on it is complete with --complete-from")
+          "--complete-to is in the future, it is \(now) by the database's clock: no statement lists what is to come")
+      case .foreign(let missing, let total):
+        throw CommandError.usage(
+          "at least \(missing) of the \(total) operations of \(file.name) are of nobody here: is it the right file? Look at "
+            + "it with --dry-run, or compare it with --force; nothing was changed")
       }
     }
   }

@@ -21,10 +21,11 @@ public struct Reconciliation {
     public var name: String
     /// The form of the statement; nil when its first byte is to tell.
     public var format: StatementReader.Format?
-    /// Until when it lists everything; nil: nothing is missing in it.
-    public var completeTo: Timestamp?
-    /// From when on it does; nil: from its earliest row.
-    public var completeFrom: Timestamp?
+    /// The time in which it lists everything, as its reader says: never what its rows or other statements suggest, for
+    /// payments end by it. Nil: nothing is missing in it.
+    public var period: ClosedRange<Timestamp>?
+    /// Whether it may list mostly what nobody here has asked for.
+    public var acceptsForeign = false
     /// Whether nothing is to be changed.
     public var isDryRun = false
     /// The number of findings of each kind to show.
@@ -38,8 +39,10 @@ public struct Reconciliation {
   public enum Failure: Error, Sendable, Hashable {
     /// It cannot be read.
     case unreadable(StatementFault)
-    /// It lists nothing of the time that it is said to cover: from when on is not known, or is after its end.
-    case noPeriod
+    /// Its time is not over, by the database's clock: nobody can list everything of it.
+    case notOver(now: Timestamp)
+    /// It lists so much that nobody here has asked for, as far as it was looked through, that it is somebody else's.
+    case foreign(missing: Int, of: Int)
   }
 
   /// How far it is.
@@ -83,16 +86,19 @@ public struct Reconciliation {
     _ next: () throws -> [UInt8], on connection: Connection, onProgress: (Progress) throws -> Void
   ) throws -> ReconciliationReport {
     var report = ReconciliationReport(limit: options.limit)
-    let earliest = try read(next, on: connection, &report, onProgress)
-    report.period = try period(earliest)
+    let now = try statements.now(on: connection)
+    if let period = options.period, period.upperBound > now { throw Failure.notOver(now: now) }
+    report.period = options.period
+    try read(next, on: connection, &report, onProgress)
     if let counts = try statements.counts(of: report.digest, period: report.period, on: connection) {
       report.isRepeated = true
       report.counts = counts
       return report
     }
     let total = try statements.gather(on: connection)
+    if !options.isDryRun, !options.acceptsForeign { try refuseForeign(total, on: connection, onProgress) }
     try compare(total, on: connection, &report, onProgress)
-    if let period = report.period { try findUnlisted(in: period, on: connection, &report) }
+    if let period = report.period { try findUnlisted(in: period, at: now, on: connection, &report) }
     if !options.isDryRun {
       let statement = ReconciledStatement(
         digest: report.digest, name: options.name, period: report.period, counts: report.counts)
@@ -103,19 +109,16 @@ public struct Reconciliation {
 
   // MARK: - Reading
 
-  /// - Returns: the time of the earliest row.
   private func read(
     _ next: () throws -> [UInt8], on connection: Connection, _ report: inout ReconciliationReport,
     _ onProgress: (Progress) throws -> Void
-  ) throws -> Timestamp? {
+  ) throws {
     try statements.stage(on: connection)
     var digest = SHA256Stream()
     var reader = StatementReader(format: options.format)
     var rows: [StatementRow] = []
-    var earliest: Timestamp?
     var bytes: Int64 = 0
     func store(_ rows: [StatementRow]) throws(DatabaseError) {
-      for row in rows { earliest = min(earliest ?? row.at, row.at) }
       report.counts.rows += rows.count
       if !rows.isEmpty { try statements.add(rows, on: connection) }
     }
@@ -139,13 +142,24 @@ public struct Reconciliation {
     // The end may have completed one row more.
     try store(rows)
     report.digest = digest.finish()
-    return earliest
   }
 
-  private func period(_ earliest: Timestamp?) throws(Failure) -> ClosedRange<Timestamp>? {
-    guard let end = options.completeTo else { return nil }
-    guard let start = options.completeFrom ?? earliest, start <= end else { throw .noPeriod }
-    return start...end
+  /// Ends the comparison of the wrong file before anything is written: each of its rows would be an exception. Ends
+  /// early for the right one.
+  private func refuseForeign(
+    _ total: Int, on connection: Connection, _ onProgress: (Progress) throws -> Void
+  ) throws {
+    var last = UniqueID(high: 0, low: 0)
+    var known = 0
+    var missing = 0
+    while StatementJudge.isForeign(missing: total - known, of: total) {
+      guard let page = try statements.known(after: last, on: connection) else { return }
+      last = page.end
+      known += page.known
+      missing += page.missing
+      if StatementJudge.isForeign(missing: missing, of: total) { throw Failure.foreign(missing: missing, of: total) }
+      try onProgress(.compared(0, of: total))
+    }
   }
 
   // MARK: - What is listed
@@ -292,13 +306,17 @@ public struct Reconciliation {
 
   /// Payments that the bank was asked for so early in the statement's time that it must list them.
   private func findUnlisted(
-    in period: ClosedRange<Timestamp>, on connection: Connection, _ report: inout ReconciliationReport
+    in period: ClosedRange<Timestamp>, at now: Timestamp, on connection: Connection,
+    _ report: inout ReconciliationReport
   ) throws(DatabaseError) {
+    // The archive is all of the past. Payments go there while this is compared, too: an hour of them.
+    let inArchive = period.lowerBound < now + .seconds(3_600) + (.zero - ProcessingArchive.minimumAge)
     let end = period.upperBound + (.zero - rules.countsAfter)
     guard period.lowerBound <= end else { return }
     var last = UniqueID(high: 0, low: 0)
     while true {
-      let page = try statements.unlisted(after: last, askedIn: period.lowerBound...end, on: connection)
+      let page = try statements.unlisted(
+        after: last, askedIn: period.lowerBound...end, inArchive: inArchive, on: connection)
       guard let highest = page.last?.id else { return }
       last = highest
       let completed = page.filter(\.isCompleted).map(\.id)

@@ -5,6 +5,10 @@ public import Archive
 ///
 /// A refund lies in the month of its payment, so that both are dropped together.
 public enum ProcessingArchive {
+  /// How long every archived payment has been final: the least that `PROCESSING_ARCHIVE_AFTER` may be, for the archive
+  /// does not say what it was when a payment went there.
+  public static let minimumAge = Duration.seconds(2 * 86_400)
+
   /// The archive of a schema.
   public static func plan(_ t: ProcessingTables) -> ArchivePlan {
     ArchivePlan(

@@ -66,7 +66,9 @@ public struct StatementStore: Sendable {
 
   private let insertRows: Statement
   private let compare: Statement
+  private let countKnown: Statement
   private let unlisted: Statement
+  private let unlistedAnywhere: Statement
   private let insertExceptions: Statement
   private let find: Statement
   private let insert: Statement
@@ -88,17 +90,15 @@ public struct StatementStore: Sendable {
       LEFT JOIN \(tables.allPayment) p ON p.id = o.operation_id AND p.id > $1 AND p.id <= $2
       WHERE o.operation_id > $1 AND o.operation_id <= $2 ORDER BY o.operation_id
       """, isReadOnly: true)
-    // What has changed since the statement's time began may have been asked for in it.
-    unlisted = Statement(
+    countKnown = Statement(
       """
-      SELECT p.id, p.state FROM \(tables.allPayment) p
-      WHERE p.id > $1 AND p.method <> 'balance' AND p.state IN ('COMPLETED', 'UNKNOWN') AND p.updated_at >= $2
-        AND p.since <= $3
-        AND (SELECT max(a.asked_at) FROM \(tables.allAttempt) a
-             WHERE a.payment_id = p.id AND a.call IN ('charge', 'refund')) BETWEEN $2 AND $3
-        AND NOT EXISTS (SELECT FROM pg_temp.stated_operation o WHERE o.operation_id = p.id)
-      ORDER BY p.id LIMIT $4
+      SELECT count(p.id) AS known, count(*) - count(p.id) AS missing
+      FROM pg_temp.stated_operation o
+      LEFT JOIN \(tables.allPayment) p ON p.id = o.operation_id AND p.id > $1 AND p.id <= $2
+      WHERE o.operation_id > $1 AND o.operation_id <= $2
       """, isReadOnly: true)
+    unlisted = Self.unlisted(tables.payment, tables)
+    unlistedAnywhere = Self.unlisted(tables.allPayment, tables)
     insertExceptions = Statement(
       """
       INSERT INTO \(tables.exception) (payment_id, kind, detail)
@@ -121,6 +121,21 @@ public struct StatementStore: Sendable {
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING
       """)
     newest = Statement("SELECT max(complete_to) FROM \(tables.statement)", isReadOnly: true)
+  }
+
+  /// What has changed since the statement's time began may have been asked for in it. A payment that was brought back
+  /// from the archive has its attempts there.
+  private static func unlisted(_ payments: String, _ tables: ProcessingTables) -> Statement {
+    Statement(
+      """
+      SELECT p.id, p.state FROM \(payments) p
+      WHERE p.id > $1 AND p.method <> 'balance' AND p.state IN ('COMPLETED', 'UNKNOWN') AND p.updated_at >= $2
+        AND p.since <= $3
+        AND (SELECT max(a.asked_at) FROM \(tables.allAttempt) a
+             WHERE a.payment_id = p.id AND a.call IN ('charge', 'refund')) BETWEEN $2 AND $3
+        AND NOT EXISTS (SELECT FROM pg_temp.stated_operation o WHERE o.operation_id = p.id)
+      ORDER BY p.id LIMIT $4
+      """, isReadOnly: true)
   }
 
   // MARK: - The statement's rows
@@ -182,14 +197,35 @@ public struct StatementStore: Sendable {
 
   // MARK: - The comparison
 
+  private static let clock = Statement("SELECT clock_timestamp()", isReadOnly: true)
+
+  /// The database's time.
+  public func now(on connection: Connection) throws(DatabaseError) -> Timestamp {
+    try connection.run(Command(Self.clock)).only.timestamp(0)
+  }
+
+  /// How many of the next operations by id have a payment, and how many have none; nil after the last.
+  public func known(
+    after last: UniqueID, on connection: Connection
+  ) throws(DatabaseError) -> (end: UniqueID, known: Int, missing: Int)? {
+    guard let end = try end(of: last, on: connection) else { return nil }
+    let counts = try connection.run(Command(countKnown, [.uuid(last), .uuid(end)]), timeout: Self.timeout).only
+    return (end, try counts.int(KnownColumn.known), try counts.int(KnownColumn.missing))
+  }
+
+  /// The last operation of the page that begins after `last`; nil when there is none.
+  private func end(of last: UniqueID, on connection: Connection) throws(DatabaseError) -> UniqueID? {
+    let next = Command(Self.pageEnd, [.uuid(last), .int64(Int64(Self.page))])
+    return try connection.run(next, timeout: Self.timeout).first?.uuid(0)
+  }
+
   /// The next operations by id, with what the tables have under these ids; empty after the last.
   /// - Throws: `content` for a payment that this version cannot read.
   public func operations(
     after last: UniqueID, on connection: Connection
   ) throws(DatabaseError) -> [(operation: StatedOperation, payment: StatedPayment?)] {
-    let next = Command(Self.pageEnd, [.uuid(last), .int64(Int64(Self.page))])
-    guard let end = try connection.run(next, timeout: Self.timeout).first else { return [] }
-    let page = Command(compare, [.uuid(last), .uuid(try end.uuid(0))])
+    guard let end = try end(of: last, on: connection) else { return [] }
+    let page = Command(compare, [.uuid(last), .uuid(end)])
     return try connection.run(page, timeout: Self.timeout).map { (row) throws(DatabaseError) in
       let id = try row.uuid(PageColumn.operationID)
       guard let currency = Currency(try row.text(PageColumn.currency)),
@@ -218,13 +254,15 @@ public struct StatementStore: Sendable {
 
   /// The next payments by id that the bank was asked for in a time and that the statement does not list, COMPLETED or
   /// UNKNOWN; empty after the last.
+  /// - Parameter inArchive: whether archived ones are looked through, too: all that there ever were.
   public func unlisted(
-    after last: UniqueID, askedIn period: ClosedRange<Timestamp>, on connection: Connection
+    after last: UniqueID, askedIn period: ClosedRange<Timestamp>, inArchive: Bool, on connection: Connection
   ) throws(DatabaseError) -> [(id: UniqueID, isCompleted: Bool)] {
     let parameters: [Parameter] = [
       .uuid(last), .timestamp(period.lowerBound), .timestamp(period.upperBound), .int64(Int64(Self.page)),
     ]
-    return try connection.run(Command(unlisted, parameters), timeout: Self.timeout).map { (row) throws(DatabaseError) in
+    let command = Command(inArchive ? unlistedAnywhere : unlisted, parameters)
+    return try connection.run(command, timeout: Self.timeout).map { (row) throws(DatabaseError) in
       (try row.uuid(UnlistedColumn.id), try row.text(UnlistedColumn.state) == PaymentState.completed.rawValue)
     }
   }
@@ -293,6 +331,7 @@ public struct StatementStore: Sendable {
     case operationID, line, amount, currency, status, at, copies, contradicts, method, paymentAmount, paymentCurrency
     case state, debit, credit
   }
+  private enum KnownColumn: Int, AnswerColumn { case known, missing }
   private enum UnlistedColumn: Int, AnswerColumn { case id, state }
   private enum CountColumn: Int, AnswerColumn {
     case rowCount, matched, resolved, undecided, contradicted, missingHere, missingThere, amountDiffers, duplicate

@@ -167,6 +167,16 @@ struct StatementReaderTests {
     #expect(StatementJudge.duplicate(operation()) == nil)
   }
 
+  @Test func `a statement is somebody else's when most of it, and much, is of nobody here`() {
+    let cases = [
+      (1_000, 1_000, false), (1_001, 1_001, true), (1_001, 2_001, true), (1_001, 2_002, false),
+      (500_000, 1_000_000, false),
+    ]
+    for (missing, total, isForeign) in cases {
+      #expect(StatementJudge.isForeign(missing: missing, of: total) == isForeign, "\(missing) of \(total)")
+    }
+  }
+
   @Test func `what came out of clearing comes back from the world, and the other way round`() {
     let charge = StatementJudge.settlement(Self.id, payment())
     #expect(charge?.debit == Self.world && charge?.credit == Self.clearing && charge?.amount.minorUnits == 1_999)

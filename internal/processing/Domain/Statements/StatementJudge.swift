@@ -78,6 +78,9 @@ public enum StatementJudge {
     }
   }
 
+  /// Whether a statement is not about us: more than half of its operations, and more than 1,000, are of nobody here.
+  public static func isForeign(missing: Int, of total: Int) -> Bool { missing > 1_000 && missing > total / 2 }
+
   /// What a person has to look at besides: an operation that is there more than once.
   public static func duplicate(_ operation: StatedOperation) -> String? {
     guard operation.copies > 1, !operation.contradictsItself else { return nil }
