@@ -136,6 +136,8 @@ def test_each_fault_of_a_statement_is_an_exception_that_a_person_closes(world: W
     today = time.strftime("%Y-%m-%d", time.gmtime())
     status, [day], _ = clearing(direct, "--day", today)
     assert (status, day["open_count"], day["due"]) == (1, 3, True), day
+    unsettled = paysaga(world, "reconcile", "clearing", "--day", today, **direct.settings).lines
+    assert {each["payment_id"] for each in unsettled if "payment_id" in each} == {lost, other, denied}, unsettled
 
     listed = paysaga(world, "exceptions", **direct.settings).lines
     assert {each["payment_id"] for each in listed} == {lost, double, other, denied, foreign}

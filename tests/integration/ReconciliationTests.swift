@@ -210,6 +210,23 @@ struct ReconciliationTests {
     }
   }
 
+  @Test func `a transfer names its payment, whatever the payment's last bits are`() throws {
+    try withSite { site in
+      let id = UniqueID(high: 50, low: 0x2B)
+      let new = NewPayment(
+        id: id, method: .account, amount: Money(minorUnits: 100, ProcessingStoreTests.euro),
+        debit: LedgerAccount.ours(.clearing, ProcessingStoreTests.euro).id, credit: site.house.users[1],
+        userID: UniqueID(high: 7, low: 1), payeeID: UniqueID(high: 7, low: 2), source: "4711", orderID: nil,
+        cardFingerprints: [], asks: false)
+      _ = try site.house.store.claim([new], by: site.house.claim, on: site.house.connection)
+      let payments = TransferPayments(ProcessingTables(schema: site.house.schema))
+      let hold = TransferID.of(id, .payment)
+      for transfer in [hold, TransferID.resolution(of: hold), TransferID.of(id, .suspense)] {
+        #expect(try payments.find([transfer, UniqueID.random()], on: site.house.connection) == [transfer: id])
+      }
+    }
+  }
+
   @Test func `whoever reads the log is told once of each further exception`() throws {
     try withSite { site in
       let lines = Mutex<[String]>([])

@@ -61,9 +61,9 @@ struct ReconcileClearing: Subcommand {
       session.output.print(day.record(isDue: isDue))
     }
     if let limit {
-      for transfer in try reader.unsettled(from: from, to: to, limit: limit, on: connection) {
-        session.output.print(transfer.record)
-      }
+      let transfers = try reader.unsettled(from: from, to: to, limit: limit, on: connection)
+      let payments = try TransferPayments().find(transfers.map(\.id), on: connection)
+      for transfer in transfers { session.output.print(transfer.record(of: payments[transfer.id])) }
     }
     for balance in try reader.balances(on: connection) {
       session.output.print([
@@ -88,10 +88,10 @@ extension ClearingDay {
 }
 
 extension UnsettledTransfer {
-  fileprivate var record: Record {
+  fileprivate func record(of payment: UniqueID?) -> Record {
     [
-      "payment_id": .uuid(paymentID), "at": .time(at), "amount_minor": .number(amount.minorUnits),
-      "currency": .text(amount.currency.code),
+      "payment_id": payment.map { .uuid($0) } ?? .null, "transfer_id": .uuid(id), "at": .time(at),
+      "amount_minor": .number(amount.minorUnits), "currency": .text(amount.currency.code),
     ]
   }
 }

@@ -63,6 +63,11 @@ public enum TransferID {
     UniqueID(high: payment.high, low: payment.low & ~mask | step.rawValue)
   }
 
+  /// The ids, of which one is that of the transfer's payment: its lowest four bits are in none of its transfers.
+  public static func payments(of transfer: UniqueID) -> ClosedRange<UniqueID> {
+    UniqueID(high: transfer.high, low: transfer.low & ~mask)...UniqueID(high: transfer.high, low: transfer.low | mask)
+  }
+
   /// The id of the post or void of a hold.
   public static func resolution(of hold: UniqueID) -> UniqueID {
     UniqueID(high: hold.high, low: hold.low | resolution)

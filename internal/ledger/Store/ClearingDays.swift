@@ -25,8 +25,8 @@ public struct ClearingDay: Sendable, Hashable {
 
 /// A transfer through clearing that no statement has settled.
 public struct UnsettledTransfer: Sendable, Hashable {
-  /// The payment or refund.
-  public let paymentID: UniqueID
+  /// The transfer. `TransferID.payments` has the ids that its payment or refund may have.
+  public let id: UniqueID
   /// When it was posted.
   public let at: Timestamp
   /// Above zero for charges, below for refunds.
@@ -71,7 +71,7 @@ public struct ClearingReader: Sendable {
       """, isReadOnly: true)
     unsettled = Statement(
       """
-      SELECT overlay(x.settlement::text PLACING '0' FROM 36)::uuid AS id, x.at, x.currency, x.amount
+      SELECT x.id, x.at, x.currency, x.amount
       FROM (\(through)) x WHERE \(open) ORDER BY x.at, x.id LIMIT $3
       """, isReadOnly: true)
     balances = Statement(
@@ -104,7 +104,7 @@ public struct ClearingReader: Sendable {
     return try connection.run(Command(unsettled, parameters), timeout: Self.timeout).map {
       (row) throws(DatabaseError) in
       UnsettledTransfer(
-        paymentID: try row.uuid(UnsettledColumn.id), at: try row.timestamp(UnsettledColumn.at),
+        id: try row.uuid(UnsettledColumn.id), at: try row.timestamp(UnsettledColumn.at),
         amount: Money(
           minorUnits: try row.int64(UnsettledColumn.amount), try Self.currency(row.text(UnsettledColumn.currency))))
     }
