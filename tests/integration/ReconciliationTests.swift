@@ -194,6 +194,24 @@ struct ReconciliationTests {
     }
   }
 
+  @Test func `what a statement says about a payment that is being reversed is kept, once`() throws {
+    try withSite(PaymentRules(bankTimeout: .zero, bankHorizon: .zero)) { site in
+      try site.pay([1: .unclear])
+      _ = try site.reconcile(Self.text([]), to: site.end, name: "first.csv")
+      let text = Self.text([(1, "1.00", "succeed")])
+      #expect(try site.reconcile(text, name: "second.csv").counts.undecided == 1)
+      #expect(try site.reconcile(text, to: site.end, name: "second.csv").counts.undecided == 1)
+      #expect(try site.state(1) == .unknown && site.balance(.world) == 0)
+      let trail = try PaymentTrails(ProcessingTables(schema: site.house.schema)).find(
+        Site.id(1), on: site.house.connection)
+      let said = trail.attempts.filter { $0.call == "statement" }.map { "\($0.answer ?? ""), \($0.detail ?? "")" }
+      #expect(
+        said == [
+          "no_such_payment, statement first.csv, complete to \(site.end)", "approved, statement second.csv, line 2",
+        ])
+    }
+  }
+
   @Test func `the archive is looked through for what is not listed only when it can be there`() throws {
     try withSite { site in
       try site.pay([1: .approved])

@@ -85,6 +85,8 @@ struct ProcessingStatements: Sendable {
       INSERT INTO \(t.attempt) (payment_id, asked_at, call, answered_at, answer, detail)
       SELECT u.payment_id, u.at, 'statement', u.at, u.answer, u.detail
       FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[]) AS u(payment_id, at, answer, detail)
+      WHERE NOT EXISTS (SELECT FROM \(t.attempt) a WHERE a.payment_id = u.payment_id AND a.call = 'statement'
+                        AND a.answer = u.answer AND a.detail = u.detail)
       """)
     insertExceptions = Statement(
       """

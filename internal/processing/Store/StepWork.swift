@@ -17,7 +17,8 @@ struct StepWork {
   private(set) var published: [PaymentResult] = []
   private(set) var attempts: [(paymentID: UniqueID, askedAt: Timestamp, call: BankCall)] = []
   private(set) var answers: [(paymentID: UniqueID, answer: AttemptAnswer)] = []
-  /// What statements have said and what has changed or contradicted a payment, with the moment of the step.
+  /// What statements have said and what has changed or contradicted a payment, or is about one that is open, with the
+  /// moment of the step.
   private(set) var statements: [(paymentID: UniqueID, at: Timestamp, answer: AttemptAnswer)] = []
   private(set) var exceptions: Set<FoundException> = []
   private var locked: [UniqueID: ProcessedPayment] = [:]
@@ -51,7 +52,7 @@ struct StepWork {
     let outcome = engine.apply(request.step, to: &stored.payment, at: now, ledger: &ledger)
     self.stored[id] = stored
     results[id, default: []].append(StepResult(stored: stored, outcome: outcome, at: now))
-    if let answer = request.answer { note(answer, of: request, outcome) }
+    if let answer = request.answer { note(answer, of: request, outcome, isFinal: stored.payment.state.isFinal) }
     if case .ask(_, after: let before?) = request.step, case .changed(let effects) = outcome, effects.call != nil {
       // Whoever asks anew has sent nothing under the "asked at" before. That is written down, so that no two charges
       // stand in the table without it.
@@ -67,11 +68,15 @@ struct StepWork {
     }
   }
 
-  private mutating func note(_ answer: AttemptAnswer, of request: StepRequest, _ outcome: StepOutcome) {
+  private mutating func note(
+    _ answer: AttemptAnswer, of request: StepRequest, _ outcome: StepOutcome, isFinal: Bool
+  ) {
     guard case .stated = request.step else { return answers.append((request.paymentID, answer)) }
     switch outcome {
     case .changed, .contradicted: statements.append((request.paymentID, now, answer))
-    case .ignored, .refused: break
+    // A statement is compared once. Whoever has to judge how the payment ends later needs what it said.
+    case .ignored: if !isFinal { statements.append((request.paymentID, now, answer)) }
+    case .refused: break
     }
   }
 
