@@ -5,3 +5,6 @@ DROP TABLE statement;
 ALTER TABLE attempt
   DROP CONSTRAINT attempt_call_check,
   ADD CONSTRAINT attempt_call_check CHECK (call IN ('charge', 'refund', 'inquire', 'reverse')) NOT VALID;
+
+DROP INDEX exception_open_kind_idx;
+CREATE INDEX exception_open_idx ON exception (opened_at) WHERE closed_at IS NULL;

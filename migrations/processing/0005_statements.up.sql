@@ -27,3 +27,7 @@ CREATE TABLE statement (
 ALTER TABLE attempt
   DROP CONSTRAINT attempt_call_check,
   ADD CONSTRAINT attempt_call_check CHECK (call IN ('charge', 'refund', 'inquire', 'reverse', 'statement')) NOT VALID;
+
+-- Some kinds are looked for every second, and a statement may open any number of another one.
+DROP INDEX exception_open_idx;
+CREATE INDEX exception_open_kind_idx ON exception (kind, opened_at) WHERE closed_at IS NULL;
