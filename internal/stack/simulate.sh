@@ -33,7 +33,7 @@ sabotages() {
   payment)
     echo resend-unclear unclear-declined trust-absence early-statement trust-reversal ignore-claim resume-asked \
       claim-again stale-read no-takeover forget-unknown forget-waiting lose-voids lose-events assume-commit \
-      refund-again refund-beyond reuse-refund-id forget-refunds
+      refund-again refund-beyond reuse-refund-id forget-refunds trust-approval
     ;;
   *) fail "unknown core $1: relay, group-commit or payment" ;;
   esac

@@ -138,9 +138,10 @@ extension PaymentException {
   /// What has happened, in a sentence.
   fileprivate var meaning: String {
     switch self {
-    case .chargedNotCompleted: "the bank charged what is not COMPLETED here."
+    case .chargedNotCompleted: "the bank charged what has ended here without a charge."
+    case .chargeDoubtful: "the bank says that it charged what was not asked for, or what it has said to have undone."
     case .completedNotCharged: "the bank has not charged, or has undone, what is COMPLETED here."
-    case .reversalNotAcknowledged: "the bank knew nothing of the charge, and acknowledges no reversal."
+    case .reversalNotAcknowledged: "the bank knew nothing of the charge, and refuses or does not acknowledge reversals."
     case .ledgerRefused: "a hold could not be posted or given back."
     case .orderDead: "the payment is COMPLETED, and its order cannot be settled."
     case .refundRefused: "a refund that nobody asked for waits, because its payee has spent the money."
@@ -155,6 +156,7 @@ extension PaymentException {
   fileprivate var advice: String {
     switch self {
     case .chargedNotCompleted: "look at its refunds: it is given back by itself; settle with the bank what it refuses."
+    case .chargeDoubtful: "ask the bank whether it has the money; nothing is given back by itself."
     case .completedNotCharged: "ask the bank; the payee has the money, so it has to come from somewhere."
     case .reversalNotAcknowledged: "ask the bank whether it has charged, and what its answers to reversals mean."
     case .ledgerRefused: "run paysaga audit --part direct: somebody has changed the ledger's tables."

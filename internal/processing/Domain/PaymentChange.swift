@@ -69,7 +69,7 @@ struct PaymentChange {
 
   /// From PROCESSING back to UNKNOWN: what was said not to be sent has been answered.
   mutating func doubtReady(askedAt: Timestamp) -> StepOutcome {
-    effects.exception = .chargedNotCompleted
+    effects.exception = .chargeDoubtful
     return becomeUnknown(askedAt: askedAt)
   }
 

@@ -13,6 +13,8 @@ public import Values
 /// - A payment whose charge is open ends in one of three ways: the bank says approved, the bank says declined, or the
 ///   bank acknowledges a reversal. Once a reversal was asked for, approved is not one of them.
 /// - A final state stays. An answer that contradicts it is for a person.
+/// - Money goes back by itself only on evidence that nothing later can undo: `chargedNotCompleted` is found against a
+///   final state that no reversal has led to. What the bank says of an open payment may still be undone.
 /// - A refund is a payment in the other direction: "to charge" is to give the money back.
 public struct PaymentEngine: Sendable {
   let rules: PaymentRules
@@ -115,7 +117,7 @@ public struct PaymentEngine: Sendable {
     case .done: return compare(answer, change.payment)
     // Nothing was sent, somebody has said: it was.
     case .ready where answer == .approved && change.payment.hasHold: return change.doubtReady(askedAt: asked)
-    case .claimed, .review, .ready: return answer == .approved ? .contradicted(.chargedNotCompleted) : .ignored
+    case .claimed, .review, .ready: return answer == .approved ? .contradicted(.chargeDoubtful) : .ignored
     }
   }
 
@@ -160,8 +162,8 @@ public struct PaymentEngine: Sendable {
   private func reversed(_ answer: BankAnswer, _ change: inout PaymentChange, _ ledger: inout LedgerBatch) -> StepOutcome
   {
     switch change.payment.stage {
-    // That it has charged says here that it refuses the reversal.
-    case .reversing where answer == .approved: .contradicted(.chargedNotCompleted)
+    // That it has charged says here that it refuses the reversal. A later one may be acknowledged all the same.
+    case .reversing where answer == .approved: .contradicted(.reversalNotAcknowledged)
     case .reversing: resolveReversing(answer, &change, &ledger)
     case .done: compare(answer, change.payment)
     case .claimed, .review, .ready, .asked, .unknown: .ignored
@@ -190,7 +192,7 @@ public struct PaymentEngine: Sendable {
     case (.ready, .approved) where change.payment.hasHold: return change.end(.completed, nil, &ledger)
     case (.ready, .declined) where change.payment.hasHold: return change.end(.rejected, .bankDeclined, &ledger)
     case (.ready, .reversed) where change.payment.hasHold: return change.end(.error, .bankNeverCharged, &ledger)
-    case (.claimed, .approved), (.review, .approved), (.ready, .approved): return .contradicted(.chargedNotCompleted)
+    case (.claimed, .approved), (.review, .approved), (.ready, .approved): return .contradicted(.chargeDoubtful)
     case (.asked, _), (.unknown, _), (.claimed, _), (.review, _), (.ready, _): return .ignored
     }
   }
@@ -204,6 +206,8 @@ public struct PaymentEngine: Sendable {
   /// An answer to a payment that is final.
   private func compare(_ answer: BankAnswer, _ payment: ProcessedPayment) -> StepOutcome {
     switch (answer, payment.state == .completed) {
+    // The bank has said that it has undone it: this may be a word of before, and only the bank knows.
+    case (.approved, false) where payment.reason == .bankNeverCharged: .contradicted(.chargeDoubtful)
     case (.approved, false): .contradicted(.chargedNotCompleted)
     case (.declined, true), (.reversed, true): .contradicted(.completedNotCharged)
     default: .ignored

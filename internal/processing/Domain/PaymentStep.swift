@@ -85,11 +85,15 @@ public enum BankCall: String, Sendable, Hashable, CaseIterable {
 
 /// Something that contradicts the books, for a person.
 public enum PaymentException: String, Sendable, Hashable, CaseIterable {
-  /// The bank charged what is not COMPLETED here.
+  /// The bank charged what has ended here without a charge. It is given back.
   case chargedNotCompleted = "charged_not_completed"
+  /// The bank says that it has charged what is still open and was not asked for as far as we know, or what it has said
+  /// to have undone. Nothing is given back: it may be a word of before.
+  case chargeDoubtful = "charge_doubtful"
   /// The bank has not charged, or has undone, what is COMPLETED here.
   case completedNotCharged = "completed_not_charged"
-  /// The bank knew nothing of the charge, and has not acknowledged its reversal either, however often it was asked.
+  /// The bank knew nothing of the charge, and refuses its reversal, or has not acknowledged it however often it was
+  /// asked.
   case reversalNotAcknowledged = "reversal_not_acknowledged"
   /// The ledger refuses to post or void the hold.
   case ledgerRefused = "ledger_refused"

@@ -42,6 +42,8 @@ enum Sabotage: String, ScheduleSabotage {
   case reuseRefundID = "reuse-refund-id"
   /// What was charged without a payment, or for a dead order, is not given back.
   case forgetRefunds = "forget-refunds"
+  /// What the bank says of a charge is given back although it may have been undone.
+  case trustApproval = "trust-approval"
   /// A process that does not know whether its transaction committed goes on as if it had.
   case assumeCommit = "assume-commit"
 
@@ -54,6 +56,7 @@ enum Sabotage: String, ScheduleSabotage {
     case .loseEvents: "D5:"
     case .refundAgain: "D6:"
     case .forgetRefunds: "refunds:"
+    case .trustApproval: "D3:"
     case .claimAgain, .staleRead, .assumeCommit, .reuseRefundID: nil
     }
   }
@@ -76,6 +79,11 @@ struct Conditions {
   var cancels: Double
   var declines: Double
   var reversals: ReversalHabit
+  /// Whether the bank gives back whatever it is asked to.
+  var givesAnything: Bool
+  /// Payments that the bank says to have declined, and charges all the same: of a bank without reversals, so that it
+  /// does not undo them either.
+  var brokenDeclines: Double
   /// Payments that callers want money back of, and those whose orders die.
   var refunds: Double
   var deadOrders: Double
@@ -112,7 +120,11 @@ struct Conditions {
     blocks = random.pick([0, 0.1])
     cancels = random.pick([0, 0.05, 0.4])
     declines = random.pick([0, 0.2])
-    reversals = random.roll(0.6) ? .acknowledges : random.pick([.declinesAfterwards, .unknown, .chargesAfterwards])
+    reversals =
+      random.roll(0.5)
+      ? .acknowledges : random.pick([.declinesAfterwards, .unknown, .refusesAtFirst, .chargesAfterwards])
+    givesAnything = random.roll(0.7)
+    brokenDeclines = reversals == .unknown ? random.pick([0, 0.2]) : 0
     refunds = random.pick([0, 0.3, 1])
     deadOrders = random.pick([0, 0.2])
     spendEvery = random.pick([0, 10_000_000_000])

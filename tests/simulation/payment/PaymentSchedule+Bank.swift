@@ -51,9 +51,13 @@ extension PaymentSchedule {
     return random.roll(0.8) ? random.draw(0...timeout) : random.draw(0...(timeout + horizon) * 3)
   }
 
-  /// The bank shows a payment within its horizon.
+  /// The bank shows a payment within its horizon. One that can undo charges may take longer: then it undoes what it has
+  /// not shown.
   private var showDelay: Int64 {
-    chance(conditions.hidden) ? random.draw(0...conditions.rules.bankHorizon.inNanoseconds) : 0
+    guard chance(conditions.hidden) else { return 0 }
+    let undoes = conditions.reversals == .acknowledges || conditions.reversals == .refusesAtFirst
+    let horizon = conditions.rules.bankHorizon.inNanoseconds
+    return random.draw(0...(undoes && conditions.rules.hasReversals ? 5 * horizon : horizon))
   }
 
   private func answer(_ process: Process, _ id: UniqueID, _ answer: BankAnswer, askedAt: Timestamp) {

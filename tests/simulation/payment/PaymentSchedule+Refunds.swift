@@ -59,16 +59,32 @@ extension PaymentSchedule {
       else { return [] }
       let cause: RefundCause = payment.state == .completed ? .orderDead : .chargedNotCompleted
       let isFound = exceptions.contains(cause == .orderDead ? .orderDead : .chargedNotCompleted)
-      guard isFound, !tables.refunds(of: id).contains(where: { $0.refund?.cause == cause }) else { return [] }
-      return [RefundOrigin(of: id, cause: cause)]
+      // What the bank refuses to give back is for a person.
+      let isOpen = tables.refunds(of: id).contains { $0.refund?.cause == cause && $0.state != .completed }
+      return isFound && !isOpen ? [RefundOrigin(of: id, cause: cause)] : []
     }
   }
 
-  /// Payments that the bank has charged after it had acknowledged their reversals.
+  /// What the bank has charged after it had acknowledged the reversal, or after it had said "declined".
   var unknownCharges: [UniqueID] {
     tables.payments.values.filter { payment in
-      payment.state == .error && bank.operations[payment.id]!.charges > 0
-        && !tables.exceptions[payment.id, default: []].contains(.chargedNotCompleted)
+      (payment.state == .error || payment.state == .rejected) && bank.operations[payment.id]!.charges > 0
+        && tables.exceptions[payment.id, default: []].isDisjoint(with: [.chargedNotCompleted, .chargeDoubtful])
+    }.map(\.id).sorted()
+  }
+
+  /// Dead orders whose payments are not given back, although nothing that is open or refused explains it.
+  var notGivenBack: [UniqueID] {
+    tables.payments.values.filter { payment in
+      guard payment.state == .completed, tables.exceptions[payment.id, default: []].contains(.orderDead) else {
+        return false
+      }
+      let refunds = tables.refunds(of: payment.id)
+      let given = refunds.filter { $0.state == .completed }.reduce(0) { $0 + $1.amount.minorUnits }
+      let isExplained = refunds.contains {
+        !$0.state.isFinal || $0.state != .completed && ($0.refund?.cause.isAutomatic ?? false)
+      }
+      return given < payment.amount.minorUnits && !isExplained
     }.map(\.id).sorted()
   }
 
@@ -80,7 +96,9 @@ extension PaymentSchedule {
   func seeToRefunds(_ process: Process) {
     guard sabotage != .forgetRefunds else { return }
     for origin in wantedRefunds {
-      let id = UniqueID(high: origin.cause == .orderDead ? 300 : 301, low: origin.payment.low)
+      let number = tables.refunds(of: origin.payment).count { $0.refund?.cause == origin.cause }
+      let id = UniqueID(
+        high: origin.cause == .orderDead ? 300 : 301, low: origin.payment.low | UInt64(min(number, 15)) << 4)
       if chance(conditions.lostCommits) {
         faults += 1
         if random.roll(0.5) { _ = open(RefundOrder(id: id, origin: origin, amount: nil)) }

@@ -43,17 +43,24 @@ extension PaymentSchedule {
         tables.events[id, default: []].append(
           PaymentEvent(payment: id, version: payment.version, state: payment.state))
       }
-      if let exception = effects.exception { tables.exceptions[id, default: []].insert(exception) }
+      if let exception = effects.exception { find(exception, of: id) }
       checkChange(from: stored, to: payment)
       if payment.state == .review, stored.state != .review { planReview(id) }
     case .contradicted(let exception):
       contradictions += 1
-      tables.exceptions[id, default: []].insert(exception)
+      find(exception, of: id)
       checkContradiction(exception, of: payment)
     case .ignored, .refused:
       if payment != stored, sabotage != .staleRead { violate("D4: an ignored step changed \(id)") }
     }
     return outcome
+  }
+
+  private func find(_ exception: PaymentException, of payment: UniqueID) {
+    tables.exceptions[payment, default: []].insert(exception)
+    if sabotage == .trustApproval, exception == .chargeDoubtful || exception == .reversalNotAcknowledged {
+      tables.exceptions[payment, default: []].insert(.chargedNotCompleted)
+    }
   }
 
   private func planReview(_ id: UniqueID) {
@@ -110,23 +117,31 @@ extension PaymentSchedule {
     }
   }
 
-  /// The bank here is honest: only a charge that was undone may seem to contradict us.
+  /// The bank here is honest, unless the schedule says otherwise: only a charge that was undone may seem to contradict
+  /// us.
   private func checkContradiction(_ exception: PaymentException, of payment: ProcessedPayment) {
-    if exception != .chargedNotCompleted || !bank.operations[payment.id]!.isReversed {
-      violate("truth: \(payment.id) is \(payment.state), and somebody says \(exception)")
-    }
+    let operation = bank.operations[payment.id]!
+    let isExpected =
+      switch exception {
+      case .chargeDoubtful: operation.isReversed
+      case .reversalNotAcknowledged: operation.isKept
+      case .chargedNotCompleted: operation.breaksItsWord
+      default: false
+      }
+    if !isExpected { violate("truth: \(payment.id) is \(payment.state), and somebody says \(exception)") }
   }
 
   func checkTruth(of payment: ProcessedPayment) {
     let operation = bank.operations[payment.id]!
     let isCharged = operation.charges > 0
     // What a bank without reversals has charged late is for the person who was told.
-    // What it has charged against its word is given back; of a refund it is for a person.
+    // What it has charged after a reversal is for a person, too; what it has charged and not undone is given back.
     let isAgainstItsWord = payment.state == .error && conditions.reversals == .chargesAfterwards
+    let isTold = tables.exceptions[payment.id, default: []].contains(.chargeDoubtful)
     let isGivenBack = tables.refunds(of: payment.id).contains { $0.refund?.cause == .chargedNotCompleted }
     let isForPerson =
-      payment.state == .unknown && conditions.reversals == .unknown
-      || isAgainstItsWord && (payment.refund != nil || isGivenBack)
+      payment.state == .unknown && conditions.reversals == .unknown || isAgainstItsWord && isTold
+      || payment.state == .rejected && operation.breaksItsWord && isGivenBack
     if payment.method.needsBank, isCharged != (payment.state == .completed), !isForPerson {
       violate("truth: \(payment.id) is \(payment.state), charged: \(isCharged)")
     }
@@ -142,6 +157,9 @@ extension PaymentSchedule {
     if open > payment.amount.minorUnits { violate("D3: the refunds of \(payment.id) are \(open)") }
     let paid = tables.refunds(of: payment.id).filter { bank.operations[$0.id]!.charges > 0 }
     let sum = paid.reduce(0) { $0 + $1.amount.minorUnits }
-    if sum > payment.amount.minorUnits { violate("D3: the bank has given \(sum) of \(payment.id) back") }
+    let isCharged = !payment.method.needsBank || bank.operations[payment.id]!.charges > 0
+    if sum > (isCharged ? payment.amount.minorUnits : 0) {
+      violate("D3: the bank has given \(sum) of \(payment.id) back, which it has charged: \(isCharged)")
+    }
   }
 }

@@ -40,7 +40,7 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
     var random = SplitMix64(seed: seed)
     self.sabotage = sabotage
     conditions = Conditions(&random)
-    bank = SimulatedBank(reversals: conditions.reversals)
+    bank = SimulatedBank(reversals: conditions.reversals, givesAnything: conditions.givesAnything)
     engine = PaymentEngine(rules: conditions.rules)
     processes = (0..<conditions.processes).map { Process(number: $0) }
     super.init(seed: seed, now: 1_000_000_000, isTraced: isTraced)
@@ -89,6 +89,7 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
     }
     for payment in tables.payments.values.sorted(by: { $0.id < $1.id }) { checkTruth(of: payment) }
     if let missing = wantedRefunds.first { violate("refunds: \(missing) was not opened") }
+    if let payment = notGivenBack.first { violate("refunds: \(payment) is of a dead order, and not given back") }
   }
 
   /// Without reversals only a statement tells that the bank never saw a payment. When it is the bank that does not
@@ -121,7 +122,8 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
       amount: Money(minorUnits: random.draw(1...200), SimulatedTables.euro),
       verdict: random.roll(conditions.blocks) ? .block : random.roll(conditions.reviews) ? .review : .allow)
     intakes[id] = intake
-    bank.operations[id] = Operation(isApproved: !random.roll(conditions.declines))
+    bank.operations[id] = Operation(
+      isApproved: !random.roll(conditions.declines), breaksItsWord: random.roll(conditions.brokenDeclines))
     plan(after: random.draw(0...conditions.length)) { self.arrive(intake) }
     if random.roll(conditions.cancels) {
       plan(after: random.draw(0...conditions.length)) { self.cancel(id) }

@@ -10,6 +10,8 @@ enum ReversalHabit {
   case declinesAfterwards
   /// It does not know reversals at all.
   case unknown
+  /// It refuses to undo a charge when it is asked for the first time, and acknowledges it later.
+  case refusesAtFirst
   /// It acknowledges that, and charges all the same when the request arrives.
   case chargesAfterwards
 }
@@ -21,10 +23,14 @@ struct Operation {
   var refundOf: UniqueID?
   /// Requests to charge that reached the bank.
   var requests = 0
+  /// Whether the bank says "declined" to the request to charge, and charges all the same.
+  var breaksItsWord = false
   /// Charges less what was undone.
   var charges = 0
   var isDeclined = false
   var isReversed = false
+  /// It was to be reversed, and the bank did not want to.
+  var isKept = false
   /// It was to be reversed and had not been charged.
   var isRefused = false
   /// When it shows the payment to questions.
@@ -35,8 +41,13 @@ struct Operation {
 struct SimulatedBank {
   var operations: [UniqueID: Operation] = [:]
   let reversals: ReversalHabit
+  /// Whether it gives money back that it does not have, when it is asked to.
+  let givesAnything: Bool
 
-  init(reversals: ReversalHabit) { self.reversals = reversals }
+  init(reversals: ReversalHabit, givesAnything: Bool) {
+    self.reversals = reversals
+    self.givesAnything = givesAnything
+  }
 
   /// - Parameter delay: how long it does not show the payment to questions.
   mutating func charge(_ id: UniqueID, at now: Int64, delay: Int64) -> BankAnswer {
@@ -46,13 +57,13 @@ struct SimulatedBank {
     defer { operations[id] = operation }
     let isRefused = operation.isReversed && reversals != .chargesAfterwards
     // It does not count how much of a charge it has given back: that is for us to do.
-    let hasNothingToGiveBack = operation.refundOf.map { operations[$0]!.charges == 0 } ?? false
+    let hasNothingToGiveBack = !givesAnything && (operation.refundOf.map { operations[$0]!.charges == 0 } ?? false)
     if isRefused || operation.isDeclined || !operation.isApproved || hasNothingToGiveBack {
       operation.isDeclined = true
       return .declined
     }
     operation.charges += 1
-    return .approved
+    return operation.breaksItsWord ? .declined : .approved
   }
 
   /// Whether a request to charge has reached it, shown or not.
@@ -73,6 +84,10 @@ struct SimulatedBank {
       operations[id]!.isRefused = true
       return .noSuchPayment
     case .declinesAfterwards: break
+    case .refusesAtFirst where operations[id]!.charges > 0 && !operations[id]!.isKept:
+      operations[id]!.isKept = true
+      return .approved
+    case .refusesAtFirst: break
     case .unknown: return .unclear
     }
     operations[id]!.isReversed = true

@@ -153,7 +153,7 @@ private struct Bench {
     bench.step(.inquired(.noSuchPayment, askedAt: bench.now))
     #expect(bench.effects.call == .reverse && bench.payment.state == .unknown && bench.payment.hasHold)
     #expect(bench.step(.reversed(.unclear)) == .ignored)
-    #expect(bench.step(.reversed(.approved)) == .contradicted(.chargedNotCompleted))
+    #expect(bench.step(.reversed(.approved)) == .contradicted(.reversalNotAcknowledged))
     // It is asked by turns what became of the payment, and for the reversal.
     for call in [BankCall.inquire, .reverse] {
       bench.now = try #require(bench.payment.due)
@@ -234,6 +234,33 @@ private struct Bench {
     rejected.step(.charged(.declined, askedAt: rejected.now))
     #expect(rejected.step(.inquired(.approved, askedAt: rejected.now)) == .contradicted(.chargedNotCompleted))
     #expect(rejected.step(.charged(.declined, askedAt: rejected.now)) == .ignored)
+  }
+
+  @Test func `what the bank says of a charge that it may still undo, or has undone, gives nothing back`() {
+    let then = Timestamp(microseconds: 0)
+    let approvals = [
+      PaymentStep.charged(.approved, askedAt: then), .inquired(.approved, askedAt: then), .reversed(.approved),
+      .stated(.approved, covering: nil),
+    ]
+    var ready = Bench()
+    ready.step(.assess(.allow, by: Bench.mine))
+    var doubted = Bench.asked()
+    doubted.step(.charged(.notSent, askedAt: doubted.now))
+    for open in [Bench(), ready, doubted, .asked(), .unknown(), .reversing()] {
+      for approval in approvals {
+        var bench = open
+        let outcome = bench.step(approval)
+        #expect(outcome != .contradicted(.chargedNotCompleted), "\(open.payment.stage) \(approval)")
+        if case .changed(let effects) = outcome { #expect(effects.exception != .chargedNotCompleted, "\(approval)") }
+      }
+    }
+    // Each of these may have been said before the reversal was acknowledged.
+    var reversed = Bench.reversing()
+    reversed.step(.reversed(.reversed))
+    for approval in approvals { #expect(reversed.step(approval) == .contradicted(.chargeDoubtful), "\(approval)") }
+    var rejected = Bench.unknown()
+    rejected.step(.inquired(.declined, askedAt: rejected.now))
+    for approval in approvals { #expect(rejected.step(approval) == .contradicted(.chargedNotCompleted), "\(approval)") }
   }
 
   @Test func `the dead claimant's payments go on, except what it alone had`() {
@@ -345,7 +372,7 @@ private struct Bench {
     bench.step(.charged(.notSent, askedAt: first))
     bench.wait(1)
     bench.step(.charged(.approved, askedAt: first))
-    #expect(bench.payment.stage == .unknown(askedAt: first) && bench.effects.exception == .chargedNotCompleted)
+    #expect(bench.payment.stage == .unknown(askedAt: first) && bench.effects.exception == .chargeDoubtful)
   }
 
   @Test func `a transfer that is there already is none of ours`() {
@@ -402,7 +429,7 @@ private struct Bench {
     rejected.step(.charged(.declined, askedAt: rejected.now))
     #expect(rejected.step(.stated(.approved, covering: nil)) == .contradicted(.chargedNotCompleted))
     var claimed = Bench()
-    #expect(claimed.step(.stated(.approved, covering: nil)) == .contradicted(.chargedNotCompleted))
+    #expect(claimed.step(.stated(.approved, covering: nil)) == .contradicted(.chargeDoubtful))
     #expect(claimed.step(.stated(.declined, covering: nil)) == .ignored && claimed.payment.stage == .claimed)
   }
 
