@@ -3,11 +3,13 @@ import Bank
 import DirectDomain
 import LedgerDomain
 import LedgerStore
+import Logger
 import Money
 import Postgres
 import ProcessingDomain
 import ProcessingStore
 import Runtime
+import Synchronization
 import Testing
 import Values
 
@@ -228,12 +230,13 @@ struct RefundTests {
   // MARK: - What nobody asks for
 
   private func automatic(
-    _ bench: Bench, _ processor: PaymentProcessor, _ policy: OrderDeadPolicy = .refund
+    _ bench: Bench, _ processor: PaymentProcessor, _ policy: OrderDeadPolicy = .refund,
+    logger: Logger = TestDatabase.quiet
   ) throws -> AutomaticRefunds {
     AutomaticRefunds(
       SerialConnection(try TestDatabase.configuration(), logger: TestDatabase.quiet, stop: StopFlag()),
       reader: RefundReader(ProcessingTables(schema: bench.schema)), policy: policy, processor: processor,
-      logger: TestDatabase.quiet)
+      logger: logger)
   }
 
   private func exceptions(_ bench: Bench, _ condition: String) throws -> Int {
@@ -273,6 +276,114 @@ struct RefundTests {
         for each in [holding, refunds, second, closing] { each.stop(until: .now()) }
       }
       #expect(try bench.balance(of: Bench.payee) == Balance())
+    }
+  }
+
+  private func dies(_ numbers: ClosedRange<Int>, _ bench: Bench) throws {
+    for number in numbers {
+      try bench.script(
+        "INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(number))', 'order_dead')")
+    }
+  }
+
+  @Test func `what a refused refund leaves of a dead order's payment is given back, too`() async throws {
+    try await Bench.with { bench in
+      let mine = UniqueID(high: 61, low: 1 << 4)
+      let isRefused = Mutex(false)
+      let bank = FakeBank(slots: 10) { call, id, _ in
+        guard id == mine else { return .approved }
+        return isRefused.withLock(\.self) ? .declined : .unclear
+      }
+      try await bench.with(bank) { processor in
+        try await pay(1...1, bench, processor)
+        guard case .done = await refund(processor, Self.wish(1, of: 1, 40)) else { throw BenchFailure() }
+        try await eventually { try bench.count("state = 'UNKNOWN' AND id = '\(mine)'") == 1 }
+        try self.dies(1...1, bench)
+        // Each sees to it for the first time, so that it also closes what is settled.
+        func look() async throws {
+          let refunds = try automatic(bench, processor)
+          try await blocking { _ = refunds.run() }
+          refunds.stop(until: .now())
+        }
+        try await look()
+        try await eventually { try bench.count("state = 'COMPLETED' AND cause = 'order_dead'") == 1 }
+        try await look()
+        #expect(try exceptions(bench, "closed_at IS NULL") == 1, "40 may still be refused")
+        #expect(try bench.count("cause = 'order_dead'") == 1)
+        isRefused.withLock { $0 = true }
+        try await eventually {
+          try bench.script("UPDATE \(bench.schema).due SET at = now()")
+          return try bench.count("state = 'REJECTED' AND id = '\(mine)'") == 1
+        }
+        try await look()
+        try await eventually { try bench.count("state = 'COMPLETED' AND cause = 'order_dead'") == 2 }
+        #expect(try refunds(of: 1, bench).map(\.stored.payment.amount.minorUnits) == [40, 60, 40])
+        try await look()
+        let ids = (0...1).map {
+          AutomaticRefunds.id(of: RefundOrigin(of: Bench.id(1), cause: .orderDead), earlier: $0).description
+        }
+        #expect(try exceptions(bench, "note = 'given back by refund \(ids.joined(separator: ", "))'") == 1)
+        try await look()
+        #expect(try bench.count("refund_of IS NOT NULL") == 3)
+      }
+      #expect(try bench.balance(of: Bench.payee) == Balance())
+    }
+  }
+
+  @Test func `an automatic refund that the bank refuses is not made again`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10) { call, _, _ in call == .refund ? .declined : .approved }
+      try await bench.with(bank) { processor in
+        try await pay(1...1, bench, processor)
+        try self.dies(1...1, bench)
+        let refunds = try automatic(bench, processor)
+        try await blocking { _ = refunds.run() }
+        try await eventually { try bench.count("state = 'REJECTED' AND cause = 'order_dead'") == 1 }
+        try await blocking { _ = refunds.run() }
+        #expect(try bench.count("refund_of IS NOT NULL") == 1)
+        #expect(try exceptions(bench, "closed_at IS NULL") == 1)
+        refunds.stop(until: .now())
+      }
+    }
+  }
+
+  @Test func `a payment that cannot be given back is told, passed over, and stops no other`() async throws {
+    try await Bench.with { bench in
+      let lines = Mutex<[String]>([])
+      let logger = Logger(label: "test") { line in
+        lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+      }
+      func told(_ text: String) -> Int { lines.withLock { $0.count { $0.contains("cannot") && $0.contains(text) } } }
+      try await bench.with(FakeBank(slots: 10)) { processor in
+        try await pay(1...3, bench, processor)
+        try self.dies(1...3, bench)
+        // As a trigger or a constraint of somebody else.
+        try bench.script(
+          """
+          CREATE FUNCTION \(bench.schema).refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN
+            IF NEW.refund_of = '\(Bench.id(1))' THEN RAISE EXCEPTION 'not this one'; END IF;
+            RETURN NEW;
+          END $$;
+          CREATE TRIGGER refuse BEFORE INSERT ON \(bench.schema).payment FOR EACH ROW
+          EXECUTE FUNCTION \(bench.schema).refuse()
+          """)
+        let refunds = try automatic(bench, processor, logger: logger)
+        try await blocking { _ = refunds.run() }
+        try await eventually { try bench.count("state = 'COMPLETED' AND cause = 'order_dead'") == 2 }
+        #expect(told("not this one") == 1 && told("\(Bench.id(1))") == 1, "\(lines.withLock(\.self))")
+        // It comes again after a while, not at once.
+        try bench.script("DROP TRIGGER refuse ON \(bench.schema).payment")
+        try await blocking { _ = refunds.run() }
+        #expect(try bench.count("cause = 'order_dead'") == 2)
+        refunds.stop(until: .now())
+        // Without the table it is told as well.
+        try bench.script("ALTER TABLE \(bench.schema).exception RENAME TO elsewhere")
+        let lost = try automatic(bench, processor, logger: logger)
+        try await blocking { _ = lost.run() }
+        #expect(told("exception") == 1, "\(lines.withLock(\.self))")
+        lost.stop(until: .now())
+      }
     }
   }
 

@@ -11,7 +11,7 @@ public import Values
 /// Opens the refunds that nobody asks for: of payments whose orders are dead, and of charges without a payment. Both
 /// are found by their open exceptions, so that it does not matter who has found them out.
 ///
-/// Any number of processes may run it: a payment has one refund of each cause, whose id is made of both.
+/// Any number of processes may run it: the refund's id is made of payment, cause, and how many there were before.
 public final class AutomaticRefunds: ServicePart {
   /// How often to look.
   private static let interval = Duration.seconds(1)
@@ -25,6 +25,7 @@ public final class AutomaticRefunds: ServicePart {
   private let processor: PaymentProcessor
   private let logger: Logger
   private let obstacle: Mutex<ObstacleLog>
+  private let refused = Mutex(RefusedRefunds())
   private let nextClosing = Mutex(Instant.now())
   private let job = Mutex<PeriodicJob?>(nil)
 
@@ -59,40 +60,68 @@ public final class AutomaticRefunds: ServicePart {
   }
 
   /// The id of the refund that a payment has for a cause.
-  package static func id(of origin: RefundOrigin) -> UniqueID {
-    let text = Array("refund\0\(origin.payment)\0\(origin.cause.rawValue)".utf8)
+  /// - Parameter earlier: how many it has had for that cause before.
+  package static func id(of origin: RefundOrigin, earlier: Int = 0) -> UniqueID {
+    let number = earlier == 0 ? "" : "\0\(earlier)"
+    let text = Array("refund\0\(origin.payment)\0\(origin.cause.rawValue)\(number)".utf8)
     return UniqueID(digest: SHA256.digest(of: text.span.bytes))
   }
 
   /// One round, on the job's thread.
   /// - Returns: how long to wait before the next.
   package func run() -> Duration {
-    do {
-      let wanted = try connection.use { [reader, causes] connection throws(DatabaseError) in
-        try reader.wanted(causes, limit: ProcessingStore.maximumRefunds, on: connection)
+    do throws(DatabaseError) {
+      let passedOver = refused.withLock { refused in
+        refused.expire(at: .now())
+        return refused.payments
       }
-      let isMore = try open(wanted)
+      let wanted = try connection.use { [reader, causes] connection throws(DatabaseError) in
+        try reader.wanted(causes, except: passedOver, limit: ProcessingStore.maximumRefunds, on: connection)
+      }
+      try open(wanted)
       try close()
-      return isMore ? .zero : Self.interval
+      note(refused.withLock { $0.reason })
+      // Those that are refused are passed over the next time.
+      return wanted.count == ProcessingStore.maximumRefunds ? .zero : Self.interval
     } catch {
-      logger.debug("refunds could not be looked after", ["error": .error(error)])
+      note(error.description)
       return Self.interval
     }
   }
 
-  /// - Returns: whether there may be more.
-  private func open(_ wanted: [RefundOrigin]) throws(DatabaseError) -> Bool {
-    guard !wanted.isEmpty else {
-      obstacle.withLock { $0.note(nil, at: .now()) }
-      return false
+  private func note(_ problem: String?) { obstacle.withLock { $0.note(problem, at: .now()) } }
+
+  /// Opens refunds together; one by one when that fails for good, so that one of them does not keep back the others.
+  private func open(_ wanted: [WantedRefund]) throws(DatabaseError) {
+    guard !wanted.isEmpty else { return }
+    do throws(DatabaseError) {
+      try openTogether(wanted)
+    } catch  where !error.isRetryable && error.code != .outcomeUnknown {
+      for each in wanted {
+        do throws(DatabaseError) {
+          try openTogether([each])
+        } catch  where !error.isRetryable && error.code != .outcomeUnknown {
+          pass(over: each.origin, error.description)
+        }
+      }
     }
-    let orders = wanted.map { NewRefund(RefundOrder(id: Self.id(of: $0), origin: $0, amount: nil)) }
+  }
+
+  private func pass(over origin: RefundOrigin, _ reason: String) {
+    let reason = "payment \(origin.payment), \(origin.cause.rawValue): \(reason)"
+    refused.withLock { $0.note(origin.payment, reason, at: .now()) }
+  }
+
+  /// In one transaction.
+  private func openTogether(_ wanted: [WantedRefund]) throws(DatabaseError) {
+    let orders = wanted.map {
+      NewRefund(RefundOrder(id: Self.id(of: $0.origin, earlier: $0.earlier), origin: $0.origin, amount: nil))
+    }
     let results = try connection.use { [store] connection throws(DatabaseError) in
       try store.open(orders, on: connection)
     }
     var refunds: [StoredRefund] = []
-    var problem: String?
-    for (origin, result) in zip(wanted, results) {
+    for (origin, result) in zip(wanted.map(\.origin), results) {
       switch result {
       case .opened(let refund):
         refunds.append(refund)
@@ -104,14 +133,10 @@ public final class AutomaticRefunds: ServicePart {
           ])
       // Another process was quicker.
       case .known: break
-      case .differs, .missing, .unreadable, .refused:
-        problem = "payment \(origin.payment), \(origin.cause.rawValue): \(result)"
+      case .differs, .missing, .unreadable, .refused: pass(over: origin, "\(result)")
       }
     }
-    obstacle.withLock { $0.note(problem, at: .now()) }
     if !refunds.isEmpty { processor.opened(refunds) }
-    // What is refused would come again at once.
-    return refunds.count == ProcessingStore.maximumRefunds
   }
 
   private func close() throws(DatabaseError) {

@@ -11,8 +11,9 @@ public struct RefundReader: Sendable {
   private let wanted: Statement
   private let close: Statement
 
-  /// The most refunds that a payment can have: those of callers, and the automatic ones.
-  private static let most = RefundTotal.maximum + RefundCause.allCases.count
+  /// The most refunds that a payment can have: those of callers, and the automatic ones. Of these there is one of each
+  /// cause, and one more for each of a caller that was under way and was refused.
+  private static let most = 2 * RefundTotal.maximum + RefundCause.allCases.count
 
   /// Refunds in these tables.
   public init(_ t: ProcessingTables = ProcessingTables()) {
@@ -24,14 +25,19 @@ public struct RefundReader: Sendable {
       SELECT \(RefundRow.columns) FROM \(t.allRefund) p WHERE p.refund_of = $1 ORDER BY p.since, p.id
       LIMIT \(Self.most)
       """, isReadOnly: true)
-    // Some of a payment may have been given back before.
+    // Some of a payment may have been given back before, and more be left later, when a caller's refund was refused. An
+    // automatic one that was refused is for a person.
     wanted = Statement(
       """
-      SELECT e.payment_id, e.kind FROM \(t.exception) e JOIN \(t.payment) p ON p.id = e.payment_id
+      SELECT e.payment_id, e.kind,
+             (SELECT count(*) FROM \(t.payment) r WHERE r.refund_of = p.id AND r.cause = e.kind) AS earlier
+      FROM \(t.exception) e JOIN \(t.payment) p ON p.id = e.payment_id
       WHERE e.closed_at IS NULL AND e.kind = ANY ($1) AND p.refund_of IS NULL AND p.stage = 'done'
         AND CASE e.kind WHEN 'order_dead' THEN p.state = 'COMPLETED'
                         ELSE p.state <> 'COMPLETED' AND p.method <> 'balance' END
-        AND NOT EXISTS (SELECT FROM \(t.payment) r WHERE r.refund_of = p.id AND r.cause = e.kind)
+        AND NOT e.payment_id = ANY ($3)
+        AND NOT EXISTS (SELECT FROM \(t.payment) r
+                        WHERE r.refund_of = p.id AND r.cause = e.kind AND r.state <> 'COMPLETED')
         AND p.amount > (SELECT coalesce(sum(r.amount), 0) FROM \(t.payment) r
                         WHERE r.refund_of = p.id AND r.state NOT IN ('REJECTED', 'ERROR'))
       ORDER BY e.opened_at LIMIT $2
@@ -39,9 +45,14 @@ public struct RefundReader: Sendable {
     close = Statement(
       """
       UPDATE \(t.exception) e SET closed_at = clock_timestamp(), closed_by = 'paysaga', note = u.note
-      FROM (SELECT x.payment_id, x.kind, 'given back by refund ' || r.id AS note
-            FROM \(t.exception) x JOIN \(t.payment) r ON r.refund_of = x.payment_id AND r.cause = x.kind
-            WHERE x.closed_at IS NULL AND x.kind IN ('order_dead', 'charged_not_completed') AND r.state = 'COMPLETED'
+      FROM (SELECT x.payment_id, x.kind,
+                   'given back by refund '
+                     || string_agg(r.id::text, ', ' ORDER BY r.since, r.id) FILTER (WHERE r.cause = x.kind) AS note
+            FROM \(t.exception) x JOIN \(t.payment) p ON p.id = x.payment_id
+              JOIN \(t.payment) r ON r.refund_of = p.id AND r.state = 'COMPLETED'
+            WHERE x.closed_at IS NULL AND x.kind IN ('order_dead', 'charged_not_completed')
+            GROUP BY x.payment_id, x.kind, p.amount
+            HAVING sum(r.amount) >= p.amount AND bool_or(r.cause = x.kind)
             UNION ALL
             SELECT x.payment_id, x.kind, 'the payee had the money again'
             FROM \(t.exception) x JOIN \(t.payment) r ON r.id = x.payment_id
@@ -76,18 +87,22 @@ public struct RefundReader: Sendable {
     }
   }
 
-  /// What should be given back and has no refund: by exceptions that are open, oldest first.
+  /// What should be given back and is not: by exceptions that are open, oldest first.
   /// - Parameters:
   ///   - causes: those that nobody asks for.
+  ///   - excluded: payments to pass over.
   ///   - limit: the most.
   public func wanted(
-    _ causes: Set<RefundCause>, limit: Int, on connection: Connection
-  ) throws(DatabaseError) -> [RefundOrigin] {
-    let command = Command(wanted, [.textArray(causes.map(\.rawValue).sorted()), .int64(Int64(limit))])
+    _ causes: Set<RefundCause>, except excluded: [UniqueID] = [], limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> [WantedRefund] {
+    let command = Command(
+      wanted, [.textArray(causes.map(\.rawValue).sorted()), .int64(Int64(limit)), .uuidArray(excluded)])
     return try connection.run(command).map { (row) throws(DatabaseError) in
       let kind = try row.text(WantedColumn.kind)
       guard let cause = RefundCause(rawValue: kind) else { throw .content("kind is \(kind)") }
-      return RefundOrigin(of: try row.uuid(WantedColumn.paymentID), cause: cause)
+      return WantedRefund(
+        origin: RefundOrigin(of: try row.uuid(WantedColumn.paymentID), cause: cause),
+        earlier: try row.int(WantedColumn.earlier))
     }
   }
 
@@ -97,5 +112,13 @@ public struct RefundReader: Sendable {
     try connection.run(Command(close)).count
   }
 
-  private enum WantedColumn: Int, AnswerColumn { case paymentID, kind }
+  private enum WantedColumn: Int, AnswerColumn { case paymentID, kind, earlier }
+}
+
+/// Money that should go back and that nobody asks for.
+public struct WantedRefund: Sendable, Hashable {
+  /// Of which payment, and why.
+  public let origin: RefundOrigin
+  /// How many refunds the payment has had for that reason: all of them COMPLETED.
+  public let earlier: Int
 }
