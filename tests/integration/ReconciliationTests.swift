@@ -272,6 +272,18 @@ struct ReconciliationTests {
     }
   }
 
+  @Test func `that exceptions cannot be counted is told`() throws {
+    let lines = Mutex<[String]>([])
+    let logger = Logger(label: "test") { line in
+      lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+    }
+    let watch = ExceptionWatch(
+      SerialConnection(try TestDatabase.configuration(), logger: TestDatabase.quiet, stop: StopFlag()),
+      store: ExceptionStore(ProcessingTables(schema: "nowhere")), logger: logger, metrics: MetricsRegistry())
+    for _ in 1...2 { watch.run() }
+    #expect(lines.withLock { $0.count { $0.contains("exceptions are not counted") && $0.contains("nowhere") } } == 1)
+  }
+
   @Test func `a settlement whose id is taken by another transfer stops the comparison`() throws {
     try withSite { site in
       try site.pay([1: .approved])

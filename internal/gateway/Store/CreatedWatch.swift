@@ -23,7 +23,7 @@ public final class CreatedWatch: ServicePart {
   private static let youngest = Duration.seconds(-60)
 
   private let connection: SerialConnection
-  private let logger: Logger
+  private let obstacle: Mutex<ObstacleLog>
   private let next: Statement
   private let again: Statement
   private struct Books {
@@ -41,7 +41,8 @@ public final class CreatedWatch: ServicePart {
   /// - Parameter connection: with index plans only; others may use it, too.
   public init(_ t: GatewayTables, _ connection: SerialConnection, logger: Logger, metrics: MetricsRegistry) {
     self.connection = connection
-    self.logger = logger.labelled("created-watch")
+    obstacle = Mutex(
+      ObstacleLog("payments that nobody claims are not looked for", logger.labelled("created-watch")))
     next = Statement(
       "SELECT id, state = 'CREATED' AS is_created FROM \(t.payment) WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3",
       isReadOnly: true)
@@ -73,9 +74,10 @@ public final class CreatedWatch: ServicePart {
       let hasMore = try connection.use { [self] connection throws(DatabaseError) in
         try look(now: .now(), on: connection)
       }
+      obstacle.withLock { $0.note(nil, at: .now()) }
       return hasMore ? Self.busyInterval : Self.interval
     } catch {
-      logger.debug("payments that nobody claims are looked for later", ["error": .error(error)])
+      obstacle.withLock { $0.note(error.description, at: .now()) }
       return Self.interval
     }
   }

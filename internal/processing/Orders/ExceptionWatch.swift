@@ -18,6 +18,7 @@ public final class ExceptionWatch: ServicePart {
   private let others: Gauge
   private let logger: Logger
   private let job: Mutex<PeriodicJob?>
+  private let obstacle: Mutex<ObstacleLog>
   /// What was counted the last time.
   private let last = Mutex<[String: Int]>([:])
 
@@ -28,6 +29,7 @@ public final class ExceptionWatch: ServicePart {
     self.connection = connection
     self.store = store
     self.logger = logger.labelled("exceptions")
+    obstacle = Mutex(ObstacleLog("exceptions are not counted, and their metrics are old", self.logger))
     let gauge = { (kind: String) in
       metrics.gauge(
         "direct_exceptions_open", help: "Exceptions that wait for a person, by kind: paysaga exceptions.",
@@ -60,8 +62,9 @@ public final class ExceptionWatch: ServicePart {
       for (kind, gauge) in gauges { gauge.set(counts[kind] ?? 0) }
       report(counts)
       others.set(counts.filter { gauges[$0.key] == nil }.values.reduce(0, +))
+      obstacle.withLock { $0.note(nil, at: .now()) }
     } catch {
-      logger.debug("exceptions were not counted", ["error": .error(error)])
+      obstacle.withLock { $0.note(error.description, at: .now()) }
     }
   }
 

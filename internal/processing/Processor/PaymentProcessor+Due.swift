@@ -5,6 +5,7 @@ internal import Postgres
 internal import ProcessingDomain
 internal import ProcessingStore
 internal import Runtime
+internal import Synchronization
 internal import Values
 
 /// What is due. Runs on a thread of its own, which is woken when there is room at the bank.
@@ -25,17 +26,18 @@ extension PaymentProcessor {
       note(isShortOfSlots: isCardWaiting)
       return Self.interval
     }
-    do {
+    do throws(DatabaseError) {
       let due = try reader.use { [store] connection throws(DatabaseError) in
         try store.due(limit: Self.look, on: connection)
       }
+      dueObstacle.withLock { $0.note(nil, at: .now()) }
       let isMore = endWaits(Self.waitsToEnd(due))
       let pause =
         isCardWaiting
         ? Self.interval : askBank(inquiries: due[.inquiry] ?? [], charges: due[.charge] ?? [], by: claim)
       return isMore ? .zero : pause
     } catch {
-      logger.debug("what is due could not be read", ["error": .error(error)])
+      dueObstacle.withLock { $0.note(error.description, at: .now()) }
       return Self.interval
     }
   }

@@ -4,6 +4,7 @@ internal import Postgres
 internal import ProcessingDomain
 internal import ProcessingSettings
 internal import ProcessingStore
+internal import Synchronization
 internal import Values
 
 /// What processes leave behind. Runs on a thread of its own.
@@ -14,15 +15,16 @@ extension PaymentProcessor {
   /// - Returns: how long to wait before the next time.
   func seeToClaims() -> Duration {
     guard !isEnding, let claim = lease.current else { return .milliseconds(200) }
-    do {
+    do throws(DatabaseError) {
       if role == .processor {
         if lease.mayTakeOver { for owner in try expired(by: claim) { try takeOver(from: owner) } }
         metrics.show(
           try caretaker.use { [store] connection throws(DatabaseError) in try store.openCounts(on: connection) })
       }
       try sweep(claim.owner)
+      claimsObstacle.withLock { $0.note(nil, at: .now()) }
     } catch {
-      logger.debug("claims could not be looked after", ["error": .error(error)])
+      claimsObstacle.withLock { $0.note(error.description, at: .now()) }
     }
     return options.lease / 2
   }

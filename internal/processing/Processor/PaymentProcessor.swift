@@ -47,6 +47,8 @@ public final class PaymentProcessor: ServicePart {
   let claims: GroupCommit<ClaimTransaction>
   /// What claims on a lane's connection cause.
   let claimed: CommitEffects
+  let dueObstacle: Mutex<ObstacleLog>
+  let claimsObstacle: Mutex<ObstacleLog>
   private let places = Mutex(0)
   private let isStopping = Mutex(false)
   private let isGivingUp = Mutex(false)
@@ -89,6 +91,8 @@ public final class PaymentProcessor: ServicePart {
     self.leases = leases
     self.bank = bank
     self.logger = logger.labelled("processor")
+    dueObstacle = Mutex(ObstacleLog("what is due cannot be read", self.logger))
+    claimsObstacle = Mutex(ObstacleLog("claims cannot be looked after", self.logger))
     book = AccountBook(ledger)
     pool = ConnectionPool(
       configuration: database, size: options.poolSize, queueLimit: 4_096, name: "processing", logger: logger,
