@@ -131,32 +131,6 @@ struct PartitionPace: Sendable {
     if topics[record.topic] == nil { addLane(record.topic) }
     let lanes = topics[record.topic] ?? []
     guard lanes.count > 1, let key = record.key else { return lanes[0] }
-    return lanes[Int(Murmur2.hash(key) & 0x7FFF_FFFF) % lanes.count]
-  }
-}
-
-/// The hash by which Java clients choose the partition of a key.
-enum Murmur2 {
-  /// The 32 bits of MurmurHash2 with Kafka's seed (`Utils.murmur2` of its Java client).
-  static func hash(_ key: [UInt8]) -> UInt32 {
-    let factor: UInt32 = 0x5BD1_E995
-    var hash = 0x9747_B28C ^ UInt32(truncatingIfNeeded: key.count)
-    var index = 0
-    while key.count - index >= 4 {
-      var word = UInt32(key[index]) | UInt32(key[index + 1]) << 8
-      word |= UInt32(key[index + 2]) << 16 | UInt32(key[index + 3]) << 24
-      word &*= factor
-      word ^= word >> 24
-      word &*= factor
-      hash = hash &* factor ^ word
-      index += 4
-    }
-    if index < key.count {
-      for (offset, byte) in key[index...].enumerated() { hash ^= UInt32(byte) << UInt32(offset * 8) }
-      hash &*= factor
-    }
-    hash ^= hash >> 13
-    hash &*= factor
-    return hash ^ hash >> 15
+    return lanes[Int(KeyPartitioner.partition(of: key, count: lanes.count))]
   }
 }

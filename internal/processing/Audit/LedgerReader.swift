@@ -121,8 +121,8 @@ struct LedgerReader {
             AND NOT EXISTS (SELECT FROM \(processing).archive_floor f WHERE t.low < f.below)
           """, isReadOnly: true),
         [
-          .uuidArray(own), .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low & ~0xF) }),
-          .uuidArray(own.map { UniqueID(high: $0.high, low: $0.low | 0xF) }),
+          .uuidArray(own), .uuidArray(own.map { TransferID.payments(of: $0).lowerBound }),
+          .uuidArray(own.map { TransferID.payments(of: $0).upperBound }),
         ])
       for row in try connection.run(parents, timeout: Self.timeout) {
         report.note(Finding(.hold, "a transfer of a payment that is not there"), of: try row.uuid(StrayColumn.id))

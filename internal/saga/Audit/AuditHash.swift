@@ -25,31 +25,6 @@ enum AuditHash {
     let product = word.multipliedFullWidth(by: factor)
     return product.high ^ product.low ^ (word >> 29)
   }
-
-  /// The partition that Kafka's clients choose by default for a key: murmur2 (org.apache.kafka.common.utils.Utils), as
-  /// librdkafka's `murmur2_random` does.
-  static func partition(of key: [UInt8], count: Int) -> Int32 {
-    let factor: UInt32 = 0x5BD1_E995
-    var hash: UInt32 = 0x9747_B28C ^ UInt32(truncatingIfNeeded: key.count)
-    var position = 0
-    while position + 4 <= key.count {
-      var word = (0..<4).reduce(UInt32(0)) { $0 | UInt32(key[position + $1]) << UInt32(8 * $1) }
-      word = word &* factor
-      word ^= word >> 24
-      hash = hash &* factor ^ (word &* factor)
-      position += 4
-    }
-    if position < key.count {
-      for index in stride(from: key.count - 1, through: position, by: -1) {
-        hash ^= UInt32(key[index]) << UInt32(8 * (index - position))
-      }
-      hash = hash &* factor
-    }
-    hash ^= hash >> 13
-    hash = hash &* factor
-    hash ^= hash >> 15
-    return Int32((hash & 0x7FFF_FFFF) % UInt32(count))
-  }
 }
 
 /// An open-addressing index of positions in an array that its owner keeps: four bytes a slot.

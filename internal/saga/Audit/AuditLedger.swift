@@ -1,3 +1,4 @@
+internal import Kafka
 internal import Values
 
 /// The tables and the topic side by side in memory: 64 bytes an event, 32 a key, no object for any of them.
@@ -292,7 +293,7 @@ struct AuditLedger {
     keys.append(
       Key(
         value: value, isDecimal: number != nil, newest: UInt32(event), oldest: UInt32(event),
-        partition: AuditHash.partition(of: key, count: partitions.count)))
+        partition: KeyPartitioner.partition(of: key, count: partitions.count)))
     insertKey(keys.count - 1)
     return keys.count - 1
   }

@@ -7,6 +7,9 @@ import Values
 @Suite("What waits for a busy partition") struct PartitionPaceTests {
   private let start = Instant(nanoseconds: 1_000_000_000)
 
+  /// Of three.
+  private func partition(_ key: String) -> Int32 { KeyPartitioner.partition(of: Array(key.utf8), count: 3) }
+
   private func record(_ token: UInt64, key: String = "k") -> ProducerRecord {
     ProducerRecord(topic: "t", key: Array(key.utf8), value: [], headers: [], token: token)
   }
@@ -47,7 +50,7 @@ import Values
     _ = pace.answered(reports(1...1, partition: 2))
     let keys = (0..<100).map { "key-\($0)" }
     let busy = try #require(keys.first)
-    let other = try #require(keys.first { Murmur2.partition($0) != Murmur2.partition(busy) })
+    let other = try #require(keys.first { partition($0) != partition(busy) })
     #expect(pace.take(records(10...19, key: busy), at: start).count == 10)
     #expect(pace.take([record(20, key: busy)], at: start).isEmpty)
     #expect(pace.take([record(21, key: other)], at: start).map(\.token) == [21])
@@ -87,18 +90,4 @@ import Values
     pace.forgetUnderWay()
     #expect(pace.take([record(13)], at: start).map(\.token) == [13])
   }
-
-  @Test(
-    "the hash is that of Java clients",
-    arguments: [
-      ("21", -973_932_308), ("foobar", -790_332_482), ("a-little-bit-long-string", -985_981_536),
-      ("a-little-bit-longer-string", -1_486_304_829), ("abc", 479_470_107),
-      ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
-    ])
-  func hash(key: String, value: Int32) { #expect(Int32(bitPattern: Murmur2.hash(Array(key.utf8))) == value) }
-}
-
-extension Murmur2 {
-  /// Of three.
-  fileprivate static func partition(_ key: String) -> UInt32 { (hash(Array(key.utf8)) & 0x7FFF_FFFF) % 3 }
 }
