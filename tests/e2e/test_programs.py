@@ -14,7 +14,7 @@ from harness import oracle
 from harness.audit import paysaga
 from harness.process import BINARIES, clean_environment
 from harness.rpc import COMPLETED, Client, payments, refused
-from harness.waiting import wait_until
+from harness.waiting import refuses_connections, wait_until
 from harness.world import World
 
 PROGRAMS = ["payments-server", "payments-consumer", "payments-cron"]
@@ -263,6 +263,8 @@ def test_a_call_in_flight_ends_well_after_sigterm(world: World):
         wait_until(lambda: world.databases.ask(waiting, world.database) == 1, "the call waits for the lock")
         server.send(signal.SIGTERM)
         server.wait_for_output("stopping")
+        # What connects before the listeners have closed, a moment after that line, is served.
+        wait_until(lambda: refuses_connections(server.grpc_port), "the server takes no more connections")
         late = Client(server.grpc_port)
         try:
             assert refused(late.get, 1, timeout=3).code == grpc.StatusCode.UNAVAILABLE

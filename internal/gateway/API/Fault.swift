@@ -1,15 +1,16 @@
 internal import GatewayDomain
 internal import GatewayStore
-internal import HTTPServer
+package import HTTPServer
 internal import Values
 
 /// Why a call is refused: problem details with a code of `/v1`.
-struct Fault: Error, Hashable {
-  var problem: ProblemDetails
+package struct Fault: Error, Hashable {
+  /// What the caller is told.
+  package var problem: ProblemDetails
   /// Seconds after which it may be tried again.
-  var retryAfter: Int?
+  package var retryAfter: Int?
   /// What an operator has to know of it; nobody is told.
-  var cause: String?
+  package var cause: String?
   /// The payment that is in the way.
   private var payment: UniqueID?
   /// Header fields of the answer.
@@ -53,6 +54,14 @@ struct Fault: Error, Hashable {
     }
   }
 
+  static func storing<Value>(_ body: () async throws(GatewayStoreError) -> Value) async throws(Fault) -> Value {
+    do throws(GatewayStoreError) {
+      return try await body()
+    } catch {
+      throw Fault(error)
+    }
+  }
+
   /// The same with one more header field.
   func with(_ name: String, _ value: String) -> Fault {
     var fault = self
@@ -60,7 +69,8 @@ struct Fault: Error, Hashable {
     return fault
   }
 
-  var response: HTTPResponse {
+  /// The answer.
+  package var response: HTTPResponse {
     var response = problem.response { if let payment { $0.add("payment_id", payment) } }
     if let retryAfter { response.add("Retry-After", String(retryAfter)) }
     for field in fields { response.add(field.name, field.value) }

@@ -28,7 +28,7 @@ package struct HistoryRoutes: Sendable {
 
   private func history(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly([])
-    let id = try RouteHandlers.id(request, missing: PaymentRoutes.missing)
+    let id = try RouteHandlers.id(request, missing: PaymentDesk.missing)
     let deadline = RouteHandlers.deadline(request)
     let states: [PaymentStanding]
     do throws(GatewayStoreError) {
@@ -36,7 +36,7 @@ package struct HistoryRoutes: Sendable {
     } catch {
       throw Fault(error)
     }
-    guard !states.isEmpty else { throw PaymentRoutes.missing }
+    guard !states.isEmpty else { throw PaymentDesk.missing }
     let trail = try await Fault.asking { () async throws(StoreTrouble) in
       try await trails.trail(of: id, deadline: deadline)
     }

@@ -15,7 +15,6 @@ package struct RefundRoutes: Sendable {
   private let waiters: RefundWaiters
   private let handlers: RouteHandlers
 
-  private static let missing = Fault(404, .paymentNotFound, "there is no such payment")
   private static let path = "/v1/payments/{id}/refunds"
 
   /// The calls on refunds of these payments.
@@ -42,7 +41,7 @@ package struct RefundRoutes: Sendable {
     try request.query.requireOnly(["wait"])
     let wait = try WaitTime.parse(request.query)
     let key = try request.requiredKey(of: "POST \(Self.path)")
-    let id = try RouteHandlers.id(request, missing: Self.missing)
+    let id = try RouteHandlers.id(request, missing: PaymentDesk.missing)
     let wanted = try Fault.reading { () throws(RequestFault) in try RefundRequest(request.body) }
     // Whatever may be missing is looked for before.
     let place = wait > .zero ? try self.place() : nil
@@ -73,7 +72,7 @@ package struct RefundRoutes: Sendable {
         field: IdempotencyKeyHeader.name)
     case .missing:
       // Taken in, and not claimed yet.
-      guard try await isKnown(payment, request) else { throw Self.missing }
+      guard try await isKnown(payment, request) else { throw PaymentDesk.missing }
       throw Self.fault(.notRefundable)
     case .faulty(let text): throw Fault(.faulty(text))
     case .unavailable(let mayHaveHappened): throw Fault(mayHaveHappened ? .outcomeUnknown : .unavailable)
@@ -94,11 +93,11 @@ package struct RefundRoutes: Sendable {
 
   private func list(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly([])
-    let id = try RouteHandlers.id(request, missing: Self.missing)
+    let id = try RouteHandlers.id(request, missing: PaymentDesk.missing)
     let found = try await Fault.asking { () async throws(StoreTrouble) in
       try await refunds.list(of: id, deadline: RouteHandlers.deadline(request))
     }
-    if found.isEmpty, try await !isKnown(id, request) { throw Self.missing }
+    if found.isEmpty, try await !isKnown(id, request) { throw PaymentDesk.missing }
     return RefundAnswers.list(found)
   }
 

@@ -54,6 +54,8 @@ public struct GatewayPayment: Sendable, Hashable {
   public var bankToken: String?
   /// When it was taken in, in whole milliseconds.
   public let createdAt: Timestamp
+  /// The older surface on which it was asked for; nil for `/v1`.
+  public var origin: PaymentOrigin?
 
   /// A payment as a table has it.
   public init(
@@ -83,6 +85,7 @@ public struct GatewayPayment: Sendable, Hashable {
       payeeID: request.payeeID, apiKeyID: apiKeyID, source: Source(request.source), amount: request.amount,
       orderID: request.orderID, externalID: request.externalID, description: request.description,
       metadata: request.metadata, createdAt: moment)
+    origin = request.origin
   }
 
   /// Its representation in `/v1`, with all fields in this order; what is absent is null.

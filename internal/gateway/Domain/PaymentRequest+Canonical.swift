@@ -39,6 +39,7 @@ extension PaymentRequest {
         }
       }
       if let orderID { request.add("order_id", orderID) }
+      if let origin { request.add("origin", String(decoding: origin.details, as: UTF8.self)) }
       if namesPayee { request.add("payee_id", payeeID) }
       request.add("user_id", userID)
     }

@@ -57,6 +57,8 @@ public struct PaymentRequest: Sendable {
   public let description: String?
   /// Whatever the caller wants to find again.
   public let metadata: PaymentMetadata
+  /// The older surface on which it was asked for; nil for `/v1`.
+  public private(set) var origin: PaymentOrigin? = nil
 
   /// The same, paid with what its payment method stands for. It stays the same request, whatever becomes of the method.
   public func paid(with method: SavedMethod) -> PaymentRequest {
@@ -73,5 +75,30 @@ public struct PaymentRequest: Sendable {
   /// The card, of a payment by card.
   public var card: PaymentCard? {
     if case .card(let card) = source { card } else { nil }
+  }
+}
+
+extension PaymentRequest {
+  /// What an older surface was asked for; its fields are judged as those of `/v1` are.
+  /// - Parameters:
+  ///   - merchant: who is paid.
+  ///   - amount: minor units.
+  /// - Throws: the field that is wrong, by its name in `/v1`.
+  public init(
+    from origin: PaymentOrigin, userID: UniqueID, merchant: UniqueID, source: Source, amount: Money,
+    externalID: String? = nil, description: String? = nil
+  ) throws(RequestFault) {
+    guard merchant != userID else {
+      throw RequestFault(.payerIsPayee, "user_id", "expected a payer other than the payee")
+    }
+    if case .account(let number) = source { _ = try RequestText.name(number, "method.number") }
+    self.init(
+      userID: userID, payeeID: merchant, namesPayee: false,
+      externalID: try externalID.map { (id) throws(RequestFault) in try RequestText.name(id, "external_id") },
+      source: source, amount: Money(minorUnits: try MoneyFields.minorUnits(amount.minorUnits), amount.currency),
+      orderID: nil,
+      description: try description.map { (text) throws(RequestFault) in
+        try RequestText.prose(text, "description")
+      }, metadata: .empty, origin: origin)
   }
 }

@@ -18,10 +18,12 @@ public enum GatewaySchema {
     ("0004_tokens.down.sql", PackageResources._004_tokens_down_sql),
     ("0005_users.up.sql", PackageResources._005_users_up_sql),
     ("0005_users.down.sql", PackageResources._005_users_down_sql),
+    ("0006_origin.up.sql", PackageResources._006_origin_up_sql),
+    ("0006_origin.down.sql", PackageResources._006_origin_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 5
+  package static let requiredVersion: Int64 = 6
 
   /// The schema.
   public static let name = "gateway"

@@ -284,10 +284,12 @@ public final class GatewayBody: ProgramBody {
     _ execution: Execution, _ waiters: CallWaiters, _ handlers: RouteHandlers
   ) -> HTTPServer {
     var router = HTTPRouter()
-    PaymentRoutes(
+    let desk = PaymentDesk(
       payments, processor: execution.parts.processor, waiters: waiters.payments, accounts: execution.accounts,
-      customers: customers, saga: saga, rules: PaymentRequest.Rules(merchant: settings.intake.merchant),
-      fingerprintKeys: fingerprintKeys, claimTimeout: settings.intake.claimTimeout, handlers: handlers
+      customers: customers, saga: saga, fingerprintKeys: fingerprintKeys, claimTimeout: settings.intake.claimTimeout)
+    PaymentRoutes(
+      payments, processor: execution.parts.processor, desk: desk,
+      rules: PaymentRequest.Rules(merchant: settings.intake.merchant), handlers: handlers
     ).add(to: &router)
     HistoryRoutes(payments, execution.trails, handlers: handlers).add(to: &router)
     RefundRoutes(

@@ -57,7 +57,7 @@ struct IntakeTransaction: BatchTransaction {
       INSERT INTO \(t.payment) (\(PaymentRow.written), since)
       SELECT u.id, u.user_id, u.payee_id, u.method, u.card_brand, u.card_last4, u.masked, u.account_id, u.amount,
              u.currency, u.order_id, u.external_id, u.description, u.metadata::json, u.created_at, u.api_key_id,
-             u.created_at
+             u.surface, u.surface_details::json, u.created_at
       FROM \(PaymentRow.unnested) AS u(\(PaymentRow.written))
       """)
     insertStates = Statement(

@@ -38,7 +38,7 @@ struct ListStatements: Sendable {
 
   /// After the columns of `PaymentRow`.
   private enum BoundColumn: Int, AnswerColumn {
-    case last = 21
+    case last = 23
     case scanned
   }
 

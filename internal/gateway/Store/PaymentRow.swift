@@ -8,14 +8,14 @@ internal import Values
 enum PaymentRow {
   private enum Column: Int, AnswerColumn {
     case id, userID, payeeID, method, cardBrand, cardLast4, masked, accountID, amount, currency, orderID, externalID
-    case description, metadata, createdAt, state, version, reason, since, apiKeyID, bankToken
+    case description, metadata, createdAt, state, version, reason, since, apiKeyID, bankToken, surface, details
   }
 
   /// The SELECT list that `decode` reads, of a table or alias named `p`; what else a statement reads comes after it.
   static let columns = """
     p.id, p.user_id, p.payee_id, p.method, p.card_brand, p.card_last4, p.masked, p.account_id, p.amount, \
     p.currency::text, p.order_id, p.external_id, p.description, p.metadata::text, p.created_at, p.state, p.version, \
-    p.reason, p.since, p.api_key_id, p.bank_token
+    p.reason, p.since, p.api_key_id, p.bank_token, p.surface, p.surface_details::text
     """
 
   /// Whether a row of an outer join has no payment.
@@ -48,6 +48,7 @@ enum PaymentRow {
       description: try row.optionalText(Column.description), metadata: try metadata(row),
       createdAt: try row.timestamp(Column.createdAt))
     payment.bankToken = try row.optionalText(Column.bankToken)
+    payment.origin = try origin(row)
     return payment
   }
 
@@ -73,6 +74,16 @@ enum PaymentRow {
     }
   }
 
+  private static func origin(_ row: Row) throws(DatabaseError) -> PaymentOrigin? {
+    guard let name = try row.optionalText(Column.surface) else { return nil }
+    guard let surface = PaymentOrigin.Surface(rawValue: name) else {
+      throw .content("surface is \(name), which this version does not know")
+    }
+    let details = try row.bytes(Column.details)
+    guard details.count <= PaymentOrigin.maximumDetails else { throw .content("surface_details are too long") }
+    return PaymentOrigin(surface, details: details)
+  }
+
   private static func metadata(_ row: Row) throws(DatabaseError) -> PaymentMetadata {
     guard !row.isNull(Column.metadata) else { return .empty }
     let text = try row.bytes(Column.metadata)
@@ -86,13 +97,14 @@ enum PaymentRow {
   /// The columns that intake writes, in the order of `values`; the others have their defaults.
   static let written = """
     id, user_id, payee_id, method, card_brand, card_last4, masked, account_id, amount, currency, order_id, external_id, \
-    description, metadata, created_at, api_key_id
+    description, metadata, created_at, api_key_id, surface, surface_details
     """
 
   /// `unnest` of the parameters that `values` makes.
   static let unnested = """
     unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::bigint[],
-           $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::uuid[])
+           $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::uuid[],
+           $17::text[], $18::text[])
     """
 
   static func values(_ payments: [GatewayPayment]) -> [Parameter] {
@@ -106,6 +118,8 @@ enum PaymentRow {
       .optionalTextArray(payments.map(\.externalID)), .optionalTextArray(payments.map(\.description)),
       .optionalTextArray(payments.map { $0.metadata.isEmpty ? nil : text($0.metadata) }),
       .timestampArray(payments.map(\.createdAt)), .optionalUUIDArray(payments.map(\.apiKeyID)),
+      .optionalTextArray(payments.map(\.origin?.surface.rawValue)),
+      .optionalTextArray(payments.map { $0.origin.map { String(decoding: $0.details, as: UTF8.self) } }),
     ]
   }
 

@@ -1,5 +1,6 @@
 """Waiting for conditions. Nothing here or in the tests sleeps for a fixed time and hopes."""
 
+import socket
 import time
 from typing import Callable, TypeVar
 
@@ -32,3 +33,9 @@ def holds_for(condition: Callable[[], bool], what: str, seconds: float, interval
     while time.monotonic() < deadline:
         assert condition(), what
         time.sleep(interval)
+
+
+def refuses_connections(port: int) -> bool:
+    """Whether nobody listens on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

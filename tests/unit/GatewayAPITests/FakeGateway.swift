@@ -49,10 +49,10 @@ final class FakeGateway: Sendable {
     let logger = Logger(label: "test", level: .error)
     handlers = RouteHandlers(APIAccess(keys: known, limiter: limiter, metrics: MetricsRegistry()), logger: logger)
     var router = HTTPRouter()
-    PaymentRoutes(
+    let desk = PaymentDesk(
       payments, processor: processor, waiters: waiters, accounts: accounts, customers: customers,
-      saga: hasSaga ? saga : nil, rules: rules, fingerprintKeys: keys, claimTimeout: .seconds(30), handlers: handlers
-    ).add(to: &router)
+      saga: hasSaga ? saga : nil, fingerprintKeys: keys, claimTimeout: .seconds(30))
+    PaymentRoutes(payments, processor: processor, desk: desk, rules: rules, handlers: handlers).add(to: &router)
     HistoryRoutes(payments, accounts, handlers: handlers).add(to: &router)
     RefundRoutes(payments, processor: refunds, refunds: refunds, waiters: refundWaiters, handlers: handlers)
       .add(to: &router)
