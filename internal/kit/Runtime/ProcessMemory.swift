@@ -15,6 +15,13 @@ public enum ProcessMemory {
     mallopt(M_TRIM_THRESHOLD, largeBlock)
   }
 
-  /// Gives back what is free inside the heaps; takes some milliseconds when that is much. Callable on any thread.
-  public static func trim() { malloc_trim(0) }
+  /// From this many free bytes in the heaps on they are given back: an allocator that has to ask for them again costs
+  /// more than a few MiB do.
+  private static let muchMemory = 16 << 20
+
+  /// Gives back to the system what a burst has left free inside the heaps, once that is much; takes some milliseconds
+  /// then, and microseconds otherwise. To be called every few seconds, on any thread.
+  public static func giveBack() {
+    if Int(clamping: mallinfo2().fordblks) >= muchMemory { malloc_trim(0) }
+  }
 }

@@ -38,8 +38,6 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   @exclusivity(unchecked) private var held = 0
   /// The part of `heldBytes` that the shared total has.
   @exclusivity(unchecked) private var toldBytes = 0
-  /// The most held since memory was last returned to the system.
-  @exclusivity(unchecked) private var mostHeld = 0
   /// The budget for decompression in a turn, and the messages that wait for a later turn.
   let expansions: ExpansionQueue
 
@@ -67,7 +65,6 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     let change = heldBytes - toldBytes
     guard change.magnitude >= Self.tellingStep else { return }
     toldBytes += change
-    mostHeld = max(mostHeld, toldBytes)
     totals.held.add(change, ordering: .relaxed)
   }
 
@@ -152,7 +149,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
 
   private var sweepInterval: Duration { configuration.requestTimeout / 4 }
 
-  /// Looks for late requests and unused memory now and then, so that calls in time pay nothing for it.
+  /// Looks for late requests and unused buffers now and then, so that calls in time pay nothing for it.
   func timerFired(_ token: UInt64) {
     let limit = loop.now - configuration.requestTimeout
     for connection in connections.values {
@@ -160,18 +157,8 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
       connection.trim()
     }
     tellHeldBytes()
-    giveMemoryBack()
     _ = loop.schedule(at: loop.now + sweepInterval, self)
   }
-
-  /// Returns memory that a burst of messages left free in the heaps to the system, once most of it is free.
-  private func giveMemoryBack() {
-    guard mostHeld > Self.muchMemory, heldBytes < mostHeld / 2 else { return }
-    mostHeld = heldBytes
-    ProcessMemory.trim()
-  }
-
-  private static let muchMemory = 4 << 20
 
   func closed(_ connection: ServerConnection, _ reason: String) {
     connections[ObjectIdentifier(connection)] = nil

@@ -2,6 +2,9 @@ internal import Values
 
 /// How many calls of the bank may be under way, and whether it is asked at all. Pure.
 ///
+/// At most `crowd` of them are in their first second. A bank that answers at once is not faster for a crowd before its
+/// door, and each call there takes memory here; one that takes long for each still gets all the slots, within seconds.
+///
 /// The breaker opens after so many calls in a row that had no understandable answer: then nobody is asked for a while,
 /// which doubles each time. After it a few calls are let through as trials: the first answer closes the breaker, the
 /// first failure opens it again. An answer of an earlier call closes it, too: the bank is there. A failure of a call
@@ -35,7 +38,11 @@ struct BankBreaker {
   /// The most calls at once while it is tried whether the bank is back.
   static let trials = 3
 
+  /// The most calls at once that have not taken a second yet.
+  static let crowd = 512
+
   let slots: Int
+  private var ages = CallAges()
   private(set) var taken = 0
   private(set) var calling = 0
   private(set) var state = State.closed(failures: 0)
@@ -46,6 +53,7 @@ struct BankBreaker {
   /// A call under way.
   struct Pass: Sendable, Hashable {
     fileprivate let period: Int
+    fileprivate let begun: Int64
   }
 
   /// - Parameter slots: the most calls at once; above zero.
@@ -57,10 +65,18 @@ struct BankBreaker {
   /// Slots that may be taken now.
   var free: Int {
     switch state {
-    case .closed: slots - taken
+    case .closed: room
     case .open: 0
-    case .halfOpen(let trials): max(0, min(slots - taken, Self.trials - trials))
+    case .halfOpen(let trials): max(0, min(room, Self.trials - trials))
     }
+  }
+
+  private var room: Int { max(0, min(slots - taken, Self.crowd - (taken - ages.old))) }
+
+  /// When there may be free slots although no call has ended: as calls grow old.
+  var growsAt: Instant? {
+    guard case .closed = state, taken < slots, calling > ages.old else { return nil }
+    return ages.nextChange
   }
 
   /// When an open breaker begins its trials.
@@ -71,6 +87,7 @@ struct BankBreaker {
 
   /// Lets time pass.
   mutating func advance(to now: Instant) -> Change? {
+    ages.advance(to: now)
     guard case .open(let until) = state, now >= until else { return nil }
     state = .halfOpen(trials: 0)
     return .halfOpened
@@ -92,10 +109,10 @@ struct BankBreaker {
   }
 
   /// Begins a call in a slot that was taken.
-  mutating func begin() -> Pass {
+  mutating func begin(at now: Instant) -> Pass {
     precondition(calling < taken, "a call of the bank needs a slot")
     calling += 1
-    return Pass(period: period)
+    return Pass(period: period, begun: ages.begin(at: now))
   }
 
   /// Ends the call and gives back its slot.
@@ -104,6 +121,7 @@ struct BankBreaker {
   ) -> Change? {
     calling -= 1
     taken -= 1
+    ages.end(pass.begun)
     if pass.period == period { endTrials(1) }
     switch (outcome, state) {
     case (.answered, .closed):

@@ -68,7 +68,7 @@ final class BankDoor: Sendable {
     }
   }
 
-  func begin() -> BankBreaker.Pass { state.withLock { $0.breaker.begin() } }
+  func begin() -> BankBreaker.Pass { state.withLock { $0.breaker.begin(at: .now()) } }
 
   func end(_ pass: BankBreaker.Pass, _ outcome: BankBreaker.Outcome, _ reason: String) {
     let (change, isAwaited) = state.withLock { state in
@@ -127,7 +127,8 @@ final class BankDoor: Sendable {
       if state.breaker.free > 0 { state.waiting = [] }
       return .call(bodies, change)
     }
-    let due = state.breaker.opensUntil ?? .distantFuture
+    let grows = state.waiting.isEmpty ? nil : state.breaker.growsAt
+    let due = state.breaker.opensUntil ?? grows ?? .distantFuture
     return due == until ? nil : .wait(due)
   }
 }

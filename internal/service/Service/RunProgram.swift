@@ -30,6 +30,11 @@ public func runProgram<Settings: ServiceSettings>(
   context.metrics.counter(
     "log_lines_dropped_total", help: "Log lines that were not written, mostly because nobody read the log."
   ) { Double(LogWriter.standardError.droppedLines) }
+  let memory = PeriodicJob(name: "memory") {
+    ProcessMemory.giveBack()
+    return .seconds(2)
+  }
+  memory.start()
   do {
     let service = RunningService(try make(settings, context), context, options)
     let admin = try startAdmin(context, service, options)

@@ -17,7 +17,7 @@ private struct Longest: RandomNumberGenerator {
     _ breaker: inout BankBreaker, _ outcome: BankBreaker.Outcome, at now: Instant? = nil
   ) -> BankBreaker.Change? {
     guard breaker.reserve(1) == 1 else { return nil }
-    let pass = breaker.begin()
+    let pass = breaker.begin(at: start)
     return breaker.end(pass, outcome, at: now ?? start, using: &random)
   }
 
@@ -32,7 +32,7 @@ private struct Longest: RandomNumberGenerator {
     #expect(breaker.reserve(2) == 2)
     #expect(breaker.reserve(5) == 1)
     #expect(breaker.reserve(1) == 0 && breaker.free == 0)
-    let pass = breaker.begin()
+    let pass = breaker.begin(at: start)
     breaker.release(2)
     #expect(breaker.free == 2 && breaker.calling == 1)
     #expect(breaker.end(pass, .answered, at: start, using: &random) == nil)
@@ -59,7 +59,7 @@ private struct Longest: RandomNumberGenerator {
     #expect(breaker.advance(to: start + .seconds(1)) == nil)
     #expect(breaker.reserve(10) == BankBreaker.trials)
     #expect(breaker.reserve(1) == 0)
-    let pass = breaker.begin()
+    let pass = breaker.begin(at: start)
     // What is not used may be tried by another.
     breaker.release(1)
     #expect(breaker.reserve(10) == 1)
@@ -92,7 +92,7 @@ private struct Longest: RandomNumberGenerator {
   @Test mutating func `a late failure says nothing new, a late answer closes it`() {
     var breaker = BankBreaker(slots: 10)
     #expect(breaker.reserve(8) == 8)
-    let passes = (0..<8).map { _ in breaker.begin() }
+    let passes = (0..<8).map { _ in breaker.begin(at: start) }
     for pass in passes[..<4] { #expect(breaker.end(pass, .failed, at: start, using: &random) == nil) }
     #expect(breaker.end(passes[4], .failed, at: start, using: &random) == .opened(for: .seconds(1)))
     #expect(breaker.end(passes[5], .failed, at: start, using: &random) == nil)
@@ -101,5 +101,35 @@ private struct Longest: RandomNumberGenerator {
     #expect(breaker.state == .halfOpen(trials: 0))
     #expect(breaker.end(passes[7], .answered, at: start, using: &random) == .closed)
     #expect(breaker.taken == 0)
+  }
+
+  @Test mutating func `few calls are young at a time, and old ones leave their place among them`() {
+    var breaker = BankBreaker(slots: 4_096)
+    #expect(breaker.reserve(4_096) == BankBreaker.crowd)
+    let passes = (0..<BankBreaker.crowd).map { _ in breaker.begin(at: start) }
+    #expect(breaker.reserve(1) == 0)
+    // One that ends early leaves its place at once.
+    #expect(breaker.end(passes[0], .answered, at: start, using: &random) == nil)
+    #expect(breaker.free == 1)
+    #expect(breaker.growsAt.map { $0 > start } == true)
+    _ = breaker.advance(to: start + .milliseconds(850))
+    #expect(breaker.free == 1)
+    _ = breaker.advance(to: start + .milliseconds(1_100))
+    #expect(breaker.free == BankBreaker.crowd)
+    #expect(breaker.growsAt == nil)
+    // Old ones end, too.
+    for pass in passes.dropFirst() { _ = breaker.end(pass, .answered, at: start + .seconds(2), using: &random) }
+    #expect(breaker.taken == 0 && breaker.free == BankBreaker.crowd)
+  }
+
+  @Test mutating func `a bank that never answers gets all slots within seconds`() {
+    var breaker = BankBreaker(slots: 4_096)
+    var now = start
+    for _ in 0..<90 {
+      _ = breaker.advance(to: now)
+      for _ in 0..<breaker.reserve(4_096) { _ = breaker.begin(at: now) }
+      now = now + .milliseconds(100)
+    }
+    #expect(breaker.calling == 4_096 && breaker.free == 0)
   }
 }
