@@ -1,4 +1,5 @@
-# All programs in one image; docker-compose.yml and the command line choose which one runs.
+# All programs in one image; docker-compose.yml and the command line choose which one runs. Two targets: production (the
+# default) and development.
 
 FROM swift:6.3.1-bookworm AS build
 RUN apt-get update \
@@ -17,24 +18,35 @@ COPY tests tests
 COPY bench bench
 RUN --mount=type=cache,target=/src/.build \
     swift build -c release --static-swift-stdlib \
- && mkdir -p /out \
+ && mkdir -p /out/production /out/development \
  && for program in \
-      bankstub payments-server payments-consumer payments-cron payments-processor payments-gateway paysaga devkafka; do \
-      install -s -m 755 ".build/release/$program" /out/ || exit 1; \
-    done
+      payments-server payments-consumer payments-cron payments-processor payments-gateway paysaga; do \
+      install -s -m 755 ".build/release/$program" /out/production/ || exit 1; \
+    done \
+ && for program in bankstub devkafka; do install -s -m 755 ".build/release/$program" /out/development/ || exit 1; done
 
-FROM debian:bookworm-slim
+FROM debian:bookworm-slim AS runtime
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       ca-certificates libcurl4 libhiredis0.14 libmicrohttpd12 libnghttp2-14 libpq5 librdkafka1 libssl3 libstdc++6 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin paysaga
-COPY --from=build /out/ /usr/local/bin/
+COPY --from=build /out/production/ /usr/local/bin/
 COPY --chmod=755 internal/stack/http-ready.sh /usr/local/bin/http-ready
+USER 10001
+ENV SWIFT_BACKTRACE=enable=no
+EXPOSE 8081 8090 9101 9102 9103 9104 9105
+CMD ["payments-server"]
+
+# With the imitated bank and broker, for docker-compose.yml.
+FROM runtime AS development
+USER root
+COPY --from=build /out/development/ /usr/local/bin/
 COPY config /etc/paysaga
 # What the bank stub keeps; a volume takes the owner over.
 RUN install -d -o paysaga -g paysaga /var/lib/bankstub
-USER paysaga
-ENV SWIFT_BACKTRACE=enable=no
-EXPOSE 8081 8090 9002 9101 9102 9103 9104 9105 9107
-CMD ["payments-server", "--config", "/etc/paysaga/docker.env"]
+USER 10001
+EXPOSE 9002 9107
+
+# The last one, which a build without --target makes: the programs alone, with settings from the environment.
+FROM runtime AS production

@@ -8,7 +8,7 @@ TEST_SH := internal/stack/test.sh
 # A crash with backtraces on can hang for minutes.
 export SWIFT_BACKTRACE := enable=no
 
-.PHONY: help up down restart status logs demo reset clean-data deps build release debug venv migrate descriptors \
+.PHONY: help up down restart status logs demo reset clean-data deps build release deb debug venv migrate descriptors \
   test test-unit test-integration test-e2e chaos simulate model fuzz tsan asan lint format bench clean
 
 help: ## List the targets
@@ -46,6 +46,9 @@ build: release ## The same as 'release'
 
 release: ## Release build of the programs, in .build/release
 	@$(STACK_SH) build
+
+deb: release ## Debian package of the release build, in .build/deb
+	@bash deploy/debian/build.sh
 
 debug: ## Debug build of everything, tests included
 	swift build --build-tests --jobs 2

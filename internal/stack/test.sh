@@ -142,6 +142,9 @@ e2e() {
 
 release() { step release 20 swift build -c release --static-swift-stdlib "${JOBS[@]}"; }
 
+# Of the release build.
+package() { step package 5 "$VENV/bin/python" -B -m pytest -p no:cacheprovider tests/package; }
+
 # The release build has made the simulators already.
 simulate() { step simulate 8 bash "$HERE/simulate.sh" ci; }
 
@@ -171,11 +174,11 @@ asan() {
 main() {
   local what
   if [ $# -eq 0 ]; then set -- all; fi
-  if [ "$*" = all ]; then set -- stack model unit integration e2e release simulate tsan asan; fi
+  if [ "$*" = all ]; then set -- stack model unit integration e2e release package simulate tsan asan; fi
   for what in "$@"; do
     case $what in
-    stack | model | unit | integration | e2e | release | simulate | tsan | asan) ;;
-    *) fail "unknown step $what: stack, model, unit, integration, e2e, release, simulate, tsan, asan or all" ;;
+    stack | model | unit | integration | e2e | release | package | simulate | tsan | asan) ;;
+    *) fail "unknown step $what: stack, model, unit, integration, e2e, release, package, simulate, tsan, asan or all" ;;
     esac
   done
   mkdir -p "$TEST_LOGS"
