@@ -154,6 +154,7 @@ let package = Package(
         "TLS", "Values",
       ]),
     box("Cards", "direct/Cards", ["Crypto", "Values"]),
+    box("UserNames", "direct/Users", ["Crypto", "Values"]),
     box(
       "DirectPipeline", "direct/Pipeline",
       ["Admin", "ClientSettings", "Inbox", "OutboxKafka", "Runtime", "Service", "Settings", "Values"]),
@@ -189,7 +190,7 @@ let package = Package(
       ["Cards", "HTTPClient", "Logger", "Metrics", "Money", "ProcessingDomain", "Runtime", "Values"]),
     box(
       "ProcessingSettings", "processing/Settings",
-      ["ClientSettings", "ProcessingDomain", "RiskDomain", "SagaClient", "Settings", "Values"]),
+      ["ClientSettings", "Money", "ProcessingDomain", "RiskDomain", "SagaClient", "Settings", "Values"]),
     box(
       "Processor", "processing/Processor",
       [
@@ -201,14 +202,20 @@ let package = Package(
       "ProcessingProgram", "processing/Program",
       [
         "Admin", "Archive", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "Inbox", "Kafka",
-        "LedgerStore", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "ProcessingOrders", "ProcessingSchema",
-        "ProcessingSettings", "ProcessingStore", "Processor",
+        "LedgerStore", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "ProcessingDebits", "ProcessingOrders",
+        "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor",
         "RiskStore", "Runtime", "SagaClient", "Service", "Settings", "Values",
       ]),
     box(
       "ProcessingOrders", "processing/Orders",
       [
         "Logger", "Metrics", "Postgres", "ProcessingDomain", "ProcessingStore", "Runtime", "SagaClient", "Values",
+      ]),
+    box(
+      "ProcessingDebits", "processing/Debits",
+      [
+        "Crypto", "Inbox", "Kafka", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingStore",
+        "UserNames", "Values",
       ]),
     box(
       "Reconciliation", "processing/Reconciliation",
@@ -458,6 +465,7 @@ let package = Package(
     unit("ProcessingDomain", ["DirectDomain", "LedgerDomain", "Money", "ProcessingDomain", "RiskDomain", "Values"]),
     unit("RiskDomain", ["DirectDomain", "Money", "Randomness", "RiskDomain", "Values"]),
     unit("ProcessingAudit", ["ProcessingAudit", "Values"]),
+    unit("ProcessingDebits", ["LedgerDomain", "Money", "ProcessingDebits", "UserNames", "Values"]),
     unit("ProcessingOrders", ["ProcessingOrders", "ProcessingStore", "SagaClient", "Values"]),
     unit(
       "SagaClient",
@@ -476,6 +484,7 @@ let package = Package(
         "ProcessingSettings", "RiskDomain", "SagaSettings", "Settings", "Values",
       ]),
     unit("Tracing", ["Tracing"]),
+    unit("UserNames", ["UserNames", "Values"]),
     unit("Values", ["Randomness", "TestSupport", "Values"]),
     .testTarget(
       name: "IntegrationTests",
@@ -484,10 +493,12 @@ let package = Package(
         "GatewayStore",
         "GroupCommit",
         "Idempotency", "Inbox", "Kafka", "LedgerDomain", "LedgerSchema", "LedgerStore", "Logger", "Metrics", "Migrator",
-        "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingAudit", "ProcessingDomain", "ProcessingOrders",
-        "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Randomness", "Reconciliation",
+        "Money", "Outbox", "OutboxSchema", "Postgres", "ProcessingAudit", "ProcessingDebits", "ProcessingDomain",
+        "ProcessingOrders", "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Randomness",
+        "Reconciliation",
         "Redis",
-        "RiskDomain", "RiskStore", "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "Values",
+        "RiskDomain", "RiskStore", "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "UserNames",
+        "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

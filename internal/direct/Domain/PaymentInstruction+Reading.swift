@@ -1,23 +1,32 @@
 internal import Money
 internal import Values
 
-extension PaymentInstruction {
+extension DirectMessage {
   /// Reads a message; unknown fields are ignored, whatever they hold, and null counts as absent.
   public init(_ value: [UInt8]?) throws(UnreadableMessage) {
-    guard let value else { throw UnreadableMessage("the message has no value") }
-    let fields: Fields
-    do throws(JSONError) {
-      fields = try Fields(value)
-    } catch {
-      throw UnreadableMessage("not a payment instruction: \(error)")
+    let fields = try PaymentInstruction.Fields.read(value)
+    switch fields.kind {
+    case nil: self = .payment(try fields.instruction())
+    case ScoringRequest.kind: self = .score(try fields.scoring())
+    case .some: throw UnreadableMessage("kind is none that this version knows")
     }
+  }
+}
+
+extension PaymentInstruction {
+  /// Reads the message of a payment; unknown fields are ignored, whatever they hold, and null counts as absent.
+  public init(_ value: [UInt8]?) throws(UnreadableMessage) {
+    let fields = try Fields.read(value)
+    guard fields.kind == nil else { throw UnreadableMessage("not a payment instruction: it has a kind") }
     self = try fields.instruction()
   }
 
-  /// The fields as they were found.
-  private struct Fields {
+  /// The fields as they were found, of either kind of message.
+  fileprivate struct Fields {
+    private(set) var kind: String?
     private var ids: [String: UniqueID] = [:]
     private var amount: Int64?
+    private var texts: [String: String] = [:]
     private var currency: String?
     private var orderID: Int64?
     private var createdAt: String?
@@ -25,12 +34,25 @@ extension PaymentInstruction {
     private var number: String?
     private var token: String?
 
-    init(_ value: [UInt8]) throws(JSONError) {
+    static func read(_ value: [UInt8]?) throws(UnreadableMessage) -> Fields {
+      guard let value else { throw UnreadableMessage("the message has no value") }
+      do throws(JSONError) {
+        return try Fields(value)
+      } catch {
+        throw UnreadableMessage("not a payment instruction: \(error)")
+      }
+    }
+
+    private init(_ value: [UInt8]) throws(JSONError) {
       var scanner = try JSONScanner(value, maximumBytes: PaymentInstruction.maximumBytes)
       try scanner.beginObject()
       while let field = try scanner.nextKey() {
         switch field {
         case "payment_id", "user_id", "payee_id": ids[field] = try scanner.null() ? nil : try scanner.uniqueID()
+        case "kind": kind = try scanner.null() ? nil : try scanner.string()
+        // Fields of scoring alone: in a payment's message they are unknown, whatever they hold.
+        case "payment_request_id", "payment_method_id", "amount":
+          if try scanner.peek() == .string { texts[field] = try scanner.string() } else { try scanner.skipValue() }
         case "method": if try !scanner.null() { try readMethod(&scanner) }
         case "amount_minor": amount = try scanner.null() ? nil : try scanner.integer()
         case "currency": currency = try scanner.null() ? nil : try scanner.string()
@@ -55,11 +77,24 @@ extension PaymentInstruction {
       }
     }
 
+    func scoring() throws(UnreadableMessage) -> ScoringRequest {
+      guard let text = texts["amount"] else { throw .missing("amount") }
+      guard let amount = try? SixPlaceAmount(text) else { throw UnreadableMessage("amount is no decimal above zero") }
+      return ScoringRequest(
+        requestID: try textID("payment_request_id"), userID: try id("user_id"), payeeID: try id("payee_id"),
+        paymentMethodID: try textID("payment_method_id"), amount: amount, currency: try knownCurrency())
+    }
+
+    private func knownCurrency() throws(UnreadableMessage) -> Currency {
+      guard let code = currency else { throw .missing("currency") }
+      guard let currency = Currency(code) else { throw UnreadableMessage("currency is none of ISO 4217") }
+      return currency
+    }
+
     func instruction() throws(UnreadableMessage) -> PaymentInstruction {
       guard let minorUnits = amount else { throw .missing("amount_minor") }
       guard minorUnits > 0 else { throw UnreadableMessage("amount_minor must be above zero") }
-      guard let code = currency else { throw .missing("currency") }
-      guard let currency = Currency(code) else { throw UnreadableMessage("currency is none of ISO 4217") }
+      let currency = try knownCurrency()
       if let orderID, orderID <= 0 { throw UnreadableMessage("order_id must be above zero") }
       guard let createdAt else { throw .missing("created_at") }
       guard let moment = Timestamp(createdAt) else { throw UnreadableMessage("created_at is no RFC 3339 time") }
@@ -76,6 +111,12 @@ extension PaymentInstruction {
       case .card: throw UnreadableMessage("card payments do not come by message")
       case nil: throw UnreadableMessage("method must have a type: account, token or balance")
       }
+    }
+
+    private func textID(_ field: String) throws(UnreadableMessage) -> UniqueID {
+      guard let text = texts[field] else { throw .missing(field) }
+      guard let id = UniqueID(text) else { throw UnreadableMessage("\(field) is no UUID") }
+      return id
     }
 
     private func id(_ field: String) throws(UnreadableMessage) -> UniqueID {

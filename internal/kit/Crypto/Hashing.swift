@@ -16,6 +16,23 @@ public enum SHA256 {
   }
 }
 
+/// SHA-1 (FIPS 180-4), for UUIDs of version 5 alone: it is broken for whatever must not be forged. Callable on any
+/// thread.
+public enum SHA1 {
+  /// Bytes of a digest.
+  public static let digestLength = 20
+
+  /// The digest of the bytes, 20 bytes long.
+  public static func digest(of bytes: RawSpan) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: digestLength) { digest, count in
+      bytes.withUnsafeBytes { bytes in
+        _ = CCrypto.SHA1(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, digest.baseAddress)
+      }
+      count = digestLength
+    }
+  }
+}
+
 /// HMAC with SHA-256 (RFC 2104, RFC 4231). Callable on any thread.
 public enum HMACSHA256 {
   /// The code of the bytes under the key, 32 bytes long. OpenSSL clears what it has copied of the key.

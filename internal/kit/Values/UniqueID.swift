@@ -28,11 +28,18 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
 
   /// A UUID of version 8 (RFC 9562 section 5.8) made of a digest, so that equal content has one id.
   /// - Parameter digest: at least 16 bytes; more are passed over.
-  public init(digest: [UInt8]) {
+  public init(digest: [UInt8]) { self.init(digest, version: 8) }
+
+  /// A UUID of version 5 (RFC 9562 section 5.5), by which a name is always the same id.
+  /// - Parameter digest: the SHA-1 of the namespace's 16 bytes and the name.
+  public init(nameDigest digest: [UInt8]) { self.init(digest, version: 5) }
+
+  private init(_ digest: [UInt8], version: UInt64) {
     precondition(digest.count >= 16, "a digest has 16 bytes at least")
     let words = [digest[0..<8], digest[8..<16]].map { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
     self.init(
-      high: words[0] & 0xFFFF_FFFF_FFFF_0FFF | 0x8000, low: words[1] & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
+      high: words[0] & 0xFFFF_FFFF_FFFF_0FFF | version << 12,
+      low: words[1] & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
   }
 
   /// Parses the 36-character form, upper or lower case; anything else gives nil.

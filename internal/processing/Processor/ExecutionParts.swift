@@ -10,7 +10,7 @@ internal import ProcessingDomain
 internal import ProcessingSchema
 public import ProcessingSettings
 internal import ProcessingStore
-internal import RiskStore
+public import RiskStore
 public import Service
 
 /// A processor and its bank, as the settings of a program say.
@@ -19,6 +19,8 @@ public struct ExecutionParts: Sendable {
   public let bank: BankClient
   /// The processor.
   public let processor: PaymentProcessor
+  /// Scores requests that are not executed, by the same rules.
+  public let scoring: RiskScoring
 
   /// Makes both.
   /// - Parameters:
@@ -43,11 +45,12 @@ public struct ExecutionParts: Sendable {
     }
     let logger = context.logger.labelled("risk")
     let ledger = LedgerStore()
+    let risk = RiskBook(rules: options.risk.rules, failure: options.risk.failure) { error in
+      logger.warning("risk does without its tables", ["error": .error(error)])
+    }
+    scoring = RiskScoring(book: risk)
     let store = ProcessingStore(
-      ledger: ledger,
-      risk: RiskBook(rules: options.risk.rules, failure: options.risk.failure) { error in
-        logger.warning("risk does without its tables", ["error": .error(error)])
-      },
+      ledger: ledger, risk: risk,
       outbox: OutboxWriter(ProcessingSchema.outbox, shards: shards), engine: PaymentEngine(rules: options.rules),
       topic: topic)
     processor = PaymentProcessor(

@@ -57,14 +57,15 @@ public final class ProcessorBody: ProgramBody {
       !relay.ownsAllShards
     }
     let orders = try makeOrders()
-    let execution = try ExecutionParts(
-      settings.processor, .processor, database: database, shards: shards, topic: settings.topics.results,
-      context: context
-    ) {
+    let onCommit = { @Sendable in
       relay.wake()
       notifier.notify()
     }
-    let pipeline = try makePipeline(relay, execution.processor)
+    let execution = try ExecutionParts(
+      settings.processor, .processor, database: database, shards: shards, topic: settings.topics.results,
+      context: context, onCommit: onCommit)
+    let debits = try makeDebits(shards, onCommit: onCommit)
+    let pipeline = try makePipeline(relay, execution)
     let refunds = AutomaticRefunds(
       try serial("refunds"), policy: settings.deadOrders, processor: execution.processor, logger: context.logger)
     // Gateways complete payments of orders, too.
@@ -84,9 +85,9 @@ public final class ProcessorBody: ProgramBody {
       .part(TableCare(try serial("care"), logger: context.logger)),
       .part(ChainSealing(try serial("chain"), logger: context.logger, metrics: context.metrics)), .part(exceptions),
       .part(try makeArchive()), saga.map { .part($0) }, orders.map { .part($0) }, .part(execution.bank),
-      .part(execution.processor), .part(refunds), .late(pipeline),
+      .part(execution.processor), .part(refunds), .late(pipeline), debits.map { .late($0) },
     ]
-    return ProgramParts(entries.compactMap(\.self), checks: makeChecks(execution.processor, pipeline))
+    return ProgramParts(entries.compactMap(\.self), checks: makeChecks(execution.processor, pipeline, debits))
   }
 
   private func serial(_ role: String) throws -> SerialConnection {
@@ -104,9 +105,20 @@ public final class ProcessorBody: ProgramBody {
       logger: context.logger, metrics: context.metrics)
   }
 
+  /// Carries out debits; nil where none are read.
+  private func makeDebits(_ shards: ShardMap, onCommit: @escaping @Sendable () -> Void) throws -> DebitIntake? {
+    guard settings.debits.isOn else { return nil }
+    return try DebitIntake(
+      settings.debits, kafka: settings.kafka, database: database, shards: shards, batch: settings.consumer.batch,
+      context, onCommit: onCommit)
+  }
+
+  /// The topics of what is written.
+  private var written: [String] { [settings.topics.results] + (settings.debits.isOn ? [settings.debits.results] : []) }
+
   private func makeRelay(_ shards: ShardMap) throws -> KafkaRelay {
     try KafkaRelay(
-      ProcessingSchema.outbox, shards: shards, topics: [settings.topics.results],
+      ProcessingSchema.outbox, shards: shards, topics: written,
       try RelayConfiguration(owner: context.instance, reserve: settings.relay.reserve),
       database: try database.indexed(role: "relay"),
       careDatabase: try database.configuration(
@@ -124,7 +136,7 @@ public final class ProcessorBody: ProgramBody {
   }
 
   private func makePipeline(
-    _ relay: KafkaRelay, _ processor: PaymentProcessor
+    _ relay: KafkaRelay, _ execution: ExecutionParts
   ) throws -> BrokerPipeline<InstructionHandler> {
     let topics = settings.topics
     let deadLetters = DirectTopics.deadLetters(of: topics.payments)
@@ -136,23 +148,23 @@ public final class ProcessorBody: ProgramBody {
       // As for steps: a row that somebody holds makes the batch come again, and does not keep it for ever.
       database: try database.indexed(role: "claims", lockTimeout: .seconds(5)),
       logger: context.logger.labelled("inbox"), metrics: context.metrics, stop: context.stop
-    ) { _ in InstructionHandler(processor) }
+    ) { _ in InstructionHandler(execution.processor, scoring: execution.scoring) }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
-      topics: [topics.payments, deadLetters, topics.results, DirectTopics.deadLetters(of: topics.results)], context
+      topics: [topics.payments, deadLetters] + written + [DirectTopics.deadLetters(of: topics.results)], context
     ) { [logger = context.logger] in
       logger.info("executing payments", ["topic": .string(topics.payments)])
     }
   }
 
   private func makeChecks(
-    _ processor: PaymentProcessor, _ pipeline: BrokerPipeline<InstructionHandler>
+    _ processor: PaymentProcessor, _ pipeline: BrokerPipeline<InstructionHandler>, _ debits: DebitIntake?
   ) -> @Sendable () -> [ReadinessReport.Check] {
     { [database, saga] in
       let writing = ReadinessReport.Check("postgres", problem: database.writes.problem)
       // Payments without an order do not need it, and settlements wait.
       let orders = saga.map { ReadinessReport.Check("saga", isReady: true, detail: $0.problem ?? "") }
-      return [writing] + processor.checks + pipeline.checks + [orders].compactMap(\.self)
+      return [writing] + processor.checks + pipeline.checks + (debits?.checks ?? []) + [orders].compactMap(\.self)
     }
   }
 }

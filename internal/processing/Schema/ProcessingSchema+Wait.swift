@@ -33,9 +33,10 @@ extension ProcessingSchema {
     [
       .init("processing.settlement", ["SELECT", "UPDATE", "DELETE"]), .init("ledger.account_delta", ["DELETE"]),
       .init("ledger.block", ["INSERT"]), .init("ledger.account_day", ["INSERT", "UPDATE"]),
-      .init("risk.usage", ["DELETE"]), .init("processing.attempt", ["DELETE"]),
+      .init("risk.usage", ["DELETE"]), .init("risk.scored_request", ["SELECT", "INSERT"]),
+      .init("processing.attempt", ["DELETE"]),
       .init("processing.payment_archive", ["INSERT"]), .init("processing.refund_archive", ["INSERT"]),
-      .init("processing.attempt_archive", ["INSERT"]),
+      .init("processing.attempt_archive", ["INSERT"]), .init("processing.debit", ["SELECT", "INSERT", "UPDATE"]),
     ] + OutboxSchema.relaying(outbox)
 
   /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.

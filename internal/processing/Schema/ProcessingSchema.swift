@@ -20,6 +20,8 @@ public enum ProcessingSchema {
     ("0004_tokens.down.sql", PackageResources._004_tokens_down_sql),
     ("0005_statements.up.sql", PackageResources._005_statements_up_sql),
     ("0005_statements.down.sql", PackageResources._005_statements_down_sql),
+    ("0006_debits.up.sql", PackageResources._006_debits_up_sql),
+    ("0006_debits.down.sql", PackageResources._006_debits_down_sql),
   ]
 
   /// The outbox of processing, with a channel of its own.

@@ -30,6 +30,8 @@ public struct ProcessingSettings: ServiceSettings {
   public var consumer = Consumer()
   /// The writer of results.
   public var relay = Relay()
+  /// Debits that are commanded by message.
+  public var debits = DebitOptions()
   /// Log, admin endpoint and shutdown.
   public var service = ServiceOptions(shutdownSetting: "PROCESSING_SHUTDOWN_TIMEOUT")
 
@@ -79,8 +81,8 @@ public struct ProcessingSettings: ServiceSettings {
   public static let table = SettingsTable<ProcessingSettings>(
     programs: programs,
     prefixes: [
-      "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", SagaClientSettings.prefix, "ORDER_", "KAFKA_", "LOG_",
-      "ADMIN_",
+      "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", SagaClientSettings.prefix, "ORDER_", "DEBIT_", "KAFKA_",
+      "LOG_", "ADMIN_",
     ],
     properties: KafkaSettings.properties(setElsewhere: [
       "group.id": "the group is named by PROCESSING_GROUP",
@@ -103,6 +105,7 @@ public struct ProcessingSettings: ServiceSettings {
         )
       ],
       consumerRows,
+      DebitOptions.rows(programs).within(\.debits),
       [
         ServiceOptions.shutdownRow(
           "PROCESSING_SHUTDOWN_TIMEOUT", programs, "drain time after SIGTERM for calls to the bank and batches"

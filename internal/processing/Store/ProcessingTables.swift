@@ -21,6 +21,8 @@ public struct ProcessingTables: Sendable, Hashable {
   let eventWait: String
   let eventDead: String
   let statement: String
+  /// The debits that were commanded by message.
+  package let debit: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "processing") {
@@ -42,5 +44,6 @@ public struct ProcessingTables: Sendable, Hashable {
     eventWait = prefix + ".event_wait"
     eventDead = prefix + ".event_dead"
     statement = prefix + ".statement"
+    debit = prefix + ".debit"
   }
 }

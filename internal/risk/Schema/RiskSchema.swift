@@ -9,6 +9,8 @@ public enum RiskSchema {
     ("0001_risk.down.sql", PackageResources._001_risk_down_sql),
     ("0002_failures.up.sql", PackageResources._002_failures_up_sql),
     ("0002_failures.down.sql", PackageResources._002_failures_down_sql),
+    ("0003_scored_requests.up.sql", PackageResources._003_scored_requests_up_sql),
+    ("0003_scored_requests.down.sql", PackageResources._003_scored_requests_down_sql),
   ]
 
   /// Risk's line of migrations.

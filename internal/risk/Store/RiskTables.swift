@@ -7,6 +7,7 @@ public struct RiskTables: Sendable, Hashable {
   let listed: String
   let ruleSet: String
   let decision: String
+  let scoredRequest: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "risk") {
@@ -15,5 +16,6 @@ public struct RiskTables: Sendable, Hashable {
     listed = prefix + ".listed"
     ruleSet = prefix + ".rule_set"
     decision = prefix + ".decision"
+    scoredRequest = prefix + ".scored_request"
   }
 }

@@ -13,6 +13,7 @@ ADMIN = "ADMIN_ADDR"
 TOPICS = {
     "inventory": 4, "inventory.dlq": 4, "payment": 4,
     "direct.payments": 3, "direct.payments.dlq": 3, "direct.results": 3, "direct.results.dlq": 3,
+    "debits": 3, "debits.dlq": 3, "debits-results": 3,
 }
 
 # The value of every port variable; None for a port that is off.
