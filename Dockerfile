@@ -11,8 +11,9 @@ WORKDIR /src
 COPY Package.swift ./
 COPY cmd cmd
 COPY internal internal
-# Compiled into paysaga.
+# Compiled into the programs.
 COPY migrations migrations
+COPY api/openapi api/openapi
 # Package.swift names the targets of the tests and of the benchmarks, so their folders must be there.
 COPY tests tests
 COPY bench bench

@@ -82,6 +82,8 @@ let package = Package(
     system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
     .target(name: "CLinux", path: "internal/system/CLinux"),
+    // Files that are compiled in; they lie where they belong.
+    .target(name: "CEmbedded", path: "internal/system/CEmbedded"),
 
     // Under everything.
     box("Values", "kit/Values"),
@@ -250,6 +252,9 @@ let package = Package(
     box(
       "GatewaySettings", "gateway/Settings",
       ["Cards", "ClientSettings", "ProcessingSettings", "SagaClient", "Settings", "Values"]),
+    .target(
+      name: "GatewayDocuments", dependencies: ["CEmbedded", "HTTPServer"], path: "internal/gateway/Documents",
+      exclude: ["page"], swiftSettings: common),
     box("GatewayLimits", "gateway/Limits", ["GatewayDomain", "Logger", "Metrics", "Redis", "Runtime", "Values"]),
     box(
       "GatewayAPI", "gateway/API",
@@ -263,7 +268,8 @@ let package = Package(
       "GatewayServer", "gateway/Server",
       [
         "Admin", "Archive", "Cards", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "GatewayAPI",
-        "GatewayDomain", "GatewayLimits", "GatewaySchema", "GatewaySettings", "GatewayStore", "HTTPServer", "Inbox",
+        "GatewayDocuments", "GatewayDomain", "GatewayLimits", "GatewaySchema", "GatewaySettings", "GatewayStore",
+        "HTTPServer", "Inbox",
         "LedgerStore", "Logger", "Metrics", "Money", "Outbox", "OutboxKafka", "Postgres", "ProcessingDomain",
         "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Runtime",
         "SagaClient", "Service", "Settings", "TLS", "Values",

@@ -6,6 +6,7 @@ internal import DirectDomain
 internal import DirectPipeline
 internal import Errors
 internal import GatewayAPI
+internal import GatewayDocuments
 internal import GatewayDomain
 internal import GatewayLimits
 internal import GatewaySchema
@@ -298,6 +299,7 @@ public final class GatewayBody: ProgramBody {
     ).add(to: &router)
     AccountRoutes(execution.accounts, handlers: handlers).add(to: &router)
     CustomerRoutes(customers, handlers: handlers).add(to: &router)
+    DocumentRoutes(.v1).add(to: &router)
     return HTTPServer(configuration, router: router, logger: context.logger, metrics: context.metrics)
   }
 

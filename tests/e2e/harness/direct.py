@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from .documents import document
 from .process import Program
 from .waiting import wait_until
 from .world import World
@@ -36,7 +37,11 @@ class Answer:
 
 
 class Caller:
-    """Calls an HTTP server on loopback, over a new connection each time, so that a server that died is no trouble."""
+    """Calls an HTTP server on loopback, over a new connection each time, so that a server that died is no trouble.
+
+    Where the server has an OpenAPI document, each answer is compared with it."""
+
+    document_name: str | None = None
 
     def __init__(self, program: Program):
         self.program = program
@@ -51,10 +56,14 @@ class Caller:
         connection = http.client.HTTPConnection("127.0.0.1", self.program.http_port, timeout=timeout)
         try:
             connection.request(method, path, content, fields)
-            answer = connection.getresponse()
-            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            received = connection.getresponse()
+            found = {name.lower(): value for name, value in received.getheaders()}
+            answer = Answer(received.status, found, received.read())
         finally:
             connection.close()
+        if self.document_name:
+            document(self.document_name).compare(method, path, fields, content, answer)
+        return answer
 
 
 class Bank(Caller):
@@ -86,6 +95,8 @@ class Bank(Caller):
 
 class Gateway(Caller):
     """A payments-gateway."""
+
+    document_name = "v1"
 
     def get(self, path: str, **options: Any) -> Answer:
         return self.call("GET", path, **options)

@@ -1,0 +1,224 @@
+"""The OpenAPI documents: right in themselves, and true of the program, which schemathesis tries out."""
+
+import json
+import re
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from harness.audit import paysaga
+from harness.direct import Direct, Gateway, new_card
+from harness.documents import Document, document
+from harness.process import ROOT, Program
+from harness.waiting import wait_until
+from harness.world import World
+
+NAMES = sorted(path.stem for path in (ROOT / "api/openapi").glob("*.json"))
+# The name of a server in the metrics, and its document.
+SURFACES = {"gateway": "v1"}
+ORDER = 7_000_900
+
+
+@pytest.fixture(scope="module")
+def direct(shared_world: World) -> Direct:
+    return Direct(shared_world)
+
+
+@pytest.fixture(scope="module")
+def saga(shared_world: World) -> Program:
+    return shared_world.server()
+
+
+@pytest.fixture(scope="module")
+def gateway(direct: Direct, saga: Program) -> Gateway:
+    direct.processor()
+    return direct.gateway(SAGA_GRPC_ADDR=f"127.0.0.1:{saga.grpc_port}")
+
+
+# The documents by themselves
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_document_is_valid(name: str):
+    text = (ROOT / f"api/openapi/{name}.json").read_text()
+    whole = json.loads(text)
+    OpenAPIV31SpecValidator(whole).validate()
+    ids = [operation["operationId"] for _, _, operation in document(name).operations]
+    assert len(set(ids)) == len(ids)
+    for kind, parts in whole["components"].items():
+        for part in parts:
+            assert kind == "securitySchemes" or f'"#/components/{kind}/{part}"' in text, f"nothing uses {kind}/{part}"
+
+
+def contents(found: Document) -> Any:
+    """The media types of requests and answers."""
+    for path, method, operation in found.operations:
+        if "requestBody" in operation:
+            yield f"{method} {path}", found.resolve(operation["requestBody"])["content"], False
+        for status, response in operation["responses"].items():
+            yield f"{method} {path} {status}", found.resolve(response).get("content", {}), True
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_match_their_schemas(name: str):
+    found, count = document(name), 0
+    for where, content, is_answer in contents(found):
+        for media in content.values():
+            values = [each["value"] for each in media.get("examples", {}).values()]
+            for value in values + ([media["example"]] if "example" in media else []):
+                fault = found.fault(media["schema"], value, is_answer)
+                assert fault is None, f"{where}: {fault}"
+                count += 1
+    for path, method, _ in found.operations:
+        for each in found.parameters(path, method):
+            if "example" in each:
+                assert found.fault(each["schema"], each["example"], False) is None, f"{method} {path}, {each['name']}"
+    assert count > 5
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "api/topics").glob("*.json")), ids=lambda path: path.name)
+def test_a_schema_of_a_topic_is_valid(path: Path):
+    schema = json.loads(path.read_text())
+    Draft202012Validator.check_schema(schema)
+    assert schema["examples"]
+    for example in schema["examples"]:
+        Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(example)
+
+
+def test_every_code_is_documented_and_every_documented_code_exists():
+    sources = [*ROOT.glob("internal/gateway/**/*.swift"), *ROOT.glob("internal/net/HTTPServer/*.swift"),
+               *ROOT.glob("internal/processing/Domain/*.swift")]
+    text = "\n".join(path.read_text() for path in sources)
+    known = set()
+    for schema in json_parts(document("v1").json, "code"):
+        known |= set(schema.get("enum", []))
+    cases = set(re.findall(r"^ *case (\w+)$", text, re.MULTILINE))
+    assert [code for code in sorted(known) if f'"{code}"' not in text and code not in cases] == []
+    for source in ("API/Fault.swift", "Domain/RequestFault.swift"):
+        codes = re.findall(r'^ *case \w+ = "(\w+)"$', (ROOT / "internal/gateway" / source).read_text(), re.MULTILINE)
+        assert len(codes) > 10 and [code for code in codes if code not in known] == []
+
+
+def json_parts(part: Any, name: str) -> Any:
+    """The values of a field, wherever it is."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key == name and isinstance(value, dict):
+                yield value
+            yield from json_parts(value, name)
+    elif isinstance(part, list):
+        for value in part:
+            yield from json_parts(value, name)
+
+
+# The program
+
+
+def routes(program: Program) -> dict[str, set[tuple[str, str]]]:
+    """The calls that each server of the program has, as its metrics name them."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for labels in re.findall(r"^http_server_request_seconds_count\{(.*)\}", program.get("/metrics")[1], re.MULTILINE):
+        each = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+        if each["route"]:
+            found.setdefault(each["surface"], set()).add((each["method"], each["route"]))
+    return found
+
+
+def is_page(route: str) -> bool:
+    """Whether it is for people, or is a document of a surface that did not list it either."""
+    return route == "/openapi.json" or route.split("/")[1] == "docs"
+
+
+def test_a_document_has_the_calls_of_its_server(gateway: Gateway):
+    found = routes(gateway.program)
+    for surface, name in SURFACES.items():
+        calls = {(method, route) for method, route in found[surface] if not is_page(route)}
+        if name == "v1":
+            calls = {(method, route) for method, route in calls if route.startswith("/v1/")}
+        documented = {(method.upper(), path) for path, method, _ in document(name).operations}
+        assert documented == calls, f"{name}: undocumented {calls - documented}, without a route {documented - calls}"
+
+
+def test_each_server_has_its_document_and_a_page(gateway: Gateway):
+    answer = gateway.get("/v1/openapi.json")
+    assert answer.status == 200 and answer.headers["content-type"] == "application/json"
+    assert answer.body == (ROOT / "api/openapi/v1.json").read_bytes()
+    page = gateway.get("/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert 'href="/v1/openapi.json"' in page.body.decode()
+    policy = page.headers["content-security-policy"]
+    assert policy == "default-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    for asset, kind in (("docs.js", "text/javascript"), ("docs.css", "text/css")):
+        found = gateway.get(f"/docs/{asset}")
+        assert found.headers["content-type"].startswith(kind) and f"/docs/{asset}" in page.body.decode()
+        # Nothing comes from elsewhere.
+        assert b"//" not in re.sub(rb"^\s*// .*$", b"", found.body, flags=re.MULTILINE)
+
+
+def prepared(gateway: Gateway) -> dict[str, str]:
+    """What the examples name, and what is there instead."""
+    user = str(uuid.uuid4())
+    paid = gateway.paid(new_card(), user_id=user, amount=5000)
+    account = gateway.open_account(user, 5000)
+    kept = gateway.post("/v1/payment_methods", {"user_id": user, "type": "token", "token": paid["bank_token"]})
+    names = json.loads((ROOT / "api/openapi/v1.json").read_text())["paths"]
+    bodies = names["/v1/payments"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    return {
+        bodies["token"]["value"]["user_id"]: user, bodies["token"]["value"]["method"]["token"]: paid["bank_token"],
+        bodies["balance"]["value"]["method"]["account_id"]: account,
+        bodies["saved"]["value"]["method"]["payment_method_id"]: kept.json["id"], "order-111": f"order-{ORDER}",
+        "{payment}": paid["id"], "{account}": account,
+    }
+
+
+def test_the_examples_of_requests_are_carried_out(gateway: Gateway, shared_world: World, saga: Program):
+    client = shared_world.client(saga)
+    client.create(ORDER, 1999, "EUR")
+    names, done = prepared(gateway), 0
+    for path, method, operation in document("v1").operations:
+        examples = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
+        if path.endswith(("/cancel", "/review")):
+            continue
+        target = path.replace("{id}", names["{account}" if "accounts" in path else "{payment}"])
+        for example in examples.values():
+            text = json.dumps(example["value"]).replace('"order_id": 111', f'"order_id": {ORDER}')
+            for old, new in names.items():
+                text = text.replace(old, new)
+            answer = gateway.call(method.upper(), target, text.encode(), Idempotency_Key=str(uuid.uuid4()))
+            assert answer.status in (200, 201), (target, text, answer)
+            done += 1
+    assert done > 12
+
+
+# Schemathesis
+
+
+def try_out(name: str, port: int, directory: Path, *options: str) -> None:
+    """Has schemathesis draw calls from a document, and compares what it is answered."""
+    log = directory / f"schemathesis-{name}.log"
+    command = [
+        sys.executable, "-m", "schemathesis.cli", "run", str(ROOT / f"api/openapi/{name}.json"),
+        f"--url=http://127.0.0.1:{port}", "--phases=examples,coverage,fuzzing", "--max-examples=5", "--seed=1",
+        # A schema cannot say which cursors there are, or that a key was used for another request.
+        "--checks=all", "--exclude-checks=positive_data_acceptance",
+        "--workers=2", "--generation-database=none", "--no-color", *options]
+    with open(log, "wb") as output:
+        done = subprocess.run(
+            command, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=120, check=False)
+    assert done.returncode == 0, log.read_text(errors="replace")[-6000:]
+
+
+def test_schemathesis_finds_no_fault_in_v1(direct: Direct, gateway: Gateway, directory: Path):
+    keyed = direct.gateway(GATEWAY_AUTH="keys", SAGA_GRPC_ADDR=gateway.program.environment["SAGA_GRPC_ADDR"])
+    made = paysaga(direct.world, "keys", "create", "--name", "schemathesis", "--scopes", "pay,read,refund,ledger,review",
+                   **direct.settings)
+    assert made.status == 0, made
+    secret = f"Bearer {made.lines[0]['secret']}"
+    wait_until(lambda: keyed.get("/v1/payments", Authorization=secret).status == 200, "the key is taken")
+    try_out("v1", keyed.program.http_port, directory, f"--header=Authorization: {secret}")
