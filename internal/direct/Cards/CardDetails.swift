@@ -47,6 +47,36 @@ public final class CardDetails: Sendable {
     self.unknownField = unknownField
   }
 
+  /// A card of a request in another form.
+  /// - Parameters:
+  ///   - number: the digits, as `digits` reads them.
+  ///   - cvv: likewise.
+  public init(number: consuming SecretBytes?, cvv: consuming SecretBytes?, holder: String?) {
+    self.number = number
+    self.cvv = cvv
+    expMonth = nil
+    expYear = nil
+    self.holder = holder
+    unknownField = nil
+  }
+
+  /// Reads digits that are a string or a number into locked memory.
+  /// - Parameter minimum: digits of a number at least: leading zeros are added, which numbers do not have.
+  public static func digits(_ scanner: inout JSONScanner, minimum: Int = 0) throws(JSONError) -> SecretBytes {
+    let isNumber = try scanner.peek() == .number
+    return try scanner.withStringOrNumberBytes { bytes in
+      let digits = bytes.extracting(first: maximumSecret)
+      let zeros = isNumber ? max(0, minimum - digits.byteCount) : 0
+      return SecretBytes(count: zeros + digits.byteCount) { copy in
+        for index in 0..<copy.byteCount {
+          let digit =
+            index < zeros ? UInt8(ascii: "0") : digits.unsafeLoad(fromByteOffset: index - zeros, as: UInt8.self)
+          copy.storeBytes(of: digit, toByteOffset: index, as: UInt8.self)
+        }
+      }
+    }
+  }
+
   private static func secret(_ scanner: inout JSONScanner) throws(JSONError) -> SecretBytes {
     try scanner.withStringBytes { bytes in SecretBytes(copying: bytes.extracting(first: maximumSecret)) }
   }

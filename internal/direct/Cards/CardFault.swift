@@ -40,16 +40,19 @@ public struct CardFault: Error, Sendable, Hashable, CustomStringConvertible {
   }
 
   /// For people: the field and what was expected.
-  public var description: String {
+  public var description: String { description(of: field.rawValue) }
+
+  /// The same where the field has another name.
+  public func description(of name: String) -> String {
     switch code {
-    case .missing: "\(field.rawValue) is missing"
-    case .notDigits: "\(field.rawValue) must consist of the digits 0 to 9"
-    case .wrongLength: "\(field.rawValue) has a wrong number of digits for a card of this brand"
-    case .luhn: "\(field.rawValue) is no card number: its last digit does not fit the others"
-    case .outOfRange: "\(field.rawValue) is out of range"
+    case .missing: "\(name) is missing"
+    case .notDigits: "\(name) must consist of the digits 0 to 9"
+    case .wrongLength: "\(name) has a wrong number of digits for a card of this brand"
+    case .luhn: "\(name) is no card number: its last digit does not fit the others"
+    case .outOfRange: "\(name) is out of range"
     case .expired: "the card has expired"
-    case .malformed: "\(field.rawValue) is too long or holds control characters"
-    case .cardNumber: "\(field.rawValue) must not hold a card number"
+    case .malformed: "\(name) is too long or holds control characters"
+    case .cardNumber: "\(name) must not hold a card number"
     }
   }
 }

@@ -7,10 +7,10 @@ public final class PaymentCard: Sendable, CustomStringConvertible {
   public let brand: CardBrand
   /// The last four digits of the number.
   public let last4: String
-  /// From 1 to 12.
-  public let expMonth: Int
-  /// With all four digits.
-  public let expYear: Int
+  /// From 1 to 12; nil where nobody has asked for it.
+  public let expMonth: Int?
+  /// With all four digits; nil where nobody has asked for it.
+  public let expYear: Int?
   /// The name on the card.
   public let holder: String?
   /// Keeps the secrets.
@@ -20,10 +20,22 @@ public final class PaymentCard: Sendable, CustomStringConvertible {
   /// - Parameters:
   ///   - now: the moment at which the card must be valid.
   ///   - allowsExpired: whether the card may have been valid before that only.
-  public init(_ details: CardDetails, at now: Timestamp, allowsExpired: Bool = false) throws(CardFault) {
+  public convenience init(
+    _ details: CardDetails, at now: Timestamp, allowsExpired: Bool = false
+  ) throws(CardFault) {
+    try self.init(details) { () throws(CardFault) in try Self.expiry(details, at: now, allowsExpired) }
+  }
+
+  /// A card of a caller that tells no expiry: the bank is not told either.
+  public convenience init(withoutExpiry details: CardDetails) throws(CardFault) {
+    try self.init(details) { () throws(CardFault) in nil }
+  }
+
+  private init(_ details: CardDetails, expiry: () throws(CardFault) -> (Int, Int)?) throws(CardFault) {
     (brand, last4) = try Self.read(details.number)
     try Self.check(cvv: details.cvv, brand)
-    (expMonth, expYear) = try Self.expiry(details, at: now, allowsExpired)
+    let expiry = try expiry()
+    (expMonth, expYear) = (expiry?.0, expiry?.1)
     try Self.check(holder: details.holder)
     holder = details.holder
     self.details = details

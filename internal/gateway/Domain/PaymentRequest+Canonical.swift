@@ -21,8 +21,8 @@ extension PaymentRequest {
         case .card(let card):
           method.add("type", PaymentMethod.card.rawValue)
           method.add("card", cardFingerprint.map(Hexadecimal.text) ?? "")
-          method.add("exp_month", card.expMonth)
-          method.add("exp_year", card.expYear)
+          if let month = card.expMonth { method.add("exp_month", month) }
+          if let year = card.expYear { method.add("exp_year", year) }
           if let holder = card.holder { method.add("holder", holder) }
         case .account(let number):
           method.add("type", PaymentMethod.account.rawValue)

@@ -63,6 +63,22 @@ extension JSONScanner {
     return try body(resolved.span.bytes)
   }
 
+  /// Reads a string as `withStringBytes` does, or a number, whose bytes are there as they stand in the text.
+  public mutating func withStringOrNumberBytes<Result: ~Copyable>(
+    _ body: (RawSpan) throws(JSONError) -> Result
+  ) throws(JSONError) -> Result {
+    let kind = try peek()
+    guard kind == .number else {
+      guard kind == .string else {
+        throw failure(.wrongType, "expected a number or a string, found \(Self.article(kind))")
+      }
+      return try withStringBytes(body)
+    }
+    let start = position
+    try number(allowsFraction: true)
+    return try body(bytes.span.bytes.extracting(start..<position))
+  }
+
   /// Reads a string that is a UUID in its 36-character form.
   public mutating func uniqueID() throws(JSONError) -> UniqueID {
     try expect(.string)
@@ -90,6 +106,18 @@ extension JSONScanner {
     guard try peek() == .null else { return false }
     try literal("null")
     return true
+  }
+
+  /// Reads the next value, whatever it is, checking its grammar only.
+  /// - Returns: its bytes as they stand in the text.
+  public mutating func rawValue() throws(JSONError) -> ArraySlice<UInt8> {
+    let key = unread
+    _ = try peek()
+    let start = position
+    try skipValue()
+    // It was read, and not passed over: the same field must not come again.
+    unread = key
+    return bytes[start..<position]
   }
 
   /// Passes the next value, whatever it is, checking its grammar: any depth, any escape, any number.

@@ -41,6 +41,9 @@ public enum HTTPRefusal: Error, Sendable, Hashable {
     }
   }
 
+  /// What to say, for people; it names no value.
+  public var detail: String { problem.detail }
+
   /// The code of the problem and what to say.
   private var problem: (code: String, detail: String) {
     switch self {

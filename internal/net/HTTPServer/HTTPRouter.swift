@@ -17,9 +17,17 @@ public struct HTTPRouter: Sendable {
   private var names: [[String]] = []
   private var nodes = [Node()]
 
-  /// The server's own answers in the words of this surface; problem details unless set. Gets the method too. `Allow`
-  /// and `Retry-After` are added by `HTTPRefusal.completed`.
-  public var refusal: @Sendable (HTTPRefusal, _ method: String) -> HTTPResponse = { refusal, _ in refusal.response }
+  /// What the server knows of a request that it answers itself.
+  public struct Refused: Sendable {
+    /// The method.
+    public let method: String
+    /// The page that has made the browser ask, as the header field `Origin` has it.
+    public let origin: String?
+  }
+
+  /// The server's own answers in the words of this surface; problem details unless set. `Allow` and `Retry-After` are
+  /// added by `HTTPRefusal.completed`.
+  public var refusal: @Sendable (HTTPRefusal, Refused) -> HTTPResponse = { refusal, _ in refusal.response }
 
   /// Answers OPTIONS on a path that has routes, with their methods, as for CORS; nil answers 405. Gets the header
   /// fields and the methods.

@@ -84,6 +84,7 @@ final class ServedRequest: Sendable {
     var accepted: RequestIntake.Accepted?
     var head: RequestHead?
     var method = ""
+    var origin: String?
     var route: Int?
     /// The answer to a request that no handler sees, kept until its end.
     var answer: Answer?

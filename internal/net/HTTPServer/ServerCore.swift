@@ -75,6 +75,7 @@ final class ServerCore: Sendable {
     }
     request.intake.value.head = head
     request.intake.value.method = head.method
+    request.intake.value.origin = head.headers["Origin"]
     request.intake.value.target = []
     request.intake.value.answer = answer
     request.intake.value.step = .body
@@ -133,7 +134,8 @@ final class ServerCore: Sendable {
     case .nothing: return nil
     case .response(let response), .stream(let response, _): return response
     case .refusal(let refusal):
-      return intake.router.refusal(refusal, request.intake.value.method)
+      let refused = HTTPRouter.Refused(method: request.intake.value.method, origin: request.intake.value.origin)
+      return intake.router.refusal(refusal, refused)
     }
   }
 

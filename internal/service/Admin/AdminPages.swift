@@ -28,8 +28,8 @@ struct AdminPages {
     return router
   }
 
-  @Sendable private static func refusal(_ refusal: HTTPRefusal, _ method: String) -> HTTPResponse {
-    let isOther = method != "GET" && method != "HEAD"
+  @Sendable private static func refusal(_ refusal: HTTPRefusal, _ refused: HTTPRouter.Refused) -> HTTPResponse {
+    let isOther = refused.method != "GET" && refused.method != "HEAD"
     switch refusal {
     // On unknown paths and on paths that are too long, too: there is nothing to find out about.
     case .methodNotAllowed where isOther, .unknownPath where isOther, .targetTooLong where isOther:
