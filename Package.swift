@@ -251,7 +251,9 @@ let package = Package(
       path: "internal/gateway/Schema", resources: [.embedInCode("sql")], swiftSettings: common),
     box(
       "GatewaySettings", "gateway/Settings",
-      ["Cards", "ClientSettings", "ProcessingSettings", "SagaClient", "Settings", "Values"]),
+      [
+        "Cards", "ClientSettings", "GatewayDomain", "Money", "ProcessingSettings", "SagaClient", "Settings", "Values",
+      ]),
     .target(
       name: "GatewayDocuments", dependencies: ["CEmbedded", "HTTPServer"], path: "internal/gateway/Documents",
       exclude: ["page"], swiftSettings: common),
@@ -265,11 +267,17 @@ let package = Package(
       ]),
 
     box(
+      "GatewaySurfaces", "gateway/Surfaces",
+      [
+        "Cards", "Crypto", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPServer", "Money",
+        "Values",
+      ]),
+    box(
       "GatewayServer", "gateway/Server",
       [
         "Admin", "Archive", "Cards", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "GatewayAPI",
         "GatewayDocuments", "GatewayDomain", "GatewayLimits", "GatewaySchema", "GatewaySettings", "GatewayStore",
-        "HTTPServer", "Inbox",
+        "GatewaySurfaces", "HTTPServer", "Inbox",
         "LedgerStore", "Logger", "Metrics", "Money", "Outbox", "OutboxKafka", "Postgres", "ProcessingDomain",
         "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Runtime",
         "SagaClient", "Service", "Settings", "TLS", "Values",
@@ -463,6 +471,7 @@ let package = Package(
         "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Money", "ProcessingDomain", "ProcessingStore", "Processor",
         "Runtime", "SagaClient", "Values",
       ]),
+    unit("GatewaySurfaces", ["Cards", "GatewayDomain", "GatewaySurfaces", "Money", "Values"]),
     unit("HTTPClient", ["HTTPClient", "RawHTTP", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),

@@ -71,7 +71,7 @@ struct GatewayDatabase: Sendable {
     let pool = try Self.pool(schema, forwarder)
     let intake = PaymentIntake(
       tables, keys: self.keys, requestKeys: keys, outbox: OutboxWriter(outbox, shards: ShardMap(count: 64)),
-      topic: "direct.payments", writers: pool, readers: readers, logger: TestDatabase.quiet,
+      topic: "direct.payments", output: Self.output, writers: pool, readers: readers, logger: TestDatabase.quiet,
       metrics: MetricsRegistry(), onCommit: {})
     intake.start()
     let result: Result<Value, any Error>
@@ -83,9 +83,23 @@ struct GatewayDatabase: Sendable {
     return try result.get()
   }
 
+  /// What readers of older systems are told.
+  static let output: SurfaceOutput = {
+    var topics = SurfaceTopics()
+    (topics.payments, topics.results) = ("payments", "paymentsResults")
+    (topics.statuses, topics.requests) = ("status-payments", "payment_request")
+    return SurfaceOutput(topics)
+  }()
+
+  /// The updater's handler.
+  func handler(onChange: @escaping @Sendable ([UniqueID]) -> Void = { _ in }) -> ResultHandler {
+    ResultHandler(
+      tables, outbox: OutboxWriter(outbox, shards: ShardMap(count: 64)), output: Self.output, onChange: onChange)
+  }
+
   /// Takes results in, as the updater does.
   func take(_ results: [PaymentResult]) throws -> [ResultOutcome] {
-    try ResultHandler(tables).execute(results, on: connect()).map {
+    try handler().execute(results, on: connect()).map {
       (result: InboxResult<ResultOutcome>) throws -> ResultOutcome in
       switch result {
       case .done(let outcome): return outcome

@@ -3,6 +3,7 @@ import GatewayDomain
 import GatewayStore
 import Inbox
 import Kafka
+import Outbox
 import Postgres
 import Runtime
 import Synchronization
@@ -70,7 +71,7 @@ struct ResultHandlerTests {
       let refund = PaymentResult(
         paymentID: .random(), version: 3, state: .completed, reason: nil, occurredAt: .now(), refundOf: .random())
       let told = Mutex<[UniqueID]>([])
-      let handler = ResultHandler(database.tables) { ids in told.withLock { $0 += ids } }
+      let handler = database.handler { ids in told.withLock { $0 += ids } }
       let results = try handler.execute([refund], on: database.connect())
       guard case .done(.refund) = results[0] else {
         Issue.record("\(results)")
@@ -82,8 +83,10 @@ struct ResultHandlerTests {
     }
   }
 
-  @Test func `an unreadable result is unusable`() {
-    let handler = ResultHandler(GatewayTables())
+  @Test func `an unreadable result is unusable`() throws {
+    let outbox = try OutboxTables(channel: "none")
+    let handler = ResultHandler(
+      GatewayTables(), outbox: OutboxWriter(outbox, shards: ShardMap(count: 64)), output: GatewayDatabase.output)
     let message = { (value: [UInt8]?) in
       ConsumedMessage(topic: "direct.results", partition: 0, offset: 0, key: nil, value: value, headers: [])
     }
@@ -116,7 +119,7 @@ struct ResultHandlerTests {
         let overdue = try UnclaimedCards(database.tables).overdue(after: .zero, limit: 10, on: connection)
         #expect(overdue.map(\.id) == [bad, good])
         let results = [bad, good].map { GatewayDatabase.result($0, 3, .completed) }
-        let outcomes = try ResultHandler(database.tables).execute(results, on: connection)
+        let outcomes = try database.handler().execute(results, on: connection)
         guard case .unusable = outcomes[0], case .done(.applied) = outcomes[1] else {
           Issue.record("\(outcomes)")
           return
@@ -160,7 +163,7 @@ struct ResultHandlerTests {
         for _ in 0..<3 { ids.append(try await intake.take(try GatewayDatabase.request()).paymentID) }
         let results = ids.map { GatewayDatabase.result($0, 2, .processing) }
         let told = Mutex<[UniqueID]>([])
-        let handler = ResultHandler(database.tables) { changed in told.withLock { $0 += changed } }
+        let handler = database.handler { changed in told.withLock { $0 += changed } }
         let outcomes = try handler.execute(results + results, on: database.connect())
         handler.committed(results + results, outcomes)
         #expect(told.withLock(\.self) == ids)

@@ -68,6 +68,9 @@ def test_settings_name_where_the_stack_listens(folder):
         "SERVER_GRPC_ADDR": "127.0.0.1:5001",
         "BANKSTUB_ADDR": "127.0.0.1:9002",
         "GATEWAY_ADDR": "127.0.0.1:8090",
+        "GATEWAY_CARDS_ADDR": "127.0.0.1:9000",
+        "GATEWAY_PAYMENTS_ADDR": "127.0.0.1:8010",
+        "GATEWAY_UPDATER_ADDR": "127.0.0.1:8011",
     }
 
 

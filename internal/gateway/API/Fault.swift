@@ -1,5 +1,5 @@
 internal import GatewayDomain
-internal import GatewayStore
+package import GatewayStore
 package import HTTPServer
 internal import Values
 
@@ -11,6 +11,8 @@ package struct Fault: Error, Hashable {
   package var retryAfter: Int?
   /// What an operator has to know of it; nobody is told.
   package var cause: String?
+  /// Whether what was asked for may have happened all the same, or may yet.
+  package var mayHaveHappened: Bool { problem.code == Code.outcomeUnknown.rawValue }
   /// The payment that is in the way.
   private var payment: UniqueID?
   /// Header fields of the answer.
@@ -78,7 +80,7 @@ package struct Fault: Error, Hashable {
   }
 
   /// The gateway's store gave no answer, or refuses.
-  init(_ error: GatewayStoreError) {
+  package init(_ error: GatewayStoreError) {
     switch error.code {
     case .keyReused:
       self.init(422, .idempotencyKeyReused, error.message, field: IdempotencyKeyHeader.name)

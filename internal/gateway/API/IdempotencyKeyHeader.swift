@@ -3,10 +3,10 @@ internal import Values
 
 /// The key that a caller gives to a call which must have one effect however often it is made: the header field
 /// `Idempotency-Key`, bare (`a1b2`) or as a string (`"a1b2"`, draft-ietf-httpapi-idempotency-key-header).
-enum IdempotencyKeyHeader {
+package enum IdempotencyKeyHeader {
   static let name = "Idempotency-Key"
   /// In the answer to a call that was made before.
-  static let replayed = "Idempotency-Replayed"
+  package static let replayed = "Idempotency-Replayed"
   static let longest = 255
 
   /// - Returns: 1 to 255 printable ASCII characters.

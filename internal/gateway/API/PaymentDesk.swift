@@ -6,6 +6,7 @@ internal import LedgerStore
 internal import Money
 internal import Processor
 package import SagaClient
+internal import Tracing
 package import Values
 
 /// Who asks for a payment, and under which key.
@@ -19,12 +20,16 @@ package struct PaymentCall: Sendable {
   /// When the call must be over.
   package let deadline: Instant
 
-  /// A call of a surface whose callers have no API keys.
-  package init(key: RequestKey, traceparent: String?, deadline: Instant) {
-    self.key = key
+  /// A call of a surface whose callers have no API keys, and need no `Idempotency-Key`: each call without one has a key
+  /// of its own.
+  /// - Parameter route: method and path as the router has them, after the surface's name.
+  /// - Throws: 400 for a key that is none.
+  package init(_ request: HTTPRequest, of route: String) throws(Fault) {
+    let text = try IdempotencyKeyHeader.optional(request.headers) ?? UniqueID.random().description
+    key = RequestKey(apiKeyID: nil, route: route, text: text)
     apiKeyID = nil
-    self.traceparent = traceparent
-    self.deadline = deadline
+    traceparent = request.trace?.traceparent
+    deadline = request.arrived + RouteHandlers.callTime
   }
 
   init(_ request: APIRequest, _ key: RequestKey) {
@@ -47,7 +52,8 @@ package struct PaymentDesk: Sendable {
   private let fingerprintKeys: CardFingerprintKeys
   private let claimTimeout: Duration
 
-  static let missing = Fault(404, .paymentNotFound, "there is no such payment")
+  /// There is no such payment.
+  package static let missing = Fault(404, .paymentNotFound, "there is no such payment")
 
   /// - Parameters:
   ///   - saga: nil where payments of orders are refused.

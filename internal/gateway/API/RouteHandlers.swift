@@ -1,5 +1,5 @@
 internal import GatewayDomain
-internal import HTTPServer
+package import HTTPServer
 package import Logger
 internal import Runtime
 package import Values
@@ -8,11 +8,11 @@ package import Values
 /// calls, since a wake-up of Swift's pool costs more than most of them.
 package final class RouteHandlers: ServicePart {
   /// How long a call may take without the time that it asked to wait.
-  static let callTime = Duration.seconds(10)
+  package static let callTime = Duration.seconds(10)
   /// When a request without an answer is given up: later than anything that a call waits for.
-  static let answerTime = callTime + .seconds(5)
+  package static let answerTime = callTime + .seconds(5)
   /// The same of calls that may be asked to wait.
-  static let longAnswerTime = answerTime + WaitTime.longest
+  package static let longAnswerTime = answerTime + WaitTime.longest
 
   private let loop = EventLoop(name: "calls")
   private let access: APIAccess
@@ -54,6 +54,15 @@ package final class RouteHandlers: ServicePart {
     }
   }
 
+  /// A handler of a surface that asks for no API key; `body` answers, now or later, whatever happens.
+  package func open(
+    _ body: @escaping @Sendable (HTTPRequest, HTTPExchange) async -> Void
+  ) -> HTTPRoute.Handler {
+    { [loop] request, exchange in
+      Task.immediate(executorPreference: loop) { await body(request, exchange) }
+    }
+  }
+
   /// Who makes a call. A body of somebody who may not is erased: it may have a card number, and nobody reads it.
   private func caller(of request: HTTPRequest, _ scope: APIKeyScope) async throws(Fault) -> APICaller {
     do throws(Fault) {
@@ -66,8 +75,13 @@ package final class RouteHandlers: ServicePart {
 
   /// The answer to a call that is refused; what an operator has to know of it is logged.
   func response(_ fault: Fault) -> HTTPResponse {
-    if let cause = fault.cause { logger.error("a call failed on what is stored", ["reason": .string(cause)]) }
+    note(fault)
     return fault.response
+  }
+
+  /// Logs what an operator has to know of a call that is refused.
+  package func note(_ fault: Fault) {
+    if let cause = fault.cause { logger.error("a call failed on what is stored", ["reason": .string(cause)]) }
   }
 
   /// When a call must be over.

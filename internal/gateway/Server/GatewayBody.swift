@@ -33,8 +33,8 @@ internal import Values
 
 /// The inside of `payments-gateway`: `/v1` over HTTP, the execution of card payments, and the two ends of the pipeline.
 public final class GatewayBody: ProgramBody {
-  private let settings: GatewaySettings
-  private let context: ProgramContext
+  let settings: GatewaySettings
+  let context: ProgramContext
   private let database: ProgramDatabase
   private let processingDatabase: ProgramDatabase
   private let saga: SagaClient?
@@ -103,15 +103,17 @@ public final class GatewayBody: ProgramBody {
     let execution = try makeExecution(pools, processingShards)
     let reader = PaymentReader(Self.tables, readers: pools.readers, scanners: pools.scanners)
     let http = HTTPServerConfiguration(
-      settings.server, bankCalls: settings.processor.bankCalls, logger: context.logger)
+      settings.server, bankCalls: settings.processor.bankCalls, others: settings.surfaces.addresses.count,
+      logger: context.logger)
     let waiters = makeWaiters(http, reader, execution.refunds)
-    let pipeline = try makePipeline(shards, keys) { waiters.changed($0) }
+    let outbox = OutboxWriter(GatewaySchema.outbox, shards: shards)
+    let pipeline = try makePipeline(shards, keys, outbox) { waiters.changed($0) }
     let relays = Notifier(channel: GatewaySchema.outbox.channel, pool: pools.notify, logger: context.logger) {
       !pipeline.ownsAllShards
     }
     let intake = PaymentIntake(
-      Self.tables, keys: keys, requestKeys: requestKeys, outbox: OutboxWriter(GatewaySchema.outbox, shards: shards),
-      topic: settings.topics.payments, writers: pools.writers, readers: pools.readers, logger: context.logger,
+      Self.tables, keys: keys, requestKeys: requestKeys, outbox: outbox, topic: settings.topics.payments,
+      output: output, writers: pools.writers, readers: pools.readers, logger: context.logger,
       metrics: context.metrics
     ) {
       pipeline.wake()
@@ -123,7 +125,10 @@ public final class GatewayBody: ProgramBody {
     let handlers = RouteHandlers(
       APIAccess(keys: apiKeys, limiter: limiter, metrics: context.metrics), logger: context.logger.labelled("api"))
     let customers = PooledCustomers(CustomerStore(Self.tables), readers: pools.readers, writers: pools.writers)
-    let server = makeServer(http, StoredPayments(intake, reader), customers, execution, waiters, handlers)
+    let payments = StoredPayments(intake, reader)
+    let desk = makeDesk(payments, customers, execution, waiters)
+    let server = makeServer(http, desk, payments, customers, execution, waiters, handlers)
+    let surfaces = makeSurfaces(http, desk, handlers)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
     let unclaimed = try makeUnclaimed(execution.parts.processor)
     let checks = makeChecks(pools, execution, pipeline, limiter)
@@ -137,8 +142,8 @@ public final class GatewayBody: ProgramBody {
         ].compactMap(\.self) + unclaimed
         + [
           .part(intake), .part(waiters.payments), .part(waiters.refunds), apiKeys.map { .part($0) }, .part(limiter),
-          .part(handlers), .part(server),
-        ].compactMap(\.self), checks: checks)
+          .part(handlers),
+        ].compactMap(\.self) + surfaces.map { .part($0) } + [.part(server)], checks: checks)
   }
 
   private func makeWaiters(
@@ -186,14 +191,14 @@ public final class GatewayBody: ProgramBody {
 
   /// The relay with the care of its tables and of the keys' days, and the reader of results.
   private func makePipeline(
-    _ shards: ShardMap, _ keys: GatewayKeys, onChange: @escaping @Sendable ([UniqueID]) -> Void
+    _ shards: ShardMap, _ keys: GatewayKeys, _ outbox: OutboxWriter, onChange: @escaping @Sendable ([UniqueID]) -> Void
   ) throws -> BrokerPipeline<ResultHandler> {
     let (payments, results) = (settings.topics.payments, settings.topics.results)
     let deadLetters = DirectTopics.deadLetters(of: results)
     let days = DayCare.Table(
       "the keys of calls", keys.days, daysAhead: GatewayKeys.daysAhead, retention: GatewayKeys.daysKept)
     let relay = try KafkaRelay(
-      GatewaySchema.outbox, shards: shards, topics: [payments],
+      GatewaySchema.outbox, shards: shards, topics: [payments] + settings.surfaces.topicsInUse,
       try RelayConfiguration(owner: context.instance, reserve: settings.relay.reserve),
       database: try database.indexed(role: "relay"),
       careDatabase: try database.configuration(
@@ -208,10 +213,11 @@ public final class GatewayBody: ProgramBody {
       kafka: settings.kafka.configuration(clientID: context.program.name),
       database: try database.indexed(role: "results"), logger: context.logger.labelled("updater"),
       metrics: context.metrics, stop: context.stop
-    ) { _ in ResultHandler(Self.tables, onChange: onChange) }
+    ) { [output] _ in ResultHandler(Self.tables, outbox: outbox, output: output, onChange: onChange) }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
-      topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters], context
+      topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters] + settings.surfaces.topicsInUse,
+      context
     ) { [logger = context.logger] in
       logger.info("publishing payments and reading results")
     }
@@ -280,14 +286,19 @@ public final class GatewayBody: ProgramBody {
     ]
   }
 
-  private func makeServer(
-    _ configuration: HTTPServerConfiguration, _ payments: StoredPayments, _ customers: PooledCustomers,
-    _ execution: Execution, _ waiters: CallWaiters, _ handlers: RouteHandlers
-  ) -> HTTPServer {
-    var router = HTTPRouter()
-    let desk = PaymentDesk(
+  private func makeDesk(
+    _ payments: StoredPayments, _ customers: PooledCustomers, _ execution: Execution, _ waiters: CallWaiters
+  ) -> PaymentDesk {
+    PaymentDesk(
       payments, processor: execution.parts.processor, waiters: waiters.payments, accounts: execution.accounts,
       customers: customers, saga: saga, fingerprintKeys: fingerprintKeys, claimTimeout: settings.intake.claimTimeout)
+  }
+
+  private func makeServer(
+    _ configuration: HTTPServerConfiguration, _ desk: PaymentDesk, _ payments: StoredPayments,
+    _ customers: PooledCustomers, _ execution: Execution, _ waiters: CallWaiters, _ handlers: RouteHandlers
+  ) -> HTTPServer {
+    var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: execution.parts.processor, desk: desk,
       rules: PaymentRequest.Rules(merchant: settings.intake.merchant), handlers: handlers

@@ -12,14 +12,16 @@ extension HTTPServerConfiguration {
   private static let requestsAtWork = 8_192
 
   /// What the settings allow; as many connections as the limit on open files, which is raised, leaves room for.
-  /// - Parameter bankCalls: calls to the bank at a time, each with a connection.
-  init(_ settings: GatewaySettings.Server, bankCalls: Int, logger: Logger) {
+  /// - Parameters:
+  ///   - bankCalls: calls to the bank at a time, each with a connection.
+  ///   - others: servers beside this one; each may have as many connections.
+  init(_ settings: GatewaySettings.Server, bankCalls: Int, others: Int, logger: Logger) {
     self.init(address: settings.address, surface: "gateway", addressName: "GATEWAY_ADDR")
     if settings.hasTLS { tls = TLSIdentityFiles(certificate: settings.certificate, key: settings.key) }
     let descriptors = DescriptorLimit.raise()
     // Where there are few, callers get half of them.
     let room = max(descriptors - Self.descriptorsKept - bankCalls, descriptors / 2)
-    maxConnections = min(settings.maxConnections, max(1, room))
+    maxConnections = min(settings.maxConnections, max(1, room / (1 + others)))
     if maxConnections < settings.maxConnections {
       logger.warning(
         "fewer connections than GATEWAY_MAX_CONNECTIONS: raise the limit on open files",
@@ -31,6 +33,13 @@ extension HTTPServerConfiguration {
     idleTime = settings.idleTimeout
     requestTime = settings.requestTimeout
     sendTime = settings.sendTimeout
+  }
+
+  /// The same for a server beside this one.
+  func of(_ surface: String, at address: NetworkAddress, _ setting: String) -> HTTPServerConfiguration {
+    var configuration = self
+    (configuration.address, configuration.surface, configuration.addressName) = (address, surface, setting)
+    return configuration
   }
 
   /// How many requests may wait for payments: a quarter of the connections is left for those that do not.

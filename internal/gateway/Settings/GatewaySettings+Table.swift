@@ -6,7 +6,7 @@ public import Settings
 internal import Values
 
 extension GatewaySettings {
-  private static let programs: [Program] = [.gateway]
+  static let programs: [Program] = [.gateway]
 
   /// How the names of the database's settings begin.
   public static let databasePrefix = "GATEWAY_"
@@ -39,6 +39,7 @@ extension GatewaySettings {
         ).within(\.service)
       ],
       intakeRows,
+      surfaceRows,
       ProcessorOptions.rows(programs).within(\.processor),
       SagaClientSettings.rows(programs).within(\.saga),
       pipelineRows,

@@ -30,6 +30,8 @@ public struct GatewaySettings: ServiceSettings {
   public var server = Server()
   /// What is taken in, and for whom.
   public var intake = Intake()
+  /// The surfaces of older systems.
+  public var surfaces = Surfaces()
   /// The reader of results.
   public var updates = Updates()
   /// The writer of payments that wait for a processor.
@@ -46,6 +48,7 @@ public struct GatewaySettings: ServiceSettings {
     try processor.finish()
     try server.checkTLS()
     try server.checkExposure()
+    for (setting, address) in surfaces.addresses { try server.checkExposure(of: address, setting) }
     try saga.check()
   }
 
@@ -145,19 +148,27 @@ extension GatewaySettings.Server {
 
   /// - Throws: when card numbers would travel in clear, or anybody who reaches this machine could pay.
   func checkExposure() throws(SettingsError) {
-    guard !address.isLoopback else { return }
-    let start = "GATEWAY_ADDR=\(address) reaches beyond this machine"
-    let loopback = "an address of loopback such as 127.0.0.1:\(address.port)"
-    guard hasTLS || isBehindTLS else {
-      throw SettingsError(
-        .missingSetting, setting: "GATEWAY_TLS_CERT",
-        "\(start), where card numbers must not travel in clear: expected GATEWAY_TLS_CERT with GATEWAY_TLS_KEY, or"
-          + " GATEWAY_BEHIND_TLS=true behind a proxy that speaks TLS, or \(loopback)")
-    }
-    guard authentication == .keys else {
+    try checkExposure(of: address, "GATEWAY_ADDR")
+    guard address.isLoopback || authentication == .keys else {
       throw SettingsError(
         .invalidValue, setting: "GATEWAY_AUTH",
-        "\(start), where GATEWAY_AUTH=open lets everybody pay: expected GATEWAY_AUTH=keys, or \(loopback)")
+        "GATEWAY_ADDR=\(address) reaches beyond this machine, where GATEWAY_AUTH=open lets everybody pay: expected"
+          + " GATEWAY_AUTH=keys, or \(Self.loopback(address))")
     }
+  }
+
+  /// - Throws: when what callers send would travel in clear.
+  func checkExposure(of address: NetworkAddress, _ setting: String) throws(SettingsError) {
+    guard address.isLoopback || hasTLS || isBehindTLS else {
+      throw SettingsError(
+        .missingSetting, setting: "GATEWAY_TLS_CERT",
+        "\(setting)=\(address) reaches beyond this machine, where card numbers must not travel in clear: expected"
+          + " GATEWAY_TLS_CERT with GATEWAY_TLS_KEY, or GATEWAY_BEHIND_TLS=true behind a proxy that speaks TLS, or"
+          + " \(Self.loopback(address))")
+    }
+  }
+
+  private static func loopback(_ address: NetworkAddress) -> String {
+    "an address of loopback such as 127.0.0.1:\(address.port)"
   }
 }

@@ -14,17 +14,17 @@ final class IntakeCall: Sendable {
   let digest: RequestDigest
   /// What is kept under the caller's key; nil without one.
   let kept: KeptAnswer?
-  /// For the processor; nil for a card.
-  let event: NewEvent?
+  /// For the processor, of all but a card, and for readers of the payment's surface; by ascending number.
+  let events: [NewEvent]
 
   /// - Parameter key: the caller's.
-  init(_ payment: GatewayPayment, key: ScopedKey?, digest: RequestDigest, event: NewEvent?) {
+  init(_ payment: GatewayPayment, key: ScopedKey?, digest: RequestDigest, events: [NewEvent]) {
     let response = KeptResponse(status: 201, body: payment.json(), paymentID: payment.id)
     self.payment = payment
     self.response = response
     self.key = key ?? ScopedKey(scope: "", text: payment.id.description)
     self.digest = digest
-    self.event = event
+    self.events = events
     kept = key.map { KeptAnswer(key: $0, fingerprint: digest.fingerprint, answer: response.write()) }
   }
 }

@@ -57,7 +57,7 @@ struct IntakeTransaction: BatchTransaction {
       INSERT INTO \(t.payment) (\(PaymentRow.written), since)
       SELECT u.id, u.user_id, u.payee_id, u.method, u.card_brand, u.card_last4, u.masked, u.account_id, u.amount,
              u.currency, u.order_id, u.external_id, u.description, u.metadata::json, u.created_at, u.api_key_id,
-             u.surface, u.surface_details::json, u.created_at
+             u.surface, u.surface_details::json, u.events, u.created_at
       FROM \(PaymentRow.unnested) AS u(\(PaymentRow.written))
       """)
     insertStates = Statement(
@@ -154,12 +154,12 @@ struct IntakeTransaction: BatchTransaction {
     guard !calls.isEmpty else { return [] }
     let payments = calls.map(\.payment)
     var commands = [
-      Command(insertPayments, PaymentRow.values(payments)),
+      Command(insertPayments, PaymentRow.values(payments, events: calls.map(\.events.count))),
       Command(insertStates, [.uuidArray(payments.map(\.id)), .timestampArray(payments.map(\.createdAt))]),
     ]
     let cards = payments.filter { $0.source.method == .card }
     if !cards.isEmpty { commands.append(Command(insertWaiting, [.uuidArray(cards.map(\.id))])) }
-    let events = calls.compactMap(\.event)
+    let events = calls.flatMap(\.events)
     if !events.isEmpty { commands.append(outbox.insert(events)) }
     let kept = calls.compactMap(\.kept)
     if !kept.isEmpty { commands.append(keys.insert(kept)) }

@@ -31,6 +31,7 @@ public final class PaymentIntake: ServicePart {
   private let keys: GatewayKeys
   private let requestKeys: CardFingerprintKeys
   private let topic: String
+  private let output: SurfaceOutput
   private let readers: ConnectionPool
   private let commits: GroupCommit<IntakeTransaction>
   private let deadlines: PeriodicJob
@@ -38,17 +39,19 @@ public final class PaymentIntake: ServicePart {
   /// - Parameters:
   ///   - requestKeys: sign requests, so that one is known again under its idempotency key, and the cards in them.
   ///   - topic: where account, token and balance payments go for the processor.
+  ///   - output: what readers of older systems are told.
   ///   - writers: connections for the group commit; two, so that a batch can form on one while another commits.
   ///   - readers: connections for looking keys up.
   ///   - onCommit: called on a pool thread after each transaction that wrote payments: wakes the relay.
   public init(
     _ tables: GatewayTables, keys: GatewayKeys, requestKeys: CardFingerprintKeys, outbox: OutboxWriter, topic: String,
-    writers: ConnectionPool, readers: ConnectionPool, logger: Logger, metrics: MetricsRegistry,
+    output: SurfaceOutput, writers: ConnectionPool, readers: ConnectionPool, logger: Logger, metrics: MetricsRegistry,
     onCommit: @escaping @Sendable () -> Void
   ) {
     self.keys = keys
     self.requestKeys = requestKeys
     self.topic = topic
+    self.output = output
     self.readers = readers
     let log = logger.labelled("intake")
     let sizes = metrics.histogram(
@@ -90,7 +93,7 @@ public final class PaymentIntake: ServicePart {
     let payment = GatewayPayment(request, apiKeyID: apiKeyID, at: .now())
     let call = IntakeCall(
       payment, key: key.map(ScopedKey.init), digest: RequestDigest(request, requestKeys),
-      event: event(payment, request.source, traceparent: traceparent))
+      events: try events(payment, request.source, traceparent: traceparent))
     switch try await commits.submit(call, deadline: deadline) {
     case .created: return CreatedPayment(body: call.response.body, paymentID: payment.id, payment: payment)
     case .replayed(let response): return try Self.replayed(response)
@@ -115,7 +118,24 @@ public final class PaymentIntake: ServicePart {
     return CreatedPayment(body: response.body, paymentID: id, payment: nil)
   }
 
-  private func event(
+  /// The processor's event is the first, so that nothing that others are told is in its way.
+  private func events(
+    _ payment: GatewayPayment, _ source: PaymentRequest.Source, traceparent: String?
+  ) throws(GatewayStoreError) -> [NewEvent] {
+    let instruction = instruction(payment, source, traceparent: traceparent)
+    guard payment.origin != nil else { return [instruction].compactMap(\.self) }
+    do throws(JSONError) {
+      let messages = try SurfacePayment(payment).map(output.created) ?? []
+      return [instruction].compactMap(\.self)
+        + messages.enumerated().map { index, message in
+          NewEvent(message, of: payment.id, sequence: Int64(index) + 2, traceparent: traceparent)
+        }
+    } catch {
+      throw GatewayStoreError(.internal, "the details of the payment's surface are none", cause: error)
+    }
+  }
+
+  private func instruction(
     _ payment: GatewayPayment, _ source: PaymentRequest.Source, traceparent: String?
   ) -> NewEvent? {
     let instructed: PaymentInstruction.Source
@@ -132,5 +152,15 @@ public final class PaymentIntake: ServicePart {
     return NewEvent(
       eventID: .random(), key: payment.id.description, sequence: 1, topic: topic, payload: instruction.payload(),
       type: Self.eventType, source: Self.eventSource, traceparent: traceparent, caller: payment.apiKeyID?.description)
+  }
+}
+
+extension NewEvent {
+  /// A message for readers of an older system.
+  init(_ message: SurfaceMessage, of payment: UniqueID, sequence: Int64, traceparent: String? = nil) {
+    self.init(
+      eventID: .random(), key: payment.description, sequence: sequence, topic: message.topic,
+      payload: message.payload, type: message.type, source: PaymentIntake.eventSource, traceparent: traceparent,
+      headers: message.typeID.map { [Header(SurfaceMessage.typeIDHeader, $0)] } ?? [])
   }
 }

@@ -8,7 +8,7 @@ internal import Values
 enum PaymentRow {
   private enum Column: Int, AnswerColumn {
     case id, userID, payeeID, method, cardBrand, cardLast4, masked, accountID, amount, currency, orderID, externalID
-    case description, metadata, createdAt, state, version, reason, since, apiKeyID, bankToken, surface, details
+    case description, metadata, createdAt, state, version, reason, since, apiKeyID, bankToken, surface, surfaceDetails
   }
 
   /// The SELECT list that `decode` reads, of a table or alias named `p`; what else a statement reads comes after it.
@@ -76,12 +76,18 @@ enum PaymentRow {
 
   private static func origin(_ row: Row) throws(DatabaseError) -> PaymentOrigin? {
     guard let name = try row.optionalText(Column.surface) else { return nil }
+    let surface = try surface(name)
+    let details = try row.bytes(Column.surfaceDetails)
+    guard details.count <= PaymentOrigin.maximumDetails else { throw .content("surface_details are too long") }
+    return PaymentOrigin(surface, details: details)
+  }
+
+  /// - Throws: `content` for a surface of another version.
+  static func surface(_ name: String) throws(DatabaseError) -> PaymentOrigin.Surface {
     guard let surface = PaymentOrigin.Surface(rawValue: name) else {
       throw .content("surface is \(name), which this version does not know")
     }
-    let details = try row.bytes(Column.details)
-    guard details.count <= PaymentOrigin.maximumDetails else { throw .content("surface_details are too long") }
-    return PaymentOrigin(surface, details: details)
+    return surface
   }
 
   private static func metadata(_ row: Row) throws(DatabaseError) -> PaymentMetadata {
@@ -97,17 +103,18 @@ enum PaymentRow {
   /// The columns that intake writes, in the order of `values`; the others have their defaults.
   static let written = """
     id, user_id, payee_id, method, card_brand, card_last4, masked, account_id, amount, currency, order_id, external_id, \
-    description, metadata, created_at, api_key_id, surface, surface_details
+    description, metadata, created_at, api_key_id, surface, surface_details, events
     """
 
   /// `unnest` of the parameters that `values` makes.
   static let unnested = """
     unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::bigint[],
            $10::text[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::uuid[],
-           $17::text[], $18::text[])
+           $17::text[], $18::text[], $19::bigint[])
     """
 
-  static func values(_ payments: [GatewayPayment]) -> [Parameter] {
+  /// - Parameter events: how many the outbox gets of each.
+  static func values(_ payments: [GatewayPayment], events: [Int]) -> [Parameter] {
     let shown = payments.map { Shown($0.source) }
     return [
       .uuidArray(payments.map(\.id)), .uuidArray(payments.map(\.userID)), .uuidArray(payments.map(\.payeeID)),
@@ -120,6 +127,7 @@ enum PaymentRow {
       .timestampArray(payments.map(\.createdAt)), .optionalUUIDArray(payments.map(\.apiKeyID)),
       .optionalTextArray(payments.map(\.origin?.surface.rawValue)),
       .optionalTextArray(payments.map { $0.origin.map { String(decoding: $0.details, as: UTF8.self) } }),
+      .int64Array(events.map(Int64.init)),
     ]
   }
 

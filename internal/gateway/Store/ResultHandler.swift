@@ -1,7 +1,8 @@
 public import DirectDomain
-internal import GatewayDomain
+public import GatewayDomain
 public import Inbox
 public import Kafka
+public import Outbox
 public import Postgres
 public import Values
 
@@ -22,12 +23,16 @@ public enum ResultOutcome: String, InboxOutcome {
 /// The updater: takes results of payments from `direct.results` into the gateway's tables; one for each lane of the
 /// inbox.
 ///
-/// State, history, the order's claim and the card's place in the queue change together. The commit tells the waiters of
-/// every gateway (`GatewayTables.channel`): at most a batch at a time does so, unlike the transactions of intake.
+/// State, history, the order's claim, the card's place in the queue, and what readers of older systems are told change
+/// together. The commit tells the waiters of every gateway (`GatewayTables.channel`): at most a batch at a time does
+/// so, unlike the transactions of intake.
 public struct ResultHandler: InboxHandler {
   private let tables: GatewayTables
+  private let outbox: OutboxWriter
+  private let output: SurfaceOutput
   private let onChange: @Sendable ([UniqueID]) -> Void
   private let lock: Statement
+  private let findShown: Statement
   private let findArchived: Statement
   private let update: Statement
   private let insertStates: Statement
@@ -36,27 +41,36 @@ public struct ResultHandler: InboxHandler {
   private let endWaiting: Statement
   private let notify: Statement
 
-  /// - Parameter onChange: called on the lane's thread after each commit, with the payments and refunds that have
-  ///   changed.
-  public init(_ tables: GatewayTables, onChange: @escaping @Sendable ([UniqueID]) -> Void = { _ in }) {
+  /// - Parameters:
+  ///   - outbox: of the gateway.
+  ///   - output: what readers of older systems are told.
+  ///   - onChange: called on the lane's thread after each commit, with the payments and refunds that have changed.
+  public init(
+    _ tables: GatewayTables, outbox: OutboxWriter, output: SurfaceOutput,
+    onChange: @escaping @Sendable ([UniqueID]) -> Void = { _ in }
+  ) {
     self.tables = tables
+    self.outbox = outbox
+    self.output = output
     self.onChange = onChange
     lock = Statement(
       """
-      SELECT id, state, reason, version, since, order_id, method FROM \(tables.payment)
+      SELECT id, state, reason, version, since, order_id, method, surface, events FROM \(tables.payment)
       WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE
       """)
+    findShown = Statement("SELECT \(PaymentRow.columns) FROM \(tables.payment) p WHERE p.id = ANY ($1)")
     findArchived = Statement(
       """
-      SELECT a.id, a.state, a.reason, a.version, a.since, a.order_id, a.method FROM unnest($1::uuid[]) u(id)
+      SELECT a.id, a.state, a.reason, a.version, a.since, a.order_id, a.method, a.surface, a.events
+      FROM unnest($1::uuid[]) u(id)
       CROSS JOIN LATERAL (SELECT * FROM \(tables.paymentArchive) a WHERE a.id = u.id OFFSET 0) a
       """, isReadOnly: true)
     update = Statement(
       """
       UPDATE \(tables.payment) p SET state = u.state, reason = u.reason, version = u.version, since = u.since,
-             bank_token = coalesce(u.bank_token, p.bank_token)
-      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[])
-           AS u(id, state, reason, version, since, bank_token)
+             bank_token = coalesce(u.bank_token, p.bank_token), events = u.events
+      FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::bigint[])
+           AS u(id, state, reason, version, since, bank_token, events)
       WHERE p.id = u.id
       """)
     insertStates = Statement(Self.insertStates(into: tables.paymentState))
@@ -94,7 +108,9 @@ public struct ResultHandler: InboxHandler {
     try connection.rollingBack { () throws(DatabaseError) in
       let ids = Set(results.filter { $0.refundOf == nil }.map(\.paymentID)).sorted()
       let locked = try connection.run([.begin, Command(lock, [.uuidArray(ids)])])[1]
-      var batch = try ResultBatch(locked)
+      var batch = try ResultBatch(locked, output)
+      let shown = batch.withReaders
+      if !shown.isEmpty { try batch.add(shown: connection.run(Command(findShown, [.uuidArray(shown)]))) }
       // The archive is looked into after the locks were waited for: what was moved meanwhile is there.
       let missing = batch.missing(of: ids)
       if !missing.isEmpty {
@@ -131,7 +147,7 @@ public struct ResultHandler: InboxHandler {
             .uuidArray(changed.map(\.id)), .textArray(changed.map(\.standing.state.rawValue)),
             .optionalTextArray(changed.map { $0.standing.reason?.rawValue }),
             .int64Array(changed.map(\.standing.version)), .timestampArray(changed.map(\.standing.since)),
-            .optionalTextArray(changed.map(\.token)),
+            .optionalTextArray(changed.map(\.token)), .int64Array(changed.map(\.events)),
           ]))
     }
     for (statement, states) in [(insertStates, batch.states), (insertArchivedStates, batch.archivedStates)]
@@ -151,6 +167,11 @@ public struct ResultHandler: InboxHandler {
     }
     let cards = changed.filter(\.isCard)
     if !cards.isEmpty { commands.append(Command(endWaiting, [.uuidArray(cards.map(\.id))])) }
+    if !batch.events.isEmpty {
+      commands.append(outbox.insert(batch.events))
+      // The commit tells the relays of every gateway, this one's too.
+      commands.append(Command(notify, [.text(outbox.channel), .textArray([""])]))
+    }
     return commands
   }
 

@@ -14,6 +14,7 @@ TOPICS = {
     "inventory": 4, "inventory.dlq": 4, "payment": 4,
     "direct.payments": 3, "direct.payments.dlq": 3, "direct.results": 3, "direct.results.dlq": 3,
     "debits": 3, "debits.dlq": 3, "debits-results": 3,
+    "payments": 3, "paymentsResults": 3, "status-payments": 3, "payment_request": 3,
 }
 
 # The value of every port variable; None for a port that is off.
@@ -120,6 +121,9 @@ PROGRAMS = (
         (
             Port("STACK_GATEWAY_ADMIN_PORT", 9104, "payments-gateway's admin endpoint", ADMIN),
             Port("STACK_GATEWAY_PORT", 8090, "direct payments (HTTP)", "GATEWAY_ADDR"),
+            Port("STACK_CARDS_PORT", 9000, "the surface cards", "GATEWAY_CARDS_ADDR"),
+            Port("STACK_PAYMENTS_PORT", 8010, "the surface payments", "GATEWAY_PAYMENTS_ADDR"),
+            Port("STACK_UPDATER_PORT", 8011, "the updater's greeting", "GATEWAY_UPDATER_ADDR"),
         ),
     ),
 )

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from .waiting import wait_until
 
-# The setting of a program's HTTP server.
-HTTP_SETTINGS = {"bankstub": "BANKSTUB_ADDR", "payments-gateway": "GATEWAY_ADDR"}
+# A program's HTTP server as its log names it, and its setting.
+HTTP_SERVERS = {"bankstub": ("bankstub", "BANKSTUB_ADDR"), "payments-gateway": ("gateway", "GATEWAY_ADDR")}
 ROOT = Path(__file__).resolve().parents[3]
 BINARIES = Path(os.environ.get("PAYSAGA_BIN") or ROOT / ".build/debug").absolute()
 
@@ -167,9 +167,14 @@ class Program(Process):
     def http_port(self) -> int:
         """The bound port of a program that serves HTTP; a later start of this program listens there again."""
         if self._http_port is None:
-            self._http_port = int(self.wait_for_output(r"HTTP server listens .*port=(\d+)")[1])
-            self.environment[HTTP_SETTINGS[self.binary]] = f"127.0.0.1:{self._http_port}"
+            surface, setting = HTTP_SERVERS[self.binary]
+            self._http_port = self.surface_port(surface)
+            self.environment[setting] = f"127.0.0.1:{self._http_port}"
         return self._http_port
+
+    def surface_port(self, surface: str) -> int:
+        """The bound port of one of the HTTP servers of a program."""
+        return int(self.wait_for_output(rf"HTTP server listens (?=.*surface={surface}\b).*port=(\d+)")[1])
 
     def get(self, path: str) -> tuple[int, str]:
         """A GET on the admin endpoint."""

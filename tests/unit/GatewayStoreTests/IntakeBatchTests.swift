@@ -28,7 +28,7 @@ struct IntakeBatchTests {
       metadata: .empty, createdAt: moment)
     return IntakeCall(
       payment, key: key.map { ScopedKey(scope: "s", text: $0) }, digest: RequestDigest(of: Array(request.utf8), keys),
-      event: nil)
+      events: [])
   }
 
   private func describe(_ outcomes: [IntakeBatch.Result]) -> [String] {

@@ -1,0 +1,219 @@
+"""The surface payments: recorded requests of the payment API's callers get the documented answers, byte for byte, and
+readers of its topics read ours."""
+
+import json
+import re
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from harness.direct import Direct, Gateway
+from harness.process import Program
+from harness.surfaces import Surface, gateway_with, topics
+from harness.waiting import wait_until
+from harness.world import World
+
+USER = "0198c5b2-6c1e-7d55-8a1b-3f2f0a9c7e11"
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}"
+ID = r"[0-9a-f-]{36}"
+# A zone without summer time, half an hour off whole hours.
+ZONE, OFFSET = "Asia/Kolkata", timedelta(hours=5, minutes=30)
+
+
+@pytest.fixture(scope="module")
+def direct(shared_world: World) -> Direct:
+    return Direct(shared_world)
+
+
+@pytest.fixture(scope="module")
+def processor(direct: Direct) -> Program:
+    return direct.processor()
+
+
+@pytest.fixture(scope="module")
+def gateway(direct: Direct) -> Gateway:
+    return gateway_with(direct, "payments", "updater", TZ=ZONE)
+
+
+@pytest.fixture(scope="module")
+def surface(gateway: Gateway) -> Surface:
+    return Surface(gateway, "payments")
+
+
+@pytest.fixture(autouse=True)
+def bank_behaves(direct: Direct):
+    yield
+    direct.bank.behave(delay_ms=0, approval=100, script=[])
+
+
+def body(**fields) -> dict:
+    return {"userId": USER, "accountNumber": "10000000001", "amount": 100.5, "description": "a book"} | fields
+
+
+def view(state="pending", processed="null", amount="100.5", account="10000000001", user=USER, text="a book",
+         outcome="null") -> str:
+    """The nine fields in their order."""
+    return (rf'\{{"paymentId":"{ID}","userId":"{user}","created":"{TIME}","processed":{processed},"state":"{state}",'
+            rf'"accountNumber":"{account}","amount":{re.escape(amount)},"description":"{text}",'
+            rf'"extPaymentDetails":{outcome}\}}')
+
+
+COMPLETED = dict(state="completed", processed=f'"{TIME}"', outcome=r'"Payment processed in \d+ seconds"')
+REJECTED = dict(state="rejected", processed=f'"{TIME}"', outcome=r'"Payment rejected after \d+ seconds"')
+
+CREATED = {
+    "a number": (body(), view()),
+    "a text": (body(amount="7"), view(amount="7.0")),
+    "a text with an exponent": (body(amount=" 1e2 "), view(amount="100.0")),
+    "what is the server's": (
+        body(paymentId=str(uuid.uuid4()), created="2020-01-01T00:00:00", processed="2020-01-01T00:00:00",
+             state="completed", extPaymentDetails="mine", more=[1]), view(outcome='"mine"')),
+    "no description": ({"userId": "ann", "accountNumber": "17", "amount": 0.01},
+                       view(user="ann", account="17", amount="0.01", text="")),
+}
+
+
+@pytest.mark.parametrize("name", CREATED)
+def test_post_payments(surface: Surface, name: str):
+    request, expected = CREATED[name]
+    answer = surface.call("POST", "/payments/", request)
+    assert answer.status == 201 and re.fullmatch(expected, answer.body.decode()), answer
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json["paymentId"] != request.get("paymentId")
+
+
+def missing(field: str, given: str) -> str:
+    return f'{{"type":"missing","loc":["body","{field}"],"msg":"Field required","input":{given}}}'
+
+
+NUMBER = "Input should be a valid number"
+INVALID = {
+    "{}": ",".join(missing(field, "{}") for field in ("userId", "accountNumber", "amount")),
+    '{ "userId": 5, "accountNumber": "1", "amount": 1}':
+        '{"type":"string_type","loc":["body","userId"],"msg":"Input should be a valid string","input":5}',
+    '{"userId":"u","accountNumber":"1","amount":"ten"}':
+        f'{{"type":"float_parsing","loc":["body","amount"],"msg":"{NUMBER}, unable to parse string as a number",'
+        '"input":"ten"}',
+    '{"userId":"u","accountNumber":"1","amount":[]}':
+        f'{{"type":"float_type","loc":["body","amount"],"msg":"{NUMBER}","input":[]}}',
+    '{"userId":"u","accountNumber":"1","amount":"inf"}':
+        '{"type":"finite_number","loc":["body","amount"],"msg":"Input should be a finite number","input":"inf"}',
+    '{"userId":"u","accountNumber":"1","amount":0}':
+        '{"type":"greater_than","loc":["body","amount"],"msg":"Input should be greater than 0","input":0,"ctx":{"gt":0.0}}',
+    '{"userId":"u","accountNumber":"1","amount":-1.5}':
+        '{"type":"greater_than","loc":["body","amount"],"msg":"Input should be greater than 0","input":-1.5,"ctx":{"gt":0.0}}',
+    '{"userId":"u","accountNumber":"1","amount":1,"state":"done"}':
+        '{"type":"enum","loc":["body","state"],"msg":"Input should be \'pending\', \'completed\' or \'rejected\'",'
+        '"input":"done","ctx":{"expected":"\'pending\', \'completed\' or \'rejected\'"}}',
+    '{"userId":"u","accountNumber":"1","amount":NaN}':
+        '{"type":"json_invalid","loc":["body",43],"msg":"JSON decode error","input":{},'
+        '"ctx":{"error":"Expecting value"}}',
+    "{": '{"type":"json_invalid","loc":["body",1],"msg":"JSON decode error","input":{},'
+         '"ctx":{"error":"Expecting value"}}',
+    "[1]": '{"type":"model_attributes_type","loc":["body"],"msg":"Input should be a valid dictionary or object to'
+           ' extract fields from","input":[1]}',
+    "": '{"type":"missing","loc":["body"],"msg":"Field required","input":null}',
+}
+
+
+@pytest.mark.parametrize("request_body", INVALID)
+def test_invalid_bodies(surface: Surface, request_body: str):
+    answer = surface.call("POST", "/payments/", request_body.encode())
+    assert (answer.status, answer.body.decode()) == (422, f'{{"detail":[{INVALID[request_body]}]}}')
+
+
+def test_a_page_cannot_pay_with_a_form(surface: Surface):
+    answer = surface.call("POST", "/payments/", json.dumps(body()).encode(), Content_Type="text/plain")
+    assert answer.status == 422 and answer.json["detail"][0]["type"] == "model_attributes_type"
+
+
+def test_calls_without_a_payment(gateway: Gateway, surface: Surface):
+    nowhere, updater = str(uuid.uuid4()), Surface(gateway, "updater")
+    rows = [
+        (surface, "GET", "/", 200, b'{"message":"Hello my friend :) It\'s a payment service"}', {}),
+        (updater, "GET", "/", 200, b'{"message":"Hello my friend :) It\'s a updater service"}', {}),
+        (updater, "GET", "/x", 404, b'{"detail":"Not Found"}', {}),
+        (surface, "GET", "/x", 404, b'{"detail":"Not Found"}', {}),
+        (surface, "GET", "/payments/", 405, b'{"detail":"Method Not Allowed"}', {"allow": "POST"}),
+        (surface, "POST", "/payments", 307, b"", {"location": "/payments/"}),
+        (surface, "GET", f"/payments/{nowhere}", 404, b'{"detail":"Payment not found"}', {}),
+        (surface, "GET", "/payments/17", 404, b'{"detail":"Payment not found"}', {}),
+        (surface, "GET", f"/payments/lp/{nowhere}", 404, b'{"detail":"Payment not found"}', {}),
+        (surface, "GET", "/payments/lp/17", 404, b'{"detail":"Payment not found"}', {}),
+    ]
+    for where, method, path, status, expected, headers in rows:
+        answer = where.call(method, path, body() if method == "POST" else None)
+        assert (answer.status, answer.body) == (status, expected), (method, path, answer)
+        assert {name: answer.headers.get(name) for name in headers} == headers
+    # A payment of /v1, which asks for API keys elsewhere, cannot be seen here.
+    foreign = gateway.pay({"type": "account", "number": "10000000001"}).json["id"]
+    for path in (f"/payments/{foreign}", f"/payments/lp/{foreign}"):
+        assert surface.call("GET", path).status == 404
+
+
+def test_a_long_poll_answers_when_the_payment_ends(direct: Direct, processor: Program, surface: Surface):
+    ends = {"10000000001": COMPLETED, "10000000002": REJECTED}
+    direct.bank.behave(delay_ms=700)
+    for account, end in ends.items():
+        made = surface.call("POST", "/payments/", body(accountNumber=account)).json["paymentId"]
+        polled = surface.call("GET", f"/payments/lp/{made}")
+        assert polled.status == 200 and re.fullmatch(view(account=account, **end), polled.body.decode()), polled
+        # A final one is answered at once.
+        assert surface.call("GET", f"/payments/lp/{made}").body == polled.body
+        assert surface.call("GET", f"/payments/{made}").body == polled.body
+
+
+def test_a_long_poll_gives_up_after_ten_seconds(direct: Direct, processor: Program, surface: Surface):
+    direct.bank.behave(script=["hang"] * 20)
+    made = surface.call("POST", "/payments/", body(accountNumber="10000000003")).json["paymentId"]
+    with ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        answer = pool.submit(surface.call, "GET", f"/payments/lp/{made}").result()
+        took = time.monotonic() - began
+    expected = b'{"detail":"Timeout: Payment status did not change from pending within 10 seconds"}'
+    assert (answer.status, answer.body) == (408, expected) and took >= 10, took
+
+
+def test_times_are_local(surface: Surface):
+    created = surface.call("POST", "/payments/", body()).json["created"]
+    local = datetime.now(timezone.utc).replace(tzinfo=None) + OFFSET
+    assert abs(datetime.fromisoformat(created) - local) < timedelta(minutes=5)
+
+
+def test_an_idempotency_key_has_one_effect(processor: Program, surface: Surface):
+    key = str(uuid.uuid4())
+    first = surface.call("POST", "/payments/", body(), Idempotency_Key=key)
+    surface.call("GET", f"/payments/lp/{first.json['paymentId']}")
+    again = surface.call("POST", "/payments/", body(), Idempotency_Key=key)
+    assert (again.status, again.body) == (201, first.body) and again.headers["idempotency-replayed"] == "true"
+    other = surface.call("POST", "/payments/", body(amount=2), Idempotency_Key=key)
+    assert other.status == 422 and isinstance(other.json["detail"], str)
+
+
+# Topics
+
+
+def test_readers_of_both_systems_read_the_topics(direct: Direct, processor: Program, gateway: Gateway, surface: Surface):
+    names = topics(direct)
+    asked, ended = (direct.world.reader(names[f"GATEWAY_{each}_TOPIC"]) for each in ("PAYMENT", "RESULT"))
+    made = surface.call("POST", "/payments/", body(amount="19.99"))
+    payment = made.json["paymentId"]
+    final = surface.call("GET", f"/payments/lp/{payment}")
+    of = lambda reader: [each for each in reader.messages if each.key == payment.encode()]
+    [creation] = wait_until(lambda: of(asked), "the payment is on its topic")
+    [result] = wait_until(lambda: of(ended), "its end is on its topic")
+    # The value of the result is what callers are shown, and the fields of the creation are those of the answer.
+    assert result.value == final.body and result.header("__TypeId__") is None
+    assert creation.value.startswith(made.body[:-1])
+    # Where a Spring consumer looks first; without it, it fails for ever.
+    assert creation.header("__TypeId__") == "com.mycompany.userservice.src.model.kafka.PaymentDTO"
+    # One order for a key: the processor's event is the first.
+    assert [creation.header("seq"), result.header("seq")] == ["2", "3"]
+    assert direct.world.value("SELECT events FROM gateway.payment WHERE id = %s", payment) == 3
+    value = json.loads(creation.value)
+    assert value["money"] == {"id": payment, "amount": 19, "currency": "USD"} and value["amount"] == 19.99
+    assert value["user"]["userName"] == USER and 0 <= value["user"]["id"] < 2**53
+    assert value["createDate"] == value["created"][:19]
