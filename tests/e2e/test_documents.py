@@ -14,14 +14,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from harness.audit import paysaga
 from harness.direct import Direct, Gateway, new_card
-from harness.documents import Document, document
+from harness.documents import NAMES, Document, document
 from harness.process import ROOT, Program
+from harness.surfaces import Surface, gateway_with
 from harness.waiting import wait_until
 from harness.world import World
 
-NAMES = sorted(path.stem for path in (ROOT / "api/openapi").glob("*.json"))
-# The name of a server in the metrics, and its document.
-SURFACES = {"gateway": "v1"}
+SURFACES = ("cards", "payments")
 ORDER = 7_000_900
 
 
@@ -38,7 +37,7 @@ def saga(shared_world: World) -> Program:
 @pytest.fixture(scope="module")
 def gateway(direct: Direct, saga: Program) -> Gateway:
     direct.processor()
-    return direct.gateway(SAGA_GRPC_ADDR=f"127.0.0.1:{saga.grpc_port}")
+    return gateway_with(direct, *SURFACES, SAGA_GRPC_ADDR=f"127.0.0.1:{saga.grpc_port}")
 
 
 # The documents by themselves
@@ -137,8 +136,8 @@ def is_page(route: str) -> bool:
 
 def test_a_document_has_the_calls_of_its_server(gateway: Gateway):
     found = routes(gateway.program)
-    for surface, name in SURFACES.items():
-        calls = {(method, route) for method, route in found[surface] if not is_page(route)}
+    for name in ("v1", *SURFACES):
+        calls = {(method, route) for method, route in found["gateway" if name == "v1" else name] if not is_page(route)}
         if name == "v1":
             calls = {(method, route) for method, route in calls if route.startswith("/v1/")}
         documented = {(method.upper(), path) for path, method, _ in document(name).operations}
@@ -146,19 +145,22 @@ def test_a_document_has_the_calls_of_its_server(gateway: Gateway):
 
 
 def test_each_server_has_its_document_and_a_page(gateway: Gateway):
-    answer = gateway.get("/v1/openapi.json")
-    assert answer.status == 200 and answer.headers["content-type"] == "application/json"
-    assert answer.body == (ROOT / "api/openapi/v1.json").read_bytes()
-    page = gateway.get("/docs")
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert 'href="/v1/openapi.json"' in page.body.decode()
-    policy = page.headers["content-security-policy"]
-    assert policy == "default-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    for asset, kind in (("docs.js", "text/javascript"), ("docs.css", "text/css")):
-        found = gateway.get(f"/docs/{asset}")
-        assert found.headers["content-type"].startswith(kind) and f"/docs/{asset}" in page.body.decode()
-        # Nothing comes from elsewhere.
-        assert b"//" not in re.sub(rb"^\s*// .*$", b"", found.body, flags=re.MULTILINE)
+    servers = {"v1": gateway} | {name: Surface(gateway, name) for name in SURFACES}
+    for name, server in servers.items():
+        path = "/v1/openapi.json" if name == "v1" else "/openapi.json"
+        answer = server.call("GET", path)
+        assert answer.status == 200 and answer.headers["content-type"] == "application/json"
+        assert answer.body == (ROOT / f"api/openapi/{name}.json").read_bytes()
+        page = server.call("GET", "/docs")
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert f'href="{path}"' in page.body.decode()
+        policy = page.headers["content-security-policy"]
+        assert policy == "default-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        for asset, kind in (("docs.js", "text/javascript"), ("docs.css", "text/css")):
+            found = server.call("GET", f"/docs/{asset}")
+            assert found.headers["content-type"].startswith(kind) and f"/docs/{asset}" in page.body.decode()
+            # Nothing comes from elsewhere.
+            assert b"//" not in re.sub(rb"^\s*// .*$", b"", found.body, flags=re.MULTILINE)
 
 
 def prepared(gateway: Gateway) -> dict[str, str]:
@@ -204,7 +206,7 @@ def try_out(name: str, port: int, directory: Path, *options: str) -> None:
     log = directory / f"schemathesis-{name}.log"
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", str(ROOT / f"api/openapi/{name}.json"),
-        f"--url=http://127.0.0.1:{port}", "--phases=examples,coverage,fuzzing", "--max-examples=5", "--seed=1",
+        f"--url=http://127.0.0.1:{port}", "--phases=examples,coverage,fuzzing,stateful", "--max-examples=5", "--seed=1",
         # A schema cannot say which cursors there are, or that a key was used for another request.
         "--checks=all", "--exclude-checks=positive_data_acceptance",
         "--workers=2", "--generation-database=none", "--no-color", *options]
@@ -222,3 +224,8 @@ def test_schemathesis_finds_no_fault_in_v1(direct: Direct, gateway: Gateway, dir
     secret = f"Bearer {made.lines[0]['secret']}"
     wait_until(lambda: keyed.get("/v1/payments", Authorization=secret).status == 200, "the key is taken")
     try_out("v1", keyed.program.http_port, directory, f"--header=Authorization: {secret}")
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_schemathesis_finds_no_fault_in_a_surface(gateway: Gateway, directory: Path, name: str):
+    try_out(name, gateway.program.surface_port(name), directory)

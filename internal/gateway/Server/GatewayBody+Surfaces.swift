@@ -1,4 +1,5 @@
 internal import GatewayAPI
+internal import GatewayDocuments
 internal import GatewayDomain
 internal import GatewaySettings
 internal import GatewaySurfaces
@@ -24,7 +25,9 @@ extension GatewayBody {
         ["setting": .string(setting), "address": .describing(address)])
     }
     let server = { (name: String, address: NetworkAddress, setting: String, router: HTTPRouter) in
-      HTTPServer(
+      var router = router
+      if let document = APIDocument(rawValue: name) { DocumentRoutes(document).add(to: &router) }
+      return HTTPServer(
         http.of(name, at: address, setting), router: router, logger: self.context.logger, metrics: self.context.metrics)
     }
     return [

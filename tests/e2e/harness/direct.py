@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from .documents import document
+from .documents import compare
 from .process import Program
 from .waiting import wait_until
 from .world import World
@@ -41,7 +41,7 @@ class Caller:
 
     Where the server has an OpenAPI document, each answer is compared with it."""
 
-    document_name: str | None = None
+    document_name = ""
 
     def __init__(self, program: Program):
         self.program = program
@@ -61,8 +61,7 @@ class Caller:
             answer = Answer(received.status, found, received.read())
         finally:
             connection.close()
-        if self.document_name:
-            document(self.document_name).compare(method, path, fields, content, answer)
+        compare(self.document_name, method, path, fields, content, answer)
         return answer
 
 

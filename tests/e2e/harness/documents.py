@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from .process import ROOT
 
+NAMES = sorted(path.stem for path in (ROOT / "api/openapi").glob("*.json"))
 METHODS = ("get", "post", "put", "patch", "delete")
 FORMATS = FormatChecker(formats=())
 
@@ -154,3 +155,9 @@ def typed(schema: dict, text: str) -> Any:
 @cache
 def document(name: str) -> Document:
     return Document(name)
+
+
+def compare(name: str, method: str, target: str, fields: dict[str, str], content: bytes | None, answer: Any) -> None:
+    """Compares an answer of a server with its document, if there is one of that name."""
+    if name in NAMES:
+        document(name).compare(method, target, fields, content, answer)

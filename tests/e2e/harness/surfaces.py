@@ -5,15 +5,19 @@ import json
 from typing import Any
 
 from .direct import Answer, Direct, Gateway
+from .documents import compare
 
 ADDRESSES = {
     name: f"GATEWAY_{name.upper()}_ADDR" for name in ("cards", "transactions", "payments", "updater", "demo")}
 
 
 class Surface:
-    """One surface of a gateway. A body is sent as it is; a header's name has _ for -."""
+    """One surface of a gateway. A body is sent as it is; a header's name has _ for -.
+
+    Each answer is compared with the surface's OpenAPI document."""
 
     def __init__(self, gateway: Gateway, name: str):
+        self.name = name
         self.port = gateway.program.surface_port(name)
 
     def call(self, method: str, path: str, body: Any = None, timeout: float = 40, **headers: str) -> Answer:
@@ -25,10 +29,13 @@ class Surface:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request(method, path, content, fields)
-            answer = connection.getresponse()
-            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            received = connection.getresponse()
+            found = {name.lower(): value for name, value in received.getheaders()}
+            answer = Answer(received.status, found, received.read())
         finally:
             connection.close()
+        compare(self.name, method, path, fields, content, answer)
+        return answer
 
 
 def topics(direct: Direct) -> dict[str, str]:

@@ -6,7 +6,7 @@ let api = {};
 
 function make(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return node;
 }
 
@@ -98,6 +98,10 @@ function curl(call, value) {
   const server = new URL(api.servers?.[0]?.url ?? "/", location.href);
   const url = new URL(call.path.replaceAll(/\{(\w+)\}/g, "$1"), server).href;
   const parts = [`curl -s ${call.method === "get" ? "" : `-X ${call.method.toUpperCase()} `}${quoted(url)}`];
+  const schemes = (call.operation.security ?? api.security ?? []).flatMap(Object.keys);
+  for (const scheme of schemes.map((name) => api.components.securitySchemes[name].scheme)) {
+    parts.push(scheme === "basic" ? "-u USER:PASSWORD" : `-H "Authorization: Bearer $PAYSAGA_API_KEY"`);
+  }
   for (const parameter of (call.operation.parameters ?? []).map(resolve)) {
     if (parameter.in === "header" && parameter.required) {
       parts.push(`-H ${quoted(`${parameter.name}: ${parameter.example ?? ""}`)}`);
