@@ -272,14 +272,21 @@ let package = Package(
         "Cards", "Crypto", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPServer", "Money",
         "Values",
       ]),
+    .target(
+      name: "GatewayPage",
+      dependencies: [
+        "Cards", "Crypto", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPServer", "LedgerDomain",
+        "LedgerStore", "Logger", "Money", "Outbox", "ProcessingDomain", "ProcessingStore", "Processor", "RiskDomain",
+        "RiskStore", "Tracing", "Values",
+      ], path: "internal/gateway/Page", resources: [.embedInCode("assets")], swiftSettings: common),
     box(
       "GatewayServer", "gateway/Server",
       [
         "Admin", "Archive", "Cards", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "GatewayAPI",
-        "GatewayDocuments", "GatewayDomain", "GatewayLimits", "GatewaySchema", "GatewaySettings", "GatewayStore",
-        "GatewaySurfaces", "HTTPServer", "Inbox",
-        "LedgerStore", "Logger", "Metrics", "Money", "Outbox", "OutboxKafka", "Postgres", "ProcessingDomain",
-        "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Runtime",
+        "GatewayDocuments", "GatewayDomain", "GatewayLimits", "GatewayPage", "GatewaySchema", "GatewaySettings",
+        "GatewayStore", "GatewaySurfaces", "HTTPServer", "Inbox", "LedgerStore", "Logger", "Metrics", "Money", "Outbox",
+        "OutboxKafka", "Postgres", "ProcessingDomain", "ProcessingSchema", "ProcessingSettings", "ProcessingStore",
+        "Processor", "RiskStore", "Runtime",
         "SagaClient", "Service", "Settings", "TLS", "Values",
       ]),
 
@@ -470,6 +477,12 @@ let package = Package(
         "Cards", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPClient", "HTTPServer",
         "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Money", "ProcessingDomain", "ProcessingStore", "Processor",
         "Runtime", "SagaClient", "Values",
+      ]),
+    unit(
+      "GatewayPage",
+      [
+        "Cards", "DirectDomain", "GatewayDomain", "GatewayPage", "LedgerDomain", "LedgerStore", "Money",
+        "ProcessingStore", "RiskDomain", "RiskStore", "Values",
       ]),
     unit("GatewaySurfaces", ["Cards", "GatewayDomain", "GatewaySurfaces", "Money", "Values"]),
     unit("HTTPClient", ["HTTPClient", "RawHTTP", "Runtime", "Values"]),

@@ -1,10 +1,10 @@
 internal import Crypto
-internal import GatewayDomain
+package import GatewayDomain
 package import HTTPServer
-internal import LedgerDomain
+package import LedgerDomain
 internal import LedgerStore
 internal import Money
-internal import Values
+package import Values
 
 /// `/v1/accounts`: the balances of users.
 package struct AccountRoutes: Sendable {
@@ -115,12 +115,13 @@ package struct AccountRoutes: Sendable {
 
   /// A movement's or refund's id is made of the caller's key, so that the tables themselves know a repeated call: one
   /// effect, whatever crashes, without a table of keys.
-  static func id(of key: RequestKey) -> UniqueID {
+  package static func id(of key: RequestKey) -> UniqueID {
     let text = Array("\(key.scope)\0\(key.text)".utf8)
     return UniqueID(digest: SHA256.digest(of: text.span.bytes))
   }
 
-  private static func fault(_ refusal: TransferRefusal) -> Fault {
+  /// Why the ledger refused a movement.
+  package static func fault(_ refusal: TransferRefusal) -> Fault {
     switch refusal {
     case .unknownAccount: missing
     case .otherCurrency: Fault(422, .currencyDiffers, "the account has another currency", field: "currency")

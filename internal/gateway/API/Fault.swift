@@ -1,4 +1,4 @@
-internal import GatewayDomain
+package import GatewayDomain
 package import GatewayStore
 package import HTTPServer
 internal import Values
@@ -34,7 +34,7 @@ package struct Fault: Error, Hashable {
   }
 
   /// What a request cannot be read for.
-  init(_ fault: RequestFault) {
+  package init(_ fault: RequestFault) {
     self.init(
       fault.status, code: fault.code.rawValue, fault.detail, field: fault.field,
       retryAfter: fault.status == 503 ? 1 : nil)
@@ -98,7 +98,7 @@ package struct Fault: Error, Hashable {
   }
 
   /// A store gave no answer.
-  init(_ trouble: StoreTrouble) {
+  package init(_ trouble: StoreTrouble) {
     switch trouble {
     case .overloaded:
       self.init(503, .databaseBusy, "too many calls wait for the database; nothing was done", retryAfter: 1)

@@ -20,6 +20,15 @@ package struct PaymentCall: Sendable {
   /// When the call must be over.
   package let deadline: Instant
 
+  /// A call under a key of its own making.
+  /// - Parameter apiKeyID: the caller's API key; nil where callers have none.
+  package init(key: RequestKey, apiKeyID: UniqueID?, traceparent: String?, deadline: Instant) {
+    self.key = key
+    self.apiKeyID = apiKeyID
+    self.traceparent = traceparent
+    self.deadline = deadline
+  }
+
   /// A call of a surface whose callers have no API keys, and need no `Idempotency-Key`: each call without one has a key
   /// of its own.
   /// - Parameter route: method and path as the router has them, after the surface's name.

@@ -9,6 +9,7 @@ internal import GatewayAPI
 internal import GatewayDocuments
 internal import GatewayDomain
 internal import GatewayLimits
+internal import GatewayPage
 internal import GatewaySchema
 public import GatewaySettings
 internal import GatewayStore
@@ -38,7 +39,7 @@ public final class GatewayBody: ProgramBody {
   private let database: ProgramDatabase
   private let processingDatabase: ProgramDatabase
   private let saga: SagaClient?
-  private let requestKeys: CardFingerprintKeys
+  let requestKeys: CardFingerprintKeys
   private let fingerprintKeys: CardFingerprintKeys
 
   /// Keeps the settings, and reads the files of the saga's TLS.
@@ -69,7 +70,7 @@ public final class GatewayBody: ProgramBody {
   private static let tables = GatewayTables()
 
   /// The connections.
-  private struct Pools {
+  struct Pools {
     // Two write connections: a batch can form on one while another commits. Reads never queue behind them.
     let writers: ConnectionPool
     let readers: ConnectionPool
@@ -78,12 +79,13 @@ public final class GatewayBody: ProgramBody {
     /// Of processing's database.
     let accounts: ConnectionPool
     let results: ConnectionPool
+    let page: ConnectionPool
 
-    var entries: [ServiceEntry] { [writers, readers, scanners, notify, accounts, results].map { .part($0) } }
+    var entries: [ServiceEntry] { [writers, readers, scanners, notify, accounts, results, page].map { .part($0) } }
   }
 
   /// What concerns processing.
-  private struct Execution {
+  struct Execution {
     let parts: ExecutionParts
     let accounts: PooledAccounts
     let trails: PooledTrails
@@ -127,7 +129,9 @@ public final class GatewayBody: ProgramBody {
     let customers = PooledCustomers(CustomerStore(Self.tables), readers: pools.readers, writers: pools.writers)
     let payments = StoredPayments(intake, reader)
     let desk = makeDesk(payments, customers, execution, waiters)
-    let server = makeServer(http, desk, payments, customers, execution, waiters, handlers)
+    var router = makeRouter(desk, payments, customers, execution, waiters, handlers)
+    makePages(payments, desk, execution, pools, apiKeys, limiter)?.add(to: &router)
+    let server = HTTPServer(http, router: router, logger: context.logger, metrics: context.metrics)
     let surfaces = makeSurfaces(http, desk, handlers)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
     let unclaimed = try makeUnclaimed(execution.parts.processor)
@@ -166,7 +170,8 @@ public final class GatewayBody: ProgramBody {
       scanners: try pool(database, "list", size: 1, queue: 64),
       notify: try pool(database, "notify", size: 1, queue: 16),
       accounts: try pool(processingDatabase, "accounts", size: 2, queue: 1_024),
-      results: try pool(processingDatabase, "results", size: 1, queue: 16))
+      results: try pool(processingDatabase, "results", size: 1, queue: 16),
+      page: try pool(processingDatabase, "page", size: 1, queue: 64))
   }
 
   private func pool(_ database: ProgramDatabase, _ role: String, size: Int, queue: Int) throws -> ConnectionPool {
@@ -294,10 +299,11 @@ public final class GatewayBody: ProgramBody {
       customers: customers, saga: saga, fingerprintKeys: fingerprintKeys, claimTimeout: settings.intake.claimTimeout)
   }
 
-  private func makeServer(
-    _ configuration: HTTPServerConfiguration, _ desk: PaymentDesk, _ payments: StoredPayments,
-    _ customers: PooledCustomers, _ execution: Execution, _ waiters: CallWaiters, _ handlers: RouteHandlers
-  ) -> HTTPServer {
+  /// `/v1` with its documents.
+  private func makeRouter(
+    _ desk: PaymentDesk, _ payments: StoredPayments, _ customers: PooledCustomers, _ execution: Execution,
+    _ waiters: CallWaiters, _ handlers: RouteHandlers
+  ) -> HTTPRouter {
     var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: execution.parts.processor, desk: desk,
@@ -311,7 +317,7 @@ public final class GatewayBody: ProgramBody {
     AccountRoutes(execution.accounts, handlers: handlers).add(to: &router)
     CustomerRoutes(customers, handlers: handlers).add(to: &router)
     DocumentRoutes(.v1).add(to: &router)
-    return HTTPServer(configuration, router: router, logger: context.logger, metrics: context.metrics)
+    return router
   }
 
   private func makeChecks(

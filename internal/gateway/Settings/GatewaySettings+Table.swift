@@ -33,6 +33,7 @@ extension GatewaySettings {
       ).within(\.kafka),
       DirectTopics.rows(programs).within(\.topics),
       serverRows,
+      pageRows,
       [
         ServiceOptions.shutdownRow(
           "GATEWAY_SHUTDOWN_TIMEOUT", programs, "drain time after SIGTERM for requests, cards and batches"

@@ -28,6 +28,8 @@ public struct GatewaySettings: ServiceSettings {
   public var saga = SagaClientSettings()
   /// The HTTP server.
   public var server = Server()
+  /// The pages for people.
+  public var page = Page()
   /// What is taken in, and for whom.
   public var intake = Intake()
   /// The surfaces of older systems.

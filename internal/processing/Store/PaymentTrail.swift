@@ -19,6 +19,18 @@ public struct PaymentTrail: Sendable, Hashable {
     public let answer: String?
     /// The answer in words, for operators.
     public let detail: String?
+
+    /// A question.
+    public init(
+      operationID: UniqueID, call: String, askedAt: Timestamp, answeredAt: Timestamp?, answer: String?, detail: String?
+    ) {
+      self.operationID = operationID
+      self.call = call
+      self.askedAt = askedAt
+      self.answeredAt = answeredAt
+      self.answer = answer
+      self.detail = detail
+    }
   }
 
   /// A refund of it.

@@ -11,7 +11,7 @@ public struct RiskDecisions: Sendable {
 
   private let newest: Statement
   private let newestHeld: Statement
-  private let one: Statement
+  private let some: Statement
   private let next: Statement
   private let findRules: Statement
 
@@ -23,7 +23,7 @@ public struct RiskDecisions: Sendable {
     // By the index of the few that were not allowed.
     newestHeld = Statement(
       "\(select) WHERE verdict = $1 AND verdict <> 'allow' ORDER BY payment_id DESC LIMIT $2", isReadOnly: true)
-    one = Statement("\(select) WHERE payment_id = $1", isReadOnly: true)
+    some = Statement("\(select) WHERE payment_id = ANY ($1)", isReadOnly: true)
     next = Statement("\(select) WHERE payment_id > $1 ORDER BY payment_id LIMIT $2", isReadOnly: true)
     findRules = Statement("SELECT content FROM \(tables.ruleSet) WHERE version = $1", isReadOnly: true)
   }
@@ -46,7 +46,12 @@ public struct RiskDecisions: Sendable {
 
   /// The decision about a payment; nil when there is none.
   public func find(_ paymentID: UniqueID, on connection: Connection) throws(DatabaseError) -> Entry? {
-    try entries(Command(one, [.uuid(paymentID)]), connection).first
+    try find([paymentID], on: connection).first
+  }
+
+  /// The decisions about payments, in any order.
+  public func find(_ paymentIDs: [UniqueID], on connection: Connection) throws(DatabaseError) -> [Entry] {
+    try entries(Command(some, [.uuidArray(paymentIDs)]), connection)
   }
 
   private func entries(_ command: Command, _ connection: Connection) throws(DatabaseError) -> [Entry] {

@@ -1,0 +1,70 @@
+package import GatewayAPI
+package import LedgerStore
+package import Outbox
+package import ProcessingStore
+package import RiskStore
+package import Values
+
+/// An outbox at one moment.
+package struct OutboxReport: Sendable, Hashable {
+  /// Whose it is: the schema's name.
+  package let name: String
+  /// What waits and what the broker has refused.
+  package let status: OutboxStatus
+  /// Who publishes which part of it.
+  package let holdings: [ShardHolding]
+  /// Topics that wait on purpose.
+  package let paused: [PausedTopic]
+  /// The oldest of what waits.
+  package let waiting: [EventSummary]
+  /// The oldest of what the broker has refused.
+  package let dead: [EventSummary]
+
+  /// A report.
+  package init(
+    name: String, status: OutboxStatus, holdings: [ShardHolding], paused: [PausedTopic], waiting: [EventSummary],
+    dead: [EventSummary]
+  ) {
+    self.name = name
+    self.status = status
+    self.holdings = holdings
+    self.paused = paused
+    self.waiting = waiting
+    self.dead = dead
+  }
+}
+
+/// What operators see beside what `/v1` shows. Callable on any thread.
+package protocol OperatorInsight: Sendable {
+  /// What risk has decided about payments, and why a decision cannot be read.
+  func decisions(_ payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [RiskDecisions.Entry]
+  /// What payments and refunds have moved, oldest first.
+  func transfers(of payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [WrittenTransfer]
+  /// What contradicts the books and waits for a person, oldest first.
+  func exceptions(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [OpenException]
+  /// The outboxes of this installation.
+  func outboxes(deadline: Instant) async throws(StoreTrouble) -> [OutboxReport]
+}
+
+/// What the pages show, and what they do.
+package struct PageSources: Sendable {
+  let payments: any PaymentKeeping
+  let desk: PaymentDesk
+  let processor: any PaymentExecuting & RefundExecuting
+  let trails: any TrailKeeping
+  let accounts: any AccountKeeping
+  let insight: any OperatorInsight
+
+  /// All of them.
+  package init(
+    payments: any PaymentKeeping, desk: PaymentDesk, processor: any PaymentExecuting & RefundExecuting,
+    trails: any TrailKeeping, accounts: any AccountKeeping, insight: any OperatorInsight
+  ) {
+    self.payments = payments
+    self.desk = desk
+    self.processor = processor
+    self.trails = trails
+    self.accounts = accounts
+    self.insight = insight
+  }
+}

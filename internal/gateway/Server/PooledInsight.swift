@@ -1,0 +1,76 @@
+internal import GatewayAPI
+internal import GatewayPage
+internal import GatewaySchema
+internal import LedgerStore
+internal import Outbox
+internal import Postgres
+internal import ProcessingSchema
+internal import ProcessingStore
+internal import RiskStore
+internal import Values
+
+/// What operators look at, on connections that no call waits for.
+struct PooledInsight: OperatorInsight {
+  /// The most events of an outbox that are shown.
+  private static let mostEvents = 20
+
+  private let gateway: ConnectionPool
+  private let processing: ConnectionPool
+  private let risk = RiskDecisions()
+  private let ledger = PaymentTransfers()
+  private let books = ExceptionStore()
+  private let gatewayOutbox = OutboxInspection(GatewaySchema.outbox)
+  private let processingOutbox = OutboxInspection(ProcessingSchema.outbox)
+
+  init(gateway: ConnectionPool, processing: ConnectionPool) {
+    self.gateway = gateway
+    self.processing = processing
+  }
+
+  func decisions(_ payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [RiskDecisions.Entry] {
+    try await Self.run(processing, deadline) { [risk] connection throws(DatabaseError) in
+      try risk.find(payments, on: connection)
+    }
+  }
+
+  func transfers(of payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [WrittenTransfer] {
+    try await Self.run(processing, deadline) { [ledger] connection throws(DatabaseError) in
+      try ledger.find(payments, on: connection)
+    }
+  }
+
+  func exceptions(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [OpenException] {
+    try await Self.run(processing, deadline) { [books] connection throws(DatabaseError) in
+      try books.list(limit: limit, on: connection)
+    }
+  }
+
+  func outboxes(deadline: Instant) async throws(StoreTrouble) -> [OutboxReport] {
+    [
+      try await report(GatewaySchema.name, gatewayOutbox, gateway, deadline),
+      try await report("processing", processingOutbox, processing, deadline),
+    ]
+  }
+
+  private func report(
+    _ name: String, _ outbox: OutboxInspection, _ pool: ConnectionPool, _ deadline: Instant
+  ) async throws(StoreTrouble) -> OutboxReport {
+    try await Self.run(pool, deadline) { connection throws(DatabaseError) in
+      OutboxReport(
+        name: name, status: try outbox.status(on: connection), holdings: try outbox.holdings(on: connection),
+        paused: try outbox.pausedTopics(on: connection),
+        waiting: try outbox.events(.waiting, limit: Self.mostEvents, on: connection),
+        dead: try outbox.events(.dead, limit: Self.mostEvents, on: connection))
+    }
+  }
+
+  private static func run<Value: Sendable>(
+    _ pool: ConnectionPool, _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
+  ) async throws(StoreTrouble) -> Value {
+    do throws(DatabaseError) {
+      return try await pool.withConnection(deadline: deadline, body)
+    } catch {
+      throw StoreTrouble(error)
+    }
+  }
+}
