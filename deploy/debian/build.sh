@@ -24,13 +24,29 @@ trap 'rm -rf "${stage:?}"' EXIT
 # What mktemp has made is for its owner alone; the packed root is not.
 chmod 755 "$stage"
 
-install -d "$stage"/{DEBIAN,usr/bin,usr/lib/systemd/system,usr/lib/sysusers.d,usr/share/doc/paysaga}
+share=$stage/usr/share
+install -d "$stage"/{DEBIAN,usr/bin,usr/lib/systemd/system,usr/lib/sysusers.d} "$share"/{doc/paysaga,man/man1,man/man8} \
+  "$share/bash-completion/completions" "$share/zsh/vendor-completions" "$share/fish/vendor_completions.d"
 install -d -m 750 "$stage/etc/paysaga"
 for program in "${PROGRAMS[@]}"; do install -s -m 755 "$BIN/$program" "$stage/usr/bin/"; done
 install -m 644 "$ROOT"/deploy/systemd/*.service "$stage/usr/lib/systemd/system/"
 install -m 644 "$ROOT/deploy/systemd/paysaga.sysusers.conf" "$stage/usr/lib/sysusers.d/paysaga.conf"
 install -m 640 "$ROOT/config/production.example.env" "$stage/etc/paysaga/paysaga.env"
-install -m 644 "$ROOT/README.md" "$ROOT/CHANGELOG.md" "$ROOT/LICENSE" "$ROOT"/docs/*.md "$stage/usr/share/doc/paysaga/"
+install -m 644 "$ROOT/README.md" "$ROOT/CHANGELOG.md" "$ROOT/LICENSE" "$ROOT"/docs/*.md "$share/doc/paysaga/"
+"$BIN/paysaga" completion bash >"$share/bash-completion/completions/paysaga"
+"$BIN/paysaga" completion zsh >"$share/zsh/vendor-completions/_paysaga"
+"$BIN/paysaga" completion fish >"$share/fish/vendor_completions.d/paysaga.fish"
+"$BIN/paysaga" manual | gzip -9n >"$share/man/man1/paysaga.1.gz"
+# Of a service the page is its --help.
+for program in "${PROGRAMS[@]}"; do
+  if [ "$program" != paysaga ]; then
+    {
+      printf '.TH %s 8 "" "Paysaga %s" "System Administration"\n.nf\n' "${program^^}" "$version"
+      "$BIN/$program" --help | sed -e 's/\\/\\e/g' -e 's/-/\\-/g' -e "s/^[.']/\\\\\&&/"
+    } | gzip -9n >"$share/man/man8/$program.8.gz"
+  fi
+done
+find "$share" -type f -exec chmod 644 {} +
 install -m 644 "$HERE/conffiles" "$stage/DEBIAN/"
 install -m 755 "$HERE/postinst" "$HERE/postrm" "$stage/DEBIAN/"
 size=$(du -sk --exclude=DEBIAN "$stage" | cut -f1)

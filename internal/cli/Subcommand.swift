@@ -17,6 +17,7 @@ enum Subcommands {
     ExceptionsShow.self,
     ExceptionsClose.self, Reconcile.self, ReconcileClearing.self, RiskList.self, RiskReplay.self,
     RiskApprove.self, RiskDecline.self, KeysCreate.self, KeysList.self, KeysRevoke.self, KeysRotate.self,
+    Completion.self, Manual.self,
   ]
 
   static let usages = all.map { $0.usage }

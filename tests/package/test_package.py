@@ -1,5 +1,6 @@
 """The Debian package of the release build, unpacked: what is in it, for whom, and that it runs."""
 
+import gzip
 import re
 import stat
 import subprocess
@@ -76,6 +77,17 @@ def test_the_unit_starts_what_is_packed(unpacked):
     [template] = re.findall(r"^ExecStart=(\S+)", (unpacked / "usr/lib/systemd/system/paysaga@.service").read_text(), re.M)
     packed = [program.removeprefix("payments-") for program in PROGRAMS if program != "paysaga"]
     assert all((unpacked / template.replace("%i", instance).lstrip("/")).is_file() for instance in packed)
+
+
+def test_there_are_manual_pages_and_completions(unpacked):
+    share = unpacked / "usr/share"
+    pages = {path.name: gzip.decompress(path.read_bytes()).decode() for path in share.glob("man/man*/*.gz")}
+    assert sorted(pages) == sorted(f"{program}.{1 if program == 'paysaga' else 8}.gz" for program in PROGRAMS)
+    for name, page in pages.items():
+        assert page.startswith(".TH ") and "\nusage" in page or name == "paysaga.1.gz", page[:200]
+    completions = ["bash-completion/completions/paysaga", "zsh/vendor-completions/_paysaga",
+                   "fish/vendor_completions.d/paysaga.fish"]
+    assert all("paysaga" in (share / path).read_text() for path in completions)
 
 
 def test_nothing_belongs_to_whoever_built_it(package):
