@@ -476,7 +476,7 @@ let package = Package(
       [
         "Cards", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPClient", "HTTPServer",
         "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Money", "ProcessingDomain", "ProcessingStore", "Processor",
-        "Runtime", "SagaClient", "Values",
+        "Randomness", "Runtime", "SagaClient", "Values",
       ]),
     unit(
       "GatewayPage",

@@ -13,16 +13,18 @@ from harness.world import World
 WAITERS, PAYMENTS = 1_000, 20
 
 
-def notice(payment_id: str) -> str:
+def notice(payment_id: str, user_id: str) -> str:
     """The payload of a notification: PaymentNotice.swift."""
-    return base64.urlsafe_b64encode(uuid.UUID(payment_id).bytes).decode().rstrip("=")
+    letters = [base64.urlsafe_b64encode(uuid.UUID(id).bytes).decode().rstrip("=") for id in (payment_id, user_id)]
+    return "+" + "".join(letters)
 
 
 def test_waiting_costs_no_query_and_a_notification_answers(world: World):
     # Nobody executes the payments: they stay as they are.
     gateway = Direct(world).gateway(GATEWAY_MAX_PEER_CONNECTIONS="2000", LOG_LEVEL="info")
     metric = gateway.program.metric
-    ids = [gateway.pay(account()).json["id"] for _ in range(PAYMENTS)]
+    payments = [gateway.pay(account()).json for _ in range(PAYMENTS)]
+    ids = [each["id"] for each in payments]
     before = gateway.program.resident_kib()
     sockets = []
     for number in range(WAITERS):
@@ -44,7 +46,8 @@ def test_waiting_costs_no_query_and_a_notification_answers(world: World):
     assert gateway.program.resident_kib() - before < 12 * WAITERS
 
     world.sql("UPDATE gateway.payment SET state = 'COMPLETED', version = 3 WHERE id = %s", ids[0])
-    world.sql(f"NOTIFY gateway_payment, '{notice(ids[0])}'")
+    payload = notice(ids[0], payments[0]["user_id"])
+    world.sql(f"NOTIFY gateway_payment, '{payload}'")
     answered = sockets[::PAYMENTS]
     for connection in answered:
         assert select.select([connection], [], [], 5)[0]

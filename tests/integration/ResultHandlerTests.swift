@@ -153,11 +153,11 @@ struct ResultHandlerTests {
   @Test func `the waiters of every process are told after the commit`() async throws {
     try await GatewayDatabase.with { database in
       try await database.withIntake { intake in
-        let heard = Mutex<[UniqueID]>([])
+        let heard = Mutex<Set<PaymentChange>>([])
         let listener = Listener(
           configuration: try TestDatabase.configuration(), channels: [GatewayTables.channel],
           logger: TestDatabase.quiet
-        ) { _, payload in heard.withLock { $0 += PaymentNotice.ids(payload) ?? [] } }
+        ) { _, payload in heard.withLock { $0.formUnion(PaymentNotice.changes(payload) ?? []) } }
         try await eventually { listener.isConnected }
         var ids: [UniqueID] = []
         for _ in 0..<3 { ids.append(try await intake.take(try GatewayDatabase.request()).paymentID) }
@@ -168,7 +168,8 @@ struct ResultHandlerTests {
         handler.committed(results + results, outcomes)
         #expect(told.withLock(\.self) == ids)
         // Other tests of this database may speak on the channel, too.
-        try await eventually { Set(ids).isSubset(of: heard.withLock { Set($0) }) }
+        let changes = ids.map { PaymentChange($0, of: UniqueID(high: 1, low: 1)) }
+        try await eventually { Set(changes).isSubset(of: heard.withLock(\.self)) }
         try await blocking { listener.stop() }
       }
     }

@@ -99,6 +99,20 @@ package struct APIAccess: Sendable {
     return APICaller(keyID: key.id, name: key.name)
   }
 
+  /// Tells whether the caller of a call that was let in, and goes on, still may make it. Keys that cannot be looked up
+  /// count as they did: nothing can be read then, either.
+  func right(of headers: HTTPHeaders, to scope: APIKeyScope) -> @Sendable () -> Bool {
+    guard let keys, let secret = headers["Authorization"].flatMap(Self.bearer) else { return { true } }
+    let digest = APIKeyDigest(of: secret.utf8.span.bytes)
+    return {
+      switch keys.verdict(digest) {
+      case .known(let key): key.scopes.contains(scope)
+      case .stale: true
+      case .unknown: false
+      }
+    }
+  }
+
   private func key(of headers: HTTPHeaders, _ keys: any APIKeyKnowing) throws(Fault) -> APIKey {
     let values = headers.values("Authorization")
     guard let value = values.first else {

@@ -9,9 +9,9 @@ package struct CustomerRoutes: Sendable {
   private let customers: any CustomerKeeping
   private let handlers: RouteHandlers
 
-  private static let users = "/v1/users"
+  static let users = "/v1/users"
   private static let methods = "/v1/payment_methods"
-  private static let missingUser = Fault(404, .userNotFound, "there is no such user")
+  static let missingUser = Fault(404, .userNotFound, "there is no such user")
   private static let missingMethod = Fault(404, .paymentMethodNotFound, "there is no such payment method")
 
   /// The calls on these.

@@ -73,6 +73,11 @@ package final class RouteHandlers: ServicePart {
     }
   }
 
+  /// Whether the caller of a call that goes on still may make it.
+  func right(of request: APIRequest, to scope: APIKeyScope) -> @Sendable () -> Bool {
+    access.right(of: request.headers, to: scope)
+  }
+
   /// The answer to a call that is refused; what an operator has to know of it is logged.
   func response(_ fault: Fault) -> HTTPResponse {
     note(fault)

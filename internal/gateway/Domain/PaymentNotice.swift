@@ -1,56 +1,54 @@
 public import Values
 
-/// Which payments have changed, as NOTIFY carries it to the waiters of all gateways: 22 characters a payment, without
-/// anything between them.
+/// A payment or refund that has changed.
+public struct PaymentChange: Sendable, Hashable {
+  /// The payment, or the refund.
+  public let id: UniqueID
+  /// Who pays; nil for a refund.
+  public let userID: UniqueID?
+
+  /// A change.
+  public init(_ id: UniqueID, of userID: UniqueID?) {
+    self.id = id
+    self.userID = userID
+  }
+}
+
+/// Which payments have changed, as NOTIFY carries it to the waiters of all gateways: a plus sign, then 44 letters a
+/// payment, without anything between them: its id and its user's, which is all zeros where there is none.
 public enum PaymentNotice {
   /// PostgreSQL refuses a payload of 8,000 bytes.
   private static let maximumBytes = 7_999
-  private static let width = 22
-  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+  private static let width = 2 * UniqueID.letterCount
+  /// Notices of a version that wrote ids alone do not begin so.
+  private static let mark = UInt8(ascii: "+")
+  private static let nobody = UniqueID(high: 0, low: 0)
 
-  /// As few payloads as carry all the payments.
-  public static func payloads(_ ids: [UniqueID]) -> [String] {
-    let most = maximumBytes / width
-    return stride(from: 0, to: ids.count, by: most).map { start in
-      String(decoding: ids[start..<min(start + most, ids.count)].flatMap(letters), as: UTF8.self)
+  /// As few payloads as carry all the changes.
+  public static func payloads(_ changes: [PaymentChange]) -> [String] {
+    let most = (maximumBytes - 1) / width
+    return stride(from: 0, to: changes.count, by: most).map { start in
+      var bytes = [mark]
+      for change in changes[start..<min(start + most, changes.count)] {
+        change.id.appendLetters(to: &bytes)
+        (change.userID ?? nobody).appendLetters(to: &bytes)
+      }
+      return String(decoding: bytes, as: UTF8.self)
     }
   }
 
-  /// The payments of a payload; nil when it is none.
-  public static func ids(_ payload: String) -> [UniqueID]? {
+  /// The changes of a payload; nil when it is none.
+  public static func changes(_ payload: String) -> [PaymentChange]? {
     let bytes = Array(payload.utf8)
-    guard !bytes.isEmpty, bytes.count % width == 0 else { return nil }
-    var ids: [UniqueID] = []
-    for start in stride(from: 0, to: bytes.count, by: width) {
-      guard let id = id(bytes[start..<start + width]) else { return nil }
-      ids.append(id)
+    guard bytes.first == mark, bytes.count > 1, (bytes.count - 1) % width == 0 else { return nil }
+    var changes: [PaymentChange] = []
+    for start in stride(from: 1, to: bytes.count, by: width) {
+      let middle = start + UniqueID.letterCount
+      guard let id = UniqueID(letters: bytes[start..<middle]),
+        let user = UniqueID(letters: bytes[middle..<start + width])
+      else { return nil }
+      changes.append(PaymentChange(id, of: user == nobody ? nil : user))
     }
-    return ids
-  }
-
-  /// 128 bits, six to a letter, the last letter with two: base64url (RFC 4648 section 5) of the id's bytes.
-  private static func letters(_ id: UniqueID) -> [UInt8] {
-    var letters: [UInt8] = []
-    var (high, low) = (id.high, id.low)
-    for index in 0..<width {
-      letters.append(alphabet[Int(high >> 58)])
-      if index == width - 1 { break }
-      high = high << 6 | low >> 58
-      low <<= 6
-    }
-    return letters
-  }
-
-  private static func id(_ letters: ArraySlice<UInt8>) -> UniqueID? {
-    var (high, low): (UInt64, UInt64) = (0, 0)
-    for (index, letter) in letters.enumerated() {
-      guard let value = alphabet.firstIndex(of: letter) else { return nil }
-      let isLast = index == width - 1
-      if isLast, value & 0xF != 0 { return nil }
-      let bits: UInt64 = isLast ? 2 : 6
-      high = high << bits | low >> (64 - bits)
-      low = low << bits | UInt64(isLast ? value >> 4 : value)
-    }
-    return UniqueID(high: high, low: low)
+    return changes
   }
 }

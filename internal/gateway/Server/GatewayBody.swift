@@ -107,7 +107,9 @@ public final class GatewayBody: ProgramBody {
     let http = HTTPServerConfiguration(
       settings.server, bankCalls: settings.processor.bankCalls, others: settings.surfaces.addresses.count,
       logger: context.logger)
-    let waiters = makeWaiters(http, reader, execution.refunds)
+    let places = WaiterPlaces(http.maxWaiters(settings.server), metrics: context.metrics)
+    let reads = BlockingReads(reader)
+    let waiters = makeWaiters(at: places, reads, execution.refunds)
     let outbox = OutboxWriter(GatewaySchema.outbox, shards: shards)
     let pipeline = try makePipeline(shards, keys, outbox) { waiters.changed($0) }
     let relays = Notifier(channel: GatewaySchema.outbox.channel, pool: pools.notify, logger: context.logger) {
@@ -126,10 +128,12 @@ public final class GatewayBody: ProgramBody {
       dsn: settings.server.redisDSN, logger: context.logger, metrics: context.metrics)
     let handlers = RouteHandlers(
       APIAccess(keys: apiKeys, limiter: limiter, metrics: context.metrics), logger: context.logger.labelled("api"))
+    let live = makeLive(at: places, reads, handlers)
+    let payments = StoredPayments(intake, reader) { live.changed([PaymentChange($0.id, of: $0.userID)]) }
     let customers = PooledCustomers(CustomerStore(Self.tables), readers: pools.readers, writers: pools.writers)
-    let payments = StoredPayments(intake, reader)
     let desk = makeDesk(payments, customers, execution, waiters)
     var router = makeRouter(desk, payments, customers, execution, waiters, handlers)
+    LiveRoutes(live, handlers: handlers).add(to: &router)
     makePages(payments, desk, execution, pools, apiKeys, limiter)?.add(to: &router)
     let server = HTTPServer(http, router: router, logger: context.logger, metrics: context.metrics)
     let surfaces = makeSurfaces(http, desk, handlers)
@@ -139,24 +143,24 @@ public final class GatewayBody: ProgramBody {
     return ProgramParts(
       pools.entries
         + [
-          .part(probe), .part(try makeListener(pipeline, waiters, apiKeys)), .part(relays), .part(execution.notifier),
+          .part(probe), .part(try makeListener(pipeline, waiters, live, apiKeys)), .part(relays),
+          .part(execution.notifier),
           .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .part(try makeKeyCare(keys)),
           .part(try makeArchive()), saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor),
         ].compactMap(\.self) + unclaimed
         + [
           .part(intake), .part(waiters.payments), .part(waiters.refunds), apiKeys.map { .part($0) }, .part(limiter),
-          .part(handlers),
+          .part(handlers), .part(live),
         ].compactMap(\.self) + surfaces.map { .part($0) } + [.part(server)], checks: checks)
   }
 
   private func makeWaiters(
-    _ http: HTTPServerConfiguration, _ reader: PaymentReader, _ refunds: PooledRefunds
+    at places: WaiterPlaces, _ reads: BlockingReads, _ refunds: PooledRefunds
   ) -> CallWaiters {
-    let places = WaiterPlaces(http.maxWaiters(settings.server), metrics: context.metrics)
-    return CallWaiters(
+    CallWaiters(
       payments: PaymentWaiters(at: places, metrics: context.metrics, isFinal: \.standing.state.isFinal) {
-        reader.load($0)
+        reads.load($0)
       },
       refunds: RefundWaiters(at: places, metrics: context.metrics, isFinal: \.stored.payment.state.isFinal) {
         refunds.load($0)
@@ -230,7 +234,7 @@ public final class GatewayBody: ProgramBody {
 
   /// One connection hears of payments for those who wait for them, of events for the relay, and of API keys.
   private func makeListener(
-    _ pipeline: BrokerPipeline<ResultHandler>, _ waiters: CallWaiters, _ apiKeys: APIKeyWatch?
+    _ pipeline: BrokerPipeline<ResultHandler>, _ waiters: CallWaiters, _ live: LiveFeed, _ apiKeys: APIKeyWatch?
   ) throws -> Listener {
     Listener(
       configuration: try database.configuration(role: "listener", isDirect: true),
@@ -238,11 +242,18 @@ public final class GatewayBody: ProgramBody {
     ) {
       pipeline.wake()
       waiters.changedPerhaps()
+      live.changedPerhaps()
       apiKeys?.wake()
     } onNotification: { channel, payload in
       switch channel {
       case GatewayTables.channel:
-        if let payments = PaymentNotice.ids(payload) { waiters.changed(payments) } else { waiters.changedPerhaps() }
+        if let changes = PaymentNotice.changes(payload) {
+          waiters.changed(changes.map(\.id))
+          live.changed(changes)
+        } else {
+          waiters.changedPerhaps()
+          live.changedPerhaps()
+        }
       case GatewayTables.keyChannel: apiKeys?.wake()
       default: pipeline.wake()
       }

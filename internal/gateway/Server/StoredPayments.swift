@@ -8,10 +8,13 @@ internal import Values
 struct StoredPayments: PaymentKeeping {
   private let intake: PaymentIntake
   private let reader: PaymentReader
+  private let onCreate: @Sendable (GatewayPayment) -> Void
 
-  init(_ intake: PaymentIntake, _ reader: PaymentReader) {
+  /// - Parameter onCreate: told of each payment that is taken in here.
+  init(_ intake: PaymentIntake, _ reader: PaymentReader, onCreate: @escaping @Sendable (GatewayPayment) -> Void) {
     self.intake = intake
     self.reader = reader
+    self.onCreate = onCreate
   }
 
   func replay(
@@ -23,8 +26,10 @@ struct StoredPayments: PaymentKeeping {
   func create(
     _ request: PaymentRequest, key: RequestKey, apiKeyID: UniqueID?, traceparent: String?, deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment {
-    try await intake.create(
+    let created = try await intake.create(
       request, key: key, apiKeyID: apiKeyID, traceparent: traceparent, deadline: deadline)
+    if let payment = created.payment { onCreate(payment) }
+    return created
   }
 
   func payment(_ id: UniqueID, deadline: Instant) async throws(GatewayStoreError) -> GatewayPayment? {
@@ -40,17 +45,34 @@ struct StoredPayments: PaymentKeeping {
   }
 }
 
-extension PaymentReader {
-  /// How long a reading for those that wait may take.
-  private static let loadTime = Duration.seconds(2)
+/// Reads payments for those that wait; blocks the calling thread.
+struct BlockingReads: LiveReads {
+  private let reader: PaymentReader
+  /// How long a reading may take.
+  private static let time = Duration.seconds(2)
 
-  /// Reads payments for those that wait; blocks the calling thread.
+  init(_ reader: PaymentReader) { self.reader = reader }
+
   func load(_ ids: [UniqueID]) -> Result<FoundPayments, GatewayStoreError> {
-    let answer = Monitor<Result<FoundPayments, GatewayStoreError>?>(nil)
+    Self.wait { [reader] () async throws(GatewayStoreError) in
+      try await reader.payments(ids, deadline: .now() + Self.time)
+    }
+  }
+
+  func pages(_ wanted: [UserPages.Wanted]) -> Result<[UserPages.Page], GatewayStoreError> {
+    Self.wait { [reader] () async throws(GatewayStoreError) in
+      try await reader.pages(wanted, deadline: .now() + Self.time)
+    }
+  }
+
+  private static func wait<Value: Sendable>(
+    _ body: @escaping @Sendable () async throws(GatewayStoreError) -> Value
+  ) -> Result<Value, GatewayStoreError> {
+    let answer = Monitor<Result<Value, GatewayStoreError>?>(nil)
     Task {
       do throws(GatewayStoreError) {
-        let found = try await payments(ids, deadline: .now() + Self.loadTime)
-        answer.update { $0 = .success(found) }
+        let value = try await body()
+        answer.update { $0 = .success(value) }
       } catch {
         answer.update { $0 = .failure(error) }
       }

@@ -71,8 +71,8 @@ extension GatewaySettings {
       "maximum connections per IPv4 address or IPv6 network (/64); raise it behind a proxy"),
     .integer(
       "GATEWAY_MAX_WAITERS", \.server.maxWaiters, 0...1_000_000, .value("20000"), programs,
-      "maximum requests that wait for a payment (`?wait=`), and never more than three quarters of the connections; further"
-        + " ones get 503"),
+      "maximum requests that wait for a payment (`?wait=`) or follow payments (`…/events`), and never more than three"
+        + " quarters of the connections; further ones get 503"),
     .integer(
       "GATEWAY_MAX_HELD_BYTES", \.server.maxHeldBytes, 1_048_576...1_099_511_627_776, .value("67108864"), programs,
       "maximum bytes of bodies whose requests have no answer; further requests get 503"),

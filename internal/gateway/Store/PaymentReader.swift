@@ -29,6 +29,7 @@ public struct PaymentReader: Sendable {
   private let findArchived: Statement
   private let history: Statement
   private let lists: ListStatements
+  private let pages: UserPages
 
   /// - Parameters:
   ///   - readers: connections for reads of a bounded few rows.
@@ -43,6 +44,7 @@ public struct PaymentReader: Sendable {
       "SELECT version, state, reason, at FROM \(tables.allPaymentState) WHERE payment_id = $1 ORDER BY version",
       isReadOnly: true)
     lists = ListStatements(tables)
+    pages = UserPages(tables)
   }
 
   /// One payment, or nil.
@@ -90,6 +92,19 @@ public struct PaymentReader: Sendable {
       let rows = try connection.run([lists.command(filter), ReplicationBarrier.command])[0]
       return try lists.page(rows, filter)
     }
+  }
+
+  /// Pages of users' payments, one for each that is wanted.
+  /// - Parameter wanted: some dozens at most.
+  public func pages(
+    _ wanted: [UserPages.Wanted], deadline: Instant
+  ) async throws(GatewayStoreError) -> [UserPages.Page] {
+    let open = Array(Set(wanted.flatMap(\.open)))
+    let older = open.isEmpty ? [:] : try await payments(open, deadline: deadline)
+    let found = try await read(readers, deadline) { connection throws(DatabaseError) in
+      try pages.read(wanted, on: connection)
+    }
+    return zip(wanted, found).map { wanted, page in wanted.with(older, before: page) }
   }
 
   private func read<Value: Sendable>(

@@ -13,6 +13,7 @@ struct ResultBatch {
     var standing: PaymentStanding
     let orderID: Int64?
     let isCard: Bool
+    let userID: UniqueID
     /// The older surface on which it was asked for.
     let surface: PaymentOrigin.Surface?
     /// How many events the outbox has had of it.
@@ -29,7 +30,7 @@ struct ResultBatch {
   }
 
   private enum Column: Int, AnswerColumn {
-    case id, state, reason, version, since, orderID, method, surface, events
+    case id, state, reason, version, since, orderID, method, userID, surface, events
   }
 
   private var payments: [UniqueID: Locked] = [:]
@@ -101,8 +102,8 @@ struct ResultBatch {
       standing: try PaymentRow.standing(
         state: row.text(Column.state), reason: row.optionalText(Column.reason), version: version,
         since: row.timestamp(Column.since)), orderID: try row.optionalInt64(Column.orderID),
-      isCard: try row.text(Column.method) == PaymentMethod.card.rawValue, surface: surface,
-      events: try row.int64(Column.events), lockedVersion: version)
+      isCard: try row.text(Column.method) == PaymentMethod.card.rawValue, userID: try row.uuid(Column.userID),
+      surface: surface, events: try row.int64(Column.events), lockedVersion: version)
   }
 
   mutating func apply(_ result: PaymentResult) -> InboxResult<ResultOutcome> {

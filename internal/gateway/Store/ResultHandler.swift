@@ -55,13 +55,13 @@ public struct ResultHandler: InboxHandler {
     self.onChange = onChange
     lock = Statement(
       """
-      SELECT id, state, reason, version, since, order_id, method, surface, events FROM \(tables.payment)
+      SELECT id, state, reason, version, since, order_id, method, user_id, surface, events FROM \(tables.payment)
       WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE
       """)
     findShown = Statement("SELECT \(PaymentRow.columns) FROM \(tables.payment) p WHERE p.id = ANY ($1)")
     findArchived = Statement(
       """
-      SELECT a.id, a.state, a.reason, a.version, a.since, a.order_id, a.method, a.surface, a.events
+      SELECT a.id, a.state, a.reason, a.version, a.since, a.order_id, a.method, a.user_id, a.surface, a.events
       FROM unnest($1::uuid[]) u(id)
       CROSS JOIN LATERAL (SELECT * FROM \(tables.paymentArchive) a WHERE a.id = u.id OFFSET 0) a
       """, isReadOnly: true)
@@ -120,7 +120,8 @@ public struct ResultHandler: InboxHandler {
       let refunds = Set(results.filter { $0.refundOf != nil }.map(\.paymentID)).sorted()
       // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby
       // to have what was read.
-      try connection.run(writes(batch) + tell(batch.changed.map(\.id) + refunds) + [.commit])
+      let changes = batch.changed.map { PaymentChange($0.id, of: $0.userID) }
+      try connection.run(writes(batch) + tell(changes + refunds.map { PaymentChange($0, of: nil) }) + [.commit])
       return outcomes
     }
   }
@@ -176,8 +177,8 @@ public struct ResultHandler: InboxHandler {
   }
 
   /// Tells the waiters of every gateway.
-  private func tell(_ ids: [UniqueID]) -> [Command] {
-    guard !ids.isEmpty else { return [] }
-    return [Command(notify, [.text(GatewayTables.channel), .textArray(PaymentNotice.payloads(ids))])]
+  private func tell(_ changes: [PaymentChange]) -> [Command] {
+    guard !changes.isEmpty else { return [] }
+    return [Command(notify, [.text(GatewayTables.channel), .textArray(PaymentNotice.payloads(changes))])]
   }
 }

@@ -18,7 +18,7 @@ public final class HTTPStream: Sendable {
 
   deinit { buffer.finish() }
 
-  /// Adds a part, whole or not at all.
+  /// Adds a part, whole or not at all; when nothing waits, whatever its size.
   public func write(_ bytes: [UInt8]) -> Outcome { buffer.write(bytes) }
 
   /// Ends the body as it should end; what was written before is still sent.

@@ -33,7 +33,8 @@ final class StreamBuffer: Sendable {
   func write(_ bytes: [UInt8]) -> HTTPStream.Outcome {
     state.withLock { state in
       if state.isClosed || state.isFinished || state.isBroken { return .closed }
-      guard bytes.count <= capacity - state.bytes.count else { return .full }
+      // A part that is larger than all has its turn when nothing waits: it could never be written otherwise.
+      guard state.bytes.count == 0 || bytes.count <= capacity - state.bytes.count else { return .full }
       guard !bytes.isEmpty else { return .written }
       state.bytes.append(bytes)
       state.resume()
@@ -108,7 +109,8 @@ struct ByteQueue {
     target.copyBytes(from: bytes[start..<start + taken])
     start += taken
     if count == 0 {
-      bytes.removeAll(keepingCapacity: bytes.capacity <= 4 << 10)
+      // Most streams wait for long with nothing to send.
+      bytes = []
       start = 0
     }
     return taken

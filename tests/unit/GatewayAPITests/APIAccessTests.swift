@@ -15,7 +15,8 @@ import Values
   /// Every route with the scope that it needs.
   private static let routes: [(method: String, path: String, scope: APIKeyScope)] = [
     ("POST", "/v1/payments", .pay), ("GET", "/v1/payments", .read), ("GET", "/v1/payments/\(id)", .read),
-    ("GET", "/v1/payments/\(id)/history", .read), ("POST", "/v1/payments/\(id)/cancel", .pay),
+    ("GET", "/v1/payments/\(id)/history", .read), ("GET", "/v1/payments/\(id)/events", .read),
+    ("GET", "/v1/users/\(id)/events?last_event_id=x", .read), ("POST", "/v1/payments/\(id)/cancel", .pay),
     ("POST", "/v1/payments/\(id)/review", .review), ("POST", "/v1/accounts", .ledger),
     ("POST", "/v1/payments/\(id)/refunds", .refund), ("GET", "/v1/payments/\(id)/refunds", .read),
     ("GET", "/v1/accounts?user_id=\(id)", .read), ("GET", "/v1/accounts/\(id)", .read),

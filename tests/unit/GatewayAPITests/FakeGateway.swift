@@ -30,6 +30,7 @@ final class FakeGateway: Sendable {
   let limiter = FakeLimiter()
   let customers = FakeCustomers()
   let refundWaiters: RefundWaiters
+  let feed: LiveFeed
   let server: HTTPServer
   /// How many calls there are.
   let routeCount: Int
@@ -48,6 +49,7 @@ final class FakeGateway: Sendable {
     let rules = PaymentRequest.Rules(merchant: UniqueID(high: 7, low: 7))
     let logger = Logger(label: "test", level: .error)
     handlers = RouteHandlers(APIAccess(keys: known, limiter: limiter, metrics: MetricsRegistry()), logger: logger)
+    feed = LiveFeed(at: places, payments, handlers: handlers, metrics: MetricsRegistry())
     var router = HTTPRouter()
     let desk = PaymentDesk(
       payments, processor: processor, waiters: waiters, accounts: accounts, customers: customers,
@@ -58,12 +60,14 @@ final class FakeGateway: Sendable {
       .add(to: &router)
     AccountRoutes(accounts, handlers: handlers).add(to: &router)
     CustomerRoutes(customers, handlers: handlers).add(to: &router)
+    LiveRoutes(feed, handlers: handlers).add(to: &router)
     routeCount = router.routes.count
     server = HTTPServer(
       HTTPServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test"), router: router,
       logger: logger, metrics: MetricsRegistry())
     waiters.start()
     refundWaiters.start()
+    feed.start()
     handlers.start()
     try server.start()
   }
@@ -82,6 +86,7 @@ final class FakeGateway: Sendable {
     handlers.stop(until: .now())
     waiters.stop(until: .now())
     refundWaiters.stop(until: .now())
+    feed.stop(until: .now())
     client.stop()
   }
 
@@ -104,11 +109,13 @@ final class FakeGateway: Sendable {
   }
 
   func send(
-    _ method: String, _ path: String, _ body: String? = nil, key: String? = "k", authorization: [String] = []
+    _ method: String, _ path: String, _ body: String? = nil, key: String? = "k", authorization: [String] = [],
+    lastEventID: String? = nil
   ) async throws -> Answer {
     var headers = [(name: "Content-Type", value: "application/json")]
     if let key { headers.append(("Idempotency-Key", key)) }
     headers += authorization.map { ("Authorization", $0) }
+    if let lastEventID { headers.append(("Last-Event-ID", lastEventID)) }
     let request = HTTPClientRequest(
       method, "http://127.0.0.1:\(server.boundPort ?? 0)\(path)", headers: headers, body: body.map { Array($0.utf8) },
       timeout: .seconds(20), maximumResponse: 1_000_000)
@@ -131,7 +138,7 @@ final class FakeGateway: Sendable {
 }
 
 /// Payments in memory.
-final class FakePayments: PaymentKeeping {
+final class FakePayments: PaymentKeeping, LiveReads {
   struct State {
     var rows: [UniqueID: GatewayPayment] = [:]
     var kept: [RequestKey: CreatedPayment] = [:]
@@ -199,6 +206,21 @@ final class FakePayments: PaymentKeeping {
       for id in ids { found[id] = state.rows[id].map { .success($0) } }
       for id in state.unreadable where found[id] != nil { found[id] = .failure(Self.fault) }
       return .success(found)
+    }
+  }
+
+  func pages(_ wanted: [UserPages.Wanted]) -> Result<[UserPages.Page], GatewayStoreError> {
+    state.update { state in
+      state.reads += 1
+      if let failure = state.failure { return .failure(failure) }
+      return .success(
+        wanted.map { wanted in
+          let payments = state.rows.values.filter { row in
+            let isOpen = wanted.open.contains(row.id) || wanted.from.map { row.id >= $0 } ?? true
+            return isOpen && wanted.user.map { row.userID == $0 } ?? true
+          }
+          return UserPages.Page(payments.sorted { $0.id < $1.id }, next: nil)
+        })
     }
   }
 

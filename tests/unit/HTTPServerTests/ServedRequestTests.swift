@@ -45,6 +45,12 @@ import Values
     #expect(buffer.write([1]) == .closed)
   }
 
+  @Test func aPartThatIsLargerThanTheBufferIsTakenWhenNothingWaits() {
+    let buffer = StreamBuffer(capacity: 10)
+    #expect(buffer.write([UInt8](repeating: 1, count: 11)) == .written)
+    #expect(buffer.write([1]) == .full)
+  }
+
   @Test func whatWasTakenIsNotKept() {
     var queue = ByteQueue()
     var taken: [UInt8] = []

@@ -1,0 +1,154 @@
+"""Streams of server-sent events: to the end of a payment, over a gateway's death, without queries, for slow readers."""
+
+import socket
+import time
+import uuid
+
+import pytest
+
+from harness.direct import FINAL, Direct, Gateway, account
+from harness.events import Event, Stream
+from harness.process import Program
+from harness.waiting import holds_for, wait_until
+from harness.world import World
+
+
+@pytest.fixture(scope="module")
+def direct(shared_world: World) -> Direct:
+    return Direct(shared_world)
+
+
+@pytest.fixture(scope="module")
+def processor(direct: Direct) -> Program:
+    return direct.processor()
+
+
+@pytest.fixture(scope="module")
+def gateway(direct: Direct) -> Gateway:
+    return direct.gateway(GATEWAY_MAX_PEER_CONNECTIONS="4000")
+
+
+def is_final(event: Event) -> bool:
+    return event.payment["status"] in FINAL
+
+
+def test_a_stream_follows_a_payment_to_its_end(direct: Direct, processor: Program, gateway: Gateway):
+    direct.bank.behave(delay_ms=300)
+    payment = gateway.pay(account()).json
+    stream = Stream(gateway, f"/v1/payments/{payment['id']}/events")
+    events = stream.until(is_final)
+    direct.bank.behave(delay_ms=0)
+    versions = [event.payment["version"] for event in events]
+    assert len(versions) >= 2 and versions == sorted(set(versions))
+    assert [event.id for event in events] == [str(version) for version in versions]
+    assert events[-1].payment == gateway.payment(payment["id"])
+    wait_until(lambda: stream.has_ended, "the stream ends after the final state")
+    assert not stream.is_broken and stream.is_empty and stream.retry == 2000
+    assert stream.headers["content-type"] == "text/event-stream" and stream.headers["cache-control"] == "no-store"
+
+    # A browser comes back, and is told that there is nothing more.
+    again = gateway.get(f"/v1/payments/{payment['id']}/events", Last_Event_ID=stream.id)
+    assert (again.status, again.body) == (204, b"")
+    assert gateway.get(f"/v1/payments/{uuid.uuid4()}/events").problem == (404, "payment_not_found", None)
+
+
+def test_a_users_stream_goes_on_at_another_gateway(direct: Direct, processor: Program, gateway: Gateway):
+    user = str(uuid.uuid4())
+    paid = [gateway.paid(account(), user_id=user)["id"] for _ in range(3)]
+    other = direct.gateway()
+    stream = Stream(other, f"/v1/users/{user}/events")
+    assert [stream.next().payment["id"] for _ in range(3)] == paid
+    # Another gateway has taken it in.
+    fourth = gateway.pay(account(), user_id=user).json["id"]
+    assert {event.payment["id"] for event in stream.until(is_final)} == {fourth}
+
+    # What is still open when the gateway dies, and what comes while nobody looks, is in the rest of the stream.
+    direct.bank.behave(delay_ms=1_500)
+    fifth = gateway.pay(account(), user_id=user).json["id"]
+    assert stream.next().payment["id"] == fifth
+    other.program.kill()
+    wait_until(lambda: stream.has_ended, "the stream breaks")
+    sixth = gateway.pay(account(), user_id=user).json["id"]
+    for id in (fifth, sixth):
+        gateway.await_status(id, "COMPLETED")
+    direct.bank.behave(delay_ms=0)
+    rest = Stream(gateway, f"/v1/users/{user}/events", stream.id)
+    wanted = {fifth, sixth}
+    seen = {event.payment["id"] for event in rest.until(lambda event: is_final(event) and event.payment["id"] == sixth)
+            if is_final(event)}
+    assert wanted <= seen
+    # Nobody else's payments are in it.
+    gateway.paid(account())
+    holds_for(lambda: rest.is_empty, "a stranger's payment", 0.3)
+    rest.close()
+
+
+def test_a_stream_lives_through_an_outage_of_the_listener(
+        direct: Direct, processor: Program, gateway: Gateway, shared_world: World):
+    user = str(uuid.uuid4())
+    stream = Stream(gateway, f"/v1/users/{user}/events")
+    wait_until(lambda: stream.id, "the stream has a position")
+    listener = "application_name LIKE 'payments-gateway%%listener' AND datname = current_database()"
+    # What commits while nobody listens is noticed afterwards.
+    for _ in range(3):
+        payment = gateway.pay(account(), user_id=user).json["id"]
+        shared_world.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {listener}")
+        events = stream.until(lambda event: event.payment["id"] == payment and is_final(event))
+        assert events
+    stream.close()
+
+
+def test_streams_cost_no_query_and_little_memory(direct: Direct, shared_world: World, gateway: Gateway):
+    metric = gateway.program.metric
+    # Nobody executes these.
+    others = [gateway.pay(account(), user_id=str(uuid.uuid4())).json for _ in range(2)]
+    ids = [each["id"] for each in others]
+    for id in ids:
+        gateway.await_status(id, *FINAL)
+    shared_world.sql("UPDATE gateway.payment SET state = 'PROCESSING', version = 900 WHERE id = ANY(%s::uuid[])", ids)
+    before, count = gateway.program.resident_kib(), 1_000
+    sockets = []
+    for number in range(count):
+        payment = others[number % 2]
+        path = (f"/v1/payments/{payment['id']}/events" if number % 4 < 2 else f"/v1/users/{payment['user_id']}/events")
+        connection = socket.create_connection(("127.0.0.1", gateway.program.http_port))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        sockets.append(connection)
+    for connection in sockets:
+        connection.settimeout(20)
+        while b'"version":900' not in connection.recv(8192):
+            pass
+    assert metric("gateway_live_streams") == count
+    reads = metric("gateway_live_reads_count")
+    holds_for(lambda: metric("gateway_live_reads_count") == reads, "nothing is read for streams", 1.0, 0.2)
+    # See bench/measures/waiters.py; and room for what the allocator keeps.
+    assert gateway.program.resident_kib() - before < 24 * count
+    for connection in sockets:
+        connection.close()
+    wait_until(lambda: metric("gateway_live_streams") == 0, "all have left")
+    wait_until(lambda: metric("gateway_waiters") == 0, "no places are taken")
+
+
+def test_a_reader_that_is_too_slow_is_cut_off_and_goes_on(direct: Direct, shared_world: World, gateway: Gateway):
+    metric = gateway.program.metric
+    user = str(uuid.uuid4())
+    large = {f"field-{number}": "x" * 500 for number in range(50)}
+    payment = gateway.paid(account(), user_id=user, metadata=large)
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.connect(("127.0.0.1", gateway.program.http_port))
+    slow.sendall(f"GET /v1/users/{user}/events HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+    wait_until(lambda: metric("gateway_live_streams") == 1, "it follows")
+    before, version = metric("gateway_live_cut_total"), payment["version"]
+    deadline = time.monotonic() + 30
+    while metric("gateway_live_cut_total") == before:
+        assert time.monotonic() < deadline, "a reader that does not read keeps its stream"
+        for _ in range(50):
+            version += 1
+            shared_world.sql("UPDATE gateway.payment SET version = %s WHERE id = %s", version, payment["id"])
+            shared_world.sql("NOTIFY gateway_payment, 'any'")
+    wait_until(lambda: metric("gateway_live_streams") == 0, "its stream has ended")
+    slow.close()
+    stream = Stream(gateway, f"/v1/users/{user}/events")
+    assert stream.next().payment["version"] == version
+    stream.close()

@@ -1,0 +1,154 @@
+import DirectDomain
+import GatewayDomain
+import Randomness
+import Testing
+import Values
+
+@testable import GatewayAPI
+@testable import GatewayStore
+
+/// A user's streams lose nothing, whatever is cut: callers leave at any event and go on from its id, readings fail,
+/// notices are lost with the listener's connection, payments become readable later than their ids tell.
+@Suite struct LiveLossTests {
+  @Test(arguments: UInt64(1)...60)
+  func `whoever goes on from its last event has seen the newest version of each payment`(seed: UInt64) {
+    var world = LiveWorld(seed: seed)
+    for _ in 0..<600 { world.step() }
+    world.settle()
+    #expect(world.missed == [], "seed \(seed)")
+  }
+}
+
+private struct LiveWorld {
+  /// A caller, who remembers what it was sent and the id of the last event.
+  struct Caller {
+    var seen: [UniqueID: Int64] = [:]
+    var lastID: String?
+    var stream: UInt64?
+  }
+
+  private var random: SplitMix64
+  private var table = LiveTable<Int>(LiveTable.Limits(batch: 3, pages: 1))
+  private var rows: [UniqueID: GatewayPayment] = [:]
+  /// Payments whose transactions have not committed yet.
+  private var waiting: [GatewayPayment] = []
+  private var caller = Caller()
+  private var now = Timestamp(microseconds: 1_795_700_000_000_000)
+  private var clock = Instant(nanoseconds: 1_000_000_000_000)
+  private let user = UniqueID(high: 1, low: 1)
+  private var isCalm = false
+
+  init(seed: UInt64) { random = SplitMix64(seed: seed) }
+
+  private mutating func fails(_ chance: Double) -> Bool { random.roll(isCalm ? 0 : chance) }
+
+  mutating func step() {
+    now = now + .milliseconds(random.draw(0...90_000))
+    clock = clock + .milliseconds(300)
+    switch random.draw(0...9) {
+    case 0, 1: waiting.append(LiveRows.payment(.ordered(at: now, using: &random), of: user))
+    case 2, 3: commit()
+    case 4, 5: change()
+    case 6: if random.roll(0.50) { drop() }
+    case 7: if caller.stream == nil { connect() }
+    default: read()
+    }
+    // Rows are there within the slack.
+    while let first = waiting.first, first.id < UniqueID.lowest(at: now + .seconds(-200)) { commit() }
+  }
+
+  private mutating func connect() {
+    let position = caller.lastID.flatMap { LivePosition($0) }
+    // A stream that begins knows the newest payments; the test has fewer.
+    caller.stream = table.add(1, .user(user, from: position), at: clock, now)
+  }
+
+  private mutating func drop() {
+    if let stream = caller.stream { _ = table.remove(stream) }
+    caller.stream = nil
+  }
+
+  private mutating func commit() {
+    guard !waiting.isEmpty else { return }
+    let payment = waiting.remove(at: random.draw(0...waiting.count - 1))
+    rows[payment.id] = payment
+    notify(payment)
+  }
+
+  private mutating func change() {
+    let open = rows.values.filter { !$0.standing.state.isFinal }.sorted { $0.id < $1.id }
+    guard !open.isEmpty else { return }
+    let old = random.pick(open)
+    let version = old.standing.version + 1
+    let payment = LiveRows.payment(old.id, of: user, version, isFinal: random.roll(0.40))
+    rows[payment.id] = payment
+    notify(payment)
+  }
+
+  private mutating func notify(_ payment: GatewayPayment) {
+    if !fails(0.15) {
+      table.changed([PaymentChange(payment.id, of: user)], at: now)
+    } else {
+      // The listener was away, and is back.
+      table.changedPerhaps(at: now)
+    }
+  }
+
+  private mutating func read() {
+    guard let reading = table.takeReading(at: clock) else { return }
+    if fails(0.15) { return take(table.fail(reading, GatewayStoreError(.unavailable, ""), at: clock)) }
+    var found: FoundPayments = [:]
+    for id in reading.payments { found[id] = rows[id].map { .success($0) } }
+    changeMeanwhile()
+    take(table.finish(reading, found, at: now))
+    for page in reading.pages {
+      if fails(0.15) {
+        take(table.fail(LiveReading(pages: [page]), GatewayStoreError(.unavailable, ""), at: clock))
+        continue
+      }
+      let all = rows.values.filter { row in page.from.map { row.id >= $0 } ?? true }.sorted { $0.id < $1.id }
+      let older = page.open.compactMap { rows[$0] }
+      changeMeanwhile()
+      let size = page.from == nil ? 10_000 : 4
+      take(
+        table.finish(
+          page, older + all.prefix(size), next: all.count > size ? all[size].id : nil, at: now))
+    }
+  }
+
+  /// Between the reading and its outcome.
+  private mutating func changeMeanwhile() {
+    if fails(0.2) { change() }
+    if fails(0.1) { commit() }
+  }
+
+  /// The caller may leave at any event, and has then not seen those after it.
+  private mutating func take(_ steps: [LiveStep<Int>]) {
+    for step in steps {
+      switch step {
+      case .event(let stream, _, let payment, let id):
+        guard caller.stream == stream else { continue }
+        caller.seen[payment.id] = payment.standing.version
+        caller.lastID = id
+      case .ready(let stream, _, let id): if caller.stream == stream { caller.lastID = id }
+      case .trouble: caller.stream = nil
+      case .end, .missing: continue
+      }
+      if fails(0.08) { drop() }
+    }
+  }
+
+  /// Lets everything happen that is under way, without further faults.
+  mutating func settle() {
+    isCalm = true
+    while !waiting.isEmpty { commit() }
+    for _ in 0..<200 {
+      clock = clock + .seconds(1)
+      if caller.stream == nil { connect() }
+      read()
+    }
+  }
+
+  /// Payments whose newest version the caller has not seen, though it has known a position.
+  var missed: [UniqueID] { rows.values.filter { caller.seen[$0.id] != $0.standing.version }.map(\.id) }
+}
