@@ -419,7 +419,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Admin", "Bank", "Cards", "CLI", "DirectDomain", "Errors", "GatewayDomain", "GRPC", "HTTP2", "HTTPServer",
+        "Admin", "Bank", "Cards", "CLI", "DirectDomain", "Errors", "GatewayDomain", "GatewaySurfaces", "GRPC", "HTTP2",
+        "HTTPServer",
         "Inbox", "Kafka", "Logger", "Metrics", "Money", "Postgres", "ProcessingDomain", "Protobuf", "Redis",
         "RiskDomain", "Runtime", "SagaConsumer", "SagaDomain", "SagaMessages", "SagaSettings", "Settings",
         "StandardMessages", "TestSupport", "Tracing", "Values",

@@ -7,12 +7,14 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from uuid import UUID
 
 import pytest
 
 from harness.direct import Direct, Gateway
 from harness.process import Program
-from harness.surfaces import Surface, gateway_with, topics
+from harness.surfaces import Payment, Surface, as_spring_reads, gateway_with, matches_schema, topics
+from harness.topics import Message, TopicReader
 from harness.waiting import wait_until
 from harness.world import World
 
@@ -112,7 +114,10 @@ INVALID = {
         '{"type":"json_invalid","loc":["body",43],"msg":"JSON decode error","input":{},'
         '"ctx":{"error":"Expecting value"}}',
     "{": '{"type":"json_invalid","loc":["body",1],"msg":"JSON decode error","input":{},'
-         '"ctx":{"error":"Expecting value"}}',
+         '"ctx":{"error":"Expecting property name enclosed in double quotes"}}',
+    '{"userId":"ю","amount" 1}': '{"type":"json_invalid","loc":["body",23],"msg":"JSON decode error","input":{},'
+                                 '"ctx":{"error":"Expecting \':\' delimiter"}}',
+    "{} x": '{"type":"json_invalid","loc":["body",3],"msg":"JSON decode error","input":{},"ctx":{"error":"Extra data"}}',
     "[1]": '{"type":"model_attributes_type","loc":["body"],"msg":"Input should be a valid dictionary or object to'
            ' extract fields from","input":[1]}',
     "": '{"type":"missing","loc":["body"],"msg":"Field required","input":null}',
@@ -196,24 +201,56 @@ def test_an_idempotency_key_has_one_effect(processor: Program, surface: Surface)
 # Topics
 
 
+def of(reader: TopicReader, payment: str) -> list[Message]:
+    return [each for each in reader.messages if each.key == payment.encode()]
+
+
 def test_readers_of_both_systems_read_the_topics(direct: Direct, processor: Program, gateway: Gateway, surface: Surface):
     names = topics(direct)
     asked, ended = (direct.world.reader(names[f"GATEWAY_{each}_TOPIC"]) for each in ("PAYMENT", "RESULT"))
     made = surface.call("POST", "/payments/", body(amount="19.99"))
     payment = made.json["paymentId"]
     final = surface.call("GET", f"/payments/lp/{payment}")
-    of = lambda reader: [each for each in reader.messages if each.key == payment.encode()]
-    [creation] = wait_until(lambda: of(asked), "the payment is on its topic")
-    [result] = wait_until(lambda: of(ended), "its end is on its topic")
+    [creation] = wait_until(lambda: of(asked, payment), "the payment is on its topic")
+    [result] = wait_until(lambda: of(ended, payment), "its end is on its topic")
+    assert matches_schema("payments", creation) and matches_schema("paymentsResults", result)
     # The value of the result is what callers are shown, and the fields of the creation are those of the answer.
     assert result.value == final.body and result.header("__TypeId__") is None
     assert creation.value.startswith(made.body[:-1])
-    # Where a Spring consumer looks first; without it, it fails for ever.
-    assert creation.header("__TypeId__") == "com.mycompany.userservice.src.model.kafka.PaymentDTO"
+    read = Payment.model_validate_json(creation.value)
+    assert (str(read.paymentId), read.userId, read.state, read.amount) == (payment, USER, "pending", 19.99)
+    read = Payment.model_validate_json(result.value)
+    assert read.state == "completed" and read.processed >= read.created
+    spring = as_spring_reads(creation)
+    assert spring["money"] == {"id": UUID(payment), "amount": 19, "currency": "USD"}
+    assert spring["user"]["userName"] == USER and spring["createDate"] == read.created.replace(microsecond=0)
     # One order for a key: the processor's event is the first.
     assert [creation.header("seq"), result.header("seq")] == ["2", "3"]
     assert direct.world.value("SELECT events FROM gateway.payment WHERE id = %s", payment) == 3
-    value = json.loads(creation.value)
-    assert value["money"] == {"id": payment, "amount": 19, "currency": "USD"} and value["amount"] == 19.99
-    assert value["user"]["userName"] == USER and 0 <= value["user"]["id"] < 2**53
-    assert value["createDate"] == value["created"][:19]
+
+
+def test_payments_of_v1_are_on_no_topic_of_the_surfaces(direct: Direct, processor: Program, gateway: Gateway,
+                                                        surface: Surface):
+    foreign = gateway.paid({"type": "account", "number": "10000000001"})["id"]
+    mine = surface.call("POST", "/payments/", body()).json["paymentId"]
+    surface.call("GET", f"/payments/lp/{mine}")
+    names = topics(direct)
+    ended = direct.world.reader(names["GATEWAY_RESULT_TOPIC"])
+    wait_until(lambda: of(ended, mine), "the end of a later payment is on its topic")
+    assert not of(ended, foreign) and not of(direct.world.reader(names["GATEWAY_PAYMENT_TOPIC"]), foreign)
+
+
+def test_a_crash_loses_and_doubles_no_message(direct: Direct, processor: Program, gateway: Gateway, surface: Surface):
+    """The gateway dies with payments under way; what it had taken in is told to the end, each once."""
+    direct.bank.behave(delay_ms=700)
+    made = [surface.call("POST", "/payments/", body(accountNumber=f"1000000{n}1")).json["paymentId"] for n in range(4)]
+    gateway.program.kill()
+    direct.bank.behave(delay_ms=0)
+    gateway.program.start().wait_ready()
+    names = topics(direct)
+    for topic in ("GATEWAY_PAYMENT_TOPIC", "GATEWAY_RESULT_TOPIC"):
+        reader = direct.world.reader(names[topic])
+        wait_until(lambda: all(of(reader, each) for each in made), f"all are on {reader.topic}", 40)
+        # A message that was sent before the crash may be sent again, as the same event.
+        for each in made:
+            assert len({(message.header("ce_id"), message.value) for message in of(reader, each)}) == 1

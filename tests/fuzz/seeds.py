@@ -154,6 +154,26 @@ def bank() -> None:
         write("bank", name, content)
 
 
+def surfaces() -> None:
+    """Bodies for the surfaces of older systems."""
+    user = "0198c5b2-6c1e-7d55-8a1b-3f2f0a9c7e11"
+    card = {"user_id": user, "amount": 999.99, "card_number": 1111222233334444, "card_holder_name": "NAME NAME", "cvv": 123}
+    payment = {"userId": user, "accountNumber": "10000000001", "amount": 100.5, "description": "книга"}
+    bodies = {
+        "card": card, "card-texts": card | {"card_number": "4242424242424242", "cvv": "042", "amount": "1e2"},
+        "card-cvv": card | {"cvv": 7}, "card-wrong": card | {"card_number": 4242424242424241},
+        "card-amount": card | {"amount": 1.001}, "payment": payment,
+        "payment-server": payment | {"paymentId": user, "created": None, "state": "completed", "extPaymentDetails": "x"},
+        "payment-text": payment | {"userId": "ann", "amount": " 19.990 "},
+        "payment-wrong": {"userId": 5, "state": "done", "accountNumber": 17, "amount": "ten", "description": {}},
+        "empty": {},
+    }
+    for name, body in bodies.items():
+        write("surfaces", name, json.dumps(body, ensure_ascii=len(name) % 2 == 0, indent=len(name) % 3 or None).encode())
+    write("surfaces", "cut", json.dumps(payment).encode()[:40])
+    write("surfaces", "list", b"[1, 2]")
+
+
 def requests() -> None:
     """A body of POST /v1/payments, or behind a question mark the parameters of a list."""
     user, payee, account = (str(UUID(int=n << 64 | n)) for n in (1, 2, 3))
@@ -485,5 +505,6 @@ if __name__ == "__main__":
     http()
     bank()
     requests()
+    surfaces()
     risk()
     statements()

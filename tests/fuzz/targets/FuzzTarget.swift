@@ -37,6 +37,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
   case risk
   /// A bank's statement.
   case statements
+  /// A body for the surfaces of older systems.
+  case surfaces
 
   /// Plays one input. Callable on any thread, on several at once.
   package func run(_ input: [UInt8]) throws(FuzzFinding) {
@@ -56,6 +58,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case .requests: try RequestsTarget.run(input)
     case .risk: try RiskTarget.run(input)
     case .statements: try StatementsTarget.run(input)
+    case .surfaces: try SurfacesTarget.run(input)
     }
   }
 }

@@ -70,7 +70,7 @@ import Values
       answer("{")
         == detail(
           #"{"type":"json_invalid","loc":["body",1],"msg":"JSON decode error","input":{},"#
-            + #""ctx":{"error":"Expecting value"}}"#))
+            + #""ctx":{"error":"Expecting property name enclosed in double quotes"}}"#))
     #expect(answer("{} x").contains(#""ctx":{"error":"Extra data"}"#))
     #expect(
       answer("[1, 2]")

@@ -1,15 +1,16 @@
 internal import Cards
-internal import GatewayDomain
-internal import Money
-internal import Values
+package import GatewayDomain
+package import Money
+package import Values
 
 /// Why a request to the cards surface is refused; it names the field and never a value.
-struct CardsFault: Error, Hashable {
-  let message: String
+package struct CardsFault: Error, Hashable {
+  /// For people.
+  package let message: String
 }
 
 /// Reads the body of `POST /payment`. Unknown fields are passed over, and null counts as absent.
-struct CardsRequest {
+package struct CardsRequest {
   /// The longest body, in bytes.
   static let maximumBytes = 16_384
   /// Digits of a CVV that is a number at least: numbers have no leading zeros.
@@ -20,9 +21,17 @@ struct CardsRequest {
   /// What the amounts are in.
   let currency: Currency
 
+  /// - Parameters:
+  ///   - merchant: who is paid.
+  ///   - currency: what the amounts are in.
+  package init(merchant: UniqueID, currency: Currency) {
+    self.merchant = merchant
+    self.currency = currency
+  }
+
   /// The payment that is asked for.
   /// - Parameter user: set as soon as it was read: the answer to a refused request names it.
-  func read(_ body: [UInt8], user: inout UniqueID?) throws(CardsFault) -> PaymentRequest {
+  package func read(_ body: [UInt8], user: inout UniqueID?) throws(CardsFault) -> PaymentRequest {
     var amount: ArraySlice<UInt8>?
     var holder: String?
     var number: SecretBytes?

@@ -1,7 +1,7 @@
 internal import Values
 
 /// What is wrong with a body, as version 2 of pydantic writes it: `{"detail":[{"type","loc","msg","input","ctx"}]}`.
-struct FieldErrors: Error, Hashable {
+package struct FieldErrors: Error, Hashable {
   /// One fault.
   struct Item: Hashable {
     /// Such as `float_parsing`.
@@ -35,7 +35,7 @@ struct FieldErrors: Error, Hashable {
   mutating func add(_ item: Item) { items.append(item) }
 
   /// The body of the answer.
-  var body: [UInt8] { JSONWriter.object(reserving: 256) { $0.add("detail", items) } }
+  package var body: [UInt8] { JSONWriter.object(reserving: 256) { $0.add("detail", items) } }
 
   /// The JSON of a value without the white space between its tokens.
   static func compact(_ value: some Sequence<UInt8>) -> [UInt8] {
@@ -141,20 +141,12 @@ extension FieldErrors.Item {
     return Self(type: type, place: [.field(field)], message: message, input: input, context: context)
   }
 
-  /// A body that is no JSON; what is wrong in the words of Python's reader where they are known.
-  init(_ error: JSONError) {
-    let words: String =
-      switch error.code {
-      case .truncated, .unexpectedByte: "Expecting value"
-      case .trailingData: "Extra data"
-      case .byteOrderMark: "Unexpected UTF-8 BOM (decode using utf-8-sig)"
-      case .controlCharacter: "Invalid control character at"
-      case .invalidEscape: "Invalid \\escape"
-      default: error.message
-      }
+  /// A body that is no JSON, told as Python tells it where Python would refuse it, too.
+  init(_ error: JSONError, in body: [UInt8]) {
+    let fault = PythonReader.fault(in: body)
     self.init(
-      type: "json_invalid", place: [.offset(error.offset)], message: "JSON decode error", input: Array("{}".utf8),
-      context: JSONWriter.object { $0.add("error", words) })
+      type: "json_invalid", place: [.offset(fault?.place ?? error.offset)], message: "JSON decode error",
+      input: Array("{}".utf8), context: JSONWriter.object { $0.add("error", fault?.words ?? error.message) })
   }
 
   /// A body of another kind than an object.

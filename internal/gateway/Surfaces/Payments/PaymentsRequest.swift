@@ -1,11 +1,11 @@
 internal import Cards
-internal import GatewayDomain
-internal import Money
-internal import Values
+package import GatewayDomain
+package import Money
+package import Values
 
 /// Reads the body of `POST /payments/`: `userId`, `accountNumber` and `amount` are needed. What is the server's is
 /// passed over, whatever the caller sent; so are unknown fields.
-struct PaymentsRequest {
+package struct PaymentsRequest {
   /// The longest body, in bytes.
   static let maximumBytes = 16_384
   /// The longest texts, in bytes.
@@ -16,8 +16,16 @@ struct PaymentsRequest {
   /// What the amounts are in.
   let currency: Currency
 
+  /// - Parameters:
+  ///   - merchant: who is paid.
+  ///   - currency: what the amounts are in.
+  package init(merchant: UniqueID, currency: Currency) {
+    self.merchant = merchant
+    self.currency = currency
+  }
+
   /// The payment that is asked for.
-  func read(_ body: [UInt8]) throws(FieldErrors) -> PaymentRequest {
+  package func read(_ body: [UInt8]) throws(FieldErrors) -> PaymentRequest {
     let values = try Self.values(body)
     let whole = FieldErrors.compact(body)
     var errors = FieldErrors()
@@ -55,7 +63,7 @@ struct PaymentsRequest {
     do throws(JSONError) {
       values = try members(of: body)
     } catch {
-      throw FieldErrors([FieldErrors.Item(error)])
+      throw FieldErrors([FieldErrors.Item(error, in: body)])
     }
     guard let values else { throw FieldErrors([.noObject(FieldErrors.compact(body))]) }
     return values
