@@ -12,9 +12,11 @@ from typing import Any, Iterator
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from playwright.sync_api import expect
 
 from harness.audit import paysaga
-from harness.direct import Direct, Gateway, new_card
+from harness.browser import Visit, browser
+from harness.direct import Answer, Direct, Gateway, new_card
 from harness.documents import NAMES, Document, document
 from harness.process import ROOT, Program
 from harness.surfaces import Surface, gateway_with
@@ -118,6 +120,52 @@ def json_parts(part: Any, name: str) -> Any:
             yield from json_parts(value, name)
 
 
+# The comparison
+
+
+def user_answer(status: int = 200, fields: dict | None = None, **headers: str) -> Answer:
+    """An answer to a look at a user."""
+    user = {"id": str(uuid.uuid4()), "name": None, "external_id": None, "created_at": "2026-11-26T15:50:40.101863Z"}
+    return Answer(status, {"content-type": "application/json"} | headers, json.dumps(user | (fields or {})).encode())
+
+
+def compared(answer: Answer, target: str = f"/v1/users/{uuid.uuid4()}", method: str = "GET") -> None:
+    document("v1").compare(method, target, {}, None, answer)
+
+
+@pytest.mark.parametrize("answer, fault", [
+    (user_answer(fields={"shoe_size": 42}), "shoe_size"), (user_answer(fields={"id": "7"}), "is not a 'uuid'"),
+    (user_answer(fields={"created_at": "2026-11-26"}), "is not a 'date-time'"), (user_answer(fields={"name": 7}), "name"),
+    (user_answer(201), "201 is not documented"), (user_answer(**{"content-type": "text/html"}), "has the type text/html"),
+    (Answer(401, {"content-type": "application/problem+json"}, b"{}"), "lacks the header field WWW-Authenticate"),
+    (Answer(404, {"content-type": "application/problem+json"},
+            b'{"type":"about:blank","title":"Not Found","status":404,"code":"payment_not_found","detail":""}'),
+     "payment_not_found"),
+])
+def test_an_answer_that_is_not_documented_is_noticed(answer: Answer, fault: str):
+    compared(user_answer())
+    with pytest.raises(AssertionError, match=re.escape(fault)):
+        compared(answer)
+
+
+@pytest.mark.parametrize("target, method, fault", [
+    ("/v1/users?order=name", "GET", "with the parameter order"), ("/v1/users?limit=101", "GET", "with another limit"),
+    ("/v1/nothing", "GET", "is not documented"), ("/v1/payments", "POST", "without idempotency-key"),
+])
+def test_a_request_that_is_carried_out_and_not_documented_is_noticed(target: str, method: str, fault: str):
+    page = Answer(200, {"content-type": "application/json"}, b'{"data":[],"has_more":false,"next":null}')
+    compared(page, "/v1/users?limit=100")
+    with pytest.raises(AssertionError, match=fault):
+        compared(page if method == "GET" else taken(), target, method)
+
+
+def taken() -> Answer:
+    """The answer to a payment that was taken in, as the document shows it."""
+    response = document("v1").json["paths"]["/v1/payments"]["post"]["responses"]["201"]
+    example = response["content"]["application/json"]["examples"]["taken in"]["value"]
+    return Answer(201, {"content-type": "application/json", "location": "/v1/payments/x"}, json.dumps(example).encode())
+
+
 # The program
 
 
@@ -163,6 +211,26 @@ def test_each_server_has_its_document_and_a_page(gateway: Gateway):
             assert found.headers["content-type"].startswith(kind) and f"/docs/{asset}" in page.body.decode()
             # Nothing comes from elsewhere.
             assert b"//" not in re.sub(rb"^\s*// .*$", b"", found.body, flags=re.MULTILINE)
+
+
+def test_the_page_shows_every_call(gateway: Gateway):
+    ports = {"v1": gateway.program.http_port} | {name: gateway.program.surface_port(name) for name in SURFACES}
+    with browser() as chromium:
+        for name, port in ports.items():
+            operations = [operation for _, _, operation in document(name).operations]
+            last = operations[-1]["operationId"]
+            with Visit(chromium, port, width=360, color_scheme="dark") as visit:
+                visit.page.goto(f"/docs#{last}")
+                expect(visit.page.locator("article")).to_have_count(len(operations))
+                expect(visit.page.locator(f"#{last} > details")).to_have_attribute("open", "")
+                visit.page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+                shown = visit.page.inner_text("body")
+                assert "[object" not in shown and "undefined" not in shown
+                assert all(operation["summary"] in shown for operation in operations)
+                assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+                visit.page.get_by_label("Find a call").fill(operations[0]["summary"])
+                expect(visit.page.locator("article:not(.gone)")).to_have_count(
+                    sum(operations[0]["summary"] in operation["summary"] for operation in operations))
 
 
 def prepared(gateway: Gateway) -> dict[str, str]:
