@@ -70,6 +70,7 @@ def test_settings_name_where_the_stack_listens(folder):
         "GATEWAY_ADDR": "127.0.0.1:8090",
         "GATEWAY_CARDS_ADDR": "127.0.0.1:9000",
         "GATEWAY_PAYMENTS_ADDR": "127.0.0.1:8010",
+        "GATEWAY_PAGE_ADDR": "127.0.0.1:4000",
         "GATEWAY_UPDATER_ADDR": "127.0.0.1:8011",
     }
 

@@ -42,7 +42,8 @@ public struct PaymentsView: Sendable, Hashable {
     object.add("extPaymentDetails", outcome ?? note)
   }
 
-  private var outcome: String? {
+  /// What became of the payment, and how long that took; nil until it is final.
+  public var outcome: String? {
     let standing = payment.standing
     guard standing.state.isFinal else { return nil }
     let time = standing.since.microseconds.subtracting(saturating: payment.createdAt.microseconds)

@@ -38,7 +38,7 @@ struct FormView {
     let text = fault.map { words.problem($0.code, $0.detail) } ?? ""
     let label = fault?.field == nil ? text : words("Please correct the marked field.", "Исправьте отмеченное поле.")
     let shown: HTML = fault == nil ? " hidden" : .nothing
-    return "<p class=\"problem\" id=\"\(id)-problem\" data-part role=\"alert\"\(shown)>\(label)</p>"
+    return "<p class=\"problem\" id=\"\(id)-problem\" data-fault role=\"alert\"\(shown)>\(label)</p>"
   }
 
   /// A field with its label.
@@ -75,7 +75,7 @@ struct FormView {
   /// What is wrong with a field.
   func complaint(_ name: String) -> HTML {
     let text = fault?.field == name ? fault.map { words.problem($0.code, $0.detail) } ?? "" : ""
-    return "<p class=\"fault\" id=\"\(id)-\(name)-fault\" data-part>\(text)</p>"
+    return "<p class=\"fault\" id=\"\(id)-\(name)-fault\" data-fault>\(text)</p>"
   }
 
   private func invalid(_ name: String) -> HTML { fault?.field == name ? " aria-invalid=\"true\"" : .nothing }

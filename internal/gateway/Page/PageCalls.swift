@@ -108,12 +108,7 @@ package struct PageAccess: Sendable {
 
   /// A page without login answers under addresses of this machine only: a site whose name is turned to 127.0.0.1 would
   /// otherwise count as ours (DNS rebinding).
-  func isOurs(_ request: HTTPRequest) -> Bool {
-    guard keys == nil, let host = request.headers["Host"] else { return keys != nil }
-    let name = host.hasPrefix("[") ? host.prefix { $0 != "]" }.dropFirst() : host.prefix { $0 != ":" }
-    let isAddress = name.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }
-    return name == "localhost" || name.contains(":") || isAddress
-  }
+  func isOurs(_ request: HTTPRequest) -> Bool { keys != nil || PageHost.isLocal(request) }
 
   /// Whether a form was sent by a page of ours: it carries the visit's token, and the browser names no other site.
   func isOurs(_ form: FormBody, _ visitor: PageVisitor, _ request: HTTPRequest) -> Bool {

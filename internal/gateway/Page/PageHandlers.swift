@@ -1,4 +1,5 @@
 internal import Cards
+internal import GatewayAPI
 internal import GatewayDomain
 internal import HTTPServer
 internal import Logger
@@ -18,6 +19,9 @@ struct PageHandlers: Sendable {
   typealias Body = @Sendable (PageCall) async throws(PageFault) -> HTTPResponse
   /// Shows what was refused.
   typealias Failed = @Sendable (PageCall, PageFault) async -> HTTPResponse
+
+  /// Begins a stream; the function says whether the visitor may still see it.
+  typealias Stream = @Sendable (PageCall, @escaping @Sendable () -> Bool, HTTPExchange) throws(Fault) -> Void
 
   /// Adds a page.
   /// - Parameters:
@@ -60,6 +64,23 @@ struct PageHandlers: Sendable {
         var response = await answer(call, scope, failed: failed, checked)
         if visitor.isNew { access.add(visitor.session, to: &response) }
         exchange.respond(response)
+      }
+    }
+  }
+
+  /// Adds a stream of events for the script; it ends when the visitor may see no pages any more.
+  func stream(_ path: String, to router: inout HTTPRouter, _ body: @escaping Stream) {
+    router.add(.get, path, name: "page \(path)", answerTime: Self.answerTime) { [access] request, exchange in
+      let call = PageCall(
+        request: request, visitor: access.visitor(request), words: Words(language: language), form: nil)
+      guard access.isOurs(request), call.visitor.may(.read) else {
+        exchange.respond(HTTPResponse(call.visitor.isKnown ? 403 : 401))
+        return
+      }
+      do throws(Fault) {
+        try body(call, { access.visitor(request).may(.read) }, exchange)
+      } catch {
+        exchange.respond(error.response)
       }
     }
   }

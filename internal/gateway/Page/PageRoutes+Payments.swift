@@ -47,8 +47,8 @@ extension PageRoutes {
     let page = try await PageFault.stored { () async throws(GatewayStoreError) in
       try await sources.payments.list(filter, deadline: call.deadline)
     }
-    let view = PaymentsView(words: words)
-    let shown = PaymentsView.Filter(
+    let view = PaymentListView(words: words)
+    let shown = PaymentListView.Filter(
       status: filter.state?.rawValue ?? "", userID: filter.userID?.description ?? "", isLaterPage: filter.after != nil)
     let title = words("Payments", "Платежи")
     let pay: HTML =
@@ -127,7 +127,7 @@ extension PageRoutes {
     let title = "\(words("Payment", "Платёж")) \(payment.amount)"
     var frame = frame(call, title, live: payment.standing.state.isFinal ? nil : "/live?payment=\(id)")
     // Refunds have no stream.
-    frame.looksAgain = frame.looksAgain || timeline.hasOpenRefund
+    frame.looksAgain = timeline.hasOpenRefund
     return frame.response(
       fault?.status ?? 200,
       """

@@ -30,12 +30,22 @@ package struct PageRoutes: Sendable {
     addPayments(to: &router)
     addAccounts(to: &router)
     addQueues(to: &router)
+    handlers.stream("/live", to: &router, follow)
+  }
+
+  /// Tells the script when to look again: what it shows comes with the page.
+  private func follow(
+    _ call: PageCall, _ isAllowed: @escaping @Sendable () -> Bool, _ exchange: HTTPExchange
+  ) throws(Fault) {
+    let payment = call.request.query["payment"].flatMap { UniqueID($0) }
+    try sources.live.subscribe(
+      payment.map { .payment($0) } ?? .all, from: call.request.headers["Last-Event-ID"], isAllowed: isAllowed,
+      body: { _ in Array("{}".utf8) }, to: exchange)
   }
 
   /// A page with its places and the visitor.
   func frame(_ call: PageCall, _ title: String, at place: String? = nil, live: String? = nil) -> PageFrame {
-    var frame = PageFrame(words: call.words, title: "\(title) · Paysaga", current: place)
-    frame.looksAgain = live != nil
+    var frame = PageFrame(words: call.words, title: "\(title) · Paysaga", current: place, live: live)
     frame.hasPlaces = call.visitor.isKnown
     if let key = call.visitor.key { frame.visitor = leaveForm(call, key.name) }
     return frame

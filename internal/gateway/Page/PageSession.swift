@@ -52,11 +52,12 @@ struct PageSession: Sendable, Hashable {
   private var content: String { "\(nonce).\(ends).\(key.map { Hexadecimal.text($0.bytes) } ?? "-")" }
 
   /// The text begins with a word of ours: the keys also sign card numbers and requests.
-  private static func signature(_ text: String, _ keys: CardFingerprintKeys) -> String {
+  static func signature(_ text: String, _ keys: CardFingerprintKeys) -> String {
     Hexadecimal.text(keys.sign("page \(text)".utf8.span.bytes))
   }
 
-  private static func isSigned(_ text: String, _ signature: String, _ keys: CardFingerprintKeys) -> Bool {
+  /// Whether a text was signed here, as something of the pages.
+  static func isSigned(_ text: String, _ signature: String, _ keys: CardFingerprintKeys) -> Bool {
     guard let given = bytes(signature) else { return false }
     var isSigned = false
     for code in keys.all("page \(text)".utf8.span.bytes)

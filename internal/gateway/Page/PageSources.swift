@@ -54,11 +54,12 @@ package struct PageSources: Sendable {
   let trails: any TrailKeeping
   let accounts: any AccountKeeping
   let insight: any OperatorInsight
+  let live: LiveFeed
 
   /// All of them.
   package init(
     payments: any PaymentKeeping, desk: PaymentDesk, processor: any PaymentExecuting & RefundExecuting,
-    trails: any TrailKeeping, accounts: any AccountKeeping, insight: any OperatorInsight
+    trails: any TrailKeeping, accounts: any AccountKeeping, insight: any OperatorInsight, live: LiveFeed
   ) {
     self.payments = payments
     self.desk = desk
@@ -66,5 +67,6 @@ package struct PageSources: Sendable {
     self.trails = trails
     self.accounts = accounts
     self.insight = insight
+    self.live = live
   }
 }

@@ -142,7 +142,8 @@ extension HTML {
     return "<span class=\"state state-\(state.rawValue.lowercased())\">\(sign)\(words.state(state))</span>"
   }
 
-  private static func icon(of state: PaymentState, isOver: Bool) -> HTML {
+  /// The sign of a state.
+  static func icon(of state: PaymentState, isOver: Bool) -> HTML {
     switch state {
     case .completed: icon("M5 12.5l4.5 4.5L19 7.5")
     case .rejected: icon("M6.5 6.5l11 11m0-11l-11 11")

@@ -17,7 +17,7 @@ struct PaymentView {
   // MARK: - What it is
 
   var facts: HTML {
-    let paysBy = PaymentsView(words: words).source(payment.source)
+    let paysBy = PaymentListView(words: words).source(payment.source)
     let none: HTML = "–"
     let reason = payment.standing.reason.map { reason -> HTML in
       " <span>\(words.reason(reason, in: payment.standing.state))</span> <code>\(reason.rawValue)</code>"

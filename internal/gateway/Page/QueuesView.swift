@@ -22,7 +22,7 @@ struct QueuesView {
       table.row(
         payment.id.description,
         [
-          .time(payment.standing.since), .money(payment.amount), PaymentsView(words: words).source(payment.source),
+          .time(payment.standing.since), .money(payment.amount), PaymentListView(words: words).source(payment.source),
           risk(payment, decisions), "<a href=\"/payments/\(payment.id)\">\(HTML.id(payment.id))</a>",
           form(payment) ?? "\(words("needs the scope review", "нужно право review"))",
         ])

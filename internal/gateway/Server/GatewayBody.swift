@@ -134,9 +134,10 @@ public final class GatewayBody: ProgramBody {
     let desk = makeDesk(payments, customers, execution, waiters)
     var router = makeRouter(desk, payments, customers, execution, waiters, handlers)
     LiveRoutes(live, handlers: handlers).add(to: &router)
-    makePages(payments, desk, execution, pools, apiKeys, limiter)?.add(to: &router)
+    makePages(payments, desk, execution, live, pools, apiKeys, limiter)?.add(to: &router)
     let server = HTTPServer(http, router: router, logger: context.logger, metrics: context.metrics)
-    let surfaces = makeSurfaces(http, desk, handlers)
+    let surfaces =
+      makeSurfaces(http, desk, handlers) + [makePaymentsPage(http, payments, desk, live)].compactMap(\.self)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
     let unclaimed = try makeUnclaimed(execution.parts.processor)
     let checks = makeChecks(pools, execution, pipeline, limiter)

@@ -1,5 +1,4 @@
 internal import Settings
-public import Values
 
 extension GatewaySettings {
   /// The pages for people.
@@ -8,8 +7,6 @@ extension GatewaySettings {
     public var isOn = false
     /// `GATEWAY_PAGE_TEST_CARDS`: whether they offer the cards of the imitated bank.
     public var hasTestCards = false
-    /// `GATEWAY_PAGE_ADDR`: the page of the payment API; nil for none.
-    public var address: NetworkAddress?
   }
 
   static let pageRows: [Setting<GatewaySettings>] = [

@@ -14,6 +14,8 @@ extension GatewaySettings {
     public var payments: NetworkAddress?
     /// `GATEWAY_UPDATER_ADDR`: what the payments surface had a second program for.
     public var updater: NetworkAddress?
+    /// `GATEWAY_PAGE_ADDR`: the page of the surface payments.
+    public var page: NetworkAddress?
     /// `GATEWAY_DEMO_ADDR`.
     public var demo: NetworkAddress?
     /// `GATEWAY_DEFAULT_CURRENCY`: of surfaces whose requests name none.
@@ -25,15 +27,15 @@ extension GatewaySettings {
     public var addresses: [(setting: String, address: NetworkAddress)] {
       [
         ("GATEWAY_CARDS_ADDR", cards), ("GATEWAY_TRANSACTIONS_ADDR", transactions), ("GATEWAY_PAYMENTS_ADDR", payments),
-        ("GATEWAY_UPDATER_ADDR", updater), ("GATEWAY_DEMO_ADDR", demo),
+        ("GATEWAY_UPDATER_ADDR", updater), ("GATEWAY_DEMO_ADDR", demo), ("GATEWAY_PAGE_ADDR", page),
       ].compactMap { setting, address in address.map { (setting, $0) } }
     }
 
     /// The topics of the surfaces that are on.
     public var topicsInUse: [String] {
       var names: [String] = []
-      if payments != nil || transactions != nil { names.append(topics.payments) }
-      if payments != nil { names.append(topics.results) }
+      if payments != nil || page != nil || transactions != nil { names.append(topics.payments) }
+      if payments != nil || page != nil { names.append(topics.results) }
       if transactions != nil { names.append(topics.statuses) }
       if demo != nil { names.append(topics.requests) }
       return names
@@ -52,6 +54,9 @@ extension GatewaySettings {
       "listen address of the surface transactions"),
     .optionalListener(
       "GATEWAY_PAYMENTS_ADDR", \.surfaces.payments, .value(""), programs, "listen address of the surface payments"),
+    .optionalListener(
+      "GATEWAY_PAGE_ADDR", \.surfaces.page, .value(""), programs,
+      "listen address of the web page of the surface payments"),
     .optionalListener(
       "GATEWAY_UPDATER_ADDR", \.surfaces.updater, .value(""), programs,
       "listen address of the greeting of the updater, which belongs to the surface payments"),

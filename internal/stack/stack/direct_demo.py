@@ -83,7 +83,10 @@ class DirectDemo:
     @property
     def addresses(self) -> list[str]:
         """Where a browser sees what has happened."""
-        return [f"http://{self.scene.gateway}/v1/payments?user_id={self.user}",
+        return [f"http://{self.scene.gateway}/?user_id={self.user} (the payments of this demo, live)",
+                f"http://{self.scene.gateway}/review, /accounts, /exceptions, /outbox",
+                f"http://{self.scene.gateway}/docs (the API)",
+                f"http://{self.scene.page}/ (the page of the payment API)",
                 f"http://{self.scene.bank}/control/operations"]
 
     # -- Calls

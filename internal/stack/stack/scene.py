@@ -34,7 +34,7 @@ class Scene:
                 "--bootstrap-server", "kafka:9092", "--topic", "payment", "--from-beginning", "--timeout-ms", "5000",
                 "--property", "print.key=true", "--property", "key.separator= "]
             # docker-compose.yml publishes these ports.
-            self.gateway, self.bank = "127.0.0.1:8090", "127.0.0.1:9002"
+            self.gateway, self.bank, self.page = "127.0.0.1:8090", "127.0.0.1:9002", "127.0.0.1:4000"
             return
         stack.require_running(BACKING + tuple(program for program in PROGRAMS if program.name != "payments-cron"))
         settings = stack.settings()
@@ -46,6 +46,7 @@ class Scene:
                       "-f", "%k %s\\n"]
         self.gateway = address(stack.ports, "STACK_GATEWAY_PORT")
         self.bank = address(stack.ports, "STACK_BANK_PORT")
+        self.page = address(stack.ports, "STACK_PAGE_PORT")
         self.audit_since = local.audit_since(stack)
         say("The commands below find this stack through:")
         for name, value in settings.items():

@@ -123,6 +123,7 @@ PROGRAMS = (
             Port("STACK_GATEWAY_PORT", 8090, "direct payments (HTTP)", "GATEWAY_ADDR"),
             Port("STACK_CARDS_PORT", 9000, "the surface cards", "GATEWAY_CARDS_ADDR"),
             Port("STACK_PAYMENTS_PORT", 8010, "the surface payments", "GATEWAY_PAYMENTS_ADDR"),
+            Port("STACK_PAGE_PORT", 4000, "the page of the surface payments", "GATEWAY_PAGE_ADDR"),
             Port("STACK_UPDATER_PORT", 8011, "the updater's greeting", "GATEWAY_UPDATER_ADDR"),
         ),
     ),

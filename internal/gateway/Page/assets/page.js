@@ -143,7 +143,7 @@ const spinner = '<svg class="icon spin" viewBox="0 0 24 24" width="18" height="1
 
 /** Takes over what is wrong in a form from the page that the server answered. */
 function takeFaults(form, page) {
-  for (const old of form.querySelectorAll("[data-part]")) {
+  for (const old of form.querySelectorAll("[data-fault]")) {
     const fresh = page.getElementById(old.id);
     if (fresh) old.replaceWith(fresh);
   }

@@ -4,7 +4,7 @@ internal import GatewayStore
 internal import Values
 
 /// The form of a payment, and the list of payments.
-struct PaymentsView {
+struct PaymentListView {
   let words: Words
 
   /// Cards and accounts of the imitated bank, whose answers are fixed: docs/bank-stub.md.
