@@ -485,7 +485,9 @@ let package = Package(
         "Cards", "DirectDomain", "GatewayDomain", "GatewayPage", "LedgerDomain", "LedgerStore", "Money",
         "ProcessingStore", "RiskDomain", "RiskStore", "Values",
       ]),
-    unit("GatewaySurfaces", ["Cards", "GatewayDomain", "GatewaySurfaces", "Money", "Values"]),
+    unit(
+      "GatewaySurfaces",
+      ["Cards", "GatewayAPI", "GatewayDomain", "GatewaySurfaces", "HTTPServer", "Money", "Values"]),
     unit("HTTPClient", ["HTTPClient", "RawHTTP", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),

@@ -13,6 +13,8 @@ package struct Fault: Error, Hashable {
   package var cause: String?
   /// Whether what was asked for may have happened all the same, or may yet.
   package var mayHaveHappened: Bool { problem.code == Code.outcomeUnknown.rawValue }
+  /// Whether there is no place for a call that waits.
+  package var isOfWaiters: Bool { problem.code == Code.tooManyWaiters.rawValue }
   /// The payment that is in the way.
   private var payment: UniqueID?
   /// Header fields of the answer.

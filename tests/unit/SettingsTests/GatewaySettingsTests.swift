@@ -52,6 +52,13 @@ import Values
     #expect(message(open).contains("expected GATEWAY_AUTH=keys"))
     #expect(try load(here.merging(tls) { $1 }).server.hasTLS)
     #expect(try load(here.merging(["GATEWAY_BEHIND_TLS": "true"]) { $1 }).server.isBehindTLS)
+    for setting in ["GATEWAY_CARDS_ADDR", "GATEWAY_PAYMENTS_ADDR", "GATEWAY_UPDATER_ADDR"] {
+      let text = message([setting: address])
+      #expect(text.contains("\(setting)=\(address)") || address.hasPrefix(":"), "\(text)")
+      #expect(text.contains("GATEWAY_BEHIND_TLS=true"))
+      #expect(
+        try load([setting: address, "GATEWAY_BEHIND_TLS": "true"]).surfaces.addresses.map(\.setting) == [setting])
+    }
   }
 
   @Test func `keys that are wrong are refused without being shown`() {

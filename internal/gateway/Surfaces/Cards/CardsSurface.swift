@@ -84,7 +84,7 @@ package struct CardsSurface: Sendable {
   private func response(_ fault: Fault, _ user: UniqueID?) -> HTTPResponse {
     handlers.note(fault)
     let status = fault.problem.status == 422 ? 400 : fault.problem.status
-    let answer = CardsAnswer(refused: fault.problem.detail, user: user, isUnclear: fault.mayHaveHappened)
+    let answer = CardsAnswer(refused: SurfaceAnswer.words(fault), user: user, isUnclear: fault.mayHaveHappened)
     return SurfaceAnswer.completed(.json(status, answer.body), fault)
   }
 

@@ -12,6 +12,15 @@ enum SurfaceAnswer {
     return response
   }
 
+  /// What a refused call is told. Callers of older systems know neither `wait` nor keys by which a payment is found
+  /// again: asking a second time is another payment.
+  static func words(_ fault: Fault) -> String {
+    if fault.mayHaveHappened {
+      return "it is not known whether the payment was taken in; asking again without an Idempotency-Key may pay twice"
+    }
+    return fault.isOfWaiters ? "too many calls wait for payments; nothing was done" : fault.problem.detail
+  }
+
   /// The answer, marked when it is that of an earlier call with the same key.
   static func marked(_ response: HTTPResponse, isReplay: Bool) -> HTTPResponse {
     var response = response

@@ -89,7 +89,7 @@ package struct PaymentsSurface: Sendable {
     handlers.note(fault)
     let status = fault.problem.status
     return status == 404
-      ? Self.missing : SurfaceAnswer.completed(Self.detail(status, fault.problem.detail), fault)
+      ? Self.missing : SurfaceAnswer.completed(Self.detail(status, SurfaceAnswer.words(fault)), fault)
   }
 
   // MARK: - POST /payments/
