@@ -36,7 +36,7 @@ COPY --from=build /out/production/ /usr/local/bin/
 COPY --chmod=755 internal/stack/http-ready.sh /usr/local/bin/http-ready
 USER 10001
 ENV SWIFT_BACKTRACE=enable=no
-EXPOSE 4000 8010 8011 8081 8090 9000 9101 9102 9103 9104 9105
+EXPOSE 4000 8000 8010 8011 8081 8090 9000 9101 9102 9103 9104 9105 9191
 CMD ["payments-server"]
 
 # With the imitated bank and broker, for docker-compose.yml.

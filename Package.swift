@@ -242,7 +242,7 @@ let package = Package(
       "GatewayStore", "gateway/Store",
       [
         "Archive", "Cards", "Crypto", "DirectDomain", "Errors", "GatewayDomain", "GroupCommit", "Idempotency", "Inbox",
-        "Kafka", "Logger", "Metrics", "Money", "Outbox", "Postgres", "Runtime", "Values",
+        "Kafka", "Logger", "Metrics", "Money", "Outbox", "Postgres", "Runtime", "UserNames", "Values",
       ]),
     // `sql` is a link to migrations/gateway.
     .target(
@@ -269,8 +269,8 @@ let package = Package(
     box(
       "GatewaySurfaces", "gateway/Surfaces",
       [
-        "Cards", "Crypto", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPServer", "Money",
-        "Values",
+        "Cards", "Crypto", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPServer", "LedgerStore",
+        "Money", "Tracing", "UserNames", "Values",
       ]),
     .target(
       name: "GatewayPage",
@@ -287,7 +287,7 @@ let package = Package(
         "GatewayStore", "GatewaySurfaces", "HTTPServer", "Inbox", "LedgerStore", "Logger", "Metrics", "Money", "Outbox",
         "OutboxKafka", "Postgres", "ProcessingDomain", "ProcessingSchema", "ProcessingSettings", "ProcessingStore",
         "Processor", "RiskStore", "Runtime",
-        "SagaClient", "Service", "Settings", "TLS", "Values",
+        "SagaClient", "Service", "Settings", "TLS", "UserNames", "Values",
       ]),
 
     // The saga's payment step.
@@ -487,7 +487,10 @@ let package = Package(
       ]),
     unit(
       "GatewaySurfaces",
-      ["Cards", "GatewayAPI", "GatewayDomain", "GatewaySurfaces", "HTTPServer", "Money", "Values"]),
+      [
+        "Cards", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewaySurfaces", "HTTPServer", "Money", "UserNames",
+        "Values",
+      ]),
     unit("HTTPClient", ["HTTPClient", "RawHTTP", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),

@@ -12,10 +12,11 @@ CREATE TABLE scored_request (
 );
 
 -- As readers of that system know them. Its schema has one name: only the risk of a database that has the usual name
--- makes it, and leaves alone what is there under it.
+-- makes it, if it may, and leaves alone what is there under it.
 DO $$
 BEGIN
-  IF current_schema() = 'risk' AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'risk_schema') THEN
+  IF current_schema() = 'risk' AND NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'risk_schema')
+     AND has_database_privilege(current_database(), 'CREATE') THEN
     CREATE SCHEMA risk_schema;
     COMMENT ON SCHEMA risk_schema IS 'Paysaga: views over risk';
     CREATE VIEW risk_schema.auth_request AS

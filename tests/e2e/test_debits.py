@@ -6,8 +6,10 @@ from typing import Iterator
 
 import pytest
 
+from harness.audit import paysaga
 from harness.direct import PARTITIONS, Direct, Gateway
 from harness.process import Program
+from harness.surfaces import matches_schema
 from harness.topics import TopicReader, produce
 from harness.waiting import wait_until
 from harness.world import World
@@ -38,7 +40,9 @@ class Debits:
                 "DEBIT_GROUP": f"debits-{self.world.name}"}
 
     def push(self, *debits: dict) -> None:
-        produce(self.world.broker.brokers, self.topic, [(None, json.dumps(debit).encode()) for debit in debits])
+        # Under the user's name, so that those of a user are carried out in their order.
+        records = [(debit.get("userName", "").encode(), json.dumps(debit).encode()) for debit in debits]
+        produce(self.world.broker.brokers, self.topic, records)
 
     def result(self, id: str) -> dict:
         """The result of a debit, once it is on the topic."""
@@ -50,6 +54,7 @@ class Debits:
 
         message = wait_until(look, f"a result of debit {id}")
         assert message.header("ce_type").startswith("paysaga.debit."), message
+        assert matches_schema("debits-results", message)
         return json.loads(message.value)
 
     def balance(self, account: str) -> int:
@@ -137,3 +142,5 @@ def test_a_processor_that_dies_loses_and_doubles_no_debit(debits: Debits):
 
     wait_until(look, "a result of each debit", 60)
     assert debits.balance(account) == 80_000
+    audited = paysaga(debits.world, "audit", "--ledger")
+    assert audited.status == 0, audited

@@ -72,6 +72,8 @@ def test_settings_name_where_the_stack_listens(folder):
         "GATEWAY_PAYMENTS_ADDR": "127.0.0.1:8010",
         "GATEWAY_PAGE_ADDR": "127.0.0.1:4000",
         "GATEWAY_UPDATER_ADDR": "127.0.0.1:8011",
+        "GATEWAY_TRANSACTIONS_ADDR": "127.0.0.1:9191",
+        "GATEWAY_DEMO_ADDR": "127.0.0.1:8000",
     }
 
 

@@ -42,7 +42,8 @@ package struct Fault: Error, Hashable {
       retryAfter: fault.status == 503 ? 1 : nil)
   }
 
-  static func reading<Value>(_ body: () throws(RequestFault) -> Value) throws(Fault) -> Value {
+  /// Runs `body`, whose faults are a caller's.
+  package static func reading<Value>(_ body: () throws(RequestFault) -> Value) throws(Fault) -> Value {
     do throws(RequestFault) {
       return try body()
     } catch {
@@ -50,7 +51,8 @@ package struct Fault: Error, Hashable {
     }
   }
 
-  static func asking<Value>(_ body: () async throws(StoreTrouble) -> Value) async throws(Fault) -> Value {
+  /// Runs `body`, which asks a store.
+  package static func asking<Value>(_ body: () async throws(StoreTrouble) -> Value) async throws(Fault) -> Value {
     do throws(StoreTrouble) {
       return try await body()
     } catch {

@@ -1,10 +1,11 @@
-internal import HTTPServer
+package import HTTPServer
 internal import Values
 
 /// The key that a caller gives to a call which must have one effect however often it is made: the header field
 /// `Idempotency-Key`, bare (`a1b2`) or as a string (`"a1b2"`, draft-ietf-httpapi-idempotency-key-header).
 package enum IdempotencyKeyHeader {
-  static let name = "Idempotency-Key"
+  /// The field.
+  package static let name = "Idempotency-Key"
   /// In the answer to a call that was made before.
   package static let replayed = "Idempotency-Replayed"
   static let longest = 255
@@ -21,7 +22,7 @@ package enum IdempotencyKeyHeader {
   }
 
   /// - Returns: nil where there is none.
-  static func optional(_ headers: HTTPHeaders) throws(Fault) -> String? {
+  package static func optional(_ headers: HTTPHeaders) throws(Fault) -> String? {
     let values = headers.values(name)
     guard let value = values.first else { return nil }
     guard values.count == 1, let key = parse(value) else {

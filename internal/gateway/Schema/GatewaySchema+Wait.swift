@@ -25,6 +25,9 @@ extension GatewaySchema {
       .init("gateway.api_key", ["SELECT"]),
       .init("gateway.customer", ["SELECT", "INSERT"]),
       .init("gateway.payment_method", ["SELECT", "INSERT", "DELETE"]),
+      .init("gateway.transaction_user", ["SELECT", "INSERT"]), .init("gateway.demo_user", ["SELECT", "INSERT"]),
+      .init("gateway.demo_payment_method", ["SELECT", "INSERT"]),
+      .init("gateway.demo_payment_request", ["SELECT", "INSERT"]),
     ] + OutboxSchema.writing(outbox) + OutboxSchema.relaying(outbox)
 
   /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.

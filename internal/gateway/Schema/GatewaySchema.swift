@@ -20,10 +20,12 @@ public enum GatewaySchema {
     ("0005_users.down.sql", PackageResources._005_users_down_sql),
     ("0006_origin.up.sql", PackageResources._006_origin_up_sql),
     ("0006_origin.down.sql", PackageResources._006_origin_down_sql),
+    ("0007_surfaces.up.sql", PackageResources._007_surfaces_up_sql),
+    ("0007_surfaces.down.sql", PackageResources._007_surfaces_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 6
+  package static let requiredVersion: Int64 = 7
 
   /// The schema.
   public static let name = "gateway"

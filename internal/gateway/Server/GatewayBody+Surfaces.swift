@@ -16,7 +16,9 @@ extension GatewayBody {
 
   /// A server for each surface that is on.
   /// - Parameter http: the server of `/v1`, whose limits the others have, too.
-  func makeSurfaces(_ http: HTTPServerConfiguration, _ desk: PaymentDesk, _ handlers: RouteHandlers) -> [HTTPServer] {
+  func makeSurfaces(
+    _ http: HTTPServerConfiguration, _ desk: PaymentDesk, _ handlers: RouteHandlers, _ own: SurfaceParts
+  ) -> [HTTPServer] {
     let surfaces = settings.surfaces
     let (merchant, currency) = (settings.intake.merchant, surfaces.currency)
     for (setting, address) in surfaces.addresses where !address.isLoopback {
@@ -36,6 +38,10 @@ extension GatewayBody {
           CardsSurface.name, $0, "GATEWAY_CARDS_ADDR",
           CardsSurface(desk, handlers, merchant: merchant, currency: currency).router)
       },
+      surfaces.transactions.map {
+        server(TransactionsSurface.name, $0, "GATEWAY_TRANSACTIONS_ADDR", makeTransactions(desk, handlers, own).router)
+      },
+      surfaces.demo.map { server(DemoSurface.name, $0, "GATEWAY_DEMO_ADDR", makeDemo(handlers, own).router) },
       surfaces.payments.map {
         server(
           PaymentsSurface.name, $0, "GATEWAY_PAYMENTS_ADDR",

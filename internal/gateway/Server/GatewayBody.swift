@@ -67,7 +67,7 @@ public final class GatewayBody: ProgramBody {
 
   // MARK: - Parts
 
-  private static let tables = GatewayTables()
+  static let tables = GatewayTables()
 
   /// The connections.
   struct Pools {
@@ -115,14 +115,14 @@ public final class GatewayBody: ProgramBody {
     let relays = Notifier(channel: GatewaySchema.outbox.channel, pool: pools.notify, logger: context.logger) {
       !pipeline.ownsAllShards
     }
-    let intake = PaymentIntake(
-      Self.tables, keys: keys, requestKeys: requestKeys, outbox: outbox, topic: settings.topics.payments,
-      output: output, writers: pools.writers, readers: pools.readers, logger: context.logger,
-      metrics: context.metrics
-    ) {
+    let wakeRelays = { @Sendable in
       pipeline.wake()
       relays.notify()
     }
+    let intake = PaymentIntake(
+      Self.tables, keys: keys, requestKeys: requestKeys, outbox: outbox, topic: settings.topics.payments,
+      output: output, writers: pools.writers, readers: pools.readers, logger: context.logger,
+      metrics: context.metrics, onCommit: wakeRelays)
     let apiKeys = try makeAPIKeys()
     let limiter = try RateLimiter(
       dsn: settings.server.redisDSN, logger: context.logger, metrics: context.metrics)
@@ -136,8 +136,11 @@ public final class GatewayBody: ProgramBody {
     LiveRoutes(live, handlers: handlers).add(to: &router)
     makePages(payments, desk, execution, live, pools, apiKeys, limiter)?.add(to: &router)
     let server = HTTPServer(http, router: router, logger: context.logger, metrics: context.metrics)
+    let parts = SurfaceParts(
+      accounts: execution.accounts, writers: pools.writers, scanners: pools.scanners, outbox: outbox,
+      onCommit: wakeRelays)
     let surfaces =
-      makeSurfaces(http, desk, handlers) + [makePaymentsPage(http, payments, desk, live)].compactMap(\.self)
+      makeSurfaces(http, desk, handlers, parts) + [makePaymentsPage(http, payments, desk, live)].compactMap(\.self)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
     let unclaimed = try makeUnclaimed(execution.parts.processor)
     let checks = makeChecks(pools, execution, pipeline, limiter)

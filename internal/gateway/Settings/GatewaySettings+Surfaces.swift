@@ -20,6 +20,14 @@ extension GatewaySettings {
     public var demo: NetworkAddress?
     /// `GATEWAY_DEFAULT_CURRENCY`: of surfaces whose requests name none.
     public var currency = Currency("USD")!  // in the list of currencies
+    /// `GATEWAY_TRANSACTIONS_METHOD`: what payments of the surface transactions are paid from.
+    public var transactionsSource = TransactionsSource.account
+    /// `GATEWAY_TRANSACTIONS_AMOUNT`: what its amounts count.
+    public var transactionsUnit = AmountUnit.major
+    /// `GATEWAY_TRANSACTIONS_BASIC`: `user:password` of its callers.
+    public var transactionsCredentials = ""
+    /// `GATEWAY_DEMO_CHECK_IDS`: whether users and payment methods of the surface demo must be there.
+    public var demoChecksIDs = false
     /// Where readers of the older systems are told of payments.
     public var topics = SurfaceTopics()
 
@@ -42,7 +50,7 @@ extension GatewaySettings {
     }
   }
 
-  static let surfaceRows: [Setting<GatewaySettings>] = addressRows + topicRows
+  static let surfaceRows: [Setting<GatewaySettings>] = addressRows + surfaceRuleRows + topicRows
 
   private static let addressRows: [Setting<GatewaySettings>] = [
     .optionalListener(

@@ -51,6 +51,7 @@ public struct GatewaySettings: ServiceSettings {
     try server.checkTLS()
     try server.checkExposure()
     for (setting, address) in surfaces.addresses { try server.checkExposure(of: address, setting) }
+    try surfaces.finishCredentials()
     try saga.check()
   }
 

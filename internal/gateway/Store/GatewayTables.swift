@@ -23,6 +23,10 @@ public struct GatewayTables: Sendable, Hashable {
   let apiKey: String
   let customer: String
   let paymentMethod: String
+  let transactionUser: String
+  let demoUser: String
+  let demoMethod: String
+  let demoRequest: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "gateway") {
@@ -42,5 +46,9 @@ public struct GatewayTables: Sendable, Hashable {
     apiKey = prefix + ".api_key"
     customer = prefix + ".customer"
     paymentMethod = prefix + ".payment_method"
+    transactionUser = prefix + ".transaction_user"
+    demoUser = prefix + ".demo_user"
+    demoMethod = prefix + ".demo_payment_method"
+    demoRequest = prefix + ".demo_payment_request"
   }
 }

@@ -1,4 +1,5 @@
 internal import Protobuf
+internal import Values
 
 /// What `.proto` files declare, as `protoc --include_imports --descriptor_set_out=FILE` writes it: a serialised
 /// `google.protobuf.FileDescriptorSet` (descriptor.proto of protobuf). A `ReflectionService` answers from it.

@@ -1,4 +1,5 @@
 internal import HTTP2
+internal import Values
 
 /// The header blocks a server sends.
 enum ResponseHeaders {

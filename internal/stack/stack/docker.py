@@ -17,7 +17,7 @@ Paysaga is up, in Docker.
   Redis        redis://127.0.0.1:6379/0
   Kafka        127.0.0.1:9095, kafka-ui http://127.0.0.1:8080
   payments     http://127.0.0.1:8090 (/v1)
-  surfaces     http://127.0.0.1:9000 (cards)  :8010 (payments)  :8011 (updater)
+  surfaces     http://127.0.0.1:9000 (cards)  :9191 (transactions)  :8010 (payments)  :8011 (updater)  :8000 (demo)
   bank         http://127.0.0.1:9002 (imitated)
   admin        http://127.0.0.1:9101  :9102  :9103  :9104  :9105  :9107  (/healthz /readyz /metrics)
   Prometheus   http://127.0.0.1:9090, Grafana http://127.0.0.1:3000

@@ -125,6 +125,8 @@ PROGRAMS = (
             Port("STACK_PAYMENTS_PORT", 8010, "the surface payments", "GATEWAY_PAYMENTS_ADDR"),
             Port("STACK_PAGE_PORT", 4000, "the page of the surface payments", "GATEWAY_PAGE_ADDR"),
             Port("STACK_UPDATER_PORT", 8011, "the updater's greeting", "GATEWAY_UPDATER_ADDR"),
+            Port("STACK_TRANSACTIONS_PORT", 9191, "the surface transactions", "GATEWAY_TRANSACTIONS_ADDR"),
+            Port("STACK_DEMO_PORT", 8000, "the surface demo", "GATEWAY_DEMO_ADDR"),
         ),
     ),
 )

@@ -208,6 +208,7 @@ class Direct:
             "GATEWAY_ADDR": "127.0.0.1:0", "GATEWAY_AUTH": "open", "PROCESSING_LEASE": "2s", "PROCESSING_RELAY_LEASE": "2s",
             "GATEWAY_RELAY_LEASE": "2s", "CARD_CLAIM_TIMEOUT": "3s", "BANK_TIMEOUT": "2s", "BANK_HORIZON": "1s",
         } | settings
+        self.has_surface_topics = False
         self.processors: list[Program] = []
         self.gateways: list[Gateway] = []
 

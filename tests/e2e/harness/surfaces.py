@@ -56,9 +56,11 @@ def topics(direct: Direct) -> dict[str, str]:
 
 def gateway_with(direct: Direct, *names: str, **settings: str) -> Gateway:
     """A gateway with these surfaces on free ports."""
-    for topic in topics(direct).values():
-        # devkafka makes a topic that is named, with another number of partitions.
-        direct.world.broker.create_topic(topic, PARTITIONS)
+    if not direct.has_surface_topics:
+        for topic in topics(direct).values():
+            # devkafka makes a topic that is named, with another number of partitions.
+            direct.world.broker.create_topic(topic, PARTITIONS)
+        direct.has_surface_topics = True
     on = {ADDRESSES[name]: "127.0.0.1:0" for name in names}
     return direct.gateway(**on, **topics(direct), **settings)
 

@@ -1,5 +1,6 @@
 import Foundation
 import GRPC
+import Values
 
 /// The header fields of a call, a `name:value` a line: Base64 reads as Foundation reads it, what is not canonical is
 /// refused, the rest of the application's metadata arrives as it was sent, and the protocol's own fields do not.

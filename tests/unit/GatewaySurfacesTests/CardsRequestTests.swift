@@ -84,12 +84,3 @@ extension Result where Success == PaymentRequest, Failure == CardsFault {
     }
   }
 }
-
-@Suite struct SurfaceUserTests {
-  /// Made by Python's `uuid.uuid5`.
-  @Test func `an id of a name is that of RFC 9562`() {
-    #expect(SurfaceUser.namespace.description == "b0f1e6a4-5c0e-4f5d-9a3b-7d2c8e91f604")
-    #expect(SurfaceUser.id(named: "ann").description == "5d3c08b9-5bbb-5d9f-89c2-1d08af5b5b82")
-    #expect(SurfaceUser.id(named: "Юрий").description == "a63332c3-d345-504d-ae6c-6130e9b997f3")
-  }
-}

@@ -1,6 +1,7 @@
 import GatewayDomain
 import Money
 import Testing
+import UserNames
 import Values
 
 @testable import GatewaySurfaces
@@ -27,7 +28,7 @@ import Values
       answer(#"{"userId":"\#(user)","accountNumber":"1","amount":"1e2","state":"completed"}"#) == "\(user) 100.00 USD")
     // A user may have any name, and has always the same id.
     #expect(
-      answer(#"{"userId":"ann","accountNumber":"1","amount":1}"#) == "\(SurfaceUser.id(named: "ann")) 1.00 USD")
+      answer(#"{"userId":"ann","accountNumber":"1","amount":1}"#) == "\(NamedUser.id(named: "ann")) 1.00 USD")
   }
 
   @Test func `missing fields show the body`() {

@@ -61,6 +61,19 @@ import Values
     }
   }
 
+  @Test func `the password that everybody knows is for loopback, unless somebody asks for it`() throws {
+    let here = ["GATEWAY_TRANSACTIONS_ADDR": "127.0.0.1:9191"]
+    #expect(try load(here).surfaces.transactionsCredentials == "user:1234")
+    let beyond = ["GATEWAY_TRANSACTIONS_ADDR": "0.0.0.0:9191", "GATEWAY_BEHIND_TLS": "true"]
+    #expect(message(beyond).contains("GATEWAY_TRANSACTIONS_BASIC"))
+    let named = beyond.merging(["GATEWAY_TRANSACTIONS_BASIC": "user:1234"]) { $1 }
+    #expect(try load(named).surfaces.transactionsCredentials == "user:1234")
+    for wrong in ["secret", ":secret", "user:"] {
+      let text = message(["GATEWAY_TRANSACTIONS_BASIC": wrong])
+      #expect(text.contains("USER:PASSWORD") && !text.contains("secret"))
+    }
+  }
+
   @Test func `keys that are wrong are refused without being shown`() {
     let secret = "a:" + String(repeating: "5", count: 63)
     for name in ["GATEWAY_REQUEST_KEYS", "CARD_FINGERPRINT_KEYS"] {

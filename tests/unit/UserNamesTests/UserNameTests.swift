@@ -14,6 +14,10 @@ import Values
     #expect(try #require(UserName(name)).userID == UniqueID(id))
   }
 
+  @Test func `the namespace stays`() {
+    #expect(NamedUser.namespace.description == "b0f1e6a4-5c0e-4f5d-9a3b-7d2c8e91f604")
+  }
+
   @Test func `a name has 3 to 32 characters as Java counts them, none of them hidden`() {
     let fitting = ["abc", String(repeating: "я", count: 32), String(repeating: "\u{1F4B6}", count: 16), "a b"]
     for name in fitting { #expect(UserName(name)?.text == name) }

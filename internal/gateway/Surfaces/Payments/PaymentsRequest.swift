@@ -1,6 +1,7 @@
 internal import Cards
 package import GatewayDomain
 package import Money
+internal import UserNames
 package import Values
 
 /// Reads the body of `POST /payments/`: `userId`, `accountNumber` and `amount` are needed. What is the server's is
@@ -39,7 +40,7 @@ package struct PaymentsRequest {
     let origin = PaymentsDetails(user: user, account: account, note: note).origin
     do throws(RequestFault) {
       return try PaymentRequest(
-        from: origin, userID: UniqueID(user) ?? SurfaceUser.id(named: user), merchant: merchant,
+        from: origin, userID: UniqueID(user) ?? NamedUser.id(named: user), merchant: merchant,
         source: .account(number: account), amount: Money(minorUnits: amount, currency),
         description: description?.isEmpty == true ? nil : description)
     } catch {

@@ -1,5 +1,5 @@
-/// Base64 (RFC 4648 section 4) for `-bin` metadata: padded or not when read, not padded when written.
-package enum Base64 {
+/// Base64 (RFC 4648 section 4): padded or not when read, not padded when written unless asked for.
+public enum Base64 {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
   private static let values: [UInt8] = {
     var values = [UInt8](repeating: 0xFF, count: 256)
@@ -7,8 +7,9 @@ package enum Base64 {
     return values
   }()
 
-  /// The text without padding.
-  package static func encode(_ bytes: [UInt8]) -> [UInt8] {
+  /// The text.
+  /// - Parameter isPadded: fills it up to a multiple of four characters.
+  public static func encode(_ bytes: [UInt8], isPadded: Bool = false) -> [UInt8] {
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count * 4 + 2) / 3)
     var bits: UInt32 = 0
@@ -22,11 +23,12 @@ package enum Base64 {
       }
     }
     if count > 0 { text.append(alphabet[Int(bits << UInt32(6 - count) & 63)]) }
+    while isPadded, text.count % 4 != 0 { text.append(UInt8(ascii: "=")) }
     return text
   }
 
   /// - Returns: nil for characters outside the alphabet, misplaced padding, an impossible length or stray bits.
-  package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+  public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
     var body = Array(text)
     var padding = 0
     while body.last == UInt8(ascii: "="), padding < 2 {
