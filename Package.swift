@@ -335,7 +335,8 @@ let package = Package(
     box(
       "CLI", "cli",
       [
-        "ClientSettings", "DirectDomain", "Errors", "GRPC", "GatewayDomain", "GatewayStore", "HTTP2", "HTTPClient",
+        "ClientSettings", "DirectDomain", "Errors", "GRPC", "GatewayDomain", "GatewaySchema", "GatewayStore", "HTTP2",
+        "HTTPClient",
         "Inbox", "Kafka", "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Migrator", "Money", "Outbox", "Postgres",
         "ProcessingAudit", "ProcessingDomain", "ProcessingSchema", "ProcessingStore", "Protobuf", "Reconciliation",
         "RiskDomain", "RiskStore", "Runtime", "SagaAudit",

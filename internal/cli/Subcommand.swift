@@ -12,6 +12,7 @@ enum Subcommands {
     MigrateUp.self, MigrateDown.self, MigrateStatus.self, Push.self, Pay.self, Fail.self, Get.self, List.self,
     Watch.self, OutboxStatusCommand.self, OutboxList.self, OutboxRequeue.self, OutboxReplay.self, OutboxPause.self,
     OutboxResume.self, InventoryRequeue.self, AuditCommand.self, PaymentsGet.self, PaymentsList.self,
+    DeadLetters.self, PaymentsRequeue.self, PaymentsDiscard.self,
     PaymentsHistory.self, PaymentsCancel.self, PaymentsRefund.self, PaymentsRefunds.self, AccountsGet.self,
     AccountsList.self, AccountsOpen.self, AccountsEntries.self, AccountsTopUp.self, AccountsSpend.self, Exceptions.self,
     ExceptionsShow.self,

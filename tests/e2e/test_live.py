@@ -98,7 +98,7 @@ def test_a_stream_lives_through_an_outage_of_the_listener(
     stream.close()
 
 
-def test_streams_cost_no_query_and_little_memory(direct: Direct, shared_world: World, gateway: Gateway):
+def test_streams_cost_no_query_and_little_memory(processor: Program, shared_world: World, gateway: Gateway):
     metric = gateway.program.metric
     # Nobody executes these.
     others = [gateway.pay(account(), user_id=str(uuid.uuid4())).json for _ in range(2)]
@@ -129,7 +129,8 @@ def test_streams_cost_no_query_and_little_memory(direct: Direct, shared_world: W
     wait_until(lambda: metric("gateway_waiters") == 0, "no places are taken")
 
 
-def test_a_reader_that_is_too_slow_is_cut_off_and_goes_on(direct: Direct, shared_world: World, gateway: Gateway):
+def test_a_reader_that_is_too_slow_is_cut_off_and_goes_on(
+        processor: Program, shared_world: World, gateway: Gateway):
     metric = gateway.program.metric
     user = str(uuid.uuid4())
     large = {f"field-{number}": "x" * 500 for number in range(50)}

@@ -120,15 +120,19 @@ struct TopicAuditing {
   /// - Parameters:
   ///   - database: with the outbox's tables on the search path.
   ///   - checksPayments: whether the events are those of the saga's payments.
+  ///   - others: events of other outboxes on the topic.
   func audit(
-    _ topic: String, database: DatabaseConfiguration, checksPayments: Bool, _ session: Session
+    _ topic: String, database: DatabaseConfiguration, checksPayments: Bool, others: Set<UniqueID> = [],
+    _ session: Session
   ) throws -> AuditVerdict {
     guard let partitions = try Brokers(session).partitions(of: topic) else {
       throw CommandError.failure("there is no topic \(printable(topic)) at \(session.settings.kafka.brokers)")
     }
+    var request = Audit.Request(topic: topic, since: since, limit: limit, checksPayments: checksPayments)
+    request.others = others
     let audit = Audit(
-      Audit.Request(topic: topic, since: since, limit: limit, checksPayments: checksPayments), database: database,
-      kafka: session.kafka, logger: session.logger, kafkaLogger: session.kafkaLogger)
+      request, database: database, kafka: session.kafka, logger: session.logger,
+      kafkaLogger: session.kafkaLogger)
     let start = Instant.now()
     let report = try audit.run(partitions: partitions, session, start)
     let outcome = report.outcome(allowsDuplicates: allowsDuplicates)

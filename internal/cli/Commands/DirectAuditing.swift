@@ -69,9 +69,22 @@ struct DirectAuditing {
       guard try payments(in: schema, database, session) == .readable, try hasEvents(topic, database, session) else {
         continue
       }
-      verdicts.append(try topics.audit(topic, database: database, checksPayments: false, session))
+      let others = schema == "processing" ? try requeued(topic, session) : []
+      verdicts.append(
+        try topics.audit(topic, database: database, checksPayments: false, others: others, session))
     }
     return verdicts
+  }
+
+  /// Results that were sent again after they were dead letters: the gateway's outbox has them.
+  private func requeued(_ topic: String, _ session: Session) throws -> Set<UniqueID> {
+    let database = try session.database(of: "GATEWAY_", direct: true, schema: "gateway")
+    guard try payments(in: "gateway", database, session) == .readable else { return [] }
+    let connection = try Connection.open(database, logger: session.logger)
+    defer { connection.close() }
+    let found = Statement("SELECT event_id FROM event WHERE topic = $1", isReadOnly: true)
+    return Set(
+      try connection.run(Command(found, [.text(topic)])).map { (row) throws(DatabaseError) in try row.uuid(0) })
   }
 
   private func hasEvents(_ topic: String, _ database: DatabaseConfiguration, _ session: Session) throws -> Bool {

@@ -22,10 +22,12 @@ public enum GatewaySchema {
     ("0006_origin.down.sql", PackageResources._006_origin_down_sql),
     ("0007_surfaces.up.sql", PackageResources._007_surfaces_up_sql),
     ("0007_surfaces.down.sql", PackageResources._007_surfaces_down_sql),
+    ("0008_dead_letters.up.sql", PackageResources._008_dead_letters_up_sql),
+    ("0008_dead_letters.down.sql", PackageResources._008_dead_letters_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 7
+  package static let requiredVersion: Int64 = 8
 
   /// The schema.
   public static let name = "gateway"

@@ -36,7 +36,7 @@ internal import Values
 public final class GatewayBody: ProgramBody {
   let settings: GatewaySettings
   let context: ProgramContext
-  private let database: ProgramDatabase
+  let database: ProgramDatabase
   private let processingDatabase: ProgramDatabase
   private let saga: SagaClient?
   let requestKeys: CardFingerprintKeys
@@ -149,7 +149,8 @@ public final class GatewayBody: ProgramBody {
         + [
           .part(probe), .part(try makeListener(pipeline, waiters, live, apiKeys)), .part(relays),
           .part(execution.notifier),
-          .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .part(try makeKeyCare(keys)),
+          .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .late(try makeDeadLetters()),
+          .part(try makeKeyCare(keys)),
           .part(try makeArchive()), saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor),
         ].compactMap(\.self) + unclaimed
@@ -211,7 +212,7 @@ public final class GatewayBody: ProgramBody {
     let days = DayCare.Table(
       "the keys of calls", keys.days, daysAhead: GatewayKeys.daysAhead, retention: GatewayKeys.daysKept)
     let relay = try KafkaRelay(
-      GatewaySchema.outbox, shards: shards, topics: [payments] + settings.surfaces.topicsInUse,
+      GatewaySchema.outbox, shards: shards, topics: [payments, results] + settings.surfaces.topicsInUse,
       try RelayConfiguration(owner: context.instance, reserve: settings.relay.reserve),
       database: try database.indexed(role: "relay"),
       careDatabase: try database.configuration(
@@ -298,6 +299,7 @@ public final class GatewayBody: ProgramBody {
     let connection = SerialConnection(
       try database.indexed(role: "card-sweep"), logger: logger, stop: context.stop)
     return [
+      .part(DeadLetterWatch(Self.tables, connection, logger: context.logger, metrics: context.metrics)),
       .part(CreatedWatch(Self.tables, connection, logger: context.logger, metrics: context.metrics)),
       .part(
         CardSweep(

@@ -27,6 +27,7 @@ public struct GatewayTables: Sendable, Hashable {
   let demoUser: String
   let demoMethod: String
   let demoRequest: String
+  let deadLetter: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "gateway") {
@@ -50,5 +51,6 @@ public struct GatewayTables: Sendable, Hashable {
     demoUser = prefix + ".demo_user"
     demoMethod = prefix + ".demo_payment_method"
     demoRequest = prefix + ".demo_payment_request"
+    deadLetter = prefix + ".dead_letter"
   }
 }

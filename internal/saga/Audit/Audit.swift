@@ -24,6 +24,8 @@ public struct Audit: Sendable {
     public var limit: Int
     /// Whether payments are compared with the events of this topic.
     public var checksPayments: Bool
+    /// Events of other outboxes on this topic, which are not looked for.
+    public var others: Set<UniqueID> = []
 
     /// - Parameters:
     ///   - since: leaves out what is older; nil for nothing.
@@ -81,7 +83,7 @@ public struct Audit: Sendable {
     var ledger = AuditLedger(
       scope: AuditLedger.Scope(
         since: request.since?.microseconds ?? .min, keptSince: tables.keptSince, marksBefore: before.map(\.high),
-        checksPayments: request.checksPayments, limit: request.limit),
+        checksPayments: request.checksPayments, limit: request.limit, others: request.others),
       expected: tables.expected, starts: starts)
     let messages = zip(starts, after).reduce(Int64(0)) { sum, partition in
       sum.adding(saturating: max(0, partition.1.high.subtracting(saturating: partition.0.offset)))

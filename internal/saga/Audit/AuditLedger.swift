@@ -24,6 +24,8 @@ struct AuditLedger {
     var checksPayments: Bool
     /// Maximum number of offenders of each kind in the report.
     var limit: Int
+    /// Events of other outboxes on this topic.
+    var others: Set<UniqueID> = []
   }
 
   private struct Event {
@@ -182,6 +184,7 @@ struct AuditLedger {
   }
 
   private mutating func takeUnknown(_ id: UniqueID, _ place: Offence, _ time: Int64) {
+    if scope.others.contains(id) { return }
     let (partition, offset) = (place.partition ?? 0, place.offset ?? 0)
     if offset >= scope.marksBefore[Int(partition)] {
       report.newer += 1
