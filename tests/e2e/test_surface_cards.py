@@ -163,3 +163,11 @@ def test_cors(cards: Surface):
         answer = cards.call("OPTIONS", "/payment", Origin=stranger, Access_Control_Request_Method="POST")
         assert "access-control-allow-origin" not in answer.headers
     assert "access-control-allow-origin" not in cards.call("GET", "/nowhere").headers
+
+
+def test_views_show_the_holder(shared_world: World, cards: Surface):
+    paid = cards.call("POST", "/payment", EXAMPLE).json["operation_id"]
+    [row] = shared_world.sql(
+        "SELECT amount::text, masked_card_number, card_holder_name, payment_status, operation_status"
+        " FROM gateway.actual_payment_information WHERE operation_id = %s", paid)
+    assert row == ("999.99", "************4444", "NAME NAME", "succeed", "COMPLETED")

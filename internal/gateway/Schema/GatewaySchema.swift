@@ -24,10 +24,12 @@ public enum GatewaySchema {
     ("0007_surfaces.down.sql", PackageResources._007_surfaces_down_sql),
     ("0008_dead_letters.up.sql", PackageResources._008_dead_letters_up_sql),
     ("0008_dead_letters.down.sql", PackageResources._008_dead_letters_down_sql),
+    ("0009_holders.up.sql", PackageResources._009_holders_up_sql),
+    ("0009_holders.down.sql", PackageResources._009_holders_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 8
+  package static let requiredVersion: Int64 = 9
 
   /// The schema.
   public static let name = "gateway"
