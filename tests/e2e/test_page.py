@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from harness.audit import paysaga
 from harness.browser import Visit, browser
 from harness.direct import CARD, DECLINED_CARD, Direct, Gateway, account
+from harness.topics import produce
 from harness.waiting import wait_until
 from harness.world import World
 
@@ -257,6 +258,24 @@ def test_the_other_pages(chromium: Browser, gateway: Gateway, direct: Direct):
             expect(page.locator(f"#{name}-shards")).to_contain_text("64")
 
 
+def test_dead_letters_are_sent_again_or_discarded(chromium: Browser, gateway: Gateway, direct: Direct):
+    for number in (1, 2):
+        produce(direct.world.broker.brokers, direct.payments_topic, [(str(uuid.uuid4()).encode(), b"not JSON")])
+    with visit(chromium, gateway) as one:
+        page = one.page
+        page.goto("/dead-letters")
+        letters = page.locator("#letters tr")
+        expect(letters).to_have_count(2, timeout=30_000)
+        expect(letters.first).to_contain_text(direct.payments_topic)
+        letters.first.get_by_role("button", name="Discard").click()
+        expect(letters).to_have_count(1)
+        letters.first.get_by_role("button", name="Send again").click()
+        # It cannot be used the second time either.
+        expect(letters.get_by_role("cell").nth(3)).to_have_text("1", timeout=30_000)
+    decided = direct.world.sql("SELECT state, decided_by FROM gateway.dead_letter WHERE state <> 'waiting' ORDER BY id")
+    assert decided == [("discarded", "page"), ("requeued", "page")]
+
+
 @pytest.mark.parametrize("width, scheme, locale, heading", [
     (360, "dark", "ru-RU", "Платежи"), (360, "light", "en-GB", "Payments"), (1280, "dark", "de-DE", "Payments"),
 ])
@@ -264,7 +283,7 @@ def test_small_dark_and_russian(chromium: Browser, gateway: Gateway, width: int,
     payment = gateway.paid(account())
     with visit(chromium, gateway, width=width, color_scheme=scheme, locale=locale) as one:
         page = one.page
-        for path in ("/", f"/payments/{payment['id']}", "/accounts", "/review", "/exceptions", "/outbox"):
+        for path in ("/", f"/payments/{payment['id']}", "/accounts", "/review", "/exceptions", "/dead-letters", "/outbox"):
             page.goto(path)
             shows_no_overflow(page)
             # Each field has a name, and each page one heading.

@@ -16,6 +16,7 @@ struct PageFrame: Sendable {
     Place(path: "/accounts", english: "Accounts", russian: "Счета"),
     Place(path: "/review", english: "Review", russian: "Проверка"),
     Place(path: "/exceptions", english: "Exceptions", russian: "Расхождения"),
+    Place(path: "/dead-letters", english: "Dead letters", russian: "Мёртвые письма"),
     Place(path: "/outbox", english: "Outbox", russian: "Исходящие"),
   ]
 

@@ -15,6 +15,10 @@ extension PageRoutes {
     handlers.get("/exceptions", .read, to: &router, or: refused) { call throws(PageFault) in
       try await exceptionsPage(call)
     }
+    handlers.get("/dead-letters", .read, to: &router, or: refused) { call throws(PageFault) in
+      try await deadLettersPage(call, nil)
+    }
+    handlers.post("/dead-letters/{id}", .review, to: &router, or: deadLettersPage(refusing:_:), decideLetter)
     handlers.get("/outbox", .read, to: &router, or: refused) { call throws(PageFault) in try await outboxPage(call) }
   }
 
@@ -51,6 +55,47 @@ extension PageRoutes {
         + " close` закрывает.")
     return frame(call, title, at: "/exceptions", live: "/live").response(
       200, "<h1 id=\"list\">\(title)</h1><p>\(advice)</p>\(QueuesView(words: call.words).exceptions(exceptions))")
+  }
+
+  // MARK: - Dead letters
+
+  private func deadLettersPage(_ call: PageCall, _ fault: PageFault?) async throws(PageFault) -> HTTPResponse {
+    let letters = try await PageFault.asking { () async throws(StoreTrouble) in
+      try await sources.insight.deadLetters(limit: Self.most, deadline: call.deadline)
+    }
+    let view = DeadLettersView(words: call.words)
+    let mayDecide = call.visitor.may(.review)
+    let title = call.words("Dead letters", "Мёртвые письма")
+    let advice = call.words(
+      "Messages between gateway and processor that could not be used. Mend the cause, then send them again; what is"
+        + " discarded is gone.",
+      "Сообщения между шлюзом и обработчиком, которые не удалось использовать. Устраните причину и отправьте снова;"
+        + " выброшенное не вернуть.")
+    let problem = fault.map { fault -> HTML in
+      "<p class=\"problem\" role=\"alert\">\(call.words.problem(fault.code, fault.detail))</p>"
+    }
+    let table = view.list(letters) { letter in
+      mayDecide ? view.decisionForm(form(call, "letter-\(letter.id)", "/dead-letters/\(letter.id)")) : nil
+    }
+    var frame = frame(call, title, at: "/dead-letters")
+    frame.looksAgain = true
+    return frame.response(
+      fault?.status ?? 200, "<h1 id=\"list\">\(title)</h1><p>\(advice)</p>\(problem.orNothing)\(table)")
+  }
+
+  private func deadLettersPage(refusing call: PageCall, _ fault: PageFault) async -> HTTPResponse {
+    guard call.form != nil, call.visitor.may(.read) else { return refusal(call, fault) }
+    return (try? await deadLettersPage(call, fault)) ?? refusal(call, fault)
+  }
+
+  private func decideLetter(_ call: PageCall) async throws(PageFault) -> HTTPResponse {
+    let decision = try call.sent().text("decision").flatMap { DeadLetterDecision(rawValue: $0) }
+    guard let decision, let id = call.request.parameters["id"].flatMap({ Int64($0) }) else { throw .unreadable }
+    let isDone = try await PageFault.asking { () async throws(StoreTrouble) in
+      try await sources.insight.decide(id, decision, by: call.visitor.name, deadline: call.deadline)
+    }
+    guard isDone else { throw PageFault(409, "letter_gone") }
+    return PageFrame.redirect(to: "/dead-letters")
   }
 
   private func outboxPage(_ call: PageCall) async throws(PageFault) -> HTTPResponse {

@@ -1,4 +1,5 @@
 package import GatewayAPI
+package import GatewayStore
 package import LedgerStore
 package import Outbox
 package import ProcessingStore
@@ -34,6 +35,11 @@ package struct OutboxReport: Sendable, Hashable {
   }
 }
 
+/// What a person does about a dead letter. The raw values are those of forms.
+package enum DeadLetterDecision: String, Sendable, Hashable {
+  case requeue, discard
+}
+
 /// What operators see beside what `/v1` shows. Callable on any thread.
 package protocol OperatorInsight: Sendable {
   /// What risk has decided about payments, and why a decision cannot be read.
@@ -42,6 +48,13 @@ package protocol OperatorInsight: Sendable {
   func transfers(of payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [WrittenTransfer]
   /// What contradicts the books and waits for a person, oldest first.
   func exceptions(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [OpenException]
+  /// Messages of the pipeline that could not be used and wait for a person, oldest first.
+  func deadLetters(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [StoredDeadLetter]
+  /// Has the message of a dead letter sent again, or discards it.
+  /// - Returns: false when it does not wait any more, or has nothing to be sent.
+  func decide(
+    _ letter: Int64, _ decision: DeadLetterDecision, by person: String, deadline: Instant
+  ) async throws(StoreTrouble) -> Bool
   /// The outboxes of this installation.
   func outboxes(deadline: Instant) async throws(StoreTrouble) -> [OutboxReport]
 }

@@ -28,7 +28,7 @@ extension GatewaySchema {
       .init("gateway.transaction_user", ["SELECT", "INSERT"]), .init("gateway.demo_user", ["SELECT", "INSERT"]),
       .init("gateway.demo_payment_method", ["SELECT", "INSERT"]),
       .init("gateway.demo_payment_request", ["SELECT", "INSERT"]),
-      .init("gateway.dead_letter", ["SELECT", "INSERT"]),
+      .init("gateway.dead_letter", ["SELECT", "INSERT", "UPDATE"]),
     ] + OutboxSchema.writing(outbox) + OutboxSchema.relaying(outbox)
 
   /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.

@@ -6,6 +6,7 @@ internal import GatewaySettings
 internal import HTTPServer
 internal import Logger
 internal import Metrics
+internal import Outbox
 internal import Processor
 internal import Service
 internal import Values
@@ -31,12 +32,14 @@ extension GatewayBody {
   /// - Returns: nil where they are switched off.
   func makePages(
     _ payments: StoredPayments, _ desk: PaymentDesk, _ execution: Execution, _ live: LiveFeed, _ pools: Pools,
-    _ apiKeys: APIKeyWatch?, _ limiter: RateLimiter
+    _ outbox: OutboxWriter, _ apiKeys: APIKeyWatch?, _ limiter: RateLimiter
   ) -> PageRoutes? {
     guard settings.page.isOn else { return nil }
     let sources = PageSources(
       payments: payments, desk: desk, processor: execution.parts.processor, trails: execution.trails,
-      accounts: execution.accounts, insight: PooledInsight(gateway: pools.scanners, processing: pools.page), live: live)
+      accounts: execution.accounts,
+      insight: PooledInsight(
+        gateway: pools.scanners, writers: pools.writers, processing: pools.page, outbox: outbox), live: live)
     let access = PageAccess(
       keys: apiKeys, limiter: limiter, seals: requestKeys,
       hasTLS: settings.server.hasTLS || settings.server.isBehindTLS, name: "paysaga")

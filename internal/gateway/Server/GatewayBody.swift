@@ -134,7 +134,7 @@ public final class GatewayBody: ProgramBody {
     let desk = makeDesk(payments, customers, execution, waiters)
     var router = makeRouter(desk, payments, customers, execution, waiters, handlers)
     LiveRoutes(live, handlers: handlers).add(to: &router)
-    makePages(payments, desk, execution, live, pools, apiKeys, limiter)?.add(to: &router)
+    makePages(payments, desk, execution, live, pools, outbox, apiKeys, limiter)?.add(to: &router)
     let server = HTTPServer(http, router: router, logger: context.logger, metrics: context.metrics)
     let parts = SurfaceParts(
       accounts: execution.accounts, writers: pools.writers, scanners: pools.scanners, outbox: outbox,

@@ -1,6 +1,7 @@
 internal import GatewayAPI
 internal import GatewayPage
 internal import GatewaySchema
+internal import GatewayStore
 internal import LedgerStore
 internal import Outbox
 internal import Postgres
@@ -15,15 +16,24 @@ struct PooledInsight: OperatorInsight {
   private static let mostEvents = 20
 
   private let gateway: ConnectionPool
+  private let writers: ConnectionPool
   private let processing: ConnectionPool
+  private let outbox: OutboxWriter
   private let risk = RiskDecisions()
   private let ledger = PaymentTransfers()
   private let books = ExceptionStore()
+  private let letters = DeadLetterStore(GatewayTables())
   private let gatewayOutbox = OutboxInspection(GatewaySchema.outbox)
   private let processingOutbox = OutboxInspection(ProcessingSchema.outbox)
 
-  init(gateway: ConnectionPool, processing: ConnectionPool) {
+  /// - Parameters:
+  ///   - gateway: reads.
+  ///   - writers: carry out what people decide about dead letters.
+  ///   - outbox: the gateway's.
+  init(gateway: ConnectionPool, writers: ConnectionPool, processing: ConnectionPool, outbox: OutboxWriter) {
     self.gateway = gateway
+    self.writers = writers
+    self.outbox = outbox
     self.processing = processing
   }
 
@@ -42,6 +52,23 @@ struct PooledInsight: OperatorInsight {
   func exceptions(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [OpenException] {
     try await Self.run(processing, deadline) { [books] connection throws(DatabaseError) in
       try books.list(limit: limit, on: connection)
+    }
+  }
+
+  func deadLetters(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [StoredDeadLetter] {
+    try await Self.run(gateway, deadline) { [letters] connection throws(DatabaseError) in
+      try letters.letters(limit: limit, on: connection)
+    }
+  }
+
+  func decide(
+    _ letter: Int64, _ decision: DeadLetterDecision, by person: String, deadline: Instant
+  ) async throws(StoreTrouble) -> Bool {
+    try await Self.run(writers, deadline) { [letters, outbox] connection throws(DatabaseError) in
+      switch decision {
+      case .requeue: try !letters.requeue(.one(letter), by: person, outbox: outbox, on: connection).isEmpty
+      case .discard: try !letters.discard(.one(letter), by: person, on: connection).isEmpty
+      }
     }
   }
 
