@@ -257,6 +257,12 @@ let package = Package(
     .target(
       name: "GatewayDocuments", dependencies: ["CEmbedded", "HTTPServer"], path: "internal/gateway/Documents",
       exclude: ["page"], swiftSettings: common),
+    box(
+      "GatewayWebhooks", "gateway/Webhooks",
+      [
+        "DirectDomain", "Errors", "GatewayDomain", "GatewayStore", "HTTPClient", "Logger", "Metrics", "Postgres",
+        "Runtime", "Values",
+      ]),
     box("GatewayLimits", "gateway/Limits", ["GatewayDomain", "Logger", "Metrics", "Redis", "Runtime", "Values"]),
     box(
       "GatewayAPI", "gateway/API",
@@ -284,7 +290,8 @@ let package = Package(
       [
         "Admin", "Archive", "Cards", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "GatewayAPI",
         "GatewayDocuments", "GatewayDomain", "GatewayLimits", "GatewayPage", "GatewaySchema", "GatewaySettings",
-        "GatewayStore", "GatewaySurfaces", "HTTPServer", "Inbox", "LedgerStore", "Logger", "Metrics", "Money", "Outbox",
+        "GatewayStore", "GatewaySurfaces", "GatewayWebhooks", "HTTPServer", "Inbox", "LedgerStore", "Logger", "Metrics",
+        "Money", "Outbox",
         "OutboxKafka", "Postgres", "ProcessingDomain", "ProcessingSchema", "ProcessingSettings", "ProcessingStore",
         "Processor", "RiskStore", "Runtime",
         "SagaClient", "Service", "Settings", "TLS", "UserNames", "Values",
@@ -492,6 +499,7 @@ let package = Package(
         "Cards", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewaySurfaces", "HTTPServer", "Money", "UserNames",
         "Values",
       ]),
+    unit("GatewayWebhooks", ["GatewayWebhooks", "Values"]),
     unit("HTTPClient", ["HTTPClient", "RawHTTP", "Runtime", "Values"]),
     unit("LedgerDomain", ["LedgerDomain", "Money", "Randomness", "Values"]),
     unit("Money", ["Money"]),

@@ -28,6 +28,16 @@ struct GatewayCall {
   func post(
     _ path: String, _ body: [UInt8]? = nil, key: String? = nil, wait: Duration = .zero, session: Session
   ) throws -> HTTPClientResponse {
+    try call("POST", path, body, key: key, wait: wait, session: session)
+  }
+
+  /// - Parameters:
+  ///   - wait: how long the gateway was asked to wait.
+  /// - Throws: when there is no answer.
+  func call(
+    _ method: String, _ path: String, _ body: [UInt8]? = nil, key: String? = nil, wait: Duration = .zero,
+    session: Session
+  ) throws -> HTTPClientResponse {
     let local = try session.given.address("GATEWAY_ADDR") ?? NetworkAddress(host: "127.0.0.1", port: 8090)
     let base = gateway ?? "http://\(local.called)"
     var configuration = HTTPClientConfiguration(userAgent: Program.cli.name)
@@ -39,7 +49,7 @@ struct GatewayCall {
     if let key { headers.append(("Idempotency-Key", key)) }
     let answer = Monitor<Result<HTTPClientResponse, HTTPClientError>?>(nil)
     client.send(
-      HTTPClientRequest("POST", base + path, headers: headers, body: body, timeout: Self.timeout + wait)
+      HTTPClientRequest(method, base + path, headers: headers, body: body, timeout: Self.timeout + wait)
     ) { result in answer.update { $0 = result } }
     guard let result = answer.wait({ $0 }) else { throw CommandError.failure("no answer from the gateway") }
     switch result {
@@ -48,6 +58,17 @@ struct GatewayCall {
       throw CommandError.failure(
         "no answer from the gateway at \(printable(base)) (\(error)); is payments-gateway running?")
     }
+  }
+
+  /// The texts of an answer that is an object.
+  static func texts(_ response: HTTPClientResponse) -> [String: String] {
+    var texts: [String: String] = [:]
+    guard var scanner = try? JSONScanner(response.body, maximumBytes: 65_536), (try? scanner.beginObject()) != nil
+    else { return texts }
+    while let field = try? scanner.nextKey() {
+      if (try? scanner.peek()) == .string { texts[field] = try? scanner.string() } else { try? scanner.skipValue() }
+    }
+    return texts
   }
 
   /// What the gateway said, in its own words.

@@ -18,6 +18,8 @@ enum Subcommands {
     ExceptionsShow.self,
     ExceptionsClose.self, Reconcile.self, ReconcileClearing.self, RiskList.self, RiskReplay.self,
     RiskApprove.self, RiskDecline.self, KeysCreate.self, KeysList.self, KeysRevoke.self, KeysRotate.self,
+    WebhooksList.self, WebhooksShow.self, WebhooksDeliveries.self, WebhooksCreate.self, WebhooksRedeliver.self,
+    WebhooksEnable.self, WebhooksDisable.self, WebhooksRotate.self, WebhooksDelete.self,
     Completion.self, Manual.self,
   ]
 

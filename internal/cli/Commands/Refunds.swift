@@ -50,22 +50,10 @@ struct PaymentsRefund: Subcommand {
     let response = try gateway.post(
       "/v1/payments/\(id)/refunds?wait=10s", body, key: key, wait: Self.wait, session: session)
     guard response.status == 201 else { throw GatewayCall.refusal(response) }
-    let found = Self.found(response.body)
+    let found = GatewayCall.texts(response)
     session.output.print(
       ["id": .uuid(id), "refund": .json(response.body)],
       line: "id=\(id) refund=\(printable(found["id"] ?? "")) status=\(printable(found["status"] ?? ""))")
-  }
-
-  /// The texts of an answer.
-  private static func found(_ body: [UInt8]) -> [String: String] {
-    var texts: [String: String] = [:]
-    guard var scanner = try? JSONScanner(body, maximumBytes: 16_384), (try? scanner.beginObject()) != nil else {
-      return texts
-    }
-    while let field = try? scanner.nextKey() {
-      if (try? scanner.peek()) == .string { texts[field] = try? scanner.string() } else { try? scanner.skipValue() }
-    }
-    return texts
   }
 }
 

@@ -81,6 +81,12 @@ public struct CardFingerprintKeys: Sendable, CustomStringConvertible {
     return codes
   }
 
+  /// The id of the key that signs.
+  package var signingID: String { keys[0].id }
+
+  /// An HMAC-SHA-256 under the key of an id; nil where there is no such key.
+  package func code(of bytes: RawSpan, under id: String) -> [UInt8]? { keys.first { $0.id == id }?.sign(bytes) }
+
   /// The ids; the keys are not shown.
   public var description: String { keys.map(\.id).joined(separator: ", ") }
 }

@@ -40,6 +40,12 @@ struct APIRequest: Sendable {
   func requiredKey(of route: String) throws(Fault) -> RequestKey {
     RequestKey(apiKeyID: caller.keyID, route: route, text: try IdempotencyKeyHeader.required(headers))
   }
+
+  /// An id that is made of the caller's idempotency key, so that the table itself knows a repeated call; nil without.
+  func derivedID(of route: String) throws(Fault) -> UniqueID? {
+    guard let text = try IdempotencyKeyHeader.optional(headers) else { return nil }
+    return AccountRoutes.id(of: RequestKey(apiKeyID: caller.keyID, route: route, text: text))
+  }
 }
 
 /// Knows API keys. Callable on any thread; must not block.

@@ -126,10 +126,7 @@ package struct AccountRoutes: Sendable {
     case .unknownAccount: missing
     case .otherCurrency: Fault(422, .currencyDiffers, "the account has another currency", field: "currency")
     case .insufficientFunds: Fault(409, .insufficientFunds, "the account has less than that available", field: "amount")
-    case .differs:
-      Fault(
-        422, .idempotencyKeyReused, "the key was used for another request: expected the same one, or a new key",
-        field: IdempotencyKeyHeader.name)
+    case .differs: .keyReused
     case .amountOutOfRange, .overflow:
       Fault(422, .amountTooLarge, "the account cannot hold that much", field: "amount")
     case .sameAccount, .unknownHold, .exceedsHold, .inconsistent, .unreadable:

@@ -147,9 +147,7 @@ package struct CustomerRoutes: Sendable {
       case .same(let moment): (moment, true)
       case .differs:
         throw isKey
-          ? Fault(
-            422, .idempotencyKeyReused, "the key was used for another request: expected the same one, or a new key",
-            field: IdempotencyKeyHeader.name)
+          ? .keyReused
           : Fault(409, .userExists, "there is a user with this id, and other content", field: "id")
       }
     var response = HTTPResponse.json(201, JSONWriter.object { show(&$0, moment) })
@@ -175,13 +173,5 @@ package struct CustomerRoutes: Sendable {
       object.add("next", hasMore ? page.last.map { PaymentCursor($0.id).text } : nil)
     }
     return .json(200, body)
-  }
-}
-
-extension APIRequest {
-  /// An id that is made of the caller's idempotency key, so that the table itself knows a repeated call; nil without.
-  fileprivate func derivedID(of route: String) throws(Fault) -> UniqueID? {
-    guard let text = try IdempotencyKeyHeader.optional(headers) else { return nil }
-    return AccountRoutes.id(of: RequestKey(apiKeyID: caller.keyID, route: route, text: text))
   }
 }

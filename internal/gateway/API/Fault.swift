@@ -120,6 +120,11 @@ package struct Fault: Error, Hashable {
     }
   }
 
+  /// The id that a key makes is another's.
+  static let keyReused = Fault(
+    422, .idempotencyKeyReused, "the key was used for another request: expected the same one, or a new key",
+    field: IdempotencyKeyHeader.name)
+
   /// There is no place for a call that wants to wait.
   static let tooManyWaiters = Fault(
     503, .tooManyWaiters, "too many calls wait for payments; try again without `wait`", retryAfter: 1)
@@ -160,5 +165,10 @@ package struct Fault: Error, Hashable {
     case userExists = "user_exists"
     case userNotFound = "user_not_found"
     case unknownParameter = "unknown_parameter"
+    case tooManyWebhookEndpoints = "too_many_webhook_endpoints"
+    case webhookDeliveryNotFound = "webhook_delivery_not_found"
+    case webhookEndpointDisabled = "webhook_endpoint_disabled"
+    case webhookEndpointNotFound = "webhook_endpoint_not_found"
+    case webhooksNotSupported = "webhooks_not_supported"
   }
 }

@@ -10,12 +10,16 @@ internal import Values
 package struct HistoryRoutes: Sendable {
   private let payments: any PaymentKeeping
   private let trails: any TrailKeeping
+  private let webhooks: any WebhookKeeping
   private let handlers: RouteHandlers
 
   /// Histories of these payments.
-  package init(_ payments: any PaymentKeeping, _ trails: any TrailKeeping, handlers: RouteHandlers) {
+  package init(
+    _ payments: any PaymentKeeping, _ trails: any TrailKeeping, _ webhooks: any WebhookKeeping, handlers: RouteHandlers
+  ) {
     self.payments = payments
     self.trails = trails
+    self.webhooks = webhooks
     self.handlers = handlers
   }
 
@@ -40,12 +44,17 @@ package struct HistoryRoutes: Sendable {
     let trail = try await Fault.asking { () async throws(StoreTrouble) in
       try await trails.trail(of: id, deadline: deadline)
     }
+    let deliveries = try await Fault.asking { () async throws(StoreTrouble) in
+      try await webhooks.deliveries(ofPayment: id, deadline: deadline)
+    }
     let body = JSONWriter.object { object in
       object.add("data", states.map { state in Part { Self.state(state, into: &$0) } })
       object.add("reviewed_by", trail.reviewer)
       object.add("attempts", trail.attempts.map { attempt in Part { Self.attempt(attempt, of: id, into: &$0) } })
       object.add("refunds", trail.refunds.map { refund in Part { Self.refund(refund, into: &$0) } })
       object.add("exceptions", trail.exceptions.map { found in Part { Self.exception(found, of: id, into: &$0) } })
+      object.add(
+        "webhooks", deliveries.map { delivery in Part { WebhookAnswers.delivery(delivery, into: &$0) } })
     }
     return .json(200, body)
   }

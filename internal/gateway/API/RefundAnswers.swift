@@ -29,9 +29,13 @@ enum RefundAnswers {
     return .json(200, body)
   }
 
+  /// A refund in a state that it has had.
+  static func bytes(_ refund: StoredRefund, _ standing: PaymentStanding) -> [UInt8] {
+    JSONWriter.object(reserving: 384) { Self.refund(refund, standing, into: &$0) }
+  }
+
   private static func created(_ refund: StoredRefund, _ standing: PaymentStanding, isRepetition: Bool) -> HTTPResponse {
-    var response = HTTPResponse.json(
-      201, JSONWriter.object(reserving: 384) { Self.refund(refund, standing, into: &$0) })
+    var response = HTTPResponse.json(201, bytes(refund, standing))
     if isRepetition { response.add(IdempotencyKeyHeader.replayed, "true") }
     return response
   }

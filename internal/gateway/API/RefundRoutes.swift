@@ -67,9 +67,7 @@ package struct RefundRoutes: Sendable {
     case .done(let refund, let isRepetition): return (refund, isRepetition)
     case .refused(let refusal): throw Self.fault(refusal)
     case .differs:
-      throw Fault(
-        422, .idempotencyKeyReused, "the key was used for another request: expected the same one, or a new key",
-        field: IdempotencyKeyHeader.name)
+      throw .keyReused
     case .missing:
       // Taken in, and not claimed yet.
       guard try await isKnown(payment, request) else { throw PaymentDesk.missing }

@@ -29,6 +29,11 @@ extension GatewaySchema {
       .init("gateway.demo_payment_method", ["SELECT", "INSERT"]),
       .init("gateway.demo_payment_request", ["SELECT", "INSERT"]),
       .init("gateway.dead_letter", ["SELECT", "INSERT", "UPDATE"]),
+      .init("gateway.webhook_endpoint", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
+      .init("gateway.webhook_lease", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
+      .init("gateway.webhook_queue", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
+      .init("gateway.webhook_delivery", ["SELECT", "INSERT", "DELETE"]),
+      .init("gateway.webhook_attempt", ["SELECT", "INSERT"]),
     ] + OutboxSchema.writing(outbox) + OutboxSchema.relaying(outbox)
 
   /// Waits for the database, however long it is away, checks the tables, and reads how keys are spread.

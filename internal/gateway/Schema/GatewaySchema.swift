@@ -26,10 +26,12 @@ public enum GatewaySchema {
     ("0008_dead_letters.down.sql", PackageResources._008_dead_letters_down_sql),
     ("0009_holders.up.sql", PackageResources._009_holders_up_sql),
     ("0009_holders.down.sql", PackageResources._009_holders_down_sql),
+    ("0010_webhooks.up.sql", PackageResources._010_webhooks_up_sql),
+    ("0010_webhooks.down.sql", PackageResources._010_webhooks_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 9
+  package static let requiredVersion: Int64 = 10
 
   /// The schema.
   public static let name = "gateway"

@@ -111,13 +111,20 @@ public final class GatewayBody: ProgramBody {
     let reads = BlockingReads(reader)
     let waiters = makeWaiters(at: places, reads, execution.refunds)
     let outbox = OutboxWriter(GatewaySchema.outbox, shards: shards)
-    let pipeline = try makePipeline(shards, keys, outbox) { waiters.changed($0) }
+    let webhooks = try WebhookParts(
+      settings.webhooks, database: database, readers: pools.readers, writers: pools.writers, notify: pools.notify,
+      refunds: execution.refunds, context)
+    let pipeline = try makePipeline(shards, keys, outbox, webhooks) {
+      waiters.changed($0)
+      webhooks.wake()
+    }
     let relays = Notifier(channel: GatewaySchema.outbox.channel, pool: pools.notify, logger: context.logger) {
       !pipeline.ownsAllShards
     }
     let wakeRelays = { @Sendable in
       pipeline.wake()
       relays.notify()
+      webhooks.wake()
     }
     let intake = PaymentIntake(
       Self.tables, keys: keys, requestKeys: requestKeys, outbox: outbox, topic: settings.topics.payments,
@@ -132,8 +139,9 @@ public final class GatewayBody: ProgramBody {
     let payments = StoredPayments(intake, reader) { live.changed([PaymentChange($0.id, of: $0.userID)]) }
     let customers = PooledCustomers(CustomerStore(Self.tables), readers: pools.readers, writers: pools.writers)
     let desk = makeDesk(payments, customers, execution, waiters)
-    var router = makeRouter(desk, payments, customers, execution, waiters, handlers)
+    var router = makeRouter(desk, payments, customers, execution, waiters, webhooks, handlers)
     LiveRoutes(live, handlers: handlers).add(to: &router)
+    webhooks.addRoutes(to: &router, handlers)
     makePages(payments, desk, execution, live, pools, outbox, apiKeys, limiter)?.add(to: &router)
     let server = HTTPServer(http, router: router, logger: context.logger, metrics: context.metrics)
     let parts = SurfaceParts(
@@ -147,13 +155,13 @@ public final class GatewayBody: ProgramBody {
     return ProgramParts(
       pools.entries
         + [
-          .part(probe), .part(try makeListener(pipeline, waiters, live, apiKeys)), .part(relays),
+          .part(probe), .part(try makeListener(pipeline, waiters, live, apiKeys, webhooks)), .part(relays),
           .part(execution.notifier),
           .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .late(try makeDeadLetters()),
           .part(try makeKeyCare(keys)),
           .part(try makeArchive()), saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor),
-        ].compactMap(\.self) + unclaimed
+        ].compactMap(\.self) + unclaimed + webhooks.entries
         + [
           .part(intake), .part(waiters.payments), .part(waiters.refunds), apiKeys.map { .part($0) }, .part(limiter),
           .part(handlers), .part(live),
@@ -205,7 +213,8 @@ public final class GatewayBody: ProgramBody {
 
   /// The relay with the care of its tables and of the keys' days, and the reader of results.
   private func makePipeline(
-    _ shards: ShardMap, _ keys: GatewayKeys, _ outbox: OutboxWriter, onChange: @escaping @Sendable ([UniqueID]) -> Void
+    _ shards: ShardMap, _ keys: GatewayKeys, _ outbox: OutboxWriter, _ webhooks: WebhookParts,
+    onChange: @escaping @Sendable ([UniqueID]) -> Void
   ) throws -> BrokerPipeline<ResultHandler> {
     let (payments, results) = (settings.topics.payments, settings.topics.results)
     let deadLetters = DirectTopics.deadLetters(of: results)
@@ -218,7 +227,8 @@ public final class GatewayBody: ProgramBody {
       careDatabase: try database.configuration(
         role: OutboxCare.role(of: GatewaySchema.outbox), isDirect: true, parameters: DayCare.limits),
       kafka: settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
-      retention: .seconds(86_400 * settings.relay.retentionDays), others: [days], logger: context.logger,
+      retention: .seconds(86_400 * settings.relay.retentionDays), others: [days] + webhooks.days,
+      logger: context.logger,
       metrics: context.metrics, stop: context.stop)
     let inbox = InboxConsumer(
       InboxConfiguration(
@@ -237,18 +247,22 @@ public final class GatewayBody: ProgramBody {
     }
   }
 
-  /// One connection hears of payments for those who wait for them, of events for the relay, and of API keys.
+  /// One connection hears of payments for those who wait for them, of events for the relay, of API keys and webhooks.
   private func makeListener(
-    _ pipeline: BrokerPipeline<ResultHandler>, _ waiters: CallWaiters, _ live: LiveFeed, _ apiKeys: APIKeyWatch?
+    _ pipeline: BrokerPipeline<ResultHandler>, _ waiters: CallWaiters, _ live: LiveFeed, _ apiKeys: APIKeyWatch?,
+    _ webhooks: WebhookParts
   ) throws -> Listener {
     Listener(
       configuration: try database.configuration(role: "listener", isDirect: true),
-      channels: [GatewayTables.channel, GatewaySchema.outbox.channel, GatewayTables.keyChannel], logger: context.logger
+      channels: [
+        GatewayTables.channel, GatewaySchema.outbox.channel, GatewayTables.keyChannel, GatewayTables.webhookChannel,
+      ], logger: context.logger
     ) {
       pipeline.wake()
       waiters.changedPerhaps()
       live.changedPerhaps()
       apiKeys?.wake()
+      webhooks.heard(nil)
     } onNotification: { channel, payload in
       switch channel {
       case GatewayTables.channel:
@@ -260,6 +274,7 @@ public final class GatewayBody: ProgramBody {
           live.changedPerhaps()
         }
       case GatewayTables.keyChannel: apiKeys?.wake()
+      case GatewayTables.webhookChannel: webhooks.heard(payload)
       default: pipeline.wake()
       }
     }
@@ -319,14 +334,14 @@ public final class GatewayBody: ProgramBody {
   /// `/v1` with its documents.
   private func makeRouter(
     _ desk: PaymentDesk, _ payments: StoredPayments, _ customers: PooledCustomers, _ execution: Execution,
-    _ waiters: CallWaiters, _ handlers: RouteHandlers
+    _ waiters: CallWaiters, _ webhooks: WebhookParts, _ handlers: RouteHandlers
   ) -> HTTPRouter {
     var router = HTTPRouter()
     PaymentRoutes(
       payments, processor: execution.parts.processor, desk: desk,
       rules: PaymentRequest.Rules(merchant: settings.intake.merchant), handlers: handlers
     ).add(to: &router)
-    HistoryRoutes(payments, execution.trails, handlers: handlers).add(to: &router)
+    HistoryRoutes(payments, execution.trails, webhooks.keeping, handlers: handlers).add(to: &router)
     RefundRoutes(
       payments, processor: execution.parts.processor, refunds: execution.refunds, waiters: waiters.refunds,
       handlers: handlers

@@ -15,7 +15,8 @@ extension GatewaySettings {
   public static let table = SettingsTable<GatewaySettings>(
     programs: programs,
     prefixes: [
-      "GATEWAY_", "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", "SAGA_", "KAFKA_", "LOG_", "ADMIN_",
+      "GATEWAY_", "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", "SAGA_", "WEBHOOK_", "KAFKA_", "LOG_",
+      "ADMIN_",
     ],
     properties: KafkaSettings.properties(setElsewhere: [
       "group.id": "the group is named by GATEWAY_GROUP",
@@ -44,6 +45,7 @@ extension GatewaySettings {
       ProcessorOptions.rows(programs).within(\.processor),
       SagaClientSettings.rows(programs).within(\.saga),
       pipelineRows,
+      WebhookSettings.rows(programs).within(\.webhooks),
       ServiceOptions.rows(adminAddress: .value("127.0.0.1:9104"), programs, services: programs).within(\.service),
     ].flatMap { $0 })
 

@@ -34,6 +34,8 @@ public struct GatewaySettings: ServiceSettings {
   public var intake = Intake()
   /// The surfaces of older systems.
   public var surfaces = Surfaces()
+  /// How webhooks are sent.
+  public var webhooks = WebhookSettings()
   /// The reader of results.
   public var updates = Updates()
   /// The writer of payments that wait for a processor.

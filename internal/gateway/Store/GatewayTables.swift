@@ -7,6 +7,12 @@ public struct GatewayTables: Sendable, Hashable {
   /// The channel on which gateways are told of changed API keys.
   public static let keyChannel = "gateway_api_key"
 
+  /// The channel on which gateways are told that there is something to send to webhook endpoints, and with the payload
+  /// `endpointsChanged` that endpoints have changed.
+  public static let webhookChannel = "gateway_webhook"
+  /// The payload that says that webhook endpoints have changed.
+  public static let endpointsChanged = "endpoints"
+
   /// The tables as statements name them.
   let payment: String
   let paymentState: String
@@ -28,6 +34,11 @@ public struct GatewayTables: Sendable, Hashable {
   let demoMethod: String
   let demoRequest: String
   let deadLetter: String
+  let webhookEndpoint: String
+  let webhookLease: String
+  let webhookQueue: String
+  let webhookDelivery: String
+  let webhookAttempt: String
 
   /// - Parameter schema: its name as the catalogue has it, not quoted.
   public init(schema: String = "gateway") {
@@ -52,5 +63,10 @@ public struct GatewayTables: Sendable, Hashable {
     demoMethod = prefix + ".demo_payment_method"
     demoRequest = prefix + ".demo_payment_request"
     deadLetter = prefix + ".dead_letter"
+    webhookEndpoint = prefix + ".webhook_endpoint"
+    webhookLease = prefix + ".webhook_lease"
+    webhookQueue = prefix + ".webhook_queue"
+    webhookDelivery = prefix + ".webhook_delivery"
+    webhookAttempt = prefix + ".webhook_attempt"
   }
 }

@@ -6,8 +6,8 @@ internal import Outbox
 internal import Postgres
 internal import Values
 
-/// The transaction that takes payments in: payment, first state, order claim, event, and the answer under its key
-/// commit together or not at all.
+/// The transaction that takes payments in: payment, first state with its webhooks, order claim, event, and the answer
+/// under its key commit together or not at all.
 ///
 /// Order of locks, so that writers never wait for each other in a circle: keys, which are tried and not waited for (a
 /// repetition waits, by ascending number of the lock); then orders, ascending; then external ids, ascending. What comes
@@ -61,10 +61,9 @@ struct IntakeTransaction: BatchTransaction {
       FROM \(PaymentRow.unnested) AS u(\(PaymentRow.written))
       """)
     insertStates = Statement(
-      """
-      INSERT INTO \(t.paymentState) (payment_id, version, state, at)
-      SELECT u.id, 1, 'CREATED', u.at FROM unnest($1::uuid[], $2::timestamptz[]) u(id, at)
-      """)
+      WebhookEvents.insert(
+        "SELECT u.id, 1, 'CREATED', NULL, u.at FROM unnest($1::uuid[], $2::timestamptz[]) u(id, at)",
+        into: t.paymentState, t))
     insertWaiting = Statement(
       "INSERT INTO \(t.cardWaiting) (payment_id, at) SELECT u.id, now() FROM unnest($1::uuid[]) u(id)")
   }

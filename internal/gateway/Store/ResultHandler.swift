@@ -23,9 +23,9 @@ public enum ResultOutcome: String, InboxOutcome {
 /// The updater: takes results of payments from `direct.results` into the gateway's tables; one for each lane of the
 /// inbox.
 ///
-/// State, history, the order's claim, the card's place in the queue, and what readers of older systems are told change
-/// together. The commit tells the waiters of every gateway (`GatewayTables.channel`): at most a batch at a time does
-/// so, unlike the transactions of intake.
+/// State, history, webhooks, the order's claim, the card's place in the queue, and what readers of older systems are
+/// told change together. The commit tells the waiters of every gateway (`GatewayTables.channel`): at most a batch at a
+/// time does so, unlike the transactions of intake.
 public struct ResultHandler: InboxHandler {
   private let tables: GatewayTables
   private let outbox: OutboxWriter
@@ -37,6 +37,7 @@ public struct ResultHandler: InboxHandler {
   private let update: Statement
   private let insertStates: Statement
   private let insertArchivedStates: Statement
+  private let insertRefundEvents: Statement
   private let freeOrders: Statement
   private let endWaiting: Statement
   private let notify: Statement
@@ -73,8 +74,9 @@ public struct ResultHandler: InboxHandler {
            AS u(id, state, reason, version, since, bank_token, events)
       WHERE p.id = u.id
       """)
-    insertStates = Statement(Self.insertStates(into: tables.paymentState))
-    insertArchivedStates = Statement(Self.insertStates(into: tables.paymentStateArchive))
+    insertStates = Statement(Self.insertStates(into: tables.paymentState, tables))
+    insertArchivedStates = Statement(Self.insertStates(into: tables.paymentStateArchive, tables))
+    insertRefundEvents = Statement(WebhookEvents.insertRefunds(tables))
     freeOrders = Statement(
       """
       DELETE FROM \(tables.orderClaim) c USING unnest($1::bigint[], $2::uuid[]) AS u(order_id, payment_id)
@@ -84,12 +86,9 @@ public struct ResultHandler: InboxHandler {
     notify = Statement("SELECT pg_notify($1, u.payload) FROM unnest($2::text[]) u(payload)")
   }
 
-  private static func insertStates(into table: String) -> String {
-    """
-    INSERT INTO \(table) (payment_id, version, state, reason, at)
-    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
-    ON CONFLICT DO NOTHING
-    """
+  private static func insertStates(into table: String, _ t: GatewayTables) -> String {
+    WebhookEvents.insert(
+      "SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])", into: table, t)
   }
 
   /// Reads a result.
@@ -117,11 +116,13 @@ public struct ResultHandler: InboxHandler {
         try batch.add(archived: connection.run(Command(findArchived, [.uuidArray(missing)])))
       }
       let outcomes = results.map { $0.refundOf == nil ? batch.apply($0) : .done(.refund) }
-      let refunds = Set(results.filter { $0.refundOf != nil }.map(\.paymentID)).sorted()
+      let refundResults = results.filter { $0.refundOf != nil }
+      let refunds = Set(refundResults.map(\.paymentID)).sorted()
       // Also when nothing was written: the locks have given the transaction an id, and its COMMIT waits for a standby
       // to have what was read.
       let changes = batch.changed.map { PaymentChange($0.id, of: $0.userID) }
-      try connection.run(writes(batch) + tell(changes + refunds.map { PaymentChange($0, of: nil) }) + [.commit])
+      let told = tell(changes + refunds.map { PaymentChange($0, of: nil) })
+      try connection.run(writes(batch) + webhooks(refundResults) + told + [.commit])
       return outcomes
     }
   }
@@ -174,6 +175,20 @@ public struct ResultHandler: InboxHandler {
       commands.append(Command(notify, [.text(outbox.channel), .textArray([""])]))
     }
     return commands
+  }
+
+  /// Webhooks of refunds, of which no history is kept here. An event that comes again has the same id.
+  private func webhooks(_ refunds: [PaymentResult]) -> [Command] {
+    guard !refunds.isEmpty else { return [] }
+    return [
+      Command(
+        insertRefundEvents,
+        [
+          .uuidArray(refunds.map(\.paymentID)), .uuidArray(refunds.compactMap(\.refundOf)),
+          .int64Array(refunds.map(\.version)), .textArray(refunds.map(\.state.rawValue)),
+          .optionalTextArray(refunds.map { $0.reason?.rawValue }), .timestampArray(refunds.map(\.occurredAt)),
+        ])
+    ]
   }
 
   /// Tells the waiters of every gateway.

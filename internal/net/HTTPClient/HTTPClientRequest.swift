@@ -29,6 +29,9 @@ public struct HTTPClientRequest: Sendable {
   public var sendBy = Instant.distantFuture
   /// The longest body of a response, in bytes.
   public var maximumResponse: Int
+  /// Whether of a longer body the beginning is enough: the response has `maximumResponse` bytes of it then, and its
+  /// connection ends.
+  public var cutsResponse = false
 
   /// A request.
   public init(

@@ -17,6 +17,7 @@ final class Transfer {
   private var headerBytes = 0
   private var body: [UInt8] = []
   private var isTooLarge = false
+  private var isCut = false
   private var wasRefused = false
   private var wasAllowed = false
   /// How often a connection was ready for the request.
@@ -171,7 +172,12 @@ final class Transfer {
 
   fileprivate func take(body piece: UnsafeRawBufferPointer) -> Bool {
     guard body.count + piece.count <= request.maximumResponse else {
-      isTooLarge = true
+      if request.cutsResponse {
+        body.append(contentsOf: piece.prefix(request.maximumResponse - body.count))
+        isCut = true
+      } else {
+        isTooLarge = true
+      }
       return false
     }
     body.append(contentsOf: piece)
@@ -191,7 +197,7 @@ final class Transfer {
   }
 
   func finish(_ result: CURLcode) {
-    guard result == CURLE_OK else { return finish(error(result)) }
+    guard result == CURLE_OK || isCut else { return finish(error(result)) }
     var status = 0
     curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
     guard (200...599).contains(status) else {

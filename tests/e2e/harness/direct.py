@@ -205,6 +205,7 @@ class Direct:
             "DIRECT_TOPIC_PARTITIONS": str(PARTITIONS), "PROCESSING_GROUP": f"processor-{world.name}",
             "GATEWAY_GROUP": f"gateway-{world.name}", "GATEWAY_MERCHANT": MERCHANT,
             "GATEWAY_REQUEST_KEYS": "test:" + "1a" * 31 + "1b", "CARD_FINGERPRINT_KEYS": "test:" + "2a" * 31 + "2b",
+            "WEBHOOK_SECRET_KEYS": "test:" + "3a" * 31 + "3b", "WEBHOOK_ALLOW_PRIVATE": "true",
             "GATEWAY_ADDR": "127.0.0.1:0", "GATEWAY_AUTH": "open", "PROCESSING_LEASE": "2s", "PROCESSING_RELAY_LEASE": "2s",
             "GATEWAY_RELAY_LEASE": "2s", "CARD_CLAIM_TIMEOUT": "3s", "BANK_TIMEOUT": "2s", "BANK_HORIZON": "1s",
         } | settings

@@ -24,7 +24,12 @@ import Values
     ("POST", "/v1/accounts/\(id)/spends", .ledger), ("POST", "/v1/users", .pay), ("GET", "/v1/users", .read),
     ("GET", "/v1/users/\(id)", .read), ("POST", "/v1/payment_methods", .pay),
     ("GET", "/v1/payment_methods?user_id=\(id)", .read), ("GET", "/v1/payment_methods/\(id)", .read),
-    ("DELETE", "/v1/payment_methods/\(id)", .pay),
+    ("DELETE", "/v1/payment_methods/\(id)", .pay), ("POST", "/v1/webhook_endpoints", .pay),
+    ("GET", "/v1/webhook_endpoints", .read), ("GET", "/v1/webhook_endpoints/\(id)", .read),
+    ("PATCH", "/v1/webhook_endpoints/\(id)", .pay), ("DELETE", "/v1/webhook_endpoints/\(id)", .pay),
+    ("POST", "/v1/webhook_endpoints/\(id)/rotate", .pay), ("GET", "/v1/webhook_endpoints/\(id)/deliveries", .read),
+    ("POST", "/v1/webhook_endpoints/\(id)/redeliver", .pay), ("GET", "/v1/webhook_deliveries/\(id)", .read),
+    ("POST", "/v1/webhook_deliveries/\(id)/redeliver", .pay),
   ]
 
   @Test func `each route lets in the keys with its scope, and nobody else`() async throws {
@@ -36,7 +41,7 @@ import Values
       })
     try await FakeGateway.with(keys: keys) { gateway in
       for (method, path, scope) in Self.routes {
-        let body = method == "POST" && !path.hasSuffix("cancel") ? "{}" : nil
+        let body = ["POST", "PATCH"].contains(method) && !path.hasSuffix("cancel") ? "{}" : nil
         let call = { (authorization: [String]) in
           try await gateway.send(method, path, body, authorization: authorization)
         }

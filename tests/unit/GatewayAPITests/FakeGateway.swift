@@ -29,6 +29,7 @@ final class FakeGateway: Sendable {
   let waiters: PaymentWaiters
   let limiter = FakeLimiter()
   let customers = FakeCustomers()
+  let webhooks = FakeWebhooks()
   let refundWaiters: RefundWaiters
   let feed: LiveFeed
   let server: HTTPServer
@@ -37,7 +38,9 @@ final class FakeGateway: Sendable {
   private let handlers: RouteHandlers
   private let client = HTTPClient(HTTPClientConfiguration(userAgent: "tests"))
 
-  init(maxWaiters: Int = 10, hasSaga: Bool = true, keys known: FakeKeys? = nil) throws {
+  init(
+    maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys known: FakeKeys? = nil
+  ) throws {
     let places = WaiterPlaces(maxWaiters, metrics: MetricsRegistry())
     waiters = PaymentWaiters(at: places, metrics: MetricsRegistry(), isFinal: \.standing.state.isFinal) {
       [payments] in payments.load($0)
@@ -55,12 +58,16 @@ final class FakeGateway: Sendable {
       payments, processor: processor, waiters: waiters, accounts: accounts, customers: customers,
       saga: hasSaga ? saga : nil, fingerprintKeys: keys, claimTimeout: .seconds(30))
     PaymentRoutes(payments, processor: processor, desk: desk, rules: rules, handlers: handlers).add(to: &router)
-    HistoryRoutes(payments, accounts, handlers: handlers).add(to: &router)
+    HistoryRoutes(payments, accounts, webhooks, handlers: handlers).add(to: &router)
     RefundRoutes(payments, processor: refunds, refunds: refunds, waiters: refundWaiters, handlers: handlers)
       .add(to: &router)
     AccountRoutes(accounts, handlers: handlers).add(to: &router)
     CustomerRoutes(customers, handlers: handlers).add(to: &router)
     LiveRoutes(feed, handlers: handlers).add(to: &router)
+    WebhookRoutes(
+      webhooks, secrets: hasWebhooks ? WebhookSecrets(keys) : nil, rules: WebhookRules(allowsPrivate: false),
+      handlers: handlers
+    ).add(to: &router)
     routeCount = router.routes.count
     server = HTTPServer(
       HTTPServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test"), router: router,
@@ -74,9 +81,10 @@ final class FakeGateway: Sendable {
 
   /// Stops what is started; `body` may have stopped the server before.
   static func with(
-    maxWaiters: Int = 10, hasSaga: Bool = true, keys: FakeKeys? = nil, _ body: (FakeGateway) async throws -> Void
+    maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys: FakeKeys? = nil,
+    _ body: (FakeGateway) async throws -> Void
   ) async throws {
-    let gateway = try FakeGateway(maxWaiters: maxWaiters, hasSaga: hasSaga, keys: keys)
+    let gateway = try FakeGateway(maxWaiters: maxWaiters, hasSaga: hasSaga, hasWebhooks: hasWebhooks, keys: keys)
     defer { gateway.end() }
     try await body(gateway)
   }

@@ -1,0 +1,19 @@
+package import GatewayDomain
+package import Values
+
+/// Refunds in states that they have had, as the answers of `/v1` show them: for webhooks.
+package enum RefundsOfEvents {
+  /// - Parameters:
+  ///   - wanted: refunds, each with a state.
+  ///   - load: reads refunds; may block.
+  /// - Returns: one for each, nil for those that are not to be found; nil when they cannot be read just now.
+  package static func show(
+    _ wanted: [(id: UniqueID, standing: PaymentStanding)], load: RefundWaiters.Load
+  ) -> [[UInt8]?]? {
+    guard case .success(let found) = load(Array(Set(wanted.map(\.id)))) else { return nil }
+    return wanted.map { refund in
+      guard case .success(let row) = found[refund.id] else { return nil }
+      return RefundAnswers.bytes(row, refund.standing)
+    }
+  }
+}

@@ -1,0 +1,413 @@
+internal import DirectDomain
+public import GatewayDomain
+public import Postgres
+public import Values
+
+/// A delivery that is due.
+public struct DueDelivery: Sendable {
+  /// The message's id.
+  public let id: UniqueID
+  /// Where it goes.
+  public let endpointID: UniqueID
+  /// What it tells.
+  public let event: WebhookEvent
+  /// The attempts so far.
+  public let attempts: Int64
+  /// Those of them that no longer count, since somebody has asked for more.
+  public let spent: Int64
+  /// The payment as it is now; nil for a refund's event, or when the payment is not among the live ones.
+  public var payment: Result<GatewayPayment, GatewayStoreError>?
+}
+
+/// An attempt that has ended, with what comes next.
+public struct EndedAttempt: Sendable {
+  /// What comes next.
+  public enum Next: Sendable, Hashable {
+    /// It was delivered.
+    case delivered
+    /// It is due again after this pause.
+    case retry(after: Duration)
+    /// Nobody tries any more.
+    case failed(WebhookDelivery.Failure)
+  }
+
+  /// Of which delivery.
+  public let id: UniqueID
+  /// Where it was sent.
+  public let endpointID: UniqueID
+  /// The attempts before it.
+  public let attempts: Int64
+  /// When it began, by this machine's clock.
+  public let at: Timestamp
+  /// The status of the answer; nil without one.
+  public let status: Int?
+  /// Why there was no answer.
+  public let error: String?
+  /// The first bytes of the answer.
+  public let answer: [UInt8]
+  /// What comes next.
+  public let next: Next
+
+  /// - Parameter error: at most 1,000 bytes.
+  public init(
+    id: UniqueID, endpointID: UniqueID, attempts: Int64, at: Timestamp, status: Int?, error: String?, answer: [UInt8],
+    next: Next
+  ) {
+    self.id = id
+    self.endpointID = endpointID
+    self.attempts = attempts
+    self.at = at
+    self.status = status
+    self.error = error
+    self.answer = answer
+    self.next = next
+  }
+}
+
+/// What attempts have shown of endpoints.
+public struct EndpointHealth: Sendable, Hashable {
+  /// Those that had failed, and have taken something.
+  public var recovered: Set<UniqueID> = []
+  /// Those that have taken nothing.
+  public var failed: Set<UniqueID> = []
+  /// Those that have answered 410.
+  public var gone: Set<UniqueID> = []
+
+  /// Nothing.
+  public init() {}
+
+  var isEmpty: Bool { recovered.isEmpty && failed.isEmpty && gone.isEmpty }
+}
+
+/// The queues of webhook endpoints, for the one process that sends to each.
+public struct WebhookQueue: Sendable {
+  /// How many days are made ahead of today.
+  public static let daysAhead = 3
+
+  private let lease: Statement
+  private let release: Statement
+  private let due: Statement
+  private let findArchived: Statement
+  private let postpone: Statement
+  private let oldest: Statement
+  private let count: Statement
+  private let record: Statement
+  private let recover: Statement
+  private let fail: Statement
+  private let give: Statement
+  private let disable: Statement
+  private let close: Statement
+  private let forget: Statement
+  private let forgetLease: Statement
+  /// The tables with a partition a day.
+  private let days: [DayPartitions]
+
+  /// The queues of a schema.
+  public init(_ t: GatewayTables) {
+    days = Self.days(t)
+    lease = Statement(Self.lease(t))
+    release = Statement("DELETE FROM \(t.webhookLease) WHERE owner = $1")
+    due = Statement(Self.due(t), isReadOnly: true)
+    findArchived = Statement(ArchivedPayments.find(t), isReadOnly: true)
+    postpone = Statement(
+      """
+      UPDATE \(t.webhookQueue) q SET due_at = clock_timestamp() + make_interval(secs => $3)
+      FROM unnest($1::uuid[], $2::uuid[]) u(endpoint_id, id) WHERE q.endpoint_id = u.endpoint_id AND q.id = u.id
+      """)
+    oldest = Statement(
+      """
+      SELECT extract(epoch FROM now() - min(q.due_at))::float8 AS age FROM unnest($1::uuid[]) w(endpoint_id)
+      CROSS JOIN LATERAL (
+        SELECT q.due_at FROM \(t.webhookQueue) q WHERE q.endpoint_id = w.endpoint_id AND q.due_at <= now()
+        ORDER BY q.due_at LIMIT 1) q
+      """, isReadOnly: true)
+    count = Statement(
+      "SELECT count(*) AS enabled FROM \(t.webhookEndpoint) WHERE state = 'enabled'", isReadOnly: true)
+    record = Statement(Self.record(t))
+    recover = Statement(
+      "UPDATE \(t.webhookEndpoint) SET failing_since = NULL WHERE id = ANY ($1) AND failing_since IS NOT NULL")
+    fail = Statement(
+      """
+      UPDATE \(t.webhookEndpoint) SET failing_since = clock_timestamp() WHERE id = ANY ($1) AND failing_since IS NULL
+      """)
+    give = Statement(
+      """
+      UPDATE \(t.webhookEndpoint) SET state = 'disabled', disabled_reason = 'failing', since = clock_timestamp()
+      WHERE id = ANY ($1) AND state = 'enabled' AND failing_since < clock_timestamp() - make_interval(secs => $2)
+      RETURNING id
+      """)
+    disable = Statement(
+      """
+      UPDATE \(t.webhookEndpoint) SET state = 'disabled', disabled_reason = 'gone', since = clock_timestamp()
+      WHERE id = ANY ($1) AND state = 'enabled' RETURNING id
+      """)
+    close = Statement(Self.close(t))
+    // Payments that have read it while it was enabled have ended long ago.
+    forget = Statement(
+      """
+      DELETE FROM \(t.webhookEndpoint) e
+      WHERE e.id = $1 AND e.state = 'deleted' AND e.since < clock_timestamp() - interval '5 minutes'
+        AND NOT EXISTS (SELECT FROM \(t.webhookQueue) q WHERE q.endpoint_id = e.id)
+      RETURNING e.id
+      """)
+    forgetLease = Statement("DELETE FROM \(t.webhookLease) WHERE endpoint_id = ANY ($1)")
+  }
+
+  /// The tables of what was sent, for who takes care of their days.
+  public static func days(_ t: GatewayTables) -> [DayPartitions] {
+    [t.webhookDelivery, t.webhookAttempt].map { DayPartitions(table: $0, column: "ended_at") }
+  }
+
+  // MARK: - Leases
+
+  /// What an owner has.
+  public struct Leased: Sendable {
+    /// The owner's endpoints.
+    public var endpoints: [StoredWebhookEndpoint] = []
+    /// Those of them whose rows are not as this version expects.
+    public var unreadable: [UniqueID] = []
+    /// How many endpoints are enabled, whosever they are.
+    public var enabled = 0
+  }
+
+  /// Takes the endpoints that nobody has, and renews those that the owner has.
+  public func lease(
+    _ owner: UniqueID, for duration: Duration, on connection: Connection
+  ) throws(DatabaseError) -> Leased {
+    let answers = try connection.run([
+      Command(lease, [.uuid(owner), .double(duration.inSeconds)]), Command(count),
+    ])
+    var leased = Leased()
+    leased.enabled = try answers[1].only.int(0)
+    for row in answers[0] {
+      do throws(DatabaseError) {
+        leased.endpoints.append(try WebhookEndpointRow.decode(row))
+      } catch  where error.code == .content {
+        leased.unreadable.append(try WebhookEndpointRow.id(row))
+      }
+    }
+    return leased
+  }
+
+  /// Lets others have the owner's endpoints at once.
+  public func release(_ owner: UniqueID, on connection: Connection) throws(DatabaseError) {
+    try connection.run(Command(release, [.uuid(owner)]))
+  }
+
+  private static func lease(_ t: GatewayTables) -> String {
+    """
+    WITH mine AS (
+      INSERT INTO \(t.webhookLease) AS l (endpoint_id, owner, until)
+      SELECT e.id, $1, clock_timestamp() + make_interval(secs => $2) FROM \(t.webhookEndpoint) e ORDER BY e.id
+      ON CONFLICT (endpoint_id) DO UPDATE SET owner = excluded.owner, until = excluded.until
+        WHERE l.owner = excluded.owner OR l.until < clock_timestamp()
+      RETURNING endpoint_id)
+    SELECT \(WebhookEndpointRow.columns) FROM \(t.webhookEndpoint) e JOIN mine m ON m.endpoint_id = e.id
+    """
+  }
+
+  // MARK: - What is due
+
+  /// Deliveries that are due, those that have waited longest first.
+  /// - Parameter wanted: the endpoints, each with the most of its deliveries.
+  public func due(
+    _ wanted: [(endpointID: UniqueID, limit: Int)], on connection: Connection
+  ) throws(DatabaseError) -> [DueDelivery] {
+    let rows = try connection.run(
+      Command(due, [.uuidArray(wanted.map(\.endpointID)), .int64Array(wanted.map { Int64($0.limit) })]))
+    var found = try rows.map(Self.decode)
+    let missing = Set(found.filter { $0.payment == nil && $0.event.refundID == nil }.map(\.event.paymentID)).sorted()
+    guard !missing.isEmpty else { return found }
+    var archived: FoundPayments = [:]
+    for row in try connection.run(Command(findArchived, [.uuidArray(missing)])) {
+      let (id, payment) = try PaymentRow.read(row)
+      archived[id] = payment
+    }
+    for index in found.indices where found[index].payment == nil {
+      found[index].payment = archived[found[index].event.paymentID]
+    }
+    return found
+  }
+
+  /// After the columns of `PaymentRow`.
+  private enum DueColumn: Int, AnswerColumn {
+    case endpointID = 23
+    case deliveryID, paymentID, refundID, eventVersion, eventState, eventReason, at, attempts, spent
+  }
+
+  private static func due(_ t: GatewayTables) -> String {
+    """
+    SELECT \(PaymentRow.columns), q.endpoint_id, q.id AS delivery_id, q.payment_id, q.refund_id,
+           q.version AS event_version, q.state AS event_state, q.reason AS event_reason, q.at, q.attempts, q.spent
+    FROM unnest($1::uuid[], $2::bigint[]) w(endpoint_id, most)
+    CROSS JOIN LATERAL (
+      SELECT * FROM \(t.webhookQueue) q WHERE q.endpoint_id = w.endpoint_id AND q.due_at <= now()
+      ORDER BY q.due_at LIMIT w.most) q
+    LEFT JOIN \(t.payment) p ON p.id = q.payment_id AND q.refund_id IS NULL
+    ORDER BY q.due_at
+    """
+  }
+
+  private static func decode(_ row: Row) throws(DatabaseError) -> DueDelivery {
+    let event = WebhookEvent(
+      paymentID: try row.uuid(DueColumn.paymentID), refundID: try row.optionalUUID(DueColumn.refundID),
+      standing: try PaymentRow.standing(
+        state: row.text(DueColumn.eventState), reason: row.optionalText(DueColumn.eventReason),
+        version: row.int64(DueColumn.eventVersion), since: row.timestamp(DueColumn.at)))
+    return DueDelivery(
+      id: try row.uuid(DueColumn.deliveryID), endpointID: try row.uuid(DueColumn.endpointID), event: event,
+      attempts: try row.int64(DueColumn.attempts), spent: try row.int64(DueColumn.spent),
+      payment: PaymentRow.isMissing(row) ? nil : try PaymentRow.read(row).payment)
+  }
+
+  /// Leaves deliveries for later that cannot be sent just now; that is no attempt.
+  public func postpone(
+    _ deliveries: [DueDelivery], by pause: Duration, on connection: Connection
+  ) throws(DatabaseError) {
+    let values: [Parameter] = [
+      .uuidArray(deliveries.map(\.endpointID)), .uuidArray(deliveries.map(\.id)), .double(pause.inSeconds),
+    ]
+    try connection.run(Command(postpone, values))
+  }
+
+  /// For how long the delivery of these endpoints that has waited longest has been due, in seconds; 0 for none.
+  public func oldest(of endpoints: [UniqueID], on connection: Connection) throws(DatabaseError) -> Double {
+    try connection.run(Command(oldest, [.uuidArray(endpoints)])).only.optionalDouble(0) ?? 0
+  }
+
+  // MARK: - What has ended
+
+  /// Keeps attempts and what comes next, in one transaction. An attempt that was kept before is passed over.
+  /// - Parameter patience: how long an endpoint may fail until it is disabled.
+  /// - Returns: the endpoints that were disabled.
+  public func record(
+    _ ended: [EndedAttempt], _ health: EndpointHealth, patience: Duration, on connection: Connection
+  ) throws(DatabaseError) -> Set<UniqueID> {
+    let commands = [Command(record, Self.values(ended))] + changes(health, patience)
+    do throws(DatabaseError) {
+      return try run(commands, on: connection)
+    } catch {
+      guard error.isMissingPartition else { throw error }
+      try makeDays(on: connection)
+      return try run(commands, on: connection)
+    }
+  }
+
+  private func run(_ commands: [Command], on connection: Connection) throws(DatabaseError) -> Set<UniqueID> {
+    try connection.rollingBack { () throws(DatabaseError) in
+      let answers = try connection.run([.begin] + commands + [.commit])
+      var disabled: Set<UniqueID> = []
+      for (command, rows) in zip(commands, answers.dropFirst()) where Self.isDisabling(command, give, disable) {
+        for row in rows { disabled.insert(try row.uuid(0)) }
+      }
+      return disabled
+    }
+  }
+
+  private static func isDisabling(_ command: Command, _ statements: Statement...) -> Bool {
+    statements.contains { $0.sql == command.statement.sql }
+  }
+
+  private func changes(_ health: EndpointHealth, _ patience: Duration) -> [Command] {
+    var commands: [Command] = []
+    if !health.recovered.isEmpty { commands.append(Command(recover, [.uuidArray(health.recovered.sorted())])) }
+    if !health.failed.isEmpty {
+      let failed = Parameter.uuidArray(health.failed.sorted())
+      commands += [Command(fail, [failed]), Command(give, [failed, .double(patience.inSeconds)])]
+    }
+    if !health.gone.isEmpty { commands.append(Command(disable, [.uuidArray(health.gone.sorted())])) }
+    return commands
+  }
+
+  private func makeDays(on connection: Connection) throws(DatabaseError) {
+    for table in days {
+      if let trouble = try table.ensure(daysAhead: Self.daysAhead, on: connection).first { throw trouble.error }
+    }
+  }
+
+  private static func values(_ ended: [EndedAttempt]) -> [Parameter] {
+    let words = ended.map { attempt -> (verdict: String, failure: String?, pause: Int64) in
+      switch attempt.next {
+      case .delivered: ("delivered", nil, 0)
+      case .failed(let failure): ("failed", failure.rawValue, 0)
+      case .retry(let pause): ("retry", nil, pause.inMilliseconds)
+      }
+    }
+    return [
+      .uuidArray(ended.map(\.endpointID)), .uuidArray(ended.map(\.id)), .int64Array(ended.map(\.attempts)),
+      .textArray(words.map(\.verdict)), .optionalTextArray(words.map(\.failure)), .int64Array(words.map(\.pause)),
+      .timestampArray(ended.map(\.at)), .optionalInt64Array(ended.map { $0.status.map { Int64($0) } }),
+      .optionalTextArray(ended.map(\.error)), .optionalBytesArray(ended.map { $0.answer.isEmpty ? nil : $0.answer }),
+    ]
+  }
+
+  /// What was recorded before has another number of attempts by now, or is no longer in the queue.
+  private static func record(_ t: GatewayTables) -> String {
+    """
+    WITH u AS MATERIALIZED (
+      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[],
+                           $8::bigint[], $9::text[], $10::bytea[])
+        AS u(endpoint_id, id, attempts, verdict, failure, pause_ms, at, status, error, answer)),
+    gone AS (
+      DELETE FROM \(t.webhookQueue) q USING u
+      WHERE q.endpoint_id = u.endpoint_id AND q.id = u.id AND q.attempts = u.attempts AND u.verdict <> 'retry'
+      RETURNING q.*, u.failure),
+    later AS (
+      UPDATE \(t.webhookQueue) q
+      SET attempts = q.attempts + 1, due_at = clock_timestamp() + make_interval(secs => u.pause_ms / 1000.0)
+      FROM u WHERE q.endpoint_id = u.endpoint_id AND q.id = u.id AND q.attempts = u.attempts AND u.verdict = 'retry'
+      RETURNING q.id),
+    tried AS (
+      INSERT INTO \(t.webhookAttempt) (delivery_id, number, at, ended_at, status, error, answer)
+      SELECT u.id, u.attempts + 1, u.at, now(), u.status, u.error, u.answer FROM u
+      WHERE u.id IN (SELECT id FROM gone UNION ALL SELECT id FROM later))
+    INSERT INTO \(t.webhookDelivery)
+      (endpoint_id, id, payment_id, refund_id, version, state, reason, at, created_at, attempts, failure, ended_at)
+    SELECT g.endpoint_id, g.id, g.payment_id, g.refund_id, g.version, g.state, g.reason, g.at, g.created_at,
+           g.attempts + 1, g.failure, now()
+    FROM gone g
+    """
+  }
+
+  // MARK: - Endpoints that are told of nothing
+
+  /// Shows deliveries of an endpoint as failed that nobody will send: it is disabled or deleted.
+  /// - Returns: how many there were; more are left when these are as many as `limit`.
+  public func close(
+    _ endpoint: UniqueID, _ failure: WebhookDelivery.Failure, limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> Int {
+    let command = Command(close, [.uuid(endpoint), .text(failure.rawValue), .int64(Int64(limit))])
+    do throws(DatabaseError) {
+      return try connection.run(command).count
+    } catch {
+      guard error.isMissingPartition else { throw error }
+      try makeDays(on: connection)
+      return try connection.run(command).count
+    }
+  }
+
+  private static func close(_ t: GatewayTables) -> String {
+    """
+    WITH page AS MATERIALIZED (
+      SELECT q.id FROM \(t.webhookQueue) q
+      WHERE q.endpoint_id = $1
+        AND EXISTS (SELECT FROM \(t.webhookEndpoint) e WHERE e.id = $1 AND e.state <> 'enabled')
+      ORDER BY q.id LIMIT $3),
+    gone AS (
+      DELETE FROM \(t.webhookQueue) q USING page p WHERE q.endpoint_id = $1 AND q.id = p.id RETURNING q.*)
+    INSERT INTO \(t.webhookDelivery)
+      (endpoint_id, id, payment_id, refund_id, version, state, reason, at, created_at, attempts, failure, ended_at)
+    SELECT g.endpoint_id, g.id, g.payment_id, g.refund_id, g.version, g.state, g.reason, g.at, g.created_at, g.attempts,
+           $2, now()
+    FROM gone g RETURNING id
+    """
+  }
+
+  /// Forgets an endpoint that was deleted some minutes ago, when nothing waits for it.
+  public func forget(_ endpoint: UniqueID, on connection: Connection) throws(DatabaseError) {
+    let gone = try connection.run(Command(forget, [.uuid(endpoint)])).map { (row) throws(DatabaseError) in
+      try row.uuid(0)
+    }
+    if !gone.isEmpty { try connection.run(Command(forgetLease, [.uuidArray(gone)])) }
+  }
+}

@@ -1,0 +1,258 @@
+internal import Errors
+internal import GatewayDomain
+package import GatewayStore
+internal import HTTPClient
+package import Logger
+package import Metrics
+package import Postgres
+internal import Runtime
+package import Values
+
+/// Sends webhooks: to the endpoints whose leases this process has. A thread reads what is due and records what has
+/// ended; calls are made and end on the HTTP client's thread, which starts the next ones that are ready.
+///
+/// Of several gateways one sends to an endpoint. What it had under way when it died is sent again by the next one.
+package final class WebhookDispatcher: ServicePart {
+  /// How long a lease is: so long nobody sends to an endpoint whose gateway has died.
+  static let lease = Duration.seconds(5)
+  /// How often leases are renewed and endpoints are read.
+  static let careInterval = Duration.milliseconds(1_500)
+  /// How often is looked for what nobody has told of, such as what is due again.
+  static let pollInterval = Duration.seconds(1)
+  /// How soon a database that was away is tried again.
+  static let retryInterval = Duration.milliseconds(250)
+  /// The most attempts that are recorded in one transaction.
+  static let recordLimit = 1_000
+
+  /// Where and how an endpoint's messages go.
+  struct Target: Sendable, Hashable {
+    let url: String
+    let secrets: [WebhookSecret]
+  }
+
+  struct State: Sendable {
+    var lanes: WebhookLanes<WebhookMessage>
+    var targets: [UniqueID: Target] = [:]
+    /// Endpoints that have taken nothing since they failed.
+    var failing: Set<UniqueID> = []
+    var ended: [EndedAttempt] = []
+    /// Endpoints that have answered 410.
+    var gone: Set<UniqueID> = []
+    /// Until when the leases are this process's.
+    var leasedUntil = Instant(nanoseconds: 0)
+    /// Whether other processes send to some of the endpoints.
+    var hasOthers = false
+    var isWoken = false
+    var isCareDue = false
+    var isStopping = false
+  }
+
+  let queue: WebhookQueue
+  let connection: SerialConnection
+  let secrets: WebhookSecrets
+  let refunds: RefundShowing
+  let options: WebhookOptions
+  let client: HTTPClient
+  let logger: Logger
+  let metrics: WebhookMetrics
+  let owner = UniqueID.random()
+  let state: Monitor<State>
+  private let obstacle: Monitor<ObstacleLog>
+  /// Endpoints that were complained about.
+  let told = Monitor<Set<UniqueID>>([])
+  private let times = Monitor(Times())
+  private let job = Monitor<PeriodicJob?>(nil)
+
+  private struct Times {
+    var nextCare = Instant(nanoseconds: 0)
+    var nextPoll = Instant(nanoseconds: 0)
+  }
+
+  /// - Parameters:
+  ///   - connection: with index plans only, for this alone.
+  ///   - userAgent: what receivers see as `User-Agent`.
+  package init(
+    _ queue: WebhookQueue, _ connection: SerialConnection, secrets: WebhookSecrets, refunds: @escaping RefundShowing,
+    options: WebhookOptions, userAgent: String, logger: Logger, metrics: MetricsRegistry
+  ) {
+    self.queue = queue
+    self.connection = connection
+    self.secrets = secrets
+    self.refunds = refunds
+    self.options = options
+    self.logger = logger
+    self.metrics = WebhookMetrics(metrics)
+    client = HTTPClient(Self.client(options, userAgent))
+    var limits = WebhookLanes<WebhookMessage>.Limits()
+    (limits.calls, limits.endpointCalls) = (options.calls, options.endpointCalls)
+    state = Monitor(State(lanes: WebhookLanes(limits)))
+    obstacle = Monitor(ObstacleLog("webhooks wait for the database", logger))
+  }
+
+  private static func client(_ options: WebhookOptions, _ userAgent: String) -> HTTPClientConfiguration {
+    var configuration = HTTPClientConfiguration(userAgent: userAgent)
+    configuration.connectTimeout = min(.seconds(5), options.timeout)
+    configuration.maximumRequests = options.calls
+    configuration.maximumRequestsPerHost = options.calls
+    configuration.idleConnections = options.calls
+    // Many servers end a connection after five idle seconds; what meets that end has to be sent again.
+    configuration.idleTime = .seconds(4)
+    configuration.addresses = options.allowsPrivate ? .any : .publicInternet()
+    return configuration
+  }
+
+  // MARK: - Any thread
+
+  /// There may be something to send. Callable on any thread.
+  package func wake() {
+    state.withLock { $0.isWoken = true }
+    wakeThread()
+  }
+
+  func wakeThread() { job.withLock { $0 }?.wake() }
+
+  /// Endpoints have changed. Callable on any thread.
+  package func endpointsChanged() {
+    state.withLock { $0.isCareDue = true }
+    wake()
+  }
+
+  /// Whether other processes send to some of the endpoints, so that they have to be told of what is to be sent.
+  package var hasOthers: Bool { state.withLock { $0.hasOthers } }
+
+  /// Starts the thread.
+  package func start() {
+    let job = PeriodicJob(name: "webhooks") { [self] in takeTurn() }
+    self.job.update { $0 = job }
+    job.start()
+  }
+
+  /// How long a stop waits for answers at most: what has none by then is sent again, and a receiver that hangs is no
+  /// reason to stop late.
+  private static let stopTime = Duration.seconds(2)
+
+  /// Sends nothing new, waits for the answers of what is under way, records these, and leaves the endpoints to others.
+  package func stop(until deadline: Instant) {
+    state.withLock { $0.isStopping = true }
+    job.withLock { $0 }?.stop(until: deadline)
+    client.stop(until: min(deadline, .now() + Self.stopTime))
+    do throws(DatabaseError) {
+      while try record() {}
+      try connection.use { [queue, owner] connection throws(DatabaseError) in
+        try queue.release(owner, on: connection)
+      }
+    } catch {
+      logger.warning("what webhooks came to at the end was not recorded", ["error": .error(error)])
+    }
+  }
+
+  // MARK: - The thread
+
+  /// - Returns: how long to wait for the next turn, unless something happens.
+  private func takeTurn() -> Duration {
+    do throws(DatabaseError) {
+      try careInTurn()
+      let hasMore = try record()
+      let isBehind = try read()
+      obstacle.withLock { $0.note(nil, at: .now()) }
+      return hasMore || isBehind ? .zero : pause
+    } catch {
+      obstacle.withLock { $0.note("\(error)", at: .now()) }
+      return Self.retryInterval
+    }
+  }
+
+  private var pause: Duration {
+    let next = times.withLock { min($0.nextCare, $0.nextPoll) }
+    return max(.zero, next - .now())
+  }
+
+  private func careInTurn() throws(DatabaseError) {
+    let now = Instant.now()
+    let isAsked = state.withLock { state in
+      defer { state.isCareDue = false }
+      return state.isCareDue
+    }
+    if isAsked || times.withLock({ now >= $0.nextCare }) {
+      let isDone = try care()
+      times.withLock { $0.nextCare = isDone ? now + Self.careInterval : now }
+    }
+    let isPoll = times.withLock { times in
+      guard now >= times.nextPoll else { return false }
+      times.nextPoll = now + Self.pollInterval
+      return true
+    }
+    state.withLock { state in
+      if isPoll || state.isWoken { state.lanes.wake() }
+      state.isWoken = false
+    }
+  }
+
+  // MARK: - Reading
+
+  /// - Returns: whether there is more to read at once.
+  private func read() throws(DatabaseError) -> Bool {
+    let now = Instant.now()
+    let wanted = state.withLock { state in
+      state.isStopping || now >= state.leasedUntil ? [] : state.lanes.wanted(at: now)
+    }
+    guard !wanted.isEmpty else { return false }
+    let due = try connection.use { [queue] connection throws(DatabaseError) in
+      try queue.due(wanted, on: connection)
+    }
+    let (messages, later) = messages(due)
+    if !later.isEmpty {
+      try connection.use { [queue] connection throws(DatabaseError) in
+        try queue.postpone(later, by: .seconds(5), on: connection)
+      }
+    }
+    let read = Dictionary(grouping: due, by: \.endpointID).mapValues(\.count)
+    let entries = Dictionary(grouping: messages) { $0.delivery.endpointID }
+    let isBehind = state.withLock { state in
+      for (endpoint, limit) in wanted {
+        let found = (entries[endpoint] ?? []).map {
+          WebhookLanes.Entry(endpointID: endpoint, id: $0.delivery.id, item: $0)
+        }
+        state.lanes.take(found, for: endpoint, isAll: (read[endpoint] ?? 0) < limit)
+      }
+      return !state.lanes.wanted(at: now).isEmpty
+    }
+    send()
+    return isBehind
+  }
+
+  /// The messages, and the deliveries that cannot be sent just now.
+  private func messages(_ due: [DueDelivery]) -> (messages: [WebhookMessage], later: [DueDelivery]) {
+    let ofRefunds = due.filter { $0.event.refundID != nil }
+    var shown: [UniqueID: [UInt8]?] = [:]
+    var later: [DueDelivery] = []
+    if !ofRefunds.isEmpty {
+      let asked = ofRefunds.compactMap { due in due.event.refundID.map { (id: $0, standing: due.event.standing) } }
+      if let found = refunds(asked) {
+        for (due, bytes) in zip(ofRefunds, found) { shown[due.id] = .some(bytes) }
+      } else {
+        later = ofRefunds
+      }
+    }
+    let messages = due.compactMap { due -> WebhookMessage? in
+      guard due.event.refundID == nil else {
+        return shown[due.id].map { bytes in
+          WebhookMessage(due, data: bytes.map { .success($0) } ?? .failure(.unreadable))
+        }
+      }
+      return WebhookMessage(due, data: payment(due))
+    }
+    return (messages, later)
+  }
+
+  private func payment(_ due: DueDelivery) -> Result<[UInt8], WebhookMessage.Fault> {
+    do throws(GatewayStoreError) {
+      guard let payment = try due.payment?.get() else { return .failure(.unreadable) }
+      return .success(WebhookMessage.payment(payment, at: due.event))
+    } catch {
+      let isNew = told.withLock { $0.count < 10_000 && $0.insert(due.event.paymentID).inserted }
+      if isNew { logger.error("a webhook cannot be sent: its payment cannot be read", ["error": .error(error)]) }
+      return .failure(.unreadable)
+    }
+  }
+}
