@@ -276,6 +276,23 @@ def test_dead_letters_are_sent_again_or_discarded(chromium: Browser, gateway: Ga
     assert decided == [("discarded", "page"), ("requeued", "page")]
 
 
+def test_webhooks_are_in_the_timeline(chromium: Browser, direct: Direct):
+    gateway = direct.gateway(WEBHOOK_ALLOW_PRIVATE="true")
+    # Nobody listens there.
+    made = gateway.post(
+        "/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/", "events": ["payment.completed"]}, key=str(uuid.uuid4()))
+    assert made.status == 201, made
+    payment = gateway.paid(account())
+    with visit(chromium, gateway) as one:
+
+        def is_shown() -> bool:
+            one.page.goto(f"/payments/{payment['id']}")
+            return "Webhook payment.completed: waits" in one.page.locator("#timeline").inner_text()
+
+        wait_until(is_shown, "the delivery is shown", 20)
+    assert gateway.call("DELETE", f"/v1/webhook_endpoints/{made.json['id']}").status in (200, 204)
+
+
 @pytest.mark.parametrize("width, scheme, locale, heading", [
     (360, "dark", "ru-RU", "Платежи"), (360, "light", "en-GB", "Payments"), (1280, "dark", "de-DE", "Payments"),
 ])

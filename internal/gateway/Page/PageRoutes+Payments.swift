@@ -164,7 +164,9 @@ extension PageRoutes {
       let decisions = try await sources.insight.decisions([id], deadline: deadline)
       var decision: StoredDecision?
       if case .decision(let stored)? = decisions.first { decision = stored }
-      return Timeline(states: states, decision: decision, transfers: transfers, trail: trail)
+      let deliveries = try await sources.insight.deliveries(of: id, deadline: deadline)
+      return Timeline(
+        states: states, decision: decision, transfers: transfers, trail: trail, deliveries: deliveries)
     }
   }
 

@@ -1,4 +1,5 @@
 package import GatewayAPI
+package import GatewayDomain
 package import GatewayStore
 package import LedgerStore
 package import Outbox
@@ -46,6 +47,8 @@ package protocol OperatorInsight: Sendable {
   func decisions(_ payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [RiskDecisions.Entry]
   /// What payments and refunds have moved, oldest first.
   func transfers(of payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [WrittenTransfer]
+  /// What was or will be told of a payment by webhooks, in the order of the events.
+  func deliveries(of payment: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [WebhookDelivery]
   /// What contradicts the books and waits for a person, oldest first.
   func exceptions(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [OpenException]
   /// Messages of the pipeline that could not be used and wait for a person, oldest first.

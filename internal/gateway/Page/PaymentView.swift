@@ -84,7 +84,19 @@ struct PaymentView {
     case .seenTo(let exception):
       let title = words("Seen to by", "Разобрано:")
       return ("at-exception", "\(title) \(exception.closedBy ?? "")", "\(exception.note ?? "")")
+    case .told(let delivery): return ("at-webhook", told(delivery), "\(HTML.id(delivery.endpointID))")
     }
+  }
+
+  private func told(_ delivery: WebhookDelivery) -> HTML {
+    let outcome: HTML =
+      switch delivery.outcome {
+      case .pending(let due): "\(words("waits; next attempt", "ждёт; следующая попытка")) \(HTML.time(due))"
+      case .delivered: "\(words("delivered", "доставлен"))"
+      case .failed(let failure, _): "\(words("given up", "не доставлен")) <code>\(failure.rawValue)</code>"
+      }
+    let attempts = words("attempts: \(delivery.attempts)", "попыток: \(delivery.attempts)")
+    return "\(words("Webhook", "Вебхук")) <code>\(delivery.event.type)</code>: \(outcome), \(attempts)"
   }
 
   private func verdict(_ stored: StoredDecision) -> HTML {

@@ -18,6 +18,7 @@ struct Timeline: Hashable {
     case refunded(PaymentTrail.Refund)
     case contradicted(PaymentTrail.Exception)
     case seenTo(PaymentTrail.Exception)
+    case told(WebhookDelivery)
   }
 
   struct Entry: Hashable {
@@ -29,7 +30,8 @@ struct Timeline: Hashable {
   let entries: [Entry]
 
   init(
-    states: [PaymentStanding], decision: StoredDecision?, transfers: [WrittenTransfer], trail: PaymentTrail
+    states: [PaymentStanding], decision: StoredDecision?, transfers: [WrittenTransfer], trail: PaymentTrail,
+    deliveries: [WebhookDelivery] = []
   ) {
     var entries: [Entry] = []
     entries += trail.attempts.compactMap { each in each.answeredAt.map { Entry(at: $0, happening: .answered(each)) } }
@@ -40,6 +42,7 @@ struct Timeline: Hashable {
     entries += trail.refunds.map { Entry(at: $0.since, happening: .refunded($0)) }
     entries += trail.exceptions.map { Entry(at: $0.openedAt, happening: .contradicted($0)) }
     entries += trail.exceptions.compactMap { each in each.closedAt.map { Entry(at: $0, happening: .seenTo(each)) } }
+    entries += deliveries.map { Entry(at: $0.moment, happening: .told($0)) }
     let places = entries.map { Self.place($0, in: entries) }
     // Of one moment come first the causes, which are first in the list.
     self.entries = entries.indices.sorted { (places[$0], $0) < (places[$1], $1) }.map { entries[$0] }
@@ -84,5 +87,15 @@ struct Timeline: Hashable {
       return answered
     }
     return nil
+  }
+}
+
+extension WebhookDelivery {
+  /// When it came to what became of it; of one that waits, when it was written.
+  fileprivate var moment: Timestamp {
+    switch outcome {
+    case .pending: createdAt
+    case .delivered(let at), .failed(_, let at): at
+    }
   }
 }

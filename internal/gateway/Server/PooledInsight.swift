@@ -1,4 +1,5 @@
 internal import GatewayAPI
+internal import GatewayDomain
 internal import GatewayPage
 internal import GatewaySchema
 internal import GatewayStore
@@ -23,6 +24,7 @@ struct PooledInsight: OperatorInsight {
   private let ledger = PaymentTransfers()
   private let books = ExceptionStore()
   private let letters = DeadLetterStore(GatewayTables())
+  private let webhooks = WebhookReader(GatewayTables())
   private let gatewayOutbox = OutboxInspection(GatewaySchema.outbox)
   private let processingOutbox = OutboxInspection(ProcessingSchema.outbox)
 
@@ -46,6 +48,12 @@ struct PooledInsight: OperatorInsight {
   func transfers(of payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [WrittenTransfer] {
     try await Self.run(processing, deadline) { [ledger] connection throws(DatabaseError) in
       try ledger.find(payments, on: connection)
+    }
+  }
+
+  func deliveries(of payment: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [WebhookDelivery] {
+    try await Self.run(gateway, deadline) { [webhooks] connection throws(DatabaseError) in
+      try webhooks.deliveries(ofPayment: payment, on: connection)
     }
   }
 

@@ -39,6 +39,7 @@ import Values
       case .refunded: "refunded"
       case .contradicted: "contradicted"
       case .seenTo: "seen to"
+      case .told: "told"
       }
     }
   }
