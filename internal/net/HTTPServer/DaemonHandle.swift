@@ -292,7 +292,7 @@ private func makeStream(
 ) -> OpaquePointer? {
   let source = StreamSource(buffer, request, core, SuspendedConnection(connection: connection))
   let context = Unmanaged.passRetained(source)
-  let made = MHD_create_response_from_callback(UInt64.max, 1_024, readStream, context.toOpaque(), releaseStream)
+  let made = MHD_create_response_from_callback(UInt64.max, 256, readStream, context.toOpaque(), releaseStream)
   if made == nil { context.release() }
   return made
 }
@@ -310,11 +310,23 @@ private func readStream(
     source.core.streams(source.request, isWaiting: false)
     return count
   case .suspended:
+    giveBack(memory)
     source.core.streams(source.request, isWaiting: true)
     return 0
   case .end: return -1  // MHD_CONTENT_READER_END_OF_STREAM
   case .broken: return -2  // MHD_CONTENT_READER_END_WITH_ERROR
   }
+}
+
+/// Gives the pages of the library's free memory back to the kernel, which has them zeroed when they are next written: the
+/// library has touched all of it, and a stream may wait for long. Its own connection uses it; nobody else reads it.
+private func giveBack(_ memory: UnsafeMutableRawBufferPointer) {
+  guard let start = memory.baseAddress else { return }
+  let page = UInt(getpagesize())
+  let first = (UInt(bitPattern: start) + page - 1) / page * page
+  let end = (UInt(bitPattern: start) + UInt(memory.count)) / page * page
+  guard end > first else { return }
+  madvise(UnsafeMutableRawPointer(bitPattern: first), Int(end - first), MADV_DONTNEED)
 }
 
 /// MHD_ContentReaderFreeCallback.
