@@ -15,6 +15,8 @@ struct PageVisitor: Sendable {
   let key: APIKey?
   /// Whether everybody may do everything.
   let isOpen: Bool
+  /// Whether keys cannot be looked up at present, so that it is not known who this is.
+  let isUndecided: Bool
 
   /// Whether the visitor may do what needs a scope.
   func may(_ scope: APIKeyScope) -> Bool { isOpen || key?.scopes.contains(scope) ?? false }
@@ -79,16 +81,16 @@ package struct PageAccess: Sendable {
   func visitor(_ request: HTTPRequest, now: Timestamp = .now()) -> PageVisitor {
     let cookie = Cookies.value(cookieName, in: request.headers.values("Cookie"))
     let session = cookie.flatMap { PageSession($0, seals, now: now) }
+    let verdict = session?.key.flatMap(verdict)
+    var key: APIKey?
+    if case .known(let known)? = verdict { key = known }
     return PageVisitor(
-      session: session ?? PageSession(key: nil, now: now), isNew: session == nil, key: session?.key.flatMap(key),
-      isOpen: keys == nil)
+      session: session ?? PageSession(key: nil, now: now), isNew: session == nil, key: key, isOpen: keys == nil,
+      isUndecided: verdict == .stale)
   }
 
-  /// The API key of a secret; nil when there is none, or it has ended.
-  func key(_ digest: APIKeyDigest) -> APIKey? {
-    guard case .known(let key)? = keys?.verdict(digest) else { return nil }
-    return key
-  }
+  /// Whose secret it is; nil where nobody has one.
+  func verdict(_ digest: APIKeyDigest) -> APIKeyBook.Verdict? { keys?.verdict(digest) }
 
   /// A page counts as a call of its visitor's key.
   /// - Throws: 429 when the key calls too often.

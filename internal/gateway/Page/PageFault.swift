@@ -23,6 +23,9 @@ struct PageFault: Error, Sendable, Hashable {
     self.cause = cause
   }
 
+  /// Keys cannot be looked up: the database is away.
+  static let undecided = PageFault(Fault(StoreTrouble.unavailable))
+
   init(_ fault: PaymentForm.Fault) { self.init(422, fault.code, field: fault.field) }
 
   /// A call of `/v1` would be refused so.

@@ -78,7 +78,11 @@ struct PageHandlers: Sendable {
         return
       }
       do throws(Fault) {
-        try body(call, { access.visitor(request).may(.read) }, exchange)
+        let mayStay = { @Sendable in
+          let visitor = access.visitor(request)
+          return visitor.isUndecided || visitor.may(.read)
+        }
+        try body(call, mayStay, exchange)
       } catch {
         exchange.respond(error.response)
       }
@@ -95,6 +99,7 @@ struct PageHandlers: Sendable {
     do throws(PageFault) {
       guard access.isOurs(call.request) else { throw PageFault(421, "missing_host") }
       if let scope {
+        guard !call.visitor.isUndecided else { throw .undecided }
         guard call.visitor.isKnown else { return PageFrame.redirect(to: "/login") }
         guard call.visitor.may(scope) else { throw PageFault(403, "scope_missing") }
         try await access.count(call.visitor)

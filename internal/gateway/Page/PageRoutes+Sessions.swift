@@ -13,7 +13,11 @@ extension PageRoutes {
     handlers.post("/login", nil, to: &router, or: loginPage) { call throws(PageFault) in
       let secret = try call.sent().text("secret") ?? ""
       let digest = APIKeyDigest(of: secret.utf8.span.bytes)
-      guard handlers.access.key(digest) != nil else { throw PageFault(401, "login_failed", field: "secret") }
+      switch handlers.access.verdict(digest) {
+      case .known: break
+      case .stale: throw .undecided
+      case .unknown, nil: throw PageFault(401, "login_failed", field: "secret")
+      }
       // A session of its own: whoever knew the one of before does not know this one.
       return leading(to: "/", PageSession(key: digest, now: .now()))
     }

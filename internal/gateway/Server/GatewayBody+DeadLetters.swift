@@ -1,3 +1,4 @@
+internal import Admin
 internal import ClientSettings
 internal import GatewaySettings
 internal import GatewayStore
@@ -44,6 +45,11 @@ final class DeadLetterReaders: ServicePart {
   func start() throws {
     guard try waitForTopics() else { return }
     for inbox in inboxes { try inbox.start() }
+  }
+
+  /// What keeps letters from being kept.
+  var check: ReadinessReport.Check {
+    ReadinessReport.Check("dead_letters", problem: inboxes.lazy.compactMap(\.consumingObstacle).first)
   }
 
   func stop(until deadline: Instant) { for inbox in inboxes { inbox.stop(until: deadline) } }

@@ -151,13 +151,14 @@ public final class GatewayBody: ProgramBody {
       makeSurfaces(http, desk, handlers, parts) + [makePaymentsPage(http, payments, desk, live)].compactMap(\.self)
     let probe = try database.startWriteProbe(tables: GatewaySchema.written, logger: context.logger)
     let unclaimed = try makeUnclaimed(execution.parts.processor)
-    let checks = makeChecks(pools, execution, pipeline, limiter)
+    let deadLetters = try makeDeadLetters()
+    let checks = makeChecks(pools, execution, pipeline, deadLetters, limiter)
     return ProgramParts(
       pools.entries
         + [
           .part(probe), .part(try makeListener(pipeline, waiters, live, apiKeys, webhooks)), .part(relays),
           .part(execution.notifier),
-          .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .late(try makeDeadLetters()),
+          .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .late(deadLetters),
           .part(try makeKeyCare(keys)),
           .part(try makeArchive()), saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor),
@@ -353,7 +354,8 @@ public final class GatewayBody: ProgramBody {
   }
 
   private func makeChecks(
-    _ pools: Pools, _ execution: Execution, _ pipeline: BrokerPipeline<ResultHandler>, _ limiter: RateLimiter
+    _ pools: Pools, _ execution: Execution, _ pipeline: BrokerPipeline<ResultHandler>,
+    _ deadLetters: DeadLetterReaders, _ limiter: RateLimiter
   ) -> @Sendable () -> [ReadinessReport.Check] {
     { [database, saga] in
       let postgres = ReadinessReport.Check(
@@ -365,7 +367,8 @@ public final class GatewayBody: ProgramBody {
       let redis = limiter.isReachable.map {
         ReadinessReport.Check("redis", isReady: true, detail: $0 ? "" : "away; rate limits are this gateway's own")
       }
-      return [postgres] + execution.parts.processor.checks + pipeline.checks + [orders, redis].compactMap(\.self)
+      return [postgres] + execution.parts.processor.checks + pipeline.checks + [deadLetters.check]
+        + [orders, redis].compactMap(\.self)
     }
   }
 }

@@ -19,7 +19,9 @@ public struct KeptLetter: Sendable {
     self.message = message
     // Not by its header: nothing that is sent again may go to a topic of somebody's choice.
     source = message.topic.hasSuffix(".dlq") ? String(message.topic.dropLast(4)) : message.topic
-    reason = String((Self.text(DeadLetterHeader.error, message) ?? "").prefix(Self.maximumReason))
+    // As PostgreSQL counts characters.
+    let told = (Self.text(DeadLetterHeader.error, message) ?? "").unicodeScalars.prefix(Self.maximumReason)
+    reason = String(String.UnicodeScalarView(told))
     requeues = Self.text(DeadLetterHeader.requeues, message).flatMap { Int32($0) }.map { Int64(max($0, 0)) } ?? 0
   }
 

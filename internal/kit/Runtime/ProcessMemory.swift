@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Synchronization
 
 /// Settings of glibc's allocator for returning memory to the system.
 public enum ProcessMemory {
@@ -19,9 +20,16 @@ public enum ProcessMemory {
   /// more than a few MiB do.
   private static let muchMemory = 16 << 20
 
-  /// Gives back to the system what a burst has left free inside the heaps, once that is much; takes some milliseconds
-  /// then, and microseconds otherwise. To be called every few seconds, on any thread.
+  /// The free bytes of which the system has had its pages back: glibc counts them as free all the same.
+  private static let returned = Atomic(0)
+
+  /// Gives back to the system what a burst has left free inside the heaps, once that is much more than it has got back
+  /// already; takes some milliseconds then, and microseconds otherwise. To be called every few seconds, by one thread.
   public static func giveBack() {
-    if Int(clamping: mallinfo2().fordblks) >= muchMemory { malloc_trim(0) }
+    let free = Int(clamping: mallinfo2().fordblks)
+    let known = min(free, returned.load(ordering: .relaxed))
+    guard free - known >= muchMemory else { return returned.store(known, ordering: .relaxed) }
+    malloc_trim(0)
+    returned.store(Int(clamping: mallinfo2().fordblks), ordering: .relaxed)
   }
 }

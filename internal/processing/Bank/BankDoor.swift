@@ -68,7 +68,15 @@ final class BankDoor: Sendable {
     }
   }
 
-  func begin() -> BankBreaker.Pass { state.withLock { $0.breaker.begin(at: .now()) } }
+  func begin() -> BankBreaker.Pass {
+    let (pass, isFirst) = state.withLock { state in
+      // With the first young call there is a time at which slots may become free.
+      let isFirst = state.breaker.growsAt == nil && !state.waiting.isEmpty
+      return (state.breaker.begin(at: .now()), isFirst)
+    }
+    if isFirst { wake() }
+    return pass
+  }
 
   func end(_ pass: BankBreaker.Pass, _ outcome: BankBreaker.Outcome, _ reason: String) {
     let (change, isAwaited) = state.withLock { state in

@@ -125,12 +125,11 @@ async function refresh() {
     try {
       const { answer, page } = await load(location.href);
       if (answer.redirected) { location.reload(); return; }
-      if (answer.ok) {
-        take(page);
-        heed(page);
-      }
+      if (answer.ok) take(page);
+      heed(answer.ok ? page : document);
     } catch {
-      // The stream says when the server is back.
+      // The stream says when the server is back; a page without one asks again.
+      heed(document);
     }
     await new Promise((resume) => setTimeout(resume, 500));
   }
@@ -173,6 +172,11 @@ async function send(form, button) {
   } catch {
     // Whether it arrived is not known: the same key sends the same wish again.
     showToast(say.sayError);
+    return;
+  }
+  if (new URL(sent.answer.url).pathname === "/login") {
+    // Nothing was done: the visit has ended.
+    location.reload();
     return;
   }
   takeNames(form, sent.page);
