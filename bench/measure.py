@@ -17,7 +17,7 @@ from support.report import Report  # noqa: E402
 
 MEASURES = [
     "rpc", "instructions", "connections", "settle", "create", "consume", "backlog", "relay", "latency", "relays", "reading",
-    "audit", "memory", "snapshot", "ledger", "growth", "direct", "waiters",
+    "audit", "memory", "snapshot", "ledger", "growth", "direct", "waiters", "webhooks",
     "reconcile",
 ]
 

@@ -27,7 +27,7 @@ struct WebhookStoreTests {
   }
 
   private static func due(_ database: GatewayDatabase, _ endpoint: UniqueID) throws -> [DueDelivery] {
-    try WebhookQueue(database.tables).due([(endpoint, 1_000)], on: database.connect())
+    try WebhookQueue(database.tables).due([(endpoint, nil, 1_000)], on: database.connect())
   }
 
   private static func ended(

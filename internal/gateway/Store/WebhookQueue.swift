@@ -15,6 +15,10 @@ public struct DueDelivery: Sendable {
   public let attempts: Int64
   /// Those of them that no longer count, since somebody has asked for more.
   public let spent: Int64
+  /// Since when it is due.
+  public let dueAt: Timestamp
+  /// When it was read, by the database's clock.
+  public let readAt: Timestamp
   /// The payment as it is now; nil for a refund's event, or when the payment is not among the live ones.
   public var payment: Result<GatewayPayment, GatewayStoreError>?
 }
@@ -209,12 +213,17 @@ public struct WebhookQueue: Sendable {
   // MARK: - What is due
 
   /// Deliveries that are due, those that have waited longest first.
-  /// - Parameter wanted: the endpoints, each with the most of its deliveries.
+  /// - Parameter wanted: the endpoints, each with the most of its deliveries, and since when they are due at most.
   public func due(
-    _ wanted: [(endpointID: UniqueID, limit: Int)], on connection: Connection
+    _ wanted: [(endpointID: UniqueID, floor: Timestamp?, limit: Int)], on connection: Connection
   ) throws(DatabaseError) -> [DueDelivery] {
     let rows = try connection.run(
-      Command(due, [.uuidArray(wanted.map(\.endpointID)), .int64Array(wanted.map { Int64($0.limit) })]))
+      Command(
+        due,
+        [
+          .uuidArray(wanted.map(\.endpointID)), .int64Array(wanted.map { Int64($0.limit) }),
+          .timestampArray(wanted.map { $0.floor ?? Timestamp(microseconds: 0) }),
+        ]))
     var found = try rows.map(Self.decode)
     let missing = Set(found.filter { $0.payment == nil && $0.event.refundID == nil }.map(\.event.paymentID)).sorted()
     guard !missing.isEmpty else { return found }
@@ -233,15 +242,18 @@ public struct WebhookQueue: Sendable {
   private enum DueColumn: Int, AnswerColumn {
     case endpointID = 23
     case deliveryID, paymentID, refundID, eventVersion, eventState, eventReason, at, attempts, spent
+    case dueAt, readAt
   }
 
   private static func due(_ t: GatewayTables) -> String {
     """
     SELECT \(PaymentRow.columns), q.endpoint_id, q.id AS delivery_id, q.payment_id, q.refund_id,
-           q.version AS event_version, q.state AS event_state, q.reason AS event_reason, q.at, q.attempts, q.spent
-    FROM unnest($1::uuid[], $2::bigint[]) w(endpoint_id, most)
+           q.version AS event_version, q.state AS event_state, q.reason AS event_reason, q.at, q.attempts, q.spent,
+           q.due_at, now() AS read_at
+    FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) w(endpoint_id, most, floor)
     CROSS JOIN LATERAL (
-      SELECT * FROM \(t.webhookQueue) q WHERE q.endpoint_id = w.endpoint_id AND q.due_at <= now()
+      SELECT * FROM \(t.webhookQueue) q
+      WHERE q.endpoint_id = w.endpoint_id AND q.due_at >= w.floor AND q.due_at <= now()
       ORDER BY q.due_at LIMIT w.most) q
     LEFT JOIN \(t.payment) p ON p.id = q.payment_id AND q.refund_id IS NULL
     ORDER BY q.due_at
@@ -257,6 +269,7 @@ public struct WebhookQueue: Sendable {
     return DueDelivery(
       id: try row.uuid(DueColumn.deliveryID), endpointID: try row.uuid(DueColumn.endpointID), event: event,
       attempts: try row.int64(DueColumn.attempts), spent: try row.int64(DueColumn.spent),
+      dueAt: try row.timestamp(DueColumn.dueAt), readAt: try row.timestamp(DueColumn.readAt),
       payment: PaymentRow.isMissing(row) ? nil : try PaymentRow.read(row).payment)
   }
 

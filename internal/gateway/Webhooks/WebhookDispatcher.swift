@@ -183,7 +183,7 @@ package final class WebhookDispatcher: ServicePart {
       return true
     }
     state.withLock { state in
-      if isPoll || state.isWoken { state.lanes.wake() }
+      if isPoll || state.isWoken { state.lanes.wake(anywhere: isPoll) }
       state.isWoken = false
     }
   }
@@ -198,7 +198,7 @@ package final class WebhookDispatcher: ServicePart {
     }
     guard !wanted.isEmpty else { return false }
     let due = try connection.use { [queue] connection throws(DatabaseError) in
-      try queue.due(wanted, on: connection)
+      try queue.due(wanted.map { ($0.endpointID, $0.floor, $0.limit) }, on: connection)
     }
     let (messages, later) = messages(due)
     if !later.isEmpty {
@@ -209,11 +209,13 @@ package final class WebhookDispatcher: ServicePart {
     let read = Dictionary(grouping: due, by: \.endpointID).mapValues(\.count)
     let entries = Dictionary(grouping: messages) { $0.delivery.endpointID }
     let isBehind = state.withLock { state in
-      for (endpoint, limit) in wanted {
-        let found = (entries[endpoint] ?? []).map {
-          WebhookLanes.Entry(endpointID: endpoint, id: $0.delivery.id, item: $0)
+      for each in wanted {
+        let found = (entries[each.endpointID] ?? []).map {
+          WebhookLanes.Entry(
+            endpointID: each.endpointID, id: $0.delivery.id, dueAt: $0.delivery.dueAt, item: $0)
         }
-        state.lanes.take(found, for: endpoint, isAll: (read[endpoint] ?? 0) < limit)
+        state.lanes.take(
+          found, for: each.endpointID, isAll: (read[each.endpointID] ?? 0) < each.limit, at: due.first?.readAt)
       }
       return !state.lanes.wanted(at: now).isEmpty
     }

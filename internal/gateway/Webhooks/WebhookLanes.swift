@@ -20,14 +20,27 @@ struct WebhookLanes<Item: Sendable>: Sendable {
   struct Entry: Sendable {
     let endpointID: UniqueID
     let id: UniqueID
+    /// When it was due; its place in the queue.
+    let dueAt: Timestamp
     let item: Item
+  }
+
+  /// What to read of an endpoint's queue.
+  struct Wanted: Sendable, Hashable {
+    let endpointID: UniqueID
+    /// Where to begin; nil for the beginning. Below it is nothing but what was deleted, which costs time to pass.
+    let floor: Timestamp?
+    let limit: Int
   }
 
   private struct Lane: Sendable {
     var window = WebhookLanes.firstWindow
     var ready: [Entry] = []
-    var calling: Set<UniqueID> = []
-    var unrecorded: Set<UniqueID> = []
+    /// With when they were due.
+    var calling: [UniqueID: Timestamp] = [:]
+    var unrecorded: [UniqueID: Timestamp] = [:]
+    /// Up to where was read, and when by the database's clock; nil to read from the beginning.
+    var read: (to: Timestamp, at: Timestamp)?
     var heldUntil: Instant?
     /// Whether there may be more in the table than was read.
     var isBehind = true
@@ -37,12 +50,22 @@ struct WebhookLanes<Item: Sendable>: Sendable {
     var known: Int { ready.count + calling.count + unrecorded.count }
     var isEmpty: Bool { calling.isEmpty && unrecorded.isEmpty }
 
+    /// A floor is a hint: what commits late is below it, and found when the lane reads from the beginning.
+    var floor: Timestamp? {
+      guard let read else { return nil }
+      let lowest = [ready.lazy.map(\.dueAt).min(), calling.values.min(), unrecorded.values.min()].compactMap(\.self)
+        .min()
+      return min(lowest ?? read.to, read.at + WebhookLanes.commitTime)
+    }
+
     func isHeld(at now: Instant) -> Bool { heldUntil.map { now < $0 } ?? false }
   }
 
   private static var firstWindow: Int { 4 }
   /// The most deliveries that are read at a time.
   private static var largestPage: Int { 1_000 }
+  /// How far behind the present a floor is at least, since transactions take a while to commit.
+  private static var commitTime: Duration { .milliseconds(-200) }
 
   private let limits: Limits
   private var lanes: [UniqueID: Lane] = [:]
@@ -68,6 +91,7 @@ struct WebhookLanes<Item: Sendable>: Sendable {
       } else if lanes[id]?.isOpen == false {
         lanes[id]?.isOpen = true
         lanes[id]?.isBehind = true
+        lanes[id]?.read = nil
       }
     }
     lanes = lanes.filter { $0.value.isOpen || !$0.value.isEmpty }
@@ -78,40 +102,46 @@ struct WebhookLanes<Item: Sendable>: Sendable {
   mutating func restart(_ endpoint: UniqueID) {
     lanes[endpoint]?.ready = []
     lanes[endpoint]?.isBehind = true
+    lanes[endpoint]?.read = nil
     lanes[endpoint]?.heldUntil = nil
   }
 
   /// There may be something new in the table.
-  mutating func wake() { for id in order { lanes[id]?.isBehind = true } }
+  /// - Parameter anywhere: also where was read before.
+  mutating func wake(anywhere: Bool = false) {
+    for id in order {
+      lanes[id]?.isBehind = true
+      if anywhere { lanes[id]?.read = nil }
+    }
+  }
 
   // MARK: - Reading
 
-  /// The endpoints to read for, and how many deliveries.
-  func wanted(at now: Instant) -> [(endpointID: UniqueID, limit: Int)] {
+  /// What to read.
+  func wanted(at now: Instant) -> [Wanted] {
     guard unrecorded < limits.unrecorded else { return [] }
     return order.compactMap { id in
       guard let lane = lanes[id], lane.isOpen, lane.isBehind, !lane.isHeld(at: now), lane.ready.count < lane.window
       else { return nil }
-      return (id, min(2 * lane.window - lane.ready.count + lane.known, Self.largestPage))
+      return Wanted(
+        endpointID: id, floor: lane.floor,
+        limit: min(2 * lane.window - lane.ready.count + lane.known, Self.largestPage))
     }
   }
 
   /// Takes what was read for an endpoint.
-  /// - Parameter isAll: whether nothing else is due.
-  mutating func take(_ entries: [Entry], for endpoint: UniqueID, isAll: Bool) {
+  /// - Parameters:
+  ///   - isAll: whether nothing else is due.
+  ///   - moment: when it was read, by the database's clock; nil when nothing was found.
+  mutating func take(_ entries: [Entry], for endpoint: UniqueID, isAll: Bool, at moment: Timestamp?) {
     guard var lane = lanes[endpoint], lane.isOpen else { return }
+    if let moment, let last = entries.map(\.dueAt).max() { lane.read = (max(last, lane.read?.to ?? last), moment) }
     let ready = Set(lane.ready.map(\.id))
     lane.ready += entries.filter {
-      !ready.contains($0.id) && !lane.calling.contains($0.id) && !lane.unrecorded.contains($0.id)
+      !ready.contains($0.id) && lane.calling[$0.id] == nil && lane.unrecorded[$0.id] == nil
     }
     lane.isBehind = !isAll
     lanes[endpoint] = lane
-  }
-
-  /// Reading has failed, or what was read cannot be sent just now.
-  mutating func hold(_ endpoint: UniqueID, until moment: Instant) {
-    lanes[endpoint]?.heldUntil = moment
-    lanes[endpoint]?.isBehind = true
   }
 
   // MARK: - Sending
@@ -143,7 +173,7 @@ struct WebhookLanes<Item: Sendable>: Sendable {
     else { return nil }
     let entry = lanes[id]?.ready.removeFirst()
     if let entry {
-      lanes[id]?.calling.insert(entry.id)
+      lanes[id]?.calling[entry.id] = entry.dueAt
       calling += 1
     }
     return entry
@@ -160,7 +190,7 @@ struct WebhookLanes<Item: Sendable>: Sendable {
 
   /// A call has ended; unless it was dropped, it waits to be recorded.
   mutating func ended(_ endpoint: UniqueID, _ id: UniqueID, _ end: End, at now: Instant) {
-    guard lanes[endpoint]?.calling.remove(id) != nil else { return }
+    guard let dueAt = lanes[endpoint]?.calling.removeValue(forKey: id) else { return }
     calling -= 1
     switch end {
     case .delivered: widen(endpoint)
@@ -169,9 +199,10 @@ struct WebhookLanes<Item: Sendable>: Sendable {
       if holding > .zero { lanes[endpoint]?.heldUntil = now + holding }
     case .dropped:
       lanes[endpoint]?.isBehind = true
+      lanes[endpoint]?.read = nil
       return
     }
-    lanes[endpoint]?.unrecorded.insert(id)
+    lanes[endpoint]?.unrecorded[id] = dueAt
     unrecorded += 1
   }
 
@@ -182,7 +213,7 @@ struct WebhookLanes<Item: Sendable>: Sendable {
 
   /// Attempts are in the table.
   mutating func recorded(_ endpoint: UniqueID, _ id: UniqueID) {
-    guard lanes[endpoint]?.unrecorded.remove(id) != nil else { return }
+    guard lanes[endpoint]?.unrecorded.removeValue(forKey: id) != nil else { return }
     unrecorded -= 1
     if let lane = lanes[endpoint], !lane.isOpen, lane.isEmpty {
       lanes[endpoint] = nil

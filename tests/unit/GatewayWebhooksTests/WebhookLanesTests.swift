@@ -5,6 +5,7 @@ import Values
 
 @Suite("Lanes of webhooks") struct WebhookLanesTests {
   private static let now = Instant(nanoseconds: 1_000_000_000)
+  private static let start = Timestamp(microseconds: 1_795_000_000_000_000)
   private static let (slow, fast) = (UniqueID(high: 1, low: 0), UniqueID(high: 2, low: 0))
 
   private func lanes(calls: Int = 100, each: Int = 64, _ endpoints: [UniqueID]) -> WebhookLanes<Int> {
@@ -15,18 +16,27 @@ import Values
 
   private func entries(_ endpoint: UniqueID, _ numbers: Range<Int>) -> [WebhookLanes<Int>.Entry] {
     numbers.map {
-      WebhookLanes.Entry(endpointID: endpoint, id: UniqueID(high: endpoint.high, low: UInt64($0)), item: $0)
+      WebhookLanes.Entry(
+        endpointID: endpoint, id: UniqueID(high: endpoint.high, low: UInt64($0)),
+        dueAt: Self.start + .milliseconds(Int64($0)), item: $0)
     }
+  }
+
+  /// Takes what was read an hour after it was due.
+  private func take(
+    _ lanes: inout WebhookLanes<Int>, _ entries: [WebhookLanes<Int>.Entry], _ endpoint: UniqueID, isAll: Bool = true
+  ) {
+    lanes.take(entries, for: endpoint, isAll: isAll, at: Self.start + .seconds(3_600))
   }
 
   /// Reads as much as is wanted of an endless queue, and sends what there is room for.
   private func fill(
     _ lanes: inout WebhookLanes<Int>, _ next: inout [UniqueID: Int]
   ) -> [WebhookLanes<Int>.Entry] {
-    for (endpoint, limit) in lanes.wanted(at: Self.now) {
-      let from = next[endpoint] ?? 0
-      next[endpoint] = from + limit
-      lanes.take(entries(endpoint, from..<from + limit), for: endpoint, isAll: false)
+    for wanted in lanes.wanted(at: Self.now) {
+      let from = next[wanted.endpointID] ?? 0
+      next[wanted.endpointID] = from + wanted.limit
+      take(&lanes, entries(wanted.endpointID, from..<from + wanted.limit), wanted.endpointID, isAll: false)
     }
     return lanes.next(at: Self.now)
   }
@@ -64,22 +74,54 @@ import Values
   @Test func `what is under way or not recorded is not sent again when it is read again`() throws {
     var lanes = lanes([Self.fast])
     let all = entries(Self.fast, 0..<3)
-    lanes.take(all, for: Self.fast, isAll: true)
+    take(&lanes, all, Self.fast)
     #expect(lanes.next(at: Self.now).map(\.item) == [0, 1, 2])
     #expect(lanes.wanted(at: Self.now).isEmpty)
     lanes.wake()
     #expect(lanes.wanted(at: Self.now).first?.limit == 8 + 3)
-    lanes.take(all, for: Self.fast, isAll: true)
+    take(&lanes, all, Self.fast)
     lanes.ended(Self.fast, all[0].id, .delivered, at: Self.now)
     lanes.wake()
-    lanes.take(all, for: Self.fast, isAll: true)
+    take(&lanes, all, Self.fast)
     #expect(lanes.next(at: Self.now).isEmpty)
     lanes.recorded(Self.fast, all[0].id)
     // Nothing was tried: it comes again.
     lanes.ended(Self.fast, all[1].id, .dropped, at: Self.now)
     #expect(lanes.wanted(at: Self.now).count == 1)
-    lanes.take([all[1], all[2]], for: Self.fast, isAll: true)
+    take(&lanes, [all[1], all[2]], Self.fast)
     #expect(lanes.next(at: Self.now).map(\.item) == [1])
+  }
+
+  @Test func `what is below everything known is not read again, but now and then`() throws {
+    var lanes = lanes([Self.fast])
+    let all = entries(Self.fast, 0..<4)
+    let floor = { (lanes: WebhookLanes<Int>) in lanes.wanted(at: Self.now).first?.floor }
+    take(&lanes, all, Self.fast)
+    #expect(lanes.next(at: Self.now).count == 4)
+    lanes.wake()
+    #expect(floor(lanes) == all[0].dueAt)
+    for entry in all.prefix(2) {
+      lanes.ended(Self.fast, entry.id, .delivered, at: Self.now)
+      #expect(floor(lanes) == all[0].dueAt)
+    }
+    for entry in all.prefix(2) { lanes.recorded(Self.fast, entry.id) }
+    #expect(floor(lanes) == all[2].dueAt)
+    for entry in all.suffix(2) {
+      lanes.ended(Self.fast, entry.id, .delivered, at: Self.now)
+      lanes.recorded(Self.fast, entry.id)
+    }
+    #expect(floor(lanes) == all[3].dueAt)
+    // What was due just before it was read may have neighbours that have not committed.
+    lanes.take(all.suffix(1), for: Self.fast, isAll: true, at: all[3].dueAt + .milliseconds(50))
+    lanes.wake()
+    #expect(floor(lanes) == all[3].dueAt + .milliseconds(-150))
+    lanes.wake(anywhere: true)
+    #expect(lanes.wanted(at: Self.now).count == 1 && floor(lanes) == nil)
+    // One that was not tried is still where it was.
+    take(&lanes, all, Self.fast)
+    let sent = lanes.next(at: Self.now)
+    lanes.ended(Self.fast, sent[0].id, .dropped, at: Self.now)
+    #expect(lanes.wanted(at: Self.now).count == 1 && floor(lanes) == nil)
   }
 
   @Test func `a receiver that wants to be left alone is`() {
