@@ -28,7 +28,7 @@ sabotages() {
     ;;
   group-commit)
     echo certain-loss swapped-outcomes deaf-watch first-attempt one-subject blame-every-call late-clock run-answered \
-      lost-drain greedy patient-parts
+      lost-drain greedy patient-parts full-is-closed
     ;;
   payment)
     echo resend-unclear unclear-declined trust-absence early-statement trust-reversal ignore-claim resume-asked \

@@ -91,8 +91,8 @@ public final class GroupCommit<Transaction: BatchTransaction>: Sendable {
     return try answer.get()
   }
 
-  /// Answers the calls whose time is up, and serves the others when a batch is stuck. To be called every few
-  /// milliseconds, so that a stuck database delays no answer.
+  /// Answers the calls whose time is up, and serves the others when a batch is stuck or the pool had no room. To be
+  /// called every few milliseconds, so that a stuck database delays no answer.
   public func watch(now: Instant) {
     let (failed, newDrain) = state.withLock { state in
       let (failed, newDrain) = state.core.watch(now: now)
@@ -112,10 +112,15 @@ public final class GroupCommit<Transaction: BatchTransaction>: Sendable {
   // MARK: - On the pool's threads
 
   private func run(_ drain: GroupCommitCore.DrainID, _ result: Result<Connection, DatabaseError>) {
-    // The pool fails a job without a deadline only when it is shut down.
-    guard case .success(let connection) = result else {
-      return fail(state.withLock { remove($0.core.noConnection(for: drain), from: &$0) })
+    switch result {
+    case .success(let connection): run(drain, on: connection)
+    case .failure(let error) where error.code == .overloaded: state.withLock { $0.core.noRoom(for: drain) }
+    // The pool is shut down: nothing else fails a job without a deadline.
+    case .failure: fail(state.withLock { remove($0.core.noConnection(for: drain), from: &$0) })
     }
+  }
+
+  private func run(_ drain: GroupCommitCore.DrainID, on connection: Connection) {
     var step = next(of: drain, othersWait: false)
     while case .run(let batch) = step {
       execute(batch, of: drain, on: connection)

@@ -146,6 +146,10 @@ package struct GroupCommitCore: Sendable {
     return stop()
   }
 
+  /// A drain gets no connection, as too many jobs wait for one: it is over. Its calls go on waiting; the next call or
+  /// `watch` starts another drain.
+  package mutating func noRoom(for id: DrainID) { drains.removeAll { $0.id == id } }
+
   /// What a drain with a connection does next.
   package enum Step: Sendable, Hashable {
     /// Run these calls in one transaction, then report `committed` or `failed`.

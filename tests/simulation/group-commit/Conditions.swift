@@ -26,6 +26,8 @@ enum Sabotage: String, ScheduleSabotage {
   case greedy
   /// Parts of a batch that was taken apart wait for locks as long as the batch did.
   case patientParts = "patient-parts"
+  /// A pool that is full is reported as one that was closed.
+  case fullIsClosed = "full-is-closed"
 
   var notice: String? {
     switch self {
@@ -38,6 +40,7 @@ enum Sabotage: String, ScheduleSabotage {
     case .lostDrain: "progress:"
     case .greedy: "fairness:"
     case .patientParts: "patience:"
+    case .fullIsClosed: "stop:"
     }
   }
 }
@@ -46,6 +49,8 @@ enum Sabotage: String, ScheduleSabotage {
 struct Conditions {
   var limits = GroupCommitLimits()
   var connections: Int
+  /// The most jobs that wait for a connection.
+  var poolQueue: Int
   var subjects: Int
   /// How long calls come and faults happen.
   var length: Int64
@@ -90,5 +95,6 @@ struct Conditions {
     breakEvery = random.pick(often)
     outageEvery = random.pick(often)
     otherEvery = random.pick([0, 5_000_000, 50_000_000])
+    poolQueue = random.pick([2, 8, 1_024])
   }
 }

@@ -91,8 +91,22 @@ extension GroupCommitSchedule {
   func start(_ drain: GroupCommitCore.DrainID?) {
     guard let drain else { return }
     drains.insert(drain)
-    jobs.append(.drain(drain))
-    serve()
+    if freeConnections == 0, isFull {
+      refuse(drain)
+    } else {
+      jobs.append(.drain(drain))
+      serve()
+    }
+  }
+
+  /// Whether the pool takes no job that has to wait.
+  var isFull: Bool { !isPoolClosed && jobs.count >= conditions.poolQueue }
+
+  private func refuse(_ drain: Int) {
+    say("drain \(drain) finds the pool full")
+    mark(5, drain)
+    drains.remove(drain)
+    if sabotage == .fullIsClosed { tell(core.noConnection(for: drain)) } else { core.noRoom(for: drain) }
   }
 
   func serve() {
@@ -134,7 +148,7 @@ extension GroupCommitSchedule {
       begin(chosen, of: drain, isRepetition: isRepetition, hasBriefLocks: hasBriefLocks)
     case .yield:
       say("drain \(drain) yields")
-      jobs.append(.drain(drain))
+      if isFull { refuse(drain) } else { jobs.append(.drain(drain)) }
       releaseConnection()
     case .end:
       say("drain \(drain) ends")

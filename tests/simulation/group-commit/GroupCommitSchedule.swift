@@ -137,7 +137,7 @@ final class GroupCommitSchedule: SimulatedWorld, Schedule {
     if let late = unanswered.filter({ calls[$0].giveUp.time <= instant }).min() {
       violate("deadline: call \(late) has no answer")
     }
-    if drains.isEmpty, let idle = unanswered.filter({ calls[$0].transactionsUnderWay == 0 }).min() {
+    if drains.isEmpty, !isFull, let idle = unanswered.filter({ calls[$0].transactionsUnderWay == 0 }).min() {
       violate("progress: call \(idle) waits and there is no drain")
     }
   }

@@ -177,6 +177,45 @@ private func run(_ calls: [Int], isRepetition: Bool = false, hasBriefLocks: Bool
     #expect(world.submit(2) == .stopped)
   }
 
+  @Test func `a full pool ends a drain, and the next call or the watch starts another`() {
+    var world = Harness()
+    #expect(world.submit(1) == .waits(newDrain: 1))
+    world.core.noRoom(for: 1)
+    #expect(world.next(1) == .end)
+    #expect(world.submit(2) == .waits(newDrain: 2))
+    world.core.noRoom(for: 2)
+    let (failed, newDrain) = world.core.watch(now: world.now)
+    #expect(failed.isEmpty && newDrain == 3)
+    #expect(world.next(3) == run([1, 2]))
+    #expect(world.core.committed(3).map(\.id) == [1, 2])
+    #expect(world.next(3) == .end)
+    #expect(world.submit(3) == .waits(newDrain: 4))
+  }
+
+  @Test func `a full pool does not hurt the other drain, and calls are told when their time is up`() {
+    var world = Harness()
+    world.submit(0)
+    #expect(world.next(1) == run([0]))
+    for id in 1...3 { world.submit(id) }
+    #expect(world.submit(4, within: 10) == .waits(newDrain: 2))
+    world.core.noRoom(for: 2)
+    world.pass(10)
+    #expect(world.watch() == [late(4, mayHaveHappened: false)])
+    #expect(world.core.committed(1).map(\.id) == [0])
+    #expect(world.next(1) == run([1, 2, 3]))
+  }
+
+  @Test func `a drain that gave its connection away and finds the pool full loses no call`() {
+    var world = Harness { $0.drains = 1 }
+    for id in 1...5 { world.submit(id) }
+    #expect(world.next(1) == run([1, 2, 3, 4]))
+    #expect(world.core.committed(1).count == 4)
+    #expect(world.next(1, othersWait: true) == .yield)
+    world.core.noRoom(for: 1)
+    #expect(world.core.watch(now: world.now).newDrain == 2)
+    #expect(world.next(2) == run([5]))
+  }
+
   // MARK: - Failures
 
   @Test func `a conflict runs the same calls again, five times at most`() {
