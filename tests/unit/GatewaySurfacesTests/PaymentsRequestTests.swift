@@ -85,6 +85,33 @@ import Values
     #expect(text.contains(#""type":"value_error""#) && !text.contains("4242"), "\(text)")
   }
 
+  @Test(arguments: [
+    ("4242424242424242", "1"), ("ann 4242 4242 4242 4242", "1"), ("u", "4242424242424242"), ("u", "4242-4242 42424242"),
+    ("u", "378282246310005"), ("u", #"\u0034242424242424242"#),
+  ]) func `a card number is neither a user nor an account`(_ user: String, _ account: String) {
+    let text = answer(#"{"userId":"\#(user)","accountNumber":"\#(account)","amount":1}"#)
+    let field = account == "1" ? "userId" : "accountNumber"
+    #expect(
+      text
+        == detail(
+          #"{"type":"value_error","loc":["body","\#(field)"],"msg":"Value error, expected text without card numbers","#
+            + #""input":null,"ctx":{"error":{}}}"#))
+  }
+
+  @Test(arguments: ["40817810099910004311", "DE89370400440532013000", "4242424242424241", "1234567812345670", "4222222222222"])
+  func `an account may have any other number`(_ account: String) {
+    #expect(answer(#"{"userId":"ann","accountNumber":"\#(account)","amount":1}"#).hasSuffix(" 1.00 USD"))
+  }
+
+  @Test(arguments: [
+    #"{"userId":"4242424242424242"}"#, #"{"x":4242424242424242}"#, #"["4242 4242 4242 4242"]"#,
+    #"{"amount":4242424242424242,"userId":{"a":"4242424242424242"}}"#, #"{"x":"424242424242424\u0032"}"#,
+    #"{"x":"\u0034\u003242424242424242\\"}"#,
+  ]) func `what is shown of a body has no card number`(_ body: String) {
+    let text = answer(body)
+    #expect(text.contains(#""input":null"#) && !text.contains("4242"), "\(text)")
+  }
+
   @Test func `truncation at every place is refused`() {
     let body = Array(#"{"userId":"ué","accountNumber":"1","amount":"100.5","description":"a\"b"}"#.utf8)
     #expect((try? reader.read(body)) != nil)

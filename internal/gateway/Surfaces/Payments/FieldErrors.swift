@@ -1,3 +1,4 @@
+internal import Cards
 internal import Values
 
 /// What is wrong with a body, as version 2 of pydantic writes it: `{"detail":[{"type","loc","msg","input","ctx"}]}`.
@@ -9,7 +10,7 @@ package struct FieldErrors: Error, Hashable {
     /// Where it is below the body; empty for the body.
     var place: [Place] = []
     let message: String
-    /// The JSON of what was found, without white space; of what may hold a secret `null`.
+    /// The JSON of what was found, without white space; what holds a card number is shown as `null`.
     let input: [UInt8]
     /// A JSON object with what the message is made of.
     var context: [UInt8]?
@@ -62,9 +63,35 @@ extension FieldErrors.Item: JSONRepresentable {
       item.add("type", type)
       item.add("loc", [.field("body")] + place)
       item.add("msg", message)
-      item.add("input", JSONText(bytes: input))
+      item.add("input", JSONText(bytes: Self.hasCardNumber(input) ? Array("null".utf8) : input))
       if let context { item.add("ctx", JSONText(bytes: context)) }
     }
+  }
+
+  /// Whether a JSON text holds a card number, also one that is written with escapes.
+  private static func hasCardNumber(_ json: [UInt8]) -> Bool {
+    containsCardNumber(json) || json.contains(UInt8(ascii: "\\")) && containsCardNumber(resolved(json))
+  }
+
+  /// The text with the characters that ASCII escapes stand for; other escapes are left as they are.
+  private static func resolved(_ json: [UInt8]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var rest = json[...]
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "\\") else {
+        bytes.append(byte)
+        continue
+      }
+      let code = rest.first == UInt8(ascii: "u") ? String(decoding: rest.dropFirst().prefix(4), as: UTF8.self) : ""
+      if code.utf8.count == 4, let value = UInt8(code, radix: 16) {
+        bytes.append(value)
+        rest.removeFirst(5)
+      } else {
+        bytes.append(byte)
+        if let escaped = rest.popFirst() { bytes.append(escaped) }
+      }
+    }
+    return bytes
   }
 
   /// A value that is JSON already.

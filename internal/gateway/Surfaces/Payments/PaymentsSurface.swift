@@ -95,6 +95,8 @@ package struct PaymentsSurface: Sendable {
   // MARK: - POST /payments/
 
   private func create(_ call: HTTPRequest, _ exchange: HTTPExchange) async {
+    // A card number may have been typed where none belongs.
+    defer { call.body.zeroInPlace() }
     do {
       // A page may send any other type to any server without asking (fetch standard, section 2.2.2).
       guard call.hasJSON else { throw FieldErrors([.noObject(Self.string(call.body))]) }
