@@ -108,6 +108,7 @@ def test_currencies(api: Gateway, currency: str):
     (None, "missing_field", "method"), ("card", "invalid_type", "method"), ({}, "missing_field", "method.type"),
     ({"type": "cash"}, "unknown_method", "method.type"), ({"type": "card"}, "missing_field", "method.card"),
     ({"type": "account"}, "missing_field", "method.number"), (ACCOUNT | card(), "unknown_field", "method.number"),
+    ({"type": "account", "number": "4242424242424242"}, "card_number_in_text", "method.number"),
     ({"type": "balance", "account_id": "x"}, "invalid_id", "method.account_id"),
 ])
 def test_methods(api: Gateway, method: Any, code: str, field: str):

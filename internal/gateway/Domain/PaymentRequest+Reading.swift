@@ -169,7 +169,7 @@ private struct MethodFields {
     case .account:
       try refuseOthers(than: "number")
       guard let number else { throw .missing("method.number") }
-      return .account(number: try RequestText.name(number, "method.number"))
+      return .account(number: try RequestText.account(number, "method.number"))
     case .token:
       try refuseOthers(than: "token")
       guard let token else { throw .missing("method.token") }

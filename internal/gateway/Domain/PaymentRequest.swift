@@ -91,7 +91,7 @@ extension PaymentRequest {
     guard merchant != userID else {
       throw RequestFault(.payerIsPayee, "user_id", "expected a payer other than the payee")
     }
-    if case .account(let number) = source { _ = try RequestText.name(number, "method.number") }
+    if case .account(let number) = source { _ = try RequestText.account(number, "method.number") }
     self.init(
       userID: userID, payeeID: merchant, namesPayee: false,
       externalID: try externalID.map { (id) throws(RequestFault) in try RequestText.name(id, "external_id") },

@@ -17,6 +17,15 @@ enum RequestText {
     return text
   }
 
+  /// The number of an account: as `name`, and not the number of a card of 15 or 16 digits, as all brands issue them.
+  /// Numbers of accounts are longer, shorter or have letters; a few of other lengths happen to look like a card's.
+  static func account(_ text: String, _ field: String) throws(RequestFault) -> String {
+    let digits = text.utf8.filter { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "-") }
+    let isNumber = (15...16).contains(digits.count) && digits.allSatisfy { (0x30...0x39).contains($0) }
+    guard !isNumber || !containsCardNumber(digits) else { throw .cardNumber(in: field) }
+    return try name(text, field)
+  }
+
   /// Text for people: no control characters and no card number.
   static func prose(_ text: String, _ field: String) throws(RequestFault) -> String {
     guard text.utf8.count <= PaymentRequest.maximumDescription else {

@@ -118,6 +118,7 @@ struct PaymentRequestTests {
       ("method", #"{"type":"cash"}"#, "unknown_method", "method.type"),
       ("method", #"{"type":"account"}"#, "missing_field", "method.number"),
       ("method", #"{"type":"account","number":""}"#, "invalid_text", "method.number"),
+      ("method", #"{"type":"account","number":"4242 4242 4242 4242"}"#, "card_number_in_text", "method.number"),
       ("method", #"{"type":"account","number":"1","token":"t"}"#, "unknown_field", "method.token"),
       ("method", #"{"type":"token"}"#, "missing_field", "method.token"),
       ("method", #"{"type":"balance"}"#, "missing_field", "method.account_id"),
