@@ -159,6 +159,8 @@ def test_a_repeated_key_has_one_effect(demo: Demo):
     assert again.headers["idempotency-replayed"] == "true"
     other = demo.surface.call("POST", "/payments", request(payment_request_id=None), Idempotency_Key=key)
     assert other.status == 400
+    both = demo.surface.call("POST", "/payments", request(), Idempotency_Key=key)
+    assert both.status == 400 and "beside an Idempotency-Key" in both.json["detail"]
     id = first.json["payment_request_id"]
     demo.score(id)
     wait_until(lambda: demo.messages(id), "the request on its topic")

@@ -97,11 +97,11 @@ public struct DemoPage: Sendable, Hashable {
   public static let longest = 10_000
 
   /// From 1 to `longest`.
-  public var limit = DemoPage.longest
+  public var limit = 1_000
   /// The last row of the page before; nil for the first page.
   public var after: DemoCursor?
 
-  /// The first page, as long as it may be.
+  /// The first page.
   public init() {}
 }
 

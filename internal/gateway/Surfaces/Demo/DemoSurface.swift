@@ -64,7 +64,7 @@ package struct DemoSurface: Sendable {
     let given = body.uniqueID(call.id, isRequired: false)
     let (first, last) = (body.prose("first_name"), body.prose("last_name"))
     try body.check()
-    let id = try ChosenID(given, request, call.path)
+    let id = try ChosenID(given, request, call)
     let user = DemoUser(id: id.id, firstName: first, lastName: last)
     let added = try await asking { () async throws(StoreTrouble) in
       try await rows.add(user, deadline: Self.deadline(request))
@@ -77,7 +77,7 @@ package struct DemoSurface: Sendable {
     let given = body.uniqueID(call.id, isRequired: false)
     let name = body.prose("name")
     try body.check()
-    let id = try ChosenID(given, request, call.path)
+    let id = try ChosenID(given, request, call)
     let method = DemoMethod(id: id.id, name: name)
     let added = try await asking { () async throws(StoreTrouble) in
       try await rows.add(method, deadline: Self.deadline(request))
@@ -95,7 +95,7 @@ package struct DemoSurface: Sendable {
     guard let user, let payee, let method, let amount, let currency else {
       preconditionFailure("a field that is required and absent is a fault")
     }
-    let id = try ChosenID(given, request, call.path)
+    let id = try ChosenID(given, request, call)
     let wanted = DemoRequest(
       id: id.id, userID: user, payeeID: payee, methodID: method, amount: amount, currency: currency)
     let added = try await asking { () async throws(StoreTrouble) in
@@ -112,13 +112,15 @@ package struct DemoSurface: Sendable {
     let isRepeatable: Bool
 
     /// The caller's, or one that is made of its idempotency key, or any.
-    init(_ given: UniqueID?, _ request: HTTPRequest, _ path: String) throws(DemoFault) {
+    /// - Throws: where there are both an id and a key, as one of them would not count.
+    init(_ given: UniqueID?, _ request: HTTPRequest, _ call: Call) throws(DemoFault) {
       guard let key = try Self.key(request) else {
         (id, isRepeatable) = (given ?? .ordered(at: .now()), false)
         return
       }
-      let text = Array("demo POST \(path)\0\(key)".utf8)
-      (id, isRepeatable) = (given ?? UniqueID(digest: SHA256.digest(of: text.span.bytes)), true)
+      if given != nil { throw .refused("expected no \(call.id) beside an Idempotency-Key, which makes one") }
+      let text = Array("demo POST \(call.path)\0\(key)".utf8)
+      (id, isRepeatable) = (UniqueID(digest: SHA256.digest(of: text.span.bytes)), true)
     }
 
     private static func key(_ request: HTTPRequest) throws(DemoFault) -> String? {
@@ -164,27 +166,52 @@ package struct DemoSurface: Sendable {
     _ read: (DemoPage, Instant) async throws(StoreTrouble) -> [DemoRow<Record>]
   ) async throws(DemoFault) -> HTTPResponse {
     let page = try Self.page(request.query)
-    let found = try await asking { () async throws(StoreTrouble) in
-      try await read(page, Self.deadline(request))
+    var list = ListBody()
+    var (part, hasMore) = (page, true)
+    while hasMore, list.count < page.limit, !list.isFull {
+      part.limit = min(page.limit - list.count, Self.rowsAtOnce)
+      let found = try await asking { () async throws(StoreTrouble) in
+        try await read(part, Self.deadline(request))
+      }
+      hasMore = found.count > part.limit
+      for (index, row) in found.prefix(part.limit).enumerated() {
+        list.add(row)
+        part.after = DemoCursor(createdAt: row.createdAt, id: row.record.id)
+        if list.isFull {
+          hasMore = index + 1 < found.count
+          break
+        }
+      }
     }
-    let shown = found.prefix(page.limit)
-    var body: [UInt8] = []
-    body.reserveCapacity(256 * shown.count + 2)
-    body.append(UInt8(ascii: "["))
-    for (index, row) in shown.enumerated() {
-      if index > 0 { body.append(UInt8(ascii: ",")) }
-      JSONWriter.appendObject(to: &body) { object in
+    var response = HTTPResponse.json(200, list.whole)
+    if hasMore, let next = part.after?.text {
+      response.add("Link", "<\(call.path)?limit=\(page.limit)&after=\(next)>; rel=\"next\"")
+    }
+    return response
+  }
+
+  /// The most rows that are in memory, and are written without a break.
+  private static let rowsAtOnce = 500
+
+  /// The body of a page.
+  private struct ListBody {
+    /// With so many bytes a page ends, whatever its limit.
+    private static let longest = 1 << 20
+
+    private var bytes: [UInt8] = [UInt8(ascii: "[")]
+    private(set) var count = 0
+
+    var isFull: Bool { bytes.count >= Self.longest }
+    var whole: [UInt8] { bytes + [UInt8(ascii: "]")] }
+
+    mutating func add<Record: DemoRecord>(_ row: DemoRow<Record>) {
+      if count > 0 { bytes.append(UInt8(ascii: ",")) }
+      count += 1
+      JSONWriter.appendObject(to: &bytes) { object in
         row.record.add(to: &object)
         object.add("created_at", row.createdAt.isoFormat)
       }
     }
-    body.append(UInt8(ascii: "]"))
-    var response = HTTPResponse.json(200, body)
-    if found.count > page.limit, let last = shown.last {
-      let next = DemoCursor(createdAt: last.createdAt, id: last.record.id).text
-      response.add("Link", "<\(call.path)?limit=\(page.limit)&after=\(next)>; rel=\"next\"")
-    }
-    return response
   }
 
   /// `limit` and `after`; what else a query has is passed over, as FastAPI does.
