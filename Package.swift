@@ -159,7 +159,7 @@ let package = Package(
     box("UserNames", "direct/Users", ["Crypto", "Values"]),
     box(
       "DirectPipeline", "direct/Pipeline",
-      ["Admin", "ClientSettings", "Inbox", "OutboxKafka", "Runtime", "Service", "Settings", "Values"]),
+      ["Admin", "ClientSettings", "Inbox", "Logger", "OutboxKafka", "Runtime", "Service", "Settings", "Values"]),
 
     // The ledger of direct payments.
     box("LedgerDomain", "ledger/Domain", ["Money", "Values"]),

@@ -19,7 +19,7 @@ public final class KafkaRelay: ServicePart {
   /// - Parameters:
   ///   - tables: the outbox.
   ///   - shards: how its keys are spread.
-  ///   - topics: the topics of its events, which must be there when the relay starts.
+  ///   - topics: the topics of its events; events of one that is not there wait for it.
   ///   - database: sessions of the relay, which get index plans only.
   ///   - careDatabase: a session past PgBouncer, with the application name `OutboxCare.role` and the parameters
   ///     `DayCare.limits`.

@@ -158,7 +158,9 @@ public final class GatewayBody: ProgramBody {
         + [
           .part(probe), .part(try makeListener(pipeline, waiters, live, apiKeys, webhooks)), .part(relays),
           .part(execution.notifier),
-          .part(stop: { pipeline.stopRelay(until: $0) }), .late(pipeline), .late(deadLetters),
+          .part(stop: { pipeline.stopRelay(until: $0) }),
+          .late(OutputTopics(settings.surfaces.topicsInUse, kafka: settings.kafka, context)), .late(pipeline),
+          .late(deadLetters),
           .part(try makeKeyCare(keys)),
           .part(try makeArchive()), saga.map { .part($0) }, .part(execution.parts.bank),
           .part(execution.parts.processor),
@@ -241,8 +243,7 @@ public final class GatewayBody: ProgramBody {
     ) { [output] _ in ResultHandler(Self.tables, outbox: outbox, output: output, onChange: onChange) }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
-      topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters] + settings.surfaces.topicsInUse,
-      context
+      topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters], context
     ) { [logger = context.logger] in
       logger.info("publishing payments and reading results")
     }

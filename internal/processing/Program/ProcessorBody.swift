@@ -77,6 +77,8 @@ public final class ProcessorBody: ProgramBody {
       configuration: try database.configuration(role: "listener", isDirect: true),
       channels: [ProcessingSchema.outbox.channel], logger: context.logger,
       onConnect: wake, onNotification: { _, _ in wake() })
+    let outputs = OutputTopics(
+      settings.debits.isOn ? [settings.debits.results] : [], kafka: settings.kafka, context)
     let probe = try database.startWriteProbe(tables: ProcessingSchema.written, logger: context.logger)
     let exceptions = ExceptionWatch(
       try serial("exceptions"), logger: context.logger, metrics: context.metrics)
@@ -85,7 +87,7 @@ public final class ProcessorBody: ProgramBody {
       .part(TableCare(try serial("care"), logger: context.logger)),
       .part(ChainSealing(try serial("chain"), logger: context.logger, metrics: context.metrics)), .part(exceptions),
       .part(try makeArchive()), saga.map { .part($0) }, orders.map { .part($0) }, .part(execution.bank),
-      .part(execution.processor), .part(refunds), .late(pipeline), debits.map { .late($0) },
+      .part(execution.processor), .part(refunds), .late(outputs), .late(pipeline), debits.map { .late($0) },
     ]
     return ProgramParts(entries.compactMap(\.self), checks: makeChecks(execution.processor, pipeline, debits))
   }
@@ -151,7 +153,7 @@ public final class ProcessorBody: ProgramBody {
     ) { _ in InstructionHandler(execution.processor, scoring: execution.scoring) }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
-      topics: [topics.payments, deadLetters] + written + [DirectTopics.deadLetters(of: topics.results)], context
+      topics: [topics.payments, deadLetters, topics.results, DirectTopics.deadLetters(of: topics.results)], context
     ) { [logger = context.logger] in
       logger.info("executing payments", ["topic": .string(topics.payments)])
     }
