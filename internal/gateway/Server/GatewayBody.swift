@@ -105,8 +105,7 @@ public final class GatewayBody: ProgramBody {
     let execution = try makeExecution(pools, processingShards)
     let reader = PaymentReader(Self.tables, readers: pools.readers, scanners: pools.scanners)
     let http = HTTPServerConfiguration(
-      settings.server, bankCalls: settings.processor.bankCalls, others: settings.surfaces.addresses.count,
-      logger: context.logger)
+      settings.server, outgoing: outgoingConnections, others: settings.surfaces.addresses.count, logger: context.logger)
     let places = WaiterPlaces(http.maxWaiters(settings.server), metrics: context.metrics)
     let reads = BlockingReads(reader)
     let waiters = makeWaiters(at: places, reads, execution.refunds)
@@ -169,6 +168,11 @@ public final class GatewayBody: ProgramBody {
           .part(intake), .part(waiters.payments), .part(waiters.refunds), apiKeys.map { .part($0) }, .part(limiter),
           .part(handlers), .part(live),
         ].compactMap(\.self) + surfaces.map { .part($0) } + [.part(server)], checks: checks)
+  }
+
+  /// The most calls of banks and webhooks at a time.
+  private var outgoingConnections: Int {
+    settings.processor.bankCalls + (settings.webhooks.secretKeys == nil ? 0 : settings.webhooks.calls)
   }
 
   private func makeWaiters(

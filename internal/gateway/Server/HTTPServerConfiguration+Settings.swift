@@ -13,14 +13,14 @@ extension HTTPServerConfiguration {
 
   /// What the settings allow; as many connections as the limit on open files, which is raised, leaves room for.
   /// - Parameters:
-  ///   - bankCalls: calls to the bank at a time, each with a connection.
+  ///   - outgoing: calls to others at a time, each with a connection.
   ///   - others: servers beside this one; each may have as many connections.
-  init(_ settings: GatewaySettings.Server, bankCalls: Int, others: Int, logger: Logger) {
+  init(_ settings: GatewaySettings.Server, outgoing: Int, others: Int, logger: Logger) {
     self.init(address: settings.address, surface: "gateway", addressName: "GATEWAY_ADDR")
     if settings.hasTLS { tls = TLSIdentityFiles(certificate: settings.certificate, key: settings.key) }
     let descriptors = DescriptorLimit.raise()
     // Where there are few, callers get half of them.
-    let room = max(descriptors - Self.descriptorsKept - bankCalls, descriptors / 2)
+    let room = max(descriptors - Self.descriptorsKept - outgoing, descriptors / 2)
     maxConnections = min(settings.maxConnections, max(1, room / (1 + others)))
     if maxConnections < settings.maxConnections {
       logger.warning(

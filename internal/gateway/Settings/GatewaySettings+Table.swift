@@ -67,8 +67,8 @@ extension GatewaySettings {
       "where gateways share the rate limits of API keys; without it, and while it is away, each has its own"),
     .integer(
       "GATEWAY_MAX_CONNECTIONS", \.server.maxConnections, 1...1_000_000, .value("30000"), programs,
-      "maximum connections of each listen address, and of all together never more than the limit on open files less 256"
-        + " and `BANK_MAX_CALLS`, or half of it"),
+      "maximum connections of each listen address, and of all together never more than the limit on open files less 256,"
+        + " `BANK_MAX_CALLS` and `WEBHOOK_MAX_CALLS`, or half of it"),
     .integer(
       "GATEWAY_MAX_PEER_CONNECTIONS", \.server.maxPeerConnections, 1...1_000_000, .value("1000"), programs,
       "maximum connections per IPv4 address or IPv6 network (/64); raise it behind a proxy"),
