@@ -71,7 +71,10 @@ public final class GatewayBody: ProgramBody {
 
   /// The connections.
   struct Pools {
-    // Two write connections: a batch can form on one while another commits. Reads never queue behind them.
+    // Two write connections: a batch can form on one while another commits. Reads never queue behind them. They are the
+    // intake's own: it takes payments in however much else there is to write.
+    let intake: ConnectionPool
+    /// Writes what is no payment.
     let writers: ConnectionPool
     let readers: ConnectionPool
     let scanners: ConnectionPool
@@ -81,7 +84,9 @@ public final class GatewayBody: ProgramBody {
     let results: ConnectionPool
     let page: ConnectionPool
 
-    var entries: [ServiceEntry] { [writers, readers, scanners, notify, accounts, results, page].map { .part($0) } }
+    var entries: [ServiceEntry] {
+      [intake, writers, readers, scanners, notify, accounts, results, page].map { .part($0) }
+    }
   }
 
   /// What concerns processing.
@@ -127,7 +132,7 @@ public final class GatewayBody: ProgramBody {
     }
     let intake = PaymentIntake(
       Self.tables, keys: keys, requestKeys: requestKeys, outbox: outbox, topic: settings.topics.payments,
-      output: output, writers: pools.writers, readers: pools.readers, logger: context.logger,
+      output: output, writers: pools.intake, readers: pools.readers, logger: context.logger,
       metrics: context.metrics, onCommit: wakeRelays)
     let apiKeys = try makeAPIKeys()
     let limiter = try RateLimiter(
@@ -189,7 +194,8 @@ public final class GatewayBody: ProgramBody {
 
   private func makePools() throws -> Pools {
     Pools(
-      writers: try pool(database, "write", size: 2, queue: 1_024),
+      intake: try pool(database, "write", size: 2, queue: 1_024),
+      writers: try pool(database, "others", size: 1, queue: 256),
       readers: try pool(database, "read", size: settings.intake.poolSize, queue: 16_384),
       scanners: try pool(database, "list", size: 1, queue: 64),
       notify: try pool(database, "notify", size: 1, queue: 16),
@@ -364,8 +370,8 @@ public final class GatewayBody: ProgramBody {
   ) -> @Sendable () -> [ReadinessReport.Check] {
     { [database, saga] in
       let postgres = ReadinessReport.Check(
-        "postgres", isReady: pools.writers.isHealthy, problem: database.writes.problem,
-        detail: pools.writers.stateDescription)
+        "postgres", isReady: pools.intake.isHealthy, problem: database.writes.problem,
+        detail: pools.intake.stateDescription)
       // Payments without an order do not need it.
       let orders = saga.map { ReadinessReport.Check("saga", isReady: true, detail: $0.problem ?? "") }
       // Each gateway limits by itself without it.
