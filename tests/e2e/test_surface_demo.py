@@ -151,6 +151,26 @@ def test_lists_are_whole_and_have_pages(demo: Demo):
         assert (refused.status, refused.json["detail"][0]["loc"]) == (422, ["query", query.split("=")[0]])
 
 
+def test_a_page_ends_after_a_mebibyte(demo: Demo):
+    people = 'payment_schema."user"'
+    demo.world.sql(
+        f"INSERT INTO {people} (user_id, first_name, last_name, created_at)"
+        " SELECT gen_random_uuid(), 'old ' || n, repeat('x', 255), '2020-01-01' FROM generate_series(1, 3000) n")
+    try:
+        assert len(demo.surface.call("GET", "/users").json) == 1000
+        found, sizes, path = [], [], "/users?limit=10000"
+        while path:
+            answer = demo.surface.call("GET", path)
+            found += answer.json
+            sizes.append(len(answer.body))
+            link = answer.headers.get("link")
+            path = re.fullmatch(r'<(.*)>; rel="next"', link)[1] if link else None
+        assert len(sizes) == 2 and 1 << 20 <= sizes[0] <= (1 << 20) + 1024
+        assert len({each["user_id"] for each in found}) == len(found) == demo.world.value(f"SELECT count(*) FROM {people}")
+    finally:
+        demo.world.sql(f"DELETE FROM {people} WHERE created_at = '2020-01-01'")
+
+
 def test_a_repeated_key_has_one_effect(demo: Demo):
     body, key = request(payment_request_id=None), str(uuid.uuid4())
     first = demo.surface.call("POST", "/payments", body, Idempotency_Key=key)

@@ -96,6 +96,9 @@ INVALID = {
     "{}": ",".join(missing(field, "{}") for field in ("userId", "accountNumber", "amount")),
     '{ "userId": 5, "accountNumber": "1", "amount": 1}':
         '{"type":"string_type","loc":["body","userId"],"msg":"Input should be a valid string","input":5}',
+    '{"userId":"4242424242424242"}':
+        '{"type":"value_error","loc":["body","userId"],"msg":"Value error, expected text without card numbers",'
+        '"input":null,"ctx":{"error":{}}},' + ",".join(missing(field, "null") for field in ("accountNumber", "amount")),
     '{"userId":"u","accountNumber":"1","amount":"ten"}':
         f'{{"type":"float_parsing","loc":["body","amount"],"msg":"{NUMBER}, unable to parse string as a number",'
         '"input":"ten"}',

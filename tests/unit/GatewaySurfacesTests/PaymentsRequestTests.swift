@@ -98,8 +98,9 @@ import Values
             + #""input":null,"ctx":{"error":{}}}"#))
   }
 
-  @Test(arguments: ["40817810099910004311", "DE89370400440532013000", "4242424242424241", "1234567812345670", "4222222222222"])
-  func `an account may have any other number`(_ account: String) {
+  @Test(arguments: [
+    "40817810099910004311", "DE89370400440532013000", "4242424242424241", "1234567812345670", "4222222222222",
+  ]) func `an account may have any other number`(_ account: String) {
     #expect(answer(#"{"userId":"ann","accountNumber":"\#(account)","amount":1}"#).hasSuffix(" 1.00 USD"))
   }
 
