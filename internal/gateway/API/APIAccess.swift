@@ -85,10 +85,10 @@ package struct APIAccess: Sendable {
       })
   }
 
-  /// Who makes a call that needs a scope.
-  /// - Throws: 401 without a key that is taken, 429 when it calls too often, 403 when it lacks the scope, 503 when keys
-  ///   cannot be looked up.
-  func caller(of request: HTTPRequest, _ scope: APIKeyScope) async throws(Fault) -> APICaller {
+  /// Who makes a call that needs scopes.
+  /// - Throws: 401 without a key that is taken, 429 when it calls too often, 403 when it lacks one of the scopes, 503
+  ///   when keys cannot be looked up.
+  func caller(of request: HTTPRequest, _ scopes: [APIKeyScope]) async throws(Fault) -> APICaller {
     guard let keys else { return .anybody }
     let key = try key(of: request.headers, keys)
     if let rate = key.rate {
@@ -98,9 +98,9 @@ package struct APIAccess: Sendable {
         throw .tooManyCalls(rate: rate, wait: grant.wait)
       }
     }
-    guard key.scopes.contains(scope) else {
+    if let missing = scopes.first(where: { !key.scopes.contains($0) }) {
       refused[.scope]?.add()
-      throw .missingScope(scope)
+      throw .missingScope(missing)
     }
     return APICaller(keyID: key.id, name: key.name)
   }

@@ -31,22 +31,29 @@ package final class RouteHandlers: ServicePart {
   package func stop(until deadline: Instant) { loop.stop() }
 
   /// A handler that answers once `body` has returned.
-  /// - Parameter scope: what the caller's API key must be good for.
+  /// - Parameters:
+  ///   - scope: what the caller's API key must be good for.
+  ///   - other: what it must be good for besides.
   func answer(
-    _ scope: APIKeyScope, _ body: @escaping @Sendable (APIRequest) async throws(Fault) -> HTTPResponse
+    _ scope: APIKeyScope, and other: APIKeyScope? = nil,
+    _ body: @escaping @Sendable (APIRequest) async throws(Fault) -> HTTPResponse
   ) -> HTTPRoute.Handler {
-    run(scope) { request, exchange throws(Fault) in exchange.respond(try await body(request)) }
+    run(scope, and: other) { request, exchange throws(Fault) in exchange.respond(try await body(request)) }
   }
 
   /// A handler whose `body` answers, now or later, unless it throws.
-  /// - Parameter scope: what the caller's API key must be good for.
+  /// - Parameters:
+  ///   - scope: what the caller's API key must be good for.
+  ///   - other: what it must be good for besides.
   func run(
-    _ scope: APIKeyScope, _ body: @escaping @Sendable (APIRequest, HTTPExchange) async throws(Fault) -> Void
+    _ scope: APIKeyScope, and other: APIKeyScope? = nil,
+    _ body: @escaping @Sendable (APIRequest, HTTPExchange) async throws(Fault) -> Void
   ) -> HTTPRoute.Handler {
-    { [self] request, exchange in
+    let scopes = [scope] + (other.map { [$0] } ?? [])
+    return { [self] request, exchange in
       Task.immediate(executorPreference: loop) {
         do throws(Fault) {
-          try await body(APIRequest(request, try await caller(of: request, scope)), exchange)
+          try await body(APIRequest(request, try await caller(of: request, scopes)), exchange)
         } catch {
           exchange.respond(response(error))
         }
@@ -64,9 +71,9 @@ package final class RouteHandlers: ServicePart {
   }
 
   /// Who makes a call. A body of somebody who may not is erased: it may have a card number, and nobody reads it.
-  private func caller(of request: HTTPRequest, _ scope: APIKeyScope) async throws(Fault) -> APICaller {
+  private func caller(of request: HTTPRequest, _ scopes: [APIKeyScope]) async throws(Fault) -> APICaller {
     do throws(Fault) {
-      return try await access.caller(of: request, scope)
+      return try await access.caller(of: request, scopes)
     } catch {
       request.body.zeroInPlace()
       throw error

@@ -26,18 +26,21 @@ package struct WebhookRoutes: Sendable {
     self.handlers = handlers
   }
 
-  /// Adds the calls.
+  /// Adds the calls. Who decides what an endpoint is told, and by which secret, reads payments by it: that needs the
+  /// scope of a reader as well.
   package func add(to router: inout HTTPRouter) {
     let (types, time, one) = (["application/json"], RouteHandlers.answerTime, "\(Self.endpoints)/{id}")
     router.add(
       .post, Self.endpoints, maxBody: 16_384, contentTypes: types, answerTime: time,
-      handler: handlers.answer(.pay, create))
+      handler: handlers.answer(.pay, and: .read, create))
     router.add(.get, Self.endpoints, answerTime: time, handler: handlers.answer(.read, list))
     router.add(.get, one, answerTime: time, handler: handlers.answer(.read, find))
     router.add(
-      .patch, one, maxBody: 16_384, contentTypes: types, answerTime: time, handler: handlers.answer(.pay, change))
+      .patch, one, maxBody: 16_384, contentTypes: types, answerTime: time,
+      handler: handlers.answer(.pay, and: .read, change))
     router.add(.delete, one, answerTime: time, handler: handlers.answer(.pay, delete))
-    router.add(.post, "\(one)/rotate", maxBody: 1_024, answerTime: time, handler: handlers.answer(.pay, rotate))
+    router.add(
+      .post, "\(one)/rotate", maxBody: 1_024, answerTime: time, handler: handlers.answer(.pay, and: .read, rotate))
     router.add(.get, "\(one)/deliveries", answerTime: time, handler: handlers.answer(.read, listDeliveries))
     router.add(
       .post, "\(one)/redeliver", maxBody: 1_024, answerTime: time, handler: handlers.answer(.pay, redeliverFailed))

@@ -89,7 +89,8 @@ public struct GatewayPayment: Sendable, Hashable {
   }
 
   /// Its representation in `/v1`, with all fields in this order; what is absent is null.
-  public func json() -> [UInt8] {
+  /// - Parameter showsToken: false for those who are told of payments and need not be able to pay.
+  public func json(showsToken: Bool = true) -> [UInt8] {
     JSONWriter.object(reserving: 640) { payment in
       payment.add("id", id)
       payment.add("status", standing.state.rawValue)
@@ -115,7 +116,7 @@ public struct GatewayPayment: Sendable, Hashable {
       payment.add("description", description)
       payment.add("metadata", metadata)
       payment.add("api_key_id", apiKeyID)
-      payment.add("bank_token", bankToken)
+      if showsToken { payment.add("bank_token", bankToken) }
       payment.add("created_at", createdAt)
       payment.add("updated_at", max(standing.since, createdAt))
     }

@@ -29,12 +29,11 @@ struct WebhookMessage: Sendable {
     return body
   }
 
-  /// A payment in the state of an event. A token came with its last state.
+  /// A payment in the state of an event. Without its token: that is as good as the card.
   static func payment(_ payment: GatewayPayment, at event: WebhookEvent) -> [UInt8] {
     var payment = payment
     payment.standing = event.standing
-    if !event.standing.state.isFinal { payment.bankToken = nil }
-    return payment.json()
+    return payment.json(showsToken: false)
   }
 
   /// The request of an attempt; nil without a body.

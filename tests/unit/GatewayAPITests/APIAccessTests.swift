@@ -12,35 +12,34 @@ import Values
 @Suite("Who may call") struct APIAccessTests {
   private static let id = "00000000-0000-0003-0000-000000000003"
 
-  /// Every route with the scope that it needs.
-  private static let routes: [(method: String, path: String, scope: APIKeyScope)] = [
-    ("POST", "/v1/payments", .pay), ("GET", "/v1/payments", .read), ("GET", "/v1/payments/\(id)", .read),
-    ("GET", "/v1/payments/\(id)/history", .read), ("GET", "/v1/payments/\(id)/events", .read),
-    ("GET", "/v1/users/\(id)/events?last_event_id=x", .read), ("POST", "/v1/payments/\(id)/cancel", .pay),
-    ("POST", "/v1/payments/\(id)/review", .review), ("POST", "/v1/accounts", .ledger),
-    ("POST", "/v1/payments/\(id)/refunds", .refund), ("GET", "/v1/payments/\(id)/refunds", .read),
-    ("GET", "/v1/accounts?user_id=\(id)", .read), ("GET", "/v1/accounts/\(id)", .read),
-    ("GET", "/v1/accounts/\(id)/entries", .read), ("POST", "/v1/accounts/\(id)/topups", .ledger),
-    ("POST", "/v1/accounts/\(id)/spends", .ledger), ("POST", "/v1/users", .pay), ("GET", "/v1/users", .read),
-    ("GET", "/v1/users/\(id)", .read), ("POST", "/v1/payment_methods", .pay),
-    ("GET", "/v1/payment_methods?user_id=\(id)", .read), ("GET", "/v1/payment_methods/\(id)", .read),
-    ("DELETE", "/v1/payment_methods/\(id)", .pay), ("POST", "/v1/webhook_endpoints", .pay),
-    ("GET", "/v1/webhook_endpoints", .read), ("GET", "/v1/webhook_endpoints/\(id)", .read),
-    ("PATCH", "/v1/webhook_endpoints/\(id)", .pay), ("DELETE", "/v1/webhook_endpoints/\(id)", .pay),
-    ("POST", "/v1/webhook_endpoints/\(id)/rotate", .pay), ("GET", "/v1/webhook_endpoints/\(id)/deliveries", .read),
-    ("POST", "/v1/webhook_endpoints/\(id)/redeliver", .pay), ("GET", "/v1/webhook_deliveries/\(id)", .read),
-    ("POST", "/v1/webhook_deliveries/\(id)/redeliver", .pay),
+  /// Every route with the scopes that it needs.
+  private static let routes: [(method: String, path: String, scopes: Set<APIKeyScope>)] = [
+    ("POST", "/v1/payments", [.pay]), ("GET", "/v1/payments", [.read]), ("GET", "/v1/payments/\(id)", [.read]),
+    ("GET", "/v1/payments/\(id)/history", [.read]), ("GET", "/v1/payments/\(id)/events", [.read]),
+    ("GET", "/v1/users/\(id)/events?last_event_id=x", [.read]), ("POST", "/v1/payments/\(id)/cancel", [.pay]),
+    ("POST", "/v1/payments/\(id)/review", [.review]), ("POST", "/v1/accounts", [.ledger]),
+    ("POST", "/v1/payments/\(id)/refunds", [.refund]), ("GET", "/v1/payments/\(id)/refunds", [.read]),
+    ("GET", "/v1/accounts?user_id=\(id)", [.read]), ("GET", "/v1/accounts/\(id)", [.read]),
+    ("GET", "/v1/accounts/\(id)/entries", [.read]), ("POST", "/v1/accounts/\(id)/topups", [.ledger]),
+    ("POST", "/v1/accounts/\(id)/spends", [.ledger]), ("POST", "/v1/users", [.pay]), ("GET", "/v1/users", [.read]),
+    ("GET", "/v1/users/\(id)", [.read]), ("POST", "/v1/payment_methods", [.pay]),
+    ("GET", "/v1/payment_methods?user_id=\(id)", [.read]), ("GET", "/v1/payment_methods/\(id)", [.read]),
+    ("DELETE", "/v1/payment_methods/\(id)", [.pay]), ("POST", "/v1/webhook_endpoints", [.pay, .read]),
+    ("GET", "/v1/webhook_endpoints", [.read]), ("GET", "/v1/webhook_endpoints/\(id)", [.read]),
+    ("PATCH", "/v1/webhook_endpoints/\(id)", [.pay, .read]), ("DELETE", "/v1/webhook_endpoints/\(id)", [.pay]),
+    ("POST", "/v1/webhook_endpoints/\(id)/rotate", [.pay, .read]), ("GET", "/v1/webhook_endpoints/\(id)/deliveries", [.read]),
+    ("POST", "/v1/webhook_endpoints/\(id)/redeliver", [.pay]), ("GET", "/v1/webhook_deliveries/\(id)", [.read]),
+    ("POST", "/v1/webhook_deliveries/\(id)/redeliver", [.pay]),
   ]
 
   @Test func `each route lets in the keys with its scope, and nobody else`() async throws {
     let keys = FakeKeys()
-    let good = Dictionary(uniqueKeysWithValues: APIKeyScope.allCases.map { ($0, keys.make([$0]).bearer) })
     let poor = Dictionary(
       uniqueKeysWithValues: APIKeyScope.allCases.map { scope in
         (scope, keys.make(Set(APIKeyScope.allCases).subtracting([scope])).bearer)
       })
     try await FakeGateway.with(keys: keys) { gateway in
-      for (method, path, scope) in Self.routes {
+      for (method, path, scopes) in Self.routes {
         let body = ["POST", "PATCH"].contains(method) && !path.hasSuffix("cancel") ? "{}" : nil
         let call = { (authorization: [String]) in
           try await gateway.send(method, path, body, authorization: authorization)
@@ -48,12 +47,14 @@ import Values
         let none = try await call([])
         #expect(none.status == 401 && none.text("code") == "api_key_required", "\(method) \(path)")
         #expect(none.header("WWW-Authenticate") == "Bearer realm=\"paysaga\"")
-        let lacks = try await call([poor[scope]!])
-        #expect(lacks.status == 403 && lacks.text("code") == "scope_missing", "\(method) \(path)")
-        #expect(
-          lacks.header("WWW-Authenticate")?.hasSuffix("error=\"insufficient_scope\", scope=\"\(scope.rawValue)\"")
-            == true)
-        let known = try await call([good[scope]!])
+        for scope in scopes {
+          let lacks = try await call([poor[scope]!])
+          #expect(lacks.status == 403 && lacks.text("code") == "scope_missing", "\(method) \(path)")
+          #expect(
+            lacks.header("WWW-Authenticate")?.hasSuffix("error=\"insufficient_scope\", scope=\"\(scope.rawValue)\"")
+              == true)
+        }
+        let known = try await call([keys.make(scopes).bearer])
         #expect(known.status != 401 && known.status != 403, "\(method) \(path)")
       }
       // A route that is not in the list above lets in whoever it likes.
