@@ -223,7 +223,8 @@ struct WebhookStoreTests {
       let endpoint = try Self.endpoint(database)
       let queue = WebhookQueue(database.tables)
       let lease = { (owner: UniqueID, duration: Duration) in
-        try queue.lease(owner, for: duration, on: database.connect()).endpoints.map(\.endpoint.id)
+        try queue.lease(owner, keys: Self.secrets.keyIDs, for: duration, on: database.connect()).endpoints.map(
+          \.endpoint.id)
       }
       let other = UniqueID(high: 6, low: 6)
       #expect(try lease(Self.owner, .seconds(600)) == [endpoint])
@@ -233,8 +234,26 @@ struct WebhookStoreTests {
       #expect(try lease(Self.owner, .seconds(600)).isEmpty)
       try queue.release(other, on: database.connect())
       #expect(try lease(Self.owner, .seconds(600)) == [endpoint])
-      #expect(try queue.lease(other, for: .zero, on: database.connect()).enabled == 1)
+      let looked = try queue.lease(other, keys: Self.secrets.keyIDs, for: .zero, on: database.connect())
+      #expect(looked.enabled == [endpoint] && looked.unknown.isEmpty)
       #expect(try queue.oldest(of: [endpoint], on: database.connect()) == 0)
+    }
+  }
+
+  @Test func `an endpoint is left to those who have its key`() async throws {
+    try await GatewayDatabase.with { database in
+      let endpoint = try Self.endpoint(database)
+      let queue = WebhookQueue(database.tables)
+      let lacks = try queue.lease(Self.owner, keys: ["other"], for: .seconds(600), on: database.connect())
+      #expect(lacks.endpoints.isEmpty && lacks.unknown == [endpoint] && lacks.enabled == [endpoint])
+      let other = UniqueID(high: 6, low: 6)
+      let has = try queue.lease(other, keys: Self.secrets.keyIDs, for: .seconds(600), on: database.connect())
+      #expect(has.endpoints.map(\.endpoint.id) == [endpoint] && has.unknown.isEmpty)
+      // Whoever finds a deleted one shows what waits for it as failed.
+      #expect(try WebhookEndpointStore(database.tables).delete(endpoint, on: database.connect()))
+      try queue.release(other, on: database.connect())
+      let left = try queue.lease(Self.owner, keys: ["other"], for: .seconds(600), on: database.connect())
+      #expect(left.endpoints.map(\.endpoint.id) == [endpoint])
     }
   }
 

@@ -81,6 +81,9 @@ public struct CardFingerprintKeys: Sendable, CustomStringConvertible {
     return codes
   }
 
+  /// The ids, that of the key that signs first.
+  package var ids: [String] { keys.map(\.id) }
+
   /// The id of the key that signs.
   package var signingID: String { keys[0].id }
 
@@ -88,5 +91,5 @@ public struct CardFingerprintKeys: Sendable, CustomStringConvertible {
   package func code(of bytes: RawSpan, under id: String) -> [UInt8]? { keys.first { $0.id == id }?.sign(bytes) }
 
   /// The ids; the keys are not shown.
-  public var description: String { keys.map(\.id).joined(separator: ", ") }
+  public var description: String { ids.joined(separator: ", ") }
 }

@@ -94,7 +94,7 @@ public struct WebhookQueue: Sendable {
   private let findArchived: Statement
   private let postpone: Statement
   private let oldest: Statement
-  private let count: Statement
+  private let enabled: Statement
   private let record: Statement
   private let recover: Statement
   private let fail: Statement
@@ -125,8 +125,11 @@ public struct WebhookQueue: Sendable {
         SELECT q.due_at FROM \(t.webhookQueue) q WHERE q.endpoint_id = w.endpoint_id AND q.due_at <= now()
         ORDER BY q.due_at LIMIT 1) q
       """, isReadOnly: true)
-    count = Statement(
-      "SELECT count(*) AS enabled FROM \(t.webhookEndpoint) WHERE state = 'enabled'", isReadOnly: true)
+    enabled = Statement(
+      """
+      SELECT e.id, e.key_id = ANY ($1) AS is_known, e.failing_since IS NOT NULL AS is_failing
+      FROM \(t.webhookEndpoint) e WHERE e.state = 'enabled'
+      """, isReadOnly: true)
     record = Statement(Self.record(t))
     recover = Statement(
       "UPDATE \(t.webhookEndpoint) SET failing_since = NULL WHERE id = ANY ($1) AND failing_since IS NOT NULL")
@@ -170,19 +173,31 @@ public struct WebhookQueue: Sendable {
     public var endpoints: [StoredWebhookEndpoint] = []
     /// Those of them whose rows are not as this version expects.
     public var unreadable: [UniqueID] = []
-    /// How many endpoints are enabled, whosever they are.
-    public var enabled = 0
+    /// The endpoints that are enabled, whosever they are.
+    public var enabled: [UniqueID] = []
+    /// Those of them that have taken nothing since they failed.
+    public var failing: Set<UniqueID> = []
+    /// Those of them whose secrets the owner cannot make.
+    public var unknown: [UniqueID] = []
   }
 
-  /// Takes the endpoints that nobody has, and renews those that the owner has.
+  /// Takes the endpoints that nobody has, and renews those that the owner has: of those that are enabled the ones that
+  /// it can sign for, so that an endpoint goes to a gateway that can.
+  /// - Parameter keys: the ids of the keys that the owner has.
   public func lease(
-    _ owner: UniqueID, for duration: Duration, on connection: Connection
+    _ owner: UniqueID, keys: [String], for duration: Duration, on connection: Connection
   ) throws(DatabaseError) -> Leased {
     let answers = try connection.run([
-      Command(lease, [.uuid(owner), .double(duration.inSeconds)]), Command(count),
+      Command(lease, [.uuid(owner), .double(duration.inSeconds), .textArray(keys)]),
+      Command(enabled, [.textArray(keys)]),
     ])
     var leased = Leased()
-    leased.enabled = try answers[1].only.int(0)
+    for row in answers[1] {
+      let id = try row.uuid(EnabledColumn.id)
+      leased.enabled.append(id)
+      if try !row.bool(EnabledColumn.isKnown) { leased.unknown.append(id) }
+      if try row.bool(EnabledColumn.isFailing) { leased.failing.insert(id) }
+    }
     for row in answers[0] {
       do throws(DatabaseError) {
         leased.endpoints.append(try WebhookEndpointRow.decode(row))
@@ -198,11 +213,14 @@ public struct WebhookQueue: Sendable {
     try connection.run(Command(release, [.uuid(owner)]))
   }
 
+  private enum EnabledColumn: Int, AnswerColumn { case id, isKnown, isFailing }
+
   private static func lease(_ t: GatewayTables) -> String {
     """
     WITH mine AS (
       INSERT INTO \(t.webhookLease) AS l (endpoint_id, owner, until)
-      SELECT e.id, $1, clock_timestamp() + make_interval(secs => $2) FROM \(t.webhookEndpoint) e ORDER BY e.id
+      SELECT e.id, $1, clock_timestamp() + make_interval(secs => $2) FROM \(t.webhookEndpoint) e
+      WHERE e.key_id = ANY ($3) OR e.state <> 'enabled' ORDER BY e.id
       ON CONFLICT (endpoint_id) DO UPDATE SET owner = excluded.owner, until = excluded.until
         WHERE l.owner = excluded.owner OR l.until < clock_timestamp()
       RETURNING endpoint_id)

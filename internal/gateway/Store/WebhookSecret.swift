@@ -20,6 +20,9 @@ public struct WebhookSecrets: Sendable {
   /// - Parameter keys: the first makes new secrets; all make those that were made with them.
   public init(_ keys: CardFingerprintKeys) { self.keys = keys }
 
+  /// The ids of the keys.
+  public var keyIDs: [String] { keys.ids }
+
   /// The origin of a new secret.
   public func newOrigin() -> WebhookSecretOrigin {
     var generator = SystemRandomNumberGenerator()

@@ -15,10 +15,11 @@ extension WebhookDispatcher {
   /// - Returns: false when more is left to be done at once.
   func care() throws(DatabaseError) -> Bool {
     let began = Instant.now()
-    let leased = try connection.use { [queue, owner] connection throws(DatabaseError) in
-      try queue.lease(owner, for: Self.lease, on: connection)
+    let leased = try connection.use { [queue, owner, secrets] connection throws(DatabaseError) in
+      try queue.lease(owner, keys: secrets.keyIDs, for: Self.lease, on: connection)
     }
     complain(leased.unreadable, "the row of a webhook endpoint cannot be read; nothing is sent to it")
+    complain(leased.unknown, "WEBHOOK_SECRET_KEYS lacks the key of a webhook endpoint; this gateway sends nothing to it")
     take(leased, at: began)
     var isDone = true
     for stored in leased.endpoints where stored.isDeleted || stored.endpoint.state != .enabled {
@@ -31,9 +32,11 @@ extension WebhookDispatcher {
       metrics.givenUp.add(closed)
       if closed == Self.closeLimit { isDone = false }
     }
-    let enabled = Array(state.withLock { $0.targets.keys }).sorted()
+    // Of all endpoints: nobody may be sending to some.
     metrics.oldest.set(
-      try connection.use { [queue] connection throws(DatabaseError) in try queue.oldest(of: enabled, on: connection) })
+      try connection.use { [queue] connection throws(DatabaseError) in
+        try queue.oldest(of: leased.enabled, on: connection)
+      })
     return isDone
   }
 
@@ -41,10 +44,7 @@ extension WebhookDispatcher {
     var targets: [UniqueID: Target] = [:]
     var failing: Set<UniqueID> = []
     for stored in leased.endpoints where !stored.isDeleted && stored.endpoint.state == .enabled {
-      guard let target = target(stored) else {
-        complain([stored.endpoint.id], "WEBHOOK_SECRET_KEYS lacks the key of an endpoint; nothing is sent to it")
-        continue
-      }
+      guard let target = target(stored) else { continue }
       targets[stored.endpoint.id] = target
       if stored.endpoint.failingSince != nil { failing.insert(stored.endpoint.id) }
     }
@@ -53,11 +53,16 @@ extension WebhookDispatcher {
       state.targets = targets
       // What has ended and is not recorded tells more than the table.
       state.failing = failing.union(state.failing.intersection(targets.keys))
+      state.failingElsewhere = leased.failing.subtracting(targets.keys).count
       state.lanes.open(Set(targets.keys))
       state.leasedUntil = began + Self.lease
-      state.hasOthers = leased.enabled > targets.count
+      state.hasOthers = leased.enabled.count > targets.count
     }
-    metrics.failing.set(Double(failing.count))
+    showFailing()
+  }
+
+  func showFailing() {
+    metrics.failing.set(Double(state.withLock { $0.failing.count + $0.failingElsewhere }))
   }
 
   /// - Returns: nil where nothing can be signed for it.

@@ -133,7 +133,7 @@ extension WebhookDispatcher {
       return !state.ended.isEmpty
     }
     metrics.givenUp.add(ended.count { if case .failed = $0.next { true } else { false } })
-    metrics.failing.set(Double(state.withLock { $0.failing.count }))
+    showFailing()
     tell(disabled, gone: health.gone)
     return isMore
   }

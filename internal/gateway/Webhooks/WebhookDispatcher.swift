@@ -35,6 +35,8 @@ package final class WebhookDispatcher: ServicePart {
     var targets: [UniqueID: Target] = [:]
     /// Endpoints that have taken nothing since they failed.
     var failing: Set<UniqueID> = []
+    /// How many more of these others send to, or nobody.
+    var failingElsewhere = 0
     var ended: [EndedAttempt] = []
     /// Endpoints that have answered 410.
     var gone: Set<UniqueID> = []

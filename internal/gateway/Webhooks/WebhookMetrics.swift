@@ -25,9 +25,8 @@ struct WebhookMetrics: Sendable {
       "webhook_attempt_seconds", help: "Time of an attempt, from its beginning to the receiver's answer.")
     oldest = metrics.gauge(
       "webhook_oldest_due_seconds",
-      help: "For how long the webhook of this gateway's endpoints that has waited longest has been due.")
-    failing = metrics.gauge(
-      "webhook_endpoints_failing", help: "This gateway's enabled webhook endpoints that take nothing.")
+      help: "For how long the webhook that has waited longest has been due, whichever gateway is to send it.")
+    failing = metrics.gauge("webhook_endpoints_failing", help: "Enabled webhook endpoints that take nothing.")
     calls = metrics.gauge("webhook_calls_in_flight", help: "Calls of webhook receivers under way.")
   }
 }
