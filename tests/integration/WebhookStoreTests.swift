@@ -34,8 +34,8 @@ struct WebhookStoreTests {
     _ due: DueDelivery, _ next: EndedAttempt.Next, status: Int? = 200, answer: String = "ok"
   ) -> EndedAttempt {
     EndedAttempt(
-      id: due.id, endpointID: due.endpointID, attempts: due.attempts, at: .now(), status: status,
-      error: status == nil ? "no connection" : nil, answer: Array(answer.utf8), next: next)
+      of: due, at: .now(), status: status, error: status == nil ? "no connection" : nil, answer: Array(answer.utf8),
+      next: next)
   }
 
   private static func record(
@@ -179,6 +179,28 @@ struct WebhookStoreTests {
         #expect(Set(again.map(\.id)) == Set(due.map(\.id)))
         #expect(again.allSatisfy { $0.attempts == 1 && $0.spent == 1 })
         #expect(try !reader.redeliver(.random(), on: connection))
+      }
+    }
+  }
+
+  @Test func `what is asked for again while it is under way is sent again`() async throws {
+    try await GatewayDatabase.with { database in
+      let endpoint = try Self.endpoint(database)
+      try await database.withIntake { intake in
+        for _ in 1...2 { _ = try await intake.take(try GatewayDatabase.request()) }
+        _ = try Self.record(database, Self.due(database, endpoint).map { Self.ended($0, .retry(after: .zero)) })
+        let due = try Self.due(database, endpoint)
+        #expect(due.map(\.attempts) == [1, 1] && due.map(\.spent) == [0, 0])
+        let reader = WebhookReader(database.tables)
+        for delivery in due { #expect(try reader.redeliver(delivery.id, on: database.connect())) }
+        // The last attempt of the schedule fails, and the other one is taken: both are kept, and none is the end.
+        let attempts = [Self.ended(due[0], .failed(.exhausted), status: 500), Self.ended(due[1], .delivered)]
+        for _ in 1...2 { _ = try Self.record(database, attempts) }
+        let again = try Self.due(database, endpoint)
+        #expect(Set(again.map(\.id)) == Set(due.map(\.id)))
+        #expect(again.map(\.attempts) == [2, 2] && again.map(\.spent) == [2, 2])
+        #expect(try database.connect().int("SELECT count(*) FROM webhook_attempt") == 4)
+        #expect(try database.connect().int("SELECT count(*) FROM webhook_delivery") == 0)
       }
     }
   }

@@ -41,6 +41,8 @@ public struct EndedAttempt: Sendable {
   public let endpointID: UniqueID
   /// The attempts before it.
   public let attempts: Int64
+  /// Those of them that did not count when it was read.
+  public let spent: Int64
   /// When it began, by this machine's clock.
   public let at: Timestamp
   /// The status of the answer; nil without one.
@@ -54,12 +56,12 @@ public struct EndedAttempt: Sendable {
 
   /// - Parameter error: at most 1,000 bytes.
   public init(
-    id: UniqueID, endpointID: UniqueID, attempts: Int64, at: Timestamp, status: Int?, error: String?, answer: [UInt8],
-    next: Next
+    of delivery: DueDelivery, at: Timestamp, status: Int?, error: String?, answer: [UInt8], next: Next
   ) {
-    self.id = id
-    self.endpointID = endpointID
-    self.attempts = attempts
+    id = delivery.id
+    endpointID = delivery.endpointID
+    attempts = delivery.attempts
+    spent = delivery.spent
     self.at = at
     self.status = status
     self.error = error
@@ -308,7 +310,8 @@ public struct WebhookQueue: Sendable {
 
   // MARK: - What has ended
 
-  /// Keeps attempts and what comes next, in one transaction. An attempt that was kept before is passed over.
+  /// Keeps attempts and what comes next, in one transaction. An attempt that was kept before is passed over; and what
+  /// somebody has asked for again meanwhile is due at once, with all the attempts of the schedule.
   /// - Parameter patience: how long an endpoint may fail until it is disabled.
   /// - Returns: the endpoints that were disabled.
   public func record(
@@ -369,6 +372,7 @@ public struct WebhookQueue: Sendable {
       .textArray(words.map(\.verdict)), .optionalTextArray(words.map(\.failure)), .int64Array(words.map(\.pause)),
       .timestampArray(ended.map(\.at)), .optionalInt64Array(ended.map { $0.status.map { Int64($0) } }),
       .optionalTextArray(ended.map(\.error)), .optionalBytesArray(ended.map { $0.answer.isEmpty ? nil : $0.answer }),
+      .int64Array(ended.map(\.spent)),
     ]
   }
 
@@ -377,16 +381,20 @@ public struct WebhookQueue: Sendable {
     """
     WITH u AS MATERIALIZED (
       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[],
-                           $8::bigint[], $9::text[], $10::bytea[])
-        AS u(endpoint_id, id, attempts, verdict, failure, pause_ms, at, status, error, answer)),
+                           $8::bigint[], $9::text[], $10::bytea[], $11::bigint[])
+        AS u(endpoint_id, id, attempts, verdict, failure, pause_ms, at, status, error, answer, spent)),
     gone AS (
       DELETE FROM \(t.webhookQueue) q USING u
-      WHERE q.endpoint_id = u.endpoint_id AND q.id = u.id AND q.attempts = u.attempts AND u.verdict <> 'retry'
+      WHERE q.endpoint_id = u.endpoint_id AND q.id = u.id AND q.attempts = u.attempts AND q.spent = u.spent
+        AND u.verdict <> 'retry'
       RETURNING q.*, u.failure),
     later AS (
       UPDATE \(t.webhookQueue) q
-      SET attempts = q.attempts + 1, due_at = clock_timestamp() + make_interval(secs => u.pause_ms / 1000.0)
-      FROM u WHERE q.endpoint_id = u.endpoint_id AND q.id = u.id AND q.attempts = u.attempts AND u.verdict = 'retry'
+      SET attempts = q.attempts + 1, spent = CASE WHEN q.spent = u.spent THEN q.spent ELSE q.attempts + 1 END,
+          due_at = CASE WHEN q.spent = u.spent THEN clock_timestamp() + make_interval(secs => u.pause_ms / 1000.0)
+                        ELSE clock_timestamp() END
+      FROM u WHERE q.endpoint_id = u.endpoint_id AND q.id = u.id AND q.attempts = u.attempts
+        AND (q.spent <> u.spent OR u.verdict = 'retry')
       RETURNING q.id),
     tried AS (
       INSERT INTO \(t.webhookAttempt) (delivery_id, number, at, ended_at, status, error, answer)

@@ -95,9 +95,7 @@ extension WebhookDispatcher {
       case .retry(let pause): .retry(after: pause)
       case .exhausted: .failed(.exhausted)
       }
-    return EndedAttempt(
-      id: delivery.id, endpointID: delivery.endpointID, attempts: delivery.attempts, at: began, status: status,
-      error: error, answer: answer, next: next)
+    return EndedAttempt(of: delivery, at: began, status: status, error: error, answer: answer, next: next)
   }
 
   private static func retryAfter(_ response: HTTPClientResponse) -> Duration? {
