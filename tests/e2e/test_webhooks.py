@@ -129,7 +129,8 @@ def test_an_endpoint_that_is_gone_is_disabled_and_catches_up(gateway: Gateway, r
         return found
 
     since = wait_until(disabled, "the endpoint is disabled", 30)["disabled_at"]
-    [failed] = deliveries(gateway, endpoint["id"], "&status=failed")
+    # What waits is failed after it.
+    [failed] = wait_until(lambda: deliveries(gateway, endpoint["id"], "&status=failed"), "what waits is failed", 20)
     assert (failed["payment_id"], failed["failure"]) == (before["id"], "endpoint_disabled")
     assert gateway.post(f"/v1/webhook_deliveries/{failed['id']}/redeliver").problem[:2] == (409, "webhook_endpoint_disabled")
     # Of what happens meanwhile it is told nothing.

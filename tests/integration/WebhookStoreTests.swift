@@ -100,9 +100,14 @@ struct WebhookStoreTests {
         #expect(try store.endpoint(deleted, on: database.connect()) == nil)
         _ = try await intake.take(try GatewayDatabase.request())
         let queue = WebhookQueue(database.tables)
+        let both = [disabled, deleted]
+        // What is under way stays until it has ended.
+        let under = try both.flatMap { try Self.due(database, $0) }
+        #expect(under.count == 2)
+        #expect(try queue.close(both, but: under.map(\.id), limit: 10, on: database.connect()) == 0)
+        #expect(try Self.record(database, [Self.ended(under[0], .retry(after: .zero), status: 500)]).isEmpty)
+        #expect(try queue.close(both, but: [], limit: 10, on: database.connect()) == 2)
         for (endpoint, failure) in [(disabled, WebhookDelivery.Failure.disabled), (deleted, .deleted)] {
-          #expect(try Self.due(database, endpoint).count == 1)
-          #expect(try queue.close(endpoint, failure, limit: 10, on: database.connect()) == 1)
           let shown = try WebhookReader(database.tables).list(
             try WebhookDeliveryFilter([]), of: endpoint, on: database.connect())
           guard case .failed(failure, _) = shown.first?.outcome, shown.count == 1 else {
@@ -119,7 +124,15 @@ struct WebhookStoreTests {
           try WebhookReader(database.tables).redeliverFailed(of: deleted, since: nil, on: database.connect()) == 0)
         #expect(try Self.due(database, disabled).count == 1)
         // An enabled endpoint keeps what waits for it.
-        #expect(try queue.close(disabled, .disabled, limit: 10, on: database.connect()) == 0)
+        #expect(try queue.close([disabled], but: [], limit: 10, on: database.connect()) == 0)
+        // A deleted one is forgotten some minutes later.
+        let connection = try database.connect()
+        let count = { try connection.int("SELECT count(*) FROM webhook_endpoint") }
+        _ = try queue.close([deleted], but: [], limit: 10, on: connection)
+        #expect(try count() == 2)
+        try connection.script("UPDATE webhook_endpoint SET since = now() - interval '6 minutes'")
+        _ = try queue.close([disabled, deleted], but: [], limit: 10, on: connection)
+        #expect(try count() == 1)
       }
     }
   }
@@ -230,7 +243,11 @@ struct WebhookStoreTests {
           return
         }
         var left = EndpointHealth()
-        left.gone = [gone]
+        // The answer of a URL that was changed meanwhile says nothing of the new one.
+        left.gone = [gone: "https://old.example/"]
+        #expect(try Self.record(database, attempt, left).isEmpty)
+        #expect(try look(gone).state == .enabled)
+        left.gone = [gone: "https://a.example/"]
         #expect(try Self.record(database, attempt, left) == [gone])
         guard case .disabled(.gone, _) = try look(gone).state else {
           Issue.record("it is enabled")

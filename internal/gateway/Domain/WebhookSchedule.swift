@@ -46,9 +46,4 @@ public enum WebhookSchedule {
     let pause = pauses[Int(tries) - 1].inNanoseconds
     return .retry(after: max(wait, .nanoseconds(Int64.random(in: pause / 10 * 9...pause / 10 * 11, using: &random))))
   }
-
-  /// Whether the receiver wants nothing any more.
-  public static func isGone(_ answer: Answer) -> Bool {
-    if case .status(410, _) = answer { true } else { false }
-  }
 }

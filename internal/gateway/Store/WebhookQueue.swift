@@ -76,8 +76,8 @@ public struct EndpointHealth: Sendable, Hashable {
   public var recovered: Set<UniqueID> = []
   /// Those that have taken nothing.
   public var failed: Set<UniqueID> = []
-  /// Those that have answered 410.
-  public var gone: Set<UniqueID> = []
+  /// Those that have answered 410, each with the URL that did: it counts while it is the endpoint's.
+  public var gone: [UniqueID: String] = [:]
 
   /// Nothing.
   public init() {}
@@ -104,7 +104,6 @@ public struct WebhookQueue: Sendable {
   private let disable: Statement
   private let close: Statement
   private let forget: Statement
-  private let forgetLease: Statement
   /// The tables with a partition a day.
   private let days: [DayPartitions]
 
@@ -147,19 +146,21 @@ public struct WebhookQueue: Sendable {
       """)
     disable = Statement(
       """
-      UPDATE \(t.webhookEndpoint) SET state = 'disabled', disabled_reason = 'gone', since = clock_timestamp()
-      WHERE id = ANY ($1) AND state = 'enabled' RETURNING id
+      UPDATE \(t.webhookEndpoint) e SET state = 'disabled', disabled_reason = 'gone', since = clock_timestamp()
+      FROM unnest($1::uuid[], $2::text[]) g(id, url)
+      WHERE e.id = g.id AND e.url = g.url AND e.state = 'enabled' RETURNING e.id
       """)
     close = Statement(Self.close(t))
     // Payments that have read it while it was enabled have ended long ago.
     forget = Statement(
       """
-      DELETE FROM \(t.webhookEndpoint) e
-      WHERE e.id = $1 AND e.state = 'deleted' AND e.since < clock_timestamp() - interval '5 minutes'
-        AND NOT EXISTS (SELECT FROM \(t.webhookQueue) q WHERE q.endpoint_id = e.id)
-      RETURNING e.id
+      WITH gone AS (
+        DELETE FROM \(t.webhookEndpoint) e
+        WHERE e.id = ANY ($1) AND e.state = 'deleted' AND e.since < clock_timestamp() - interval '5 minutes'
+          AND NOT EXISTS (SELECT FROM \(t.webhookQueue) q WHERE q.endpoint_id = e.id)
+        RETURNING e.id)
+      DELETE FROM \(t.webhookLease) l USING gone g WHERE l.endpoint_id = g.id
       """)
-    forgetLease = Statement("DELETE FROM \(t.webhookLease) WHERE endpoint_id = ANY ($1)")
   }
 
   /// The tables of what was sent, for who takes care of their days.
@@ -349,7 +350,10 @@ public struct WebhookQueue: Sendable {
       let failed = Parameter.uuidArray(health.failed.sorted())
       commands += [Command(fail, [failed]), Command(give, [failed, .double(patience.inSeconds)])]
     }
-    if !health.gone.isEmpty { commands.append(Command(disable, [.uuidArray(health.gone.sorted())])) }
+    if !health.gone.isEmpty {
+      let gone = health.gone.sorted { $0.key < $1.key }
+      commands.append(Command(disable, [.uuidArray(gone.map(\.key)), .textArray(gone.map(\.value))]))
+    }
     return commands
   }
 
@@ -410,43 +414,41 @@ public struct WebhookQueue: Sendable {
 
   // MARK: - Endpoints that are told of nothing
 
-  /// Shows deliveries of an endpoint as failed that nobody will send: it is disabled or deleted.
+  /// Shows deliveries as failed that nobody will send, since their endpoints are disabled or deleted, and forgets the
+  /// endpoints that were deleted some minutes ago and that nothing waits for.
+  /// - Parameter calling: deliveries that stay: their attempts are under way, and are recorded when they have ended.
   /// - Returns: how many there were; more are left when these are as many as `limit`.
   public func close(
-    _ endpoint: UniqueID, _ failure: WebhookDelivery.Failure, limit: Int, on connection: Connection
+    _ endpoints: [UniqueID], but calling: [UniqueID], limit: Int, on connection: Connection
   ) throws(DatabaseError) -> Int {
-    let command = Command(close, [.uuid(endpoint), .text(failure.rawValue), .int64(Int64(limit))])
+    let commands = [
+      Command(close, [.uuidArray(endpoints), .uuidArray(calling), .int64(Int64(limit))]),
+      Command(forget, [.uuidArray(endpoints)]),
+    ]
     do throws(DatabaseError) {
-      return try connection.run(command).count
+      return try connection.run(commands)[0].count
     } catch {
       guard error.isMissingPartition else { throw error }
       try makeDays(on: connection)
-      return try connection.run(command).count
+      return try connection.run(commands)[0].count
     }
   }
 
   private static func close(_ t: GatewayTables) -> String {
     """
     WITH page AS MATERIALIZED (
-      SELECT q.id FROM \(t.webhookQueue) q
-      WHERE q.endpoint_id = $1
-        AND EXISTS (SELECT FROM \(t.webhookEndpoint) e WHERE e.id = $1 AND e.state <> 'enabled')
-      ORDER BY q.id LIMIT $3),
+      SELECT q.endpoint_id, q.id, CASE e.state WHEN 'deleted' THEN '\(WebhookDelivery.Failure.deleted.rawValue)'
+                                               ELSE '\(WebhookDelivery.Failure.disabled.rawValue)' END AS failure
+      FROM \(t.webhookEndpoint) e JOIN \(t.webhookQueue) q ON q.endpoint_id = e.id
+      WHERE e.id = ANY ($1) AND e.state <> 'enabled' AND q.id <> ALL ($2) LIMIT $3),
     gone AS (
-      DELETE FROM \(t.webhookQueue) q USING page p WHERE q.endpoint_id = $1 AND q.id = p.id RETURNING q.*)
+      DELETE FROM \(t.webhookQueue) q USING page p WHERE q.endpoint_id = p.endpoint_id AND q.id = p.id
+      RETURNING q.*, p.failure)
     INSERT INTO \(t.webhookDelivery)
       (endpoint_id, id, payment_id, refund_id, version, state, reason, at, created_at, attempts, failure, ended_at)
     SELECT g.endpoint_id, g.id, g.payment_id, g.refund_id, g.version, g.state, g.reason, g.at, g.created_at, g.attempts,
-           $2, now()
+           g.failure, now()
     FROM gone g RETURNING id
     """
-  }
-
-  /// Forgets an endpoint that was deleted some minutes ago, when nothing waits for it.
-  public func forget(_ endpoint: UniqueID, on connection: Connection) throws(DatabaseError) {
-    let gone = try connection.run(Command(forget, [.uuid(endpoint)])).map { (row) throws(DatabaseError) in
-      try row.uuid(0)
-    }
-    if !gone.isEmpty { try connection.run(Command(forgetLease, [.uuidArray(gone)])) }
   }
 }

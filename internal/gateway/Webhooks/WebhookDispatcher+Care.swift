@@ -21,23 +21,26 @@ extension WebhookDispatcher {
     complain(leased.unreadable, "the row of a webhook endpoint cannot be read; nothing is sent to it")
     complain(leased.unknown, "WEBHOOK_SECRET_KEYS lacks the key of a webhook endpoint; this gateway sends nothing to it")
     take(leased, at: began)
-    var isDone = true
-    for stored in leased.endpoints where stored.isDeleted || stored.endpoint.state != .enabled {
-      let closed = try connection.use { [queue] connection throws(DatabaseError) in
-        let closed = try queue.close(
-          stored.endpoint.id, stored.isDeleted ? .deleted : .disabled, limit: Self.closeLimit, on: connection)
-        if stored.isDeleted, closed == 0 { try queue.forget(stored.endpoint.id, on: connection) }
-        return closed
-      }
-      metrics.givenUp.add(closed)
-      if closed == Self.closeLimit { isDone = false }
-    }
+    let isDone = try close(
+      leased.endpoints.filter { $0.isDeleted || $0.endpoint.state != .enabled }.map(\.endpoint.id))
     // Of all endpoints: nobody may be sending to some.
     metrics.oldest.set(
       try connection.use { [queue] connection throws(DatabaseError) in
         try queue.oldest(of: leased.enabled, on: connection)
       })
     return isDone
+  }
+
+  /// Shows as failed what waits for endpoints that are told of nothing.
+  /// - Returns: false when more is left.
+  private func close(_ endpoints: [UniqueID]) throws(DatabaseError) -> Bool {
+    guard !endpoints.isEmpty else { return true }
+    let calling = state.withLock { $0.lanes.underWay(of: endpoints) }
+    let closed = try connection.use { [queue] connection throws(DatabaseError) in
+      try queue.close(endpoints, but: calling, limit: Self.closeLimit, on: connection)
+    }
+    metrics.givenUp.add(closed)
+    return closed < Self.closeLimit
   }
 
   private func take(_ leased: WebhookQueue.Leased, at began: Instant) {

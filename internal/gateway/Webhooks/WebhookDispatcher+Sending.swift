@@ -26,14 +26,15 @@ extension WebhookDispatcher {
   private func call(_ message: WebhookMessage, _ target: Target?) {
     let moment = Timestamp.now()
     // The endpoint went to another process, or was disabled.
-    guard let target else { return finish(message, .dropped, moment) }
+    guard let target else { return finish(message, .dropped, moment, at: nil) }
     guard let request = message.request(to: target.url, target.secrets, now: moment, timeout: options.timeout) else {
-      return finish(message, .fault("what the event is about cannot be read here; an operator has to look"), moment)
+      return finish(
+        message, .fault("what the event is about cannot be read here; an operator has to look"), moment, at: nil)
     }
     let start = Instant.now()
     client.send(request) { [self] result in
       metrics.seconds.observe((Instant.now() - start).inSeconds)
-      finish(message, Outcome(result), moment)
+      finish(message, Outcome(result), moment, at: target.url)
       send()
     }
   }
@@ -57,7 +58,8 @@ extension WebhookDispatcher {
     }
   }
 
-  private func finish(_ message: WebhookMessage, _ outcome: Outcome, _ began: Timestamp) {
+  /// - Parameter url: what was called.
+  private func finish(_ message: WebhookMessage, _ outcome: Outcome, _ began: Timestamp, at url: String?) {
     let now = Instant.now()
     let delivery = message.delivery
     guard let attempt = attempt(delivery, outcome, began) else {
@@ -70,7 +72,9 @@ extension WebhookDispatcher {
       state.lanes.ended(
         delivery.endpointID, delivery.id, isDelivered ? .delivered : .failed(holding: Self.hold(outcome)), at: now)
       state.ended.append(attempt)
-      if attempt.status == 410 { state.gone.insert(delivery.endpointID) }
+      // What waits, this delivery included, is shown as failed once the endpoint is disabled; and goes to the new URL
+      // where it has another one by now.
+      if attempt.status == 410, let url { state.gone[delivery.endpointID] = url }
     }
     wakeThread()
   }
@@ -91,7 +95,6 @@ extension WebhookDispatcher {
     let next: EndedAttempt.Next =
       switch WebhookSchedule.next(after: said, tries: tries, using: &random) {
       case .delivered: .delivered
-      case _ where WebhookSchedule.isGone(said): .failed(.disabled)
       case .retry(let pause): .retry(after: pause)
       case .exhausted: .failed(.exhausted)
       }
@@ -126,7 +129,7 @@ extension WebhookDispatcher {
       state.ended.removeFirst(ended.count)
       for attempt in ended { state.lanes.recorded(attempt.endpointID, attempt.id) }
       state.failing = state.failing.subtracting(health.recovered).union(health.failed)
-      state.gone.subtract(health.gone)
+      for (endpoint, url) in health.gone where state.gone[endpoint] == url { state.gone[endpoint] = nil }
       if !disabled.isEmpty { state.isCareDue = true }
       return !state.ended.isEmpty
     }
@@ -137,7 +140,7 @@ extension WebhookDispatcher {
   }
 
   private static func health(
-    _ ended: [EndedAttempt], gone: Set<UniqueID>, failing: Set<UniqueID>
+    _ ended: [EndedAttempt], gone: [UniqueID: String], failing: Set<UniqueID>
   ) -> EndpointHealth {
     var health = EndpointHealth()
     let delivered = Set(ended.lazy.filter { $0.next == .delivered }.map(\.endpointID))
@@ -147,10 +150,10 @@ extension WebhookDispatcher {
     return health
   }
 
-  private func tell(_ disabled: Set<UniqueID>, gone: Set<UniqueID>) {
+  private func tell(_ disabled: Set<UniqueID>, gone: [UniqueID: String]) {
     for endpoint in disabled {
       metrics.disabled.add()
-      let reason = gone.contains(endpoint) ? "it has answered 410" : "it has taken nothing for too long"
+      let reason = gone[endpoint] != nil ? "it has answered 410" : "it has taken nothing for too long"
       logger.warning(
         "a webhook endpoint was disabled", ["endpoint": .describing(endpoint), "reason": .string(reason)])
     }

@@ -38,8 +38,8 @@ package final class WebhookDispatcher: ServicePart {
     /// How many more of these others send to, or nobody.
     var failingElsewhere = 0
     var ended: [EndedAttempt] = []
-    /// Endpoints that have answered 410.
-    var gone: Set<UniqueID> = []
+    /// Endpoints that have answered 410, each with the URL that did.
+    var gone: [UniqueID: String] = [:]
     /// Until when the leases are this process's.
     var leasedUntil = Instant(nanoseconds: 0)
     /// Whether other processes send to some of the endpoints.

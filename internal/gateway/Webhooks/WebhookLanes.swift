@@ -115,6 +115,11 @@ struct WebhookLanes<Item: Sendable>: Sendable {
     }
   }
 
+  /// The deliveries of endpoints that are called or wait to be recorded, whether or not they are still sent to.
+  func underWay(of endpoints: [UniqueID]) -> [UniqueID] {
+    endpoints.flatMap { lanes[$0].map { Array($0.calling.union($0.unrecorded)) } ?? [] }
+  }
+
   // MARK: - Reading
 
   /// What to read.

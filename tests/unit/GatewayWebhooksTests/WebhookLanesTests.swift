@@ -143,6 +143,7 @@ import Values
     let sent = fill(&lanes, &next)
     lanes.open([])
     #expect(lanes.wanted(at: Self.now).isEmpty && lanes.next(at: Self.now).isEmpty)
+    #expect(Set(lanes.underWay(of: [Self.fast, Self.slow])) == Set(sent.map(\.id)))
     for entry in sent { lanes.ended(Self.fast, entry.id, .delivered, at: Self.now) }
     lanes.open([Self.fast])
     #expect(lanes.wanted(at: Self.now).count == 1)
