@@ -43,11 +43,12 @@ public struct WebhookEndpointStore: Sendable {
   /// The endpoints of a schema.
   public init(_ t: GatewayTables) {
     let columns = WebhookEndpointRow.columns
+    // Those that were deleted count until they are forgotten: each is leased and closed as the others are.
     insert = Statement(
       """
       INSERT INTO \(t.webhookEndpoint) (id, url, events, description, key_id, salt)
       SELECT $1, $2, $3, $4, $5, $6
-      WHERE (SELECT count(*) FROM \(t.webhookEndpoint) WHERE state <> 'deleted') < $7
+      WHERE (SELECT count(*) FROM \(t.webhookEndpoint)) < $7
       ON CONFLICT (id) DO NOTHING RETURNING id
       """)
     find = Statement("SELECT \(columns) FROM \(t.webhookEndpoint) e WHERE e.id = $1", isReadOnly: true)
