@@ -150,6 +150,26 @@ struct WebhookStoreTests {
       #expect(try store.writers(among: under, on: reader) == under)
       try writer.script("COMMIT")
       #expect(try store.writers(among: under, on: reader).isEmpty)
+      // What ends refunds alone has an id before it reads the endpoints: it waits here for whoever has them locked.
+      let (locker, looker) = (try database.connect(), try database.connect())
+      try locker.script("BEGIN; LOCK TABLE \(database.schema).webhook_endpoint IN ACCESS EXCLUSIVE MODE")
+      async let taken = Task.detached {
+        try database.take([
+          PaymentResult(
+            paymentID: .random(), version: 2, state: .processing, reason: nil, occurredAt: FixedMoment.value,
+            refundOf: .random())
+        ])
+      }.value
+      let waiting = """
+        SELECT count(*) FROM pg_locks l JOIN pg_locks x USING (pid)
+        WHERE l.locktype = 'relation' AND NOT l.granted AND x.locktype = 'transactionid' AND x.granted
+          AND l.relation = '\(database.schema).webhook_endpoint'::regclass
+        """
+      let deadline = Instant.now() + .seconds(20)
+      while try looker.int(waiting) == 0, Instant.now() < deadline { try await Task.sleep(for: .milliseconds(5)) }
+      #expect(try looker.int(waiting) == 1)
+      try locker.script("COMMIT")
+      _ = try await taken
       // Who only reads tells nobody of anything.
       try writer.script("BEGIN; SELECT count(*) FROM \(database.schema).webhook_endpoint")
       #expect(try store.writers(on: reader).isEmpty)

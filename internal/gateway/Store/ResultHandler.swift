@@ -38,6 +38,7 @@ public struct ResultHandler: InboxHandler {
   private let insertStates: Statement
   private let insertArchivedStates: Statement
   private let insertRefundEvents: Statement
+  private let takeID: Statement
   private let freeOrders: Statement
   private let endWaiting: Statement
   private let notify: Statement
@@ -77,6 +78,7 @@ public struct ResultHandler: InboxHandler {
     insertStates = Statement(Self.insertStates(into: tables.paymentState, tables))
     insertArchivedStates = Statement(Self.insertStates(into: tables.paymentStateArchive, tables))
     insertRefundEvents = Statement(WebhookEvents.insertRefunds(tables))
+    takeID = Statement("SELECT pg_current_xact_id() IS NOT NULL AS has_id")
     freeOrders = Statement(
       """
       DELETE FROM \(tables.orderClaim) c USING unnest($1::bigint[], $2::uuid[]) AS u(order_id, payment_id)
@@ -181,6 +183,9 @@ public struct ResultHandler: InboxHandler {
   private func webhooks(_ refunds: [PaymentResult]) -> [Command] {
     guard !refunds.isEmpty else { return [] }
     return [
+      // Who changes endpoints waits for transactions with an id (`WebhookEndpointStore.writers`). One of refunds alone
+      // has locked nothing, and would get its id after it has read the endpoints.
+      Command(takeID),
       Command(
         insertRefundEvents,
         [
