@@ -299,6 +299,25 @@ struct WebhookStoreTests {
     }
   }
 
+  @Test func `a rotation that comes again changes nothing`() async throws {
+    try await GatewayDatabase.with { database in
+      let endpoint = try Self.endpoint(database)
+      let store = WebhookEndpointStore(database.tables)
+      let rotate = { (number: UInt64, grace: Duration) in
+        let origin = Self.secrets.newOrigin(of: UniqueID(high: 1, low: number))
+        return try #require(try store.rotate(endpoint, origin, grace: grace, on: database.connect()))
+      }
+      let first = try #require(try store.endpoint(endpoint, on: database.connect()))
+      let once = try rotate(1, .seconds(600))
+      #expect(once.origin != first.origin && once.oldOrigin == first.origin)
+      #expect(try rotate(1, .seconds(600)) == once)
+      let twice = try rotate(2, .zero)
+      #expect(twice.origin != once.origin && twice.oldOrigin == nil)
+      // The one before it comes late: a secret that signs no more stays so.
+      #expect(try rotate(1, .seconds(600)) == twice)
+    }
+  }
+
   @Test func `an endpoint is left to those who have its key`() async throws {
     try await GatewayDatabase.with { database in
       let endpoint = try Self.endpoint(database)

@@ -142,8 +142,11 @@ package struct WebhookRoutes: Sendable {
     let id = try RouteHandlers.id(request, missing: Self.missingEndpoint)
     let grace = try Fault.reading { () throws(RequestFault) in try WebhookRotation(request.body).grace }
     let secrets = try signing()
+    // The receiver may have the secret of an answer that was lost on its way to somebody else: a call that comes again
+    // makes the same one.
+    let origin = secrets.newOrigin(of: try request.derivedID(of: "POST \(Self.endpoints)/\(id)/rotate"))
     let rotated = try await Fault.asking { () async throws(StoreTrouble) in
-      try await webhooks.rotate(id, secrets.newOrigin(), grace: grace, deadline: RouteHandlers.deadline(request))
+      try await webhooks.rotate(id, origin, grace: grace, deadline: RouteHandlers.deadline(request))
     }
     guard let rotated else { throw Self.missingEndpoint }
     return .json(200, try shown(rotated, secrets))

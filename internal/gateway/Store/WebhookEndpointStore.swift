@@ -72,10 +72,10 @@ public struct WebhookEndpointStore: Sendable {
       """)
     rotate = Statement(
       """
-      UPDATE \(t.webhookEndpoint) SET key_id = $2, salt = $3, old_key_id = CASE WHEN $4 > 0 THEN key_id END,
-             old_salt = CASE WHEN $4 > 0 THEN salt END,
-             old_until = CASE WHEN $4 > 0 THEN clock_timestamp() + make_interval(secs => $4) END
-      WHERE id = $1 AND state <> 'deleted'
+      UPDATE \(t.webhookEndpoint) SET key_id = $2, salt = $3, old_key_id = key_id, old_salt = salt,
+             old_until = clock_timestamp() + make_interval(secs => $4)
+      WHERE id = $1 AND state <> 'deleted' AND (key_id, salt) <> ($2, $3)
+        AND (old_key_id, old_salt) IS DISTINCT FROM ($2, $3)
       """)
     delete = Statement(
       """
@@ -152,7 +152,8 @@ public struct WebhookEndpointStore: Sendable {
         ]), on: connection)
   }
 
-  /// Gives an endpoint another secret; nil where there is no such endpoint.
+  /// Gives an endpoint another secret; nil where there is no such endpoint. Where it has this one, or had it before the
+  /// one that it has, nothing changes: the request came again.
   /// - Parameter grace: how long the secret that it had signs as well; one before that ends at once.
   public func rotate(
     _ id: UniqueID, _ origin: WebhookSecretOrigin, grace: Duration, on connection: Connection

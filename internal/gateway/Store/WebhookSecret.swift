@@ -6,7 +6,7 @@ public import Values
 public struct WebhookSecretOrigin: Sendable, Hashable {
   /// The id of the key.
   public let keyID: String
-  /// 16 random bytes.
+  /// 16 bytes that no other secret of the endpoint has.
   public let salt: [UInt8]
 }
 
@@ -24,9 +24,10 @@ public struct WebhookSecrets: Sendable {
   public var keyIDs: [String] { keys.ids }
 
   /// The origin of a new secret.
-  public func newOrigin() -> WebhookSecretOrigin {
-    var generator = SystemRandomNumberGenerator()
-    let salt = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+  /// - Parameter request: what tells the request that makes it from every other; nil where nothing does.
+  public func newOrigin(of request: UniqueID? = nil) -> WebhookSecretOrigin {
+    let source = request ?? .random()
+    let salt = [source.high, source.low].flatMap { word in withUnsafeBytes(of: word.bigEndian) { Array($0) } }
     return WebhookSecretOrigin(keyID: keys.signingID, salt: salt)
   }
 

@@ -65,6 +65,7 @@ final class FakeWebhooks: WebhookKeeping {
   ) async throws(StoreTrouble) -> StoredWebhookEndpoint? {
     state.update { state in
       guard let there = state.endpoints[id] else { return nil }
+      if there.origin == origin { return there }
       let made = StoredWebhookEndpoint(
         endpoint: there.endpoint, origin: origin, oldOrigin: there.origin, oldUntil: Self.moment + grace,
         isDeleted: false)

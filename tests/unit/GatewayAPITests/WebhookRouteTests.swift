@@ -33,6 +33,10 @@ import Values
       let rotated = try await gateway.send("POST", "\(Self.path)/\(id)/rotate", #"{"grace_seconds":60}"#)
       #expect(rotated.status == 200 && rotated.text("secret") != secret)
       #expect(rotated.text("previous_secret_until") == "1970-01-01T00:01:00.000000Z")
+      let retried = try await gateway.send("POST", "\(Self.path)/\(id)/rotate", #"{"grace_seconds":60}"#)
+      #expect(retried.status == 200 && retried.body == rotated.body)
+      let another = try await gateway.send("POST", "\(Self.path)/\(id)/rotate", key: "another")
+      #expect(another.status == 200 && another.text("secret") != rotated.text("secret"))
       #expect(try await gateway.send("DELETE", "\(Self.path)/\(id)").status == 204)
       for (method, path, body) in [
         ("GET", "", nil), ("PATCH", "", "{}"), ("DELETE", "", nil), ("POST", "/rotate", nil),
