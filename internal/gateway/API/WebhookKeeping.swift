@@ -16,7 +16,8 @@ package protocol WebhookKeeping: Sendable {
   func change(
     _ id: UniqueID, _ change: WebhookEndpointChange, deadline: Instant
   ) async throws(StoreTrouble) -> StoredWebhookEndpoint?
-  /// Gives an endpoint another secret, unless it is its last one or the one before; nil where there is no such endpoint.
+  /// Gives an endpoint another secret, unless it has had it as the last one or the one before; nil where there is no
+  /// such endpoint.
   func rotate(
     _ id: UniqueID, _ origin: WebhookSecretOrigin, grace: Duration, deadline: Instant
   ) async throws(StoreTrouble) -> StoredWebhookEndpoint?

@@ -30,19 +30,25 @@ struct PooledRefunds: RefundKeeping {
   /// Reads refunds for those that wait; blocks the calling thread.
   func load(_ ids: [UniqueID]) -> Result<RefundWaiters.Found, StoreTrouble> {
     let answer = Monitor<Result<RefundWaiters.Found, StoreTrouble>?>(nil)
-    Task { [reader, pool] in
-      do throws(DatabaseError) {
-        let found = try await pool.withConnection(deadline: .now() + Self.loadTime) {
-          connection throws(DatabaseError) in
-          try reader.find(ids, on: connection)
-        }
-        answer.update { $0 = .success(found.mapValues { row in row.mapError { StoreTrouble($0) } }) }
-      } catch {
-        answer.update { $0 = .failure(StoreTrouble(error)) }
-      }
+    Task {
+      let found = await find(ids)
+      answer.update { $0 = found }
     }
     // The pool answers each call, at the latest when the statement's time is up.
     guard let answer = answer.wait({ $0 }) else { preconditionFailure("a wait without an end has an outcome") }
     return answer
+  }
+
+  /// Reads refunds.
+  func find(_ ids: [UniqueID]) async -> Result<RefundWaiters.Found, StoreTrouble> {
+    do throws(DatabaseError) {
+      let found = try await pool.withConnection(deadline: .now() + Self.loadTime) {
+        [reader] connection throws(DatabaseError) in
+        try reader.find(ids, on: connection)
+      }
+      return .success(found.mapValues { row in row.mapError { StoreTrouble($0) } })
+    } catch {
+      return .failure(StoreTrouble(error))
+    }
   }
 }

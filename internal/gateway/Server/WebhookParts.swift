@@ -48,8 +48,9 @@ struct WebhookParts {
         try database.indexed(role: "webhooks"), logger: logger, stop: context.stop)
       let dispatcher = WebhookDispatcher(
         WebhookQueue(Self.tables), connection, secrets: secrets,
-        refunds: { RefundsOfEvents.show($0) { refunds.load($0) } }, options: WebhookOptions(settings),
-        userAgent: context.program.name, logger: logger, metrics: context.metrics)
+        refunds: { wanted, done in
+          Task { done(await RefundsOfEvents.show(wanted) { await refunds.find($0) }) }
+        }, options: WebhookOptions(settings), userAgent: context.program.name, logger: logger, metrics: context.metrics)
       let notifier = Notifier(channel: GatewayTables.webhookChannel, pool: notify, logger: context.logger) {
         dispatcher.hasOthers
       }

@@ -192,7 +192,7 @@ public struct ResultHandler: InboxHandler {
           .uuidArray(refunds.map(\.paymentID)), .uuidArray(refunds.compactMap(\.refundOf)),
           .int64Array(refunds.map(\.version)), .textArray(refunds.map(\.state.rawValue)),
           .optionalTextArray(refunds.map { $0.reason?.rawValue }), .timestampArray(refunds.map(\.occurredAt)),
-        ])
+        ]),
     ]
   }
 

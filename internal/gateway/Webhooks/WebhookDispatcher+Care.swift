@@ -19,7 +19,7 @@ extension WebhookDispatcher {
       try queue.lease(owner, keys: secrets.keyIDs, for: Self.lease, on: connection)
     }
     complain(leased.unreadable, "the row of a webhook endpoint cannot be read; nothing is sent to it")
-    complain(leased.unknown, "WEBHOOK_SECRET_KEYS lacks the key of a webhook endpoint; this gateway sends nothing to it")
+    complain(leased.unknown, "WEBHOOK_SECRET_KEYS lacks the key of an endpoint; this gateway sends nothing to it")
     take(leased, at: began)
     let isDone = try close(
       leased.endpoints.filter { $0.isDeleted || $0.endpoint.state != .enabled }.map(\.endpoint.id))

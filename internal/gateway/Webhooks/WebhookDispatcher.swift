@@ -21,6 +21,10 @@ package final class WebhookDispatcher: ServicePart {
   static let pollInterval = Duration.seconds(1)
   /// How soon a database that was away is tried again.
   static let retryInterval = Duration.milliseconds(250)
+  /// When refunds are read again that could not be read.
+  static let awayPause = Duration.seconds(5)
+  /// When is tried again what cannot be read here.
+  static let unreadablePause = Duration.seconds(300)
   /// The most attempts that are recorded in one transaction.
   static let recordLimit = 1_000
 
@@ -40,6 +44,13 @@ package final class WebhookDispatcher: ServicePart {
     var ended: [EndedAttempt] = []
     /// Endpoints that have answered 410, each with the URL that did.
     var gone: [UniqueID: String] = [:]
+    /// Refunds that are to be told of, and are not read yet.
+    var refunds: [DueDelivery] = []
+    var isShowingRefunds = false
+    /// Refunds that could not be read just now.
+    var away: [DueDelivery] = []
+    /// What cannot be read here.
+    var unreadable: [DueDelivery] = []
     /// Until when the leases are this process's.
     var leasedUntil = Instant(nanoseconds: 0)
     /// Whether other processes send to some of the endpoints.
@@ -155,6 +166,7 @@ package final class WebhookDispatcher: ServicePart {
     do throws(DatabaseError) {
       try careInTurn()
       let hasMore = try record()
+      try postpone()
       let isBehind = try read()
       obstacle.withLock { $0.note(nil, at: .now()) }
       return hasMore || isBehind ? .zero : pause
@@ -202,61 +214,108 @@ package final class WebhookDispatcher: ServicePart {
     let due = try connection.use { [queue] connection throws(DatabaseError) in
       try queue.due(wanted.map { ($0.endpointID, $0.floor, $0.limit) }, on: connection)
     }
-    let (messages, later) = messages(due)
-    if !later.isEmpty {
-      try connection.use { [queue] connection throws(DatabaseError) in
-        try queue.postpone(later, by: .seconds(5), on: connection)
-      }
-    }
     let read = Dictionary(grouping: due, by: \.endpointID).mapValues(\.count)
-    let entries = Dictionary(grouping: messages) { $0.delivery.endpointID }
+    let entries = Dictionary(grouping: payments(due), by: \.endpointID)
     let isBehind = state.withLock { state in
-      for each in wanted {
-        let found = (entries[each.endpointID] ?? []).map {
-          WebhookLanes.Entry(
-            endpointID: each.endpointID, id: $0.delivery.id, dueAt: $0.delivery.dueAt, item: $0)
+      for delivery in due where delivery.event.refundID != nil {
+        if state.lanes.prepare(delivery.id, for: delivery.endpointID, dueAt: delivery.dueAt) {
+          state.refunds.append(delivery)
         }
+      }
+      for each in wanted {
         state.lanes.take(
-          found, for: each.endpointID, isAll: (read[each.endpointID] ?? 0) < each.limit, at: due.first?.readAt)
+          entries[each.endpointID] ?? [], for: each.endpointID, isAll: (read[each.endpointID] ?? 0) < each.limit,
+          at: due.first?.readAt)
       }
       return !state.lanes.wanted(at: now).isEmpty
     }
     send()
+    showRefunds()
     return isBehind
   }
 
-  /// The messages, and the deliveries that cannot be sent just now.
-  private func messages(_ due: [DueDelivery]) -> (messages: [WebhookMessage], later: [DueDelivery]) {
-    let ofRefunds = due.filter { $0.event.refundID != nil }
-    var shown: [UniqueID: [UInt8]?] = [:]
-    var later: [DueDelivery] = []
-    if !ofRefunds.isEmpty {
-      let asked = ofRefunds.compactMap { due in due.event.refundID.map { (id: $0, standing: due.event.standing) } }
-      if let found = refunds(asked) {
-        for (due, bytes) in zip(ofRefunds, found) { shown[due.id] = .some(bytes) }
-      } else {
-        later = ofRefunds
+  /// What tells of payments and can be sent. The others are put off.
+  private func payments(_ due: [DueDelivery]) -> [WebhookLanes<WebhookMessage>.Entry] {
+    due.filter { $0.event.refundID == nil }.compactMap { due in
+      do throws(GatewayStoreError) {
+        if let payment = try due.payment?.get() { return entry(due, WebhookMessage.payment(payment, at: due.event)) }
+        putOff(due)
+      } catch {
+        putOff(due, error)
       }
+      return nil
     }
-    let messages = due.compactMap { due -> WebhookMessage? in
-      guard due.event.refundID == nil else {
-        return shown[due.id].map { bytes in
-          WebhookMessage(due, data: bytes.map { .success($0) } ?? .failure(.unreadable))
-        }
-      }
-      return WebhookMessage(due, data: payment(due))
-    }
-    return (messages, later)
   }
 
-  private func payment(_ due: DueDelivery) -> Result<[UInt8], WebhookMessage.Fault> {
-    do throws(GatewayStoreError) {
-      guard let payment = try due.payment?.get() else { return .failure(.unreadable) }
-      return .success(WebhookMessage.payment(payment, at: due.event))
-    } catch {
-      let isNew = told.withLock { $0.count < 10_000 && $0.insert(due.event.paymentID).inserted }
-      if isNew { logger.error("a webhook cannot be sent: its payment cannot be read", ["error": .error(error)]) }
-      return .failure(.unreadable)
+  private func entry(_ due: DueDelivery, _ data: [UInt8]) -> WebhookLanes<WebhookMessage>.Entry {
+    WebhookLanes.Entry(
+      endpointID: due.endpointID, id: due.id, dueAt: due.dueAt, item: WebhookMessage(due, data: data))
+  }
+
+  // MARK: - What cannot be sent yet
+
+  /// The most refunds that are read at a time.
+  private static let refundPage = 1_000
+
+  /// Has refunds read that are to be told of, one page at a time. They are in another database: neither payments nor
+  /// leases wait for it.
+  private func showRefunds() {
+    let page = state.withLock { state -> [DueDelivery] in
+      guard !state.isShowingRefunds, !state.isStopping, !state.refunds.isEmpty else { return [] }
+      state.isShowingRefunds = true
+      let page = Array(state.refunds.prefix(Self.refundPage))
+      state.refunds.removeFirst(page.count)
+      return page
+    }
+    guard !page.isEmpty else { return }
+    refunds(page.compactMap { due in due.event.refundID.map { (id: $0, standing: due.event.standing) } }) {
+      [self] shown in
+      take(page, shown)
+    }
+  }
+
+  /// Takes refunds that were read; on any thread.
+  private func take(_ page: [DueDelivery], _ shown: [[UInt8]?]?) {
+    var found: [WebhookLanes<WebhookMessage>.Entry] = []
+    for (index, due) in page.enumerated() {
+      guard let shown else { continue }
+      if let data = shown[index] { found.append(entry(due, data)) } else { putOff(due) }
+    }
+    state.withLock { [found] state in
+      state.isShowingRefunds = false
+      for entry in found { state.lanes.prepared(entry) }
+      if shown == nil { state.away += page }
+    }
+    send()
+    showRefunds()
+    wakeThread()
+  }
+
+  /// Puts off what cannot be read here. It is no fault of the receiver, and an operator has to look.
+  private func putOff(_ due: DueDelivery, _ error: GatewayStoreError? = nil) {
+    state.withLock { $0.unreadable.append(due) }
+    guard told.withLock({ $0.count < 10_000 && $0.insert(due.id).inserted }) else { return }
+    logger.error(
+      "a webhook is put off: what it tells of cannot be read here",
+      [
+        "delivery": .describing(due.id), "payment": .describing(due.event.paymentID),
+        "reason": .string(error.map { "\($0)" } ?? "it is not there"),
+      ])
+  }
+
+  /// Has what cannot be sent yet due later; that is no attempt.
+  private func postpone() throws(DatabaseError) {
+    let (away, unreadable) = state.withLock { ($0.away, $0.unreadable) }
+    for (deliveries, pause) in [(away, Self.awayPause), (unreadable, Self.unreadablePause)] where !deliveries.isEmpty {
+      try connection.use { [queue] connection throws(DatabaseError) in
+        try queue.postpone(deliveries, by: pause, on: connection)
+      }
+    }
+    metrics.unreadable.add(unreadable.count)
+    state.withLock { state in
+      state.away.removeFirst(away.count)
+      state.unreadable.removeFirst(unreadable.count)
+      for due in away + unreadable { state.lanes.putOff(due.id, for: due.endpointID) }
     }
   }
 }

@@ -14,6 +14,8 @@ struct WebhookLanes<Item: Sendable>: Sendable {
     var endpointCalls = 64
     /// The most attempts that wait to be recorded; nothing is sent beyond it.
     var unrecorded = 4_096
+    /// The most deliveries of an endpoint that wait for what they tell of; nothing is read for it beyond it.
+    var preparing = 500
   }
 
   /// A delivery on its way through a lane.
@@ -36,7 +38,8 @@ struct WebhookLanes<Item: Sendable>: Sendable {
   private struct Lane: Sendable {
     var window = WebhookLanes.firstWindow
     var ready: [Entry] = []
-    /// With when they were due.
+    /// What was read, and is not to be sent yet; each with when it was due, as below.
+    var preparing: [UniqueID: Timestamp] = [:]
     var calling: [UniqueID: Timestamp] = [:]
     var unrecorded: [UniqueID: Timestamp] = [:]
     /// Up to where was read, and when by the database's clock; nil to read from the beginning.
@@ -47,14 +50,16 @@ struct WebhookLanes<Item: Sendable>: Sendable {
     var isOpen = true
 
     /// What the table still has although it needs no reading.
-    var known: Int { ready.count + calling.count + unrecorded.count }
+    var known: Int { ready.count + preparing.count + calling.count + unrecorded.count }
     var isEmpty: Bool { calling.isEmpty && unrecorded.isEmpty }
 
     /// A floor is a hint: what commits late is below it, and found when the lane reads from the beginning.
     var floor: Timestamp? {
       guard let read else { return nil }
-      let lowest = [ready.lazy.map(\.dueAt).min(), calling.values.min(), unrecorded.values.min()].compactMap(\.self)
-        .min()
+      let known = [
+        preparing.values.min(), ready.lazy.map(\.dueAt).min(), calling.values.min(), unrecorded.values.min(),
+      ]
+      let lowest = known.compactMap(\.self).min()
       return min(lowest ?? read.to, read.at + WebhookLanes.commitTime)
     }
 
@@ -84,6 +89,7 @@ struct WebhookLanes<Item: Sendable>: Sendable {
     for (id, lane) in lanes where !endpoints.contains(id) && lane.isOpen {
       lanes[id]?.isOpen = false
       lanes[id]?.ready = []
+      lanes[id]?.preparing = [:]
     }
     for id in endpoints {
       if lanes[id] == nil {
@@ -117,7 +123,7 @@ struct WebhookLanes<Item: Sendable>: Sendable {
 
   /// The deliveries of endpoints that are called or wait to be recorded, whether or not they are still sent to.
   func underWay(of endpoints: [UniqueID]) -> [UniqueID] {
-    endpoints.flatMap { lanes[$0].map { Array($0.calling.union($0.unrecorded)) } ?? [] }
+    endpoints.flatMap { lanes[$0].map { Array($0.calling.keys) + Array($0.unrecorded.keys) } ?? [] }
   }
 
   // MARK: - Reading
@@ -126,7 +132,8 @@ struct WebhookLanes<Item: Sendable>: Sendable {
   func wanted(at now: Instant) -> [Wanted] {
     guard unrecorded < limits.unrecorded else { return [] }
     return order.compactMap { id in
-      guard let lane = lanes[id], lane.isOpen, lane.isBehind, !lane.isHeld(at: now), lane.ready.count < lane.window
+      guard let lane = lanes[id], lane.isOpen, lane.isBehind, !lane.isHeld(at: now), lane.ready.count < lane.window,
+        lane.preparing.count < limits.preparing
       else { return nil }
       return Wanted(
         endpointID: id, floor: lane.floor,
@@ -147,6 +154,36 @@ struct WebhookLanes<Item: Sendable>: Sendable {
     }
     lane.isBehind = !isAll
     lanes[endpoint] = lane
+  }
+
+  /// Something was read for an endpoint, and waits for what it tells of; before `take` of the same reading.
+  /// - Parameter dueAt: its place in the queue.
+  /// - Returns: false when there is nothing to prepare: it is on its way already.
+  mutating func prepare(_ id: UniqueID, for endpoint: UniqueID, dueAt: Timestamp) -> Bool {
+    guard let lane = lanes[endpoint], lane.isOpen, lane.preparing[id] == nil, lane.calling[id] == nil,
+      lane.unrecorded[id] == nil, !lane.ready.contains(where: { $0.id == id })
+    else { return false }
+    lanes[endpoint]?.preparing[id] = dueAt
+    return true
+  }
+
+  /// What has waited is ready now.
+  mutating func prepared(_ entry: Entry) {
+    guard lanes[entry.endpointID]?.preparing.removeValue(forKey: entry.id) != nil else { return }
+    lanes[entry.endpointID]?.ready.append(entry)
+  }
+
+  /// What has waited is not sent now; it may be where it was read.
+  mutating func putOff(_ id: UniqueID, for endpoint: UniqueID) {
+    lanes[endpoint]?.preparing[id] = nil
+    lanes[endpoint]?.read = nil
+  }
+
+  /// Reading has failed, or what was read cannot be sent just now.
+  mutating func hold(_ endpoint: UniqueID, until moment: Instant) {
+    lanes[endpoint]?.heldUntil = moment
+    lanes[endpoint]?.isBehind = true
+    lanes[endpoint]?.read = nil
   }
 
   // MARK: - Sending

@@ -7,17 +7,13 @@ internal import Values
 /// What is sent of a delivery (Standard Webhooks 1.0.0). The body is the same in each attempt, byte for byte: it shows
 /// the payment as it was when the event was written.
 struct WebhookMessage: Sendable {
-  /// Why there is no body.
-  enum Fault: Error, Sendable { case unreadable }
-
   let delivery: DueDelivery
-  /// Nil when what the event is about cannot be read.
-  let body: [UInt8]?
+  let body: [UInt8]
 
   /// - Parameter data: the JSON of the payment or refund.
-  init(_ delivery: DueDelivery, data: Result<[UInt8], Fault>) {
+  init(_ delivery: DueDelivery, data: [UInt8]) {
     self.delivery = delivery
-    body = (try? data.get()).map { Self.body(delivery.event, $0) }
+    body = Self.body(delivery.event, data)
   }
 
   private static func body(_ event: WebhookEvent, _ data: [UInt8]) -> [UInt8] {
@@ -36,12 +32,11 @@ struct WebhookMessage: Sendable {
     return payment.json(showsToken: false)
   }
 
-  /// The request of an attempt; nil without a body.
+  /// The request of an attempt.
   /// - Parameters:
   ///   - secrets: each signs.
   ///   - now: the attempt's time.
-  func request(to url: String, _ secrets: [WebhookSecret], now: Timestamp, timeout: Duration) -> HTTPClientRequest? {
-    guard let body else { return nil }
+  func request(to url: String, _ secrets: [WebhookSecret], now: Timestamp, timeout: Duration) -> HTTPClientRequest {
     let seconds = now.microseconds / 1_000_000
     let signatures = secrets.map { $0.signature(id: delivery.id, timestamp: seconds, body: body) }
     var request = HTTPClientRequest(

@@ -12,6 +12,7 @@ struct WebhookMetrics: Sendable {
   let oldest: Gauge
   let failing: Gauge
   let calls: Gauge
+  let unreadable: Counter
 
   init(_ metrics: MetricsRegistry) {
     let attempts = "Attempts to deliver webhooks."
@@ -27,6 +28,8 @@ struct WebhookMetrics: Sendable {
       "webhook_oldest_due_seconds",
       help: "For how long the webhook that has waited longest has been due, whichever gateway is to send it.")
     failing = metrics.gauge("webhook_endpoints_failing", help: "Enabled webhook endpoints that take nothing.")
+    unreadable = metrics.counter(
+      "webhook_unreadable_total", help: "Webhooks put off for minutes, since what they tell of cannot be read here.")
     calls = metrics.gauge("webhook_calls_in_flight", help: "Calls of webhook receivers under way.")
   }
 }

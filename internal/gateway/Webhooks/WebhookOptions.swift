@@ -18,6 +18,10 @@ package struct WebhookOptions: Sendable {
   package init() {}
 }
 
-/// Shows refunds in states that they have had, as the answers of `/v1` do. Blocks the calling thread.
-/// - Returns: one for each, nil for those that are not to be found; nil when they cannot be read just now.
-package typealias RefundShowing = @Sendable ([(id: UniqueID, standing: PaymentStanding)]) -> [[UInt8]?]?
+/// Shows refunds in states that they have had, as the answers of `/v1` do. Returns at once.
+/// - Parameter done: called once, on any thread: one for each, nil for those that are not to be found; nil when they
+///   cannot be read just now.
+package typealias RefundShowing =
+  @Sendable (
+    _ wanted: [(id: UniqueID, standing: PaymentStanding)], _ done: @escaping @Sendable ([[UInt8]?]?) -> Void
+  ) -> Void

@@ -27,7 +27,8 @@ import Values
     ("DELETE", "/v1/payment_methods/\(id)", [.pay]), ("POST", "/v1/webhook_endpoints", [.pay, .read]),
     ("GET", "/v1/webhook_endpoints", [.read]), ("GET", "/v1/webhook_endpoints/\(id)", [.read]),
     ("PATCH", "/v1/webhook_endpoints/\(id)", [.pay, .read]), ("DELETE", "/v1/webhook_endpoints/\(id)", [.pay]),
-    ("POST", "/v1/webhook_endpoints/\(id)/rotate", [.pay, .read]), ("GET", "/v1/webhook_endpoints/\(id)/deliveries", [.read]),
+    ("POST", "/v1/webhook_endpoints/\(id)/rotate", [.pay, .read]),
+    ("GET", "/v1/webhook_endpoints/\(id)/deliveries", [.read]),
     ("POST", "/v1/webhook_endpoints/\(id)/redeliver", [.pay]), ("GET", "/v1/webhook_deliveries/\(id)", [.read]),
     ("POST", "/v1/webhook_deliveries/\(id)/redeliver", [.pay]),
   ]

@@ -124,6 +124,33 @@ import Values
     #expect(lanes.wanted(at: Self.now).count == 1 && floor(lanes) == nil)
   }
 
+  @Test func `what waits for a reading is sent once it is there, and nothing waits for it`() {
+    var lanes = lanes([Self.fast])
+    let all = entries(Self.fast, 0..<3)
+    // The last one is read again meanwhile.
+    #expect([0, 1, 1].map { lanes.prepare(all[$0].id, for: Self.fast, dueAt: all[$0].dueAt) } == [true, true, false])
+    take(&lanes, [all[2]], Self.fast, isAll: false)
+    #expect(lanes.next(at: Self.now).map(\.item) == [2])
+    #expect(lanes.wanted(at: Self.now).first?.limit == 8 + 3)
+    lanes.prepared(all[0])
+    lanes.putOff(all[1].id, for: Self.fast)
+    #expect(lanes.next(at: Self.now).map(\.item) == [0])
+    #expect([0, 1].map { lanes.prepare(all[$0].id, for: Self.fast, dueAt: all[$0].dueAt) } == [false, true])
+    // Somebody else sends it by now.
+    lanes.open([])
+    lanes.open([Self.fast])
+    lanes.prepared(all[1])
+    #expect(lanes.next(at: Self.now).isEmpty)
+    #expect(lanes.prepare(all[1].id, for: Self.slow, dueAt: all[1].dueAt) == false)
+  }
+
+  @Test func `an endpoint reads no more while too much of it waits for a reading`() {
+    var lanes = WebhookLanes<Int>(WebhookLanes.Limits(preparing: 2))
+    lanes.open([Self.fast, Self.slow])
+    for entry in entries(Self.slow, 0..<2) { _ = lanes.prepare(entry.id, for: Self.slow, dueAt: entry.dueAt) }
+    #expect(lanes.wanted(at: Self.now).map(\.endpointID) == [Self.fast])
+  }
+
   @Test func `a receiver that wants to be left alone is`() {
     var lanes = lanes([Self.slow, Self.fast])
     var next: [UniqueID: Int] = [:]
