@@ -189,7 +189,8 @@ package final class LiveFeed: ServicePart {
       }
     }
     guard !reading.pages.isEmpty else { return }
-    switch reads.pages(reading.pages.map { UserPages.Wanted(user: $0.user, from: $0.from, open: $0.open) }) {
+    let wanted = reading.pages.map { UserPages.Wanted(user: $0.user, from: $0.from, start: $0.start, open: $0.open) }
+    switch reads.pages(wanted) {
     case .success(let pages):
       for (wanted, page) in zip(reading.pages, pages) {
         for error in page.unreadable { _ = handlers.response(Fault(error)) }

@@ -64,7 +64,7 @@ extension LiveTable {
       }
       // Otherwise changes may have gone unnoticed meanwhile, and it waits for another page.
       if case .reading = waits {
-        waits = next.map { .next($0) }
+        waits = next.map { .next($0, start: page.start ?? $0) }
         if next == nil { position.reach(now: moment) } else { pages.append(id) }
       }
       entries[id]?.progress = .user(user, position, waits: waits)
@@ -91,7 +91,8 @@ extension LiveTable {
     let id = page.stream
     switch entries[id]?.progress {
     case .user(let user, let position, .reading(let first)):
-      entries[id]?.progress = .user(user, position, waits: first.map { .next($0) } ?? .resumption)
+      let waits = first.map { LiveTable.Wait.next($0, start: page.start ?? $0) } ?? .resumption
+      entries[id]?.progress = .user(user, position, waits: waits)
     case .all(.reading): entries[id]?.progress = .all(waits: .newest)
     default: return
     }
@@ -128,7 +129,7 @@ extension LiveTable {
     case .user(let user, var position, let waits):
       switch waits {
       case .newest, .resumption, .reading(nil): return
-      case .next(let first), .reading(let first?): if payment.id >= first { return }
+      case .next(let first, _), .reading(let first?): if payment.id >= first { return }
       case nil: position.reach(now: now)
       }
       position.sent(payment.id, isFinal: isFinal)

@@ -23,6 +23,9 @@ struct LiveReading: Sendable, Hashable {
     let user: UniqueID?
     /// The first payment; nil for the newest ones.
     let from: UniqueID?
+    /// Where the stream goes on. Of the payments before it, pages have those whose state began after its moment: the
+    /// stream may not have known them. nil for the newest ones.
+    var start: UniqueID?
     /// Older ones that were open when they were read last.
     var open: [UniqueID] = []
     /// Whether it is the first one of a stream that goes on.
@@ -84,9 +87,10 @@ struct LiveTable<Follower> {
   /// The page that a stream waits for.
   enum Wait {
     case newest
-    /// From its position on, with what was open before.
+    /// From its position on, with what was open before, or has changed.
     case resumption
-    case next(UniqueID)
+    /// The page that begins here, of those of a resumption from `start`.
+    case next(UniqueID, start: UniqueID)
     /// It is being read; it and those after it have what begins here, or everything.
     case reading(from: UniqueID?)
   }
@@ -312,9 +316,10 @@ struct LiveTable<Follower> {
     case .user(let user, _, .newest?): LiveReading.Page(stream: id, user: user, from: nil)
     case .user(let user, let position, .resumption?):
       LiveReading.Page(
-        stream: id, user: user, from: position.start, open: position.open.filter { $0 < position.start },
-        isResumption: true)
-    case .user(let user, _, .next(let first)?): LiveReading.Page(stream: id, user: user, from: first)
+        stream: id, user: user, from: UniqueID(high: 0, low: 0), start: position.start,
+        open: position.open.filter { $0 < position.start }, isResumption: true)
+    case .user(let user, _, .next(let first, let start)?):
+      LiveReading.Page(stream: id, user: user, from: first, start: start)
     case .all(.newest?): LiveReading.Page(stream: id, user: nil, from: nil)
     case .payment, .user, .all: nil
     }

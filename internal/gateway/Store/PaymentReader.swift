@@ -101,7 +101,8 @@ public struct PaymentReader: Sendable {
   ) async throws(GatewayStoreError) -> [UserPages.Page] {
     let open = Array(Set(wanted.flatMap(\.open)))
     let older = open.isEmpty ? [:] : try await payments(open, deadline: deadline)
-    let found = try await read(readers, deadline) { connection throws(DatabaseError) in
+    let pool = wanted.contains(where: \.looksFurther) ? scanners : readers
+    let found = try await read(pool, deadline) { connection throws(DatabaseError) in
       try pages.read(wanted, on: connection)
     }
     return zip(wanted, found).map { wanted, page in wanted.with(older, before: page) }

@@ -10,14 +10,23 @@ public struct UserPages: Sendable {
     let user: UniqueID?
     /// The first payment; nil for the newest ones.
     let from: UniqueID?
+    /// Older payments belong to the pages only if their state began after the moment of this id. nil: as `from`.
+    let start: UniqueID?
     /// Older payments that belong to the page as well, if they are the user's.
     let open: [UniqueID]
 
     /// A page that is wanted.
-    public init(user: UniqueID?, from: UniqueID?, open: [UniqueID]) {
+    public init(user: UniqueID?, from: UniqueID?, start: UniqueID? = nil, open: [UniqueID]) {
       self.user = user
       self.from = from
+      self.start = start
       self.open = open
+    }
+
+    /// Whether more rows may be looked at than are shown.
+    var looksFurther: Bool {
+      guard let from, let start else { return false }
+      return from < start
     }
   }
 
@@ -66,6 +75,8 @@ public struct UserPages: Sendable {
   public static let newest = 100
   /// Payments of a page.
   static let pageSize = 50
+  /// Payments before `start` that are looked at for states that began later, newest first.
+  public static let olderLimit = 10_000
 
   /// After the columns of `PaymentRow`.
   private enum PlaceColumn: Int, AnswerColumn { case place = 23 }
@@ -75,19 +86,39 @@ public struct UserPages: Sendable {
   private let newestOfAll: Statement
 
   init(_ t: GatewayTables) {
-    since = Statement(Self.pages(t, "id >= u.first", order: "id"), isReadOnly: true)
-    newest = Statement(Self.pages(t, "true", order: "id DESC"), isReadOnly: true)
+    since = Statement(Self.since(t), isReadOnly: true)
+    newest = Statement(Self.newest(t), isReadOnly: true)
     newestOfAll = Statement(
       "SELECT \(PaymentRow.columns) FROM \(t.allPayment) p ORDER BY p.id DESC LIMIT $1", isReadOnly: true)
   }
 
-  /// `$1` users, `$2` first payments, `$3` the rows of each.
-  private static func pages(_ t: GatewayTables, _ condition: String, order: String) -> String {
+  /// `$1` users, `$2` the rows of each.
+  private static func newest(_ t: GatewayTables) -> String {
     """
     SELECT \(PaymentRow.columns), u.place
-    FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY u(user_id, first, place)
+    FROM unnest($1::uuid[]) WITH ORDINALITY u(user_id, place)
     CROSS JOIN LATERAL (
-      SELECT * FROM \(t.allPayment) WHERE user_id = u.user_id AND \(condition) ORDER BY \(order) LIMIT $3::bigint) p
+      SELECT * FROM \(t.allPayment) WHERE user_id = u.user_id ORDER BY id DESC LIMIT $2::bigint) p
+    ORDER BY u.place, p.id
+    """
+  }
+
+  /// `$1` users, `$2` the rows of each, `$3` first payments, `$4` starts, and `$5` their moments. No index has the
+  /// moment of a state, since that would make results costly: a bounded number of rows is looked at for it.
+  private static func since(_ t: GatewayTables) -> String {
+    """
+    SELECT \(PaymentRow.columns), u.place
+    FROM unnest($1::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[])
+      WITH ORDINALITY u(user_id, first, start, moment, place)
+    CROSS JOIN LATERAL (
+      (SELECT o.* FROM (
+         SELECT * FROM \(t.allPayment) WHERE user_id = u.user_id AND id >= u.first AND id < u.start
+         ORDER BY id DESC LIMIT \(olderLimit)) o
+       WHERE o.since >= u.moment ORDER BY o.id LIMIT $2::bigint)
+      UNION ALL
+      (SELECT * FROM \(t.allPayment) WHERE user_id = u.user_id AND id >= greatest(u.first, u.start)
+       ORDER BY id LIMIT $2::bigint)
+      ORDER BY id LIMIT $2::bigint) p
     ORDER BY u.place, p.id
     """
   }
@@ -98,8 +129,12 @@ public struct UserPages: Sendable {
     let users = wanted.indices.filter { wanted[$0].user != nil }
     let (going, beginning) = (users.filter { wanted[$0].from != nil }, users.filter { wanted[$0].from == nil })
     // One row more than a page tells whether there is another.
-    try read(since, going, of: wanted, limit: Self.pageSize + 1, size: Self.pageSize, into: &pages, on: connection)
-    try read(newest, beginning, of: wanted, limit: Self.newest, size: Self.newest, into: &pages, on: connection)
+    let firsts = going.compactMap { wanted[$0].from }
+    let starts = zip(going, firsts).map { wanted[$0].start ?? $1 }
+    try read(
+      since, going, of: wanted, limit: Self.pageSize + 1, size: Self.pageSize,
+      [.uuidArray(firsts), .uuidArray(starts), .timestampArray(starts.map(\.moment))], into: &pages, on: connection)
+    try read(newest, beginning, of: wanted, limit: Self.newest, size: Self.newest, [], into: &pages, on: connection)
     if wanted.contains(where: { $0.user == nil }) {
       var all = Page()
       let command = Command(newestOfAll, [.int64(Int64(Self.newest))])
@@ -111,17 +146,12 @@ public struct UserPages: Sendable {
   }
 
   private func read(
-    _ statement: Statement, _ places: [Int], of wanted: [Wanted], limit: Int, size: Int, into pages: inout [Page],
-    on connection: Connection
+    _ statement: Statement, _ places: [Int], of wanted: [Wanted], limit: Int, size: Int, _ others: [Parameter],
+    into pages: inout [Page], on connection: Connection
   ) throws(DatabaseError) {
     guard !places.isEmpty else { return }
-    let lowest = UniqueID(high: 0, low: 0)
-    let command = Command(
-      statement,
-      [
-        .uuidArray(places.map { wanted[$0].user ?? lowest }), .uuidArray(places.map { wanted[$0].from ?? lowest }),
-        .int64(Int64(limit)),
-      ])
+    let users = places.compactMap { wanted[$0].user }
+    let command = Command(statement, [.uuidArray(users), .int64(Int64(limit))] + others)
     for row in try connection.run([command, ReplicationBarrier.command])[0] {
       try pages[places[row.int(PlaceColumn.place) - 1]].add(row, size: size)
     }
@@ -129,10 +159,12 @@ public struct UserPages: Sendable {
 }
 
 extension UserPages.Wanted {
-  /// The page with the older payments in front; others than the user's are none of its.
+  /// The page with the older payments that are open; others than the user's are none of its.
   func with(_ older: FoundPayments, before page: UserPages.Page) -> UserPages.Page {
     var whole = UserPages.Page([], next: page.next)
-    for id in open.sorted() {
+    // Those whose state has begun meanwhile may be among both; the page was read later.
+    let known = Set(page.payments.map(\.id))
+    for id in open where !known.contains(id) {
       switch older[id] {
       case .success(let payment) where payment.userID != user: continue
       case let row?: whole.add(row)
@@ -140,6 +172,7 @@ extension UserPages.Wanted {
       }
     }
     whole.payments += page.payments
+    whole.payments.sort { $0.id < $1.id }
     whole.unreadable += page.unreadable
     return whole
   }

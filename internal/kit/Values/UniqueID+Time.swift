@@ -20,4 +20,7 @@ extension UniqueID {
     let milliseconds = min(max(moment.microseconds / 1_000, 0), 1 << 48 - 1)
     return UniqueID(high: UInt64(milliseconds) << 16, low: 0)
   }
+
+  /// The moment that a UUID of version 7 tells, in whole milliseconds; something from 1970 on for any other UUID.
+  public var moment: Timestamp { Timestamp(microseconds: Int64(high >> 16) * 1_000) }
 }

@@ -224,8 +224,9 @@ final class FakePayments: PaymentKeeping, LiveReads {
       return .success(
         wanted.map { wanted in
           let payments = state.rows.values.filter { row in
-            let isOpen = wanted.open.contains(row.id) || wanted.from.map { row.id >= $0 } ?? true
-            return isOpen && wanted.user.map { row.userID == $0 } ?? true
+            let from = wanted.start ?? wanted.from ?? row.id
+            let isWanted = row.id >= from || wanted.open.contains(row.id) || row.standing.since >= from.moment
+            return isWanted && row.id >= wanted.from ?? row.id && wanted.user.map { row.userID == $0 } ?? true
           }
           return UserPages.Page(payments.sorted { $0.id < $1.id }, next: nil)
         })

@@ -8,7 +8,8 @@ import Values
 @testable import GatewayStore
 
 /// A user's streams lose nothing, whatever is cut: callers leave at any event and go on from its id, readings fail,
-/// notices are lost with the listener's connection, payments become readable later than their ids tell.
+/// notices are lost with the listener's connection, payments become readable later than their ids tell, or without a
+/// notice since another gateway takes them in.
 @Suite struct LiveLossTests {
   @Test(arguments: UInt64(1)...60)
   func `whoever goes on from its last event has seen the newest version of each payment`(seed: UInt64) {
@@ -37,6 +38,12 @@ private struct LiveWorld {
   private var clock = Instant(nanoseconds: 1_000_000_000_000)
   private let user = UniqueID(high: 1, low: 1)
   private var isCalm = false
+  /// Payments of other gateways that nobody has been told of yet.
+  private var silent: Set<UniqueID> = []
+  /// Payments whose newest state began when the caller had no position.
+  private var earlier: Set<UniqueID> = []
+  /// A stream begins with so many.
+  private static let newest = 5
 
   init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
@@ -59,7 +66,6 @@ private struct LiveWorld {
 
   private mutating func connect() {
     let position = caller.lastID.flatMap { LivePosition($0) }
-    // A stream that begins knows the newest payments; the test has fewer.
     caller.stream = table.add(1, .user(user, from: position), at: clock, now)
   }
 
@@ -72,7 +78,13 @@ private struct LiveWorld {
     guard !waiting.isEmpty else { return }
     let payment = waiting.remove(at: random.draw(0...waiting.count - 1))
     rows[payment.id] = payment
-    notify(payment)
+    noteMoment(of: payment)
+    if fails(0.4) { silent.insert(payment.id) } else { notify(payment) }
+  }
+
+  private mutating func noteMoment(of payment: GatewayPayment) {
+    if caller.lastID == nil { earlier.insert(payment.id) } else { earlier.remove(payment.id) }
+    silent.remove(payment.id)
   }
 
   private mutating func change() {
@@ -80,8 +92,9 @@ private struct LiveWorld {
     guard !open.isEmpty else { return }
     let old = random.pick(open)
     let version = old.standing.version + 1
-    let payment = LiveRows.payment(old.id, of: user, version, isFinal: random.roll(0.40))
+    let payment = LiveRows.payment(old.id, of: user, version, isFinal: random.roll(0.40), since: now)
     rows[payment.id] = payment
+    noteMoment(of: payment)
     notify(payment)
   }
 
@@ -106,14 +119,22 @@ private struct LiveWorld {
         take(table.fail(LiveReading(pages: [page]), GatewayStoreError(.unavailable, ""), at: clock))
         continue
       }
-      let all = rows.values.filter { row in page.from.map { row.id >= $0 } ?? true }.sorted { $0.id < $1.id }
-      let older = page.open.compactMap { rows[$0] }
+      let (found, next) = read(page)
       changeMeanwhile()
-      let size = page.from == nil ? 10_000 : 4
-      take(
-        table.finish(
-          page, older + all.prefix(size), next: all.count > size ? all[size].id : nil, at: now))
+      take(table.finish(page, found, next: next, at: now))
     }
+  }
+
+  /// What the database has of a page.
+  private func read(_ page: LiveReading.Page) -> (found: [GatewayPayment], next: UniqueID?) {
+    let all = rows.values.sorted { $0.id < $1.id }
+    guard let from = page.from, let start = page.start else { return (all.suffix(Self.newest), nil) }
+    let older = all.filter { $0.id >= from && $0.id < start && $0.standing.since >= start.moment }
+    let paged = older + all.filter { $0.id >= from && $0.id >= start }
+    let wanted = UserPages.Wanted(user: user, from: from, start: start, open: page.open)
+    let open = FoundPayments(uniqueKeysWithValues: page.open.compactMap { id in rows[id].map { (id, .success($0)) } })
+    let whole = wanted.with(open, before: UserPages.Page(Array(paged.prefix(4)), next: nil))
+    return (whole.payments, paged.count > 4 ? paged[4].id : nil)
   }
 
   /// Between the reading and its outcome.
@@ -149,6 +170,10 @@ private struct LiveWorld {
     }
   }
 
-  /// Payments whose newest version the caller has not seen, though it has known a position.
-  var missed: [UniqueID] { rows.values.filter { caller.seen[$0.id] != $0.standing.version }.map(\.id) }
+  /// Payments whose newest version the caller has not seen, though that began after the caller had a position, and
+  /// somebody was told.
+  var missed: [UniqueID] {
+    let excused = silent.union(earlier)
+    return rows.values.filter { caller.seen[$0.id] != $0.standing.version && !excused.contains($0.id) }.map(\.id)
+  }
 }

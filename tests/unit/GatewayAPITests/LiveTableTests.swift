@@ -127,12 +127,13 @@ import Values
     position.sent(payment(3).id, isFinal: false)
     _ = table.add("u", .user(user, from: position), at: now)
     let first = try #require(table.take(at: now)?.pages.first)
-    #expect(first.from == payment(10).id && first.open == [payment(3).id])
+    #expect(first.start == payment(10).id && first.from == UniqueID(high: 0, low: 0) && first.open == [payment(3).id])
     #expect(table.finish(first, [payment(3), payment(11)], next: payment(20).id) == ["u 3 v1", "u 11 v1"])
     table.changed(payment(11, 2), payment(21, 2))
     let reading = try #require(table.take(at: now))
     #expect(table.finish(reading, payment(11, 2), payment(21, 2)) == ["u 11 v2"])
-    #expect(reading.pages.map(\.from) == [payment(20).id] && reading.pages[0].open == [])
+    #expect(reading.pages.map(\.from) == [payment(20).id] && reading.pages[0].start == payment(10).id)
+    #expect(reading.pages[0].open == [])
     #expect(table.finish(reading.pages[0], [payment(20), payment(21, 2)]) == ["u 20 v1", "u 21 v2"])
     #expect(table.take(at: now) == nil)
     // A user without payments has a stream as well.
@@ -206,12 +207,13 @@ enum LiveRows {
   }
 
   static func payment(
-    _ id: UniqueID, of user: UniqueID, _ version: Int64 = 1, isFinal: Bool = false
+    _ id: UniqueID, of user: UniqueID, _ version: Int64 = 1, isFinal: Bool = false,
+    since: Timestamp = Timestamp(microseconds: 0)
   ) -> GatewayPayment {
     let state: PaymentState = isFinal ? .completed : version == 1 ? .created : .processing
     return GatewayPayment(
       id: id,
-      standing: PaymentStanding(state: state, reason: nil, version: version, since: Timestamp(microseconds: 0)),
+      standing: PaymentStanding(state: state, reason: nil, version: version, since: since),
       userID: user, payeeID: UniqueID(high: 7, low: 7), apiKeyID: nil, source: .account(masked: "****"),
       amount: Money(minorUnits: 1, Currency("EUR")!), orderID: nil, externalID: nil, description: nil,
       metadata: .empty, createdAt: Timestamp(microseconds: 0))
