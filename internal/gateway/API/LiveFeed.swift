@@ -46,6 +46,7 @@ package final class LiveFeed: ServicePart {
   private let places: WaiterPlaces
   private let reads: any LiveReads
   private let handlers: RouteHandlers
+  private let userCapacity: Int
   private let sizes: Histogram
   private let slow: Counter
   private let thread = Mutex<WorkerThread?>(nil)
@@ -53,9 +54,12 @@ package final class LiveFeed: ServicePart {
   /// - Parameters:
   ///   - places: shared with whoever else waits.
   ///   - handlers: log what an operator has to know.
+  ///   - userCapacity: bytes that may wait for the caller of a user's stream.
   package init(
-    at places: WaiterPlaces, _ reads: any LiveReads, handlers: RouteHandlers, metrics: MetricsRegistry
+    at places: WaiterPlaces, _ reads: any LiveReads, handlers: RouteHandlers, metrics: MetricsRegistry,
+    userCapacity: Int = 128 << 10
   ) {
+    self.userCapacity = userCapacity
     self.places = places
     self.reads = reads
     self.handlers = handlers
@@ -69,6 +73,8 @@ package final class LiveFeed: ServicePart {
 
   /// Streams that have not ended.
   var count: Int { state.withLock { $0.table.count } }
+  /// Streams that wait for a page, or for room for the rest of one.
+  var waiting: Int { state.withLock { $0.table.waiting } }
 
   /// Starts the thread.
   package func start() {
@@ -105,7 +111,7 @@ package final class LiveFeed: ServicePart {
   ) throws(Fault) {
     let start = try Self.start(subject, lastEventID)
     guard let place = places.take() else { throw .tooManyWaiters }
-    let stream = LiveStream(exchange, at: place, isAllowed: isAllowed, body: body, capacity: Self.capacity(subject))
+    let stream = LiveStream(exchange, at: place, isAllowed: isAllowed, body: body, capacity: capacity(subject))
     let id = state.update { state in state.isStopped ? nil : state.table.add(stream, start, at: .now(), .now()) }
     guard let id else { throw Fault(StoreTrouble.stopping) }
     exchange.whenInterrupted { [weak self] reason in
@@ -128,10 +134,10 @@ package final class LiveFeed: ServicePart {
   }
 
   /// What may wait for a caller, in bytes; one event always may.
-  private static func capacity(_ subject: LiveSubject) -> Int {
+  private func capacity(_ subject: LiveSubject) -> Int {
     switch subject {
     case .payment: 16 << 10
-    case .user: 128 << 10
+    case .user: userCapacity
     case .all: 256 << 10
     }
   }
@@ -172,8 +178,9 @@ package final class LiveFeed: ServicePart {
   private func beat(_ id: UInt64, _ stream: LiveStream) {
     if !stream.isAllowed() {
       leave(id)
-    } else {
-      written(id, stream.beat())
+    } else if stream.beat() == .closed {
+      // Without room for it there is enough to read as it is.
+      leave(id)
     }
   }
 
@@ -206,6 +213,16 @@ package final class LiveFeed: ServicePart {
     // Most streams show a payment the same way.
     for step in steps {
       switch step {
+      case .paged(let id, let stream, let payment, let eventID, let before):
+        let outcome = stream.send(payment, id: eventID)
+        guard outcome == .full else {
+          written(id, outcome)
+          continue
+        }
+        // The other steps are the same page's.
+        state.withLock { $0.table.stall(id, at: payment.id, before) }
+        stream.whenDrained { [weak self] in self?.state.update { $0.table.drained(id) } }
+        return
       case .event(let id, let stream, let payment, let eventID): written(id, stream.send(payment, id: eventID))
       case .ready(let id, let stream, let eventID): written(id, stream.begin(id: eventID))
       case .end(let stream): stream.end(HTTPResponse(204))

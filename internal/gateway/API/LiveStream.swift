@@ -57,6 +57,14 @@ final class LiveStream: Sendable {
   /// Sends a comment, so that neither side takes the other for gone.
   func beat() -> HTTPStream.Outcome { write(Self.comment) }
 
+  /// Calls `body` once when the caller has taken all that waits; not after the stream has ended.
+  func whenDrained(_ body: @escaping @Sendable () -> Void) {
+    let open = state.withLock { state -> HTTPStream? in
+      if case .open(let stream) = state { stream } else { nil }
+    }
+    open?.whenDrained(body)
+  }
+
   /// Ends the stream as it should end; without one, answers.
   func end(_ response: HTTPResponse) {
     switch take() {

@@ -48,7 +48,8 @@ extension LiveTable {
   ) -> [LiveStep<Follower>] {
     let id = page.stream
     guard let entry = entries[id] else { return [] }
-    let moment = noticed(until: now)
+    // A position must not pass what it was not told either.
+    let moment = min(noticed(until: now), entry.missedSince ?? now)
     var steps: [LiveStep<Follower>] = []
     switch entry.progress {
     case .payment: return []
@@ -57,20 +58,47 @@ extension LiveTable {
       if case .reading = waits { entries[id]?.progress = .all(waits: nil) }
     case .user(let user, var position, var waits):
       for payment in found {
-        // One by one: the stream may end after each of them.
+        // One by one: the stream may end, or stall, at each of them.
+        let before = LivePlace(
+          position: position, start: page.start ?? payment.id, missedSince: entry.missedSince)
         position.reach(min(payment.id, LivePosition(at: moment).start))
         position.sent(payment.id, isFinal: payment.standing.state.isFinal)
-        steps.append(event(id, entry.follower, payment, at: position))
+        steps.append(.paged(id, entry.follower, payment, id: position.text, before: before))
       }
+      if !found.isEmpty { entries[id]?.hasBegun = true }
       // Otherwise changes may have gone unnoticed meanwhile, and it waits for another page.
       if case .reading = waits {
         waits = next.map { .next($0, start: page.start ?? $0) }
-        if next == nil { position.reach(now: moment) } else { pages.append(id) }
+        if next == nil { position.reach(now: moment) }
+        if next == nil, entry.missedSince != nil {
+          entries[id]?.missedSince = nil
+          waits = .resumption
+        }
+        if waits != nil { pages.append(id) }
       }
       entries[id]?.progress = .user(user, position, waits: waits)
     }
     if found.isEmpty { steps.append(ready(id, entry.follower)) }
     return steps
+  }
+
+  /// The caller has no room for a payment of a page that was just finished: it and those after it are read again once
+  /// there is room.
+  mutating func stall(_ id: ID, at payment: UniqueID, _ before: LivePlace) {
+    guard let entry = entries[id], case .user(let user, _, let waits) = entry.progress else { return }
+    var again = Wait.next(payment, start: before.start)
+    // Changes may have gone unnoticed since. A resumption because of `missedSince` is left to the last page.
+    if case .resumption = waits, before.missedSince == nil { again = .resumption }
+    entries[id]?.progress = .user(user, before.position, waits: again)
+    entries[id]?.missedSince = before.missedSince
+    entries[id]?.isStalled = true
+  }
+
+  /// The caller has read all that waited.
+  mutating func drained(_ id: ID) {
+    guard let entry = entries[id], entry.isStalled else { return }
+    entries[id]?.isStalled = false
+    pages.append(id)
   }
 
   /// Nothing could be read.
@@ -129,7 +157,12 @@ extension LiveTable {
     case .user(let user, var position, let waits):
       switch waits {
       case .newest, .resumption, .reading(nil): return
-      case .next(let first, _), .reading(let first?): if payment.id >= first { return }
+      case .next(let first, _), .reading(let first?):
+        if payment.id >= first { return }
+        if entry.isStalled {
+          entries[id]?.missedSince = min(now, entry.missedSince ?? now)
+          return
+        }
       case nil: position.reach(now: now)
       }
       position.sent(payment.id, isFinal: isFinal)

@@ -45,6 +45,9 @@ struct LiveReading: Sendable, Hashable {
 enum LiveStep<Follower> {
   /// A payment as it is.
   case event(UInt64, Follower, GatewayPayment, id: String?)
+  /// A payment of a page of a user's stream, all of whose steps are that page's. When the caller has no room for it,
+  /// they end with it, and the stream stalls at it with the place `before` it.
+  case paged(UInt64, Follower, GatewayPayment, id: String, before: LivePlace)
   /// Nothing is to be said at present; the stream begins if it has not, and its position is `id`.
   case ready(UInt64, Follower, id: String?)
   /// The payment is final, and the caller knows.
@@ -53,6 +56,15 @@ enum LiveStep<Follower> {
   case missing(Follower)
   /// The rows cannot be read.
   case trouble(Follower, GatewayStoreError)
+}
+
+/// Where a stream was before an event of a page.
+struct LivePlace: Sendable, Hashable {
+  let position: LivePosition
+  /// The `start` of the page.
+  let start: UniqueID
+  /// Since when the stream was not told of changes.
+  let missedSince: Timestamp?
 }
 
 /// Tracks who follows which payments, and what is to be read and sent for them. Decides only.
@@ -100,6 +112,18 @@ struct LiveTable<Follower> {
     let joined: Int
     var progress: Progress
     var hasBegun = false
+    /// Whether it waits for its caller to read, with the rest of a page to come.
+    var isStalled = false
+    /// Since when it was not told of changes, because it stalled.
+    var missedSince: Timestamp?
+
+    /// Whether it waits for a page, or for room for the rest of one.
+    var waits: Bool {
+      switch progress {
+      case .payment: false
+      case .user(_, _, let waits), .all(let waits): waits != nil
+      }
+    }
   }
 
   let limits: Limits
@@ -132,6 +156,8 @@ struct LiveTable<Follower> {
 
   /// Streams.
   var count: Int { entries.count }
+  /// Streams that wait for a page, or for room for the rest of one.
+  var waiting: Int { entries.values.count { $0.waits } }
 
   // MARK: - Streams
 
@@ -299,7 +325,7 @@ struct LiveTable<Follower> {
     while count < pages.count, taken.pages.count < limits.pages {
       let id = pages[count]
       count += 1
-      guard let page = entries[id].flatMap({ Self.page(id, $0.progress) }) else { continue }
+      guard let entry = entries[id], !entry.isStalled, let page = Self.page(id, entry.progress) else { continue }
       taken.pages.append(page)
       let wait = Wait.reading(from: page.isResumption ? nil : page.from)
       switch entries[id]?.progress {
@@ -318,8 +344,9 @@ struct LiveTable<Follower> {
       LiveReading.Page(
         stream: id, user: user, from: UniqueID(high: 0, low: 0), start: position.start,
         open: position.open.filter { $0 < position.start }, isResumption: true)
-    case .user(let user, _, .next(let first, let start)?):
-      LiveReading.Page(stream: id, user: user, from: first, start: start)
+    case .user(let user, let position, .next(let first, let start)?):
+      LiveReading.Page(
+        stream: id, user: user, from: first, start: start, open: position.open.filter { $0 >= first && $0 < start })
     case .all(.newest?): LiveReading.Page(stream: id, user: nil, from: nil)
     case .payment, .user, .all: nil
     }

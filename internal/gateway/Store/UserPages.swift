@@ -12,7 +12,7 @@ public struct UserPages: Sendable {
     let from: UniqueID?
     /// Older payments belong to the pages only if their state began after the moment of this id. nil: as `from`.
     let start: UniqueID?
-    /// Older payments that belong to the page as well, if they are the user's.
+    /// Older payments that belong to the pages as well, if they are the user's.
     let open: [UniqueID]
 
     /// A page that is wanted.
@@ -165,6 +165,8 @@ extension UserPages.Wanted {
     // Those whose state has begun meanwhile may be among both; the page was read later.
     let known = Set(page.payments.map(\.id))
     for id in open where !known.contains(id) {
+      // Others come with the pages after it.
+      if let next = page.next, id >= next { continue }
       switch older[id] {
       case .success(let payment) where payment.userID != user: continue
       case let row?: whole.add(row)

@@ -21,6 +21,10 @@ public final class HTTPStream: Sendable {
   /// Adds a part, whole or not at all; when nothing waits, whatever its size.
   public func write(_ bytes: [UInt8]) -> Outcome { buffer.write(bytes) }
 
+  /// Calls `body` once when nothing waits, at once if so already; never after the stream has ended.
+  /// - Parameter body: called on any thread, must not block; replaces the one before.
+  public func whenDrained(_ body: @escaping @Sendable () -> Void) { buffer.whenDrained(body) }
+
   /// Ends the body as it should end; what was written before is still sent.
   public func finish() { buffer.finish() }
 

@@ -17,6 +17,7 @@ final class StreamBuffer: Sendable {
     var isBroken = false
     var isClosed = false
     var suspended: SuspendedConnection?
+    var whenDrained: (@Sendable () -> Void)?
 
     mutating func resume() {
       suspended?.resume()
@@ -42,6 +43,16 @@ final class StreamBuffer: Sendable {
     }
   }
 
+  func whenDrained(_ body: @escaping @Sendable () -> Void) {
+    let isDrained = state.withLock { state -> Bool in
+      if state.isClosed || state.isFinished || state.isBroken { return false }
+      if state.bytes.count == 0 { return true }
+      state.whenDrained = body
+      return false
+    }
+    if isDrained { body() }
+  }
+
   func finish() {
     state.withLock { state in
       state.isFinished = true
@@ -64,23 +75,28 @@ final class StreamBuffer: Sendable {
       defer { state.isClosed = true }
       state.bytes = ByteQueue()
       state.suspended = nil
+      state.whenDrained = nil
       return !state.isFinished && !state.isBroken && !state.isClosed
     }
   }
 
   /// Fills the library's memory, or suspends the connection when there is nothing.
   func next(_ target: UnsafeMutableRawBufferPointer, orSuspend connection: SuspendedConnection) -> Next {
-    state.withLock { state in
-      if state.isBroken { return .broken }
+    let (next, drained) = state.withLock { state -> (Next, (@Sendable () -> Void)?) in
+      if state.isBroken { return (.broken, nil) }
       let count = state.bytes.take(into: target)
       guard count > 0 else {
-        if state.isFinished { return .end }
+        if state.isFinished { return (.end, nil) }
         connection.suspend()
         state.suspended = connection
-        return .suspended
+        return (.suspended, nil)
       }
-      return .bytes(count)
+      guard state.bytes.count == 0, !state.isFinished else { return (.bytes(count), nil) }
+      defer { state.whenDrained = nil }
+      return (.bytes(count), state.whenDrained)
     }
+    drained?()
+    return next
   }
 }
 

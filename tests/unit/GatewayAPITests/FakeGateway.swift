@@ -39,7 +39,8 @@ final class FakeGateway: Sendable {
   private let client = HTTPClient(HTTPClientConfiguration(userAgent: "tests"))
 
   init(
-    maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys known: FakeKeys? = nil
+    maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys known: FakeKeys? = nil,
+    userCapacity: Int = 128 << 10
   ) throws {
     let places = WaiterPlaces(maxWaiters, metrics: MetricsRegistry())
     waiters = PaymentWaiters(at: places, metrics: MetricsRegistry(), isFinal: \.standing.state.isFinal) {
@@ -52,7 +53,8 @@ final class FakeGateway: Sendable {
     let rules = PaymentRequest.Rules(merchant: UniqueID(high: 7, low: 7))
     let logger = Logger(label: "test", level: .error)
     handlers = RouteHandlers(APIAccess(keys: known, limiter: limiter, metrics: MetricsRegistry()), logger: logger)
-    feed = LiveFeed(at: places, payments, handlers: handlers, metrics: MetricsRegistry())
+    feed = LiveFeed(
+      at: places, payments, handlers: handlers, metrics: MetricsRegistry(), userCapacity: userCapacity)
     var router = HTTPRouter()
     let desk = PaymentDesk(
       payments, processor: processor, waiters: waiters, accounts: accounts, customers: customers,
@@ -82,9 +84,10 @@ final class FakeGateway: Sendable {
   /// Stops what is started; `body` may have stopped the server before.
   static func with(
     maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys: FakeKeys? = nil,
-    _ body: (FakeGateway) async throws -> Void
+    userCapacity: Int = 128 << 10, _ body: (FakeGateway) async throws -> Void
   ) async throws {
-    let gateway = try FakeGateway(maxWaiters: maxWaiters, hasSaga: hasSaga, hasWebhooks: hasWebhooks, keys: keys)
+    let gateway = try FakeGateway(
+      maxWaiters: maxWaiters, hasSaga: hasSaga, hasWebhooks: hasWebhooks, keys: keys, userCapacity: userCapacity)
     defer { gateway.end() }
     try await body(gateway)
   }
@@ -152,6 +155,7 @@ final class FakePayments: PaymentKeeping, LiveReads {
     var kept: [RequestKey: CreatedPayment] = [:]
     var failure: GatewayStoreError?
     var reads = 0
+    var pageReads = 0
     var unreadable: Set<UniqueID> = []
     /// Whether payments are stored and their callers are not told.
     var losesAnswers = false
@@ -220,6 +224,7 @@ final class FakePayments: PaymentKeeping, LiveReads {
   func pages(_ wanted: [UserPages.Wanted]) -> Result<[UserPages.Page], GatewayStoreError> {
     state.update { state in
       state.reads += 1
+      state.pageReads += 1
       if let failure = state.failure { return .failure(failure) }
       return .success(
         wanted.map { wanted in

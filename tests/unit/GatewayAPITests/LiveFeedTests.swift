@@ -69,6 +69,29 @@ import Values
     }
   }
 
+  @Test func `pages that are larger than what may wait for a caller come whole`() async throws {
+    // Room for one event.
+    try await FakeGateway.with(userCapacity: 1) { gateway in
+      for number in 0..<40 { _ = try await pay(gateway, key: "k\(number)") }
+      let all = gateway.payments.state.withLock { Array($0.rows.keys) }
+      async let answer = gateway.send("GET", "/v1/users/\(FakeGateway.user)/events", key: nil)
+      _ = try await gateway.payments.await { $0.pageReads > 0 ? true : nil }
+      while true {
+        let before = gateway.payments.state.withLock { $0 }
+        // A notice is read after the pages before it were written.
+        gateway.feed.changed([PaymentChange(all[0], of: FakeGateway.user)])
+        _ = try await gateway.payments.await { $0.reads - $0.pageReads > before.reads - before.pageReads ? true : nil }
+        let isDone = gateway.feed.waiting == 0
+        if isDone, gateway.payments.state.withLock({ $0.pageReads }) == before.pageReads { break }
+      }
+      gateway.feed.end()
+      let body = try await answer.body
+      let ids = body.split(separator: "data: {\"id\":\"").dropFirst().map { String($0.prefix(36)) }
+      #expect(ids.count >= 40 && Set(ids) == Set(all.map(\.description)))
+      #expect(gateway.payments.state.withLock { $0.pageReads } > 1)
+    }
+  }
+
   @Test func `what cannot be followed is answered before a stream begins`() async throws {
     try await FakeGateway.with(maxWaiters: 1) { gateway in
       let unknown = try await gateway.send("GET", "/v1/payments/\(UniqueID.random())/events", key: nil)

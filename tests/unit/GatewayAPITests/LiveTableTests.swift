@@ -46,7 +46,8 @@ import Values
 
     static func text(_ step: LiveStep<String>) -> String {
       switch step {
-      case .event(_, let name, let payment, _): "\(name) \(payment.id.low) v\(payment.standing.version)"
+      case .event(_, let name, let payment, _), .paged(_, let name, let payment, _, _):
+        "\(name) \(payment.id.low) v\(payment.standing.version)"
       case .ready(_, let name, _): "\(name) ready"
       case .end(let name): "\(name) end"
       case .missing(let name): "\(name) missing"
@@ -141,6 +142,30 @@ import Values
     #expect(try table.finish(#require(table.take(at: now)?.pages.first), []) == ["nobody ready"])
   }
 
+  @Test func `a page that does not fit goes on where it stopped, and then has what has changed meanwhile`() throws {
+    let table = makeTable()
+    let position = LivePosition(from: payment(10).id)
+    let id = table.add("u", .user(user, from: position), at: now)
+    let first = try #require(table.take(at: now)?.pages.first)
+    let steps = table.table.finish(
+      first, [payment(10, isFinal: true), payment(11), payment(12)], next: payment(13).id, at: moment)
+    guard case .paged(_, _, _, _, let before) = steps[1] else { throw LiveRows.Unexpected() }
+    table.table.stall(id, at: payment(11).id, before)
+    #expect(table.take(at: now) == nil && table.table.waiting == 1)
+    // The caller has no room for changes either.
+    table.changed(payment(10, 2), payment(11, 2))
+    let reading = try #require(table.take(at: now))
+    #expect(reading.pages == [] && table.finish(reading, payment(10, 2), payment(11, 2)) == [])
+    table.table.drained(id)
+    let second = try #require(table.take(at: now)?.pages.first)
+    #expect(second.from == payment(11).id && second.start == payment(10).id && !second.isResumption)
+    #expect(table.finish(second, [payment(11, 2), payment(12)]) == ["u 11 v2", "u 12 v1"])
+    // The change of the first one is found from the position.
+    let third = try #require(table.take(at: now)?.pages.first)
+    #expect(third.isResumption && table.finish(third, [payment(10, 2)]) == ["u 10 v2"])
+    #expect(table.take(at: now) == nil && table.table.waiting == 0)
+  }
+
   @Test func `those that follow all get the newest of many changes, after a rest`() throws {
     let table = makeTable(LiveTable.Limits(crowd: 2))
     _ = table.add("all", .all, at: now)
@@ -202,6 +227,8 @@ import Values
 
 /// Payments as a table may have them.
 enum LiveRows {
+  struct Unexpected: Error {}
+
   static func id(at moment: Timestamp, _ number: UInt64) -> UniqueID {
     UniqueID(high: UniqueID.lowest(at: moment).high, low: number)
   }

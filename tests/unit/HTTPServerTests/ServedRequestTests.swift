@@ -1,3 +1,4 @@
+import Runtime
 import Testing
 import Values
 
@@ -49,6 +50,20 @@ import Values
     let buffer = StreamBuffer(capacity: 10)
     #expect(buffer.write([UInt8](repeating: 1, count: 11)) == .written)
     #expect(buffer.write([1]) == .full)
+  }
+
+  @Test func whoWaitsForRoomIsToldAtOnceWhenThereIs() {
+    let buffer = StreamBuffer(capacity: 10)
+    let calls = Monitor(0)
+    buffer.whenDrained { calls.update { $0 += 1 } }
+    #expect(calls.withLock { $0 } == 1)
+    #expect(buffer.write([1]) == .written)
+    buffer.whenDrained { calls.update { $0 += 1 } }
+    #expect(calls.withLock { $0 } == 1)
+    buffer.finish()
+    buffer.whenDrained { calls.update { $0 += 1 } }
+    buffer.close()
+    #expect(calls.withLock { $0 } == 1)
   }
 
   @Test func whatWasTakenIsNotKept() {
