@@ -26,6 +26,7 @@ final class FakeGateway: Sendable {
   let accounts = FakeAccounts()
   let saga = FakeSaga()
   let refunds = FakeRefunds()
+  let places: WaiterPlaces
   let waiters: PaymentWaiters
   let limiter = FakeLimiter()
   let customers = FakeCustomers()
@@ -42,7 +43,7 @@ final class FakeGateway: Sendable {
     maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys known: FakeKeys? = nil,
     userCapacity: Int = 128 << 10
   ) throws {
-    let places = WaiterPlaces(maxWaiters, metrics: MetricsRegistry())
+    places = WaiterPlaces(maxWaiters, metrics: MetricsRegistry())
     waiters = PaymentWaiters(at: places, metrics: MetricsRegistry(), isFinal: \.standing.state.isFinal) {
       [payments] in payments.load($0)
     }

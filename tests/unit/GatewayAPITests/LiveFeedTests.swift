@@ -112,7 +112,8 @@ import Values
       #expect(try await gateway.send("GET", "/v1/payments/\(payment)/events", key: nil).status == 500)
       gateway.payments.state.update { $0.failure = nil }
 
-      // One place: it is taken, then given back.
+      // One place: it is taken, then given back, which may be after the answer.
+      _ = try await gateway.payments.await { _ in gateway.places.taken == 0 ? true : nil }
       async let stream = gateway.send("GET", "/v1/payments/\(payment)/events", key: nil)
       _ = try await gateway.payments.await { _ in gateway.feed.count == 1 ? true : nil }
       let full = try await gateway.send("GET", "/v1/payments/\(payment)/events", key: nil)
