@@ -1,14 +1,16 @@
 """Debits that are commanded by message: spent from a user's balance once each, with a result for each."""
 
 import json
+import re
 import uuid
 from typing import Iterator
 
 import pytest
 
 from harness.audit import paysaga
-from harness.direct import PARTITIONS, Direct, Gateway
+from harness.direct import PARTITIONS, Direct, Gateway, account
 from harness.process import Program
+from harness.servers import DevKafka
 from harness.surfaces import matches_schema
 from harness.topics import TopicReader, produce
 from harness.waiting import wait_until
@@ -144,3 +146,32 @@ def test_a_processor_that_dies_loses_and_doubles_no_debit(debits: Debits):
     assert debits.balance(account) == 80_000
     audited = paysaga(debits.world, "audit", "--ledger")
     assert audited.status == 0, audited
+
+
+def test_a_topic_of_results_that_cannot_be_made_stops_no_payment(make_world, own_kafka: DevKafka):
+    direct = Direct(make_world(kafka=own_kafka))
+    debits, requests = (f"{name}-{direct.world.name}" for name in ("debits", "payment_request"))
+    denied = (f"{debits}-results", requests)
+    for topic in (debits, f"{debits}.dlq", *denied):
+        own_kafka.create_topic(topic, PARTITIONS)
+    for topic in denied:
+        own_kafka.control(f"topic-error {topic} TOPIC_AUTHORIZATION_FAILED")
+    settings = direct.settings | {
+        "DEBIT_TOPIC": debits, "DEBIT_RESULT_TOPIC": denied[0], "DEBIT_GROUP": debits, "GATEWAY_DEMO_ADDR": "127.0.0.1:0",
+        "GATEWAY_REQUEST_TOPIC": requests}
+    processor, gateway = (
+        direct.world.program(name, **settings).start() for name in ("payments-processor", "payments-gateway"))
+
+    def waits(program: Program, topic: str) -> bool:
+        return re.search(rf"waiting for .*{re.escape(topic)}", program.output) is not None
+
+    try:
+        paid = Gateway(gateway).paid(account())
+        assert paid["status"] == "COMPLETED"
+        for program, topic in zip((processor, gateway), denied):
+            wait_until(lambda: waits(program, topic), f"{program.name} says that it waits for {topic}")
+    finally:
+        for topic in denied:
+            own_kafka.control(f"topic-error {topic} 0")
+    for program in (processor, gateway):
+        program.wait_ready()

@@ -208,7 +208,7 @@ def test_accounts(api: Gateway):
 
 
 def test_every_code_is_documented():
-    page = Path(ROOT, "docs/direct-payments.md").read_text()
+    page = "".join(Path(ROOT, "docs", name).read_text() for name in ("direct-payments.md", "webhooks.md"))
     for source in ("API/Fault.swift", "Domain/RequestFault.swift"):
         text = Path(ROOT, "internal/gateway", source).read_text()
         codes = re.findall(r'^ *case \w+ = "(\w+)"$', text, re.MULTILINE)
