@@ -157,8 +157,8 @@ def test_a_topic_of_results_that_cannot_be_made_stops_no_payment(make_world, own
     for topic in denied:
         own_kafka.control(f"topic-error {topic} TOPIC_AUTHORIZATION_FAILED")
     settings = direct.settings | {
-        "DEBIT_TOPIC": debits, "DEBIT_RESULT_TOPIC": denied[0], "DEBIT_GROUP": debits, "GATEWAY_DEMO_ADDR": "127.0.0.1:0",
-        "GATEWAY_REQUEST_TOPIC": requests}
+        "DEBIT_TOPIC": debits, "DEBIT_RESULT_TOPIC": denied[0], "DEBIT_GROUP": debits,
+        "GATEWAY_DEMO_ADDR": "127.0.0.1:0", "GATEWAY_REQUEST_TOPIC": requests}
     processor, gateway = (
         direct.world.program(name, **settings).start() for name in ("payments-processor", "payments-gateway"))
 
