@@ -177,6 +177,29 @@ def test_refunds_are_told(gateway: Gateway, receiver: Receiver, path: str):
     assert {each["refund_id"] for each in deliveries(gateway, endpoint["id"])} == {refund["id"]}
 
 
+def test_what_cannot_be_read_here_is_no_fault_of_the_receiver(
+        direct: Direct, gateway: Gateway, receiver: Receiver, path: str):
+    endpoint = add_endpoint(gateway, receiver.url(path), "payment.completed")["id"]
+    # A payment and a refund that nobody has.
+    for refund in ("NULL", "gen_random_uuid()"):
+        direct.world.sql(f"""INSERT INTO gateway.webhook_queue (endpoint_id, id, payment_id, refund_id, version, state, at)
+            VALUES ('{endpoint}', '{uuid.uuid4()}', gen_random_uuid(), {refund}, 2, 'COMPLETED', now())""")
+
+    def put_off():
+        found = direct.world.sql(f"""SELECT attempts, due_at > now() + interval '4 minutes'
+            FROM gateway.webhook_queue WHERE endpoint_id = '{endpoint}'""")
+        assert [tuple(each) for each in found] == [(0, True), (0, True)], found
+        return True
+
+    wait_until(put_off, "both are put off", 30)
+    shown = gateway.get(f"/v1/webhook_endpoints/{endpoint}").json
+    assert (shown["enabled"], shown["failing_since"]) == (True, None)
+    assert receiver.messages(path) == []
+    # What can be read goes on.
+    gateway.paid(account())
+    receiver.await_messages(path, 1)
+
+
 def test_commands_show_and_change_webhooks(direct: Direct, gateway: Gateway, receiver: Receiver, path: str):
     def webhooks(*words: str, calls: bool = True) -> list[dict]:
         options = ("--gateway", f"http://127.0.0.1:{gateway.program.http_port}") if calls else ()
