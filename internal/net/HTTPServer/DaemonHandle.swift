@@ -318,8 +318,8 @@ private func readStream(
   }
 }
 
-/// Gives the pages of the library's free memory back to the kernel, which has them zeroed when they are next written: the
-/// library has touched all of it, and a stream may wait for long. Its own connection uses it; nobody else reads it.
+/// Gives the pages of the library's free memory back to the kernel, which has them zeroed when they are next written:
+/// the library has touched all of it, and a stream may wait for long. Its own connection uses it; nobody else reads it.
 private func giveBack(_ memory: UnsafeMutableRawBufferPointer) {
   guard let start = memory.baseAddress else { return }
   let page = UInt(getpagesize())
