@@ -166,7 +166,8 @@ tsan() {
 
 asan() {
   step asan-build 20 swift build --build-tests --sanitize=address --scratch-path "$ASAN_BUILD" "${JOBS[@]}"
-  step asan 15 env LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp:print_suppressions=0" \
+  step asan 15 env ASAN_OPTIONS="suppressions=$ROOT/tests/asan.supp" \
+    LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp:print_suppressions=0" \
     swift test --skip-build --sanitize=address --scratch-path "$ASAN_BUILD" --skip "$INTEGRATION"
   require_tests_ran asan
 }
