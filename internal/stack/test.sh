@@ -137,7 +137,7 @@ e2e() {
   debug_build
   backing_start
   export PAYSAGA_BIN=${PAYSAGA_BIN:-$ROOT/.build/debug}
-  step e2e 36 "$VENV/bin/python" -m pytest -p no:cacheprovider --timeout=300 tests/e2e
+  step e2e 40 "$VENV/bin/python" -m pytest -p no:cacheprovider --timeout=300 tests/e2e
 }
 
 release() { step release 20 swift build -c release --static-swift-stdlib "${JOBS[@]}"; }
