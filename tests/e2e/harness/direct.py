@@ -42,18 +42,25 @@ class Caller:
     Where the server has an OpenAPI document, each answer is compared with it."""
 
     document_name = ""
+    # Seconds for an answer, unless a call says otherwise.
+    patience = 30
 
     def __init__(self, program: Program):
         self.program = program
 
-    def call(self, method: str, path: str, body: Any = None, timeout: float = 30, **headers: str) -> Answer:
+    @property
+    def port(self) -> int:
+        return self.program.http_port
+
+    def call(
+            self, method: str, path: str, body: Any = None, timeout: float | None = None, **headers: str) -> Answer:
         """Sends `body` as JSON, bytes as they are; a header's name has _ for -."""
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         content = body
         if body is not None:
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             fields.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", self.program.http_port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout or self.patience)
         try:
             connection.request(method, path, content, fields)
             received = connection.getresponse()

@@ -1,6 +1,5 @@
 """The surfaces of older systems: who calls them, and the readers of their topics."""
 
-import http.client
 import json
 from datetime import datetime
 from typing import Any, Literal
@@ -9,8 +8,7 @@ from uuid import UUID
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
-from .direct import PARTITIONS, Answer, Direct, Gateway
-from .documents import compare
+from .direct import PARTITIONS, Caller, Direct, Gateway
 from .process import ROOT
 from .topics import Message
 
@@ -18,31 +16,18 @@ ADDRESSES = {
     name: f"GATEWAY_{name.upper()}_ADDR" for name in ("cards", "transactions", "payments", "updater", "demo")}
 
 
-class Surface:
-    """One surface of a gateway. A body is sent as it is; a header's name has _ for -.
+class Surface(Caller):
+    """One surface of a gateway."""
 
-    Each answer is compared with the surface's OpenAPI document."""
+    patience = 40
 
     def __init__(self, gateway: Gateway, name: str):
-        self.name = name
-        self.port = gateway.program.surface_port(name)
+        super().__init__(gateway.program)
+        self.document_name = name
 
-    def call(self, method: str, path: str, body: Any = None, timeout: float = 40, **headers: str) -> Answer:
-        fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        content = body
-        if body is not None:
-            content = body if isinstance(body, bytes) else json.dumps(body).encode()
-            fields.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        try:
-            connection.request(method, path, content, fields)
-            received = connection.getresponse()
-            found = {name.lower(): value for name, value in received.getheaders()}
-            answer = Answer(received.status, found, received.read())
-        finally:
-            connection.close()
-        compare(self.name, method, path, fields, content, answer)
-        return answer
+    @property
+    def port(self) -> int:
+        return self.program.surface_port(self.document_name)
 
 
 def topics(direct: Direct) -> dict[str, str]:
