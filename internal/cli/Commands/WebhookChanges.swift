@@ -20,9 +20,27 @@ extension Session {
     notice("The secret is shown this once; `webhooks rotate` makes another one.")
   }
 
-  fileprivate func showEndpoint(_ id: UniqueID, _ response: HTTPClientResponse, _ done: String) throws {
+}
+
+/// An endpoint that a command names, and nothing else.
+private struct NamedEndpoint {
+  let id: UniqueID
+  let gateway: GatewayCall
+
+  init(_ arguments: Arguments) throws(CommandError) {
+    id = try arguments.id("an endpoint")
+    gateway = GatewayCall(arguments)
+  }
+
+  func call(_ method: String, _ body: [UInt8]? = nil, session: Session) throws -> HTTPClientResponse {
+    try gateway.call(method, "\(endpoints)/\(id)", body, session: session)
+  }
+
+  func switchTo(isEnabled: Bool, _ session: Session) throws {
+    let response = try call("PATCH", JSONWriter.object { $0.add("enabled", isEnabled) }, session: session)
     guard response.status == 200 else { throw GatewayCall.refusal(response) }
-    output.print(["id": .uuid(id), "endpoint": .json(response.body)], line: "id=\(id) \(done)")
+    session.output.print(
+      ["id": .uuid(id), "endpoint": .json(response.body)], line: "id=\(id) \(isEnabled ? "enabled" : "disabled")")
   }
 }
 
@@ -102,19 +120,11 @@ struct WebhooksEnable: Subcommand {
     notes: "What has failed meanwhile is sent by `webhooks redeliver --endpoint ID`. \(keyNote)",
     example: "paysaga webhooks enable 01980f3e-7c51-7000-8000-000000000000")
 
-  private let id: UniqueID
-  private let gateway: GatewayCall
+  private let endpoint: NamedEndpoint
 
-  init(_ arguments: Arguments) throws(CommandError) {
-    id = try arguments.id("an endpoint")
-    gateway = GatewayCall(arguments)
-  }
+  init(_ arguments: Arguments) throws(CommandError) { endpoint = try NamedEndpoint(arguments) }
 
-  func run(_ session: Session) throws {
-    let body = JSONWriter.object { $0.add("enabled", true) }
-    try session.showEndpoint(
-      id, gateway.call("PATCH", "\(endpoints)/\(id)", body, session: session), "enabled")
-  }
+  func run(_ session: Session) throws { try endpoint.switchTo(isEnabled: true, session) }
 }
 
 /// `webhooks disable`: has an endpoint told of nothing.
@@ -124,19 +134,11 @@ struct WebhooksDisable: Subcommand {
     options: GatewayCall.options, synopsis: "ID \(GatewayCall.synopsis)", notes: keyNote,
     example: "paysaga webhooks disable 01980f3e-7c51-7000-8000-000000000000")
 
-  private let id: UniqueID
-  private let gateway: GatewayCall
+  private let endpoint: NamedEndpoint
 
-  init(_ arguments: Arguments) throws(CommandError) {
-    id = try arguments.id("an endpoint")
-    gateway = GatewayCall(arguments)
-  }
+  init(_ arguments: Arguments) throws(CommandError) { endpoint = try NamedEndpoint(arguments) }
 
-  func run(_ session: Session) throws {
-    let body = JSONWriter.object { $0.add("enabled", false) }
-    try session.showEndpoint(
-      id, gateway.call("PATCH", "\(endpoints)/\(id)", body, session: session), "disabled")
-  }
+  func run(_ session: Session) throws { try endpoint.switchTo(isEnabled: false, session) }
 }
 
 /// `webhooks delete`: deletes an endpoint.
@@ -146,18 +148,14 @@ struct WebhooksDelete: Subcommand {
     options: GatewayCall.options, synopsis: "ID \(GatewayCall.synopsis)", notes: keyNote,
     example: "paysaga webhooks delete 01980f3e-7c51-7000-8000-000000000000")
 
-  private let id: UniqueID
-  private let gateway: GatewayCall
+  private let endpoint: NamedEndpoint
 
-  init(_ arguments: Arguments) throws(CommandError) {
-    id = try arguments.id("an endpoint")
-    gateway = GatewayCall(arguments)
-  }
+  init(_ arguments: Arguments) throws(CommandError) { endpoint = try NamedEndpoint(arguments) }
 
   func run(_ session: Session) throws {
-    let response = try gateway.call("DELETE", "\(endpoints)/\(id)", session: session)
+    let response = try endpoint.call("DELETE", session: session)
     guard response.status == 204 else { throw GatewayCall.refusal(response) }
-    session.output.print(["id": .uuid(id), "deleted": .bool(true)], line: "id=\(id) deleted")
+    session.output.print(["id": .uuid(endpoint.id), "deleted": .bool(true)], line: "id=\(endpoint.id) deleted")
   }
 }
 
