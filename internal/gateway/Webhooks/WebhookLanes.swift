@@ -179,13 +179,6 @@ struct WebhookLanes<Item: Sendable>: Sendable {
     lanes[endpoint]?.read = nil
   }
 
-  /// Reading has failed, or what was read cannot be sent just now.
-  mutating func hold(_ endpoint: UniqueID, until moment: Instant) {
-    lanes[endpoint]?.heldUntil = moment
-    lanes[endpoint]?.isBehind = true
-    lanes[endpoint]?.read = nil
-  }
-
   // MARK: - Sending
 
   /// What to send now; it is under way from now on. By turns, so that every lane gets some.
