@@ -18,7 +18,7 @@ struct PooledAccounts: AccountKeeping {
     owner: UniqueID, _ currency: Currency, deadline: Instant
   ) async throws(StoreTrouble) -> (account: Account, isNew: Bool) {
     let id = UniqueID.random()
-    return try await run(deadline) { [store] connection throws(DatabaseError) in
+    return try await pool.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.open(owner: owner, currency, newID: id, on: connection)
     }
   }
@@ -26,7 +26,7 @@ struct PooledAccounts: AccountKeeping {
   func find(
     _ id: UniqueID, before moment: Timestamp?, deadline: Instant
   ) async throws(StoreTrouble) -> Account? {
-    let found = try await run(deadline) { [store] connection throws(DatabaseError) in
+    let found = try await pool.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.find(id, before: moment, on: connection)
     }
     // Our own accounts are nobody's.
@@ -34,11 +34,13 @@ struct PooledAccounts: AccountKeeping {
   }
 
   func list(owner: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [Account] {
-    try await run(deadline) { [store] connection throws(DatabaseError) in try store.list(owner: owner, on: connection) }
+    try await pool.ask(deadline) { [store] connection throws(DatabaseError) in
+      try store.list(owner: owner, on: connection)
+    }
   }
 
   func move(_ movement: ExternalMovement, deadline: Instant) async throws(StoreTrouble) -> ExternalMovementResult {
-    let results = try await run(deadline) { [store] connection throws(DatabaseError) in
+    let results = try await pool.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.move([movement], on: connection)
     }
     return results[0]
@@ -47,32 +49,8 @@ struct PooledAccounts: AccountKeeping {
   func entries(
     of account: UniqueID, from: Timestamp?, until: Timestamp?, after: EntryCursor?, limit: Int, deadline: Instant
   ) async throws(StoreTrouble) -> [AccountEntry] {
-    try await run(deadline) { [store] connection throws(DatabaseError) in
+    try await pool.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.entries(of: account, from: from, until: until, after: after, limit: limit, on: connection)
-    }
-  }
-
-  private func run<Value: Sendable>(
-    _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
-  ) async throws(StoreTrouble) -> Value {
-    do throws(DatabaseError) {
-      return try await pool.withConnection(deadline: deadline, body)
-    } catch {
-      throw StoreTrouble(error)
-    }
-  }
-}
-
-extension StoreTrouble {
-  /// What a caller is told of an error of the database.
-  init(_ error: DatabaseError) {
-    switch error.code {
-    case .overloaded: self = .overloaded
-    case .outcomeUnknown: self = .outcomeUnknown
-    case .closed: self = .stopping
-    case .server where !error.isRetryable: self = .faulty(error.description)
-    case .content, .schema, .protocolViolation, .invalidDSN: self = .faulty(error.description)
-    case .server, .connectionFailed, .connectionLost, .unavailable: self = .unavailable
     }
   }
 }

@@ -17,26 +17,26 @@ struct PooledCustomers: CustomerKeeping {
   }
 
   func add(_ user: GatewayUser, deadline: Instant) async throws(StoreTrouble) -> CustomerStore.Added {
-    try await run(writers, deadline) { [store] connection throws(DatabaseError) in
+    try await writers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.add(user, on: connection)
     }
   }
 
   func user(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> (user: GatewayUser, createdAt: Timestamp)?
   {
-    try await run(readers, deadline) { [store] connection throws(DatabaseError) in try store.user(id, on: connection) }
+    try await readers.ask(deadline) { [store] connection throws(DatabaseError) in try store.user(id, on: connection) }
   }
 
   func users(
     _ filter: OwnedFilter, deadline: Instant
   ) async throws(StoreTrouble) -> [(user: GatewayUser, createdAt: Timestamp)] {
-    try await run(readers, deadline) { [store] connection throws(DatabaseError) in
+    try await readers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.users(filter, on: connection)
     }
   }
 
   func add(_ method: SavedMethod, deadline: Instant) async throws(StoreTrouble) -> CustomerStore.Added {
-    try await run(writers, deadline) { [store] connection throws(DatabaseError) in
+    try await writers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.add(method, on: connection)
     }
   }
@@ -44,7 +44,7 @@ struct PooledCustomers: CustomerKeeping {
   func method(
     _ id: UniqueID, deadline: Instant
   ) async throws(StoreTrouble) -> (method: SavedMethod, createdAt: Timestamp)? {
-    try await run(readers, deadline) { [store] connection throws(DatabaseError) in
+    try await readers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.method(id, on: connection)
     }
   }
@@ -52,24 +52,14 @@ struct PooledCustomers: CustomerKeeping {
   func methods(
     _ filter: OwnedFilter, deadline: Instant
   ) async throws(StoreTrouble) -> [(method: SavedMethod, createdAt: Timestamp)] {
-    try await run(readers, deadline) { [store] connection throws(DatabaseError) in
+    try await readers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.methods(filter, on: connection)
     }
   }
 
   func deleteMethod(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> Bool {
-    try await run(writers, deadline) { [store] connection throws(DatabaseError) in
+    try await writers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.deleteMethod(id, on: connection)
-    }
-  }
-
-  private func run<Value: Sendable>(
-    _ pool: ConnectionPool, _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
-  ) async throws(StoreTrouble) -> Value {
-    do throws(DatabaseError) {
-      return try await pool.withConnection(deadline: deadline, body)
-    } catch {
-      throw StoreTrouble(error)
     }
   }
 }

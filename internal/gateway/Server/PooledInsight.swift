@@ -40,31 +40,31 @@ struct PooledInsight: OperatorInsight {
   }
 
   func decisions(_ payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [RiskDecisions.Entry] {
-    try await Self.run(processing, deadline) { [risk] connection throws(DatabaseError) in
+    try await processing.ask(deadline) { [risk] connection throws(DatabaseError) in
       try risk.find(payments, on: connection)
     }
   }
 
   func transfers(of payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [WrittenTransfer] {
-    try await Self.run(processing, deadline) { [ledger] connection throws(DatabaseError) in
+    try await processing.ask(deadline) { [ledger] connection throws(DatabaseError) in
       try ledger.find(payments, on: connection)
     }
   }
 
   func deliveries(of payment: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [WebhookDelivery] {
-    try await Self.run(gateway, deadline) { [webhooks] connection throws(DatabaseError) in
+    try await gateway.ask(deadline) { [webhooks] connection throws(DatabaseError) in
       try webhooks.deliveries(ofPayment: payment, on: connection)
     }
   }
 
   func exceptions(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [OpenException] {
-    try await Self.run(processing, deadline) { [books] connection throws(DatabaseError) in
+    try await processing.ask(deadline) { [books] connection throws(DatabaseError) in
       try books.list(limit: limit, on: connection)
     }
   }
 
   func deadLetters(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [StoredDeadLetter] {
-    try await Self.run(gateway, deadline) { [letters] connection throws(DatabaseError) in
+    try await gateway.ask(deadline) { [letters] connection throws(DatabaseError) in
       try letters.letters(limit: limit, on: connection)
     }
   }
@@ -72,7 +72,7 @@ struct PooledInsight: OperatorInsight {
   func decide(
     _ letter: Int64, _ decision: DeadLetterDecision, by person: String, deadline: Instant
   ) async throws(StoreTrouble) -> Bool {
-    try await Self.run(writers, deadline) { [letters, outbox] connection throws(DatabaseError) in
+    try await writers.ask(deadline) { [letters, outbox] connection throws(DatabaseError) in
       switch decision {
       case .requeue: try !letters.requeue(.one(letter), by: person, outbox: outbox, on: connection).isEmpty
       case .discard: try !letters.discard(.one(letter), by: person, on: connection).isEmpty
@@ -90,22 +90,12 @@ struct PooledInsight: OperatorInsight {
   private func report(
     _ name: String, _ outbox: OutboxInspection, _ pool: ConnectionPool, _ deadline: Instant
   ) async throws(StoreTrouble) -> OutboxReport {
-    try await Self.run(pool, deadline) { connection throws(DatabaseError) in
+    try await pool.ask(deadline) { connection throws(DatabaseError) in
       OutboxReport(
         name: name, status: try outbox.status(on: connection), holdings: try outbox.holdings(on: connection),
         paused: try outbox.pausedTopics(on: connection),
         waiting: try outbox.events(.waiting, limit: Self.mostEvents, on: connection),
         dead: try outbox.events(.dead, limit: Self.mostEvents, on: connection))
-    }
-  }
-
-  private static func run<Value: Sendable>(
-    _ pool: ConnectionPool, _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
-  ) async throws(StoreTrouble) -> Value {
-    do throws(DatabaseError) {
-      return try await pool.withConnection(deadline: deadline, body)
-    } catch {
-      throw StoreTrouble(error)
     }
   }
 }

@@ -18,12 +18,8 @@ struct PooledRefunds: RefundKeeping {
   }
 
   func list(of payment: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [StoredRefund] {
-    do throws(DatabaseError) {
-      return try await pool.withConnection(deadline: deadline) { [reader] connection throws(DatabaseError) in
-        try reader.list(of: payment, on: connection)
-      }
-    } catch {
-      throw StoreTrouble(error)
+    try await pool.ask(deadline) { [reader] connection throws(DatabaseError) in
+      try reader.list(of: payment, on: connection)
     }
   }
 
@@ -41,14 +37,13 @@ struct PooledRefunds: RefundKeeping {
 
   /// Reads refunds.
   func find(_ ids: [UniqueID]) async -> Result<RefundWaiters.Found, StoreTrouble> {
-    do throws(DatabaseError) {
-      let found = try await pool.withConnection(deadline: .now() + Self.loadTime) {
-        [reader] connection throws(DatabaseError) in
+    do throws(StoreTrouble) {
+      let found = try await pool.ask(.now() + Self.loadTime) { [reader] connection throws(DatabaseError) in
         try reader.find(ids, on: connection)
       }
       return .success(found.mapValues { row in row.mapError { StoreTrouble($0) } })
     } catch {
-      return .failure(StoreTrouble(error))
+      return .failure(error)
     }
   }
 }

@@ -78,16 +78,3 @@ struct PooledDemo: DemoKeeping {
     }
   }
 }
-
-extension ConnectionPool {
-  /// Runs `body` on a connection.
-  fileprivate func ask<Value: Sendable>(
-    _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
-  ) async throws(StoreTrouble) -> Value {
-    do throws(DatabaseError) {
-      return try await withConnection(deadline: deadline, body)
-    } catch {
-      throw StoreTrouble(error)
-    }
-  }
-}

@@ -11,12 +11,6 @@ struct PooledTrails: TrailKeeping {
   init(_ pool: ConnectionPool) { self.pool = pool }
 
   func trail(of id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> PaymentTrail {
-    do throws(DatabaseError) {
-      return try await pool.withConnection(deadline: deadline) { [trails] connection throws(DatabaseError) in
-        try trails.find(id, on: connection)
-      }
-    } catch {
-      throw StoreTrouble(error)
-    }
+    try await pool.ask(deadline) { [trails] connection throws(DatabaseError) in try trails.find(id, on: connection) }
   }
 }

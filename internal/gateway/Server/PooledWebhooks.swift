@@ -31,11 +31,11 @@ struct PooledWebhooks: WebhookKeeping {
   // MARK: - Endpoints
 
   func endpoints(deadline: Instant) async throws(StoreTrouble) -> [StoredWebhookEndpoint] {
-    try await run(readers, deadline) { [store] connection throws(DatabaseError) in try store.all(on: connection) }
+    try await readers.ask(deadline) { [store] connection throws(DatabaseError) in try store.all(on: connection) }
   }
 
   func endpoint(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> StoredWebhookEndpoint? {
-    try await run(readers, deadline) { [store] connection throws(DatabaseError) in
+    try await readers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.endpoint(id, on: connection)
     }
   }
@@ -43,7 +43,7 @@ struct PooledWebhooks: WebhookKeeping {
   func add(
     _ id: UniqueID, _ request: WebhookEndpointRequest, _ origin: WebhookSecretOrigin, deadline: Instant
   ) async throws(StoreTrouble) -> WebhookEndpointStore.Added {
-    let added = try await run(writers, deadline) { [store] connection throws(DatabaseError) in
+    let added = try await writers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.add(id, request, origin, on: connection)
     }
     try await settle(deadline)
@@ -53,7 +53,7 @@ struct PooledWebhooks: WebhookKeeping {
   func change(
     _ id: UniqueID, _ change: WebhookEndpointChange, deadline: Instant
   ) async throws(StoreTrouble) -> StoredWebhookEndpoint? {
-    let changed = try await run(writers, deadline) { [store] connection throws(DatabaseError) in
+    let changed = try await writers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.change(id, change, on: connection)
     }
     try await settle(deadline)
@@ -63,13 +63,13 @@ struct PooledWebhooks: WebhookKeeping {
   /// Waits for the transactions that may have read the endpoints before they were changed: what they commit is told
   /// nobody of the change.
   private func settle(_ deadline: Instant) async throws(StoreTrouble) {
-    var left = try await run(readers, deadline) { [store] connection throws(DatabaseError) in
+    var left = try await readers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.writers(on: connection)
     }
     while !left.isEmpty {
       guard Instant.now() + Self.lookInterval < deadline else { throw .outcomeUnknown }
       try? await Task.sleep(for: Self.lookInterval)
-      left = try await run(readers, deadline) { [store, left] connection throws(DatabaseError) in
+      left = try await readers.ask(deadline) { [store, left] connection throws(DatabaseError) in
         try store.writers(among: left, on: connection)
       }
     }
@@ -78,13 +78,13 @@ struct PooledWebhooks: WebhookKeeping {
   func rotate(
     _ id: UniqueID, _ origin: WebhookSecretOrigin, grace: Duration, deadline: Instant
   ) async throws(StoreTrouble) -> StoredWebhookEndpoint? {
-    try await run(writers, deadline) { [store] connection throws(DatabaseError) in
+    try await writers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.rotate(id, origin, grace: grace, on: connection)
     }
   }
 
   func delete(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> Bool {
-    try await run(writers, deadline) { [store] connection throws(DatabaseError) in
+    try await writers.ask(deadline) { [store] connection throws(DatabaseError) in
       try store.delete(id, on: connection)
     }
   }
@@ -94,7 +94,7 @@ struct PooledWebhooks: WebhookKeeping {
   func deliveries(
     _ filter: WebhookDeliveryFilter, of endpoint: UniqueID, deadline: Instant
   ) async throws(StoreTrouble) -> [WebhookDelivery] {
-    try await run(readers, deadline) { [reader] connection throws(DatabaseError) in
+    try await readers.ask(deadline) { [reader] connection throws(DatabaseError) in
       try reader.list(filter, of: endpoint, on: connection)
     }
   }
@@ -102,7 +102,7 @@ struct PooledWebhooks: WebhookKeeping {
   func delivery(
     _ id: UniqueID, deadline: Instant
   ) async throws(StoreTrouble) -> (delivery: WebhookDelivery, attempts: [WebhookAttempt])? {
-    try await run(readers, deadline) {
+    try await readers.ask(deadline) {
       [reader] connection throws(DatabaseError) -> (delivery: WebhookDelivery, attempts: [WebhookAttempt])? in
       guard let delivery = try reader.delivery(id, on: connection) else { return nil }
       return (delivery, try reader.attempts(of: id, on: connection))
@@ -110,13 +110,13 @@ struct PooledWebhooks: WebhookKeeping {
   }
 
   func deliveries(ofPayment id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [WebhookDelivery] {
-    try await run(readers, deadline) { [reader] connection throws(DatabaseError) in
+    try await readers.ask(deadline) { [reader] connection throws(DatabaseError) in
       try reader.deliveries(ofPayment: id, on: connection)
     }
   }
 
   func redeliver(_ id: UniqueID, deadline: Instant) async throws(StoreTrouble) -> Bool {
-    let isQueued = try await run(writers, deadline) { [reader] connection throws(DatabaseError) in
+    let isQueued = try await writers.ask(deadline) { [reader] connection throws(DatabaseError) in
       try reader.redeliver(id, on: connection)
     }
     if isQueued { onQueued() }
@@ -128,23 +128,13 @@ struct PooledWebhooks: WebhookKeeping {
   ) async throws(StoreTrouble) -> (count: Int, hasMore: Bool) {
     var count = 0
     while true {
-      let page = try await run(writers, deadline) { [reader] connection throws(DatabaseError) in
+      let page = try await writers.ask(deadline) { [reader] connection throws(DatabaseError) in
         try reader.redeliverFailed(of: endpoint, since: since, on: connection)
       }
       count += page
       if page > 0 { onQueued() }
       if page < WebhookReader.pageSize { return (count, false) }
       if Instant.now() + Self.reserve > deadline { return (count, true) }
-    }
-  }
-
-  private func run<Value: Sendable>(
-    _ pool: ConnectionPool, _ deadline: Instant, _ body: @escaping @Sendable (Connection) throws(DatabaseError) -> Value
-  ) async throws(StoreTrouble) -> Value {
-    do throws(DatabaseError) {
-      return try await pool.withConnection(deadline: deadline, body)
-    } catch {
-      throw StoreTrouble(error)
     }
   }
 }
