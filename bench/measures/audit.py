@@ -19,7 +19,7 @@ def measure(bench: Bench) -> None:
             connection.execute(OPEN_PAYMENTS, [1, events])
             connection.execute(WAITING, [1, events])
             with bench.programs("payments-cron", dsn=dsn, broker=broker) as [relay]:
-                wait_for(lambda: relay.metric("outbox_published_total") >= events, 600, 0.2)
+                wait_for(lambda: relay.metric("paysaga_outbox_published_total") >= events, 600, 0.2)
             connection.execute("CHECKPOINT")
         settings = clean_environment() | {"DB_DSN": dsn, "KAFKA_BROKERS": broker.brokers}
         found = [_audit(settings, events) for _ in range(bench.runs)]

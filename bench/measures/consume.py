@@ -50,5 +50,5 @@ def consume(bench: Bench, messages: int, *, redis: bool, repeated: bool = False)
 
 def seen(consumer: Program) -> float:
     """The number of messages that are done."""
-    return sum(consumer.metric("inventory_messages_total", outcome=outcome)
+    return sum(consumer.metric("paysaga_inventory_messages_total", outcome=outcome)
                for outcome in ("created", "duplicate", "filtered"))

@@ -107,8 +107,8 @@ def _at_a_rate(bench: Bench) -> None:
 
 def _bank_calls(processor: Program) -> tuple[float, float]:
     """The seconds that charges took at the bank so far, and how many there were."""
-    return (processor.metric("bank_call_seconds_sum", call="charge"),
-            processor.metric("bank_call_seconds_count", call="charge"))
+    return (processor.metric("paysaga_bank_call_seconds_sum", call="charge"),
+            processor.metric("paysaga_bank_call_seconds_count", call="charge"))
 
 
 def _rate(answer: dict) -> float:

@@ -33,7 +33,7 @@ def _backlog(bench: Bench, seconds: int, *, holds: bool) -> float:
         began = time.monotonic()
         samples = []
         while (elapsed := time.monotonic() - began) < seconds:
-            published = relay.metric("outbox_published_total")
+            published = relay.metric("paysaga_outbox_published_total")
             samples.append((elapsed, writer.committed - published))
             time.sleep(0.1)
         reached = writer.committed / seconds

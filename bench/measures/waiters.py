@@ -52,7 +52,7 @@ def _measure(bench: Bench, name: str, path: str) -> None:
                 waiters.wait()
             before = parts.gateway.resident_kib()
             with Waiters(parts.gateway.http_port, ids, path.replace("{wait}", "60s")) as waiters:
-                wait_for(lambda: parts.gateway.metric("gateway_waiters") == count, 60)
+                wait_for(lambda: parts.gateway.metric("paysaga_gateway_waiters") == count, 60)
                 memory.append((parts.gateway.resident_kib() - before) / 1024)
                 sent = _send_results(producer, ids[:bench.size(4_000, 500)])
                 waiters.wait(len(sent))

@@ -60,7 +60,7 @@ def drain(bench: Bench, events: int, programs: tuple[str, ...] = ("payments-cron
     with bench.database() as dsn, bench.broker(payment=PARTITIONS) as broker, connect(dsn) as connection:
         with bench.programs(*programs, dsn=dsn, broker=broker, **settings) as relays:
             def published() -> float:
-                return sum(relay.metric("outbox_published_total") for relay in relays)
+                return sum(relay.metric("paysaga_outbox_published_total") for relay in relays)
 
             wait_for(lambda: _is_shared(connection, len(relays)), 60)
             # A producer's first message waits for the metadata of its topic, most of a second.

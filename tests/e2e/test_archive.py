@@ -47,8 +47,8 @@ def test_archived_payments_are_read_as_before_and_never_executed_again(direct: D
     user = str(world.sql("SELECT user_id FROM gateway.payment WHERE id = %s", ids[0])[0][0])
 
     processor, gateway = direct.processor(), direct.gateway()
-    wait_until(lambda: gateway.program.metric("gateway_archived_total") == 2, "the gateway's are archived")
-    wait_until(lambda: processor.metric("processing_archived_total") == 2, "those of processing are archived")
+    wait_until(lambda: gateway.program.metric("paysaga_gateway_archived_total") == 2, "the gateway's are archived")
+    wait_until(lambda: processor.metric("paysaga_processing_archived_total") == 2, "those of processing are archived")
     for table, rows in before.items():
         assert world.sql(f"SELECT * FROM {table} ORDER BY 1, 2") == rows, table
         assert world.sql(f"SELECT count(*) FROM {table.replace('all_', '')}") == [(0,)], table
@@ -71,20 +71,20 @@ def test_archived_payments_are_read_as_before_and_never_executed_again(direct: D
 
     # Its message again, a cancel, and a result again.
     assert gateway.post(f"/v1/payments/{ids[0]}/cancel").problem == (409, "already_final", None)
-    known = processor.metric("direct_payments_messages_total", outcome="known")
+    known = processor.metric("paysaga_direct_payments_messages_total", outcome="known")
     instruction = {
         "payment_id": ids[0], "user_id": user, "payee_id": paid[0]["payee_id"], "method": account(), "amount_minor": 1999,
         "currency": "EUR", "created_at": "2026-01-01T00:00:00.000000Z"}
     again = [(ids[0].encode(), json.dumps(instruction).encode())]
     produce(world.broker.brokers, direct.payments_topic, again)
     wait_until(
-        lambda: processor.metric("direct_payments_messages_total", outcome="known") == known + 1,
+        lambda: processor.metric("paysaga_direct_payments_messages_total", outcome="known") == known + 1,
         "the message finds its payment")
     result = {"payment_id": ids[1], "version": 3, "state": "COMPLETED", "occurred_at": "2026-01-01T00:00:00.000000Z"}
-    late = gateway.program.metric("results_messages_total", outcome="late")
+    late = gateway.program.metric("paysaga_results_messages_total", outcome="late")
     produce(world.broker.brokers, direct.results_topic, [(ids[1].encode(), json.dumps(result).encode())])
     wait_until(
-        lambda: gateway.program.metric("results_messages_total", outcome="late") == late + 1, "the result is known")
+        lambda: gateway.program.metric("paysaga_results_messages_total", outcome="late") == late + 1, "the result is known")
     assert {id: each["charges"] for id, each in direct.bank.operations().items()} == charges
     assert world.sql("SELECT id FROM processing.all_payment ORDER BY id") == [row[:1] for row in before["processing.all_payment"]]
     audit = paysaga(world, "audit", "--part", "direct", "--allow-duplicates", **settings)

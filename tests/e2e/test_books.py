@@ -84,8 +84,8 @@ def test_what_is_sealed_is_verified_and_a_balance_is_shown_as_it_was(world: Worl
     assert audited["outcome"] == "agree" and audited["blocks"] > 0, audited
     assert paysaga(world, "audit", "--ledger", "--head", audited["head"]).status == 0
     [processor] = direct.processors
-    assert processor.metric("ledger_transfers_sealed_total") == 2
-    assert processor.metric("ledger_unsealed_seconds") == 0
+    assert processor.metric("paysaga_ledger_transfers_sealed_total") == 2
+    assert processor.metric("paysaga_ledger_unsealed_seconds") == 0
     # A forgery in transfers and balances alike.
     world.sql("UPDATE ledger.transfer SET amount = amount + 5 WHERE id = (SELECT id FROM ledger.transfer ORDER BY at LIMIT 1)")
     world.sql("UPDATE ledger.account SET posted = posted + CASE WHEN id = %s THEN 5 ELSE -5 END"

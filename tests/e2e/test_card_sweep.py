@@ -39,7 +39,7 @@ def told(gateway: Gateway) -> int:
 
 
 def unclaimed(gateway: Gateway) -> float:
-    return gateway.program.metric("gateway_cards_unclaimed_total")
+    return gateway.program.metric("paysaga_gateway_cards_unclaimed_total")
 
 
 def test_a_long_outage_of_the_database_of_processing_loses_no_card(world: World):

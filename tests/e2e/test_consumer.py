@@ -18,7 +18,7 @@ def wait_for_commits(world: World) -> None:
 
 def passed(program, *outcomes: str) -> float:
     """How many messages a consumer has counted under these outcomes."""
-    return sum(program.metric("inventory_messages_total", outcome=outcome) for outcome in outcomes)
+    return sum(program.metric("paysaga_inventory_messages_total", outcome=outcome) for outcome in outcomes)
 
 
 def test_a_repeated_message_opens_nothing(world: World):
@@ -162,14 +162,14 @@ def test_the_lag_of_each_partition(world: World):
             partition=1)
 
     def lags() -> list[float]:
-        return [consumer.metric("inventory_partition_lag_messages", topic=world.inventory, partition=str(place))
+        return [consumer.metric("paysaga_inventory_partition_lag_messages", topic=world.inventory, partition=str(place))
                 for place in range(world.partitions)]
 
     def all_is_done():
         assert world.count_payments() == 10
         assert lags() == [0, 0, 0, 0]
-        assert consumer.metric("inventory_lag_messages") == 0
-        return consumer.metric("inventory_partitions") == world.partitions
+        assert consumer.metric("paysaga_inventory_lag_messages") == 0
+        return consumer.metric("paysaga_inventory_partitions") == world.partitions
 
     wait_until(all_is_done, "the partitions' lag is known, and none", 30)
     with world.connection.transaction():
@@ -177,7 +177,7 @@ def test_the_lag_of_each_partition(world: World):
         produce(world.broker.brokers, world.inventory, [(None, inventory_message(order)) for order in range(11, 16)],
                 partition=2)
         wait_until(lambda: lags() == [0, 0, 5, 0], "the messages that are held up count", 20)
-        assert consumer.metric("inventory_lag_messages") == 5
+        assert consumer.metric("paysaga_inventory_lag_messages") == 5
     wait_until(lambda: lags() == [0, 0, 0, 0], "the messages are done", 20)
 
 

@@ -66,8 +66,8 @@ def test_a_second_context_lives_beside_the_saga(world: World, shipping: Program)
     world.wait_until_published(2)
     assert world.sql("SELECT DISTINCT topic FROM event") == [(world.topic,)]
     assert world.sql("SELECT DISTINCT topic FROM shipping.event") == [(shipments,)]
-    assert shipping.metric("shipping_messages_total", outcome="opened") == 1
-    assert shipping.metric("shipping_messages_total", outcome="ignored") == 1
+    assert shipping.metric("paysaga_shipping_messages_total", outcome="opened") == 1
+    assert shipping.metric("paysaga_shipping_messages_total", outcome="ignored") == 1
     assert shipping.stop() == 0
     # The leases of each outbox belong to its own relays.
     assert world.value("SELECT count(*) FROM shipping.event_shard WHERE owner IS NOT NULL") == 0

@@ -142,7 +142,7 @@ def test_two_relays_share_the_work(two_relays):
     world, client, relays = two_relays
     Settling(client, list(range(1, 201))).join()
     assert oracle.check(world) == oracle.Verdict(200, 400, 400, 0)
-    done = [relay.metric("outbox_published_total") for relay in relays]
+    done = [relay.metric("paysaga_outbox_published_total") for relay in relays]
     assert sum(done) >= 400 and min(done) > 0, f"one relay did nothing: {done}"
 
 

@@ -76,7 +76,7 @@ def test_an_idle_relay_costs_next_to_nothing(world: World):
     world.client(server).create(1)
     world.wait_until_published(1)
     assert server.stop() == 0
-    wait_until(lambda: cron.metric("outbox_owned_shards") == 64, "the relay holds every shard")
+    wait_until(lambda: cron.metric("paysaga_outbox_owned_shards") == 64, "the relay holds every shard")
 
     def transactions() -> int:
         return world.value(

@@ -72,7 +72,7 @@ def test_a_letter_is_sent_again_behind_what_its_payment_had(direct: Direct, gate
     produce(direct.world.broker.brokers, f"{direct.results_topic}.dlq", [(payment["id"].encode(), result)])
     [letter] = waiting(direct, 1)
     assert command(direct, "requeue", str(letter["id"])).status == 0
-    wait_until(lambda: gateway.program.metric("results_messages_total", outcome="late") >= 1, "the result is read")
+    wait_until(lambda: gateway.program.metric("paysaga_results_messages_total", outcome="late") >= 1, "the result is read")
     report = paysaga(direct.world, "audit", "--part", "direct", **direct.settings)
     assert report.status == 0, report
 
@@ -91,8 +91,8 @@ def test_a_message_that_nobody_can_use_is_kept_and_given_up(direct: Direct, gate
     assert mine["bytes"] == len(bad) and mine["reason"] and mine["state"] == "waiting"
     shown = command(direct, "dead-letters", str(mine["id"]))
     assert shown.lines == [mine] and SECRET not in json.dumps(letters) + shown.error
-    wait_until(lambda: gateway.program.metric("gateway_dead_letters") == 3, "they are counted")
-    assert gateway.program.metric("gateway_oldest_dead_letter_seconds") > 0
+    wait_until(lambda: gateway.program.metric("paysaga_gateway_dead_letters") == 3, "they are counted")
+    assert gateway.program.metric("paysaga_gateway_oldest_dead_letter_seconds") > 0
 
     # A message without a value is nothing that could be sent.
     [empty] = [each for each in letters if each["bytes"] is None]

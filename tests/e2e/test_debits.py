@@ -90,7 +90,7 @@ def test_a_debit_spends_from_the_balance_of_a_name(debits: Debits):
     stranger = debit(new_name(), 1)
     debits.push(stranger)
     assert debits.result(stranger["id"])["reason"] == "unknown_account"
-    assert debits.processor.metric("debits_messages_total", outcome="completed") >= 1
+    assert debits.processor.metric("paysaga_debits_messages_total", outcome="completed") >= 1
 
 
 def test_a_debit_that_comes_again_has_one_effect_and_one_result(debits: Debits):
@@ -99,18 +99,18 @@ def test_a_debit_that_comes_again_has_one_effect_and_one_result(debits: Debits):
     # The ids differ in their last digit only, in which the ledger's ids of one movement would be the same.
     id = str(uuid.uuid4())[:-1]
     first, second = debit(name, 10, id + "6"), debit(name, 10, id + "7")
-    known = debits.processor.metric("debits_messages_total", outcome="known")
+    known = debits.processor.metric("paysaga_debits_messages_total", outcome="known")
     debits.push(first, first, second)
     debits.push(first)
     assert debits.result(first["id"])["status"] == debits.result(second["id"])["status"] == "COMPLETED"
-    wait_until(lambda: debits.processor.metric("debits_messages_total", outcome="known") >= known + 2, "two are known")
+    wait_until(lambda: debits.processor.metric("paysaga_debits_messages_total", outcome="known") >= known + 2, "two are known")
     # The money that came meanwhile does not make a rejected one good.
     poor = debit(name, 90)
     debits.push(poor)
     assert debits.result(poor["id"])["status"] == "REJECTED"
     debits.gateway.post(f"/v1/accounts/{account}/topups", {"amount": 5_000, "currency": "EUR"}, str(uuid.uuid4()))
     debits.push(poor)
-    wait_until(lambda: debits.processor.metric("debits_messages_total", outcome="known") >= known + 3, "three are known")
+    wait_until(lambda: debits.processor.metric("paysaga_debits_messages_total", outcome="known") >= known + 3, "three are known")
     assert debits.balance(account) == 13_000
     assert len([each for each in debits.results.catch_up() if each.key == f"debit:{poor['id']}".encode()]) == 1
 

@@ -172,7 +172,7 @@ def taken() -> Answer:
 def routes(program: Program) -> dict[str, set[tuple[str, str]]]:
     """The calls that each server of the program has, as its metrics name them."""
     found: dict[str, set[tuple[str, str]]] = {}
-    for labels in re.findall(r"^http_server_request_seconds_count\{(.*)\}", program.get("/metrics")[1], re.MULTILINE):
+    for labels in re.findall(r"^paysaga_http_server_request_seconds_count\{(.*)\}", program.get("/metrics")[1], re.MULTILINE):
         each = dict(re.findall(r'(\w+)="([^"]*)"', labels))
         if each["route"]:
             found.setdefault(each["surface"], set()).add((each["method"], each["route"]))

@@ -112,7 +112,7 @@ def test_an_instruction_that_is_known_keeps_what_it_was(direct: Direct, processo
     """The same payment for more money, from another account, to somebody else, and from a balance."""
     paid = gateway.paid(account())
     id, before = paid["id"], rows(direct.world, paid["id"])
-    known = processor.metric("direct_payments_messages_total", outcome="known")
+    known = processor.metric("paysaga_direct_payments_messages_total", outcome="known")
     forged = [
         instruction(payment_id=id, amount_minor=1_000_000), instruction(payment_id=id, method=account("10000000099")),
         instruction(payment_id=id, payee_id=str(uuid.uuid4())),
@@ -121,7 +121,7 @@ def test_an_instruction_that_is_known_keeps_what_it_was(direct: Direct, processo
     for each in forged:
         put_under_its_key(direct, direct.payments_topic, each)
     wait_until(
-        lambda: processor.metric("direct_payments_messages_total", outcome="known") == known + len(forged),
+        lambda: processor.metric("paysaga_direct_payments_messages_total", outcome="known") == known + len(forged),
         "they are looked at")
     assert rows(direct.world, id) == before and gateway.payment(id) == paid
     assert direct.bank.counts(id) == (1, 1)
@@ -145,7 +145,7 @@ def test_a_result_changes_nothing_that_is_final(direct: Direct, processor: Progr
     id, before = paid["id"], rows(direct.world, paid["id"])
 
     def outcomes() -> dict[str, float]:
-        return {each: gateway.program.metric("results_messages_total", outcome=each)
+        return {each: gateway.program.metric("paysaga_results_messages_total", outcome=each)
                 for each in ("late", "contradicted", "not_ours")}
 
     former = outcomes()

@@ -225,13 +225,13 @@ def test_no_more_callers_wait_than_may(direct: Direct, gateway: Gateway, shared_
     made = small.pay(new_card()).json
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(small.payment, made["id"], wait="20s") for _ in range(2)]
-        wait_until(lambda: small.program.metric("gateway_waiters") == 2, "two wait")
+        wait_until(lambda: small.program.metric("paysaga_gateway_waiters") == 2, "two wait")
         refused = small.get(f"/v1/payments/{made['id']}?wait=1s")
         assert refused.problem == (503, "too_many_waiters", None) and refused.headers["retry-after"] == "1"
         assert small.pay(account(), wait="1s").problem[:2] == (503, "too_many_waiters")
         assert small.payment(made["id"])["status"] in ("CREATED", "PROCESSING")
         assert all(each.result()["status"] == "COMPLETED" for each in waiting)
-    assert small.program.metric("gateway_waiters") == 0
+    assert small.program.metric("paysaga_gateway_waiters") == 0
     assert small.program.stop() == 0
 
 
@@ -246,7 +246,7 @@ def test_a_gateway_that_stops_answers_whoever_waits(direct: Direct, processor: P
     threads = [threading.Thread(target=pay) for _ in range(20)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: stopping.program.metric("gateway_waiters") == 20, "all wait")
+    wait_until(lambda: stopping.program.metric("paysaga_gateway_waiters") == 20, "all wait")
     began = time.monotonic()
     assert stopping.program.stop() == 0
     for thread in threads:

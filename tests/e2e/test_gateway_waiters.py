@@ -32,16 +32,16 @@ def test_waiting_costs_no_query_and_a_notification_answers(world: World):
         path = f"/v1/payments/{ids[number % PAYMENTS]}?wait=60s"
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
         sockets.append(connection)
-    wait_until(lambda: metric("gateway_waiters") == WAITERS, "all wait")
+    wait_until(lambda: metric("paysaga_gateway_waiters") == WAITERS, "all wait")
 
     def is_quiet() -> bool:
-        reads = metric("gateway_waiter_reads_count")
+        reads = metric("paysaga_gateway_waiter_reads_count")
         time.sleep(0.2)
-        return metric("gateway_waiter_reads_count") == reads
+        return metric("paysaga_gateway_waiter_reads_count") == reads
 
     wait_until(is_quiet, "all have been read for once")
-    reads = metric("gateway_waiter_reads_count")
-    holds_for(lambda: metric("gateway_waiter_reads_count") == reads, "nothing is read for those that wait", 1.0, 0.2)
+    reads = metric("paysaga_gateway_waiter_reads_count")
+    holds_for(lambda: metric("paysaga_gateway_waiter_reads_count") == reads, "nothing is read for those that wait", 1.0, 0.2)
     # 6 KiB each, and room for what the allocator keeps.
     assert gateway.program.resident_kib() - before < 12 * WAITERS
 
@@ -53,10 +53,10 @@ def test_waiting_costs_no_query_and_a_notification_answers(world: World):
         assert select.select([connection], [], [], 5)[0]
         assert b'"status":"COMPLETED"' in connection.recv(8192)
     # All of them from one reading.
-    assert metric("gateway_waiter_reads_count") == reads + 1
-    assert metric("gateway_waiters") == WAITERS - len(answered)
+    assert metric("paysaga_gateway_waiter_reads_count") == reads + 1
+    assert metric("paysaga_gateway_waiters") == WAITERS - len(answered)
 
     # Those that leave give their places back.
     for connection in sockets:
         connection.close()
-    wait_until(lambda: metric("gateway_waiters") == 0, "no places are taken")
+    wait_until(lambda: metric("paysaga_gateway_waiters") == 0, "no places are taken")

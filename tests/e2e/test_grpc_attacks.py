@@ -410,7 +410,7 @@ def test_callers_that_died_are_found(grpc_world: World):
             connection.start(HEALTH_WATCH, message())
         for connection in dead:
             connection.wait_closed()
-        wait_until(lambda: program.metric("grpc_server_connections") == 0, "none is left")
+        wait_until(lambda: program.metric("paysaga_grpc_server_connections") == 0, "none is left")
     assert program.stop() == 0
 
 

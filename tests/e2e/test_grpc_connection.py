@@ -79,8 +79,9 @@ def test_a_reset_cancels_the_handler_and_frees_everything(server):
             assert refused.status == RESOURCE_EXHAUSTED and refused.is_trailers_only, refused
             for stream in watches:
                 connection.send(RstStreamFrame(stream, error_code=CANCEL))
-        labels = {"service": "grpc.health.v1.Health", "method": "Watch", "code": "CANCELLED"}
-        wait_until(lambda: program.metric("grpc_server_handled_total", **labels) == 10, "ten watches are cancelled")
+        labels = {"grpc_service": "grpc.health.v1.Health", "grpc_method": "Watch", "grpc_code": "CANCELLED",
+                  "grpc_type": "server_stream"}
+        wait_until(lambda: program.metric("paysaga_grpc_server_handled_total", **labels) == 10, "ten watches are cancelled")
 
 
 def test_streams_beyond_100_are_refused(connection: Connection):

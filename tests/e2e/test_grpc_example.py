@@ -61,5 +61,6 @@ def test_another_service_uses_the_core(tmp_path: Path):
         assert "shop.v1.Prices" in database.get_services()
         assert descriptor_pool.DescriptorPool(database).FindServiceByName("shop.v1.Prices").methods_by_name["Ask"]
     assert server.stop() == 0
-    assert 'grpc_server_handled_total{service="shop.v1.Prices",method="Get",code="NOT_FOUND"} 1' in server.output
+    assert 'grpc_server_handled_total{grpc_type="unary",grpc_service="shop.v1.Prices",grpc_method="Get",grpc_code="NOT_FOUND"} 1' \
+        in server.output
     assert "call ended path=/shop.v1.Prices/Get" in server.output

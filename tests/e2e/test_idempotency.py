@@ -17,7 +17,7 @@ from harness.world import World
 
 Code = grpc.StatusCode
 NEXT_ORDER = itertools.count(1000)
-REPLAYS = "idempotency_replays_total"
+REPLAYS = "paysaga_idempotency_replays_total"
 
 
 def create(client: Client, order: int, key: str | bytes, amount: int = 0, **options):

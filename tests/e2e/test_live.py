@@ -119,15 +119,15 @@ def test_streams_cost_no_query_and_little_memory(processor: Program, shared_worl
         connection.settimeout(20)
         while b'"version":900' not in connection.recv(8192):
             pass
-    assert metric("gateway_live_streams") == count
-    reads = metric("gateway_live_reads_count")
-    holds_for(lambda: metric("gateway_live_reads_count") == reads, "nothing is read for streams", 1.0, 0.2)
+    assert metric("paysaga_gateway_live_streams") == count
+    reads = metric("paysaga_gateway_live_reads_count")
+    holds_for(lambda: metric("paysaga_gateway_live_reads_count") == reads, "nothing is read for streams", 1.0, 0.2)
     # 7 KiB each, and room for what the allocator keeps.
     assert gateway.program.resident_kib() - before < 12 * count
     for connection in sockets:
         connection.close()
-    wait_until(lambda: metric("gateway_live_streams") == 0, "all have left")
-    wait_until(lambda: metric("gateway_waiters") == 0, "no places are taken")
+    wait_until(lambda: metric("paysaga_gateway_live_streams") == 0, "all have left")
+    wait_until(lambda: metric("paysaga_gateway_waiters") == 0, "no places are taken")
 
 
 def notice(payment: str, user: str) -> str:
@@ -146,16 +146,16 @@ def test_a_reader_that_is_too_slow_is_cut_off_and_goes_on(
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.connect(("127.0.0.1", gateway.program.http_port))
     slow.sendall(f"GET /v1/users/{user}/events HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
-    wait_until(lambda: metric("gateway_live_streams") == 1, "it follows")
-    before, version = metric("gateway_live_cut_total"), payment["version"]
+    wait_until(lambda: metric("paysaga_gateway_live_streams") == 1, "it follows")
+    before, version = metric("paysaga_gateway_live_cut_total"), payment["version"]
     deadline = time.monotonic() + 30
-    while metric("gateway_live_cut_total") == before:
+    while metric("paysaga_gateway_live_cut_total") == before:
         assert time.monotonic() < deadline, "a reader that does not read keeps its stream"
         for _ in range(50):
             version += 1
             shared_world.sql("UPDATE gateway.payment SET version = %s WHERE id = %s", version, payment["id"])
             shared_world.sql("SELECT pg_notify('gateway_payment', %s)", notice(payment["id"], user))
-    wait_until(lambda: metric("gateway_live_streams") == 0, "its stream has ended")
+    wait_until(lambda: metric("paysaga_gateway_live_streams") == 0, "its stream has ended")
     slow.close()
     stream = Stream(gateway, f"/v1/users/{user}/events")
     assert stream.next().payment["version"] == version

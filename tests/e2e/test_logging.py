@@ -35,7 +35,7 @@ def test_a_reader_that_stalls_stops_no_payment(world: World):
         list(callers.map(client.create, range(order + 21, order + 221)))
         order += 220
         world.wait_for_payments(order)
-        return server.metric("log_lines_dropped_total") > 0
+        return server.metric("paysaga_log_lines_dropped_total") > 0
 
     wait_until(lines_are_dropped, "the queue of the log is full", 60)
     for program in (server, consumer):

@@ -48,7 +48,7 @@ def test_everything_works_through_a_transaction_pooler(make_world, pooler: PgBou
     client.settle(1000)
     assert client.create(1000, **keyed) == first
     # The relays share the shards, and one gives its own back when it stops.
-    wait_until(lambda: other.metric("outbox_owned_shards") == 32, "the second relay has its share")
+    wait_until(lambda: other.metric("paysaga_outbox_owned_shards") == 32, "the second relay has its share")
     other.stop()
     for order in range(101, 151):
         client.settle(order)
@@ -66,7 +66,7 @@ def test_a_relay_is_woken_past_the_pooler(make_world, pooler: PgBouncer):
     }
     server = world.server(CRON_ENABLED="false", **settings)
     cron = world.cron(**settings)
-    wait_until(lambda: cron.metric("outbox_owned_shards") == 64, "the relay has every shard")
+    wait_until(lambda: cron.metric("paysaga_outbox_owned_shards") == 64, "the relay has every shard")
     client = world.client(server)
     client.create(1)
     world.wait_until_published(1)

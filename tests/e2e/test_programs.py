@@ -215,9 +215,9 @@ def test_metrics_tell_of_calls_and_events(world: World):
         client.create(order)
     refused(client.settle, 99)
     world.wait_until_published(5)
-    wait_until(lambda: server.metric("outbox_published_total") == 5, "published events are counted")
+    wait_until(lambda: server.metric("paysaga_outbox_published_total") == 5, "published events are counted")
     _, text = server.get("/metrics")
-    for name in ("outbox_waiting_events", "outbox_dead_events", "outbox_oldest_waiting_seconds"):
+    for name in ("paysaga_outbox_waiting_events", "paysaga_outbox_dead_events", "paysaga_outbox_oldest_waiting_seconds"):
         assert name in text, f"{name} is not among the metrics"
 
 

@@ -22,7 +22,7 @@ def share_all(world: World, *members: Program) -> None:
     """Waits until these members hold all partitions, each of them some."""
 
     def look():
-        shares = [member.metric("inventory_partitions") for member in members]
+        shares = [member.metric("paysaga_inventory_partitions") for member in members]
         assert sum(shares) == world.partitions and min(shares) > 0, shares
         return True
 

@@ -31,13 +31,13 @@ class Filter:
 
     def fails(self) -> None:
         """Waits until the consumer has noticed a fault; it is ready all the same."""
-        before = self._consumer.metric("redis_failures_total")
+        before = self._consumer.metric("paysaga_redis_failures_total")
         wait_until(
-            lambda: self._consumer.metric("redis_failures_total") > before, "the filter meets the fault", PATIENCE)
+            lambda: self._consumer.metric("paysaga_redis_failures_total") > before, "the filter meets the fault", PATIENCE)
         assert self._consumer.readiness()[0] == 200
 
     def _dropped(self) -> float:
-        return self._consumer.metric("inventory_messages_total", outcome="filtered")
+        return self._consumer.metric("paysaga_inventory_messages_total", outcome="filtered")
 
 
 @contextmanager
@@ -133,13 +133,13 @@ def test_forged_keys_make_no_message_vanish(make_world, own_redis: RedisServer):
     own_redis.client.hset(f"payments:{{{world.group}}}:idem:{keys[hashed]}", "1", "1")
     world.push(*[inventory_message(order, key=key) for order, key in keys.items()])
     world.wait_for_payments(len(keys))
-    assert consumer.metric("inventory_messages_total", outcome="filtered") == 0
+    assert consumer.metric("paysaga_inventory_messages_total", outcome="filtered") == 0
     assert world.reader(world.dead_letters).catch_up() == []
     # The same once more is a repetition, which the database confirms.
     world.push(*[inventory_message(order, key=key) for order, key in keys.items()])
     wait_until(lambda: world.lag() == 0, "the repetitions are done", PATIENCE)
     assert world.count_payments() == len(keys)
-    wait_until(lambda: consumer.metric("inventory_messages_total", outcome="filtered") >= len(forged), "they were dropped")
+    wait_until(lambda: consumer.metric("paysaga_inventory_messages_total", outcome="filtered") >= len(forged), "they were dropped")
     assert world.reader(world.dead_letters).catch_up() == []
 
 
@@ -155,7 +155,7 @@ def test_a_forged_answer_opens_no_payment(make_world, own_redis: RedisServer):
         assert (call.order_id, call.status) == (order, CREATED)
         assert all(name != "idempotency-replayed" for name, _ in answer.trailing_metadata())
         assert world.payment_status(order) == "CREATED"
-    assert server.metric("idempotency_replays_total", **{"from": "redis"}) == 0
+    assert server.metric("paysaga_idempotency_replays_total", **{"from": "redis"}) == 0
 
 
 def test_a_master_that_became_a_replica_is_left(make_world, own_redis: RedisServer, directory: Path):

@@ -90,16 +90,16 @@ def test_members_that_are_killed_lose_and_double_nothing(world: World):
     direct.bank.behave(idempotent=False, delay_ms=[0, 300], faults={"lost_answer": 20, "closed": 10})
     user = str(uuid.uuid4())
     own = direct.gateways[0].open_account(user, 10_000_000)
-    share_all("direct_payments_partitions", *programs)
-    share_all("results_partitions", *gateways)
+    share_all("paysaga_direct_payments_partitions", *programs)
+    share_all("paysaga_results_partitions", *gateways)
     load = Load(direct, user, own)
     try:
         load.passes(30)
         programs[0].kill()
         gateways[0].kill()
         # What they had goes to the others, which are killed in their turn while the first come back.
-        share_all("direct_payments_partitions", *programs[1:])
-        share_all("results_partitions", *gateways[1:])
+        share_all("paysaga_direct_payments_partitions", *programs[1:])
+        share_all("paysaga_results_partitions", *gateways[1:])
         load.passes(30)
         for each in (programs[0], gateways[0]):
             each.start()
@@ -108,8 +108,8 @@ def test_members_that_are_killed_lose_and_double_nothing(world: World):
         load.passes(30)
         for each in (programs[1], gateways[1]):
             each.start()
-        share_all("direct_payments_partitions", *programs)
-        share_all("results_partitions", *gateways)
+        share_all("paysaga_direct_payments_partitions", *programs)
+        share_all("paysaga_results_partitions", *gateways)
         load.passes(30)
     finally:
         load.end()
@@ -125,7 +125,7 @@ def check_waiters(direct: Direct) -> None:
     direct.bank.behave(delay_ms=1000)
 
     def applied() -> list[float]:
-        return [each.program.metric("results_messages_total", outcome="applied") for each in direct.gateways]
+        return [each.program.metric("paysaga_results_messages_total", outcome="applied") for each in direct.gateways]
 
     before = applied()
     payments = [direct.gateways[number % 3].pay(account()).json["id"] for number in range(12)]

@@ -154,7 +154,7 @@ def test_h2load_gets_its_answers(server: Program, tmp_path: Path):
         capture_output=True, text=True, timeout=60)
     assert "2000 succeeded, 0 failed, 0 errored, 0 timeout" in load.stdout, load.stdout
     assert "2000 2xx" in load.stdout and "Application protocol: h2" in load.stdout, load.stdout
-    assert server.metric("grpc_server_tls_handshakes_total", outcome="ok") >= 8
+    assert server.metric("paysaga_grpc_server_tls_handshakes_total", outcome="ok") >= 8
 
 
 # Reload

@@ -112,14 +112,14 @@ def test_thousands_of_watches_end_without_a_trace(shared_world: World):
     for _ in range(3):
         # Nobody reads these.
         calls = [client.watch(order, timeout=60) for client in clients for order in range(1, 101)]
-        wait_until(lambda: server.metric("payments_watches") == 1_000, "a thousand calls watch")
+        wait_until(lambda: server.metric("paysaga_payments_watches") == 1_000, "a thousand calls watch")
         for call in calls:
             call.cancel()
-        wait_until(lambda: server.metric("payments_watches") == 0, "no call watches")
+        wait_until(lambda: server.metric("paysaga_payments_watches") == 0, "no call watches")
     missing = [clients[0].payments.WatchPayment(payments.WatchPaymentRequest(order_id=10_000 + number), timeout=TIMEOUT)
                for number in range(200)]
     assert {call.code() for call in missing} == {Code.NOT_FOUND}
-    wait_until(lambda: server.metric("payments_watches") == 0, "no call watches")
+    wait_until(lambda: server.metric("paysaga_payments_watches") == 0, "no call watches")
     assert server.resident_kib() - before < 32 << 10
     watch = Watch(clients[0], 1).first()
     assert clients[0].settle(1) == watch.next()[0]

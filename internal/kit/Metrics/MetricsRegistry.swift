@@ -26,10 +26,15 @@ public final class MetricsRegistry: Sendable {
     let type: String
     var series: [(labels: String, instrument: Instrument)]
   }
+  private let prefix: String
   private let families = Mutex<[Family]>([])
 
   /// An empty registry; a program has one.
-  public init() {}
+  /// - Parameter namespace: begins every name, an underscore between, so that libraries need no brand. Names that begin
+  ///   with `process_`, which Prometheus shares among all programs, stay as they are.
+  public init(namespace: String? = nil) {
+    prefix = namespace.map { "\($0)_" } ?? ""
+  }
 
   /// A counter under `name`, which ends in `_total`; the same name and labels give the same counter.
   public func counter(_ name: String, help: String, labels: Labels = [:]) -> Counter {
@@ -65,6 +70,7 @@ public final class MetricsRegistry: Sendable {
   }
 
   private func register(_ name: String, _ help: String, _ labels: Labels, _ made: Instrument) -> Instrument {
+    let name = name.hasPrefix("process_") ? name : prefix + name
     precondition(Self.isName(name) && labels.allSatisfy { Self.isName($0.key) }, "\(name) or a label is no metric name")
     let text = labels.map { "\($0.key)=\"\(Self.escape($0.value))\"" }.joined(separator: ",")
     return families.withLock { families in

@@ -58,7 +58,7 @@ public final class GRPCServer: ServicePart {
           throw GRPCError(.invalidService, "\(method.path) is registered twice")
         }
         let name = String(method.path.dropFirst(service.name.count + 2))
-        let instruments = MethodMetrics(metrics, service: service.name, method: name)
+        let instruments = MethodMetrics(metrics, service: service.name, method: name, kind: method.kind)
         methods.append(RegisteredMethod(method, instruments, maxRequestSize: maxRequestSize))
       }
     }
@@ -67,7 +67,8 @@ public final class GRPCServer: ServicePart {
     return MethodTable(
       methods,
       unknown: RegisteredMethod(
-        unknown, MethodMetrics(metrics, service: "unknown", method: "unknown"), maxRequestSize: maxRequestSize))
+        unknown, MethodMetrics(metrics, service: "unknown", method: "unknown", kind: .unary),
+        maxRequestSize: maxRequestSize))
   }
 
   /// The port that is listened on; 0 before `start`.

@@ -64,6 +64,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     let record = calls[stream.slot].begin(
       stream.id, incoming.method ?? server.methods.unknown, encoding: incoming.encoding ?? .identity,
       acceptsGzip: incoming.acceptsGzip, deadline: deadline, peer: peer, metadata: &incomingMetadata)
+    record.method.metrics.begin()
     if server.isDraining { record.drain() }
     if deadline != .distantFuture {
       let token = UInt64(stream.slot) << 32 | UInt64(UInt32(bitPattern: stream.id))

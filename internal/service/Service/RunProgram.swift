@@ -24,7 +24,7 @@ public func runProgram<Settings: ServiceSettings>(
   let logger = Logger(label: program.name, level: options.logLevel, format: options.logFormat)
   let host = ProcessInfo.processInfo.hostName
   let context = ProgramContext(
-    program: program, logger: logger, metrics: MetricsRegistry(), stop: StopFlag(),
+    program: program, logger: logger, metrics: MetricsRegistry(namespace: "paysaga"), stop: StopFlag(),
     instance: "\(host):\(ProcessInfo.processInfo.processIdentifier):\(UniqueID.random().description.prefix(8))")
   context.metrics.registerProcess(program: program.name, version: BuildInfo.version)
   context.metrics.counter(

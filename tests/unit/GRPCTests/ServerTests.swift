@@ -129,10 +129,11 @@ struct ServerTests {
       let unknown = status { () throws(GRPCStatus) in _ = try client.unary("/echo.Echo/None", []) }
       #expect(unknown.code == .unimplemented)
       let text = metrics.exposition()
-      #expect(
-        text.contains(
-          "grpc_server_handled_total{service=\"echo.Echo\",method=\"Refuse\",code=\"FAILED_PRECONDITION\"} 1"))
-      #expect(text.contains("grpc_server_handling_seconds_count{service=\"echo.Echo\",method=\"Crash\"} 1"))
+      let refuse = #"grpc_type="unary",grpc_service="echo.Echo",grpc_method="Refuse""#
+      #expect(text.contains("grpc_server_started_total{\(refuse)} 1\n"))
+      #expect(text.contains("grpc_server_handled_total{\(refuse),grpc_code=\"FAILED_PRECONDITION\"} 1\n"))
+      #expect(text.contains("grpc_server_handling_seconds_count{\(refuse)} 1\n"))
+      #expect(text.contains("grpc_server_calls_in_flight{\(refuse)} 0\n"))
       #expect(text.contains("grpc_server_connections 1"))
     }
   }

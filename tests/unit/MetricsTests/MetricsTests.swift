@@ -48,6 +48,16 @@ import Testing
     #expect(registry.counter("calls_total", help: "Calls.", labels: ["a": "2"]) !== first)
   }
 
+  @Test func theNamespaceBeginsEveryNameButThoseOfTheProcess() {
+    let registry = MetricsRegistry(namespace: "shop")
+    registry.counter("calls_total", help: "Calls.").add(3)
+    registry.gauge("process_open_fds", help: "Open.").set(7)
+    registry.gauge("processing_open", help: "Open.").set(8)
+    let samples = registry.exposition().split(separator: "\n").filter { !$0.hasPrefix("#") }
+    #expect(samples == ["shop_calls_total 3", "process_open_fds 7", "shop_processing_open 8"])
+    #expect(registry.counter("calls_total", help: "Calls.").total == 3)
+  }
+
   @Test func countsFromManyThreads() {
     let counter = Counter()
     let histogram = Histogram(bounds: [10])
