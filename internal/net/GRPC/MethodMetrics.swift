@@ -2,8 +2,8 @@ internal import Metrics
 internal import Synchronization
 internal import Values
 
-/// The instruments of one method, with the labels that gRPC servers in other languages use (`grpc_type`, `grpc_service`,
-/// `grpc_method`, `grpc_code`): looked up in the registry once, so that a call only counts.
+/// The instruments of one method, with the labels that gRPC servers in other languages use (`grpc_type`,
+/// `grpc_service`, `grpc_method`, `grpc_code`): looked up in the registry once, so that a call only counts.
 final class MethodMetrics: Sendable {
   private struct Method: Sendable {
     let type: String
