@@ -112,7 +112,7 @@ let package = Package(
       ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "TLS", "Tracing", "Values"]),
 
     // What runs a program.
-    box("Admin", "service/Admin", ["HTTPServer", "Logger", "Metrics", "Values"]),
+    box("Admin", "service/Admin", ["Crypto", "HTTPServer", "Logger", "Metrics", "Values"]),
     box("Service", "service/Service", ["Admin", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
 
     // Storage and brokers.

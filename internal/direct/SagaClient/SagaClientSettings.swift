@@ -32,7 +32,7 @@ public struct SagaClientSettings: Sendable {
         { !$0.contains("-----BEGIN") && !$0.utf8.contains(0) }, .value(""), users,
         "certificate authorities of that API (`system`: those of this machine); empty: it is called in clear"),
       .file(certificateName, \.certificate, users, "client certificate for that API"),
-      .file(keyName, \.key, users, "private key of the certificate, not encrypted"),
+      .keyFile(keyName, \.key, users, "private key of the certificate, not encrypted"),
     ]
   }
 

@@ -82,7 +82,7 @@ package struct PaymentsPage: Sendable {
   /// Tells the script when to look again: what it shows comes with the page.
   @Sendable private func follow(_ request: HTTPRequest, _ exchange: HTTPExchange) {
     let user = Cookies.value(Self.cookie, in: request.headers.values("Cookie")).flatMap { UniqueID($0) }
-    guard let user, !terms.isLocal || PageHost.isLocal(request) else {
+    guard let user, !terms.isLocal || request.isForAddress else {
       exchange.respond(HTTPResponse(403))
       return
     }
@@ -116,7 +116,7 @@ package struct PaymentsPage: Sendable {
       Task.immediate {
         var response: HTTPResponse
         do throws(PageFault) {
-          guard !terms.isLocal || PageHost.isLocal(request) else { throw PageFault(421, "missing_host") }
+          guard !terms.isLocal || request.isForAddress else { throw PageFault(421, "missing_host") }
           response = try await body(call)
         } catch {
           if let cause = error.cause { logger.error("the page failed on what is stored", ["reason": .string(cause)]) }

@@ -55,7 +55,7 @@ extension GatewaySettings {
       "listen address of `/v1` (HTTP); beyond loopback it needs TLS and `GATEWAY_AUTH=keys`"),
     .file(
       "GATEWAY_TLS_CERT", \.server.certificate, programs, "certificate chain of that address; setting it enables TLS"),
-    .file("GATEWAY_TLS_KEY", \.server.key, programs, "private key of the certificate, not encrypted"),
+    .keyFile("GATEWAY_TLS_KEY", \.server.key, programs, "private key of the certificate, not encrypted"),
     .boolean(
       "GATEWAY_BEHIND_TLS", \.server.isBehindTLS, .value("false"), programs,
       "allow a listen address beyond loopback in clear: a proxy in front speaks TLS"),

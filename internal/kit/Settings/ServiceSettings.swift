@@ -22,6 +22,8 @@ public struct ServiceOptions: Sendable {
   public var logFormat = LogFormat.text
   /// `ADMIN_ADDR`: the listen address of the admin endpoint; nil for none.
   public var adminAddress: NetworkAddress?
+  /// `ADMIN_TOKEN_FILE`: the path of the token for pages of the admin endpoint that show data; empty for none.
+  public var adminTokenFile = ""
   /// How long work in flight may take to end after SIGTERM.
   public var shutdownTimeout = Duration.zero
   /// The name of the setting of `shutdownTimeout`, which each context chooses; for the log.
@@ -37,7 +39,8 @@ public struct ServiceOptions: Sendable {
     .duration(name, \.shutdownTimeout, .zero...(.seconds(600)), .value("10s"), services, summary)
   }
 
-  /// The rows of the settings whose names are the same in all contexts: `LOG_LEVEL`, `LOG_FORMAT`, `ADMIN_ADDR`.
+  /// The rows of the settings whose names are the same in all contexts: `LOG_LEVEL`, `LOG_FORMAT`, `ADMIN_ADDR`,
+  /// `ADMIN_TOKEN_FILE`.
   /// - Parameters:
   ///   - adminAddress: a port for each program.
   ///   - users: the programs that log.
@@ -53,6 +56,10 @@ public struct ServiceOptions: Sendable {
       .optionalListener(
         "ADMIN_ADDR", \.adminAddress, adminAddress, services,
         "listen address of `/healthz`, `/readyz`, `/readyz/api` and `/metrics` (HTTP)"),
+      .secretFile(
+        "ADMIN_TOKEN_FILE", \.adminTokenFile, services,
+        "token of the admin port's pages that show data, as `Authorization: Bearer`; beyond loopback there are none"
+          + " without it; SIGHUP reads it again"),
     ]
   }
 }

@@ -238,4 +238,25 @@ extension Setting {
       return nil
     }
   }
+
+  /// The path of a PEM file with a private key, whose mode is looked at; who uses it looks into it.
+  public static func keyFile(_ name: String, _ path: Path<String>, _ usedBy: [Program], _ summary: String) -> Setting {
+    let row = file(name, path, usedBy, summary)
+    return Setting(name, row.allowed, row.standard, usedBy, summary) { text, settings in
+      row.read(text, &settings) ?? SecretFile.problem(text)
+    }
+  }
+
+  /// The path of a file with a secret in it, such as a token; who uses it looks into it.
+  public static func secretFile(
+    _ name: String, _ path: Path<String>, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    let allowed = "a path with a slash in it, or nothing"
+    // Not shown in messages: the secret may have been pasted instead of its file's name.
+    return Setting(name, allowed, isSecret: true, .value(""), usedBy, summary) { text, settings in
+      guard text.isEmpty || text.contains("/"), !text.utf8.contains(0) else { return "expected \(allowed)" }
+      settings[keyPath: path] = text
+      return nil
+    }
+  }
 }

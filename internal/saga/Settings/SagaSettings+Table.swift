@@ -118,7 +118,7 @@ extension SagaSettings {
     .file(
       "SERVER_TLS_CERT", \.server.tls.certificate, [.server],
       "certificate chain of the gRPC API; setting it enables TLS; SIGHUP reloads this file and the next two"),
-    .file("SERVER_TLS_KEY", \.server.tls.key, [.server], "private key of the certificate, not encrypted"),
+    .keyFile("SERVER_TLS_KEY", \.server.tls.key, [.server], "private key of the certificate, not encrypted"),
     .file(
       "SERVER_TLS_CLIENT_CA", \.server.tls.clientAuthorities, [.server],
       "client certificate authorities; setting it makes client certificates mandatory"),

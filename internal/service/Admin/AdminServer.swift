@@ -14,22 +14,26 @@ public final class AdminServer: Sendable {
   private let router: HTTPRouter
   private let logger: Logger
   private let running = Mutex<HTTPServer?>(nil)
+  /// Who may see the pages that show data.
+  public let access: AdminAccess
 
   /// - Parameters:
   ///   - address: where to listen; port 0 for any free one.
   ///   - readiness: called on the endpoint's own thread for each `/readyz`; must not block, so it reads states that
   ///     others keep.
+  ///   - token: opens the pages that show data; nil for none (`AdminAccess`).
   public convenience init(
     address: NetworkAddress, registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport,
-    logger: Logger
+    token: [UInt8]? = nil, logger: Logger
   ) {
-    self.init(address: address, registry: registry, readiness: readiness, logger: logger, time: .seconds(10))
+    self.init(
+      address: address, registry: registry, readiness: readiness, token: token, logger: logger, time: .seconds(10))
   }
 
   /// - Parameter time: what a request, its answer and the wait for the next one may take each.
   init(
     address: NetworkAddress, registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport,
-    logger: Logger, time: Duration
+    token: [UInt8]? = nil, logger: Logger, time: Duration
   ) {
     var configuration = HTTPServerConfiguration(address: address, surface: "admin", addressName: "ADMIN_ADDR")
     configuration.maxConnections = 32
@@ -40,6 +44,7 @@ public final class AdminServer: Sendable {
     configuration.sendTime = time
     self.configuration = configuration
     self.logger = logger
+    access = AdminAccess(address, token: token)
     router = AdminPages(registry: registry, readiness: readiness).router
   }
 

@@ -48,7 +48,10 @@ public func runProgram<Settings: ServiceSettings>(
         end(1)
       }
     }
-    let signal = signals.wait { service.body.reload() }
+    let signal = signals.wait {
+      if let admin { readToken(options, admin, logger) }
+      service.body.reload()
+    }
     logger.info("stopping", ["signal": .number(signal)])
     context.stop.stop()
     endAnyhow(after: options.shutdownTimeout + .seconds(2), options, logger)
@@ -115,7 +118,24 @@ private func startAdmin(
 ) throws -> AdminServer? {
   guard let address = options.adminAddress else { return nil }
   let admin = AdminServer(
-    address: address, registry: context.metrics, readiness: { service.readiness }, logger: context.logger)
+    address: address, registry: context.metrics, readiness: { service.readiness }, token: try adminToken(options),
+    logger: context.logger)
   try admin.start()
   return admin
+}
+
+/// - Throws: `SettingsError` for a file that holds no token.
+private func adminToken(_ options: ServiceOptions) throws(SettingsError) -> [UInt8]? {
+  if options.adminTokenFile.isEmpty { return nil }
+  return try SecretFile.token(
+    options.adminTokenFile, of: "ADMIN_TOKEN_FILE", shortest: AdminAccess.shortestToken)
+}
+
+/// Reads the token again; where that fails, the one in force stays.
+private func readToken(_ options: ServiceOptions, _ admin: AdminServer, _ logger: Logger) {
+  do throws(SettingsError) {
+    admin.access.change(token: try adminToken(options))
+  } catch {
+    logger.error("SIGHUP: the admin port's token stays as it was", ["reason": .error(error)])
+  }
 }
