@@ -19,8 +19,9 @@ public let contexts: [SettingNames] = [
 /// - Throws: never for files that the tests have seen.
 public func migrations() throws(MigratorError) -> [ContextMigrations] {
   [
-    ContextMigrations(settingPrefix: "DB_", lines: try SagaSchema.lines()),
-    ContextMigrations(settingPrefix: "PROCESSING_", lines: try ProcessingSchema.lines()),
-    ContextMigrations(settingPrefix: "GATEWAY_", lines: try GatewaySchema.lines()),
+    ContextMigrations(settingPrefix: "DB_", lines: try SagaSchema.lines(), roles: SagaSchema.roles),
+    ContextMigrations(
+      settingPrefix: "PROCESSING_", lines: try ProcessingSchema.lines(), roles: ProcessingSchema.roles),
+    ContextMigrations(settingPrefix: "GATEWAY_", lines: try GatewaySchema.lines(), roles: GatewaySchema.roles),
   ]
 }

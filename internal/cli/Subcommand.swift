@@ -9,7 +9,8 @@ protocol Subcommand: Sendable {
 /// All commands, in the order in which `--help` lists them.
 enum Subcommands {
   static let all: [any Subcommand.Type] = [
-    MigrateUp.self, MigrateDown.self, MigrateStatus.self, Push.self, Pay.self, Fail.self, Get.self, List.self,
+    MigrateUp.self, MigrateDown.self, MigrateStatus.self, MigrateRoles.self, MigrateGrants.self, Push.self, Pay.self,
+    Fail.self, Get.self, List.self,
     Watch.self, OutboxStatusCommand.self, OutboxList.self, OutboxRequeue.self, OutboxReplay.self, OutboxPause.self,
     OutboxResume.self, InventoryRequeue.self, AuditCommand.self, PaymentsGet.self, PaymentsList.self,
     DeadLetters.self, PaymentsRequeue.self, PaymentsDiscard.self,

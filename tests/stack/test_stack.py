@@ -1,12 +1,13 @@
 """What this checkout started, on which ports, and what it refuses to touch."""
 
+import re
 import shutil
 import signal
 import socket
 
 import pytest
 
-from stack import cli, docker, local, table
+from stack import cli, cluster, docker, local, ports as machine, postgres, roles, table
 from stack.console import Failure
 from stack.stack import ALL_PORTS, ROOT, Stack, programs, read_port
 from stack.table import BACKING, PARTS, POSTGRES, PROGRAMS
@@ -57,9 +58,9 @@ def test_a_new_program_is_one_entry(folder, monkeypatch):
 def test_settings_name_where_the_stack_listens(folder):
     stack = make(folder, STACK_POSTGRES_PORT="5000", STACK_GRPC_PORT="5001")
     assert stack.settings() == {
-        "DB_DSN": "postgres://payments:payments@127.0.0.1:5000/payments?sslmode=disable",
-        "PROCESSING_DSN": "postgres://payments:payments@127.0.0.1:5000/payments?sslmode=disable",
-        "GATEWAY_DSN": "postgres://payments:payments@127.0.0.1:5000/payments?sslmode=disable",
+        "DB_DSN": "postgres://paysaga_saga_owner@127.0.0.1:5000/payments?sslmode=disable",
+        "PROCESSING_DSN": "postgres://paysaga_processing_owner@127.0.0.1:5000/payments?sslmode=disable",
+        "GATEWAY_DSN": "postgres://paysaga_gateway_owner@127.0.0.1:5000/payments?sslmode=disable",
         "REDIS_DSN": "redis://127.0.0.1:63790/0",
         "GATEWAY_REDIS_DSN": "redis://127.0.0.1:63790/0",
         "KAFKA_BROKERS": "127.0.0.1:9095",
@@ -75,6 +76,32 @@ def test_settings_name_where_the_stack_listens(folder):
         "GATEWAY_TRANSACTIONS_ADDR": "127.0.0.1:9191",
         "GATEWAY_DEMO_ADDR": "127.0.0.1:8000",
     }
+
+
+def test_each_program_knows_its_own_password_alone(folder):
+    stack = make(folder)
+    words = {role: stack.password(role) for program in PROGRAMS for role in program.roles.values()}
+    words["payments"] = stack.password("payments")
+    assert len(set(words.values())) == len(words) and all(len(word) == 32 for word in words.values())
+    assert stack.passwords_file.stat().st_mode & 0o777 == 0o600
+    for program in PROGRAMS:
+        given = str(stack.program_settings(program))
+        assert {role for role, word in words.items() if word in given} == set(program.roles.values())
+    assert make(folder).password("payments") == words["payments"], "they are kept"
+
+
+def test_the_roles_of_programs_are_those_that_get_rights():
+    sources = "".join(path.read_text() for path in (ROOT / "internal").glob("*/Schema/*+Roles.swift"))
+    named = {role for program in PROGRAMS for role in program.roles.values()} | {*roles.OWNERS.values(), "paysaga_reader"}
+    assert named == set(re.findall(r'"(paysaga_\w+)"', sources))
+
+
+def test_data_whose_password_nobody_knows_are_left_alone(folder, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/PG_VERSION").write_text(cluster.server()[0] + "\n")
+    monkeypatch.setattr(postgres, "home", lambda _: tmp_path)
+    with pytest.raises(Failure, match="nobody knows the password"):
+        postgres.start(make(folder, STACK_POSTGRES_PORT=str(machine.pick_free(1)[0])))
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "x", "8_0", "٨"])

@@ -41,6 +41,15 @@ private struct Lines {
 }
 
 extension Session {
+  fileprivate func print(_ sql: String, of roles: ContextRoles) {
+    // Lines stay lines: psql reads them.
+    if wantsJSON {
+      output.print(["context": .text(roles.context), "sql": .text(sql)])
+    } else {
+      output.print(sql)
+    }
+  }
+
   fileprivate func print(_ done: [Migration], of line: MigrationLine, _ direction: String) {
     for migration in done {
       output.print([
@@ -137,6 +146,70 @@ struct MigrateStatus: Subcommand {
     guard dirty.isEmpty else {
       throw CommandError.failure(
         "the schema is marked dirty: \(dirty.joined(separator: ", ")); a migration by another tool stopped half way")
+    }
+  }
+}
+
+/// Which contexts a command about roles is about.
+private struct Roles {
+  static let options = [Option("--context", "NAME", "this context alone: saga, processing or gateway")]
+  static let synopsis = "[--context NAME]"
+
+  private let name: String?
+
+  init(_ arguments: Arguments) { name = arguments.text("--context") }
+
+  /// Each context with roles, in the order of the migrations.
+  func contexts(_ session: Session) throws -> [(roles: ContextRoles, lines: [MigrationLine])] {
+    let all = try session.migrations().compactMap { context in context.roles.map { (roles: $0, lines: context.lines) } }
+    guard let name else { return all }
+    let chosen = all.filter { $0.roles.context == name }
+    guard !chosen.isEmpty else {
+      throw CommandError.usage(
+        "no context is called \"\(printable(name))\"; there are \(all.map(\.roles.context).joined(separator: ", "))")
+    }
+    return chosen
+  }
+}
+
+/// `migrate roles`.
+struct MigrateRoles: Subcommand {
+  static let usage = Usage(
+    name: "migrate roles", summary: "print SQL that makes the owners' and programs' roles of the database",
+    options: Roles.options, synopsis: Roles.synopsis,
+    notes: """
+      Roles that exist are left alone; none gets a password. A superuser runs it before the first migration. The owners
+      (paysaga_saga_owner, …) run migrate up, as the roles of DB_DSN, PROCESSING_DSN and GATEWAY_DSN.
+      """,
+    example: "paysaga migrate roles")
+
+  private let roles: Roles
+
+  init(_ arguments: Arguments) throws(CommandError) { roles = Roles(arguments) }
+
+  func run(_ session: Session) throws {
+    for context in try roles.contexts(session) { session.print(context.roles.creation, of: context.roles) }
+  }
+}
+
+/// `migrate grants`.
+struct MigrateGrants: Subcommand {
+  static let usage = Usage(
+    name: "migrate grants", summary: "print SQL that gives the programs' roles the rights of their work",
+    options: Roles.options, synopsis: Roles.synopsis,
+    notes: """
+      It grants what each program checks at start, and repeating it changes nothing: run it after each migrate up, in the
+      database of each context, as the owner of its tables.
+      """,
+    example: "paysaga migrate grants --context saga")
+
+  private let roles: Roles
+
+  init(_ arguments: Arguments) throws(CommandError) { roles = Roles(arguments) }
+
+  func run(_ session: Session) throws {
+    for context in try roles.contexts(session) {
+      session.print(context.roles.grants(context.lines), of: context.roles)
     }
   }
 }

@@ -4,10 +4,15 @@ public struct ContextMigrations: Sendable {
   public let settingPrefix: String
   /// In the order in which they run.
   public let lines: [MigrationLine]
+  /// The roles that log in to the database; nil where the context names none.
+  public let roles: ContextRoles?
 
-  /// - Parameter settingPrefix: such as `DB_`, as in `DatabaseSettings.rows`.
-  public init(settingPrefix: String, lines: [MigrationLine]) {
+  /// - Parameters:
+  ///   - settingPrefix: such as `DB_`, as in `DatabaseSettings.rows`.
+  ///   - roles: the roles that log in to the database; nil where the context names none.
+  public init(settingPrefix: String, lines: [MigrationLine], roles: ContextRoles? = nil) {
     self.settingPrefix = settingPrefix
     self.lines = lines
+    self.roles = roles
   }
 }

@@ -11,7 +11,7 @@ extension ProcessingSchema {
   public static let written = ["processing.payment", "processing.event"]
 
   /// What every program does that executes payments.
-  private static let executing: [SchemaRequirement.Access] =
+  static let executing: [SchemaRequirement.Access] =
     [
       .init("processing.owner", ["SELECT", "INSERT", "UPDATE", "DELETE"]),
       .init("processing.payment", ["SELECT", "INSERT", "UPDATE", "DELETE"]),

@@ -23,7 +23,7 @@ extension SagaSchema {
   public static let written = ["payment", "event"]
 
   /// What every program does: it writes payments with their events, and tells how keys are spread.
-  private static let writing: [SchemaRequirement.Access] =
+  static let writing: [SchemaRequirement.Access] =
     [
       .init("payment", ["SELECT", "INSERT", "UPDATE"]),
       .init("idempotency_key", ["SELECT", "INSERT"]),

@@ -1,6 +1,6 @@
 """A PostgreSQL in a folder: what the local stack, the tests and the benchmarks all start theirs with.
 
-Loopback only, user and password `payments`, fsync on: the guarantees are measured with it. PostgreSQL refuses to run as
+Loopback only, superuser `payments`, fsync on: the guarantees are measured with it. PostgreSQL refuses to run as
 root, so as root it runs as `postgres` through setpriv.
 """
 
@@ -61,17 +61,20 @@ def server() -> tuple[str, Path]:
     return found
 
 
-def initialise(data: Path, output: IO[bytes] | int | None = None, is_durable: bool = True) -> None:
+def initialise(
+    data: Path, output: IO[bytes] | int | None = None, is_durable: bool = True, password: str = PASSWORD
+) -> None:
     """Makes the cluster in a folder that is missing, or empty and the server's own.
 
-    `is_durable` says whether it must outlive a crash of the machine right after.
+    `is_durable` says whether it must outlive a crash of the machine right after; `password` is the superuser's, known
+    only where the cluster lasts no longer than a test.
     """
-    with tempfile.NamedTemporaryFile("w") as password:
-        password.write(f"{PASSWORD}\n")
-        password.flush()
-        give(password.name)
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(f"{password}\n")
+        file.flush()
+        give(file.name)
         done = run_as_postgres(
-            f"{server()[1]}/initdb", f"--pgdata={data}", f"--username={USER}", f"--pwfile={password.name}",
+            f"{server()[1]}/initdb", f"--pgdata={data}", f"--username={USER}", f"--pwfile={file.name}",
             "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", *([] if is_durable else ["--no-sync"]),
             stdout=output, stderr=output, timeout=120)
     if not done:

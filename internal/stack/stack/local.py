@@ -4,7 +4,7 @@ import math
 import shutil
 from datetime import UTC, datetime
 
-from . import build, packages, postgres, programs, redis
+from . import build, packages, postgres, programs, redis, roles
 from .console import Ended, Failure, detail, say
 from .stack import ROOT, Stack
 from .stack import programs as chosen_programs
@@ -148,6 +148,7 @@ def reset(stack: Stack) -> None:
     postgres.remove(stack)
     for folder in (stack.log_dir, stack.run_dir, stack.files_dir):
         shutil.rmtree(folder, ignore_errors=True)
+    stack.passwords_file.unlink(missing_ok=True)
     stack.forget_record()
     detail(f"the data of {stack.dir} are removed")
 
@@ -166,7 +167,8 @@ def backing_up(stack: Stack, free_ports: bool) -> None:
         "STACK_BIN": stack.bin,
         **{port.variable: "" if stack.ports[port.variable] is None else stack.ports[port.variable]
            for part in BACKING for port in part.ports},
-        "TEST_DB_DSN": stack.settings()["DB_DSN"],
+        # Tests make databases and change the server's settings.
+        "TEST_DB_DSN": stack.dsn(roles.SUPERUSER),
         "TEST_REDIS_DSN": stack.settings()["REDIS_DSN"],
         "TEST_KAFKA_BROKERS": stack.settings()["KAFKA_BROKERS"],
         "TEST_KAFKA_CONTROL": "" if control is None else address(stack.ports, "STACK_KAFKA_CONTROL_PORT"),

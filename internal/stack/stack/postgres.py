@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import cluster
+from . import cluster, roles
 from .cluster import is_root, run_as_postgres
 from .console import Ended, Failure, detail, heading, last_lines, wait_until
 from .stack import Stack
@@ -56,7 +56,7 @@ def _initialise(stack: Stack, directory: Path) -> None:
     log = stack.log_dir / "initdb.log"
     with log.open("ab") as output:
         try:
-            cluster.initialise(directory / "new", output)
+            cluster.initialise(directory / "new", output, password=stack.password(roles.SUPERUSER))
         except Failure:
             last_lines(log)
             raise
@@ -65,12 +65,25 @@ def _initialise(stack: Stack, directory: Path) -> None:
 
 def psql(stack: Stack, database: str, statement: str) -> str | None:
     """What the statement gives, without decoration; None when it failed."""
-    environment = {**os.environ, "PGPASSWORD": cluster.PASSWORD, "PGCONNECT_TIMEOUT": "3"}
-    done = subprocess.run(
-        ["psql", "-X", "-h", "127.0.0.1", "-p", str(stack.ports["STACK_POSTGRES_PORT"]), "-U", cluster.USER,
-         "-d", database, "-Atqc", statement],
-        env=environment, capture_output=True, text=True, check=False)
+    done = _psql(stack, database, "-Atqc", statement)
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def script(stack: Stack, database: str, text: str) -> None:
+    """Runs SQL as the superuser, up to the first error, which ends the run."""
+    done = _psql(stack, database, "-qv", "ON_ERROR_STOP=1", "-f", "-", given=text)
+    if done.returncode != 0:
+        raise Failure(f"psql: {done.stderr.strip()}")
+
+
+def _psql(stack: Stack, database: str, *options: str, given: str = "") -> subprocess.CompletedProcess:
+    environment = {
+        **os.environ, "PGPASSWORD": stack.password(roles.SUPERUSER), "PGCONNECT_TIMEOUT": "3",
+        "PGOPTIONS": "-c client_min_messages=warning"}
+    return subprocess.run(
+        ["psql", "-X", "-h", "127.0.0.1", "-p", str(stack.ports["STACK_POSTGRES_PORT"]), "-U", roles.SUPERUSER,
+         "-d", database, *options],
+        env=environment, input=given, capture_output=True, text=True, check=False)
 
 
 def answers(stack: Stack) -> bool:
@@ -89,6 +102,9 @@ def start(stack: Stack) -> None:
     stack.make_dirs()
     directory = home(stack)
     version_file = directory / "data/PG_VERSION"
+    if version_file.exists() and roles.SUPERUSER not in roles.read(stack.passwords_file):
+        raise Failure(f"nobody knows the password of the data in {directory}: they are of an older stack, whose programs"
+                      f" were superusers, or {stack.passwords_file} was removed. 'make reset' removes the data.")
     if not version_file.exists():
         _initialise(stack, directory)
     found = version_file.read_text().strip()

@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterable
 
-from . import ports
+from . import ports, postgres, roles
 from .console import Ended, Failure, detail, heading, wait_until
 from .stack import ROOT, Stack
 from .table import HOST, Program, address
@@ -52,7 +52,7 @@ def launch(stack: Stack, program: Program) -> None:
     own |= {setting: str(stack.files_dir / name) for setting, name in program.files.items()}
     stack.files_dir.mkdir(parents=True, exist_ok=True)
     process.launch([path, *program.arguments(stack.ports, str(stack.config))],
-                   {**os.environ, **stack.settings(), **own})
+                   {**os.environ, **stack.program_settings(program), **own})
 
 
 def start(stack: Stack, programs: Iterable[Program]) -> None:
@@ -77,13 +77,26 @@ def stop(stack: Stack, programs: Iterable[Program]) -> None:
 
 
 def migrate(stack: Stack, arguments: list[str]) -> None:
-    """paysaga migrate against this stack."""
-    command = [require_built(stack, "paysaga"), "migrate", *arguments]
+    """paysaga migrate against this stack; `up` makes the roles before it and gives them their rights after it."""
     heading("migrating the database")
+    makes_roles = arguments[:1] == ["up"]
+    if makes_roles:
+        creation = _paysaga(stack, ["migrate", "roles"])
+        passwords = {role: stack.password(role) for role in roles.named(creation)}
+        postgres.script(stack, "payments", roles.statements(creation, passwords, "payments"))
+    print(_paysaga(stack, ["migrate", *arguments]), end="", flush=True)
+    if makes_roles:
+        postgres.script(stack, "payments", _paysaga(stack, ["migrate", "grants"]))
+
+
+def _paysaga(stack: Stack, arguments: list[str]) -> str:
+    """What the command line prints, as the owner of the tables."""
+    command = [require_built(stack, "paysaga"), *arguments]
     try:
-        status = subprocess.run(command, cwd=ROOT, env={**os.environ, **stack.settings()}, timeout=120,
-                                check=False).returncode
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **stack.settings()}, timeout=120, check=False,
+                              stdout=subprocess.PIPE, text=True)
     except subprocess.TimeoutExpired:
-        raise Failure("paysaga migrate took more than two minutes") from None
-    if status != 0:
-        raise Failure(f"'paysaga migrate {' '.join(arguments)}' failed with exit code {status}")
+        raise Failure(f"paysaga {' '.join(arguments)} took more than two minutes") from None
+    if done.returncode != 0:
+        raise Failure(f"'paysaga {' '.join(arguments)}' failed with exit code {done.returncode}")
+    return done.stdout

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import ports as machine
+from . import roles
 from .console import Failure, detail
 from .process import Process
-from .table import DEVKAFKA, PARTS, PROGRAMS, Part, Port, settings
+from .table import DEVKAFKA, PARTS, POSTGRES, PROGRAMS, Part, Port, Program, settings
 
 ROOT = Path(__file__).resolve().parents[3]
 ALL_PORTS: tuple[Port, ...] = tuple(port for part in PARTS for port in part.ports)
@@ -36,6 +37,7 @@ class Stack:
         self.log_dir = self.dir / "log"
         self.files_dir = self.dir / "files"
         self.record_file = self.dir / "stack.json"
+        self.passwords_file = self.dir / "passwords.json"
         self.ports: dict[str, int | None] = {}
         self._choose_ports()
 
@@ -80,8 +82,25 @@ class Stack:
     def address(self, part: Part) -> str:
         return f"127.0.0.1:{self.ports[part.ports[0].variable]}"
 
+    # -- Settings
+
     def settings(self) -> dict[str, str]:
-        return settings(self.ports)
+        """For the command line: with the rights of the owners of the tables."""
+        return {setting: self.dsn(role) for setting, role in roles.OWNERS.items()} | settings(self.ports)
+
+    def program_settings(self, program: Program) -> dict[str, str]:
+        """For one program: with its own roles, and no password of another."""
+        return {setting: self.dsn(role) for setting, role in program.roles.items()} | settings(self.ports)
+
+    def dsn(self, role: str) -> str:
+        """The database as a role sees it; without a password before the role has one."""
+        word = roles.read(self.passwords_file).get(role)
+        login = role if word is None else f"{role}:{word}"
+        return f"postgres://{login}@127.0.0.1:{self.ports[POSTGRES.ports[0].variable]}/payments?sslmode=disable"
+
+    def password(self, role: str) -> str:
+        self.dir.mkdir(parents=True, exist_ok=True)
+        return roles.password(self.passwords_file, role)
 
     # -- Processes
 

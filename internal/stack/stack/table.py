@@ -57,6 +57,8 @@ class Program(Part):
     stop_seconds: int = 40
     # Settings that are files of its own, with the file's name in the stack's folder of such files.
     files: Mapping[str, str] = field(default_factory=dict)
+    # Settings that are databases, with the role that the program logs in as.
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 def address(ports: Ports, variable: str) -> str:
@@ -102,19 +104,23 @@ PROGRAMS = (
             Port("STACK_SERVER_ADMIN_PORT", 9101, "payments-server's admin endpoint", ADMIN),
             Port("STACK_GRPC_PORT", 8081, "the gRPC API", "SERVER_GRPC_ADDR"),
         ),
+        roles={"DB_DSN": "paysaga_server"},
     ),
     Program(
         "payments-consumer",
         (Port("STACK_CONSUMER_ADMIN_PORT", 9102, "payments-consumer's admin endpoint", ADMIN),),
+        roles={"DB_DSN": "paysaga_consumer"},
     ),
     # The server relays too; payments-cron beside it shows two relays sharing the shards.
     Program(
         "payments-cron",
         (Port("STACK_CRON_ADMIN_PORT", 9103, "payments-cron's admin endpoint", ADMIN),),
+        roles={"DB_DSN": "paysaga_cron"},
     ),
     Program(
         "payments-processor",
         (Port("STACK_PROCESSOR_ADMIN_PORT", 9105, "payments-processor's admin endpoint", ADMIN),),
+        roles={"PROCESSING_DSN": "paysaga_processor"},
     ),
     Program(
         "payments-gateway",
@@ -128,6 +134,7 @@ PROGRAMS = (
             Port("STACK_TRANSACTIONS_PORT", 9191, "the surface transactions", "GATEWAY_TRANSACTIONS_ADDR"),
             Port("STACK_DEMO_PORT", 8000, "the surface demo", "GATEWAY_DEMO_ADDR"),
         ),
+        roles={"GATEWAY_DSN": "paysaga_gateway", "PROCESSING_DSN": "paysaga_cards"},
     ),
 )
 
@@ -136,13 +143,9 @@ PARTS: tuple[Part, ...] = BACKING + PROGRAMS
 
 
 def settings(ports: Ports) -> dict[str, str]:
-    """The settings that say where this stack listens, for the programs and the command line."""
-    # All contexts in one database, each in a schema of its own.
-    dsn = f"postgres://payments:payments@{address(ports, 'STACK_POSTGRES_PORT')}/payments?sslmode=disable"
+    """The settings that say where this stack listens, for the programs and the command line, but the database's: that
+    depends on the role."""
     return {
-        "DB_DSN": dsn,
-        "PROCESSING_DSN": dsn,
-        "GATEWAY_DSN": dsn,
         "REDIS_DSN": f"redis://{address(ports, 'STACK_REDIS_PORT')}/0",
         "GATEWAY_REDIS_DSN": f"redis://{address(ports, 'STACK_REDIS_PORT')}/0",
         "KAFKA_BROKERS": address(ports, "STACK_KAFKA_PORT"),

@@ -80,7 +80,7 @@ struct CommandParserTests {
     ("migrate stauts", "unknown command \"migrate stauts\"; did you mean migrate status?"),
     ("outbox unbury 5", "unknown command \"outbox unbury\"; paysaga --help lists them all"),
     ("bookkeeping", "unknown command \"bookkeeping\"; paysaga --help lists them all"),
-    ("migrate", "migrate what? It has up, down, status; see paysaga migrate --help"),
+    ("migrate", "migrate what? It has up, down, status, roles, grants; see paysaga migrate --help"),
     ("", "no command given; paysaga --help lists them all"),
     ("get --ordr 1", "unknown option --ordr of get; did you mean --order?"),
     ("--order 1 get", "--order comes after the command: paysaga COMMAND --order; paysaga --help"),
