@@ -29,6 +29,7 @@ ALL_BEGAN=$SECONDS
 CURRENT=preparation
 DONE=()
 CHILD=
+BACKING=/dev/null
 
 # step NAME MINUTES COMMAND…: COMMAND with its output shown and kept in NAME.log.
 # The output goes to a file that is followed, not through a pipe: a server a test left behind would keep a pipe open.
@@ -76,14 +77,13 @@ backing_remove() {
   rm -rf "${TEST_DIR:?}"
 }
 
-# A stack of the tests' own, anew for each run; `devkafka` comes from the debug build.
+# A stack of the integration tests' own, anew for each run; `devkafka` comes from the debug build.
 backing_start() {
   if [ -n "${TEST_DB_DSN:-}" ]; then return; fi
   CURRENT=backing
   if [ -d "$TEST_DIR" ]; then backing_remove; fi
   STACK_DIR=$TEST_DIR STACK_BIN=$ROOT/.build/debug bash "$HERE/stack.sh" backing-up --free-ports >"$TEST_LOGS/backing.env"
-  # shellcheck source=/dev/null
-  . "$TEST_LOGS/backing.env"
+  BACKING=$TEST_LOGS/backing.env
   DONE+=(backing)
 }
 
@@ -129,15 +129,17 @@ integration() {
   debug_build
   backing_start
   # One after the other: many of these tests measure how soon something happens, and each waits on servers.
-  step integration 12 swift test --skip-build --no-parallel --filter "$INTEGRATION"
+  step integration 12 bash -c '. "$0" && exec "$@"' "$BACKING" \
+    swift test --skip-build --no-parallel --filter "$INTEGRATION"
   require_tests_ran integration
 }
 
+# Three processes with a file of tests each, since these tests wait more than they work. Each process starts servers of
+# its own: what one test holds in PostgreSQL, such as an old snapshot, would slow down the others' programs.
 e2e() {
   debug_build
-  backing_start
   export PAYSAGA_BIN=${PAYSAGA_BIN:-$ROOT/.build/debug}
-  step e2e 40 "$VENV/bin/python" -m pytest -p no:cacheprovider --timeout=300 tests/e2e
+  step e2e 30 "$VENV/bin/python" -m pytest -p no:cacheprovider --timeout=300 --numprocesses=3 --dist=loadfile tests/e2e
 }
 
 release() { step release 20 swift build -c release --static-swift-stdlib "${JOBS[@]}"; }

@@ -10,7 +10,8 @@ from harness.topics import produce
 from harness.waiting import wait_until
 from harness.world import World
 
-# Everything about the payments lies forty days back, their ids too.
+# Everything about the payments lies forty days back, their ids too. The chain over transfers, which knows the ids of
+# those that it has sealed, begins anew.
 AGE = """
 CREATE FUNCTION pg_temp.earlier(id uuid) RETURNS uuid LANGUAGE sql AS $$
   SELECT (lpad(to_hex(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint - 40 * 86400000::bigint), 12, '0')
@@ -22,6 +23,8 @@ UPDATE processing.payment SET id = pg_temp.earlier(id), updated_at = updated_at 
 UPDATE processing.attempt SET payment_id = pg_temp.earlier(payment_id);
 UPDATE risk.decision SET payment_id = pg_temp.earlier(payment_id);
 UPDATE ledger.transfer SET id = pg_temp.earlier(id), pending_id = pg_temp.earlier(pending_id);
+DELETE FROM ledger.block;
+DELETE FROM ledger.account_day;
 """
 
 
