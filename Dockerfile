@@ -17,8 +17,10 @@ COPY api/openapi api/openapi
 # Package.swift names the targets of the tests and of the benchmarks, so their folders must be there.
 COPY tests tests
 COPY bench bench
+# docker build --build-arg PAYSAGA_COMMIT=$(git rev-parse --short=12 HEAD)
+ARG PAYSAGA_COMMIT=unknown
 RUN --mount=type=cache,target=/src/.build \
-    swift build -c release --static-swift-stdlib \
+    PAYSAGA_COMMIT="$PAYSAGA_COMMIT" swift build -c release --static-swift-stdlib \
  && mkdir -p /out/production /out/development \
  && for program in \
       payments-server payments-consumer payments-cron payments-processor payments-gateway paysaga; do \

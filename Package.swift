@@ -82,6 +82,10 @@ let package = Package(
     system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
     .target(name: "CLinux", path: "internal/system/CLinux"),
+    // The commit is compiled into one small file, so that another one recompiles nothing else.
+    .target(
+      name: "CBuildInfo", path: "internal/system/CBuildInfo",
+      cSettings: Context.environment["PAYSAGA_COMMIT"].map { [.define("BUILD_COMMIT", to: "\"\($0)\"")] } ?? []),
     // Files that are compiled in; they lie where they belong.
     .target(name: "CEmbedded", path: "internal/system/CEmbedded"),
 
@@ -94,7 +98,7 @@ let package = Package(
     box("Logger", "kit/Logger", ["Runtime", "Values"]),
     box("Metrics", "kit/Metrics"),
     box("Tracing", "kit/Tracing"),
-    box("Settings", "kit/Settings", ["Errors", "Logger", "Values"]),
+    box("Settings", "kit/Settings", ["CBuildInfo", "Errors", "Logger", "Values"]),
 
     // The network.
     box("TLS", "net/TLS", ["COpenSSL", "Errors", "Values"]),
@@ -113,7 +117,8 @@ let package = Package(
 
     // What runs a program.
     box("Admin", "service/Admin", ["Crypto", "HTTPServer", "Logger", "Metrics", "Values"]),
-    box("Service", "service/Service", ["Admin", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
+    box(
+      "Service", "service/Service", ["Admin", "HTTPServer", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
 
     // Storage and brokers.
     box("Postgres", "data/Postgres", ["CLibpq", "Errors", "Logger", "Metrics", "Runtime", "Values"]),

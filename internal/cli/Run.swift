@@ -22,7 +22,7 @@ package func runPaysaga(
     let output = Output(wantsJSON: line.wantsJSON)
     switch line.outcome {
     case .help(let text): output.print(text)
-    case .version: output.print("\(Program.cli.name) \(BuildInfo.version)")
+    case .version: output.print("\(Program.cli.name) \(BuildInfo.version) (commit \(BuildInfo.commit))")
     case .run(let name, let arguments):
       let command = try Subcommands.named(name).init(arguments)
       try run(command, line, output, signals, contexts, migrations)
@@ -43,7 +43,8 @@ private func run(
 ) throws {
   let environment = ProcessInfo.processInfo.environment
   let settings = try SagaSettings.load(
-    program: .cli, environment: environment, file: line.configFile, contexts: contexts)
+    program: .cli, environment: environment, file: line.configFile, contexts: contexts
+  ).settings
   let session = Session(
     settings: settings, given: try GivenSettings(environment: environment, file: line.configFile),
     migrations: migrations, output: output, interruption: Interruption(signals))

@@ -46,7 +46,8 @@ public struct KafkaSettings: Sendable {
     let reserved = KafkaConfiguration.reserved
       .merging(["bootstrap.servers": brokers, "metadata.broker.list": brokers]) { $1 }.merging(setElsewhere) { $1 }
     return PropertySettings(
-      prefix: "KAFKA_", library: "librdkafka", example: "security.protocol", reserved: reserved
+      prefix: "KAFKA_", library: "librdkafka", example: "security.protocol", reserved: reserved,
+      isSecret: KafkaConfiguration.isSecret
     ) { property, value, settings in settings.properties[property] = value }
   }
 

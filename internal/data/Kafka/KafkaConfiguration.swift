@@ -69,8 +69,8 @@ public struct KafkaConfiguration: Sendable {
     ("statistics.interval.ms", "1000"),
   ]
 
-  /// Whether a property's value must never be shown.
-  static func isSecret(_ name: String) -> Bool {
+  /// Whether a property's value must never be shown, such as that of `sasl.password`.
+  public static func isSecret(_ name: String) -> Bool {
     [
       "password", "secret", "key.pem", "oauthbearer.config", "sasl.jaas", "certificate.pem", "token", "credential",
       "kinit.cmd",

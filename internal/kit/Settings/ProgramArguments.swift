@@ -1,15 +1,19 @@
 internal import Values
 
-/// The command line of the three services: `[--config FILE] [--help] [--version]`.
+/// The command line of the services: `[--config FILE] [--check | --print-config | --help | --version]`.
 public struct ProgramArguments: Sendable, Hashable {
   /// The action that the arguments ask for.
   public enum Action: Sendable, Hashable {
     case run
-    case help
+    /// Reads the settings and the files that they name, and ends.
+    case check
+    /// Prints the settings in force and ends.
+    case printConfig
     case version
+    case help
   }
 
-  /// `run` without an argument that asks for something else; `--help` wins over `--version`.
+  /// `run` without an argument that asks for something else; of several the last one listed here wins.
   public let action: Action
   /// The path after `--config`.
   public let configFile: String?
@@ -19,11 +23,13 @@ public struct ProgramArguments: Sendable, Hashable {
   public init(_ arguments: [String]) throws(SettingsError) {
     var rest = arguments[...]
     var file: String?
-    var action = Action.run
+    var wanted: [Action] = []
     while let argument = rest.popFirst() {
       switch argument {
-      case "--help", "-h": action = .help
-      case "--version": if action == .run { action = .version }
+      case "--help", "-h": wanted.append(.help)
+      case "--version": wanted.append(.version)
+      case "--print-config": wanted.append(.printConfig)
+      case "--check": wanted.append(.check)
       case "--config":
         guard let path = rest.popFirst(), !path.isEmpty else {
           throw SettingsError(.badArgument, "--config must be followed by the path of a settings file")
@@ -33,10 +39,12 @@ public struct ProgramArguments: Sendable, Hashable {
         file = try Self.single(file, String(argument.dropFirst("--config=".count)))
       default:
         throw SettingsError(
-          .badArgument, "unknown argument \"\(Self.name(argument))\": expected --config FILE, --help or --version")
+          .badArgument,
+          "unknown argument \"\(Self.name(argument))\": expected --config FILE,"
+            + " --check, --print-config, --help or --version")
       }
     }
-    self.action = action
+    action = [.help, .version, .printConfig, .check].first(where: wanted.contains) ?? .run
     self.configFile = file
   }
 
@@ -59,7 +67,10 @@ public struct ProgramArguments: Sendable, Hashable {
     """
     \(program.name): \(program.summary)
 
-    usage: \(program.name) [--config FILE] [--help] [--version]
+    usage: \(program.name) [--config FILE] [--check | --print-config | --help | --version]
+
+      --check         reads the settings and the files that they name, says what is wrong, and ends
+      --print-config  prints the settings in force as JSON, each with its origin and without secrets, and ends
 
     Settings come from the environment, over those of FILE (KEY=VALUE a line, # comments):
 

@@ -30,6 +30,7 @@ public struct PropertySettings<Root: Sendable>: Sendable {
   let library: String
   let example: String
   private let reserved: [String: String]
+  private let isSecret: @Sendable (_ property: String) -> Bool
   private let store: @Sendable (_ property: String, _ value: String, inout Root) -> Void
 
   /// - Parameters:
@@ -37,15 +38,18 @@ public struct PropertySettings<Root: Sendable>: Sendable {
   ///   - library: the library's name, for `--help`.
   ///   - example: a property, for `--help`.
   ///   - reserved: the properties that may not be set, each with the reason.
+  ///   - isSecret: whether a property's value must not be shown.
   ///   - store: stores a property's value.
   public init(
     prefix: String, library: String, example: String, reserved: [String: String],
+    isSecret: @escaping @Sendable (_ property: String) -> Bool,
     store: @escaping @Sendable (_ property: String, _ value: String, inout Root) -> Void
   ) {
     names = PropertyNames(prefix: prefix)
     self.library = library
     self.example = example
     self.reserved = reserved
+    self.isSecret = isSecret
     self.store = store
   }
 
@@ -55,7 +59,9 @@ public struct PropertySettings<Root: Sendable>: Sendable {
   /// A group's properties as properties of a set.
   /// - Parameter path: the group within the set.
   public func within<Outer>(_ path: Setting<Outer>.Path<Root>) -> PropertySettings<Outer> {
-    PropertySettings<Outer>(prefix: names.prefix, library: library, example: example, reserved: reserved) {
+    PropertySettings<Outer>(
+      prefix: names.prefix, library: library, example: example, reserved: reserved, isSecret: isSecret
+    ) {
       [store] property, value, settings in store(property, value, &settings[keyPath: path])
     }
   }
@@ -66,6 +72,11 @@ public struct PropertySettings<Root: Sendable>: Sendable {
     if let reason = reserved[property] { return "\(property) cannot be set: \(reason)" }
     store(property, value, &settings)
     return nil
+  }
+
+  /// A property's value as pages and logs may show it.
+  func masked(_ value: String, of property: String) -> String {
+    isSecret(property) ? Secrets.mask : Secrets.shown(value)
   }
 
   /// The name that stands for all of them.

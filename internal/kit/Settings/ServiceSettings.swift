@@ -55,7 +55,7 @@ public struct ServiceOptions: Sendable {
       .choice("LOG_FORMAT", \.logFormat, ["text": .text, "json": .json], .value("text"), users, "log format"),
       .optionalListener(
         "ADMIN_ADDR", \.adminAddress, adminAddress, services,
-        "listen address of `/healthz`, `/readyz`, `/readyz/api` and `/metrics` (HTTP)"),
+        "listen address of the admin endpoint (HTTP)"),
       .secretFile(
         "ADMIN_TOKEN_FILE", \.adminTokenFile, services,
         "token of the admin port's pages that show data, as `Authorization: Bearer`; beyond loopback there are none"

@@ -5,7 +5,7 @@ extension Setting {
   /// - Parameter path: the group within the set.
   public func within<Outer>(_ path: Setting<Outer>.Path<Root>) -> Setting<Outer> {
     Setting<Outer>(
-      name: name, allowed: allowed, summary: summary, usedBy: usedBy, isSecret: isSecret, standard: standard
+      name: name, allowed: allowed, summary: summary, usedBy: usedBy, secrecy: secrecy, standard: standard
     ) { [read] text, settings in read(text, &settings[keyPath: path]) }
   }
 }

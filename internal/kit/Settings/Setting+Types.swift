@@ -3,11 +3,11 @@ public import Values
 /// The types of settings: each makes a table row that checks a text and stores the value.
 extension Setting {
   private init(
-    _ name: String, _ allowed: String, isSecret: Bool = false, _ standard: Default, _ usedBy: [Program],
+    _ name: String, _ allowed: String, secrecy: SettingSecrecy = .open, _ standard: Default, _ usedBy: [Program],
     _ summary: String, read: @escaping @Sendable (String, inout Root) -> String?
   ) {
     self.init(
-      name: name, allowed: allowed, summary: summary, usedBy: usedBy, isSecret: isSecret, standard: standard,
+      name: name, allowed: allowed, summary: summary, usedBy: usedBy, secrecy: secrecy, standard: standard,
       read: read)
   }
 
@@ -137,7 +137,7 @@ extension Setting {
     _ name: String, _ path: Path<Value>, rule: String, isSecret: Bool = false,
     _ parse: @escaping @Sendable (String) -> Value?, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
-    Setting(name, rule, isSecret: isSecret, standard, usedBy, summary) { text, settings in
+    Setting(name, rule, secrecy: isSecret ? .secret : .open, standard, usedBy, summary) { text, settings in
       guard let value = parse(text) else { return "expected \(rule)" }
       settings[keyPath: path] = value
       return nil
@@ -209,7 +209,7 @@ extension Setting {
     _ summary: String
   ) -> Setting {
     let allowed = "`postgres://USER:PASSWORD@HOST:PORT/DATABASE`\(orNothing ? ", or nothing" : "")"
-    return Setting(name, allowed, isSecret: true, standard, usedBy, summary) { text, settings in
+    return Setting(name, allowed, secrecy: .address, standard, usedBy, summary) { text, settings in
       if !(orNothing && text.isEmpty), let problem = DataSourceName.problemOfPostgres(text) { return problem }
       settings[keyPath: path] = text
       return nil
@@ -221,7 +221,7 @@ extension Setting {
     _ name: String, _ path: Path<String>, _ standard: Default, _ usedBy: [Program], _ summary: String
   ) -> Setting {
     let allowed = "`redis://[USER:PASSWORD@]HOST:PORT[/DATABASE]`, or nothing for none"
-    return Setting(name, allowed, isSecret: true, standard, usedBy, summary) { text, settings in
+    return Setting(name, allowed, secrecy: .address, standard, usedBy, summary) { text, settings in
       if !text.isEmpty, let problem = DataSourceName.problemOfRedis(text) { return problem }
       settings[keyPath: path] = text
       return nil
@@ -253,7 +253,7 @@ extension Setting {
   ) -> Setting {
     let allowed = "a path with a slash in it, or nothing"
     // Not shown in messages: the secret may have been pasted instead of its file's name.
-    return Setting(name, allowed, isSecret: true, .value(""), usedBy, summary) { text, settings in
+    return Setting(name, allowed, secrecy: .secret, .value(""), usedBy, summary) { text, settings in
       guard text.isEmpty || text.contains("/"), !text.utf8.contains(0) else { return "expected \(allowed)" }
       settings[keyPath: path] = text
       return nil

@@ -5,6 +5,17 @@ public enum SettingDefault: Sendable {
   case byProgram([Program: String])
 }
 
+/// What may be shown of a setting's value.
+enum SettingSecrecy: Sendable {
+  /// All of it; a password that stands in it by mistake is masked.
+  case open
+  /// An address with a password in it: messages about a wrong one do not show it, since nobody knows where its password
+  /// ends; of a sound one the password is masked.
+  case address
+  /// Nothing: it is a key or a password.
+  case secret
+}
+
 /// One row of a settings table: it drives parsing, checks, `--help` and the table in docs/settings.md.
 public struct Setting<Root: Sendable>: Sendable {
   /// Where the value comes from when nobody gives one.
@@ -20,8 +31,7 @@ public struct Setting<Root: Sendable>: Sendable {
   public let summary: String
   /// The programs that use it; the others check it all the same, so that one file serves all.
   public let usedBy: [Program]
-  /// Whether messages must not show its value: an address with a password in it, however it is written.
-  public let isSecret: Bool
+  let secrecy: SettingSecrecy
   let standard: Default
   /// Stores a value.
   /// - Returns: what is wrong with it, or nil.
@@ -35,6 +45,11 @@ public struct Setting<Root: Sendable>: Sendable {
     }
   }
 
-  /// The value as messages may show it; nil when they may not.
-  func shown(_ value: String) -> String? { isSecret ? nil : Secrets.shown(value) }
+  /// A value, which may be wrong, as messages may show it; nil when they may not.
+  func shown(_ value: String) -> String? { secrecy == .open ? Secrets.shown(value) : nil }
+
+  /// A sound value as pages and logs may show it.
+  func masked(_ value: String) -> String {
+    secrecy == .secret && !value.isEmpty ? Secrets.mask : Secrets.shown(value)
+  }
 }

@@ -5,7 +5,10 @@ internal import Values
 private struct Given {
   let name: String
   let value: String
-  let source: String
+  let origin: SettingInForce.Origin
+
+  /// The place, for messages.
+  var source: String { origin == .environment ? "the environment" : origin.description }
 }
 
 extension SettingSet {
@@ -20,7 +23,7 @@ extension SettingSet {
   /// - Throws: one error that names the first wrong setting, its value unless it may be a secret, and what is allowed.
   public static func load(
     program: Program, environment: [String: String], file: String? = nil, contexts: [SettingNames] = []
-  ) throws(SettingsError) -> Self {
+  ) throws(SettingsError) -> LoadedSettings<Self> {
     let content: EnvironmentFile? = if let file { try EnvironmentFile(path: file) } else { nil }
     return try load(
       program: program, environment: environment, file: content, path: file ?? "", contexts: contexts)
@@ -31,7 +34,7 @@ extension SettingSet {
   package static func load(
     program: Program, environment: [String: String], file: EnvironmentFile?, path: String,
     contexts: [SettingNames] = []
-  ) throws(SettingsError) -> Self {
+  ) throws(SettingsError) -> LoadedSettings<Self> {
     var settings = Self(program: program)
     var missing: [Setting<Self>] = []
     for setting in table.settings {
@@ -42,31 +45,50 @@ extension SettingSet {
         missing.append(setting)
       }
     }
-    var given: Set<String> = []
+    var given: [String: Given] = [:]
     for entry in gather(environment, file, path: path) {
       try settings.take(entry, contexts)
-      given.insert(entry.name)
+      given[entry.name] = entry
     }
-    if let setting = missing.first(where: { !given.contains($0.name) }) {
+    if let setting = missing.first(where: { given[$0.name] == nil }) {
       throw SettingsError(
         .missingSetting, setting: setting.name,
         "\(setting.name) is not set: \(program.name) needs it (\(setting.summary)); expected \(setting.allowed.filter { $0 != "`" })"
       )
     }
     try settings.finish()
-    return settings
+    return LoadedSettings(settings: settings, inForce: inForce(program, given))
+  }
+
+  private static func inForce(_ program: Program, _ given: [String: Given]) -> [SettingInForce] {
+    let rows = table.settings.filter { $0.usedBy.contains(program) }.map { setting in
+      let standard = setting.standardValue(for: program)
+      let entry = given[setting.name]
+      return SettingInForce(
+        name: setting.name, value: setting.masked(entry?.value ?? standard ?? ""), origin: entry?.origin ?? .standard,
+        isChanged: entry.map { $0.value != standard } ?? false)
+    }
+    guard let properties = table.properties else { return rows }
+    let others = given.values.sorted { $0.name < $1.name }.compactMap { entry -> SettingInForce? in
+      guard table.setting(named: entry.name) == nil, let property = properties.names.property(of: entry.name) else {
+        return nil
+      }
+      return SettingInForce(
+        name: entry.name, value: properties.masked(entry.value, of: property), origin: entry.origin, isChanged: true)
+    }
+    return rows + others
   }
 
   /// All given values, the file's first, so that the environment wins; a value of the file is checked even where it
   /// loses.
   private static func gather(_ environment: [String: String], _ file: EnvironmentFile?, path: String) -> [Given] {
     var all = (file?.entries ?? []).map { entry in
-      Given(name: entry.name, value: entry.value, source: "\(path) line \(entry.line)")
+      Given(name: entry.name, value: entry.value, origin: .file(path: path, line: entry.line))
     }
     for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
       let isOurs = table.prefixes.contains(where: name.hasPrefix)
       if isOurs, !ServiceLink.isOne(name: name, value: value) {
-        all.append(Given(name: name, value: value, source: "the environment"))
+        all.append(Given(name: name, value: value, origin: .environment))
       }
     }
     return all

@@ -4,8 +4,8 @@ public import Metrics
 internal import Synchronization
 public import Values
 
-/// The admin endpoint of a program over HTTP/1.1: `/healthz`, `/readyz`, `/readyz/api` and `/metrics`, on a thread of
-/// its own.
+/// The admin endpoint of a program over HTTP/1.1, on a thread of its own: `/` with the program's state and links,
+/// `/healthz`, `/readyz`, `/readyz/api`, `/metrics`, `/version`, and the pages that the program adds.
 ///
 /// GET and HEAD only. A request may take ten seconds to come, as may its answer to be read and the wait for the next
 /// request; at most 32 connections, 16 of them from one address: a further one takes the place of an older one.
@@ -19,21 +19,16 @@ public final class AdminServer: Sendable {
 
   /// - Parameters:
   ///   - address: where to listen; port 0 for any free one.
+  ///   - facts: what the front page and `/version` show.
   ///   - readiness: called on the endpoint's own thread for each `/readyz`; must not block, so it reads states that
   ///     others keep.
+  ///   - pages: those that the program adds.
   ///   - token: opens the pages that show data; nil for none (`AdminAccess`).
-  public convenience init(
-    address: NetworkAddress, registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport,
-    token: [UInt8]? = nil, logger: Logger
-  ) {
-    self.init(
-      address: address, registry: registry, readiness: readiness, token: token, logger: logger, time: .seconds(10))
-  }
-
-  /// - Parameter time: what a request, its answer and the wait for the next one may take each.
-  init(
-    address: NetworkAddress, registry: MetricsRegistry, readiness: @escaping @Sendable () -> ReadinessReport,
-    token: [UInt8]? = nil, logger: Logger, time: Duration
+  ///   - time: what a request, its answer and the wait for the next one may take each.
+  public init(
+    address: NetworkAddress, facts: ProgramFacts, registry: MetricsRegistry,
+    readiness: @escaping @Sendable () -> ReadinessReport, pages: [AdminPage] = [], token: [UInt8]? = nil,
+    logger: Logger, time: Duration = .seconds(10)
   ) {
     var configuration = HTTPServerConfiguration(address: address, surface: "admin", addressName: "ADMIN_ADDR")
     configuration.maxConnections = 32
@@ -45,7 +40,8 @@ public final class AdminServer: Sendable {
     self.configuration = configuration
     self.logger = logger
     access = AdminAccess(address, token: token)
-    router = AdminPages(registry: registry, readiness: readiness).router
+    router =
+      AdminPages(facts: facts, registry: registry, readiness: readiness, others: pages, access: access).router
   }
 
   deinit { stop() }

@@ -9,8 +9,16 @@ public protocol ProgramBody: AnyObject, Sendable {
   /// The checks of the readiness report without which no call to the program's API can be answered; nil where it has no
   /// API.
   var neededForAPI: Set<String>? { get }
+  /// The pages that the program adds to its admin endpoint; asked for once, before `assemble`. A page answers before
+  /// the parts are there, too: that they are not.
+  var pages: [AdminPage] { get }
   /// Reads again what may change while the program runs. Called at SIGHUP on the main thread, at any time.
   func reload()
+}
+
+extension ProgramBody {
+  /// None.
+  public var pages: [AdminPage] { [] }
 }
 
 /// The parts of a program, and the state of what they depend on.

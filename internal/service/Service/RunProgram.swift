@@ -19,17 +19,30 @@ public func runProgram<Settings: ServiceSettings>(
   ProcessProtection.begin()
   ProcessMemory.returnLargeBlocks()
   let signals = TerminationSignals()
-  let settings: Settings = loadSettings(program, contexts)
+  let arguments = parseArguments(program, help: { Settings.table.help(for: program) })
+  let loaded: LoadedSettings<Settings> = loadSettings(program, arguments, contexts)
+  let (settings, config) = (loaded.settings, ConfigPage(program: program, settings: loaded.inForce))
+  if arguments.action == .printConfig {
+    print(String(decoding: config.json, as: UTF8.self))
+    exit(0)
+  }
   let options = settings.service
   let logger = Logger(label: program.name, level: options.logLevel, format: options.logFormat)
   let host = ProcessInfo.processInfo.hostName
   let context = ProgramContext(
     program: program, logger: logger, metrics: MetricsRegistry(namespace: "paysaga"), stop: StopFlag(),
     instance: "\(host):\(ProcessInfo.processInfo.processIdentifier):\(UniqueID.random().description.prefix(8))")
+  if arguments.action == .check { check(program) { _ = try make(settings, context) } }
   context.metrics.registerProcess(program: program.name, version: BuildInfo.version)
   context.metrics.counter(
     "log_lines_dropped_total", help: "Log lines that were not written, mostly because nobody read the log."
   ) { Double(LogWriter.standardError.droppedLines) }
+  logger.info(
+    "starting",
+    [
+      "version": .string(BuildInfo.version), "commit": .string(BuildInfo.commit),
+      "instance": .string(context.instance), "settings": .string(config.changes),
+    ])
   let memory = PeriodicJob(name: "memory") {
     ProcessMemory.giveBack()
     return .seconds(2)
@@ -37,7 +50,7 @@ public func runProgram<Settings: ServiceSettings>(
   memory.start()
   do {
     let service = RunningService(try make(settings, context), context, options)
-    let admin = try startAdmin(context, service, options)
+    let admin = try startAdmin(context, service, config, options)
     let starter = WorkerThread(name: "start-up") {
       do {
         try service.start()
@@ -79,26 +92,44 @@ private func endAnyhow(after limit: Duration, _ options: ServiceOptions, _ logge
   }
 }
 
-private func loadSettings<Settings: ServiceSettings>(_ program: Program, _ contexts: [SettingNames]) -> Settings {
+/// The arguments of a program that loads its settings; ends the process for the others.
+private func parseArguments(_ program: Program, help settings: () -> String) -> ProgramArguments {
   do {
     let arguments = try ProgramArguments(Array(CommandLine.arguments.dropFirst()))
     switch arguments.action {
     case .help:
-      print(ProgramArguments.help(for: program, settings: Settings.table.help(for: program)))
+      print(ProgramArguments.help(for: program, settings: settings()))
       exit(0)
     case .version:
-      print("\(program.name) \(BuildInfo.version)")
+      print("\(program.name) \(BuildInfo.version) (commit \(BuildInfo.commit))")
       exit(0)
-    case .run:
-      let settings = try Settings.load(
-        program: program, environment: ProcessInfo.processInfo.environment, file: arguments.configFile,
-        contexts: contexts)
-      try settings.check()
-      return settings
+    case .run, .check, .printConfig: return arguments
     }
   } catch {
     refuse(program, error)
   }
+}
+
+private func loadSettings<Settings: ServiceSettings>(
+  _ program: Program, _ arguments: ProgramArguments, _ contexts: [SettingNames]
+) -> LoadedSettings<Settings> {
+  do {
+    let loaded = try Settings.load(
+      program: program, environment: ProcessInfo.processInfo.environment, file: arguments.configFile,
+      contexts: contexts)
+    try loaded.settings.check()
+    return loaded
+  } catch {
+    refuse(program, error)
+  }
+}
+
+/// Says whether the settings and the files that they name can be used, and ends the process.
+/// - Parameter make: makes the program's inside, which reads those files.
+private func check(_ program: Program, _ make: () throws -> Void) -> Never {
+  do { try make() } catch { refuse(program, error) }
+  print("\(program.name): settings and the files that they name can be used")
+  exit(0)
 }
 
 private func refuse(_ program: Program, _ error: any Error) -> Never {
@@ -114,12 +145,15 @@ private func end(_ status: Int32) -> Never {
 }
 
 private func startAdmin(
-  _ context: ProgramContext, _ service: RunningService, _ options: ServiceOptions
+  _ context: ProgramContext, _ service: RunningService, _ config: ConfigPage, _ options: ServiceOptions
 ) throws -> AdminServer? {
   guard let address = options.adminAddress else { return nil }
+  let facts = ProgramFacts(
+    program: context.program.name, version: BuildInfo.version, commit: BuildInfo.commit, instance: context.instance,
+    started: .now())
   let admin = AdminServer(
-    address: address, registry: context.metrics, readiness: { service.readiness }, token: try adminToken(options),
-    logger: context.logger)
+    address: address, facts: facts, registry: context.metrics, readiness: { service.readiness },
+    pages: [config.page] + service.body.pages, token: try adminToken(options), logger: context.logger)
   try admin.start()
   return admin
 }

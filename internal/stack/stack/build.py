@@ -1,6 +1,7 @@
 """Building the programs, and the Python environment of the tests."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -18,12 +19,23 @@ def run(command: list[str], what: str) -> None:
         raise Failure(f"{what} failed with exit code {status}")
 
 
+def commit() -> str:
+    """What is built, for `--version` and `/version`; `-changed` where files differ from the commit."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=-changed"]
+    try:
+        return subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        # No git, or none of its trees: a release archive.
+        return "unknown"
+
+
 def release() -> None:
     if shutil.which("swift") is None:
         raise Failure("Swift was not found in PATH. Swift 6.3 or later is the one thing to install by hand:"
                       " https://www.swift.org/install/linux/")
     heading("building the programs (release; some minutes the first time)")
     # The static standard library starts in 2.6 ms instead of 10 and runs where no Swift is installed.
+    os.environ["PAYSAGA_COMMIT"] = commit()
     run(["swift", "build", "-c", "release", "--static-swift-stdlib", "--jobs", "2"], "the release build")
 
 

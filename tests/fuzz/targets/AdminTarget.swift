@@ -23,9 +23,12 @@ enum AdminTarget {
       "the next probe is answered \(text(probe))")
   }
 
+  private static let facts = ProgramFacts(
+    program: "fuzz", version: "1", commit: "unknown", instance: "i", started: Timestamp(microseconds: 0))
+
   /// The one endpoint of all inputs.
   private static let server = AdminServer(
-    address: NetworkAddress(host: "127.0.0.1", port: 0), registry: MetricsRegistry(),
+    address: NetworkAddress(host: "127.0.0.1", port: 0), facts: facts, registry: MetricsRegistry(),
     readiness: { ReadinessReport([.init("all", isReady: false, detail: "fuzz")]) },
     logger: Logger(label: "fuzz", level: .error) { _ in })
 

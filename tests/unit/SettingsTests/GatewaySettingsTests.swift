@@ -19,7 +19,7 @@ import Values
   {
     var environment = Self.required.merging(more) { $1 }
     if let name { environment[name] = nil }
-    return try GatewaySettings.load(program: .gateway, environment: environment)
+    return try GatewaySettings.load(program: .gateway, environment: environment).settings
   }
 
   private func message(_ more: [String: String] = [:], without name: String? = nil) -> String {

@@ -13,7 +13,7 @@ import Testing
       "BANK_URL": "http://127.0.0.1:9002",
     ]
     let environment = required.merging(more) { $1 }
-    return try ProcessingSettings.load(program: .processor, environment: environment).processor.risk
+    return try ProcessingSettings.load(program: .processor, environment: environment).settings.processor.risk
   }
 
   /// Runs `body` with the path of a file.

@@ -28,7 +28,7 @@ private struct TwoDatabases: SettingSet {
 /// Groups of settings that bring their rows.
 @Suite struct SettingGroupTests {
   private func load(_ environment: [String: String]) throws(SettingsError) -> TwoDatabases {
-    try TwoDatabases.load(program: TwoDatabases.program, environment: environment)
+    try TwoDatabases.load(program: TwoDatabases.program, environment: environment).settings
   }
 
   @Test func `a group may be in a set twice, each under its own prefix`() throws {

@@ -16,7 +16,7 @@ private let required = [
 private func load(
   _ more: [String: String] = [:], program: Program = .server, file: String? = nil
 ) throws(SettingsError) -> SagaSettings {
-  try SagaSettings.load(program: program, environment: required.merging(more) { $1 }, file: file)
+  try SagaSettings.load(program: program, environment: required.merging(more) { $1 }, file: file).settings
 }
 
 /// The one message that `more` stops the program with.
@@ -59,7 +59,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
   }
 
   @Test func giveTheCommandLineTheLocalStack() throws {
-    let settings = try SagaSettings.load(program: .cli, environment: [:])
+    let settings = try SagaSettings.load(program: .cli, environment: [:]).settings
     #expect(settings.database.dsn == "postgres://payments:payments@127.0.0.1:54321/payments?sslmode=disable")
     #expect(settings.kafka.brokers == "127.0.0.1:9095" && settings.server.address.description == "127.0.0.1:8081")
   }
@@ -317,7 +317,8 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     let environment = name == "local" ? ["DB_DSN": "postgres://u@h:1/d"] : [:]
     let settings = try SagaSettings.load(
       program: program, environment: environment, file: root.appending(path: "config/\(name).env").path,
-      contexts: contexts)
+      contexts: contexts
+    ).settings
     #expect(settings.redis.isEnabled && !settings.kafka.brokers.isEmpty)
   }
 }
@@ -368,6 +369,9 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
     #expect(try ProgramArguments(["--config=a.env"]).configFile == "a.env")
     #expect(try ProgramArguments(["--config", "a.env", "--help"]).action == .help)
     #expect(try ProgramArguments(["--version"]).action == .version)
+    #expect(try ProgramArguments(["--check", "--config", "a.env"]).action == .check)
+    #expect(try ProgramArguments(["--check", "--print-config"]).action == .printConfig)
+    #expect(try ProgramArguments(["--version", "--help", "--check"]).action == .help)
     #expect(
       ProgramArguments.help(for: .cron, settings: SagaSettings.table.help(for: .cron)).contains(
         "usage: payments-cron [--config FILE]"))

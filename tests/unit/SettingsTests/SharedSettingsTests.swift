@@ -38,14 +38,16 @@ private struct CounterSettings: SettingSet {
   ) throws(SettingsError) -> SagaSettings {
     let file = try EnvironmentFile(text: "\(shared)\n\(more)", path: "f")
     return try SagaSettings.load(
-      program: .server, environment: environment, file: file, path: "f", contexts: contexts)
+      program: .server, environment: environment, file: file, path: "f", contexts: contexts
+    ).settings
   }
 
   private func counter(_ more: String = "") throws(SettingsError) -> CounterSettings {
     let file = try EnvironmentFile(text: "\(shared)\n\(more)", path: "f")
     return try CounterSettings.load(
       program: CounterSettings.program, environment: ["DB_DSN": "other", "COUNTER_STEP": "3"], file: file, path: "f",
-      contexts: contexts)
+      contexts: contexts
+    ).settings
   }
 
   @Test func `each program reads its own settings of a shared file`() throws {

@@ -1,0 +1,7 @@
+#ifndef CBUILDINFO_H
+#define CBUILDINFO_H
+
+/// The commit of this build, or `unknown`; ends with a zero byte and lives as long as the process.
+const char *build_commit(void);
+
+#endif
