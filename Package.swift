@@ -475,7 +475,7 @@ let package = Package(
     unit("Protobuf", ["Protobuf"]),
     unit("Redis", ["Errors", "Logger", "Redis", "Runtime", "Values"]),
     unit("Runtime", ["Runtime", "Values"]),
-    unit("SagaAPI", ["Metrics", "Runtime", "SagaAPI", "SagaDomain", "Values"]),
+    unit("SagaAPI", ["GRPC", "Metrics", "Runtime", "SagaAPI", "SagaDomain", "Values"]),
     unit("SagaAudit", ["SagaAudit", "Values"]),
     unit("SagaConsumer", ["Inbox", "Kafka", "SagaConsumer", "SagaDomain", "Values"]),
     unit("BankStub", ["BankStub", "HTTPClient", "Logger", "Metrics", "Values"]),

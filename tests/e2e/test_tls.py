@@ -191,6 +191,36 @@ def test_a_reload_shows_the_new_certificate_and_drops_nobody(make_world, ours: A
         == grpc.StatusCode.UNAVAILABLE
 
 
+def test_names_have_roles_and_certificates_are_revoked(make_world, ours: Authority, order: int, tmp_path: Path):
+    world, roles, lists = make_world(), tmp_path / "roles", tmp_path / "revocations.pem"
+    reader, teller, stranger = (ours.client(name) for name in ("reader", "teller", "stranger"))
+    roles.write_text("# who may do what\nread reader.example\n\nsettle teller.example\n")
+    lists.write_bytes(ours.revocations(stranger).read_bytes())
+    server = world.server(**settings(
+        ours.server("roles"), SERVER_TLS_CLIENT_CA=str(ours.file), SERVER_TLS_CRL=str(lists), SERVER_ROLES=str(roles)))
+    reading, telling = (world.client(server, ours.credentials(who)) for who in (reader, teller))
+    assert telling.create(order).status == CREATED and reading.get(order).status == CREATED
+    for call in (lambda: reading.create(order + 1), lambda: reading.settle(order), lambda: reading.pay_status(order, True)):
+        refusal = refused(call)
+        assert refusal.code == grpc.StatusCode.PERMISSION_DENIED and "role is read; this method needs settle" in str(refusal)
+    assert refused(world.client(server, ours.credentials(stranger)).get, order).code == grpc.StatusCode.UNAVAILABLE
+    unnamed = world.client(server, ours.credentials(ours.client("unnamed")))
+    assert refused(unnamed.get, order).code == grpc.StatusCode.PERMISSION_DENIED
+
+    roles.write_text("settle reader.example\nboss teller.example\n")
+    server.send(signal.SIGHUP)
+    server.wait_for_output(r"the callers' roles stay as they were.*line 2: expected read, settle or admin")
+    assert refused(reading.settle, order).code == grpc.StatusCode.PERMISSION_DENIED
+    roles.write_text("settle reader.example\n")
+    lists.write_bytes(ours.revocations(stranger, teller).read_bytes())
+    server.send(signal.SIGHUP)
+    server.wait_for_output(r"the callers' roles were read again")
+    # On the connections that are open, too; a revoked certificate makes no new one.
+    assert refused(telling.get, order).code == grpc.StatusCode.PERMISSION_DENIED
+    assert reading.settle(order).status == COMPLETED
+    assert refused(world.client(server, ours.credentials(teller)).get, order).code == grpc.StatusCode.UNAVAILABLE
+
+
 def test_a_hangup_in_clear_changes_nothing(shared_world: World, order: int):
     server = shared_world.server()
     server.send(signal.SIGHUP)
@@ -205,6 +235,7 @@ def test_a_hangup_in_clear_changes_nothing(shared_world: World, order: int):
     ("SERVER_TLS_CERT", None, "No such file or directory"), ("SERVER_TLS_CERT", "nonsense", "no start line"),
     ("SERVER_TLS_KEY", None, "No such file or directory"), ("SERVER_TLS_KEY", "other", "key values mismatch"),
     ("SERVER_TLS_CLIENT_CA", None, "No such file or directory"), ("SERVER_TLS_CLIENT_CA", "", "no certificate"),
+    ("SERVER_TLS_CRL", None, "No such file or directory"), ("SERVER_TLS_CRL", "nonsense", "no start line"),
 ])
 def test_a_wrong_file_stops_the_start(
     shared_world: World, ours: Authority, tmp_path: Path, name: str, content: str | None, reason: str
@@ -212,6 +243,7 @@ def test_a_wrong_file_stops_the_start(
     wrong = tmp_path / "wrong.pem"
     if content is not None:
         wrong.write_bytes(ours.client("mismatch").key.read_bytes() if content == "other" else content.encode())
+        wrong.chmod(0o600)
     environment = shared_world.environment(
         **settings(ours.server("start"), SERVER_TLS_CLIENT_CA=str(ours.file)) | {name: str(wrong)})
     ended = subprocess.run(

@@ -26,7 +26,7 @@ public enum SecretFile {
     _ path: String, of setting: String, shortest: Int
   ) throws(SettingsError) -> [UInt8] {
     if let problem = problem(path) { throw SettingsError(.invalidValue, setting: setting, "\(setting): \(problem)") }
-    guard let bytes = read(path) else {
+    guard let bytes = SettingsFile.bytes(path, limit: maximumBytes) else {
       throw SettingsError(.invalidValue, setting: setting, "\(setting): \(path) cannot be read; is it there?")
     }
     let isSpace = { (byte: UInt8) in byte == 0x20 || (0x09...0x0D).contains(byte) }
@@ -37,22 +37,5 @@ public enum SecretFile {
         "\(setting): expected \(path) to hold at least \(shortest) visible ASCII characters without a space")
     }
     return token
-  }
-
-  private static func read(_ path: String) -> [UInt8]? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: maximumBytes + 1)
-    var count = 0
-    while count < bytes.count {
-      let got = bytes.withUnsafeMutableBytes { buffer in
-        Glibc.read(descriptor, buffer.baseAddress.map { $0 + count }, buffer.count - count)
-      }
-      if got < 0 { return nil }
-      if got == 0 { break }
-      count += got
-    }
-    return count <= maximumBytes ? Array(bytes.prefix(count)) : nil
   }
 }

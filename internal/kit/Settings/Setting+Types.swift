@@ -228,9 +228,12 @@ extension Setting {
     }
   }
 
-  /// The path of a PEM file; who uses it looks into it.
-  public static func file(_ name: String, _ path: Path<String>, _ usedBy: [Program], _ summary: String) -> Setting {
-    let allowed = "the path of a PEM file, or nothing"
+  /// The path of a file; who uses it looks into it.
+  /// - Parameter kind: what the file is.
+  public static func file(
+    _ name: String, _ path: Path<String>, kind: String = "a PEM file", _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    let allowed = "the path of \(kind), or nothing"
     return Setting(name, allowed, .value(""), usedBy, summary) { text, settings in
       // Pasted instead of named, it would end up in messages.
       guard !text.contains("-----BEGIN"), !text.utf8.contains(0) else { return "expected \(allowed)" }

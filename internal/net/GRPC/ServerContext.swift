@@ -14,13 +14,15 @@ public struct ServerContext: Sendable {
   public var metadata: Metadata { call.metadata }
   /// The caller's address, `ipv4:10.0.0.1:5000`.
   public var peer: String { call.peer.address }
-  /// The caller's identity, proved by a client certificate; nil in clear, and where none is required. Authorise by its
-  /// `dnsNames` or `uris`.
+  /// The caller's identity, proved by a client certificate; nil in clear, and where none is required. Authorise by
+  /// `peerNames`.
   public var peerCertificate: TLSPeer? { call.peer.certificate }
   /// The first URI in the caller's certificate, else its first DNS name, else its subject; nil without a certificate.
   public var peerName: String? {
     peerCertificate.map { $0.uris.first ?? $0.dnsNames.first ?? $0.subject }
   }
+  /// The DNS names and URIs in the caller's certificate: what to authorise by; none without a certificate.
+  public var peerNames: [String] { peerCertificate.map { $0.dnsNames + $0.uris } ?? [] }
   /// Whether nobody waits for the answer any more: the caller went away or its deadline has passed.
   public var isCancelled: Bool { call.isCancelled }
 

@@ -40,10 +40,10 @@ struct ContextHandle: ~Copyable, @unchecked Sendable {
 
   /// The rules of a server.
   /// - Parameters:
-  ///   - clientAuthorities: when not nil, only clients with a certificate of these are let in.
+  ///   - clients: when not nil, only clients with a certificate of these are let in.
   ///   - sessionContext: the name under which sessions of such clients are resumed.
   static func server(
-    _ files: TLSIdentityFiles, clientAuthorities: String?, sessionContext: String
+    _ files: TLSIdentityFiles, clients: TLSClients?, sessionContext: String
   ) throws(TLSError) -> ContextHandle {
     let made = try make(TLS_server_method())
     try made.identify(files)
@@ -51,10 +51,11 @@ struct ContextHandle: ~Copyable, @unchecked Sendable {
     SSL_CTX_set_alpn_select_cb(made.context, selectHTTP2, nil)
     // Seconds a ticket is valid; the client's certificate may expire meanwhile.
     SSL_CTX_set_timeout(made.context, 300)
-    if let clientAuthorities {
-      try made.trust(.file(clientAuthorities), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT)
+    if let clients {
+      try made.trust(.file(clients.authorities), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT)
+      if let revocations = clients.revocations { try made.refuseRevoked(revocations) }
       // The names that clients choose their certificate by.
-      SSL_CTX_set_client_CA_list(made.context, SSL_load_client_CA_file(clientAuthorities))
+      SSL_CTX_set_client_CA_list(made.context, SSL_load_client_CA_file(clients.authorities))
       let name = Array(sessionContext.utf8)
       // Without it no session with a client certificate is resumed.
       SSL_CTX_set_session_id_context(made.context, name, UInt32(name.count))
@@ -107,6 +108,18 @@ struct ContextHandle: ~Copyable, @unchecked Sendable {
       throw TLSError(.authorities, "expected certificates of authorities in PEM, found: \(takeOpenSSLReason())")
     }
     SSL_CTX_set_verify(context, mode, nil)
+  }
+
+  /// Checks each client's own certificate against the lists of a PEM file.
+  private func refuseRevoked(_ lists: String) throws(TLSError) {
+    ERR_clear_error()
+    let store = SSL_CTX_get_cert_store(context)
+    guard let lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file()),
+      X509_load_crl_file(lookup, lists, X509_FILETYPE_PEM) > 0,
+      X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK)) == 1
+    else {
+      throw TLSError(.revocations, "expected revocation lists in PEM, found: \(takeOpenSSLReason())")
+    }
   }
 }
 

@@ -9,6 +9,8 @@ public struct TLSError: ModuleError {
     case key
     /// The file with the authorities cannot be used.
     case authorities
+    /// The file with the revocation lists cannot be used.
+    case revocations
     /// No agreement with the peer: versions, ciphers, certificates, ALPN, or no TLS at all.
     case handshake
     /// An established connection failed: an alert of the peer, or bytes that cannot be decrypted.

@@ -21,3 +21,20 @@ public enum TLSAuthorities: Sendable, Hashable {
   /// Those that this machine trusts.
   case system
 }
+
+/// Which clients a server lets in: those with a certificate of these authorities.
+public struct TLSClients: Sendable, Hashable {
+  /// A PEM file with the certificates of authorities.
+  public var authorities: String
+  /// A PEM file with their revocation lists; nil: no certificate is revoked before its end. With it a client is refused
+  /// whose certificate is on its authority's list, and also when that list is not there or is over.
+  public var revocations: String?
+
+  /// - Parameters:
+  ///   - authorities: the path of the authorities' certificates.
+  ///   - revocations: the path of their revocation lists; nil for none.
+  public init(authorities: String, revocations: String? = nil) {
+    self.authorities = authorities
+    self.revocations = revocations
+  }
+}

@@ -13,31 +13,31 @@ public final class TLSServerContext: Sendable {
   }
 
   private let files: TLSIdentityFiles
-  private let clientAuthorities: String?
+  private let clients: TLSClients?
   private let sessionContext: String
   private let current: Mutex<Shared>
 
   /// Reads the files.
   /// - Parameters:
-  ///   - clientAuthorities: a PEM file; when set, only clients with a certificate of these authorities are let in.
+  ///   - clients: when set, only clients with a certificate of these authorities are let in.
   ///   - sessionContext: 1 to 32 bytes; only servers of the same name resume each other's sessions of such clients.
-  /// - Throws: `.certificate`, `.key` or `.authorities` with the reason.
+  /// - Throws: `.certificate`, `.key`, `.authorities` or `.revocations` with the reason.
   public init(
-    _ files: TLSIdentityFiles, clientAuthorities: String? = nil, sessionContext: String = "server"
+    _ files: TLSIdentityFiles, clients: TLSClients? = nil, sessionContext: String = "server"
   ) throws(TLSError) {
     precondition((1...32).contains(sessionContext.utf8.count), "a session context has 1 to 32 bytes")
     self.files = files
-    self.clientAuthorities = clientAuthorities
+    self.clients = clients
     self.sessionContext = sessionContext
     current = Mutex(
-      Shared(try .server(files, clientAuthorities: clientAuthorities, sessionContext: sessionContext)))
+      Shared(try .server(files, clients: clients, sessionContext: sessionContext)))
   }
 
   /// Reloads the files, for handshakes from here on. Open connections keep theirs; earlier tickets become invalid.
   /// - Throws: as `init`; the earlier files then stay in force.
   public func reload() throws(TLSError) {
     let made = Shared(
-      try .server(files, clientAuthorities: clientAuthorities, sessionContext: sessionContext))
+      try .server(files, clients: clients, sessionContext: sessionContext))
     current.withLock { $0 = made }
   }
 

@@ -26,22 +26,27 @@ public final class ServerBody: ProgramBody {
   private let database: ProgramDatabase
   private let context: ProgramContext
   private let tls: TLSServerContext?
+  private let roles: CallerRoleCheck?
 
-  /// Keeps the settings that the program uses, and reads the files of TLS.
-  /// - Throws: `SettingsError` for a file of TLS that cannot be used.
+  /// Keeps the settings that the program uses, and reads the files of TLS and of the callers' roles.
+  /// - Throws: `SettingsError` for a file that cannot be used.
   public init(_ settings: SagaSettings, _ context: ProgramContext) throws(SettingsError) {
     self.settings = ServerSettings(settings)
     self.context = context
     database = ProgramDatabase(settings.database, program: context.program.name)
     tls = try TLSSettings.context(settings.server.tls)
+    roles = try RoleSettings.roles(settings.server.roles).map(CallerRoleCheck.init)
   }
 
   /// Without the broker calls are answered all the same: their events wait.
   public var neededForAPI: Set<String>? { Self.needed }
   private static let needed: Set = ["postgres"]
 
-  /// Reads the files of TLS again.
-  public func reload() { TLSSettings.reload(tls, settings.api.tls, context.logger) }
+  /// Reads the files of TLS and of the callers' roles again.
+  public func reload() {
+    TLSSettings.reload(tls, settings.api.tls, context.logger)
+    if let roles { RoleSettings.reload(roles, settings.api.roles, context.logger) }
+  }
 
   // MARK: - Parts
 
@@ -164,7 +169,8 @@ public final class ServerBody: ProgramBody {
     return try GRPCServer(
       configuration: configuration, services: services + reflection,
       // Not even asked when nobody reads it: a call costs little more than an interceptor does.
-      interceptors: settings.logsCalls ? [CallLog(context.logger)] : [], logger: context.logger,
+      interceptors: [roles as (any ServerInterceptor)?, settings.logsCalls ? CallLog(context.logger) : nil]
+        .compactMap(\.self), logger: context.logger,
       metrics: context.metrics)
   }
 

@@ -12,9 +12,13 @@ enum TLSSettings {
   static func context(_ settings: SagaSettings.Server.TLS) throws(SettingsError) -> TLSServerContext? {
     guard settings.isEnabled else { return nil }
     let files = TLSIdentityFiles(certificate: settings.certificate, key: settings.key)
-    let authorities = settings.clientAuthorities.isEmpty ? nil : settings.clientAuthorities
+    let clients =
+      settings.clientAuthorities.isEmpty
+      ? nil
+      : TLSClients(
+        authorities: settings.clientAuthorities, revocations: settings.revocations.isEmpty ? nil : settings.revocations)
     do throws(TLSError) {
-      return try TLSServerContext(files, clientAuthorities: authorities, sessionContext: "paysaga")
+      return try TLSServerContext(files, clients: clients, sessionContext: "paysaga")
     } catch {
       let setting = setting(of: error, settings)
       throw SettingsError(.invalidValue, setting: setting?.name, explain(error, settings))
@@ -48,6 +52,7 @@ enum TLSSettings {
     case .certificate: ("SERVER_TLS_CERT", settings.certificate)
     case .key: ("SERVER_TLS_KEY", settings.key)
     case .authorities: ("SERVER_TLS_CLIENT_CA", settings.clientAuthorities)
+    case .revocations: ("SERVER_TLS_CRL", settings.revocations)
     case .handshake, .connection, .outOfMemory: nil
     }
   }

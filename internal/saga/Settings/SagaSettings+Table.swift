@@ -117,11 +117,19 @@ extension SagaSettings {
       "time limit for a complete request, and for a caller to read pending responses"),
     .file(
       "SERVER_TLS_CERT", \.server.tls.certificate, [.server],
-      "certificate chain of the gRPC API; setting it enables TLS; SIGHUP reloads this file and the next two"),
+      "certificate chain of the gRPC API; setting it enables TLS; SIGHUP reloads this file and the next four"),
     .keyFile("SERVER_TLS_KEY", \.server.tls.key, [.server], "private key of the certificate, not encrypted"),
     .file(
       "SERVER_TLS_CLIENT_CA", \.server.tls.clientAuthorities, [.server],
       "client certificate authorities; setting it makes client certificates mandatory"),
+    .file(
+      "SERVER_TLS_CRL", \.server.tls.revocations, [.server],
+      "revocation lists of those authorities; a client certificate that is on one, or whose authority has none, is refused"
+    ),
+    .file(
+      "SERVER_ROLES", \.server.roles, kind: "a file with lines `ROLE NAME`", [.server],
+      "what each name in a client certificate may do (read, settle or admin), others nothing; without it every client may"
+        + " do everything"),
   ]
 
   private static let jobRows: [Setting<SagaSettings>] = [

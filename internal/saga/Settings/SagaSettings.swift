@@ -34,6 +34,7 @@ public struct SagaSettings: ServiceSettings {
 
   public mutating func finish() throws(SettingsError) {
     try server.tls.check()
+    try server.checkRoles()
     if program == .server { try server.checkExposure() }
     database.finish()
     if server.threads == 0 { server.threads = min(64, ProcessInfo.processInfo.activeProcessorCount) }
@@ -72,9 +73,13 @@ public struct SagaSettings: ServiceSettings {
       public var key = ""
       /// `SERVER_TLS_CLIENT_CA`: when set, clients need a certificate.
       public var clientAuthorities = ""
+      /// `SERVER_TLS_CRL`; never without `clientAuthorities`.
+      public var revocations = ""
       /// Whether the API speaks TLS.
       public var isEnabled: Bool { !certificate.isEmpty }
     }
+    /// `SERVER_ROLES`: the path of the callers' roles; empty: every caller may do everything.
+    public var roles = ""
     /// `SERVER_REFLECTION`: whether callers may ask for the services and their messages.
     public var hasReflection = true
     /// `SERVER_MAX_CONNECTIONS`: on all loops together.
@@ -175,12 +180,23 @@ extension SagaSettings.Server.TLS {
     let needs: [(name: String, value: String, needed: String, neededValue: String)] = [
       ("SERVER_TLS_CERT", certificate, "SERVER_TLS_KEY", key), ("SERVER_TLS_KEY", key, "SERVER_TLS_CERT", certificate),
       ("SERVER_TLS_CLIENT_CA", clientAuthorities, "SERVER_TLS_CERT", certificate),
+      ("SERVER_TLS_CRL", revocations, "SERVER_TLS_CLIENT_CA", clientAuthorities),
     ]
     for need in needs where !need.value.isEmpty && need.neededValue.isEmpty {
       throw SettingsError(
         .missingSetting, setting: need.needed,
         "\(need.needed) is not set, and \(need.name) is: expected both, or neither to serve in clear")
     }
+  }
+}
+
+extension SagaSettings.Server {
+  /// - Throws: when callers would have roles and no names.
+  func checkRoles() throws(SettingsError) {
+    guard !roles.isEmpty, tls.clientAuthorities.isEmpty else { return }
+    throw SettingsError(
+      .missingSetting, setting: "SERVER_TLS_CLIENT_CA",
+      "SERVER_TLS_CLIENT_CA is not set, and SERVER_ROLES is: roles belong to the names of client certificates")
   }
 }
 

@@ -29,7 +29,7 @@ class Authority:
         self._directory.mkdir(parents=True)
         self.file = self._directory / "ca.pem"
         self._key = self._directory / "ca.key"
-        self._make("ca", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign")
+        self._make("ca", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
     def server(self, name: str = "server") -> Identity:
         """For 127.0.0.1 and localhost."""
@@ -43,6 +43,18 @@ class Authority:
         return grpc.ssl_channel_credentials(
             self.file.read_bytes(), identity.key.read_bytes() if identity else None,
             identity.certificate.read_bytes() if identity else None)
+
+    def revocations(self, *revoked: Identity) -> Path:
+        """A list of these certificates, good for two days."""
+        database, configuration = self._directory / "index", self._directory / "ca.cnf"
+        database.write_text("")
+        configuration.write_text(
+            f"[ca]\ndefault_ca=own\n[own]\ndatabase={database}\ndefault_md=sha256\ndefault_crl_days=2\n")
+        command = ["openssl", "ca", "-config", str(configuration), "-keyfile", str(self._key), "-cert", str(self.file)]
+        made = self._directory / "revocations.pem"
+        for arguments in [*(["-revoke", str(each.certificate)] for each in revoked), ["-gencrl", "-out", str(made)]]:
+            subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=30)
+        return made
 
     def _signed(self, name: str, extension: str) -> Identity:
         return self._make(name, f"/CN={name}", "-CA", str(self.file), "-CAkey", str(self._key), "-addext", extension)
