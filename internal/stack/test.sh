@@ -129,6 +129,7 @@ integration() {
   debug_build
   backing_start
   # One after the other: many of these tests measure how soon something happens, and each waits on servers.
+  # shellcheck disable=SC2016 # $0 and $@ are for that shell
   step integration 12 bash -c '. "$0" && exec "$@"' "$BACKING" \
     swift test --skip-build --no-parallel --filter "$INTEGRATION"
   require_tests_ran integration
