@@ -181,20 +181,14 @@ def test_a_stopped_relay_is_replaced_at_once(make_world):
 
 def test_a_frozen_relay_publishes_nothing_after_its_lease(two_relays):
     """Stopped like a virtual machine that sleeps: it wakes after others took over, and must notice."""
-    import signal
-
     world, client, relays = two_relays
     outcome = Settling(client, list(range(1, 401)))
     wait_until(lambda: world.events.count > 100, "events are published", 60)
     faults = Faults(AFTERMATH)
-    with faults.during():
-        relays[0].send(signal.SIGSTOP)
-        try:
-            wait_until(lambda: list(shares(world).values()) == [64], "the other relay holds every shard", LEASE + 5)
-            outcome.join()
-            world.wait_until_published()
-        finally:
-            relays[0].send(signal.SIGCONT)
+    with faults.during(), relays[0].frozen():
+        wait_until(lambda: list(shares(world).values()) == [64], "the other relay holds every shard", LEASE + 5)
+        outcome.join()
+        world.wait_until_published()
     wait_until(lambda: sorted(shares(world).values()) == [32, 32], "the shards are shared again", 20)
     Settling(client, list(range(401, 501))).join()
     verdict = oracle.check(world, faults=faults)

@@ -1,6 +1,5 @@
 """The consumer's filter while Redis is slow, silent, full, read-only or failing over: it costs speed only."""
 
-import signal
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,11 +50,8 @@ def late(redis: RedisServer):
 
 @contextmanager
 def silent(redis: RedisServer):
-    redis.send(signal.SIGSTOP)
-    try:
+    with redis.frozen():
         yield True
-    finally:
-        redis.send(signal.SIGCONT)
 
 
 @contextmanager

@@ -129,9 +129,8 @@ def kill(stage: Stage, chance: random.Random) -> None:
 @fault
 def pause(stage: Stage, chance: random.Random) -> None:
     program = chance.choice(stage.programs)
-    program.send(signal.SIGSTOP)
-    time.sleep(chance.uniform(0.1, 2 * LEASE))
-    program.send(signal.SIGCONT)
+    with program.frozen():
+        time.sleep(chance.uniform(0.1, 2 * LEASE))
 
 
 @fault

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 from .waiting import wait_until
 
@@ -113,6 +115,15 @@ class Process:
             return self.handle.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} (pid {self.handle.pid}) still runs after {timeout:g} s") from None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """SIGSTOP, and SIGCONT afterwards."""
+        self.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.send(signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL, and waits for the end."""
