@@ -31,7 +31,7 @@ FROM (SELECT n, gen_random_uuid() AS id FROM generate_series($1::bigint, $2::big
 
 # The tables as the statements of an outbox name them that is found by search_path.
 TABLES = {"event": "event", "wait": "event_wait", "done": "event_done", "dead": "event_dead", "shard": "event_shard",
-          "relay": "event_relay", "topicPause": "event_topic_pause"}
+          "relay": "event_relay", "topicPause": "event_topic_pause", "operationLog": "operation_log"}
 
 
 def relay_source() -> str:

@@ -11,15 +11,20 @@ from harness.world import World, inventory_message
 HEADERS = [("trace", b"\x00\xff bytes"), ("trace", b"again")]
 
 
-def requeue(world: World, *options: str, expect: int = 0) -> list[dict]:
-    """What the command says it put back."""
+def paysaga(world: World, *words: str, expect: int = 0) -> list[dict]:
+    """What a command says."""
     environment = clean_environment() | {
-        "KAFKA_BROKERS": world.broker.brokers, "CONSUMER_TOPIC": world.inventory}
+        "DB_DSN": world.dsn, "KAFKA_BROKERS": world.broker.brokers, "CONSUMER_TOPIC": world.inventory}
     answer = subprocess.run(
-        [BINARIES / "paysaga", "inventory", "requeue", "--json", *options], env=environment, capture_output=True,
+        [BINARIES / "paysaga", *words, "--json"], env=environment, capture_output=True,
         text=True, timeout=60)
     assert answer.returncode == expect, answer.stdout + answer.stderr
     return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def requeue(world: World, *options: str, expect: int = 0) -> list[dict]:
+    """What the command says it put back."""
+    return paysaga(world, "inventory", "requeue", *options, expect=expect)
 
 
 def dead_letters(world: World, count: int) -> None:
@@ -59,6 +64,33 @@ def test_dead_letters_go_back_once_as_they_were(world: World):
     for message in back:
         assert message.partition == 1
         assert message.headers == (*HEADERS, ("dlq_requeues", b"1"))
+
+
+def test_dead_letters_are_looked_at_and_given_up(world: World):
+    dead_letters(world, 3)
+    listed = paysaga(world, "inventory", "list")
+    assert len(listed) == 3 and all(letter["error"] for letter in listed)
+    where = ["--partition", str(listed[0]["partition"]), "--offset", str(listed[0]["offset"])]
+    shown = paysaga(world, "inventory", "show", *where)[0]
+    assert shown["key"] == listed[0]["key"] and shown["headers"]["dlq_topic"] == world.inventory
+    assert shown["value"].startswith("not JSON")
+
+    assert len(paysaga(world, "inventory", "discard", "--all", "--dry-run")) == 3
+    assert paysaga(world, "inventory", "discard", *where, "--operator", "ann")[0]["key"] == listed[0]["key"]
+    assert paysaga(world, "inventory", "discard", *where, expect=1) == []
+    assert len(paysaga(world, "inventory", "list")) == 2
+    assert len(requeue(world)) == 2 and paysaga(world, "operations", "list", "--action", "letter_discard") != []
+    entries = [
+        entry for entry in paysaga(world, "operations", "list") if entry["topic"] == world.dead_letters]
+    assert [(entry["action"], entry["actor"] == "ann") for entry in entries[::-1]] == [
+        ("letter_discard", True), ("letter_requeue", False), ("letter_requeue", False)]
+
+
+def test_the_lag_of_a_group_is_told_with_its_consumer_down(world: World):
+    produce(world.broker.brokers, world.inventory, [(b"k", b"1"), (b"k", b"2")], partition=1)
+    lag = paysaga(world, "lag", "--group", "nobody", "--topic", world.inventory)[0]
+    assert lag["messages"] == 2 and lag["seconds"] is not None
+    assert [place["messages"] for place in lag["partitions"]][:2] == [0, 2]
 
 
 def test_a_message_does_not_go_round_for_ever(world: World):

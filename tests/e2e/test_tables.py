@@ -116,7 +116,7 @@ def test_a_role_without_rights_is_told_what_it_lacks(world: World):
         world.sql(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role}")
         server = world.program("payments-server", DB_DSN=dsn).start()
         assert server.wait() == 1
-        assert "lacks event_id_seq (SELECT), event_relay (DELETE), event_wait (DELETE)" in server.output, server.output
+        assert "lacks event_id_seq (SELECT), event_relay (DELETE), event_wait (DELETE), operation_log (DELETE)" in server.output, server.output
         server.is_killed = True  # its end was wanted
         world.sql(f"GRANT DELETE ON ALL TABLES IN SCHEMA public TO {role}")
         world.sql(f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}")

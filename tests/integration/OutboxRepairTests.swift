@@ -45,15 +45,15 @@ struct OutboxRepairTests {
       try insert(["a:2:t", "b:1:t"], .waiting, on: connection)
       let epoch = try hold(on: connection)
       #expect(try read(epoch: epoch, on: connection) == ["b:1"])
-      let dead = try OutboxRepair(TestDatabase.outbox).dead(.all, on: connection)
-      let moved = try OutboxRepair(TestDatabase.outbox).requeue(.ids([dead[0].id, 999]), on: connection)
+      let dead = try OutboxRepair(TestDatabase.outbox, by: "tester").dead(.all, on: connection)
+      let moved = try OutboxRepair(TestDatabase.outbox, by: "tester").requeue(.ids([dead[0].id, 999]), on: connection)
       #expect(moved.map(\.eventID) == dead.map(\.eventID) && moved.map(\.id) == dead.map(\.id))
       // With its old epoch and floor the relay reads nothing; its lease is still its own.
       #expect(try read(epoch: epoch, floor: 100, on: connection) == nil)
       #expect(try connection.int("SELECT count(*) FROM event_shard WHERE epoch > 0") == 1)
       #expect(try connection.int("SELECT count(*) FROM event_shard WHERE owner = 'one' AND reserved_to > now()") == 1)
       #expect(try read(epoch: epoch + 1, on: connection) == ["a:1", "a:2", "b:1"])
-      #expect(try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection).isEmpty)
+      #expect(try OutboxRepair(TestDatabase.outbox, by: "tester").requeue(.all, on: connection).isEmpty)
     }
   }
 
@@ -63,7 +63,7 @@ struct OutboxRepairTests {
       try insert(["a:1:t"], .dead, on: connection)
       try insert(["b:1:t"], .waiting, on: connection)
       let epoch = try hold(on: connection)
-      _ = try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection)
+      _ = try OutboxRepair(TestDatabase.outbox, by: "tester").requeue(.all, on: connection)
       let store = RelayStore(tables: TestDatabase.outbox, owner: "one", reserve: .seconds(30))
       let row = try connection.run(Command(Statement("SELECT id, event_id FROM event_wait WHERE key = 'b'"))).only
       let (id, eventID) = (try row.int64(0), try row.uuid(1))
@@ -84,8 +84,11 @@ struct OutboxRepairTests {
       try insert(["a:3:t"], .dead, on: connection)
       try insert(["a:4:t"], .waiting, on: connection)
       let epoch = try hold(on: connection)
-      #expect(try OutboxRepair(TestDatabase.outbox).published(key: "a", on: connection).map(\.sequence) == [1, 2])
-      let moved = try OutboxRepair(TestDatabase.outbox).replay(key: "a", shard: 5, on: connection)
+      #expect(
+        try OutboxRepair(TestDatabase.outbox, by: "tester").published(key: "a", on: connection).map(\.sequence) == [
+          1, 2,
+        ])
+      let moved = try OutboxRepair(TestDatabase.outbox, by: "tester").replay(key: "a", shard: 5, on: connection)
       #expect(moved.map(\.sequence) == [1, 2])
       #expect(try read(epoch: epoch + 1, on: connection) == ["a:1", "a:2"])
       #expect(try connection.int("SELECT count(*) FROM event_done") == 1)
@@ -108,15 +111,15 @@ struct OutboxRepairTests {
       let connection = try database.connect()
       try insert(["a:1:u", "a:2:t", "a:3:u", "b:1:u"], .waiting, on: connection)
       var epoch = try hold(on: connection)
-      #expect(try OutboxRepair(TestDatabase.outbox).pause("t", on: connection))
-      #expect(try !OutboxRepair(TestDatabase.outbox).pause("t", on: connection))
+      #expect(try OutboxRepair(TestDatabase.outbox, by: "tester").pause("t", on: connection))
+      #expect(try !OutboxRepair(TestDatabase.outbox, by: "tester").pause("t", on: connection))
       #expect(try OutboxInspection(TestDatabase.outbox).pausedTopics(on: connection).map(\.topic) == ["t"])
       #expect(try read(epoch: epoch, on: connection) == nil)
       epoch += 1
       // Behind the paused event nothing of its key goes, whatever its topic.
       #expect(try read(epoch: epoch, on: connection) == ["a:1", "b:1"])
-      #expect(try OutboxRepair(TestDatabase.outbox).resume("t", on: connection))
-      #expect(try !OutboxRepair(TestDatabase.outbox).resume("t", on: connection))
+      #expect(try OutboxRepair(TestDatabase.outbox, by: "tester").resume("t", on: connection))
+      #expect(try !OutboxRepair(TestDatabase.outbox, by: "tester").resume("t", on: connection))
       #expect(try read(epoch: epoch, floor: 100, on: connection) == nil)
       #expect(try read(epoch: epoch + 1, on: connection) == ["a:1", "a:2", "a:3", "b:1"])
       #expect(try connection.int("SELECT min(epoch) FROM event_shard") == 2)
@@ -129,7 +132,9 @@ struct OutboxRepairTests {
       let moved = try await withThrowingTaskGroup(of: Int.self) { group in
         for _ in 0..<4 {
           group.addTask {
-            try await blocking { try OutboxRepair(TestDatabase.outbox).requeue(.all, on: try database.connect()).count }
+            try await blocking {
+              try OutboxRepair(TestDatabase.outbox, by: "tester").requeue(.all, on: try database.connect()).count
+            }
           }
         }
         return try await group.reduce(0, +)

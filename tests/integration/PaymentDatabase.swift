@@ -3,6 +3,7 @@ import Logger
 import Metrics
 import Migrator
 import Outbox
+import OutboxSchema
 import Postgres
 import Runtime
 import SagaDomain
@@ -24,6 +25,8 @@ struct PaymentDatabase: Sendable {
       let transactions = PaymentTransactions(outbox: outbox, topic: "payment", ttl: ttl)
       let database = PaymentDatabase(configuration: configuration, transactions: transactions, outbox: outbox)
       _ = try database.migrator(configuration).up()
+      let line = try OutboxSchema.line("test.outbox", of: TestDatabase.outbox, inherited: 1)
+      _ = try Migrator(configuration: configuration, line: line, logger: TestDatabase.quiet).up()
       try await body(database)
     }
   }

@@ -147,7 +147,10 @@ struct RelayTests {
       #expect(try connection.int("SELECT count(*) FROM event_wait WHERE key = 'null' AND seq = 2") == 1)
       // Mended, one goes back; the others are passed over.
       try connection.script("UPDATE event_dead SET headers = '{}' WHERE key = 'null'")
-      #expect(try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection).map(\.key) == ["null", "topic"])
+      #expect(
+        try OutboxRepair(TestDatabase.outbox, by: "tester").requeue(.all, on: connection).map(\.key) == [
+          "null", "topic",
+        ])
     }
   }
 

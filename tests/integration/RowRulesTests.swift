@@ -124,9 +124,9 @@ struct RowRulesTests {
       let dead = try OutboxStrays(TestDatabase.outbox, shards: ShardMap(count: 64)).bury(on: connection)
       #expect(dead.map(\.key) == ["x"])
       #expect(dead.first?.lastError == "shard 99 does not exist: there are 64")
-      #expect(try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection).isEmpty)
+      #expect(try OutboxRepair(TestDatabase.outbox, by: "tester").requeue(.all, on: connection).isEmpty)
       try connection.script("UPDATE event_dead SET shard = 9")
-      #expect(try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection).map(\.key) == ["x"])
+      #expect(try OutboxRepair(TestDatabase.outbox, by: "tester").requeue(.all, on: connection).map(\.key) == ["x"])
       #expect(try OutboxStrays(TestDatabase.outbox, shards: ShardMap(count: 64)).bury(on: connection).isEmpty)
     }
   }

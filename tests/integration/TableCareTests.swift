@@ -47,19 +47,19 @@ struct TableCareTests {
       let running = try RelayTests.start(database, broker)
       try await eventually { try connection.int("SELECT count(*) FROM event_dead") == 1 && broker.keys == ["1", "1"] }
       broker.refuse([])
-      #expect(try OutboxRepair(TestDatabase.outbox).requeue(.all, on: connection).count == 1)
+      #expect(try OutboxRepair(TestDatabase.outbox, by: "tester").requeue(.all, on: connection).count == 1)
       running.relay.wake()
       try await eventually { broker.keys.count == 4 }
       try await eventually { try connection.int("SELECT count(*) FROM event_done") == 4 }
       #expect(
-        try OutboxRepair(TestDatabase.outbox).replay(
+        try OutboxRepair(TestDatabase.outbox, by: "tester").replay(
           key: "1", shard: ShardMap(count: 64).shard(of: "1"), on: connection
         ).count == 2)
       running.relay.wake()
       try await eventually { broker.keys.count == 6 }
       try await eventually { try connection.int("SELECT count(*) FROM event_wait") == 0 }
-      #expect(try OutboxRepair(TestDatabase.outbox).pause("payment", on: connection))
-      #expect(try OutboxRepair(TestDatabase.outbox).resume("payment", on: connection))
+      #expect(try OutboxRepair(TestDatabase.outbox, by: "tester").pause("payment", on: connection))
+      #expect(try OutboxRepair(TestDatabase.outbox, by: "tester").resume("payment", on: connection))
       try await running.stop()
       try OutboxPartitions(TestDatabase.outbox).forgetGoneRelays(on: connection)
       try connection.script("DROP PUBLICATION \(name)")

@@ -122,7 +122,7 @@ struct TwoOutboxesTests {
       let connection = try connect()
       try connection.run(Notifier.commands(one.tables.channel))
       try await eventually { heard.withLock { $0 } == [one.tables.channel] }
-      _ = try OutboxRepair(two.tables).pause("t", on: connection)
+      _ = try OutboxRepair(two.tables, by: "tester").pause("t", on: connection)
       try await eventually { heard.withLock { $0 } == [one.tables.channel, two.tables.channel] }
       try await blocking { listener.stop() }
     }
@@ -177,16 +177,16 @@ struct TwoOutboxesTests {
       #expect(try strays.bury(on: connection).map(\.key) == ["stray"])
       #expect(try one.status(connection).dead == 2)
       #expect(try two.status(connection).dead == 1)
-      #expect(try OutboxRepair(one.tables).requeue(.all, on: connection).map(\.key) == ["dead"])
+      #expect(try OutboxRepair(one.tables, by: "tester").requeue(.all, on: connection).map(\.key) == ["dead"])
       #expect(try two.status(connection).dead == 1)
       #expect(try connection.int("SELECT count(*) FROM \(two.tables.shard) WHERE epoch > 0") == 0)
-      #expect(try OutboxRepair(two.tables).pause("t", on: connection))
+      #expect(try OutboxRepair(two.tables, by: "tester").pause("t", on: connection))
       #expect(try OutboxInspection(one.tables).pausedTopics(on: connection).isEmpty)
       #expect(try OutboxInspection(two.tables).pausedTopics(on: connection).map(\.topic) == ["t"])
       let relay = try one.relay(pool)
       try await eventually { one.broker.keys == ["dead"] }
       try await blocking { relay.stop(until: .now() + .seconds(5)) }
-      let replayed = try OutboxRepair(one.tables).replay(
+      let replayed = try OutboxRepair(one.tables, by: "tester").replay(
         key: "dead", shard: ShardMap(count: 64).shard(of: "dead"), on: connection)
       #expect(replayed.count == 1)
       try OutboxPartitions(two.tables).forgetGoneRelays(on: connection)

@@ -66,6 +66,7 @@ def test_settings_name_where_the_stack_listens(folder):
         "KAFKA_BROKERS": "127.0.0.1:9095",
         "BANK_URL": "http://127.0.0.1:9002",
         "SAGA_GRPC_ADDR": "127.0.0.1:5001",
+        "PAYSAGA_PROGRAMS": "127.0.0.1:9101,127.0.0.1:9102,127.0.0.1:9103,127.0.0.1:9105,127.0.0.1:9104",
         "SERVER_GRPC_ADDR": "127.0.0.1:5001",
         "BANKSTUB_ADDR": "127.0.0.1:9002",
         "GATEWAY_ADDR": "127.0.0.1:8090",

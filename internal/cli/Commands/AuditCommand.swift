@@ -181,7 +181,7 @@ extension AuditReport {
       }
     var line = "\(word): done=\(done) pending=\(pending) dead=\(dead) payments=\(payments) messages=\(messages)"
     let rest = [
-      ("out_of_retention", outOfRetention), ("newer", newer), ("not_judged", notJudged),
+      ("replayed", replayed), ("out_of_retention", outOfRetention), ("newer", newer), ("not_judged", notJudged),
     ]
     for (name, count) in rest + Kind.allCases.map({ ($0.rawValue, counts[$0] ?? 0) }) where count > 0 {
       line += " \(name)=\(count)"
@@ -193,7 +193,8 @@ extension AuditReport {
     var record: Record = [
       "outcome": .text("\(outcome)"), "topic": .text(topic), "done": .number(Int64(done)),
       "pending": .number(Int64(pending)), "dead": .number(Int64(dead)), "payments": .number(Int64(payments)),
-      "messages": .number(Int64(messages)), "out_of_retention": .number(Int64(outOfRetention)),
+      "messages": .number(Int64(messages)), "replayed": .number(Int64(replayed)),
+      "out_of_retention": .number(Int64(outOfRetention)),
       "newer": .number(Int64(newer)), "not_judged": .number(Int64(notJudged)),
     ]
     for kind in Kind.allCases { record.append(kind.rawValue, .number(Int64(counts[kind] ?? 0))) }

@@ -1,6 +1,5 @@
 import GatewaySchema
 import GatewayStore
-import Glibc
 import Outbox
 import Postgres
 import Values
@@ -109,14 +108,8 @@ private struct LetterDecision {
       choice = .all(mostRequeues: most ?? 3)
     default: throw .usage("expected the number of a dead letter, or --all")
     }
-    person = arguments.text("--by") ?? Self.user
+    person = arguments.text("--by") ?? Operator.user
     guard (1...255).contains(person.utf8.count) else { throw .usage("--by expects 1 to 255 bytes") }
-  }
-
-  /// The user's name, by the system's table.
-  private static var user: String {
-    guard let entry = getpwuid(getuid()), let name = entry.pointee.pw_name else { return "uid \(getuid())" }
-    return String(cString: name)
   }
 
   /// - Parameter body: decides about the next letters.

@@ -1,45 +1,62 @@
 import Outbox
 import Postgres
-import SagaSchema
 import SagaSettings
 import Settings
 import Values
 
-/// `outbox status`: how many events wait, and who publishes them.
+/// `outbox status`: how many events wait, why, and who publishes them.
 struct OutboxStatusCommand: Subcommand {
   static let usage = Usage(
-    name: "outbox status", summary: "show how many events wait or are dead, and which relay holds which shards",
-    synopsis: "",
+    name: "outbox status", summary: "show how many events wait and why, which are dead, and which relay holds what",
+    options: [OutboxChoice.option], synopsis: OutboxChoice.synopsis,
     notes: """
       The first line: events waiting and dead (counted up to \(OutboxStatus.countLimit)) and how long the oldest waits.
-      Then a line for each paused topic, and one for each owner of shards: how many, their fencing numbers, and when
-      the first lease ends.
+      Then a line for each reason why events wait, one for each paused topic, and one for each owner of shards: how
+      many, their fencing numbers, when the first lease ends, its last sign of life, and what is in its way.
+
+      The reasons, and what to do:
+        in_flight       being published, or about to be: nothing
+        no_lease        a living relay takes the shard within a second: nothing
+        behind_dead     an earlier event of the order is dead: paysaga outbox list --status DEAD
+        topic_paused    paysaga outbox resume TOPIC
+        broker_refuses  the owner's line has the broker's words: rights, the topic, its replicas
+        broker_away     the owner is connected to no broker: KAFKA_BROKERS, the network, the broker
+        relay_silent    the owner is frozen or dead; its leases end by themselves: paysaga outbox take-over
+        no_relay        start payments-server or payments-cron (or the program that has this outbox)
+        no_shard        somebody wrote past the programs: it will be dead in some seconds
       """,
     example: "paysaga outbox status")
 
-  init(_ arguments: Arguments) throws(CommandError) {}
+  private let outbox: OutboxChoice
+
+  init(_ arguments: Arguments) throws(CommandError) { outbox = try OutboxChoice(arguments) }
 
   func run(_ session: Session) throws {
-    let connection = try Connection.open(try session.database(), logger: session.logger)
+    let connection = try outbox.open(session)
     defer { connection.close() }
-    let inspection = OutboxInspection(SagaSchema.outbox)
+    let inspection = outbox.inspection(session)
     let status = try inspection.status(on: connection)
     let holdings = try inspection.holdings(on: connection)
+    let reasons: [Record] = WaitReason.allCases.compactMap { reason in
+      guard let count = status.reasons[reason], count > 0 else { return nil }
+      return ["reason": .text(reason.rawValue), "events": .number(Int64(count))]
+    }
     let paused: [Record] = try inspection.pausedTopics(on: connection).map {
       ["paused": .text($0.topic), "since": .time($0.since)]
     }
     let owners = holdings.map(Self.record)
     let record: Record = [
-      "waiting": .number(Int64(status.waiting)), "dead": .number(Int64(status.dead)),
-      "oldest_waiting": .optional(status.oldestWaiting), "age_ms": .number(status.age.inMilliseconds),
+      "outbox": .text(outbox.name.rawValue), "waiting": .number(Int64(status.waiting)),
+      "dead": .number(Int64(status.dead)), "oldest_waiting": .optional(status.oldestWaiting),
+      "age_ms": .number(status.age.inMilliseconds), "reasons": .list(reasons),
       "shards": .number(Int64(holdings.map(\.shards).reduce(0, +))), "paused": .list(paused),
       "owners": .list(owners),
     ]
     let age = status.oldestWaiting == nil ? "" : " oldest=\(DurationText.format(status.age))"
     session.output.print(record, line: "waiting=\(status.waiting) dead=\(status.dead)\(age)")
-    if !session.wantsJSON { for line in paused + owners { session.output.print(line) } }
-    if status.waiting > 0, !holdings.contains(where: { $0.owner != nil && $0.isCurrent }) {
-      notice("events wait and no relay holds a shard: is payments-server or payments-cron running?")
+    if !session.wantsJSON { for line in reasons + paused + owners { session.output.print(line) } }
+    if status.reasons[.noRelay, default: 0] > 0 {
+      notice("events wait and no relay lives: \(outbox.programs)")
     }
   }
 
@@ -48,6 +65,9 @@ struct OutboxStatusCommand: Subcommand {
       "owner": holding.owner.map { .text($0) } ?? .text("none"), "shards": .number(Int64(holding.shards)),
       "epoch_min": .number(holding.epochs.lowerBound), "epoch_max": .number(holding.epochs.upperBound),
       "reserved_to": .optional(holding.reservedTo), "current": .bool(holding.isCurrent),
+      "heard_at": .optional(holding.heardAt),
+      "silent": holding.owner == nil ? .null : .bool(!holding.isHeard), "obstacle": .optional(holding.obstacle),
+      "obstacle_since": .optional(holding.obstacleSince),
     ]
   }
 }
@@ -58,32 +78,44 @@ struct OutboxList: Subcommand {
     name: "outbox list", summary: "show events that wait, that are dead, or that are done",
     options: [
       Option("--status", "S", "WAIT (the default), DEAD or DONE"),
-      Option("--limit", "N", "at most so many; default 50"),
+      Option("--limit", "N", "at most so many; default 50"), OutboxChoice.option,
     ],
-    synopsis: "[--status WAIT|DEAD|DONE] [--limit N]",
+    synopsis: "[--status WAIT|DEAD|DONE] [--limit N] \(OutboxChoice.synopsis)",
     notes: """
+      A waiting event shows what blocks it: `blocked` is a reason of `outbox status --help`, `detail` names the dead
+      event, the topic or the relay, or has the broker's words.
       Waiting and dead events come oldest first, done ones newest first. Done events have no index by time: with
       millions of them this takes seconds.
       """,
     example: "paysaga outbox list --status DEAD --limit 10")
 
+  private let outbox: OutboxChoice
   private let status: EventStatus
   private let limit: Int
 
   init(_ arguments: Arguments) throws(CommandError) {
+    outbox = try OutboxChoice(arguments)
     status = try arguments.choice("--status", EventStatus.self) ?? .waiting
     // One answer holds them all.
     limit = Int(try arguments.integer("--limit", in: 1...100_000) ?? 50)
   }
 
   func run(_ session: Session) throws {
-    let connection = try Connection.open(try session.database(), logger: session.logger)
+    let connection = try outbox.open(session)
     defer { connection.close() }
-    let events = try OutboxInspection(SagaSchema.outbox).events(status, limit: limit, on: connection)
-    for event in events { session.output.print(event.record) }
+    let inspection = outbox.inspection(session)
+    let events = try inspection.events(status, limit: limit, on: connection)
+    let waits = status == .waiting ? try inspection.waits(of: events, on: connection) : []
+    for (index, event) in events.enumerated() {
+      var record = event.record
+      if waits.indices.contains(index) {
+        record.append("blocked", .text(waits[index].reason.rawValue))
+        record.append("detail", .optional(waits[index].detail))
+      }
+      session.output.print(record)
+    }
     if events.isEmpty { notice("no events are \(status.rawValue)") }
   }
-
 }
 
 extension EventSummary {

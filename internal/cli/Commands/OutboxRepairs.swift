@@ -1,9 +1,12 @@
 import Outbox
 import Postgres
-import SagaSchema
 import SagaSettings
 import Settings
 import Values
+
+/// The options of every command that changes an outbox.
+private let repairOptions = [OutboxChoice.option, Operator.option]
+private let repairSynopsis = "\(OutboxChoice.synopsis) [--operator NAME]"
 
 private let dryRunOption = Option("--dry-run", nil, "only show what would be done")
 
@@ -12,8 +15,9 @@ struct OutboxRequeue: Subcommand {
   static let usage = Usage(
     name: "outbox requeue", summary: "put dead events back, to be published again", operand: "ID…",
     takesManyOperands: true,
-    options: [Option("--all", nil, "every dead event, at most \(OutboxRepair.limit) at a time"), dryRunOption],
-    synopsis: "ID… | --all [--dry-run]",
+    options: [Option("--all", nil, "every dead event, at most \(OutboxRepair.limit) at a time"), dryRunOption]
+      + repairOptions,
+    synopsis: "ID… | --all [--dry-run] \(repairSynopsis)",
     notes: """
       The ids are those of `outbox list --status DEAD`. Id, number and ce_id stay; the rest of the order follows in its
       order. Mend first what the broker refused, or it will be dead again. With EVENT_ON_DEAD=continue the order's later
@@ -23,6 +27,8 @@ struct OutboxRequeue: Subcommand {
 
   private let selection: OutboxRepair.Selection
   private let isDryRun: Bool
+  private let outbox: OutboxChoice
+  private let person: String
 
   init(_ arguments: Arguments) throws(CommandError) {
     var ids: [Int64] = []
@@ -33,12 +39,14 @@ struct OutboxRequeue: Subcommand {
     guard ids.count <= OutboxRepair.limit else { throw .usage("at most \(OutboxRepair.limit) ids at a time") }
     selection = ids.isEmpty ? .all : .ids(ids)
     isDryRun = arguments.has("--dry-run")
+    outbox = try OutboxChoice(arguments)
+    person = try Operator.name(arguments)
   }
 
   func run(_ session: Session) throws {
-    let connection = try Connection.open(try session.database(), logger: session.logger)
+    let connection = try outbox.open(session)
     defer { connection.close() }
-    let repair = OutboxRepair(SagaSchema.outbox)
+    let repair = OutboxRepair(outbox.tables, by: person)
     let events =
       isDryRun
       ? try repair.dead(selection, on: connection) : try repair.requeue(selection, on: connection)
@@ -60,37 +68,49 @@ struct OutboxRequeue: Subcommand {
 struct OutboxReplay: Subcommand {
   static let usage = Usage(
     name: "outbox replay", summary: "publish an order's events once more, with the same ce_id and seq",
-    options: [Option.order, dryRunOption], synopsis: "--order N [--dry-run]",
+    options: [
+      Option("--order", "N", "the order whose events are published; for the saga's outbox"),
+      Option("--key", "KEY", "the key whose events are published; for every outbox"), dryRunOption,
+    ] + repairOptions,
+    synopsis: "(--order N | --key KEY) [--dry-run] \(repairSynopsis)",
     notes: """
       All of the order's published events that are still kept (EVENT_RETENTION) go back to WAIT and are published again
-      in their order, before what waits of the order. Consumers see copies, to be known by their ce_id.
+      in their order, before what waits of the order. Consumers see copies, to be known by their ce_id. `audit` counts
+      them as replayed.
       """,
     example: "paysaga outbox replay --order 111")
 
-  private let order: Int64
+  private let key: String
   private let isDryRun: Bool
+  private let outbox: OutboxChoice
+  private let person: String
 
   init(_ arguments: Arguments) throws(CommandError) {
-    order = try arguments.order()
+    guard arguments.has("--order") != arguments.has("--key") else {
+      throw .usage("outbox replay needs --order N or --key KEY; paysaga outbox replay --help")
+    }
+    if let given = arguments.text("--key") { key = given } else { key = String(try arguments.order()) }
     isDryRun = arguments.has("--dry-run")
+    outbox = try OutboxChoice(arguments)
+    person = try Operator.name(arguments)
   }
 
   func run(_ session: Session) throws {
-    let connection = try Connection.open(try session.database(), logger: session.logger)
+    let connection = try outbox.open(session)
     defer { connection.close() }
-    let key = String(order)
-    let repair = OutboxRepair(SagaSchema.outbox)
+    let repair = OutboxRepair(outbox.tables, by: person)
+    let name = outbox.name == .saga ? "order \(printable(key))" : printable(key)
     let found = try repair.published(key: key, on: connection)
     guard let first = found.first else {
       throw CommandError.failure(
-        "order \(order) has no published event that is still kept (EVENT_RETENTION); paysaga outbox list shows what "
+        "\(name) has no published event that is still kept (EVENT_RETENTION); paysaga outbox list shows what "
           + "waits")
     }
     // The shard that was written with the events: relays find them there whatever the number of shards is now.
     let events = isDryRun ? found : try repair.replay(key: key, shard: first.shard, on: connection)
     for event in events { session.output.print(event.record) }
     notice(
-      "\(events.count) events of order \(order) "
+      "\(events.count) events of \(name) "
         + (isDryRun ? "would be published again; nothing was changed" : "will be published again"))
   }
 }
@@ -98,7 +118,8 @@ struct OutboxReplay: Subcommand {
 /// `outbox pause`: holds a topic's events back.
 struct OutboxPause: Subcommand {
   static let usage = Usage(
-    name: "outbox pause", summary: "stop publishing the events of a topic", operand: "TOPIC", synopsis: "TOPIC",
+    name: "outbox pause", summary: "stop publishing the events of a topic", operand: "TOPIC",
+    options: repairOptions, synopsis: "TOPIC \(repairSynopsis)",
     notes: """
       Its events wait, and so does what is behind them in their orders, whatever its topic. `outbox status` shows what
       is paused; messages that are with the producer at this moment may still appear.
@@ -106,15 +127,21 @@ struct OutboxPause: Subcommand {
     example: "paysaga outbox pause payment")
 
   private let topic: String
+  private let outbox: OutboxChoice
+  private let person: String
 
-  init(_ arguments: Arguments) throws(CommandError) { topic = try arguments.topic() }
+  init(_ arguments: Arguments) throws(CommandError) {
+    topic = try arguments.topic()
+    outbox = try OutboxChoice(arguments)
+    person = try Operator.name(arguments)
+  }
 
   func run(_ session: Session) throws {
-    let connection = try Connection.open(try session.database(), logger: session.logger)
+    let connection = try outbox.open(session)
     defer { connection.close() }
-    let isNew = try OutboxRepair(SagaSchema.outbox).pause(topic, on: connection)
+    let isNew = try OutboxRepair(outbox.tables, by: person).pause(topic, on: connection)
     session.output.print(["paused": .text(topic), "changed": .bool(isNew)])
-    if topic != session.settings.producer.topic {
+    if outbox.name == .saga, topic != session.settings.producer.topic {
       notice("\(printable(topic)) is not PRODUCER_TOPIC (\(session.settings.producer.topic))")
     }
   }
@@ -123,19 +150,79 @@ struct OutboxPause: Subcommand {
 /// `outbox resume`: ends a pause.
 struct OutboxResume: Subcommand {
   static let usage = Usage(
-    name: "outbox resume", summary: "publish the events of a paused topic again", operand: "TOPIC", synopsis: "TOPIC",
+    name: "outbox resume", summary: "publish the events of a paused topic again", operand: "TOPIC",
+    options: repairOptions, synopsis: "TOPIC \(repairSynopsis)",
     example: "paysaga outbox resume payment")
 
   private let topic: String
+  private let outbox: OutboxChoice
+  private let person: String
 
-  init(_ arguments: Arguments) throws(CommandError) { topic = try arguments.topic() }
+  init(_ arguments: Arguments) throws(CommandError) {
+    topic = try arguments.topic()
+    outbox = try OutboxChoice(arguments)
+    person = try Operator.name(arguments)
+  }
 
   func run(_ session: Session) throws {
-    let connection = try Connection.open(try session.database(), logger: session.logger)
+    let connection = try outbox.open(session)
     defer { connection.close() }
-    let wasPaused = try OutboxRepair(SagaSchema.outbox).resume(topic, on: connection)
+    let wasPaused = try OutboxRepair(outbox.tables, by: person).resume(topic, on: connection)
     session.output.print(["resumed": .text(topic), "changed": .bool(wasPaused)])
     if !wasPaused { notice("\(printable(topic)) was not paused") }
+  }
+}
+
+/// `outbox take-over`: takes shards from a relay that is silent.
+struct OutboxTakeOver: Subcommand {
+  static let usage = Usage(
+    name: "outbox take-over", summary: "take shards from a relay that is silent, so that others publish at once",
+    operand: "SHARD…", takesManyOperands: true,
+    options: [Option("--owner", "OWNER", "all shards of this owner, as outbox status shows it")] + repairOptions,
+    synopsis: "(SHARD… | --owner OWNER) \(repairSynopsis)",
+    notes: """
+      The leases of a relay that crashed or froze end by themselves after CRON_RESERVE; this is for those who cannot
+      wait. A relay that gave a sign of life in the last \(OutboxInspection.silence) keeps its shards: stop it instead.
+      Make sure that the silent one will not wake up: what it has with its producer may still reach the topic then, as
+      copies that come after later events of their orders. Consumers know them by ce_id and seq.
+      """,
+    example: "paysaga outbox take-over 17")
+
+  private let holding: OutboxRepair.Holding
+  private let outbox: OutboxChoice
+  private let person: String
+
+  init(_ arguments: Arguments) throws(CommandError) {
+    var shards: [Int16] = []
+    for word in arguments.operands {
+      shards.append(Int16(try Arguments.integer(word, "SHARD", in: 0...Int64(Int16.max))))
+    }
+    let owner = arguments.text("--owner")
+    guard (owner != nil) != !shards.isEmpty else {
+      throw .usage("outbox take-over needs the numbers of shards, or --owner; paysaga outbox take-over --help")
+    }
+    holding = owner.map { .owner($0) } ?? .shards(shards)
+    outbox = try OutboxChoice(arguments)
+    person = try Operator.name(arguments)
+  }
+
+  func run(_ session: Session) throws {
+    let connection = try outbox.open(session)
+    defer { connection.close() }
+    let held = try OutboxRepair(outbox.tables, by: person).takeOver(holding, on: connection)
+    for shard in held {
+      session.output.print([
+        "shard": .number(Int64(shard.shard)), "owner": .text(shard.owner), "taken": .bool(shard.isTaken),
+      ])
+    }
+    let living = Set(held.filter { !$0.isTaken }.map(\.owner)).sorted()
+    guard living.isEmpty else {
+      throw CommandError.failure(
+        "\(living.map(printable).joined(separator: ", ")) gave a sign of life a moment ago and keeps its shards: stop "
+          + "it, and it gives them back")
+    }
+    guard !held.isEmpty else { throw CommandError.failure("nobody holds such a shard: there is nothing to take") }
+    notice("\(held.count) shards taken; the living relays claim them now")
   }
 }
 

@@ -20,7 +20,7 @@ final class RequeueReader {
       session.kafka, options: KafkaConsumer.Options(group: Self.group, commitInterval: .zero),
       logger: session.kafkaLogger)
     let deadline = Instant.now() + .seconds(10)
-    let committed = try Self.committed(places, consumer, until: deadline)
+    let committed = try consumer.groupOffsets(of: places, until: deadline)
     var starts: [(place: TopicPartition, from: StartPosition)] = []
     for place in places {
       let marks = try consumer.queryWatermarks(place, until: deadline)
@@ -34,25 +34,16 @@ final class RequeueReader {
     try consumer.assign(starts)
   }
 
-  /// Requeued messages, as the group's coordinator knows them.
-  private static func committed(
-    _ places: [TopicPartition], _ consumer: KafkaConsumer, until deadline: Instant
-  ) throws -> [TopicPartition: (offset: Int64, note: String)] {
-    while true {
-      do throws(KafkaError) {
-        return try consumer.committedNotes(places, until: min(deadline, .now() + .seconds(1)))
-      } catch {
-        // A coordinator that refuses us is looked for again and again; why, comes beside the messages.
-        _ = try consumer.poll(max: 1, until: .now())
-        if let denial = consumer.denial { throw denial }
-        guard error.isRetryable, error.code != .notAuthorized, Instant.now() < deadline else { throw error }
-      }
-    }
+  /// The next waiting letters that `filter` chooses, none of them put back or discarded before; may be none.
+  /// - Returns: nil at the end of all partitions, or when the command was interrupted.
+  func letters(_ filter: RequeueFilter, _ max: Int) throws -> [DeadLetter]? {
+    guard !interruption.isRequested, let messages = try read(max) else { return nil }
+    return messages.map(DeadLetter.init).filter { filter.chooses($0) && !isDone($0.letter) }
   }
 
   /// The next messages, those put back before among them.
   /// - Returns: nil at the end of all partitions, or when the command was interrupted.
-  func read(_ max: Int) throws -> [ConsumedMessage]? {
+  private func read(_ max: Int) throws -> [ConsumedMessage]? {
     if ends.isEmpty { return nil }
     let deadline = Instant.now() + Self.patience
     var messages: [ConsumedMessage] = []
@@ -70,9 +61,9 @@ final class RequeueReader {
     return messages
   }
 
-  func isDone(_ message: ConsumedMessage) -> Bool { ledgers[message.place]?.isDone(message.offset) ?? false }
+  private func isDone(_ message: ConsumedMessage) -> Bool { ledgers[message.place]?.isDone(message.offset) ?? false }
 
-  /// Notes what was put back.
+  /// Notes what was put back or discarded.
   /// - Throws: the failure, once everything else is noted.
   func note(_ outcome: (published: [ConsumedMessage], failure: String?)) throws {
     var overflow: TopicPartition?

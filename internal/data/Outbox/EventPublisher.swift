@@ -12,6 +12,38 @@ public protocol EventPublisher: Sendable {
   func purge()
   /// Sets the handler of outcomes, which is called from any thread; called once, before the first `publish`.
   func start(_ handler: @escaping @Sendable ([PublishOutcome]) -> Void)
+  /// What keeps messages from being acknowledged for more than a few seconds; nil when nothing is known to. Asked on
+  /// any thread; must not block.
+  var obstacle: PublishObstacle? { get }
+}
+
+extension EventPublisher {
+  /// Nothing is known.
+  public var obstacle: PublishObstacle? { nil }
+}
+
+/// What keeps messages from being acknowledged.
+public struct PublishObstacle: Sendable, Hashable {
+  /// The kind of obstacle.
+  public enum Reason: String, Sendable, CaseIterable {
+    /// Brokers answer and do not take the messages: for want of rights, of a topic, of a leader, of replicas.
+    case brokerRefuses = "broker_refuses"
+    /// No broker is connected.
+    case brokerAway = "broker_away"
+  }
+  /// The longest words, in characters.
+  private static let longestWords = 1_000
+
+  /// The kind of obstacle.
+  public let reason: Reason
+  /// The same in the broker's words.
+  public let words: String
+
+  /// - Parameter words: what the broker says; cut after 1,000 characters.
+  public init(_ reason: Reason, _ words: String) {
+    self.reason = reason
+    self.words = String(words.prefix(Self.longestWords))
+  }
 }
 
 /// A message as it goes to the topic.

@@ -18,7 +18,9 @@ public final class OutboxCare: ServicePart {
 
   private let connection: SerialConnection
   private let relay: Relay
+  private let tables: OutboxTables
   private let inspection: OutboxInspection
+  private let log: OperationLog
   private let partitions: OutboxPartitions
   private let strays: OutboxStrays
   private let days: DayCare
@@ -49,7 +51,9 @@ public final class OutboxCare: ServicePart {
     self.metrics = metrics
     self.logger = logger.labelled(role)
     connection = SerialConnection(configuration, logger: self.logger, stop: stop)
-    inspection = OutboxInspection(tables)
+    inspection = OutboxInspection(tables, onDead: relay.onDead)
+    self.tables = tables
+    log = OperationLog(tables)
     partitions = OutboxPartitions(tables)
     strays = OutboxStrays(tables, shards: shards)
     labels = tables.metricLabels
@@ -106,6 +110,10 @@ public final class OutboxCare: ServicePart {
       try partitions.forgetGoneRelays(on: connection)
       return true
     }
+    _ = try logger.isolating("old operations") { () throws(DatabaseError) in
+      try log.forgetOld(on: connection)
+      return true
+    }
   }
 
   private func buryStrays(on connection: Connection) throws(DatabaseError) -> Bool {
@@ -123,6 +131,13 @@ public final class OutboxCare: ServicePart {
   private func exposeStatus() {
     let gauge = { [self] (name: String, help: String, _ value: @escaping @Sendable (OutboxStatus) -> Double) in
       metrics.gauge(name, help: help, labels: labels) { [weak self] in self?.status.withLock { $0.map(value) } }
+    }
+    gauge("outbox_paused_topics", "Topics that are paused; told by one relay.") { Double($0.pausedTopics) }
+    for reason in WaitReason.allCases {
+      metrics.gauge(
+        "outbox_blocked_events", help: "Waiting events by the reason why they wait; told by one relay.",
+        labels: tables.metricLabels(reason: reason.rawValue)
+      ) { [weak self] in self?.status.withLock { $0.map { Double($0.reasons[reason] ?? 0) } } }
     }
     gauge("outbox_waiting_events", "Events waiting, up to 1,000,000; told by one relay.") { Double($0.waiting) }
     gauge("outbox_dead_events", "Events the broker refused for good; told by one relay.") { Double($0.dead) }

@@ -21,9 +21,17 @@ public struct OutboxRepair: Sendable {
   }
 
   private let statements: RepairStatements
+  private let log: OperationLog
+  private let person: String
 
-  /// - Parameter tables: the outbox to repair.
-  public init(_ tables: OutboxTables) { statements = RepairStatements(tables) }
+  /// - Parameters:
+  ///   - tables: the outbox to repair.
+  ///   - person: who does it, for the log of operations.
+  public init(_ tables: OutboxTables, by person: String) {
+    statements = RepairStatements(tables)
+    log = OperationLog(tables)
+    self.person = person
+  }
 
   /// The dead events that `requeue` would bring back, by ascending id: those whose rows can be published.
   public func dead(_ selection: Selection, on connection: Connection) throws(DatabaseError) -> [EventSummary] {
@@ -44,7 +52,7 @@ public struct OutboxRepair: Sendable {
       let found = try dead(selection, on: connection)
       if found.isEmpty { return [] }
       try raiseEpochs(of: Set(found.map(\.shard)), on: connection)
-      let moved = try connection.run(Command(statements.moveDead, [.int64Array(found.map(\.id))]))
+      let moved = try connection.run(Command(statements.moveDead, [.int64Array(found.map(\.id)), .text(person)]))
       return try EventSummary.read(moved, .waiting)
     }
   }
@@ -64,7 +72,7 @@ public struct OutboxRepair: Sendable {
     try retrying(connection) { connection throws(DatabaseError) in
       try raiseEpochs(of: [shard], on: connection)
       // With the shard locked no relay completes anything of the key meanwhile.
-      let moved = try connection.run(Command(statements.moveDone, [.text(key)]))
+      let moved = try connection.run(Command(statements.moveDone, [.text(key), .text(person)]))
       return try EventSummary.read(moved, .waiting)
     }
   }
@@ -74,7 +82,10 @@ public struct OutboxRepair: Sendable {
   public func pause(_ topic: String, on connection: Connection) throws(DatabaseError) -> Bool {
     try retrying(connection) { connection throws(DatabaseError) in
       let isNew = try connection.run(Command(statements.insertPause, [.text(topic)])).affected == 1
-      if isNew { try raiseEpochs(of: nil, on: connection) }
+      if isNew {
+        try raiseEpochs(of: nil, on: connection)
+        _ = try connection.run(log.entry(.pause, by: person, topic: topic))
+      }
       return isNew
     }
   }
@@ -85,10 +96,52 @@ public struct OutboxRepair: Sendable {
     try retrying(connection) { connection throws(DatabaseError) in
       let wasPaused = try connection.run(Command(statements.deletePause, [.text(topic)])).affected == 1
       // Of all shards: an event that commits right now may be passed over in any of them before this commits.
-      if wasPaused { try raiseEpochs(of: nil, on: connection) }
+      if wasPaused {
+        try raiseEpochs(of: nil, on: connection)
+        _ = try connection.run(log.entry(.resume, by: person, topic: topic))
+      }
       return wasPaused
     }
   }
+
+  /// Which shards to take from their relay.
+  public enum Holding: Sendable, Hashable {
+    case shards([Int16])
+    /// All of one owner.
+    case owner(String)
+  }
+
+  /// A shard that somebody holds.
+  public struct HeldShard: Sendable, Hashable {
+    /// Its number.
+    public let shard: Int16
+    /// The relay that held it.
+    public let owner: String
+    /// Whether it was taken: its relay gave no sign of life for `OutboxInspection.silence`.
+    public let isTaken: Bool
+  }
+
+  /// Takes shards from relays that are silent, before their leases end, so that others can claim them at once. What
+  /// such a relay has with its producer may still reach the topic when it wakes up: as a copy, and after later events.
+  /// - Returns: the shards of `holding` that somebody held.
+  public func takeOver(_ holding: Holding, on connection: Connection) throws(DatabaseError) -> [HeldShard] {
+    let (shards, owner): ([Int16], String?) =
+      switch holding {
+      case .shards(let shards): (shards, nil)
+      case .owner(let owner): ([], owner)
+      }
+    return try retrying(connection) { connection throws(DatabaseError) in
+      try connection.run(
+        Command(statements.takeOver, [.int16Array(shards), .textOrNull(owner), .text(person)])
+      ).map { (row) throws(DatabaseError) in
+        HeldShard(
+          shard: try row.int16(HeldColumn.shard), owner: try row.text(HeldColumn.owner),
+          isTaken: try row.bool(HeldColumn.isTaken))
+      }
+    }
+  }
+
+  private enum HeldColumn: Int, AnswerColumn { case shard, owner, isTaken }
 
   /// - Parameter shards: nil for all.
   private func raiseEpochs(of shards: Set<Int16>?, on connection: Connection) throws(DatabaseError) {
@@ -125,6 +178,7 @@ private final class RepairStatements: Sendable {
   let moveDone: Statement
   let insertPause: Statement
   let deletePause: Statement
+  let takeOver: Statement
   let notify: Statement
 
   init(_ t: OutboxTables) {
@@ -136,8 +190,9 @@ private final class RepairStatements: Sendable {
     doneOfKey = Statement(
       "SELECT \(columns) FROM \(t.done) WHERE key = $1::text ORDER BY seq LIMIT $2", isReadOnly: true)
     raise = Self.raise(t)
-    moveDead = Self.move("DELETE FROM \(t.dead) WHERE id = ANY($1::bigint[]) AND \(sound)", t)
-    moveDone = Self.move("DELETE FROM \(t.done) WHERE key = $1::text", t)
+    moveDead = Self.move("DELETE FROM \(t.dead) WHERE id = ANY($1::bigint[]) AND \(sound)", .requeue, t)
+    moveDone = Self.move("DELETE FROM \(t.done) WHERE key = $1::text", .replay, t)
+    takeOver = Self.takeOver(t)
     insertPause = Statement("INSERT INTO \(t.topicPause) (topic) VALUES ($1::text) ON CONFLICT DO NOTHING")
     deletePause = Statement("DELETE FROM \(t.topicPause) WHERE topic = $1::text")
     notify = Statement("NOTIFY \(quoteIdentifier(t.channel))")
@@ -163,8 +218,31 @@ private final class RepairStatements: Sendable {
       """)
   }
 
+  /// The relay's entry goes too, so that it counts for no share of the shards any more.
+  private static func takeOver(_ t: OutboxTables) -> Statement {
+    Statement(
+      """
+      WITH held AS MATERIALIZED (
+        SELECT s.shard, s.owner FROM \(t.shard) s
+        WHERE s.owner IS NOT NULL AND (s.shard = ANY($1::smallint[]) OR s.owner = $2::text)
+        ORDER BY s.shard FOR NO KEY UPDATE OF s),
+      silent AS MATERIALIZED (
+        SELECT h.shard, h.owner FROM held h
+        WHERE NOT EXISTS (SELECT FROM \(t.relay) r WHERE r.owner = h.owner AND \(OutboxInspection.isHeard("r")))),
+      freed AS (
+        UPDATE \(t.shard) s SET owner = NULL, epoch = \(RelayStatements.nextEpoch), reserved_to = '-infinity'
+        FROM silent WHERE s.shard = silent.shard),
+      told AS (
+        INSERT INTO \(t.operationLog) (action, actor, shard, detail)
+        SELECT 'take_over', $3::text, shard, 'from ' || owner FROM silent ORDER BY shard),
+      gone AS (DELETE FROM \(t.relay) r USING (SELECT DISTINCT owner FROM silent) o WHERE r.owner = o.owner)
+      SELECT h.shard, h.owner, s.shard IS NOT NULL AS is_taken FROM held h LEFT JOIN silent s USING (shard)
+      ORDER BY h.shard
+      """)
+  }
+
   /// `attempts` and `last_error` stay: they tell what became of it before.
-  private static func move(_ gone: String, _ t: OutboxTables) -> Statement {
+  private static func move(_ gone: String, _ action: Operation.Action, _ t: OutboxTables) -> Statement {
     Statement(
       """
       WITH gone AS (\(gone) RETURNING *),
@@ -173,7 +251,10 @@ private final class RepairStatements: Sendable {
                                 created_at)
         SELECT id, event_id, shard, key, seq, topic, payload, headers, 'WAIT', attempts, last_error, created_at
         FROM gone ORDER BY id
-        RETURNING *)
+        RETURNING *),
+      told AS (
+        INSERT INTO \(t.operationLog) (action, actor, topic, key, event_id, shard, detail)
+        SELECT '\(action.rawValue)', $2::text, topic, key, event_id, shard, last_error FROM gone ORDER BY id)
       SELECT \(EventSummary.columns) FROM back ORDER BY id
       """)
   }

@@ -2,14 +2,20 @@ public import Values
 
 /// How the outbox stands at one moment.
 public struct OutboxStatus: Sendable, Hashable {
-  /// Events that wait; counted up to `countLimit`.
-  public let waiting: Int
+  /// Events that wait, by reason; counted up to `countLimit` in all, those behind dead events up to a million more.
+  /// Events behind one of another topic that is paused count by the state of their relay.
+  public let reasons: [WaitReason: Int]
   /// Events the broker refused for good.
   public let dead: Int
+  /// Topics that are paused.
+  public let pausedTopics: Int
   /// When the oldest waiting event was written; nil when none waits.
   public let oldestWaiting: Timestamp?
   /// The database's clock when it was asked.
   public let now: Timestamp
+
+  /// Events that wait; counted up to `countLimit`.
+  public var waiting: Int { min(Self.countLimit, reasons.values.reduce(0, +)) }
 
   /// Counting stops here, so that asking stays cheap under a backlog.
   public static let countLimit = 1_000_000

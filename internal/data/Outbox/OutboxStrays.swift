@@ -44,7 +44,10 @@ public struct OutboxStrays: Sendable {
         SELECT id, event_id, shard, key, seq, topic, payload, headers, 'DEAD', attempts,
                'shard ' || shard || ' does not exist: there are ' || $1::int, created_at, clock_timestamp()
         FROM gone ORDER BY id
-        RETURNING *)
+        RETURNING *),
+      told AS (
+        INSERT INTO \(t.operationLog) (action, actor, topic, key, event_id, shard, detail)
+        SELECT 'dead', 'table care', topic, key, event_id, shard, last_error FROM dead ORDER BY id)
       SELECT \(EventSummary.columns) FROM dead ORDER BY id
       """)
   }

@@ -48,11 +48,18 @@ public struct OutboxTables: Sendable, Hashable {
   public var relay: String { name("event_relay") }
   /// The paused topics.
   public var topicPause: String { name("event_topic_pause") }
+  /// What was done to the outbox, and what happened to it.
+  public var operationLog: String { name("operation_log") }
   /// The sequence of the events' ids.
   public var idSequence: String { name("event_id_seq") }
 
   /// What tells the metrics of several outboxes in one process apart.
   var metricLabels: MetricsRegistry.Labels { schema.map { ["schema": $0] } ?? [:] }
+
+  /// The same with a reason.
+  func metricLabels(reason: String) -> MetricsRegistry.Labels {
+    schema.map { ["reason": reason, "schema": $0] } ?? ["reason": reason]
+  }
 
   private func name(_ table: String) -> String { prefix + table }
 

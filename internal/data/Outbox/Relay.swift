@@ -49,6 +49,12 @@ public final class Relay: ServicePart {
     self.publisher = publisher
     self.logger = logger.labelled("relay")
     self.metrics = RelayMetrics(metrics, labels: tables.metricLabels)
+    for reason in PublishObstacle.Reason.allCases {
+      metrics.gauge(
+        "outbox_relay_obstacle", help: "Whether this relay publishes nothing for that reason (1) or not (0).",
+        labels: tables.metricLabels(reason: reason.rawValue)
+      ) { publisher.obstacle?.reason == reason ? 1 : 0 }
+    }
     store = RelayStore(
       tables: tables, owner: configuration.owner, reserve: configuration.reserve, onDead: configuration.onDead)
     partitions = OutboxPartitions(tables)
@@ -68,6 +74,9 @@ public final class Relay: ServicePart {
 
   /// Whether this process does what one does for all: exactly one live relay holds the first shard.
   public var isHousekeeper: Bool { view.withLock { $0.isHousekeeper } }
+
+  /// What it does behind a dead event.
+  var onDead: DeadPolicy { configuration.onDead }
 
   /// Number of shards it publishes.
   public var ownedShards: Int { view.withLock { $0.ownedShards } }
@@ -136,10 +145,14 @@ public final class Relay: ServicePart {
       case .read(let request): read(request)
       case .publish(let requests): publisher.publish(requests.map(OutboundMessage.init))
       case .complete(let request): complete(request)
-      case .purge:
-        logger.warning("lost a lease; messages not yet sent are withdrawn")
-        metrics.lostLeases.add()
-        publisher.purge()
+      case .purge: publisher.purge()
+      case .reportLoss(let loss, let shards):
+        metrics.lostLeases.add(shards)
+        logger.warning(
+          "lost leases; messages not yet sent were withdrawn",
+          ["shards": .number(shards), "reason": .string(loss.rawValue)])
+      case .reportRecall(let shards):
+        logger.info("an operator's action made this relay read shards anew", ["shards": .number(shards)])
       case .reportSetAside(let item, let reason):
         logger.error(
           "the database refuses to complete an event, which is tried again later",
@@ -151,9 +164,10 @@ public final class Relay: ServicePart {
   }
 
   private func maintainLeases(_ request: LeaseRequest) {
+    let obstacle = publisher.obstacle
     onDatabase { [store, logger] connection throws(DatabaseError) in
       let sentAt = Instant.now()
-      let report = try store.maintainLeases(request, on: connection)
+      let report = try store.maintainLeases(request, obstacle: obstacle, on: connection)
       if !report.claimed.isEmpty {
         logger.info("took over shards", ["count": .number(report.claimed.count), "relays": .number(report.liveRelays)])
       }

@@ -6,7 +6,7 @@ extension RelayCore {
     adjustCompletionLimit(now)
     completing = .idle(until: now)
     for lease in request.leases where shards[lease.shard]?.epoch == lease.epoch && report.moved[lease.shard] == nil {
-      lose(lease.shard)
+      lose(lease.shard, nil)
     }
     window.finish(request, isReadOpen: reading.isOpen)
   }

@@ -5,6 +5,7 @@ extension RelayCore {
   /// Leases were renewed, claimed and released.
   mutating func leasesAnswered(_ report: LeaseReport, sentAt: Instant, _ now: Instant) {
     let isSameServer = adopt(report.history)
+    losses.judge(report)
     shardCount = report.shardCount
     liveRelays = max(report.liveRelays, 1)
     // A late renewal: the shard was lost while the request was open, and is not taken up again under the old epoch.
@@ -14,7 +15,7 @@ extension RelayCore {
     for lease in report.claimed {
       // Only somebody's own SQL lowers an epoch. A statement sent under the epoch we held could pass as one of the new.
       if let held = shards[lease.shard], held.epoch >= lease.epoch {
-        lose(lease.shard)
+        lose(lease.shard, .lowered)
         continue
       }
       dropEvents(of: lease.shard)
@@ -50,12 +51,14 @@ extension RelayCore {
     history = reported
     if isFirst { return true }
     note = nil
-    for shard in shards.keys { lose(shard) }
+    for shard in shards.keys { lose(shard, .otherServer) }
     return false
   }
 
   /// Forgets a shard that is no longer ours; what the producer has queued is to be purged.
-  mutating func lose(_ shard: Int16) {
+  /// - Parameter loss: why; nil when the database has only said that the lease does not hold under its epoch.
+  mutating func lose(_ shard: Int16, _ loss: LeaseLoss?) {
+    if let loss { losses.add(loss) } else { losses.addFenced(shard) }
     shards[shard] = nil
     dropEvents(of: shard)
     isPurgeDue = true
@@ -68,8 +71,10 @@ extension RelayCore {
   /// Loses the shards whose lease has ended, and those with an event that the producer has lost: it did not answer
   /// within the delivery timeout.
   mutating func loseOverdue(_ now: Instant) {
-    for (shard, state) in shards where now >= state.deadline { lose(shard) }
-    for shard in window.shardsInFlight(since: now - rules.deliveryTimeout - rules.answerGrace) { lose(shard) }
+    for (shard, state) in shards where now >= state.deadline { lose(shard, .expired) }
+    for shard in window.shardsInFlight(since: now - rules.deliveryTimeout - rules.answerGrace) {
+      lose(shard, .unanswered)
+    }
   }
 
   /// A message that was handed over then is abandoned and may still arrive. Until that is over, the shard is not given

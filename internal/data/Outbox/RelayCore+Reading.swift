@@ -45,7 +45,7 @@ extension RelayCore {
     // A late answer: the shard was lost while the read was open.
     for asked in request.shards where shards[asked.shard]?.epoch == asked.epoch {
       guard report.held.contains(asked.shard) else {
-        lose(asked.shard)
+        lose(asked.shard, nil)
         continue
       }
       // Unparked keys or a sweep lowered the floor while the read was open. The read started above it, so that

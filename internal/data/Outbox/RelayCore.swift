@@ -42,6 +42,10 @@ package struct RelayCore {
     case purge
     /// Tell the operators of an event that the database refuses to move out of WAIT.
     case reportSetAside(CompletionRequest.Item, reason: String)
+    /// Tell the operators that leases were lost while they were held.
+    case reportLoss(LeaseLoss, shards: Int)
+    /// Say that an operator made us read shards anew, whose leases were ours all the time.
+    case reportRecall(shards: Int)
     case releaseAll([ShardEpoch])
     case finished
   }
@@ -77,6 +81,8 @@ package struct RelayCore {
   var completionLimit: Int
   var nextSweep: Instant
   var nextLookBack: Instant
+  /// Whose fault the lost leases are.
+  var losses = LeaseLosses()
   /// A shard was lost since the last purge.
   var isPurgeDue = false
   /// Events whose predecessors were found below the floor, where only a wrong floor can have left them.
@@ -148,6 +154,7 @@ package struct RelayCore {
       isPurgeDue = false
       actions.append(.purge)
     }
+    losses.report(into: &actions)
     if phase != .running { window.dropUnpublished() }
     publish(now, &actions)
     complete(now, &actions)

@@ -54,16 +54,28 @@ extension RelayStatements {
   /// The attempts of an event after one more.
   private static let attempted = "least(attempts, 2147483646) + 1"
 
+  /// Says that we live and what is in our way. What begins or ends is an entry of the log of operations.
   private static func heartbeat(_ t: OutboxTables) -> Statement {
     Statement(
       """
-      INSERT INTO \(t.relay) (owner, alive_to) VALUES ($1::text, clock_timestamp() + make_interval(secs => $2))
-      ON CONFLICT (owner) DO UPDATE SET alive_to = excluded.alive_to
+      WITH known AS (SELECT obstacle, obstacle_words FROM \(t.relay) WHERE owner = $1::text),
+      beat AS (
+        INSERT INTO \(t.relay) AS r (owner, alive_to, heard_at, obstacle, obstacle_words, obstacle_since)
+        VALUES ($1::text, clock_timestamp() + make_interval(secs => $2), clock_timestamp(), $3::text, $4::text,
+                CASE WHEN $3::text IS NOT NULL THEN clock_timestamp() END)
+        ON CONFLICT (owner) DO UPDATE SET alive_to = excluded.alive_to, heard_at = excluded.heard_at,
+          obstacle = excluded.obstacle, obstacle_words = excluded.obstacle_words,
+          obstacle_since = CASE WHEN r.obstacle = excluded.obstacle THEN r.obstacle_since
+                                ELSE excluded.obstacle_since END)
+      INSERT INTO \(t.operationLog) (action, actor, detail)
+      SELECT CASE WHEN $3::text IS NULL THEN 'obstacle_over' ELSE 'obstacle' END, $1::text,
+             coalesce($3::text || ': ' || $4::text, k.obstacle || ': ' || k.obstacle_words)
+      FROM (SELECT) one LEFT JOIN known k ON true WHERE k.obstacle IS DISTINCT FROM $3::text
       """)
   }
 
-  /// The answer of `renew` and `claim`.
-  enum LeaseColumn: Int, AnswerColumn { case shard, epoch }
+  /// The answer of `renew` and `claim`; `wasOurs` of `claim` alone.
+  enum LeaseColumn: Int, AnswerColumn { case shard, epoch, wasOurs }
 
   private static func renew(_ t: OutboxTables) -> Statement {
     Statement(
@@ -102,13 +114,14 @@ extension RelayStatements {
         SELECT (((SELECT count(*) FROM \(t.shard)) + live.relays - 1) / live.relays)
                - cardinality($3::smallint[]) AS missing FROM live),
       candidate AS MATERIALIZED (
-        SELECT s.shard FROM \(t.shard) s
+        SELECT s.shard, coalesce(s.owner = $1::text AND s.reserved_to > clock_timestamp(), false) AS was_ours
+        FROM \(t.shard) s
         WHERE $4::bool AND (s.owner IS NULL OR s.owner = $1::text OR NOT (\(isCredible("s.reserved_to"))))
           AND s.shard <> ALL ($3::smallint[])
         ORDER BY s.shard LIMIT (SELECT greatest(missing, 0) FROM share) FOR NO KEY UPDATE OF s SKIP LOCKED)
       UPDATE \(t.shard) s
       SET owner = $1::text, epoch = \(nextEpoch), reserved_to = clock_timestamp() + make_interval(secs => $2)
-      FROM candidate WHERE s.shard = candidate.shard RETURNING s.shard, s.epoch
+      FROM candidate WHERE s.shard = candidate.shard RETURNING s.shard, s.epoch, candidate.was_ours
       """)
   }
 
@@ -251,7 +264,10 @@ extension RelayStatements {
                                   last_error, created_at, done_at)
           SELECT id, event_id, shard, key, seq, topic, payload, headers, 'DEAD', lease_end, \(attempted), refusal,
                  created_at, clock_timestamp() FROM gone
-          RETURNING shard)
+          RETURNING shard),
+        told AS (
+          INSERT INTO \(t.operationLog) (action, actor, topic, key, event_id, shard, detail)
+          SELECT 'dead', $1::text, topic, key, event_id, shard, refusal FROM gone ORDER BY id)
         SELECT f.shard, (SELECT count(*) FROM dead d WHERE d.shard = f.shard) AS moved FROM fence f
         """)
   }

@@ -32,10 +32,15 @@ struct RelayStore: Sendable {
   ///
   /// Three transactions one after another: releasing waits for completing statements that hold the lease rows, and
   /// must not do so while holding others.
-  func maintainLeases(_ request: LeaseRequest, on connection: Connection) throws(DatabaseError) -> LeaseReport {
+  /// - Parameter obstacle: what keeps us from publishing.
+  func maintainLeases(
+    _ request: LeaseRequest, obstacle: PublishObstacle? = nil, on connection: Connection
+  ) throws(DatabaseError) -> LeaseReport {
     let history: Parameter = .text(request.history?.name ?? "")
     let renewed = try connection.run([
-      Command(statements.heartbeat, [.text(owner), reserveSeconds]),
+      Command(
+        statements.heartbeat,
+        [.text(owner), reserveSeconds, .textOrNull(obstacle?.reason.rawValue), .textOrNull(obstacle?.words)]),
       Command(statements.renew, [.text(owner), reserveSeconds] + Self.columns(request.renew) + [history]),
     ])
     if !request.release.isEmpty {
@@ -49,6 +54,7 @@ struct RelayStore: Sendable {
     var report = LeaseReport(history: ServerHistory(name: try survey.text(Survey.history)))
     report.renewed = try Self.leases(renewed[1])
     report.claimed = try Self.leases(claimed[0])
+    for row in claimed[0] where try row.bool(Lease.wasOurs) { report.recalled.insert(try row.int16(Lease.shard)) }
     report.shardCount = try survey.int(Survey.shards)
     report.liveRelays = try survey.int(Survey.relays)
     report.nextExpiry = try survey.optionalDouble(Survey.nextExpiry).map { .nanoseconds(Int64(saturating: $0 * 1e9)) }

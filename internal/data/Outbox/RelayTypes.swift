@@ -73,6 +73,8 @@ package struct LeaseReport: Sendable {
   package var renewed: [ShardEpoch] = []
   /// The shards that were claimed, with their new epochs.
   package var claimed: [ShardEpoch] = []
+  /// Those of `claimed` whose lease was ours and in force: an operator has raised the epoch, or we gave it up here.
+  package var recalled: Set<Int16> = []
   /// Number of live relays, this one included; at least 1.
   package var liveRelays = 1
   /// Number of shards.

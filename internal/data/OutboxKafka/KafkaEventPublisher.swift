@@ -53,9 +53,7 @@ public final class KafkaEventPublisher: EventPublisher {
   /// Whether a broker is connected.
   public var isConnected: Bool { producer.withLock { $0 }?.isConnected ?? false }
 
-  /// What keeps messages from being acknowledged, for more than a few seconds, although a broker is connected; nil when
-  /// nothing is known to.
-  public var obstacle: String? { watch.withLock { $0.obstacle } }
+  public var obstacle: PublishObstacle? { watch.withLock { $0.obstacle } }
 
   public func start(_ handler: @escaping Handler) {
     sink.withLock { $0.report = handler }
@@ -219,7 +217,9 @@ public final class KafkaEventPublisher: EventPublisher {
     }
     let delivery = deliveries.withLock { $0.obstacle(at: .now()) }
     var next = watch.withLock { $0 }
-    next.look(failure: failure, delivery: isConnected ? delivery : nil, failures: count, at: .now()) { topic in
+    next.look(
+      isConnected: isConnected, failure: failure, delivery: isConnected ? delivery : nil, failures: count, at: .now()
+    ) { topic in
       guard isConnected, let current else { return nil }
       return try? current.health(of: topic, until: .now() + .seconds(2))
     }

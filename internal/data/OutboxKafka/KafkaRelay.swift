@@ -85,5 +85,7 @@ public final class KafkaRelay: ServicePart {
   public var isConnected: Bool { publisher.isConnected }
 
   /// What keeps events from being published although a broker is connected; nil when nothing is known to.
-  public var obstacle: String? { publisher.obstacle }
+  public var obstacle: String? {
+    publisher.obstacle.flatMap { $0.reason == .brokerRefuses ? $0.words : nil }
+  }
 }

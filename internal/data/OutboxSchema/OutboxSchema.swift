@@ -9,10 +9,12 @@ public enum OutboxSchema {
     // The names of the constants are the package manager's: it makes an underscore of the first digit.
     ("0001_outbox.up.sql", PackageResources._001_outbox_up_sql),
     ("0001_outbox.down.sql", PackageResources._001_outbox_down_sql),
+    ("0002_operations.up.sql", PackageResources._002_operations_up_sql),
+    ("0002_operations.down.sql", PackageResources._002_operations_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  public static let requiredVersion: Int64 = 1
+  public static let requiredVersion: Int64 = 2
 
   /// The line for one outbox. Its version lies beside the tables, in `outbox_schema_migrations`.
   /// - Parameters:
@@ -39,6 +41,7 @@ public enum OutboxSchema {
       .init(tables.wait, ["SELECT", "DELETE"]), .init(tables.done, ["SELECT", "INSERT"]),
       .init(tables.dead, ["SELECT", "INSERT"]), .init(tables.shard, ["UPDATE"]),
       .init(tables.relay, ["SELECT", "INSERT", "UPDATE", "DELETE"]), .init(tables.idSequence, ["SELECT"]),
+      .init(tables.operationLog, ["SELECT", "INSERT", "DELETE"]),
     ]
   }
 }

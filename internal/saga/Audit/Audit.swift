@@ -83,7 +83,8 @@ public struct Audit: Sendable {
     var ledger = AuditLedger(
       scope: AuditLedger.Scope(
         since: request.since?.microseconds ?? .min, keptSince: tables.keptSince, marksBefore: before.map(\.high),
-        checksPayments: request.checksPayments, limit: request.limit, others: request.others),
+        checksPayments: request.checksPayments, limit: request.limit, replays: tables.replays,
+        others: request.others),
       expected: tables.expected, starts: starts)
     let messages = zip(starts, after).reduce(Int64(0)) { sum, partition in
       sum.adding(saturating: max(0, partition.1.high.subtracting(saturating: partition.0.offset)))

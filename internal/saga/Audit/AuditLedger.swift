@@ -24,6 +24,8 @@ struct AuditLedger {
     var checksPayments: Bool
     /// Maximum number of offenders of each kind in the report.
     var limit: Int
+    /// How often operators had an event published once more.
+    var replays: [UniqueID: Int] = [:]
     /// Events of other outboxes on this topic.
     var others: Set<UniqueID> = []
   }
@@ -174,6 +176,10 @@ struct AuditLedger {
     if keys[Int(event.key)].partition != partition { isPartitionerKnown = false }
     events[position].copies += 1
     guard event.copies == 0 else {
+      if Int(event.copies) <= scope.replays[event.id, default: 0] {
+        report.replayed += 1
+        return
+      }
       return note(
         .duplicate, place.with(event.id, event.sequence),
         "copy \(event.copies + 1); the first is at \(event.partition)@\(event.offset)")

@@ -70,6 +70,8 @@ public struct AuditReport: Sendable {
   public var outOfRetention = 0
   /// Messages of events that were committed after the tables were read.
   public var newer = 0
+  /// Copies that operators asked for, by a replay.
+  public var replayed = 0
   /// Events from before `since` whose messages are not in the part of the topic that was read.
   public var notJudged = 0
   /// Events that cannot be looked for, by partition: its beginning is gone.

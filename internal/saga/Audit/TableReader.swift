@@ -15,6 +15,8 @@ struct TableReader {
   let expectedPayments: Int
   /// The first moment of the oldest day of published events that is kept; `.min` when nothing was ever published.
   let keptSince: Int64
+  /// How often operators had an event published once more.
+  let replays: [UniqueID: Int]
 
   /// Takes the snapshot: everything is read as of now.
   init(_ connection: Connection, topic: String, withPayments: Bool) throws(DatabaseError) {
@@ -27,12 +29,22 @@ struct TableReader {
         Command(Statement("SELECT count(*) FROM event WHERE topic = $1::text", isReadOnly: true), [.text(topic)]),
         Command(
           Statement("SELECT count(*) FROM payment WHERE $1::bool", isReadOnly: true), [.bool(withPayments)]),
-        Command(Self.oldestDay),
+        Command(Self.oldestDay), Command(Self.hasLog),
       ], timeout: Self.timeout)
     expected = try answers[1].only.int(0)
     expectedPayments = try answers[2].only.int(0)
     keptSince = try answers[3].only.optionalTimestamp(0)?.microseconds ?? .min
+    replays = try answers[4].only.bool(0) ? try Self.replays(of: topic, on: connection) : [:]
   }
+
+  private static func replays(of topic: String, on connection: Connection) throws(DatabaseError) -> [UniqueID: Int] {
+    let rows = try connection.run(Command(replayed, [.text(topic)]), timeout: timeout)
+    var replays: [UniqueID: Int] = [:]
+    for row in rows { replays[try row.uuid(ReplayColumn.eventID)] = try row.int(ReplayColumn.times) }
+    return replays
+  }
+
+  private enum ReplayColumn: Int, AnswerColumn { case eventID, times }
 
   /// A row that cannot be read is reported, and reading goes on.
   /// - Parameter onPage: told how many more rows were read; what it throws ends the reading.
@@ -125,6 +137,16 @@ struct TableReader {
   }
 
   private static let fetch = Statement("FETCH \(page) FROM audit", isReadOnly: true)
+
+  /// Whether there is a log of operations that we may read: older tables have none.
+  private static let hasLog = Statement(
+    "SELECT coalesce(has_table_privilege(to_regclass('operation_log'), 'SELECT'), false)", isReadOnly: true)
+
+  private static let replayed = Statement(
+    """
+    SELECT event_id, count(*) AS times FROM operation_log
+    WHERE action = 'replay' AND topic = $1::text AND event_id IS NOT NULL GROUP BY event_id
+    """, isReadOnly: true)
 
   private static let oldestDay = Statement(
     """

@@ -151,6 +151,11 @@ def settings(ports: Ports) -> dict[str, str]:
         "KAFKA_BROKERS": address(ports, "STACK_KAFKA_PORT"),
         "BANK_URL": f"http://{address(ports, 'STACK_BANK_PORT')}",
         "SAGA_GRPC_ADDR": address(ports, "STACK_GRPC_PORT"),
+        # Whom `paysaga doctor` asks.
+        "PAYSAGA_PROGRAMS": ",".join(
+            address(ports, port.variable)
+            for program in PROGRAMS if program.name.startswith("payments-")
+            for port in program.ports if port.setting == ADMIN),
     } | {
         port.setting: address(ports, port.variable)
         for program in PROGRAMS

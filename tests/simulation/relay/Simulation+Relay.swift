@@ -121,6 +121,8 @@ extension Simulation {
         machine.reads = 0
         complete(request, machine)
       case .purge: purge(machine)
+      case .reportLoss(let loss, let shards): say("relay \(machine.number) lost \(shards) shards: \(loss.rawValue)")
+      case .reportRecall(let shards): say("relay \(machine.number) reads \(shards) shards anew")
       case .reportSetAside(let item, let reason): reportSetAside(item, reason, machine)
       case .releaseAll(let leases): releaseAll(leases, machine)
       case .finished:

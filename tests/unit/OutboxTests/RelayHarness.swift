@@ -14,6 +14,8 @@ struct RelayHarness {
   private(set) var purges = 0
   private(set) var setAside: [Int64] = []
   private(set) var releases: [[ShardEpoch]] = []
+  private(set) var losses: [(loss: LeaseLoss, shards: Int)] = []
+  private(set) var recalls = 0
   private(set) var isFinished = false
 
   /// Where this world's server is at present.
@@ -35,6 +37,8 @@ struct RelayHarness {
       case .publish(let requests): published += requests
       case .complete(let request): completions.append(request)
       case .purge: purges += 1
+      case .reportLoss(let loss, let shards): losses.append((loss, shards))
+      case .reportRecall(let shards): recalls += shards
       case .reportSetAside(let item, _): setAside.append(item.id)
       case .releaseAll(let leases): releases.append(leases)
       case .finished: isFinished = true

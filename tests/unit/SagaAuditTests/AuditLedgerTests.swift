@@ -10,11 +10,11 @@ private struct Book {
 
   init(
     since: Int64 = .min, kept: Int64 = .min, marks: [Int64] = [1_000], payments: Bool = false, cut: [Bool] = [false],
-    limit: Int = 10
+    limit: Int = 10, replays: [UniqueID: Int] = [:]
   ) {
     ledger = AuditLedger(
       scope: AuditLedger.Scope(
-        since: since, keptSince: kept, marksBefore: marks, checksPayments: payments, limit: limit),
+        since: since, keptSince: kept, marksBefore: marks, checksPayments: payments, limit: limit, replays: replays),
       expected: 0, starts: cut.map { (offset: 0, isCut: $0) })
   }
 
@@ -78,6 +78,19 @@ private struct Book {
     book.message("4", 1)
     book.message("4", 3)
     #expect(book.counts() == [.missing: 1, .order: 1, .duplicate: 1, .unknown: 1, .differs: 1, .gap: 1])
+  }
+
+  @Test func aReplayIsCountedAndAFurtherCopyIsADuplicate() {
+    var book = Book(replays: [Book.id("1", 1): 1, Book.id("2", 1): 2])
+    book.row("1", 1)
+    book.row("2", 1)
+    for _ in 0..<3 {
+      book.message("1", 1)
+      book.message("2", 1)
+    }
+    let report = book.ledger.finish()
+    #expect(report.replayed == 3)
+    #expect(report.counts == [.duplicate: 1])
   }
 
   @Test func offendersAreBoundedAndCountsAreNot() {

@@ -1,0 +1,54 @@
+import ClientSettings
+import SagaSettings
+import Settings
+import Values
+
+/// What is wrong with the brokers, their topics and the consumer groups.
+struct BrokerCheck {
+  /// A group that is further behind is a finding.
+  private static let longestLag = Duration.seconds(60)
+
+  let session: Session
+
+  func run() throws -> (facts: [Record], findings: [Finding]) {
+    let topics = try Brokers(session).topics()
+    var facts: [Record] = [
+      [
+        "checked": .text("kafka"), "brokers": .text(session.settings.kafka.brokers),
+        "topics": .number(Int64(topics.count)),
+      ]
+    ]
+    var findings: [Finding] = []
+    for topic in [session.settings.consumer.topic, session.settings.producer.topic] where topics[topic] == nil {
+      findings.append(
+        Finding("topic \(topic)", "it is not there, or may not be described", "docs/operations.md, Kafka refuses"))
+    }
+    let groups = GroupLag.all(session).filter { topics[$0.topic] != nil }
+    for (group, topic) in groups {
+      let lag = try GroupLag(group: group, topic: topic, partitions: topics[topic] ?? 0, session)
+      let age = lag.age(at: .now()) ?? .zero
+      facts.append([
+        "checked": .text("group \(group)"), "topic": .text(topic), "messages": .number(lag.messages),
+        "seconds": .number(age.inMilliseconds / 1_000),
+      ])
+      guard age > Self.longestLag else { continue }
+      findings.append(
+        Finding(
+          "group \(group)", "\(lag.messages) messages of \(topic) wait, the oldest for \(DurationText.format(age))",
+          "is its program running and ready? paysaga lag --partitions"))
+    }
+    return (facts, findings + (try letters(topics)))
+  }
+
+  private func letters(_ topics: [String: Int]) throws -> [Finding] {
+    let topic = session.settings.consumer.deadLetterTopic
+    guard let partitions = topics[topic] else { return [] }
+    let lag = try GroupLag(group: RequeueReader.group, topic: topic, partitions: partitions, session)
+    guard lag.messages > 0 else { return [] }
+    return [
+      Finding(
+        "topic \(topic)", "up to \(lag.messages) dead letters wait for a decision",
+        "paysaga inventory list; then paysaga inventory requeue or discard")
+    ]
+  }
+}

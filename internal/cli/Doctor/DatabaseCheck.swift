@@ -1,0 +1,102 @@
+import Migrator
+import Postgres
+import Settings
+import Values
+
+/// What is wrong with a database of a context, as its server tells it.
+struct DatabaseCheck {
+  /// A transaction that is open for longer keeps dead rows from being removed, and tables grow.
+  private static let longestTransaction = Duration.seconds(300)
+
+  let context: ContextMigrations
+  let session: Session
+
+  /// - Returns: what the server says of itself, and what is wrong.
+  func run() throws -> (facts: Record, findings: [Finding]) {
+    let configuration = try session.database(of: context.settingPrefix)
+    let subject = "database of \(context.settingPrefix)DSN"
+    let connection = try Connection.open(configuration, logger: session.logger)
+    defer { connection.close() }
+    let row = try connection.run(Command(Self.question)).only
+    let oldest = try row.optionalDouble(Column.oldest)
+    var findings = try lines(subject)
+    if try row.bool(Column.isReadOnly) {
+      findings.append(
+        Finding(subject, "the server takes no writes", "name the primary in \(context.settingPrefix)DSN, or fail over"))
+    }
+    if let oldest, oldest > Self.longestTransaction.inSeconds {
+      findings.append(
+        Finding(
+          subject,
+          "a transaction of \(try row.optionalText(Column.holder) ?? "somebody") is open for \(Int(oldest)) s: rows that "
+            + "were deleted since then are kept",
+          "end it: SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE xact_start < now() - interval '5 min'"))
+    }
+    if try row.int(Column.prepared) > 0 {
+      findings.append(
+        Finding(
+          subject, "\(try row.int(Column.prepared)) prepared transactions wait for more than five minutes",
+          "commit them or roll them back: see pg_prepared_xacts"))
+    }
+    if try row.int(Column.slots) > 0 {
+      findings.append(
+        Finding(
+          subject, "\(try row.int(Column.slots)) replication slots are not in use and keep the server's log",
+          "start their consumers, or pg_drop_replication_slot: see pg_replication_slots"))
+    }
+    let (used, limit) = (try row.int(Column.sessions), try row.int(Column.maxSessions))
+    if used * 10 >= limit * 9 {
+      findings.append(
+        Finding(subject, "\(used) of \(limit) sessions are in use", "raise max_connections, or use a pooler"))
+    }
+    return (
+      [
+        "checked": .text(subject), "server": .text(try row.text(Column.version)),
+        "database": .text("\(configuration)"), "bytes": .number(try row.int64(Column.bytes)),
+        "sessions": .number(Int64(used)), "oldest_transaction_s": oldest.map { .number(Int64($0)) } ?? .null,
+        "hidden_sessions": .number(try row.int64(Column.hidden)),
+      ], findings
+    )
+  }
+
+  private func lines(_ subject: String) throws -> [Finding] {
+    var findings: [Finding] = []
+    for line in context.lines {
+      let configuration = try session.database(of: context.settingPrefix, direct: true)
+      let status = try Migrator(configuration: configuration, line: line, logger: session.logger).status()
+      if status.isDirty {
+        findings.append(
+          Finding(
+            subject, "the migrations of \(line.name) stopped half way", "mend the tables, then set dirty to false"))
+      } else if !status.pending.isEmpty {
+        findings.append(
+          Finding(
+            subject, "\(line.name) is at version \(status.version ?? 0) of \(status.latest)", "paysaga migrate up"))
+      }
+    }
+    return findings
+  }
+
+  private enum Column: Int, AnswerColumn {
+    case version, bytes, isReadOnly, oldest, holder, hidden, prepared, slots, sessions, maxSessions
+  }
+
+  /// What other sessions do is hidden from a role without pg_read_all_stats.
+  private static let question = Statement(
+    """
+    WITH others AS (
+      SELECT * FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'),
+    oldest AS (SELECT * FROM others WHERE xact_start IS NOT NULL ORDER BY xact_start LIMIT 1)
+    SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS bytes,
+           pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS is_read_only,
+           (SELECT extract(epoch FROM clock_timestamp() - xact_start)::float8 FROM oldest) AS oldest,
+           (SELECT format('%s (pid %s, %s)', application_name, pid, state) FROM oldest) AS holder,
+           (SELECT count(*) FROM others WHERE state IS NULL) AS hidden,
+           (SELECT count(*) FROM pg_prepared_xacts
+            WHERE database = current_database() AND prepared < clock_timestamp() - interval '5 min') AS prepared,
+           (SELECT count(*) FROM pg_replication_slots WHERE NOT active) AS slots,
+           (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS sessions,
+           current_setting('max_connections')::bigint AS max_sessions
+    """, isReadOnly: true)
+}

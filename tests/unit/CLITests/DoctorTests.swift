@@ -1,0 +1,80 @@
+import Testing
+import Values
+
+@testable import CLI
+
+@Suite("What programs say to doctor")
+struct DoctorTests {
+  private func state(
+    _ address: String, program: String, version: String = "0.2.0", commit: String = "abc", settings: String = "{}",
+    ready: String = #"{"postgres":{"ok":true,"detail":""}}"#, metrics: String = ""
+  ) -> ProgramState {
+    var state = ProgramState(address: address)
+    state.takeReadiness(Array(#"{"status":"ready","checks":\#(ready)}"#.utf8))
+    state.takeVersion(
+      Array(#"{"program":"\#(program)","version":"\#(version)","commit":"\#(commit)","started":"x","more":[1]}"#.utf8))
+    state.takeSettings(Array(#"{"program":"x","settings":\#(settings)}"#.utf8))
+    state.takeMetrics(Array(metrics.utf8))
+    return state
+  }
+
+  @Test func programsThatAgreeAreNoFinding() {
+    let one = state("a:1", program: "payments-server", settings: #"{"LOG_LEVEL":{"value":"info","origin":"default"}}"#)
+    let two = state("b:1", program: "payments-cron", settings: #"{"LOG_LEVEL":{"value":"debug","origin":"env"}}"#)
+    #expect(ProgramFindings([one, two]).all(now: 0).isEmpty)
+  }
+
+  @Test func whatIsNotReadyIsNamedWithItsReason() {
+    let down = state(
+      "a:1", program: "payments-server",
+      ready: #"{"postgres":{"ok":true,"detail":""},"publishing":{"ok":false,"detail":"topic payment: denied"}}"#)
+    let findings = ProgramFindings([down]).all(now: 0)
+    #expect(findings.map(\.subject) == ["payments-server at a:1"])
+    #expect(findings.map(\.problem) == ["publishing is not ready: topic payment: denied"])
+  }
+
+  @Test func versionsThatDifferAreOneFinding() {
+    let states = [
+      state("a:1", program: "p"), state("b:1", program: "p", version: "0.3.0"),
+      state("c:1", program: "p", commit: "def"),
+    ]
+    let findings = ProgramFindings(states).all(now: 0)
+    #expect(findings.count == 1)
+    #expect(findings.first?.problem.contains("0.3.0 (abc): p at b:1") == true)
+  }
+
+  @Test func settingsThatDisagreeAreNamedWithTheirPrograms() {
+    func settings(_ ttl: String, _ dsn: String, _ address: String) -> String {
+      #"{"PAYMENT_TTL":{"value":"\#(ttl)"},"DB_DSN":{"value":"\#(dsn)"},"ADMIN_ADDR":{"value":"\#(address)"}}"#
+    }
+    let one = state("a:1", program: "p", settings: settings("1h", "postgres://one:***@db/x", "127.0.0.1:1"))
+    let two = state("b:1", program: "q", settings: settings("2h", "postgres://two:***@db/x", "127.0.0.1:2"))
+    let findings = ProgramFindings([one, two]).all(now: 0)
+    #expect(findings.map(\.subject) == ["PAYMENT_TTL"])
+    #expect(findings.first?.problem == #"programs disagree: "1h" of p at a:1; "2h" of q at b:1"#)
+    let third = state("c:1", program: "r", settings: settings("1h", "postgres://one:***@other/x", ""))
+    #expect(ProgramFindings([one, third]).all(now: 0).map(\.subject) == ["DB_DSN"])
+  }
+
+  @Test(arguments: [(86_400.0 * 20, 0), (86_400.0 * 13, 1), (-5.0, 1)])
+  func certificatesThatEndSoonAreFindings(left: Double, count: Int) {
+    let now = 1_800_000_000.0
+    let metrics = """
+      # HELP paysaga_grpc_server_tls_certificate_end_seconds When.
+      paysaga_grpc_server_tls_certificate_end_seconds \(now + left)
+      paysaga_other 1
+
+      """
+    #expect(ProgramFindings([state("a:1", program: "p", metrics: metrics)]).all(now: now).count == count)
+  }
+
+  @Test(arguments: ["", "no JSON", "[1]", #"{"checks":7,"settings":[],"version":{}}"#, #"{"checks":{"a":"b"#])
+  func whatCannotBeReadIsLeftOut(body: String) {
+    var state = ProgramState(address: "a:1")
+    state.takeReadiness(Array(body.utf8))
+    state.takeVersion(Array(body.utf8))
+    state.takeSettings(Array(body.utf8))
+    state.takeMetrics(Array(body.utf8))
+    #expect(ProgramFindings([state]).all(now: 0).isEmpty)
+  }
+}
