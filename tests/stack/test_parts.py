@@ -1,13 +1,14 @@
 """The pure parts of packages, PostgreSQL, the venv and the demo."""
 
 import http.server
+import re
 import threading
 
 import pytest
 
 from stack import cluster, demo, local, packages, postgres, programs, scene
 from stack.console import Failure
-from stack.stack import Stack
+from stack.stack import ROOT, Stack
 
 
 def test_installed_packages_are_those_dpkg_calls_so():
@@ -117,3 +118,9 @@ def test_the_log_of_apt_get_is_not_made_by_root(tmp_path, monkeypatch):
     arguments, *made = told.read_text().splitlines()
     assert made == ["apt.log"]
     assert f"STACK_DIR={folder}" in arguments and arguments.endswith("install-packages kcat")
+
+
+def test_python_packages_are_pinned_with_hashes():
+    wanted = re.findall(r"^([a-z-]+)(?:\[\w+\])?==(\S+)$", (ROOT / "tests/e2e/requirements.txt").read_text(), re.M)
+    locked = re.findall(r"^([a-z0-9._-]+)(?:\[\w+\])?==(\S+) \\\n    --hash=sha256:", (ROOT / "tests/e2e/requirements.lock").read_text(), re.M)
+    assert wanted and not set(wanted) - set(locked), "make tests/e2e/requirements.lock anew, as its first lines say"

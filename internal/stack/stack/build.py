@@ -40,8 +40,9 @@ def release() -> None:
 
 
 def venv() -> None:
-    """The virtual environment of requirements.txt, made anew only when that file or the interpreter changed."""
-    requirements = ROOT / "tests/e2e/requirements.txt"
+    """The virtual environment of requirements.lock, made anew only when that file or the interpreter changed. pip takes
+    no package whose hash is not in it."""
+    requirements = ROOT / "tests/e2e/requirements.lock"
     stamp = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest() + "\n"
     mark = VENV / "requirements.sha256"
     if mark.exists() and mark.read_text() == stamp:
@@ -51,5 +52,5 @@ def venv() -> None:
     VENV.parent.mkdir(parents=True, exist_ok=True)
     run([SYSTEM_PYTHON, "-m", "venv", str(VENV)], "python3 -m venv")
     run([str(VENV / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
-         "--requirement", str(requirements)], "pip install")
+         "--require-hashes", "--requirement", str(requirements)], "pip install")
     mark.write_text(stamp)
