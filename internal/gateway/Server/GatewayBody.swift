@@ -39,10 +39,12 @@ public final class GatewayBody: ProgramBody {
   let database: ProgramDatabase
   private let processingDatabase: ProgramDatabase
   private let saga: SagaClient?
+  /// Nil when `/v1` is served in clear.
+  private let certificate: CertificateTerm?
   let requestKeys: CardFingerprintKeys
   private let fingerprintKeys: CardFingerprintKeys
 
-  /// Keeps the settings, and reads the files of the saga's TLS.
+  /// Keeps the settings, and reads the files of its own TLS and of the saga's.
   /// - Throws: `SettingsError` for a file that cannot be used.
   public init(_ settings: GatewaySettings, _ context: ProgramContext) throws(SettingsError) {
     self.settings = settings
@@ -53,12 +55,14 @@ public final class GatewayBody: ProgramBody {
       preconditionFailure("settings that are loaded have what is required")
     }
     (self.requestKeys, self.fingerprintKeys) = (requestKeys, fingerprintKeys)
+    certificate = try settings.server.certificateTerm()
+    certificate?.warn(context.logger, setting: "GATEWAY_TLS_CERT", at: .now())
     let client = try settings.saga.client(userAgent: context.program.name)
     saga = client.map { SagaClient($0, metrics: context.metrics) }
   }
 
   /// Without the brokers payments are taken in all the same: their events wait.
-  public var neededForAPI: Set<String>? { ["postgres"] }
+  public var neededForAPI: Set<String>? { ["postgres", "certificate"] }
 
   /// Nothing can be reloaded.
   public func reload() {
@@ -368,7 +372,7 @@ public final class GatewayBody: ProgramBody {
     _ pools: Pools, _ execution: Execution, _ pipeline: BrokerPipeline<ResultHandler>,
     _ deadLetters: DeadLetterReaders, _ limiter: RateLimiter
   ) -> @Sendable () -> [ReadinessReport.Check] {
-    { [database, saga] in
+    { [database, saga, certificate] in
       let postgres = ReadinessReport.Check(
         "postgres", isReady: pools.intake.isHealthy, problem: database.writes.problem,
         detail: pools.intake.stateDescription)
@@ -379,7 +383,7 @@ public final class GatewayBody: ProgramBody {
         ReadinessReport.Check("redis", isReady: true, detail: $0 ? "" : "away; rate limits are this gateway's own")
       }
       return [postgres] + execution.parts.processor.checks + pipeline.checks + [deadLetters.check]
-        + [orders, redis].compactMap(\.self)
+        + [certificate?.check(at: .now()), orders, redis].compactMap(\.self)
     }
   }
 }

@@ -56,6 +56,9 @@ extension GatewaySettings {
     .file(
       "GATEWAY_TLS_CERT", \.server.certificate, programs, "certificate chain of that address; setting it enables TLS"),
     .keyFile("GATEWAY_TLS_KEY", \.server.key, programs, "private key of the certificate, not encrypted"),
+    .days(
+      "GATEWAY_TLS_WARN_BEFORE", \.server.warningDays, 0...365, .value("14d"), programs,
+      "how long before the certificate's end a start warns of it"),
     .boolean(
       "GATEWAY_BEHIND_TLS", \.server.isBehindTLS, .value("false"), programs,
       "allow a listen address beyond loopback in clear: a proxy in front speaks TLS"),

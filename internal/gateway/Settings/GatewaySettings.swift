@@ -80,6 +80,8 @@ public struct GatewaySettings: ServiceSettings {
     public var certificate = ""
     /// `GATEWAY_TLS_KEY`; never without `certificate`.
     public var key = ""
+    /// `GATEWAY_TLS_WARN_BEFORE` in days: from how long before its end on the certificate is warned of.
+    public var warningDays = 0
     /// `GATEWAY_BEHIND_TLS`: whether a proxy in front speaks TLS.
     public var isBehindTLS = false
     /// `GATEWAY_AUTH`: who may call.

@@ -6,6 +6,8 @@ struct LogLine: Sendable {
   var label: String
   var message: String
   var fields: Logger.Fields
+  /// The program that logs; nil in a library's tests.
+  var program: Logger.Program?
   /// Number of repetitions since it was last written; 0 when each was written.
   var repeated = 0
 
@@ -52,6 +54,10 @@ struct LogLine: Sendable {
       line.add("time", Timestamp.now())
       line.add("level", level.name)
       line.add("logger", label)
+      if let program {
+        line.add("program", program.name)
+        line.add("version", program.version)
+      }
       line.add("message", message)
       for (name, value) in fields { line.add(named: name, value) }
       if repeated > 0 { line.add("repeated", repeated) }

@@ -14,7 +14,7 @@ public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
 public enum LogFormat: String, Sendable, CaseIterable {
   /// `2026-01-31T08:15:00.000250Z info relay: took over shards count=64`
   case text
-  /// One JSON object a line with `time`, `level`, `logger`, `message` and the fields.
+  /// One JSON object a line with `time`, `level`, `logger`, `program`, `version`, `message` and the fields.
   case json
 }
 
@@ -47,6 +47,22 @@ public struct Logger: Sendable {
   /// The fields of a line, written in this order.
   public typealias Fields = KeyValuePairs<String, LogValue>
 
+  /// The program that logs: each JSON line names it, so that lines of many programs can be kept together.
+  public struct Program: Sendable, Hashable {
+    /// The program's name.
+    public let name: String
+    /// Its version.
+    public let version: String
+
+    /// - Parameters:
+    ///   - name: the program's name.
+    ///   - version: its version.
+    public init(name: String, version: String) {
+      self.name = name
+      self.version = version
+    }
+  }
+
   private enum Output: Sendable {
     case writer(LogWriter)
     case sink(@Sendable ([UInt8]) -> Void)
@@ -56,9 +72,11 @@ public struct Logger: Sendable {
   public let label: String
   private let level: LogLevel
   private let format: LogFormat
+  private let program: Program?
   private let output: Output
 
-  private init(label: String, level: LogLevel, format: LogFormat, output: Output) {
+  private init(label: String, level: LogLevel, format: LogFormat, program: Program?, output: Output) {
+    self.program = program
     self.label = label
     self.level = level
     self.format = format
@@ -67,28 +85,31 @@ public struct Logger: Sendable {
 
   /// - Parameters:
   ///   - label: the part of the program that speaks, such as `relay`.
+  ///   - program: the program, for JSON lines.
   ///   - writer: writes the lines; flush it before the program ends.
   public init(
-    label: String, level: LogLevel = .info, format: LogFormat = .text, writer: LogWriter = .standardError
+    label: String, level: LogLevel = .info, format: LogFormat = .text, program: Program? = nil,
+    writer: LogWriter = .standardError
   ) {
-    self.init(label: label, level: level, format: format, output: .writer(writer))
+    self.init(label: label, level: level, format: format, program: program, output: .writer(writer))
   }
 
   /// - Parameter sink: takes each whole line with its newline, on the thread that logs; lines that repeat too.
   public init(
-    label: String, level: LogLevel = .info, format: LogFormat = .text, sink: @escaping @Sendable ([UInt8]) -> Void
+    label: String, level: LogLevel = .info, format: LogFormat = .text, program: Program? = nil,
+    sink: @escaping @Sendable ([UInt8]) -> Void
   ) {
-    self.init(label: label, level: level, format: format, output: .sink(sink))
+    self.init(label: label, level: level, format: format, program: program, output: .sink(sink))
   }
 
   /// The same log under another label.
   public func labelled(_ label: String) -> Logger {
-    Logger(label: label, level: level, format: format, output: output)
+    Logger(label: label, level: level, format: format, program: program, output: output)
   }
 
   /// The same log, but nothing below `level`.
   public func atLeast(_ level: LogLevel) -> Logger {
-    Logger(label: label, level: max(self.level, level), format: format, output: output)
+    Logger(label: label, level: max(self.level, level), format: format, program: program, output: output)
   }
 
   /// Logs what helps to find a fault. Below the minimum level neither message nor fields are evaluated; that holds for
@@ -122,7 +143,7 @@ public struct Logger: Sendable {
   }
 
   private func write(_ level: LogLevel, _ message: String, _ fields: Fields) {
-    let line = LogLine(level: level, label: label, message: message, fields: fields)
+    let line = LogLine(level: level, label: label, message: message, fields: fields, program: program)
     switch output {
     case .writer(let writer): writer.write(line, format)
     case .sink(let sink): sink(line.bytes(format))

@@ -36,11 +36,12 @@ public final class ServerBody: ProgramBody {
     database = ProgramDatabase(settings.database, program: context.program.name)
     tls = try TLSSettings.context(settings.server.tls)
     roles = try RoleSettings.roles(settings.server.roles).map(CallerRoleCheck.init)
+    TLSSettings.term(tls, settings.server.tls)?.warn(context.logger, setting: "SERVER_TLS_CERT", at: .now())
   }
 
   /// Without the broker calls are answered all the same: their events wait.
   public var neededForAPI: Set<String>? { Self.needed }
-  private static let needed: Set = ["postgres"]
+  private static let needed: Set = ["postgres", "certificate"]
 
   /// Reads the files of TLS and of the callers' roles again.
   public func reload() {
@@ -142,7 +143,7 @@ public final class ServerBody: ProgramBody {
   private func makeChecks(
     _ writers: ConnectionPool, _ filter: ReplayFilter?, _ jobs: CronJobs?
   ) -> @Sendable () -> [ReadinessReport.Check] {
-    { [database] in
+    { [database, tls, settings] in
       let postgres = ReadinessReport.Check(
         "postgres", isReady: writers.isHealthy, problem: database.writes.problem, detail: writers.stateDescription)
       // A filter that is away costs speed only.
@@ -150,7 +151,8 @@ public final class ServerBody: ProgramBody {
         ReadinessReport.Check(
           "redis", isReady: true, detail: filter.isReachable ? "" : "away; the database decides alone")
       }
-      return [postgres] + [redis].compactMap(\.self) + (jobs?.checks ?? [])
+      let certificate = TLSSettings.term(tls, settings.api.tls)?.check(at: .now())
+      return [postgres] + [certificate, redis].compactMap(\.self) + (jobs?.checks ?? [])
     }
   }
 

@@ -1,3 +1,4 @@
+internal import Admin
 internal import Errors
 internal import Logger
 internal import SagaSettings
@@ -25,15 +26,23 @@ enum TLSSettings {
     }
   }
 
+  /// How long the certificate is still good; nil when the API is served in clear.
+  static func term(_ context: TLSServerContext?, _ settings: SagaSettings.Server.TLS) -> CertificateTerm? {
+    context.map {
+      CertificateTerm(endSeconds: $0.certificateEnd, warningTime: .seconds(86_400 * settings.warningDays))
+    }
+  }
+
   /// Reads the files again; what cannot be used leaves everything as it was, and is logged.
   static func reload(_ context: TLSServerContext?, _ settings: SagaSettings.Server.TLS, _ logger: Logger) {
     guard let context else { return logger.info("SIGHUP: nothing to reload, the API is served in clear") }
     do throws(TLSError) {
       try context.reload()
-      let end = context.certificateEnd.map { Timestamp(microseconds: $0.multiplied(saturating: 1_000_000)) }
+      let end = term(context, settings)?.end
       logger.info(
         "SIGHUP: certificate, key and authorities were read again",
         ["certificate_end": .string(end?.description ?? "unknown")])
+      term(context, settings)?.warn(logger, setting: "SERVER_TLS_CERT", at: .now())
     } catch {
       logger.error(
         "SIGHUP: TLS goes on with the files read before", ["reason": .string(explain(error, settings))])

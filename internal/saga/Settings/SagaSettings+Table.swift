@@ -115,6 +115,9 @@ extension SagaSettings {
     .duration(
       "SERVER_STALL_TIMEOUT", \.server.stallTimeout, .milliseconds(100)...(.seconds(3_600)), .value("60s"), [.server],
       "time limit for a complete request, and for a caller to read pending responses"),
+    .days(
+      "SERVER_TLS_WARN_BEFORE", \.server.tls.warningDays, 0...365, .value("14d"), [.server],
+      "how long before the certificate's end a start and a reload warn of it"),
     .file(
       "SERVER_TLS_CERT", \.server.tls.certificate, [.server],
       "certificate chain of the gRPC API; setting it enables TLS; SIGHUP reloads this file and the next four"),

@@ -75,6 +75,8 @@ public struct SagaSettings: ServiceSettings {
       public var clientAuthorities = ""
       /// `SERVER_TLS_CRL`; never without `clientAuthorities`.
       public var revocations = ""
+      /// `SERVER_TLS_WARN_BEFORE` in days: from how long before its end on a certificate is warned of.
+      public var warningDays = 0
       /// Whether the API speaks TLS.
       public var isEnabled: Bool { !certificate.isEmpty }
     }

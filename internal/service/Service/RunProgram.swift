@@ -27,7 +27,9 @@ public func runProgram<Settings: ServiceSettings>(
     exit(0)
   }
   let options = settings.service
-  let logger = Logger(label: program.name, level: options.logLevel, format: options.logFormat)
+  let logger = Logger(
+    label: program.name, level: options.logLevel, format: options.logFormat,
+    program: Logger.Program(name: program.name, version: BuildInfo.version))
   let host = ProcessInfo.processInfo.hostName
   let context = ProgramContext(
     program: program, logger: logger, metrics: MetricsRegistry(namespace: "paysaga"), stop: StopFlag(),

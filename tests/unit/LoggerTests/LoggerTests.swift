@@ -51,6 +51,14 @@ import Testing
     #expect((read["time"] as? String)?.count == 27)
   }
 
+  @Test func namesTheProgramInJSON() throws {
+    let lines = Lines()
+    let program = Logger.Program(name: "payments-cron", version: "1.2.3")
+    Logger(label: "payments-cron", format: .json, program: program, sink: lines.take).labelled("relay").info("m")
+    let line = try #require(lines.all.first)
+    #expect(line.contains(#""logger":"relay","program":"payments-cron","version":"1.2.3","message":"m""#))
+  }
+
   @Test(arguments: LogLevel.allCases)
   func leavesOutWhatIsBelowItsLevel(level: LogLevel) {
     let lines = Lines()
