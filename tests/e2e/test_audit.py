@@ -339,6 +339,9 @@ def test_a_topic_is_paused_and_resumed(world: World):
     assert status["reasons"] == [{"reason": "topic_paused", "events": 20}], status
     waiting = paysaga(world, "outbox", "list", "--limit", "3").lines
     assert [event["blocked"] for event in waiting] == ["topic_paused"] * 3 and waiting[0]["detail"] == world.topic
+    doctor = paysaga(world, "doctor", f"127.0.0.1:{server.admin_port}")
+    assert doctor.status == 1 and any(line.get("checked", "").startswith("payments-server at") for line in doctor.lines)
+    assert any(world.topic in line.get("problem", "") and "resume" in line["do"] for line in doctor.lines), doctor
     assert assert_clean(world)["pending"] == 20
     assert paysaga(world, "outbox", "resume", world.topic).only == {"resumed": world.topic, "changed": True}
     wait_until(lambda: world.count_events("DONE") == 22, "everything is published at once", 10)

@@ -19,7 +19,7 @@ struct OutboxStatusCommand: Subcommand {
         no_lease        a living relay takes the shard within a second: nothing
         behind_dead     an earlier event of the order is dead: paysaga outbox list --status DEAD
         topic_paused    paysaga outbox resume TOPIC
-        broker_refuses  the owner's line has the broker's words: rights, the topic, its replicas
+        broker_refuses  the owner's line has the broker's words: rights, the topic, its replicas, or its silence
         broker_away     the owner is connected to no broker: KAFKA_BROKERS, the network, the broker
         relay_silent    the owner is frozen or dead; its leases end by themselves: paysaga outbox take-over
         no_relay        start payments-server or payments-cron (or the program that has this outbox)

@@ -26,7 +26,8 @@ extension EventPublisher {
 public struct PublishObstacle: Sendable, Hashable {
   /// The kind of obstacle.
   public enum Reason: String, Sendable, CaseIterable {
-    /// Brokers answer and do not take the messages: for want of rights, of a topic, of a leader, of replicas.
+    /// A broker is connected and acknowledges nothing: for want of rights, of a topic, of a leader, of replicas, or
+    /// without a word.
     case brokerRefuses = "broker_refuses"
     /// No broker is connected.
     case brokerAway = "broker_away"

@@ -6,7 +6,7 @@ public enum WaitReason: String, Sendable, CaseIterable {
   case behindDead = "behind_dead"
   /// Its topic is paused, or that of an earlier event of its key.
   case topicPaused = "topic_paused"
-  /// Brokers answer its relay and do not take messages.
+  /// A broker is connected to its relay and acknowledges nothing.
   case brokerRefuses = "broker_refuses"
   /// Its relay is connected to no broker.
   case brokerAway = "broker_away"
