@@ -312,8 +312,8 @@ let package = Package(
     box(
       "SagaStore", "saga/Store",
       [
-        "Errors", "GroupCommit", "Idempotency", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "SagaDomain",
-        "Tracing", "Values",
+        "Archive", "Errors", "GroupCommit", "Idempotency", "Logger", "Metrics", "Outbox", "Postgres", "Runtime",
+        "SagaDomain", "Tracing", "Values",
       ]),
     box("SagaMessages", "saga/Messages", ["Protobuf", "StandardMessages"]),
     box(
@@ -338,8 +338,9 @@ let package = Package(
     box(
       "SagaCron", "saga/Cron",
       [
-        "Admin", "ClientSettings", "Errors", "GroupCommit", "Kafka", "Logger", "Metrics", "Outbox", "OutboxKafka",
-        "Postgres", "Runtime", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service", "Settings", "Values",
+        "Admin", "Archive", "ClientSettings", "Errors", "GroupCommit", "Kafka", "Logger", "Metrics", "Outbox",
+        "OutboxKafka", "Postgres", "Runtime", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service",
+        "Settings", "Values",
       ]),
     box("SagaAudit", "saga/Audit", ["Errors", "Kafka", "Logger", "Postgres", "Values"]),
 

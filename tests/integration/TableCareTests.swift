@@ -3,6 +3,7 @@ import Migrator
 import Outbox
 import Postgres
 import SagaDomain
+import SagaSchema
 import SagaStore
 import Testing
 import Values
@@ -96,8 +97,9 @@ struct TableCareTests {
         let schema = try database.connect().run(Command(Statement("SELECT current_schema()::text"))).only.text(0)
         let configuration = try TestDatabase.configuration(schema: "\(other),\(schema)")
         let migrator = try database.migrator(configuration)
-        #expect(try migrator.down(5).map(\.version) == [8, 7, 6, 5, 4])
-        #expect(try migrator.up().map(\.version) == [4, 5, 6, 7, 8])
+        let steps = Array(4...SagaSchema.requiredVersion)
+        #expect(try migrator.down(steps.count).map(\.version) == steps.reversed())
+        #expect(try migrator.up().map(\.version) == steps)
         let connection = try Connection.open(configuration, logger: TestDatabase.quiet)
         #expect(try connection.int("SELECT count(*) FROM pg_class WHERE relnamespace = '\(other)'::regnamespace") == 0)
       }

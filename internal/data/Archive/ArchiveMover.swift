@@ -19,7 +19,7 @@ public final class ArchiveMover: ServicePart {
   public static let limits = ["lock_timeout": "50ms", "enable_seqscan": "off"]
 
   private struct State {
-    var walk: ArchiveWalk
+    var steps: any ArchiveSteps
     var pace = ArchivePace()
     var moved = 0
     var nextDrop = Instant.now()
@@ -27,8 +27,6 @@ public final class ArchiveMover: ServicePart {
     var told = ""
   }
 
-  private let plan: ArchivePlan
-  private let retention: Duration
   private let connection: SerialConnection
   private let logger: Logger
   private let rows: String
@@ -38,23 +36,19 @@ public final class ArchiveMover: ServicePart {
   private let job = Mutex<PeriodicJob?>(nil)
 
   /// - Parameters:
-  ///   - age: how long a row must have been finished.
-  ///   - retention: how long a month is kept after its end.
+  ///   - steps: what is moved.
   ///   - connection: its own, past PgBouncer, with `limits`.
   public init(
-    _ plan: ArchivePlan, olderThan age: Duration, retention: Duration, _ connection: SerialConnection, logger: Logger,
-    metrics: MetricsRegistry
+    _ steps: some ArchiveSteps, _ connection: SerialConnection, logger: Logger, metrics: MetricsRegistry
   ) {
-    self.plan = plan
-    self.retention = retention
     self.connection = connection
     self.logger = logger.labelled("archive")
-    rows = plan.rows
-    state = Mutex(State(walk: ArchiveWalk(plan, olderThan: age)))
+    rows = steps.rows
+    state = Mutex(State(steps: steps))
     moved = metrics.counter(
-      "\(plan.name)_archived_total", help: "Finished \(plan.rows) that were moved into the archive.")
+      "\(steps.name)_archived_total", help: "Finished \(steps.rows) that were moved into the archive.")
     times = metrics.histogram(
-      "\(plan.name)_archive_batch_seconds", help: "Duration of a batch, in which its rows are locked.",
+      "\(steps.name)_archive_batch_seconds", help: "Duration of a batch, in which its rows are locked.",
       bounds: Histogram.latencySeconds)
   }
 
@@ -77,14 +71,14 @@ public final class ArchiveMover: ServicePart {
       // The job's thread alone comes here.
       var state = state.withLock(\.self)
       let start = Instant.now()
-      let (walk, batch) = try connection.use {
-        [walk = state.walk, size = state.pace.size] connection throws(DatabaseError) in
-        var walk = walk
-        let batch = try walk.step(size: size, on: connection)
-        return (walk, batch)
+      let (steps, batch) = try connection.use {
+        [steps = state.steps, size = state.pace.size] connection throws(DatabaseError) in
+        var steps = steps
+        let batch = try steps.step(size: size, on: connection)
+        return (steps, batch)
       }
       let time = Instant.now() - start
-      state.walk = walk
+      state.steps = steps
       state.told = ""
       moved.add(batch.moved)
       state.moved += batch.moved
@@ -93,7 +87,7 @@ public final class ArchiveMover: ServicePart {
         state.moved = 0
       }
       if batch.isOver, state.nextDrop <= .now() {
-        try drop()
+        try drop(steps)
         state.nextDrop = .now() + Self.dropInterval
       }
       if batch.moved > 0 { times.observe(time.inSeconds) }
@@ -111,10 +105,8 @@ public final class ArchiveMover: ServicePart {
     }
   }
 
-  private func drop() throws(DatabaseError) {
-    let dropped = try connection.use { [plan, retention] connection throws(DatabaseError) in
-      try plan.drop(olderThan: retention, on: connection)
-    }
+  private func drop(_ steps: any ArchiveSteps) throws(DatabaseError) {
+    let dropped = try connection.use { connection throws(DatabaseError) in try steps.dropOld(on: connection) }
     for table in dropped.flatMap(\.tables) { logger.info("dropped a month", ["table": .string(table)]) }
     for trouble in dropped.flatMap(\.troubles) {
       logger.warning(

@@ -6,33 +6,39 @@ internal import Values
 /// Each batch is a transaction of its own: what it locks, it deletes and has written elsewhere, so that a row is in
 /// exactly one place for everybody at any time. Whoever waits for a row that is being moved finds it gone afterwards,
 /// and has to look into the archive with a statement of its own: the waiting one has an older snapshot.
-public struct ArchiveWalk: Sendable {
-  /// What a batch came to.
-  public struct Batch: Sendable, Hashable {
-    /// Rows of the live table that were moved.
-    public var moved = 0
-    /// Whether the walk has come to the end of the old rows.
-    public var isOver = false
-  }
-
+public struct ArchiveWalk: ArchiveSteps {
   private let plan: ArchivePlan
   private let age: Duration
+  private let retention: Duration
   private var last = UniqueID(high: 0, low: 0)
   private var made: Set<ArchiveMonth> = []
 
-  /// - Parameter age: how long ago a row must have been written, and how long it must have been finished.
-  public init(_ plan: ArchivePlan, olderThan age: Duration) {
+  /// - Parameters:
+  ///   - age: how long ago a row must have been written, and how long it must have been finished.
+  ///   - retention: how long a month is kept after its end.
+  public init(_ plan: ArchivePlan, olderThan age: Duration, retention: Duration = .seconds(36_500 * 86_400)) {
     self.plan = plan
     self.age = age
+    self.retention = retention
+  }
+
+  /// What metrics and log lines call the archive.
+  public var name: String { plan.name }
+  /// What the rows are.
+  public var rows: String { plan.rows }
+
+  /// Drops old months.
+  public func dropOld(on connection: Connection) throws(DatabaseError) -> [OldPartitions.Dropped] {
+    try plan.drop(olderThan: retention, on: connection)
   }
 
   /// Moves the next batch; after the end begins anew.
   /// - Parameter size: the most rows to look at.
-  public mutating func step(size: Int, on connection: Connection) throws(DatabaseError) -> Batch {
+  public mutating func step(size: Int, on connection: Connection) throws(DatabaseError) -> ArchiveBatch {
     let next = try connection.run(Command(plan.next, [.uuid(last), .interval(age)]))
     guard let row = next.first else {
       last = UniqueID(high: 0, low: 0)
-      return Batch(isOver: true)
+      return ArchiveBatch(isOver: true)
     }
     let month = ArchiveMonth(
       name: try row.text(NextColumn.month), first: try row.uuid(NextColumn.first),
@@ -46,7 +52,7 @@ public struct ArchiveWalk: Sendable {
       try move(between: last, end, size: size, on: connection)
     }
     last = seen.count < size ? end : seen[seen.count - 1]
-    return Batch(moved: moved)
+    return ArchiveBatch(moved: moved)
   }
 
   /// - Returns: how many rows were moved, and all that were looked at.

@@ -37,10 +37,16 @@ public struct ProgramDatabase: Sendable {
 
   /// The configuration of sessions for statements whose tables may be empty when a plan is made: index plans only,
   /// since the plan for an empty table (a sequential scan) is ruinous once the table has grown.
-  /// - Parameter lockTimeout: how long a statement may wait for a row that somebody else holds; nil for as long as the
-  ///   statement may take.
-  public func indexed(role: String, lockTimeout: Duration? = nil) throws(DatabaseError) -> DatabaseConfiguration {
+  /// - Parameters:
+  ///   - lockTimeout: how long a statement may wait for a row that somebody else holds; nil for as long as the
+  ///     statement may take.
+  ///   - plansOnce: plans each statement once for all values; planning for a table of many parts costs more than the
+  ///     statement does.
+  public func indexed(
+    role: String, lockTimeout: Duration? = nil, plansOnce: Bool = false
+  ) throws(DatabaseError) -> DatabaseConfiguration {
     var parameters = ["enable_seqscan": "off"]
+    if plansOnce { parameters["plan_cache_mode"] = "force_generic_plan" }
     if let lockTimeout { parameters["lock_timeout"] = "\(lockTimeout.inMilliseconds)ms" }
     return try configuration(role: role, parameters: parameters)
   }

@@ -318,8 +318,9 @@ public final class GatewayBody: ProgramBody {
     let database = try database.configuration(
       role: "archive", isDirect: true, parameters: ArchiveMover.limits)
     return ArchiveMover(
-      GatewayArchive.plan(Self.tables), olderThan: .seconds(86_400 * settings.relay.archiveDays),
-      retention: .seconds(86_400 * settings.relay.archiveRetentionDays),
+      ArchiveWalk(
+        GatewayArchive.plan(Self.tables), olderThan: .seconds(86_400 * settings.relay.archiveDays),
+        retention: .seconds(86_400 * settings.relay.archiveRetentionDays)),
       SerialConnection(database, logger: context.logger.labelled("archive"), stop: context.stop),
       logger: context.logger, metrics: context.metrics)
   }

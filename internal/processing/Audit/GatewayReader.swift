@@ -111,7 +111,7 @@ struct SagaReader {
   }
 
   private static let find = Statement(
-    "SELECT order_id, status::text, coalesce(reason, '') AS reason FROM payment WHERE order_id = ANY ($1)",
+    "SELECT order_id, status::text, coalesce(reason, '') AS reason FROM all_payment WHERE order_id = ANY ($1)",
     isReadOnly: true)
   private enum Column: Int, AnswerColumn { case orderID, status, reason }
 }

@@ -101,8 +101,9 @@ public final class ProcessorBody: ProgramBody {
     let database = try database.configuration(
       role: "archive", isDirect: true, parameters: ArchiveMover.limits)
     return ArchiveMover(
-      ProcessingArchive.plan(ProcessingTables()), olderThan: .seconds(86_400 * settings.relay.archiveDays),
-      retention: .seconds(86_400 * settings.relay.archiveRetentionDays),
+      ArchiveWalk(
+        ProcessingArchive.plan(ProcessingTables()), olderThan: .seconds(86_400 * settings.relay.archiveDays),
+        retention: .seconds(86_400 * settings.relay.archiveRetentionDays)),
       SerialConnection(database, logger: context.logger.labelled("archive"), stop: context.stop),
       logger: context.logger, metrics: context.metrics)
   }

@@ -28,7 +28,7 @@ struct TableReader {
         // Locks every day, so that none is dropped under the reader.
         Command(Statement("SELECT count(*) FROM event WHERE topic = $1::text", isReadOnly: true), [.text(topic)]),
         Command(
-          Statement("SELECT count(*) FROM payment WHERE $1::bool", isReadOnly: true), [.bool(withPayments)]),
+          Statement("SELECT count(*) FROM all_payment WHERE $1::bool", isReadOnly: true), [.bool(withPayments)]),
         Command(Self.oldestDay), Command(Self.hasLog),
       ], timeout: Self.timeout)
     expected = try answers[1].only.int(0)
@@ -87,7 +87,7 @@ struct TableReader {
   func payments(into ledger: inout AuditLedger, onPage: (Int) throws -> Void) throws {
     // As `PaymentColumn` has them.
     try open(
-      "SELECT order_id, status::text, version, updated_at, amount_minor, currency::text FROM payment", [])
+      "SELECT order_id, status::text, version, updated_at, amount_minor, currency::text FROM all_payment", [])
     while let page = try nextPage() {
       for row in page {
         do throws(DatabaseError) {

@@ -73,7 +73,7 @@ public final class ConsumerBody: ProgramBody {
         name: "inventory", topic: consumer.topic, group: consumer.group, deadLetterTopic: consumer.deadLetterTopic,
         batch: consumer.batch, parallelism: consumer.parallelism),
       kafka: settings.kafka.configuration(clientID: context.program.name),
-      database: try database.indexed(role: "inventory"), logger: context.logger.labelled("consumer"),
+      database: try database.indexed(role: "inventory", plansOnce: true), logger: context.logger.labelled("consumer"),
       metrics: metrics, stop: context.stop
     ) { lane in
       let filter =

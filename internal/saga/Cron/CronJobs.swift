@@ -1,4 +1,5 @@
 public import Admin
+internal import Archive
 public import ClientSettings
 internal import Errors
 internal import Kafka
@@ -28,6 +29,7 @@ public final class CronJobs: ServicePart {
   private let logger: Logger
   private let relay: KafkaRelay
   private let expiring: PeriodicJob
+  private let archive: ArchiveMover?
   private let isRunning = Mutex(false)
 
   /// Prepares the jobs; the tables must be there.
@@ -60,6 +62,14 @@ public final class CronJobs: ServicePart {
         outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive),
       logger: context.logger, metrics: context.metrics, onCommit: { relay.wake() })
     expiring = PeriodicJob(name: "expiry") { expiry.run() }
+    archive = try settings.archiveAfter.map { (age) throws(DatabaseError) in
+      ArchiveMover(
+        PaymentArchive(olderThan: age),
+        SerialConnection(
+          try database.configuration(role: "archive", isDirect: true, parameters: ArchiveMover.limits),
+          logger: context.logger.labelled("archive"), stop: context.stop),
+        logger: context.logger, metrics: context.metrics)
+    }
   }
 
   /// Waits for the topic, then begins.
@@ -70,6 +80,7 @@ public final class CronJobs: ServicePart {
     guard isThere else { return }
     relay.start()
     expiring.start()
+    archive?.start()
     isRunning.withLock { $0 = true }
     logger.info("running the cron jobs")
   }
@@ -85,6 +96,7 @@ public final class CronJobs: ServicePart {
     // First, so that a job that waits for a lock keeps no lease from being given back.
     relay.stop(until: deadline)
     expiring.stop(until: deadline)
+    archive?.stop(until: deadline)
   }
 
   /// The state of what the jobs depend on.

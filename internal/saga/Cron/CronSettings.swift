@@ -13,6 +13,8 @@ public struct CronSettings: Sendable {
   public let event: SagaSettings.Event
   /// How long a payment may stay unsettled; nil for ever.
   public let timeToLive: Duration?
+  /// How long a payment is final before it is archived; nil for ever.
+  public let archiveAfter: Duration?
   /// How long the key of a call is kept.
   public let keyRetention: Duration
 
@@ -23,6 +25,7 @@ public struct CronSettings: Sendable {
     cron = settings.cron
     event = settings.event
     timeToLive = settings.payment.timeToLive
+    archiveAfter = settings.payment.archiveAfter
     keyRetention = settings.idempotency.retention
   }
 }

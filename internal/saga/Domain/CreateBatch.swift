@@ -89,15 +89,21 @@ public struct CreateBatch: Sendable {
 
   private let commands: [CreateCommand]
   private let steps: [Step]
+  private let archived: FoundPayments
   /// The commands to insert: the first of each order, by ascending order id (the order of locks).
   public let inserts: [CreateCommand]
 
-  /// - Parameter keys: what is known of the commands' keys.
-  public init(_ commands: [CreateCommand], keys: KeyStates = KeyStates()) {
+  /// - Parameters:
+  ///   - keys: what is known of the commands' keys.
+  ///   - archived: payments of the archive that are known already; their orders get no other.
+  public init(
+    _ commands: [CreateCommand], keys: KeyStates = KeyStates(), archived: FoundPayments = FoundPayments()
+  ) {
     self.commands = commands
+    self.archived = archived
     let steps = Self.steps(commands, keys)
     self.steps = steps
-    var seen = Set<Int64>(minimumCapacity: commands.count)
+    var seen = Set(archived.payments.map(\.orderID)).union(archived.unreadable.compactMap(\.orderID))
     inserts =
       zip(commands, steps).filter { command, step in
         if case .execute = step { seen.insert(command.orderID).inserted } else { false }
@@ -138,7 +144,8 @@ public struct CreateBatch: Sendable {
     var opened: [Int64: Payment] = [:]
     for payment in created { opened[payment.orderID] = payment }
     var stored: [Int64: Payment] = [:]
-    for payment in existing.payments { stored[payment.orderID] = payment }
+    for payment in archived.payments + existing.payments { stored[payment.orderID] = payment }
+    let notRead = archived.unreadable + existing.unreadable
     var outcomes: [Result<CreateOutcome, PaymentError>] = []
     outcomes.reserveCapacity(commands.count)
     for (command, step) in zip(commands, steps) {
@@ -150,7 +157,7 @@ public struct CreateBatch: Sendable {
           stored[command.orderID] = payment
           outcomes.append(.success(.created(payment)))
         } else {
-          let unreadable = existing.unreadable.first { $0.orderID == command.orderID }
+          let unreadable = notRead.first { $0.orderID == command.orderID }
           outcomes.append(unreadable.map { .failure($0.error) } ?? Self.found(command, stored[command.orderID]))
         }
       }

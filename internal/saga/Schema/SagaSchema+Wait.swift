@@ -8,7 +8,7 @@ public import Runtime
 /// What the saga's programs need of the tables.
 extension SagaSchema {
   /// The newest migration of the saga's own line; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 8
+  package static let requiredVersion: Int64 = 12
 
   /// The saga's outbox: beside its other tables, wherever `search_path` finds them.
   public static let outbox: OutboxTables = {
@@ -25,7 +25,8 @@ extension SagaSchema {
   /// What every program does: it writes payments with their events, and tells how keys are spread.
   static let writing: [SchemaRequirement.Access] =
     [
-      .init("payment", ["SELECT", "INSERT", "UPDATE"]),
+      .init("payment", ["SELECT", "INSERT", "UPDATE"]), .init("payment_archive", ["SELECT"]),
+      .init("all_payment", ["SELECT"]),
       .init("idempotency_key", ["SELECT", "INSERT"]),
     ] + OutboxSchema.writing(outbox)
 

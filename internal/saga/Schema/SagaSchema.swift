@@ -23,6 +23,14 @@ public enum SagaSchema {
     ("0007_idempotency_answer_fill.down.sql", PackageResources._007_idempotency_answer_fill_down_sql),
     ("0008_idempotency_answer_only.up.sql", PackageResources._008_idempotency_answer_only_up_sql),
     ("0008_idempotency_answer_only.down.sql", PackageResources._008_idempotency_answer_only_down_sql),
+    ("0009_callers.up.sql", PackageResources._009_callers_up_sql),
+    ("0009_callers.down.sql", PackageResources._009_callers_down_sql),
+    ("0010_payment_parts.up.sql", PackageResources._010_payment_parts_up_sql),
+    ("0010_payment_parts.down.sql", PackageResources._010_payment_parts_down_sql),
+    ("0011_payment_parts_fill.up.sql", PackageResources._011_payment_parts_fill_up_sql),
+    ("0011_payment_parts_fill.down.sql", PackageResources._011_payment_parts_fill_down_sql),
+    ("0012_payment_archive.up.sql", PackageResources._012_payment_archive_up_sql),
+    ("0012_payment_archive.down.sql", PackageResources._012_payment_archive_down_sql),
   ]
 
   /// The saga's lines in the order in which they run: its own, and its outbox's. The saga's own line has made the

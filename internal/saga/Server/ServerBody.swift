@@ -102,7 +102,7 @@ public final class ServerBody: ProgramBody {
 
   private func pool(_ role: String, size: Int, queue: Int) throws -> ConnectionPool {
     // A row that somebody holds for long fails the calls on it, not everybody's.
-    var configuration = try database.indexed(role: role, lockTimeout: .seconds(1))
+    var configuration = try database.indexed(role: role, lockTimeout: .seconds(1), plansOnce: true)
     configuration.isFaultOfTables = WriteFault.isOfTables
     return ConnectionPool(
       configuration: configuration, size: size, queueLimit: queue, name: role, logger: context.logger,

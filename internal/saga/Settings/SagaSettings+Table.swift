@@ -169,6 +169,10 @@ extension SagaSettings {
     .durationOrNever(
       "PAYMENT_TTL", \.payment.timeToLive, .seconds(1)...(.seconds(3_650 * 86_400)), .value("24h"),
       [.server, .consumer, .cron], "age at which an unsettled payment fails as EXPIRED"),
+    .durationOrNever(
+      "PAYMENT_ARCHIVE_AFTER", \.payment.archiveAfter, .seconds(3_600)...(.seconds(3_650 * 86_400)), .value("0"),
+      [.server, .cron],
+      "time after which a final payment moves to the archive; set it only when all programs know the archive"),
     .days(
       "IDEMPOTENCY_RETENTION", \.idempotency.retentionDays, 1...30, .value("1d"), [.server, .cron],
       "how long the `idempotency-key` of a call is remembered; use the same value for all programs"),

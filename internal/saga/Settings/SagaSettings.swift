@@ -152,6 +152,8 @@ public struct SagaSettings: ServiceSettings {
   public struct Payment: Sendable {
     /// `PAYMENT_TTL`: age at which an unsettled payment fails; nil for never.
     public var timeToLive: Duration?
+    /// `PAYMENT_ARCHIVE_AFTER`: time for which a payment is final before it is archived; nil for never.
+    public var archiveAfter: Duration?
   }
 
   /// The keys of calls.

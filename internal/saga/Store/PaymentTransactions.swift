@@ -45,16 +45,40 @@ public struct PaymentTransactions: Sendable {
   public func create(_ commands: [CreateCommand], mode: TransactionMode = TransactionMode(), on connection: Connection)
     throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
   {
-    guard commands.contains(where: { $0.callKey != nil }) else {
-      return try createWithoutKeys(CreateBatch(commands), mode, on: connection)
+    let hasKeys = commands.contains { $0.callKey != nil }
+    var archived = FoundPayments()
+    while true {
+      let attempt =
+        hasKeys
+        ? try createMakingDays(commands, archived, mode, on: connection)
+        : try createWithoutKeys(CreateBatch(commands, archived: archived), mode, on: connection)
+      switch attempt {
+      case .done(let outcomes): return outcomes
+      // Each round leaves out at least one order more.
+      case .inArchive(let found):
+        archived.payments += found.payments
+        archived.unreadable += found.unreadable
+      }
     }
+  }
+
+  /// What opening a batch came to.
+  private enum CreateAttempt {
+    case done([Result<CreateOutcome, PaymentError>])
+    /// Payments were inserted for these orders, which have one in the archive. All was rolled back.
+    case inArchive(FoundPayments)
+  }
+
+  private func createMakingDays(
+    _ commands: [CreateCommand], _ archived: FoundPayments, _ mode: TransactionMode, on connection: Connection
+  ) throws(DatabaseError) -> CreateAttempt {
     do throws(DatabaseError) {
-      return try createWithKeys(commands, mode, on: connection)
+      return try createWithKeys(commands, archived, mode, on: connection)
     } catch {
       guard error.isMissingPartition else { throw error }
       // No partition for today yet: it is made, and the batch, which was rolled back, is run again.
       try keys.makeDays(on: connection)
-      return try createWithKeys(commands, mode, on: connection)
+      return try createWithKeys(commands, archived, mode, on: connection)
     }
   }
 
@@ -69,12 +93,17 @@ public struct PaymentTransactions: Sendable {
 
   /// Two round trips.
   private func createWithoutKeys(_ batch: CreateBatch, _ mode: TransactionMode, on connection: Connection)
-    throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
+    throws(DatabaseError) -> CreateAttempt
   {
     let inserts = batch.inserts
     return try connection.rollingBack { () throws(DatabaseError) in
       let begin = mode.begin
-      let created = try PaymentRow.decodeAll(try connection.run(begin + [insertPayments(inserts)])[begin.count])
+      let answers = try connection.run(begin + [insertPayments(inserts), findArchived(inserts)])
+      let created = try PaymentRow.decodeAll(answers[begin.count])
+      if let archived = try doubled(created, answers[begin.count + 1]) {
+        try connection.run(.rollback)
+        return .inArchive(archived)
+      }
       var commands: [Command] = []
       if !created.isEmpty { commands.append(insertEvents(batch.events(of: created, newID: newID))) }
       let opened = Set(created.map(\.orderID))
@@ -83,37 +112,57 @@ public struct PaymentTransactions: Sendable {
       if !others.isEmpty { commands.append(Command(Self.findPayments, [.int64Array(others)])) }
       let results = try connection.run(commands + commit(hasWritten: !created.isEmpty))
       let existing = others.isEmpty ? FoundPayments() : try PaymentRow.decode(results[find])
-      return batch.outcomes(created: created, existing: existing)
+      return .done(batch.outcomes(created: created, existing: existing))
     }
   }
 
+  /// Looks for the orders in the archive, after their payments were inserted: an INSERT that meets a payment which is
+  /// just being archived waits for it to go, and only a later statement sees it in the archive.
+  private func findArchived(_ inserts: [CreateCommand]) -> Command {
+    Command(Self.findArchivedPayments, [.int64Array(inserts.map(\.orderID))])
+  }
+
+  /// What the archive has of orders whose payment was inserted; nil for nothing, as a rule.
+  private func doubled(_ created: [Payment], _ rows: Rows) throws(DatabaseError) -> FoundPayments? {
+    guard !rows.isEmpty else { return nil }
+    var archived = try PaymentRow.decode(rows)
+    let inserted = Set(created.map(\.orderID))
+    archived.payments.removeAll { !inserted.contains($0.orderID) }
+    archived.unreadable.removeAll { row in row.orderID.map { !inserted.contains($0) } ?? true }
+    return archived.payments.isEmpty && archived.unreadable.isEmpty ? nil : archived
+  }
+
   /// Three round trips: keys, payments, and what follows from both with the COMMIT.
-  private func createWithKeys(_ commands: [CreateCommand], _ mode: TransactionMode, on connection: Connection)
-    throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>]
-  {
+  private func createWithKeys(
+    _ commands: [CreateCommand], _ archived: FoundPayments, _ mode: TransactionMode, on connection: Connection
+  ) throws(DatabaseError) -> CreateAttempt {
     let asked = Array(Set(commands.compactMap(\.callKey)))
     return try connection.rollingBack { () throws(DatabaseError) in
       let begin = mode.begin
       let answers = try connection.run(begin + keys.lockAndFind(asked, waits: mode.isRepetition))
       let states = try keys.states(
         asked, waits: mode.isRepetition, locked: answers[begin.count], found: answers[begin.count + 1])
-      let batch = CreateBatch(commands, keys: states)
+      let batch = CreateBatch(commands, keys: states, archived: archived)
       let inserts = batch.inserts
       guard !inserts.isEmpty else {
         try connection.run(commit(hasWritten: false))
-        return batch.outcomes(created: [], existing: FoundPayments())
+        return .done(batch.outcomes(created: [], existing: FoundPayments()))
       }
       // Looked up here and not beside the COMMIT: what is kept under a key is the payment as it is answered.
       let find = Command(Self.findPayments, [.int64Array(inserts.map(\.orderID))])
-      let results = try connection.run([insertPayments(inserts), find])
+      let results = try connection.run([insertPayments(inserts), findArchived(inserts), find])
       let created = try PaymentRow.decodeAll(results[0])
-      let outcomes = batch.outcomes(created: created, existing: try PaymentRow.decode(results[1]))
+      if let archived = try doubled(created, results[1]) {
+        try connection.run(.rollback)
+        return .inArchive(archived)
+      }
+      let outcomes = batch.outcomes(created: created, existing: try PaymentRow.decode(results[2]))
       var last: [Command] = []
       if !created.isEmpty { last.append(insertEvents(batch.events(of: created, newID: newID))) }
       let kept = batch.answers(outcomes)
       if !kept.isEmpty { last.append(keys.insert(kept)) }
       try connection.run(last + commit(hasWritten: !last.isEmpty))
-      return outcomes
+      return .done(outcomes)
     }
   }
 
@@ -127,10 +176,25 @@ public struct PaymentTransactions: Sendable {
       let begin = mode.begin
       let locked = try connection.run(begin + [Command(Self.lockPayments, [.int64Array(orders)])])[begin.count]
       let now = try locked.first?.timestamp(LockedColumn.now) ?? Timestamp(microseconds: 0)
-      let batch = SettleBatch(commands, locked: try PaymentRow.decode(locked), now: now, newID: newID)
+      let found = try addingArchived(orders, to: try PaymentRow.decode(locked), on: connection)
+      let batch = SettleBatch(commands, locked: found, now: now, newID: newID)
       try write(batch.changed, batch.events, on: connection)
       return batch.outcomes
     }
+  }
+
+  /// Archived payments are final, and nothing of them changes: they need no lock. By a statement of its own: whoever
+  /// has waited for a payment that was being archived sees it only now.
+  private func addingArchived(
+    _ orders: [Int64], to locked: FoundPayments, on connection: Connection
+  ) throws(DatabaseError) -> FoundPayments {
+    guard locked.payments.count < orders.count else { return locked }
+    let known = Set(locked.payments.map(\.orderID)).union(locked.unreadable.compactMap(\.orderID))
+    let missing = orders.filter { !known.contains($0) }
+    guard !missing.isEmpty else { return locked }
+    let rows = try connection.run(Command(Self.findArchivedPayments, [.int64Array(missing)]))
+    let archived = try PaymentRow.decode(rows)
+    return FoundPayments(locked.payments + archived.payments, unreadable: locked.unreadable + archived.unreadable)
   }
 
   /// Fails payments that nobody settled in time, oldest first, passing over those that somebody is settling just now.
@@ -221,8 +285,9 @@ public struct PaymentTransactions: Sendable {
     let update = Command(
       Self.updatePayments,
       [
-        .int64Array(changed.map(\.id)), .textArray(changed.map(\.status.rawValue)), .textArray(changed.map(\.reason)),
-        .int64Array(changed.map(\.version)), .timestampArray(changed.map(\.updatedAt)),
+        .int64Array(changed.map(\.orderID)), .textArray(changed.map(\.status.rawValue)),
+        .textArray(changed.map(\.reason)), .int64Array(changed.map(\.version)),
+        .timestampArray(changed.map(\.updatedAt)),
       ])
     try connection.run([update, insertEvents(events), .commit])
   }
@@ -284,17 +349,35 @@ extension PaymentTransactions {
     RETURNING \(PaymentRow.columns)
     """)
 
+  // Orders are joined, not compared with an array: so each is looked for in its own part of the table alone.
+
+  /// In one snapshot, so that a payment on its way to the archive is found in one place.
   private static let findPayments = Statement(
-    "SELECT \(PaymentRow.columns) FROM payment p WHERE p.order_id = ANY ($1::bigint[]) ORDER BY p.order_id",
-    isReadOnly: true)
+    """
+    SELECT \(PaymentRow.columns)
+    FROM (SELECT DISTINCT unnest($1::bigint[])) o(order_id) JOIN payment p ON p.order_id = o.order_id
+    UNION ALL
+    SELECT \(PaymentRow.columns)
+    FROM (SELECT DISTINCT unnest($1::bigint[])) o(order_id) JOIN payment_archive p ON p.order_id = o.order_id
+    WHERE EXISTS (SELECT FROM payment_archive)
+    ORDER BY order_id
+    """, isReadOnly: true)
+
+  /// An empty archive is not looked into.
+  private static let findArchivedPayments = Statement(
+    """
+    SELECT \(PaymentRow.columns) FROM unnest($1::bigint[]) o(order_id)
+    JOIN payment_archive p ON p.order_id = o.order_id
+    WHERE EXISTS (SELECT FROM payment_archive)
+    """, isReadOnly: true)
 
   /// After the columns of `PaymentRow`.
   private enum LockedColumn: Int, AnswerColumn { case now = 11 }
 
   private static let lockPayments = Statement(
     """
-    SELECT \(PaymentRow.columns), now() FROM payment p
-    WHERE p.order_id = ANY ($1::bigint[]) ORDER BY p.order_id FOR NO KEY UPDATE OF p
+    SELECT \(PaymentRow.columns), now() FROM unnest($1::bigint[]) o(order_id)
+    JOIN payment p ON p.order_id = o.order_id ORDER BY p.order_id FOR NO KEY UPDATE OF p
     """)
 
   /// A locked payment that does not change, as when a trigger takes the change back, fails the transaction: no event
@@ -305,8 +388,8 @@ extension PaymentTransactions {
       UPDATE payment p SET status = u.status::payment_status, reason = u.reason, version = u.version,
                            updated_at = u.updated_at
       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
-           u(id, status, reason, version, updated_at)
-      WHERE p.id = u.id AND p.status = 'CREATED' AND p.version = u.version - 1
+           u(order_id, status, reason, version, updated_at)
+      WHERE p.order_id = u.order_id AND p.status = 'CREATED' AND p.version = u.version - 1
       RETURNING 1)
     SELECT CASE WHEN count(*) = cardinality($1) THEN count(*)
                 ELSE (count(*) || ' of ' || cardinality($1) || ' locked payments changed')::bigint END
@@ -335,7 +418,7 @@ extension PaymentTransactions {
 
   private static let listPayments = Statement(
     """
-    WITH scanned AS MATERIALIZED (SELECT * FROM payment WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint),
+    WITH scanned AS MATERIALIZED (SELECT * FROM all_payment WHERE id > $1::bigint ORDER BY id LIMIT $2::bigint),
     bounds AS (SELECT max(id) AS last, count(*) AS scanned FROM scanned)
     SELECT \(PaymentRow.columns), b.last, b.scanned
     FROM bounds b LEFT JOIN LATERAL (

@@ -25,7 +25,7 @@ public enum WriteFault {
 
   /// The constraints that a value alone can violate. Those of the identity columns are not among them.
   private static let ofValues: Set<String> = [
-    "payment_order_id_key", "payment_order_id_check", "payment_reason_check", "payment_version_check",
+    "payment_order_id_check", "payment_reason_check", "payment_version_check",
     "payment_amount_minor_check", "payment_currency_check", "payment_version_limit", "event_seq_check",
     "event_wait_key_seq_key", "event_wait_headers_check", "idempotency_key_key_check",
   ]
