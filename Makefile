@@ -8,7 +8,7 @@ TEST_SH := internal/stack/test.sh
 # A crash with backtraces on can hang for minutes.
 export SWIFT_BACKTRACE := enable=no
 
-.PHONY: help up down restart status logs demo reset clean-data deps build release deb debug venv migrate descriptors \
+.PHONY: help up down restart status logs demo reset clean-data deps build release deb sbom dist debug venv migrate descriptors \
   test test-unit test-integration test-e2e chaos simulate model fuzz tsan asan lint format bench clean
 
 help: ## List the targets
@@ -49,6 +49,12 @@ release: ## Release build of the programs, in .build/release
 
 deb: release ## Debian package of the release build, in .build/deb
 	@bash deploy/debian/build.sh
+
+sbom: release ## List of what the release build consists of (CycloneDX), in .build/dist
+	@$(STACK_SH) sbom
+
+dist: release ## Archive of the release build with that list and its SHA-256, in .build/dist; the same build gives the same bytes
+	@$(STACK_SH) dist
 
 debug: ## Debug build of everything, tests included
 	swift build --build-tests --jobs 2

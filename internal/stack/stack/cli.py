@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from . import build, demo, docker, local, packages, programs
+from . import build, demo, docker, local, packages, programs, release
 from .console import Failure, say
 from .stack import ALL_PORTS, Stack
 from .table import PARTS, POSTGRES, PROGRAMS, Part, find
@@ -26,6 +26,7 @@ the whole stack
 parts (local only)
   deps [GROUP…]      install the missing Debian packages of build, run, test (the default), bench
   build              release build
+  sbom, dist         what the release build consists of, and an archive of it, in .build/dist
   venv               the Python environment of the tests, .local/venv
   backing-up [--free-ports]   PostgreSQL, Redis and devkafka; prints `export TEST_DB_DSN=…` lines to evaluate
   services-up        the programs, and wait until they are ready
@@ -189,6 +190,7 @@ def demonstrate(stack: Stack) -> None:
 LOCKED: dict[str, Callable[[Stack], None]] = {"up": up, "down": down, "restart": restart, "reset": reset}
 PLAIN: dict[str, Callable[[Stack], None]] = {
     "status": status, "logs": logs, "demo": demonstrate, "settings": print_settings, "services-up": services_up,
+    "sbom": release.sbom, "dist": release.dist,
 }
 WITH_ARGUMENTS: dict[str, Callable[[Stack, list[str]], None]] = {
     "deps": lambda stack, groups: packages.ensure(stack, groups or ["build", "run", "test"]),

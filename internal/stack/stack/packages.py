@@ -24,7 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "run": ("postgresql", "redis-server", "redis-tools", "kcat", "curl"),
     "test": (
-        "python3", "python3-venv", "protobuf-compiler", "nghttp2-client", "nghttp2-server", "openssl", "pgbouncer",
+        "python3", "python3-venv", "protobuf-compiler", "nghttp2-client", "nghttp2-server", "openssl", "pgbouncer", "stunnel4",
         "shellcheck", "pyflakes3", "spin", "gcc", "g++", "libgrpc++-dev", "ruby-grpc", "chromium-headless-shell",
     ),
     # grpc-c++ is a baseline, callgrind counts instructions.
