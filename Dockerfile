@@ -17,10 +17,12 @@ COPY api/openapi api/openapi
 # Package.swift names the targets of the tests and of the benchmarks, so their folders must be there.
 COPY tests tests
 COPY bench bench
-# docker build --build-arg PAYSAGA_COMMIT=$(git rev-parse --short=12 HEAD)
+# docker build --build-arg PAYSAGA_COMMIT=$(git rev-parse --short=12 HEAD); PAYSAGA_VERSION only for what is no release.
 ARG PAYSAGA_COMMIT=unknown
+ARG PAYSAGA_VERSION
 RUN --mount=type=cache,target=/src/.build \
-    PAYSAGA_COMMIT="$PAYSAGA_COMMIT" swift build -c release --static-swift-stdlib \
+    if [ -n "$PAYSAGA_VERSION" ]; then export PAYSAGA_VERSION; else unset PAYSAGA_VERSION; fi \
+ && PAYSAGA_COMMIT="$PAYSAGA_COMMIT" swift build -c release --static-swift-stdlib \
  && mkdir -p /out/production /out/development \
  && for program in \
       payments-server payments-consumer payments-cron payments-processor payments-gateway paysaga; do \

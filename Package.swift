@@ -82,10 +82,12 @@ let package = Package(
     system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
     .target(name: "CLinux", path: "internal/system/CLinux"),
-    // The commit is compiled into one small file, so that another one recompiles nothing else.
+    // Version and commit are compiled into one small file, so that others recompile nothing else.
     .target(
       name: "CBuildInfo", path: "internal/system/CBuildInfo",
-      cSettings: Context.environment["PAYSAGA_COMMIT"].map { [.define("BUILD_COMMIT", to: "\"\($0)\"")] } ?? []),
+      cSettings: [("PAYSAGA_COMMIT", "BUILD_COMMIT"), ("PAYSAGA_VERSION", "BUILD_VERSION")].compactMap { name, macro in
+        Context.environment[name].map { .define(macro, to: "\"\($0)\"") }
+      }),
     // Files that are compiled in; they lie where they belong.
     .target(name: "CEmbedded", path: "internal/system/CEmbedded"),
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,21 @@ def commit() -> str:
         return "unknown"
 
 
+def version(described: str) -> str:
+    """The version that a description by `git describe --tags` means: `v0.2.0-5-gabc` is five commits after 0.2.0."""
+    found = re.fullmatch(r"v(\d+\.\d+\.\d+(?:-[0-9A-Za-z.]+?)?)(?:-(\d+)-g[0-9a-f]+)?", described)
+    if found is None:
+        raise Failure(f"the tag in {described} is no version: expected one such as v0.2.0")
+    return found[1] if found[2] is None else f"{found[1]}+{found[2]}"
+
+
+def tagged_version() -> str | None:
+    """The version by the newest tag; None without one, and the build takes the one in the sources."""
+    git = ["git", "-C", str(ROOT), "describe", "--tags", "--match=v[0-9]*"]
+    described = subprocess.run(git, check=False, capture_output=True, text=True) if shutil.which("git") else None
+    return version(described.stdout.strip()) if described is not None and described.returncode == 0 else None
+
+
 def release() -> None:
     if shutil.which("swift") is None:
         raise Failure("Swift was not found in PATH. Swift 6.3 or later is the one thing to install by hand:"
@@ -36,6 +52,8 @@ def release() -> None:
     heading("building the programs (release; some minutes the first time)")
     # The static standard library starts in 2.6 ms instead of 10 and runs where no Swift is installed.
     os.environ["PAYSAGA_COMMIT"] = commit()
+    if (tagged := tagged_version()) is not None:
+        os.environ["PAYSAGA_VERSION"] = tagged
     run(["swift", "build", "-c", "release", "--static-swift-stdlib", "--jobs", "2"], "the release build")
 
 
