@@ -42,22 +42,39 @@ let relay = try KafkaRelay(
   logger: logger, metrics: metrics, stop: StopFlag())
 relay.start()
 
-// 3. A change and its event in one transaction. The row of the key is written first, so that the events of an order
-//    are numbered in the order in which they commit; the version is the event's number.
-let ship = Statement(
-  """
-  INSERT INTO shipment VALUES ($1, 1) ON CONFLICT (order_id) DO UPDATE SET version = shipment.version + 1
-  RETURNING version
-  """)
-for order in [Int64(1), 2, 3, 1] {
-  try connection.transaction { (connection) throws(DatabaseError) in
-    let version = try connection.run(Command(ship, [.int64(order)])).only.int64(0)
-    let event = NewEvent(
-      eventID: .random(), key: String(order), sequence: version, topic: topic,
-      payload: Array("{\"order_id\":\(order),\"shipped\":true}".utf8), type: "shipping.order.shipped",
-      source: "/shipping")
-    try connection.run(outbox.insert([event]))
+// 3. A change and its event in one transaction, as an async handler makes them: the pool's threads wait for the
+//    database, and Swift's own never do. The row of the key is written first, so that the events of an order are
+//    numbered in the order in which they commit; the version is the event's number.
+struct Shipping: Sendable {
+  let pool: ConnectionPool
+  let outbox: OutboxWriter
+  let topic: String
+
+  private static let ship = Statement(
+    """
+    INSERT INTO shipment VALUES ($1, 1) ON CONFLICT (order_id) DO UPDATE SET version = shipment.version + 1
+    RETURNING version
+    """)
+
+  func ship(_ order: Int64) async throws(DatabaseError) {
+    try await pool.withConnection(deadline: .now() + .seconds(5)) { connection throws(DatabaseError) in
+      try connection.transaction { (connection) throws(DatabaseError) in
+        let version = try connection.run(Command(Self.ship, [.int64(order)])).only.int64(0)
+        let event = NewEvent(
+          eventID: .random(), key: String(order), sequence: version, topic: topic,
+          payload: Array("{\"order_id\":\(order),\"shipped\":true}".utf8), type: "shipping.order.shipped",
+          source: "/shipping")
+        try connection.run(outbox.insert([event]))
+      }
+    }
   }
+}
+
+let pool = ConnectionPool(
+  configuration: database, size: 4, queueLimit: 1_000, name: "shipping", logger: logger, metrics: metrics)
+let shipping = Shipping(pool: pool, outbox: outbox, topic: topic)
+for order in [Int64(1), 2, 3, 1] {
+  try await shipping.ship(order)
   relay.wake()
 }
 print("shipped")
@@ -65,3 +82,4 @@ print("shipped")
 // 4. Stop: what is with the producer is awaited, and the leases are given back.
 _ = signals.wait()
 relay.stop(until: .now() + .seconds(10))
+pool.stop(until: .now() + .seconds(10))
