@@ -73,11 +73,18 @@ struct Shipping: Sendable {
 let pool = ConnectionPool(
   configuration: database, size: 4, queueLimit: 1_000, name: "shipping", logger: logger, metrics: metrics)
 let shipping = Shipping(pool: pool, outbox: outbox, topic: topic)
-for order in [Int64(1), 2, 3, 1] {
-  try await shipping.ship(order)
-  relay.wake()
+// Not with `await` up here: the runtime would start threads before the first line has kept signals from them.
+Task.detached { [shipping, relay, logger] in
+  do throws(DatabaseError) {
+    for order: Int64 in [1, 2, 3, 1] {
+      try await shipping.ship(order)
+      relay.wake()
+    }
+    logger.info("shipped")
+  } catch {
+    logger.error("not shipped", ["error": .error(error)])
+  }
 }
-print("shipped")
 
 // 4. Stop: what is with the producer is awaited, and the leases are given back.
 _ = signals.wait()
