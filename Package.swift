@@ -125,7 +125,7 @@ let package = Package(
     // Storage and brokers.
     box("Postgres", "data/Postgres", ["CLibpq", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     box("Migrator", "data/Migrator", ["Errors", "Logger", "Postgres", "Runtime", "Values"]),
-    box("GroupCommit", "data/GroupCommit", ["Errors", "Logger", "Postgres", "Values"]),
+    box("GroupCommit", "data/GroupCommit", ["Errors", "Logger", "Metrics", "Postgres", "Values"]),
     box("Idempotency", "data/Idempotency", ["Postgres", "Values"]),
     box("Archive", "data/Archive", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Values"]),
@@ -141,7 +141,7 @@ let package = Package(
     box("Inbox", "data/Inbox", ["Errors", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box(
       "ClientSettings", "data/ClientSettings",
-      ["Errors", "Kafka", "Logger", "Postgres", "Runtime", "Settings", "Values"]),
+      ["Errors", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Settings", "Values"]),
     box("DevKafka", "data/DevKafka", ["Kafka", "Logger", "Runtime", "Values"]),
 
     // The imitated bank.
@@ -472,7 +472,7 @@ let package = Package(
     unit(
       "Migrator",
       ["GatewaySchema", "LedgerSchema", "Migrator", "OutboxSchema", "ProcessingSchema", "RiskSchema", "SagaSchema"]),
-    unit("Outbox", ["Outbox", "Runtime", "Values"]),
+    unit("Outbox", ["Metrics", "Outbox", "Runtime", "Values"]),
     unit("OutboxKafka", ["Kafka", "Logger", "Outbox", "OutboxKafka", "Runtime", "Values"]),
     unit("Postgres", ["Errors", "Postgres", "Values"]),
     unit("Protobuf", ["Protobuf"]),

@@ -1,4 +1,5 @@
 public import Logger
+public import Metrics
 public import Postgres
 internal import Values
 
@@ -6,13 +7,15 @@ internal import Values
 public struct ProgramDatabase: Sendable {
   private let settings: DatabaseSettings
   private let program: String
+  private let metrics: MetricsRegistry
   /// Whether the database takes writes, as all sessions of the program see it.
   public let writes = WriteMonitor()
 
   /// - Parameter program: the program's name; shows in `pg_stat_activity`.
-  public init(_ settings: DatabaseSettings, program: String) {
+  public init(_ settings: DatabaseSettings, program: String, metrics: MetricsRegistry) {
     self.settings = settings
     self.program = program
+    self.metrics = metrics
   }
 
   /// The configuration of sessions.
@@ -32,6 +35,9 @@ public struct ProgramDatabase: Sendable {
       dsn: isDirect ? settings.directDSN : settings.dsn, prepared: settings.isPrepared || isPastPooler,
       applicationName: "\(program) \(role)", statementTimeout: limit, parameters: parameters)
     configuration.monitor = writes
+    configuration.runSeconds = metrics.histogram(
+      "db_run_seconds", help: "Time of statements that are sent at once, from the first byte to the last answer.",
+      labels: ["session": role])
     return configuration
   }
 

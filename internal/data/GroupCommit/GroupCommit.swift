@@ -1,5 +1,6 @@
 internal import Errors
 public import Logger
+public import Metrics
 public import Postgres
 internal import Synchronization
 public import Values
@@ -52,12 +53,18 @@ public final class GroupCommit<Transaction: BatchTransaction>: Sendable {
   private let transaction: Transaction
   private let pool: ConnectionPool
   private let limits: GroupCommitLimits
+  private let failures: Counter
   private let logger: Logger
 
   /// A group commit over the pool's connections; `pool` should have at least `limits.drains` of them.
+  /// - Parameter kind: the label `kind` of its metrics; unique within a process.
   public init(
-    _ transaction: Transaction, pool: ConnectionPool, limits: GroupCommitLimits = GroupCommitLimits(), logger: Logger
+    _ transaction: Transaction, kind: String, pool: ConnectionPool, limits: GroupCommitLimits = GroupCommitLimits(),
+    logger: Logger, metrics: MetricsRegistry
   ) {
+    failures = metrics.counter(
+      "batch_failures_total", help: "Transactions of batched calls that the database failed; most run again.",
+      labels: ["kind": kind])
     self.transaction = transaction
     self.pool = pool
     self.limits = limits
@@ -166,6 +173,7 @@ public final class GroupCommit<Transaction: BatchTransaction>: Sendable {
   private func failed(
     _ batch: Batch, of drain: GroupCommitCore.DrainID, _ error: DatabaseError, isConnectionLost: Bool
   ) {
+    failures.add()
     let fault = isConnectionLost ? .connectionLost : fault(error)
     let (aftermath, refused) = state.withLock { state in
       let aftermath = state.core.failed(drain, fault, isUnknown: error.code == .outcomeUnknown)

@@ -1,3 +1,5 @@
+internal import Metrics
+
 /// What an inbox reads and how.
 ///
 /// Several inboxes may run in one process, on other topics or in other groups; give each a name of its own.
@@ -28,4 +30,7 @@ public struct InboxConfiguration: Sendable {
     self.batch = batch
     self.parallelism = parallelism
   }
+
+  /// The labels of the lag, which has one name for all inboxes.
+  var lagLabels: MetricsRegistry.Labels { ["topic": topic, "group": group] }
 }

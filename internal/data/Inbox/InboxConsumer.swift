@@ -86,7 +86,7 @@ public final class InboxConsumer<Handler: InboxHandler>: ServicePart {
     let running = Running(
       member: try GroupMember(
         client(configuration.name), group: configuration.group, lanes: configuration.parallelism,
-        lag: LagBook(metrics, name: configuration.name), logger: logger),
+        lag: LagBook(metrics, configuration), logger: logger),
       deadLetters: try DeadLetterWriter(
         client("dead-letters"), topic: configuration.deadLetterTopic, logger: logger.labelled("dead-letters")),
       health: handlers.map { _ in LaneHealth() })
@@ -180,6 +180,11 @@ public final class InboxConsumer<Handler: InboxHandler>: ServicePart {
     }
     let watch = PeriodicJob(name: "\(configuration.name)-watch") { [self] in look(running) }
     watch.start()
+    metrics.gauge(
+      "consumer_lag_seconds",
+      help: "Age of the oldest message in hand, by its timestamp; 0 while no batch is in hand.",
+      labels: configuration.lagLabels
+    ) { running.health.compactMap(\.oldest).min().map(Timestamp.now().seconds) ?? 0 }
     _ = WorkerThread(name: "\(configuration.name)-group") { [self] in
       serve(running.member, tools)
       watch.stop()

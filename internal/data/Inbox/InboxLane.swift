@@ -76,6 +76,8 @@ final class InboxLane<Handler: InboxHandler> {
   /// stops or when all its partitions have moved to other members.
   private func process(_ messages: [ConsumedMessage], _ claim: LaneClaim) {
     let started = Instant.now()
+    health.oldest = messages.lazy.compactMap(\.timestamp).min()
+    defer { health.oldest = nil }
     var batch = Batch(messages, claim: claim, sort: handler.sort)
     batch.prepare(handler.prepare)
     guard execute(&batch), bury(&batch) else { return }
@@ -96,6 +98,7 @@ final class InboxLane<Handler: InboxHandler> {
         health.hasDatabase = true
         return results
       } catch {
+        tools.metrics.countFailure()
         health.hasDatabase = error.code == .server && !Self.needsRepair(error)
         // One line per reason, however often it is retried.
         if error.description != lastFailure {
@@ -183,13 +186,23 @@ final class InboxLane<Handler: InboxHandler> {
   }
 }
 
-/// Whether a lane reaches its database; for any thread.
+/// Whether a lane reaches its database, and how old its work is; for any thread.
 final class LaneHealth: Sendable {
   private let database = Atomic(false)
+  private let oldestInHand = Atomic(Int64.max)
 
   /// Whether the last attempt reached the database, and no table needs repair.
   var hasDatabase: Bool {
     get { database.load(ordering: .relaxed) }
     set { database.store(newValue, ordering: .relaxed) }
+  }
+
+  /// The timestamp of the oldest message of the batch in hand; nil between batches.
+  var oldest: Timestamp? {
+    get {
+      let microseconds = oldestInHand.load(ordering: .relaxed)
+      return microseconds == .max ? nil : Timestamp(microseconds: microseconds)
+    }
+    set { oldestInHand.store(newValue?.microseconds ?? .max, ordering: .relaxed) }
   }
 }

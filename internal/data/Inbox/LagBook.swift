@@ -21,13 +21,14 @@ final class LagBook: Sendable {
   private let total: Gauge
   private let partitions: Gauge
 
-  /// - Parameter name: what all names of metrics begin with.
-  init(_ registry: MetricsRegistry, name: String) {
+  init(_ registry: MetricsRegistry, _ configuration: InboxConfiguration) {
     self.registry = registry
-    partitionLag = "\(name)_partition_lag_messages"
+    partitionLag = "\(configuration.name)_partition_lag_messages"
     total = registry.gauge(
-      "\(name)_lag_messages", help: "Messages in the assigned partitions that are not done, as far as is known.")
-    partitions = registry.gauge("\(name)_partitions", help: "Partitions assigned to this member.")
+      "consumer_lag_messages",
+      help: "Messages in the partitions of this member that are not done, as far as is known.",
+      labels: configuration.lagLabels)
+    partitions = registry.gauge("\(configuration.name)_partitions", help: "Partitions assigned to this member.")
   }
 
   /// Records that everything below these offsets is done.

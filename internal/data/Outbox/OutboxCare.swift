@@ -18,16 +18,14 @@ public final class OutboxCare: ServicePart {
 
   private let connection: SerialConnection
   private let relay: Relay
-  private let tables: OutboxTables
   private let inspection: OutboxInspection
   private let log: OperationLog
+  private let figures: Statement
   private let partitions: OutboxPartitions
   private let strays: OutboxStrays
   private let days: DayCare
   private let logger: Logger
-  private let metrics: MetricsRegistry
-  private let labels: MetricsRegistry.Labels
-  private let status = Mutex<OutboxStatus?>(nil)
+  private let gauges = OutboxGauges()
   private let job = Mutex<PeriodicJob?>(nil)
 
   /// How the application name of the care's session ends, after a space. It has one for each outbox of a database.
@@ -48,15 +46,14 @@ public final class OutboxCare: ServicePart {
   ) {
     let role = Self.role(of: tables)
     self.relay = relay
-    self.metrics = metrics
     self.logger = logger.labelled(role)
     connection = SerialConnection(configuration, logger: self.logger, stop: stop)
     inspection = OutboxInspection(tables, onDead: relay.onDead)
-    self.tables = tables
     log = OperationLog(tables)
+    figures = OutboxFigures.statement(tables)
+    gauges.register(metrics, tables)
     partitions = OutboxPartitions(tables)
     strays = OutboxStrays(tables, shards: shards)
-    labels = tables.metricLabels
     let events = DayCare.Table(
       "published events", partitions.days, daysAhead: OutboxPartitions.daysAhead, retention: retention)
     days = DayCare([events] + others, role: role, logger: self.logger)
@@ -64,7 +61,6 @@ public final class OutboxCare: ServicePart {
 
   /// Begins to care.
   public func start() {
-    exposeStatus()
     let made = PeriodicJob(name: "table-care") { [self] in run() }
     job.withLock { $0 = made }
     made.start()
@@ -82,7 +78,7 @@ public final class OutboxCare: ServicePart {
   func run() -> Duration {
     let isHousekeeper = relay.isHousekeeper
     if !isHousekeeper {
-      status.withLock { $0 = nil }
+      gauges.show(nil)
       guard days.isDue else { return Self.askInterval }
     }
     do {
@@ -101,8 +97,9 @@ public final class OutboxCare: ServicePart {
   }
 
   private func look(_ connection: Connection) throws(DatabaseError) {
-    let found = try inspection.status(on: connection)
-    status.withLock { $0 = found }
+    let status = try inspection.status(on: connection)
+    let figures = try OutboxFigures(try connection.run(Command(figures)).only)
+    gauges.show(OutboxGauges.Look(status: status, figures: figures, at: .now(), moment: .now()))
     _ = try logger.isolating("waiting events without a shard") { () throws(DatabaseError) in
       try buryStrays(on: connection)
     }
@@ -126,21 +123,5 @@ public final class OutboxCare: ServicePart {
         ])
     }
     return true
-  }
-
-  private func exposeStatus() {
-    let gauge = { [self] (name: String, help: String, _ value: @escaping @Sendable (OutboxStatus) -> Double) in
-      metrics.gauge(name, help: help, labels: labels) { [weak self] in self?.status.withLock { $0.map(value) } }
-    }
-    gauge("outbox_paused_topics", "Topics that are paused; told by one relay.") { Double($0.pausedTopics) }
-    for reason in WaitReason.allCases {
-      metrics.gauge(
-        "outbox_blocked_events", help: "Waiting events by the reason why they wait; told by one relay.",
-        labels: tables.metricLabels(reason: reason.rawValue)
-      ) { [weak self] in self?.status.withLock { $0.map { Double($0.reasons[reason] ?? 0) } } }
-    }
-    gauge("outbox_waiting_events", "Events waiting, up to 1,000,000; told by one relay.") { Double($0.waiting) }
-    gauge("outbox_dead_events", "Events the broker refused for good; told by one relay.") { Double($0.dead) }
-    gauge("outbox_oldest_waiting_seconds", "Age of the oldest waiting event; told by one relay.") { $0.age.inSeconds }
   }
 }

@@ -63,6 +63,9 @@ public struct OutboxTables: Sendable, Hashable {
 
   private func name(_ table: String) -> String { prefix + table }
 
+  /// `wait` as a text within a statement.
+  var waitLiteral: String { quoteLiteral(wait) }
+
   /// `idSequence` as a text within a statement.
   var idSequenceLiteral: String { quoteLiteral(idSequence) }
 }

@@ -106,6 +106,7 @@ public final class Relay: ServicePart {
       if isAbandoned { break }
       for event in events { perform(core.handle(event, at: .now())) }
       publishView(of: core)
+      metrics.countAcknowledged(by: &core)
       if core.passedOver > passedOver {
         logger.warning(
           "events were found below where the relay reads; their keys waited for them",

@@ -15,7 +15,9 @@ extension RelayCore {
       keepUntilQuiet(answered.shard, since: answered.handover)
     }
     switch outcome.result {
-    case .acknowledged: window.acknowledge(answered)
+    case .acknowledged:
+      acknowledgedWritings.append(window.createdAt(answered))
+      window.acknowledge(answered)
     case .transient: window.retry(answered, at: now + rules.retryDelay)
     // A broker refuses whole batches: only the refusal of an event that was alone is certain.
     case .permanent(let refusal, let isCertain):

@@ -87,6 +87,8 @@ package struct RelayCore {
   var isPurgeDue = false
   /// Events whose predecessors were found below the floor, where only a wrong floor can have left them.
   package internal(set) var passedOver = 0
+  /// When the events were written that the broker has acknowledged since `takeAcknowledgedWritings`.
+  var acknowledgedWritings: [Timestamp] = []
 
   /// A relay that owns nothing; the first `tick` makes it ask for leases.
   package init(rules: RelayRules, now: Instant) {
@@ -128,6 +130,12 @@ package struct RelayCore {
     }
     if !isFinished { act(now, &actions) }
     return actions
+  }
+
+  /// When the events were written, by the database's clock, that the broker has acknowledged since the last call.
+  package mutating func takeAcknowledgedWritings(_ body: (Timestamp) -> Void) {
+    for writing in acknowledgedWritings { body(writing) }
+    acknowledgedWritings.removeAll(keepingCapacity: true)
   }
 
   /// When `tick` is due, at the latest.

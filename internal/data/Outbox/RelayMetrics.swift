@@ -1,4 +1,5 @@
 internal import Metrics
+internal import Values
 
 /// The relay's counters.
 struct RelayMetrics: Sendable {
@@ -8,6 +9,7 @@ struct RelayMetrics: Sendable {
   let dead: Counter
   let lostLeases: Counter
   let passedOver: Counter
+  private let delays: Histogram
   let ownedShards: Gauge
   let inMemory: Gauge
 
@@ -25,8 +27,19 @@ struct RelayMetrics: Sendable {
       "outbox_passed_over_total",
       help: "Times an event was found below where the relay reads, by its successor, which waited for it.",
       labels: labels)
+    delays = registry.histogram(
+      "outbox_publish_delay_seconds",
+      help: "From the writing of an event, by the database's clock, to the broker's acknowledgement, by this one.",
+      labels: labels, bounds: Histogram.delaySeconds)
     ownedShards = registry.gauge("outbox_owned_shards", help: "Shards this relay publishes.", labels: labels)
     inMemory = registry.gauge("outbox_in_memory_events", help: "Events this relay holds in memory.", labels: labels)
+  }
+
+  /// Counts the events that the broker has acknowledged since the last call.
+  func countAcknowledged(by core: inout RelayCore) {
+    if core.acknowledgedWritings.isEmpty { return }
+    let now = Timestamp.now()
+    core.takeAcknowledgedWritings { delays.observe(now.seconds(since: $0)) }
   }
 
   func count(_ report: CompletionReport, isDead: Bool) {

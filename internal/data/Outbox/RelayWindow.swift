@@ -221,6 +221,9 @@ package struct RelayWindow {
     return Answered(index: index, shard: slots[index].event.shard, handover: since, wasAlone: alone == token)
   }
 
+  /// When an event in memory was written, by the database's clock.
+  func createdAt(_ answered: Answered) -> Timestamp { slots[answered.index].event.createdAt }
+
   /// The event is on the topic: it can be completed, and the next event of its key published.
   mutating func acknowledge(_ answered: Answered) {
     endFlight(answered.index)

@@ -1,5 +1,6 @@
 internal import CLibpq
 internal import Logger
+internal import Metrics
 internal import Runtime
 internal import Values
 
@@ -13,6 +14,8 @@ extension Connection {
   private static let grace = Duration.seconds(1)
 
   func exchange(_ commands: [Command], until deadline: Instant) throws(DatabaseError) -> [Rows] {
+    let began = Instant.now()
+    defer { configuration.runSeconds?.observe((Instant.now() - began).inSeconds) }
     var exchange = Exchange(commands, wasInTransaction: isInTransaction)
     var deadline = deadline
     if !exchange.wasInTransaction, plansAreDue() { try sendDiscardPlans(&exchange) }

@@ -1,3 +1,5 @@
+public import Metrics
+
 /// Where the database is and how connections to it behave. Its description never shows the password.
 public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
   CustomReflectable
@@ -15,6 +17,8 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
   public var requiresWriting = true
   /// Hears what sessions were refused.
   public var monitor: WriteMonitor?
+  /// Counts the time of every run, from its first byte to its last answer.
+  public var runSeconds: Histogram?
   /// Which refusals are the tables' fault though their codes do not say so: such as a constraint that no value of the
   /// program can violate while the tables are in order. They count as refusals of the database for `monitor`.
   public var isFaultOfTables: @Sendable (DatabaseError) -> Bool = { _ in false }

@@ -34,6 +34,8 @@ final class PoolCore: Sendable {
   let stop = StopFlag()
   let expiryChanged = WakeSignal()
   let reconnects: Counter
+  let waits: Histogram
+  let jobs: Histogram
 
   init(
     configuration: DatabaseConfiguration, size: Int, queueLimit: Int, name: String, logger: Logger,
@@ -46,6 +48,11 @@ final class PoolCore: Sendable {
     mailboxes = (0..<size).map { _ in Monitor(nil) }
     reconnects = metrics.counter(
       "db_pool_reconnects_total", help: "Connections that were lost and opened again.", labels: ["pool": name])
+    waits = metrics.histogram(
+      "db_pool_wait_seconds", help: "How long a job waited for a connection.", labels: ["pool": name])
+    jobs = metrics.histogram(
+      "db_pool_job_seconds", help: "How long a job had its connection: its statements, and what it did between them.",
+      labels: ["pool": name])
     registerGauges(metrics, name: name)
   }
 

@@ -5,6 +5,8 @@ struct PoolQueue<Job: Sendable>: Sendable {
   struct Waiting: Sendable {
     let deadline: Instant
     let job: Job
+    /// When it was submitted.
+    var since = Instant.now()
   }
 
   enum Admission: Equatable {

@@ -98,12 +98,15 @@ struct PoolWorker {
       core.putBack(waiting)
       return false
     }
-    guard Instant.now() < waiting.deadline else {
+    let started = Instant.now()
+    guard started < waiting.deadline else {
       waiting.job(.failure(core.unavailable("had no free connection before the deadline")))
       return true
     }
     core.state.withLock { $0.busy += 1 }
+    core.waits.observe((started - waiting.since).inSeconds)
     waiting.job(.success(connection))
+    core.jobs.observe((Instant.now() - started).inSeconds)
     core.state.withLock { $0.busy -= 1 }
     if connection.isUsable, connection.isInTransaction {
       core.logger.error("a job left its transaction open; rolling it back")

@@ -49,8 +49,9 @@ public final class GatewayBody: ProgramBody {
   public init(_ settings: GatewaySettings, _ context: ProgramContext) throws(SettingsError) {
     self.settings = settings
     self.context = context
-    database = ProgramDatabase(settings.database, program: context.program.name)
-    processingDatabase = ProgramDatabase(settings.processingDatabase, program: context.program.name)
+    database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
+    processingDatabase = ProgramDatabase(
+      settings.processingDatabase, program: context.program.name, metrics: context.metrics)
     guard let requestKeys = settings.intake.requestKeys, let fingerprintKeys = settings.intake.fingerprintKeys else {
       preconditionFailure("settings that are loaded have what is required")
     }

@@ -63,7 +63,7 @@ public final class PaymentIntake: ServicePart {
         log.error("a call failed on what is stored", ["error": .error(error)])
       }
     }
-    let commits = GroupCommit(transaction, pool: writers, logger: log)
+    let commits = GroupCommit(transaction, kind: "intake", pool: writers, logger: log, metrics: metrics)
     self.commits = commits
     deadlines = PeriodicJob(name: "intake-deadlines") {
       commits.watch(now: .now())

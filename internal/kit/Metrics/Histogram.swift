@@ -8,6 +8,10 @@ public final class Histogram: @unchecked Sendable {
   public static let latencySeconds: [Double] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
   ]
+  /// Seconds, from 1 ms to an hour: how long something waited, which an outage makes long.
+  public static let delaySeconds: [Double] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600,
+  ]
   /// Powers of four up to 16,384: batch sizes.
   public static let sizes: [Double] = [1, 4, 16, 64, 256, 1_024, 4_096, 16_384]
 

@@ -5,17 +5,30 @@ public final class MetricsRegistry: Sendable {
   /// Label names and values of a series, in the order in which they are written.
   public typealias Labels = KeyValuePairs<String, String>
 
+  /// One sample of gauges whose labels are known only when they are read.
+  public struct Sample: Sendable {
+    let values: [String]
+    let value: Double
+
+    /// - Parameter values: of the labels, in their order.
+    public init(_ values: [String], _ value: Double) {
+      self.values = values
+      self.value = value
+    }
+  }
+
   private enum Instrument: Sendable {
     case counter(Counter)
     case gauge(Gauge)
     case computed(@Sendable () -> Double?)
     case computedCounter(@Sendable () -> Double?)
+    case computedFamily([String], @Sendable () -> [Sample])
     case histogram(Histogram)
 
     var type: String {
       switch self {
       case .counter, .computedCounter: "counter"
-      case .gauge, .computed: "gauge"
+      case .gauge, .computed, .computedFamily: "gauge"
       case .histogram: "histogram"
       }
     }
@@ -53,6 +66,13 @@ public final class MetricsRegistry: Sendable {
   /// A gauge that is computed when it is read, on the reader's thread; nil leaves it out.
   public func gauge(_ name: String, help: String, labels: Labels = [:], _ compute: @escaping @Sendable () -> Double?) {
     _ = register(name, help, labels, .computed(compute))
+  }
+
+  /// Gauges that are computed together when they are read, on the reader's thread, one for each sample; for labels
+  /// whose values come and go. A name has one such reading.
+  public func gauges(_ name: String, help: String, labels: [String], _ read: @escaping @Sendable () -> [Sample]) {
+    precondition(labels.allSatisfy(Self.isName), "a label of \(name) is no label name")
+    _ = register(name, help, [:], .computedFamily(labels, read))
   }
 
   /// A counter that somebody else keeps, asked when it is read, on the reader's thread; nil leaves it out.
@@ -96,6 +116,12 @@ public final class MetricsRegistry: Sendable {
         case .gauge(let gauge): text += Self.line(family.name, labels, Self.format(gauge.value))
         case .computed(let compute), .computedCounter(let compute):
           if let value = compute() { text += Self.line(family.name, labels, Self.format(value)) }
+        case .computedFamily(let names, let read):
+          for sample in read() {
+            precondition(sample.values.count == names.count, "\(family.name) has the labels \(names)")
+            let pairs = zip(names, sample.values).map { "\($0)=\"\(Self.escape($1))\"" }.joined(separator: ",")
+            text += Self.line(family.name, pairs, Self.format(sample.value))
+          }
         case .histogram(let histogram): text += Self.lines(family.name, labels, histogram)
         }
       }

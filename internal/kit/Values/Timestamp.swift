@@ -19,6 +19,11 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
   @inlinable
   public static func < (left: Timestamp, right: Timestamp) -> Bool { left.microseconds < right.microseconds }
 
+  /// Seconds from `earlier` to this moment; 0 where `earlier` is later, as when two clocks disagree.
+  public func seconds(since earlier: Timestamp) -> Double {
+    Double(max(0, microseconds.subtracting(saturating: earlier.microseconds))) / 1e6
+  }
+
   /// Saturates.
   @inlinable
   public static func + (left: Timestamp, right: Duration) -> Timestamp {

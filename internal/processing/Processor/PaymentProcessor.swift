@@ -114,10 +114,12 @@ public final class PaymentProcessor: ServicePart {
     var limits = GroupCommitLimits()
     limits.patience = patience
     steps = GroupCommit(
-      StepTransaction(store: store, lease: lease, effects: effects), pool: pool, limits: limits, logger: self.logger)
+      StepTransaction(store: store, lease: lease, effects: effects), kind: "step", pool: pool, limits: limits,
+      logger: self.logger, metrics: metrics)
     limits.batch = min(limits.batch, ProcessingStore.maximumClaims)
     claims = GroupCommit(
-      ClaimTransaction(store: store, lease: lease, effects: claimed), pool: pool, limits: limits, logger: self.logger)
+      ClaimTransaction(store: store, lease: lease, effects: claimed), kind: "claim", pool: pool, limits: limits,
+      logger: self.logger, metrics: metrics)
     let inHand = inHand
     metrics.gauge("processing_in_hand", help: "Payments that this process is at.") { Double(inHand.count) }
     metrics.gauge("processing_cards_waiting", help: "Cards in memory that wait for room at the bank.") {

@@ -34,7 +34,7 @@ public final class ProcessorBody: ProgramBody {
   public init(_ settings: ProcessingSettings, _ context: ProgramContext) throws(SettingsError) {
     self.settings = settings
     self.context = context
-    database = ProgramDatabase(settings.database, program: context.program.name)
+    database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
     let client = try settings.saga.client(userAgent: context.program.name)
     saga = client.map { SagaClient($0, metrics: context.metrics) }
   }

@@ -24,7 +24,7 @@ public final class ConsumerBody: ProgramBody {
   public init(_ settings: SagaSettings, _ context: ProgramContext) {
     self.settings = ConsumerSettings(settings)
     self.context = context
-    database = ProgramDatabase(settings.database, program: context.program.name)
+    database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
   }
 
   /// There is no API.
@@ -66,8 +66,10 @@ public final class ConsumerBody: ProgramBody {
     let consumer = settings.consumer
     let logger = context.logger.labelled("redis")
     let metrics = context.metrics
-    let transactions = PaymentTransactions(
+    var inventory = PaymentTransactions(
       outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive)
+    inventory.changes = PaymentChanges(metrics)
+    let transactions = inventory
     return InboxConsumer(
       InboxConfiguration(
         name: "inventory", topic: consumer.topic, group: consumer.group, deadLetterTopic: consumer.deadLetterTopic,

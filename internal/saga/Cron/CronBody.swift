@@ -20,7 +20,7 @@ public final class CronBody: ProgramBody {
   public init(_ settings: SagaSettings, _ context: ProgramContext) {
     self.settings = CronSettings(settings)
     self.context = context
-    database = ProgramDatabase(settings.database, program: context.program.name)
+    database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
   }
 
   /// The jobs, and a listener that wakes them.

@@ -55,12 +55,13 @@ public final class CronJobs: ServicePart {
       retention: settings.event.retention, others: [keys], logger: context.logger, metrics: context.metrics,
       stop: context.stop)
     self.relay = relay
+    var transactions = PaymentTransactions(
+      outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive)
+    transactions.changes = PaymentChanges(context.metrics)
     let expiry = ExpiryJob(
       SerialConnection(
         try database.configuration(role: "expiry"), logger: context.logger.labelled("expiry"), stop: context.stop),
-      transactions: PaymentTransactions(
-        outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive),
-      logger: context.logger, metrics: context.metrics, onCommit: { relay.wake() })
+      transactions: transactions, logger: context.logger, metrics: context.metrics, onCommit: { relay.wake() })
     expiring = PeriodicJob(name: "expiry") { expiry.run() }
     archive = try settings.archiveAfter.map { (age) throws(DatabaseError) in
       ArchiveMover(

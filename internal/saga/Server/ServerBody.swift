@@ -33,7 +33,7 @@ public final class ServerBody: ProgramBody {
   public init(_ settings: SagaSettings, _ context: ProgramContext) throws(SettingsError) {
     self.settings = ServerSettings(settings)
     self.context = context
-    database = ProgramDatabase(settings.database, program: context.program.name)
+    database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
     tls = try TLSSettings.context(settings.server.tls)
     roles = try RoleSettings.roles(settings.server.roles).map(CallerRoleCheck.init)
     TLSSettings.term(tls, settings.server.tls)?.warn(context.logger, setting: "SERVER_TLS_CERT", at: .now())
@@ -112,9 +112,10 @@ public final class ServerBody: ProgramBody {
   private func makeRepository(
     _ pools: Pools, _ shards: ShardMap, onCommit: @escaping @Sendable () -> Void
   ) -> PaymentRepository {
-    let transactions = PaymentTransactions(
+    var transactions = PaymentTransactions(
       outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive,
       keys: PaymentKeys(retention: settings.keyRetention))
+    transactions.changes = PaymentChanges(context.metrics)
     return PaymentRepository(
       transactions: transactions, writers: pools.writers, readers: pools.readers, scanners: pools.scanners,
       logger: context.logger, metrics: context.metrics, onCommit: onCommit)

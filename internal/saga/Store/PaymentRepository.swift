@@ -50,8 +50,8 @@ public final class PaymentRepository: PaymentStore, ServicePart {
       transactions: transactions, effects: effects("settle"))
     let create = CreateTransaction(
       transactions: transactions, effects: effects("create"))
-    settling = GroupCommit(settle, pool: writers, logger: log)
-    creating = GroupCommit(create, pool: writers, logger: log)
+    settling = GroupCommit(settle, kind: "settle", pool: writers, logger: log, metrics: metrics)
+    creating = GroupCommit(create, kind: "create", pool: writers, logger: log, metrics: metrics)
     deadlines = PeriodicJob(name: "call-deadlines") { [settling, creating] in
       let now = Instant.now()
       settling.watch(now: now)

@@ -19,6 +19,8 @@ public struct PaymentTransactions: Sendable {
   private let ttl: Duration?
   private let keys: PaymentKeys
   private let newID: @Sendable () -> UniqueID
+  /// Counts the payments that were brought to a status; nil counts nothing.
+  public var changes: PaymentChanges?
 
   /// The `ce_source` of our events.
   public static let eventSource = "/paysaga/payments"
@@ -111,6 +113,7 @@ public struct PaymentTransactions: Sendable {
       let find = commands.count
       if !others.isEmpty { commands.append(Command(Self.findPayments, [.int64Array(others)])) }
       let results = try connection.run(commands + commit(hasWritten: !created.isEmpty))
+      changes?.count(created)
       let existing = others.isEmpty ? FoundPayments() : try PaymentRow.decode(results[find])
       return .done(batch.outcomes(created: created, existing: existing))
     }
@@ -162,6 +165,7 @@ public struct PaymentTransactions: Sendable {
       let kept = batch.answers(outcomes)
       if !kept.isEmpty { last.append(keys.insert(kept)) }
       try connection.run(last + commit(hasWritten: !last.isEmpty))
+      changes?.count(created)
       return .done(outcomes)
     }
   }
@@ -290,6 +294,7 @@ public struct PaymentTransactions: Sendable {
         .timestampArray(changed.map(\.updatedAt)),
       ])
     try connection.run([update, insertEvents(events), .commit])
+    changes?.count(changed)
   }
 
   /// The end of a transaction, which waits for synchronous standbys even if it has only found what others have written:

@@ -52,6 +52,7 @@ public func runProgram<Settings: ServiceSettings>(
   memory.start()
   do {
     let service = RunningService(try make(settings, context), context, options)
+    registerReadiness(service, context.metrics)
     let admin = try startAdmin(context, service, config, options)
     let starter = WorkerThread(name: "start-up") {
       do {
@@ -144,6 +145,14 @@ private func end(_ status: Int32) -> Never {
   LogWriter.standardError.flush()
   // Not exit: what libraries registered for it would run beside their own threads.
   _exit(status)
+}
+
+/// What `/readyz` says, as metrics.
+private func registerReadiness(_ service: RunningService, _ metrics: MetricsRegistry) {
+  metrics.gauge("ready", help: "Whether /readyz answers 200: 1 or 0.") { service.readiness.isReady ? 1 : 0 }
+  metrics.gauges("dependency_up", help: "Whether a dependency of /readyz works: 1 or 0.", labels: ["dependency"]) {
+    service.readiness.checks.map { MetricsRegistry.Sample([$0.name], $0.isReady ? 1 : 0) }
+  }
 }
 
 private func startAdmin(

@@ -20,7 +20,7 @@ final class ShippingBody: ProgramBody {
   init(_ settings: ShippingSettings, _ context: ProgramContext) {
     self.settings = settings
     self.context = context
-    database = ProgramDatabase(settings.database, program: context.program.name)
+    database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
   }
 
   /// There is no API.

@@ -11,6 +11,7 @@ import Testing
     registry.gauge("age_seconds", help: "Age.") { .infinity }
     registry.gauge("absent", help: "Absent.") { nil }
     registry.counter("cpu_seconds_total", help: "CPU.") { 0.25 }
+    registry.gauges("up", help: "Up.", labels: ["name", "by"]) { [.init(["a\"b", "c"], 1), .init(["d", "e"], 0)] }
     let sizes = registry.histogram("batch", help: "Batch.", labels: ["by": "x"], bounds: [1, 2.5])
     for value in [1, 2, 3, 0.5] { sizes.observe(value) }
     #expect(
@@ -30,6 +31,10 @@ import Testing
         # HELP cpu_seconds_total CPU.
         # TYPE cpu_seconds_total counter
         cpu_seconds_total 0.25
+        # HELP up Up.
+        # TYPE up gauge
+        up{name="a\\"b",by="c"} 1
+        up{name="d",by="e"} 0
         # HELP batch Batch.
         # TYPE batch histogram
         batch_bucket{by="x",le="1"} 2
