@@ -91,7 +91,8 @@ import Values
 
   @Test func aHandlerKnowsItsCallersCertificate() throws {
     let ours = TestCertificates.ours
-    try withServer(TLSServerContext(ours.server, clientAuthorities: ours.authorityFile)) { (server, _) throws in
+    try withServer(TLSServerContext(ours.server, clients: TLSClients(authorities: ours.authorityFile))) {
+      (server, _) throws in
       let answer = try client(server, ours.authority, ours.client).unary("/tls.TLS/Who", [])
       #expect(
         String(decoding: answer.message, as: UTF8.self)
@@ -121,7 +122,7 @@ import Values
     let ours = TestCertificates.ours
     func code(_ files: TLSIdentityFiles, _ authorities: String? = nil) -> TLSError.Code? {
       do throws(TLSError) {
-        _ = try TLSServerContext(files, clientAuthorities: authorities)
+        _ = try TLSServerContext(files, clients: authorities.map { TLSClients(authorities: $0) })
         return nil
       } catch {
         return error.code
