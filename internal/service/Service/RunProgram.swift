@@ -39,19 +39,21 @@ public func runProgram<Settings: ServiceSettings>(
   context.metrics.counter(
     "log_lines_dropped_total", help: "Log lines that were not written, mostly because nobody read the log."
   ) { Double(LogWriter.standardError.droppedLines) }
-  logger.info(
-    "starting",
-    [
-      "version": .string(BuildInfo.version), "commit": .string(BuildInfo.commit),
-      "instance": .string(context.instance), "settings": .string(config.changes),
-    ])
   let memory = PeriodicJob(name: "memory") {
     ProcessMemory.giveBack()
     return .seconds(2)
   }
   memory.start()
   do {
-    let service = RunningService(try make(settings, context), context, options)
+    // A wrong setting is then the one line that there is.
+    let body = try make(settings, context)
+    logger.info(
+      "starting",
+      [
+        "version": .string(BuildInfo.version), "commit": .string(BuildInfo.commit),
+        "instance": .string(context.instance), "settings": .string(config.changes),
+      ])
+    let service = RunningService(body, context, options)
     registerReadiness(service, context.metrics)
     let admin = try startAdmin(context, service, config, options)
     let starter = WorkerThread(name: "start-up") {
