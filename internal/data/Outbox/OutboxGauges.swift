@@ -20,14 +20,25 @@ final class OutboxGauges: Sendable {
   /// How long a look is believed: three missed ones.
   static let lifetime = Duration.seconds(35)
 
-  private let last = Mutex<Look?>(nil)
+  private struct State {
+    var look: Look?
+    /// When this process looked last: also told when another process is the one to look, since there may be none.
+    var moment: Timestamp?
+  }
 
-  /// Replaces what was found; nil when another process is the one to tell.
-  func show(_ look: Look?) { last.withLock { $0 = look } }
+  private let state = Mutex(State())
+
+  /// Replaces what was found; nil when this process is not the one to tell any more.
+  func show(_ look: Look?) {
+    state.withLock { state in
+      state.look = look
+      if let look { state.moment = look.moment }
+    }
+  }
 
   /// What was found, while it is believed.
   func current(at now: Instant) -> Look? {
-    last.withLock { look in look.flatMap { now - $0.at <= Self.lifetime ? $0 : nil } }
+    state.withLock { state in state.look.flatMap { now - $0.at <= Self.lifetime ? $0 : nil } }
   }
 
   func register(_ metrics: MetricsRegistry, _ tables: OutboxTables) {
@@ -63,8 +74,9 @@ final class OutboxGauges: Sendable {
       $0.figures.oldestSnapshot
     }
     metrics.gauge(
-      "outbox_status_timestamp_seconds", help: "When the outbox was last looked at, Unix time; by one process.",
+      "outbox_status_timestamp_seconds",
+      help: "When this process last looked at the outbox, Unix time; the newest counts.",
       labels: labels
-    ) { [weak self] in self?.last.withLock { $0.map { Double($0.moment.microseconds) / 1e6 } } }
+    ) { [weak self] in self?.state.withLock { $0.moment.map { Double($0.microseconds) / 1e6 } } }
   }
 }
