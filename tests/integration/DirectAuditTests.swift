@@ -88,6 +88,7 @@ struct DirectAuditTests {
           """
           CREATE SCHEMA \(schema)_saga;
           CREATE TABLE \(schema)_saga.payment (order_id bigint PRIMARY KEY, status text, reason text);
+          CREATE VIEW \(schema)_saga.all_payment AS TABLE \(schema)_saga.payment;
           INSERT INTO \(schema)_saga.payment VALUES (9, 'COMPLETED', 'direct:\(Site.completed)'), (8, 'CREATED', '')
           """)
         defer { try? connection.script("DROP SCHEMA \(schema)_saga CASCADE") }
