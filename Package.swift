@@ -327,8 +327,9 @@ let package = Package(
     box(
       "SagaServer", "saga/Server",
       [
-        "Admin", "ClientSettings", "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Outbox", "Postgres", "Runtime",
-        "SagaAPI", "SagaCron", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service", "Settings",
+        "Admin", "ClientSettings", "Errors", "GRPC", "HTTP2", "HTTPServer", "Logger", "Metrics", "Outbox", "Postgres",
+        "Runtime", "SagaAPI", "SagaCron", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service",
+        "Settings",
         "StandardMessages", "TLS", "Values",
       ]),
     box(
@@ -354,7 +355,7 @@ let package = Package(
         "HTTPClient",
         "Inbox", "Kafka", "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Migrator", "Money", "Outbox", "Postgres",
         "ProcessingAudit", "ProcessingDomain", "ProcessingSchema", "ProcessingStore", "Protobuf", "Reconciliation",
-        "RiskDomain", "RiskStore", "Runtime", "SagaAudit",
+        "RiskDomain", "RiskStore", "Runtime", "SagaAudit", "SagaStore",
         "SagaDomain", "SagaMessages", "SagaSchema", "SagaSettings", "Settings", "StandardMessages", "TLS", "Values",
       ]),
     .target(
@@ -548,8 +549,8 @@ let package = Package(
         "ProcessingOrders", "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor", "Randomness",
         "Reconciliation",
         "Redis",
-        "RiskDomain", "RiskStore", "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "UserNames",
-        "Values",
+        "RiskDomain", "RiskStore", "Runtime", "SagaClient", "SagaDomain", "SagaSchema", "SagaStore", "Tracing",
+        "UserNames", "Values",
       ], path: "tests/integration", swiftSettings: common),
   ]
 )

@@ -11,7 +11,8 @@ enum Subcommands {
   static let all: [any Subcommand.Type] = [
     MigrateUp.self, MigrateDown.self, MigrateStatus.self, MigrateRoles.self, MigrateGrants.self, Push.self, Pay.self,
     Fail.self, Get.self, List.self,
-    Watch.self, OutboxStatusCommand.self, OutboxList.self, OutboxRequeue.self, OutboxReplay.self, OutboxPause.self,
+    Watch.self, Trace.self, OutboxStatusCommand.self, OutboxList.self, OutboxRequeue.self, OutboxReplay.self,
+    OutboxPause.self,
     OutboxResume.self, OutboxTakeOver.self, OperationsList.self, InventoryList.self, InventoryShow.self,
     InventoryRequeue.self, InventoryDiscard.self, Lag.self, Doctor.self, AuditCommand.self, PaymentsGet.self,
     PaymentsList.self,

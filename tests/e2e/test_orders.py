@@ -1,5 +1,6 @@
 """Orders of the saga that are paid directly: settled there, for as long as that takes, or dead."""
 
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,6 +47,29 @@ def test_an_order_is_paid_and_settled(world: World):
     assert gateway.pay(account(), order_id=7).problem[1] in ("order_payment_exists", "order_not_payable")
     report = wait_until(lambda: audited(direct), "gateway and processing agree")
     assert (report["payments"], report["settlements"], report["exceptions"]) == (1, 0, 0)
+    told = {}
+    for wanted in (["7"], [paid["id"]], ["--payment", paid["id"]]):
+        story = paysaga(world, "trace", *wanted, **settings_of(direct))
+        assert story.status == 0 and [each["at"] for each in story.lines] == sorted(each["at"] for each in story.lines)
+        told[tuple(wanted)] = story.lines
+    assert len({str(lines) for lines in told.values()}) == 1
+    lines = told[("7",)]
+    happened = {(each["part"], each["what"]): each for each in lines}
+    assert happened["payment", "CREATED"]["by"].startswith("ipv4:127.0.0.1:")
+    assert happened["payment", "COMPLETED"]["reason"] == f"direct:{paid['id']}"
+    assert {each.get("outbox") for each in lines} == {None, "saga", "gateway", "processing"}
+    assert happened["bank", "answered"]["call"] == "charge" and ("ledger", "posted") in happened
+    of_event = paysaga(world, "trace", "--event", happened["event", "written"]["event_id"], **settings_of(direct))
+    assert of_event.lines == lines
+    status, body = server.get("/trace?order=7")
+    page = json.loads(body)
+    assert status == 200 and page["status"] == "COMPLETED"
+    assert page["entries"] == [
+        {name: value for name, value in each.items() if value is not None}
+        for each in lines if each["part"] == "payment" or each.get("outbox") == "saga"]
+    assert [server.get(f"/trace{query}")[0] for query in ("?order=99", "", "?order=x")] == [404, 400, 400]
+    nobody = paysaga(world, "trace", "99", **settings_of(direct))
+    assert nobody.status == 1 and "nothing is known of an order or a payment 99" in nobody.error
 
 
 def test_a_settlement_waits_for_the_saga_and_a_dead_order_for_a_person(world: World):

@@ -38,7 +38,7 @@ struct OutboxWaitTests {
   }
 
   private func reasons(on connection: Connection) throws -> [String: EventWait] {
-    let events = try Self.inspection.events(.waiting, limit: 100, on: connection)
+    let events = try Self.inspection.events(EventFilter(.waiting, limit: 100), on: connection)
     let waits = try Self.inspection.waits(of: events, on: connection)
     return Dictionary(uniqueKeysWithValues: zip(events.map { "\($0.key):\($0.sequence)" }, waits))
   }

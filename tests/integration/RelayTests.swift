@@ -136,7 +136,7 @@ struct RelayTests {
       let running = try Self.start(database, broker)
       try await eventually { try connection.int("SELECT count(*) FROM event_dead") == 4 && broker.keys == ["sound"] }
       try await running.stop()
-      let dead = try OutboxInspection(TestDatabase.outbox).events(.dead, limit: 10, on: connection)
+      let dead = try OutboxInspection(TestDatabase.outbox).events(EventFilter(.dead, limit: 10), on: connection)
       #expect(
         dead.map { "\($0.key): \($0.lastError ?? "")" } == [
           "null: the row cannot be published: headers holds an array with NULL in it",

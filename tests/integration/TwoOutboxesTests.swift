@@ -99,8 +99,8 @@ struct TwoOutboxesTests {
         first.stop(until: .now() + .seconds(5))
         second.stop(until: .now() + .seconds(5))
       }
-      #expect(try OutboxInspection(one.tables).events(.done, limit: 10, on: connection).count == 2)
-      #expect(try OutboxInspection(two.tables).events(.done, limit: 10, on: connection).count == 1)
+      #expect(try OutboxInspection(one.tables).events(EventFilter(.done, limit: 10), on: connection).count == 2)
+      #expect(try OutboxInspection(two.tables).events(EventFilter(.done, limit: 10), on: connection).count == 1)
     }
   }
 

@@ -78,34 +78,44 @@ struct OutboxList: Subcommand {
     name: "outbox list", summary: "show events that wait, that are dead, or that are done",
     options: [
       Option("--status", "S", "WAIT (the default), DEAD or DONE"),
+      Option("--key", "KEY", "only of this key: an order, or the id of a direct payment"),
+      Option("--topic", "NAME", "only for this topic"),
+      Option("--since", "TIME", "written, DONE published, then or later: 2026-01-31T12:00:00Z or 2h"),
+      Option("--newest", nil, "the newest first"),
       Option("--limit", "N", "at most so many; default 50"), OutboxChoice.option,
     ],
-    synopsis: "[--status WAIT|DEAD|DONE] [--limit N] \(OutboxChoice.synopsis)",
+    synopsis: "[--status WAIT|DEAD|DONE] [--key KEY] [--topic NAME] [--since TIME] [--newest] [--limit N] "
+      + OutboxChoice.synopsis,
     notes: """
       A waiting event shows what blocks it: `blocked` is a reason of `outbox status --help`, `detail` names the dead
       event, the topic or the relay, or has the broker's words.
-      Waiting and dead events come oldest first, done ones newest first. Done events have no index by time: with
-      millions of them this takes seconds.
+      Waiting and dead events come oldest first, done ones newest first. Days of done events that are over are searched
+      by key, today's from --since on; without either, millions of them take seconds.
       """,
     example: "paysaga outbox list --status DEAD --limit 10")
 
   private let outbox: OutboxChoice
-  private let status: EventStatus
-  private let limit: Int
+  private let filter: EventFilter
 
   init(_ arguments: Arguments) throws(CommandError) {
     outbox = try OutboxChoice(arguments)
-    status = try arguments.choice("--status", EventStatus.self) ?? .waiting
-    // One answer holds them all.
-    limit = Int(try arguments.integer("--limit", in: 1...100_000) ?? 50)
+    var filter = EventFilter(
+      try arguments.choice("--status", EventStatus.self) ?? .waiting,
+      // One answer holds them all.
+      limit: Int(try arguments.integer("--limit", in: 1...100_000) ?? 50))
+    filter.key = arguments.text("--key")
+    filter.topic = arguments.text("--topic")
+    filter.since = try arguments.moment("--since")
+    filter.hasNewestFirst = arguments.has("--newest")
+    self.filter = filter
   }
 
   func run(_ session: Session) throws {
     let connection = try outbox.open(session)
     defer { connection.close() }
     let inspection = outbox.inspection(session)
-    let events = try inspection.events(status, limit: limit, on: connection)
-    let waits = status == .waiting ? try inspection.waits(of: events, on: connection) : []
+    let events = try inspection.events(filter, on: connection)
+    let waits = filter.status == .waiting ? try inspection.waits(of: events, on: connection) : []
     for (index, event) in events.enumerated() {
       var record = event.record
       if waits.indices.contains(index) {
@@ -114,7 +124,7 @@ struct OutboxList: Subcommand {
       }
       session.output.print(record)
     }
-    if events.isEmpty { notice("no events are \(status.rawValue)") }
+    if events.isEmpty { notice("no such events are \(filter.status.rawValue)") }
   }
 }
 
@@ -126,6 +136,8 @@ extension EventSummary {
       "topic": .text(topic), "shard": .number(Int64(shard)), "attempts": .number(Int64(attempts)),
       "last_error": .optional(lastError), "created_at": .time(createdAt), "done_at": .optional(doneAt),
       "reserved_to": .optional(reservedTo), "event_id": .uuid(eventID),
+      "partition": place.map { .number(Int64($0.partition)) } ?? .null,
+      "offset": place.map { .number($0.offset) } ?? .null,
     ]
   }
 }

@@ -12,11 +12,12 @@ struct Watch: Subcommand {
     name: "watch", summary: "show the messages of a topic as they arrive",
     options: [
       Option("--topic", "NAME", "default: PRODUCER_TOPIC"),
+      Option("--order", "N", "only messages of this order"),
       Option("--from", "WHERE", "earliest: all that is kept; latest (the default): what comes from now on"),
       Option("--count", "N", "end after so many"),
       Option("--timeout", "D", "end after this long, such as 30s; a failure when --count has not been reached"),
     ],
-    synopsis: "[--topic NAME] [--from earliest|latest] [--count N] [--timeout D]",
+    synopsis: "[--topic NAME] [--order N] [--from earliest|latest] [--count N] [--timeout D]",
     notes: """
       A line shows time, partition@offset, key, status, seq and ce_id; --json the whole message. Nothing is committed:
       watching takes nothing away from anybody. Ctrl-C ends it.
@@ -24,12 +25,15 @@ struct Watch: Subcommand {
     example: "paysaga watch --from earliest --count 10")
 
   private let topic: String?
+  /// The key of the messages that are shown; nil for all.
+  private let key: [UInt8]?
   private let start: Start
   private let count: Int64?
   private let timeout: Duration?
 
   init(_ arguments: Arguments) throws(CommandError) {
     topic = arguments.text("--topic")
+    key = try arguments.integer("--order", in: 1...Int64.max).map { Array(String($0).utf8) }
     start = try arguments.choice("--from", Start.self) ?? .latest
     count = try arguments.integer("--count", in: 1...Int64.max)
     timeout = try arguments.duration("--timeout")
@@ -80,10 +84,11 @@ struct Watch: Subcommand {
     var wasConnected = false
     var wasLost = false
     while !session.interruption.isRequested, !session.output.isClosed, Instant.now() < deadline {
-      let most = Int(min(count.map { $0 - seen } ?? 1_000, 1_000))
-      if most == 0 { break }
-      let messages = try consumer.poll(max: most, until: min(deadline, Instant.now() + .seconds(1)))
+      if let count, seen >= count { break }
+      let polled = try consumer.poll(max: 1_000, until: min(deadline, Instant.now() + .seconds(1)))
       if let denial = consumer.denial { throw denial }
+      let wanted = key.map { key in polled.filter { $0.key == key } } ?? polled
+      let messages = wanted.prefix(Int(clamping: count.map { $0 - seen } ?? .max))
       for message in messages {
         let view = EventView(message: message)
         session.output.print(view.record, line: session.wantsJSON ? nil : view.line)

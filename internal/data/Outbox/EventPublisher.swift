@@ -86,6 +86,20 @@ extension OutboundMessage {
   }
 }
 
+/// Where a message lies on its topic.
+public struct MessagePlace: Sendable, Hashable {
+  /// From 0.
+  public let partition: Int32
+  /// From 0.
+  public let offset: Int64
+
+  /// - Parameter offset: within the partition.
+  public init(partition: Int32, offset: Int64) {
+    self.partition = partition
+    self.offset = offset
+  }
+}
+
 /// The result of one message.
 public struct PublishOutcome: Sendable {
   /// Whether a message is on its topic.
@@ -101,14 +115,19 @@ public struct PublishOutcome: Sendable {
   public let token: UInt64
   /// Whether it is on its topic.
   public let result: Result
+  /// Where an acknowledged message lies on its topic; nil when the broker did not say.
+  public let place: MessagePlace?
   /// Whether a message that was not acknowledged may be on the topic, or may still arrive there within its delivery
   /// timeout. False only when certainly no broker has accepted it: then its shard can go to another relay at once.
   public let mayBePersisted: Bool
 
-  /// - Parameter mayBePersisted: false only for a message that no broker can have.
-  public init(token: UInt64, result: Result, mayBePersisted: Bool = true) {
+  /// - Parameters:
+  ///   - place: where an acknowledged message lies.
+  ///   - mayBePersisted: false only for a message that no broker can have.
+  public init(token: UInt64, result: Result, place: MessagePlace? = nil, mayBePersisted: Bool = true) {
     self.token = token
     self.result = result
+    self.place = place
     self.mayBePersisted = mayBePersisted
   }
 }

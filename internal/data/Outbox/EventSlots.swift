@@ -5,6 +5,14 @@ internal import Values
 /// A token names one stay of one event: it is stale once the event has left memory, also when the same event is read
 /// again.
 struct EventSlots {
+  /// What the broker said of an event in the end.
+  enum Settlement {
+    /// It is on its topic, there if the broker told.
+    case published(MessagePlace?)
+    /// It never will be, for this reason.
+    case refused(String)
+  }
+
   /// How far an event has come.
   enum Stage {
     /// An earlier event of its key is not yet acknowledged.
@@ -16,11 +24,11 @@ struct EventSlots {
     /// The head of its key, to be published again later.
     case retrying
     /// Acknowledged or refused, to be moved out of WAIT.
-    case settled(refusal: String?)
+    case settled(Settlement)
     /// The statement that moves it is open.
     case completing
     /// The database refuses to move it, for the values of its row; it is tried again much later.
-    case setAside(refusal: String?)
+    case setAside(Settlement)
   }
 
   struct Entry {

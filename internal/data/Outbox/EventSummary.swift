@@ -36,9 +36,20 @@ public struct EventSummary: Sendable, Hashable {
   public let doneAt: Timestamp?
   /// The end of the lease under which it was published.
   public let reservedTo: Timestamp?
+  /// Where it lies on its topic; nil unless it was published and the broker told.
+  public let place: MessagePlace?
+
+  /// The headers that were written with it, names and values in turn; none where they cannot be read.
+  public let headers: [String]
+
+  /// The value of a header; nil when it has none.
+  public func header(_ name: String) -> String? {
+    stride(from: 0, to: headers.count - 1, by: 2).first { headers[$0] == name }.map { headers[$0 + 1] }
+  }
 
   private enum Column: Int, AnswerColumn {
     case id, eventID, shard, key, seq, topic, attempts, lastError, createdAt, doneAt, reservedTo
+    case topicPartition, topicOffset, headers
   }
 
   /// Rows of `columns`. What is missing in a row is shown as nothing: people look here for rows that are not sound.
@@ -51,11 +62,22 @@ public struct EventSummary: Sendable, Hashable {
         status: status, attempts: Int(try row.optionalInt64(Column.attempts) ?? 0),
         lastError: try row.optionalText(Column.lastError),
         createdAt: try row.optionalTimestamp(Column.createdAt) ?? Timestamp(microseconds: 0),
-        doneAt: try row.optionalTimestamp(Column.doneAt), reservedTo: try row.optionalTimestamp(Column.reservedTo))
+        doneAt: try row.optionalTimestamp(Column.doneAt), reservedTo: try row.optionalTimestamp(Column.reservedTo),
+        place: try place(row), headers: (try? row.textArray(Column.headers)) ?? [])
     }
+  }
+
+  private static func place(_ row: Row) throws(DatabaseError) -> MessagePlace? {
+    guard let partition = try row.optionalInt64(Column.topicPartition),
+      let offset = try row.optionalInt64(Column.topicOffset)
+    else { return nil }
+    return MessagePlace(partition: Int32(clamping: partition), offset: offset)
   }
 
   /// The SELECT list of `Column`.
   static let columns =
-    "id, event_id, shard, key, seq, topic, attempts, last_error, created_at, done_at, reserved_to"
+    """
+    id, event_id, shard, key, seq, topic, attempts, last_error, created_at, done_at, reserved_to, topic_partition, \
+    topic_offset, headers
+    """
 }

@@ -6,7 +6,8 @@ internal import Synchronization
 public import Values
 
 /// The care of an outbox's tables, on a thread of its own: the days of published events, made ahead and dropped after
-/// a retention; events that no relay can read; relays that are gone; and the state of the outbox, for the metrics.
+/// a retention, with their indexes; events that no relay can read; relays that are gone; and the state of the outbox,
+/// for the metrics.
 ///
 /// Every process whose role owns the tables cares for the days (`DayCare`). The rest is done by the process whose relay
 /// holds the first shard.
@@ -24,6 +25,7 @@ public final class OutboxCare: ServicePart {
   private let partitions: OutboxPartitions
   private let strays: OutboxStrays
   private let days: DayCare
+  private let indexing: DayIndexing
   private let logger: Logger
   private let gauges = OutboxGauges()
   private let job = Mutex<PeriodicJob?>(nil)
@@ -54,6 +56,8 @@ public final class OutboxCare: ServicePart {
     gauges.register(metrics, tables)
     partitions = OutboxPartitions(tables)
     strays = OutboxStrays(tables, shards: shards)
+    indexing = DayIndexing(
+      partitions, retention: retention, configuration: configuration, logger: self.logger, stop: stop)
     let events = DayCare.Table(
       "published events", partitions.days, daysAhead: OutboxPartitions.daysAhead, retention: retention)
     days = DayCare([events] + others, role: role, logger: self.logger)
@@ -64,12 +68,14 @@ public final class OutboxCare: ServicePart {
     let made = PeriodicJob(name: "table-care") { [self] in run() }
     job.withLock { $0 = made }
     made.start()
+    indexing.start()
   }
 
   /// Waits for the statement in flight, which the limit on locks bounds.
   public func stop(until deadline: Instant) {
     // Let go: it holds us.
     let ended = job.withLock { $0.take() }
+    indexing.stop(until: deadline, through: connection)
     ended?.stop(until: deadline)
   }
 

@@ -11,23 +11,20 @@ public struct OutboxInspection: Sendable {
   private let waitsStatement: Statement
   private let holdsDead: Bool
   private let pausedStatement: Statement
-  private let events: [EventStatus: Statement]
+  /// The outbox to look at.
+  let tables: OutboxTables
 
   /// - Parameters:
   ///   - tables: the outbox to look at.
   ///   - onDead: what its relays are told to do behind a dead event.
   public init(_ tables: OutboxTables, onDead: DeadPolicy = .hold) {
+    self.tables = tables
     holdsDead = onDead == .hold
     waitsStatement = Self.waits(tables)
     statusStatement = Self.status(tables)
     holdingsStatement = Self.holdings(tables)
     pausedStatement = Statement(
       "SELECT topic, paused_at FROM \(tables.topicPause) ORDER BY topic", isReadOnly: true)
-    events = [
-      .waiting: Self.oldest(of: tables.wait, tables), .dead: Self.oldest(of: tables.dead, tables),
-      .done: Statement(
-        "SELECT \(EventSummary.columns) FROM \(tables.done) ORDER BY done_at DESC, id DESC LIMIT $1", isReadOnly: true),
-    ]
   }
 
   /// How it stands; takes some 300 ms under a backlog of a million.
@@ -78,16 +75,6 @@ public struct OutboxInspection: Sendable {
     try connection.run(Command(pausedStatement)).map { (row) throws(DatabaseError) in
       PausedTopic(topic: try row.text(PauseColumn.topic), since: try row.timestamp(PauseColumn.pausedAt))
     }
-  }
-
-  /// Reads up to `limit` events of one status: waiting and dead ones oldest first, published ones newest first.
-  ///
-  /// Published events have no index by time: with millions of them it takes seconds.
-  public func events(
-    _ status: EventStatus, limit: Int, on connection: Connection
-  ) throws(DatabaseError) -> [EventSummary] {
-    guard let statement = events[status] else { preconditionFailure("there is a statement for each status") }
-    return try EventSummary.read(try connection.run(Command(statement, [.int64(Int64(limit))])), status)
   }
 }
 
@@ -219,16 +206,6 @@ extension OutboxInspection {
              r.obstacle_since
       FROM \(t.shard) s LEFT JOIN \(t.relay) r ON r.owner = s.owner
       GROUP BY s.owner, r.owner ORDER BY s.owner NULLS FIRST
-      """, isReadOnly: true)
-  }
-
-  /// Through the index on (shard, id), so that a backlog is not read as a whole.
-  private static func oldest(of table: String, _ t: OutboxTables) -> Statement {
-    Statement(
-      """
-      SELECT e.* FROM \(t.shard) s CROSS JOIN LATERAL (
-        SELECT \(EventSummary.columns) FROM \(table) w WHERE w.shard = s.shard ORDER BY w.id LIMIT $1) e
-      ORDER BY e.id LIMIT $1
       """, isReadOnly: true)
   }
 }

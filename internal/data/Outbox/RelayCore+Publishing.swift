@@ -17,7 +17,7 @@ extension RelayCore {
     switch outcome.result {
     case .acknowledged:
       acknowledgedWritings.append(window.createdAt(answered))
-      window.acknowledge(answered)
+      window.acknowledge(answered, at: outcome.place)
     case .transient: window.retry(answered, at: now + rules.retryDelay)
     // A broker refuses whole batches: only the refusal of an event that was alone is certain.
     case .permanent(let refusal, let isCertain):

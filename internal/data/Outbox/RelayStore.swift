@@ -113,7 +113,12 @@ struct RelayStore: Sendable {
         .int16Array(items.map(\.shard)), .int64Array(items.map(\.id)), .uuidArray(items.map(\.eventID)),
         .text(request.history.name),
       ]
-    if request.isDead { parameters.append(.textArray(items.map { $0.refusal ?? "" })) }
+    if request.isDead {
+      parameters.append(.textArray(items.map { $0.refusal ?? "" }))
+    } else {
+      parameters.append(.int32Array(items.map { $0.place?.partition ?? RelayStatements.nowhere }))
+      parameters.append(.int64Array(items.map { $0.place?.offset ?? Int64(RelayStatements.nowhere) }))
+    }
     let results = try connection.run(
       request.isDead
         ? [Command(statements.markDead, parameters)]

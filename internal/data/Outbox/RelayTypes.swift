@@ -172,6 +172,8 @@ package struct CompletionRequest: Sendable, Equatable {
     package var token: UInt64
     /// Why the event is dead; nil for an acknowledged event.
     package var refusal: String?
+    /// Where an acknowledged event lies on its topic; nil when the broker did not say.
+    package var place: MessagePlace?
   }
   /// The leases of the items' shards.
   package var leases: [ShardEpoch]
@@ -191,4 +193,17 @@ package struct CompletionReport: Sendable {
 
   /// - Parameter moved: rows by shard.
   package init(moved: [Int16: Int]) { self.moved = moved }
+}
+
+extension CompletionRequest.Item {
+  init(shard: Int16, id: Int64, eventID: UniqueID, token: UInt64, _ settlement: EventSlots.Settlement) {
+    self.init(shard: shard, id: id, eventID: eventID, token: token)
+    switch settlement {
+    case .published(let place): self.place = place
+    case .refused(let reason): refusal = reason
+    }
+  }
+
+  /// What it was made from.
+  var settlement: EventSlots.Settlement { refusal.map { .refused($0) } ?? .published(place) }
 }

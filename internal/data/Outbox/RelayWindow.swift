@@ -225,9 +225,9 @@ package struct RelayWindow {
   func createdAt(_ answered: Answered) -> Timestamp { slots[answered.index].event.createdAt }
 
   /// The event is on the topic: it can be completed, and the next event of its key published.
-  mutating func acknowledge(_ answered: Answered) {
+  mutating func acknowledge(_ answered: Answered, at place: MessagePlace?) {
     endFlight(answered.index)
-    slots.move(answered.index, to: .settled(refusal: nil))
+    slots.move(answered.index, to: .settled(.published(place)))
     acknowledged.append(slots.token(of: answered.index))
     advanceKey(of: answered.index)
   }
@@ -254,7 +254,7 @@ package struct RelayWindow {
   }
 
   private mutating func refuse(_ index: Int, _ refusal: String) {
-    slots.move(index, to: .settled(refusal: refusal))
+    slots.move(index, to: .settled(.refused(refusal)))
     refused.append(slots.token(of: index))
     guard onDead == .hold else { return }
     let key = slots[index].event.key
@@ -283,13 +283,13 @@ package struct RelayWindow {
       var request = CompletionRequest(leases: [], items: [], history: history)
       var leases: [Int16: ShardEpoch] = [:]
       for token in tokens {
-        guard let index = slots.index(of: token), case .settled(let refusal) = slots[index].stage else { continue }
+        guard let index = slots.index(of: token), case .settled(let settlement) = slots[index].stage else { continue }
         let event = slots[index].event
         guard let held = lease(event.shard) else { continue }
         leases[event.shard] = held
         slots.move(index, to: .completing)
         request.items.append(
-          .init(shard: event.shard, id: event.id, eventID: event.eventID, token: token, refusal: refusal))
+          .init(shard: event.shard, id: event.id, eventID: event.eventID, token: token, settlement))
       }
       guard !request.items.isEmpty else { continue }
       request.leases = leases.values.sorted { $0.shard < $1.shard }
@@ -304,8 +304,8 @@ package struct RelayWindow {
     if !acknowledged.isEmpty { return Self.removePrefix(limit, of: &acknowledged) }
     guard nextAside <= now else { return nil }
     let token = aside.removeFirst().token
-    if let index = slots.index(of: token), case .setAside(let refusal) = slots[index].stage {
-      slots.move(index, to: .settled(refusal: refusal))
+    if let index = slots.index(of: token), case .setAside(let settlement) = slots[index].stage {
+      slots.move(index, to: .settled(settlement))
     }
     return [token]
   }
@@ -358,7 +358,7 @@ package struct RelayWindow {
   /// - Returns: whether the event is still in memory.
   mutating func setAside(_ item: CompletionRequest.Item, until moment: Instant) -> Bool {
     guard let index = slots.index(of: item.token) else { return false }
-    slots.move(index, to: .setAside(refusal: item.refusal))
+    slots.move(index, to: .setAside(item.settlement))
     aside.append((moment, item.token))
     return true
   }
@@ -366,7 +366,7 @@ package struct RelayWindow {
   private mutating func settleAgain(_ items: some Sequence<CompletionRequest.Item>) -> [UInt64] {
     items.compactMap { item in
       guard let index = slots.index(of: item.token), case .completing = slots[index].stage else { return nil }
-      slots.move(index, to: .settled(refusal: item.refusal))
+      slots.move(index, to: .settled(item.settlement))
       return item.token
     }
   }

@@ -173,7 +173,10 @@ public final class KafkaEventPublisher: EventPublisher {
     let hasAcknowledged = deliveries.withLock { $0.note(reports, at: .now()) }
     if hasAcknowledged { failures.withLock { $0.succeed() } }
     let outcomes = reports.map { report in
-      guard let failure = report.failure else { return PublishOutcome(token: report.token, result: .acknowledged) }
+      guard let failure = report.failure else {
+        let place = report.offset.map { MessagePlace(partition: report.partition, offset: $0) }
+        return PublishOutcome(token: report.token, result: .acknowledged, place: place)
+      }
       let isPermanent = failure.kind == .permanent
       return PublishOutcome(
         token: report.token,

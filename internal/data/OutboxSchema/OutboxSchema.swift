@@ -11,10 +11,12 @@ public enum OutboxSchema {
     ("0001_outbox.down.sql", PackageResources._001_outbox_down_sql),
     ("0002_operations.up.sql", PackageResources._002_operations_up_sql),
     ("0002_operations.down.sql", PackageResources._002_operations_down_sql),
+    ("0003_place.up.sql", PackageResources._003_place_up_sql),
+    ("0003_place.down.sql", PackageResources._003_place_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  public static let requiredVersion: Int64 = 2
+  public static let requiredVersion: Int64 = 3
 
   /// The line for one outbox. Its version lies beside the tables, in `outbox_schema_migrations`.
   /// - Parameters:

@@ -94,8 +94,8 @@ struct PooledInsight: OperatorInsight {
       OutboxReport(
         name: name, status: try outbox.status(on: connection), holdings: try outbox.holdings(on: connection),
         paused: try outbox.pausedTopics(on: connection),
-        waiting: try outbox.events(.waiting, limit: Self.mostEvents, on: connection),
-        dead: try outbox.events(.dead, limit: Self.mostEvents, on: connection))
+        waiting: try outbox.events(EventFilter(.waiting, limit: Self.mostEvents), on: connection),
+        dead: try outbox.events(EventFilter(.dead, limit: Self.mostEvents), on: connection))
     }
   }
 }

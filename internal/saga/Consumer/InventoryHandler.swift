@@ -43,7 +43,8 @@ package struct InventoryHandler: InboxHandler {
     -> InboxSorting<Opening, InventoryOutcome>
   {
     do {
-      let inventory = try InventoryMessage(message.value, trace: trace(of: message))
+      let inventory = try InventoryMessage(
+        message.value, trace: trace(of: message), place: "\(message.topic)/\(message.partition)@\(message.offset)")
       return inventory.status == triggerStatus ? .work(Opening(inventory)) : .done(.skipped)
     } catch {
       return .unusable(reason: error.description)

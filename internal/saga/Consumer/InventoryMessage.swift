@@ -21,11 +21,13 @@ package struct InventoryMessage: Sendable, Hashable {
   }
 
   /// Reads a message; unknown fields are ignored, whatever they hold, and null counts as absent.
-  /// - Parameter trace: what its headers say that it is a part of.
-  package init(_ value: [UInt8]?, trace: TraceContext? = nil) throws(Unreadable) {
+  /// - Parameters:
+  ///   - trace: what its headers say that it is a part of.
+  ///   - place: where it lies, `topic/partition@offset`.
+  package init(_ value: [UInt8]?, trace: TraceContext? = nil, place: String? = nil) throws(Unreadable) {
     guard let value else { throw Unreadable(description: "the message has no value") }
     do {
-      self = try Self.scan(value, trace)
+      self = try Self.scan(value, trace, place)
     } catch let error as JSONError {
       throw Unreadable(description: "not an inventory message: \(error)")
     } catch let error as PaymentError {
@@ -43,7 +45,7 @@ package struct InventoryMessage: Sendable, Hashable {
     self.command = command
   }
 
-  private static func scan(_ value: [UInt8], _ trace: TraceContext?) throws -> InventoryMessage {
+  private static func scan(_ value: [UInt8], _ trace: TraceContext?, _ place: String?) throws -> InventoryMessage {
     var key: UniqueID?
     var orderID: Int64?
     var status: String?
@@ -70,7 +72,8 @@ package struct InventoryMessage: Sendable, Hashable {
       throw Unreadable(description: "not an inventory message: status must have \(InventoryStatus.rule)")
     }
     let command = try CreateCommand(
-      orderID: orderID, amountMinor: amount, currency: currency, idempotentKey: key, trace: trace)
+      orderID: orderID, amountMinor: amount, currency: currency, idempotentKey: key, trace: trace,
+      place: place)
     return InventoryMessage(idempotentKey: key, status: status, command: command)
   }
 

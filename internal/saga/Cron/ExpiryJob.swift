@@ -102,7 +102,7 @@ final class ExpiryJob: Sendable {
     var unreadable: [UnreadablePayment] = []
     for order in orders {
       do {
-        let command = try SettleCommand(orderID: order, to: .failed, reason: PaymentReason.expired)
+        let command = try SettleCommand(expiring: order)
         let mode = TransactionMode(hasBriefLocks: true)
         if case .success = try transactions.settle([command], mode: mode, on: connection).first { expired += 1 }
       } catch let error as PaymentError {

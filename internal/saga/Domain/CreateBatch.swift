@@ -17,6 +17,8 @@ public struct CreateCommand: Sendable, Hashable {
   public let trace: TraceContext?
   /// Who calls; nil for a message.
   public let caller: String?
+  /// Where the message that asks lies, `topic/partition@offset`; nil for a call.
+  public let place: String?
 
   /// Checks the caller's words.
   /// - Parameters:
@@ -26,10 +28,11 @@ public struct CreateCommand: Sendable, Hashable {
   ///   - callKey: the key under which a call is made once; nil for a message, and for a call that has none.
   ///   - trace: what the call or message is a part of; passed on with the event.
   ///   - caller: who calls; nil for a message. Passed on with the event.
+  ///   - place: where the message lies, `topic/partition@offset`; nil for a call.
   /// - Throws: `invalidArgument` naming the field.
   public init(
     orderID: Int64, amountMinor: Int64 = 0, currency: String = "", idempotentKey: UniqueID? = nil,
-    callKey: IdempotencyKey? = nil, trace: TraceContext? = nil, caller: String? = nil
+    callKey: IdempotencyKey? = nil, trace: TraceContext? = nil, caller: String? = nil, place: String? = nil
   ) throws(PaymentError) {
     self.orderID = try Validation.orderID(orderID)
     self.amountMinor = try Validation.amount(amountMinor, currency: currency)
@@ -38,7 +41,11 @@ public struct CreateCommand: Sendable, Hashable {
     self.callKey = callKey
     self.trace = trace
     self.caller = caller
+    self.place = place
   }
+
+  /// Who asks, as the payment's row keeps it; nil when nobody is known.
+  public var origin: String? { PaymentOrigin.line(caller ?? place, trace) }
 
   /// What must be the same when the same key comes again, of a call or a message: everything that was asked for in one
   /// canonical form, `111/250/EUR`. A field that is added later must add nothing here when it has its default.

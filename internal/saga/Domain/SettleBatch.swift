@@ -13,6 +13,8 @@ public struct SettleCommand: Sendable, Hashable {
   public let trace: TraceContext?
   /// Who calls; nil where nobody was authenticated.
   public let caller: String?
+  /// Whether it is made because the payment's time is over.
+  public let isExpiry: Bool
 
   /// Checks the caller's words before they meet anyone else's.
   /// - Parameters:
@@ -27,7 +29,22 @@ public struct SettleCommand: Sendable, Hashable {
     self.reason = try Validation.reason(reason)
     self.trace = trace
     self.caller = caller
+    isExpiry = false
   }
+
+  /// Fails a payment that nobody settled in time.
+  /// - Throws: `invalidArgument` for an order that no payment can have.
+  public init(expiring orderID: Int64) throws(PaymentError) {
+    self.orderID = try Validation.orderID(orderID)
+    to = .failed
+    reason = PaymentReason.expired
+    trace = nil
+    caller = nil
+    isExpiry = true
+  }
+
+  /// Who asks, as the payment's row keeps it; nil when nobody is known.
+  public var origin: String? { isExpiry ? PaymentOrigin.expiry : PaymentOrigin.line(caller, trace) }
 
   /// Checks an order id on its own, for calls that only read.
   /// - Throws: `invalidArgument`.
@@ -41,6 +58,8 @@ public struct SettleBatch: Sendable {
   public private(set) var outcomes: [Result<Payment, PaymentError>] = []
   /// The payments to write, by ascending order id.
   public private(set) var changed: [Payment] = []
+  /// Who asked for each change, in the same order; nil where nobody is known.
+  public private(set) var origins: [String?] = []
   /// One event for each changed payment, in the same order.
   public private(set) var events: [PaymentEvent] = []
 
@@ -79,6 +98,7 @@ public struct SettleBatch: Sendable {
       }
     }
     changed.sort { $0.orderID < $1.orderID }
+    origins = changed.map { settlers[$0.orderID]?.origin }
     events = changed.map { payment in
       let settler = settlers[payment.orderID]
       return PaymentEvent(eventID: newID(), payment: payment, trace: settler?.trace, caller: settler?.caller)

@@ -1,4 +1,4 @@
-internal import Admin
+public import Admin
 internal import ClientSettings
 internal import Errors
 internal import GRPC
@@ -42,6 +42,16 @@ public final class ServerBody: ProgramBody {
   /// Without the broker calls are answered all the same: their events wait.
   public var neededForAPI: Set<String>? { Self.needed }
   private static let needed: Set = ["postgres", "certificate"]
+
+  /// What happened to an order.
+  public var pages: [AdminPage] {
+    do {
+      return [StoryPage(try database.configuration(role: "trace"), logger: context.logger).page]
+    } catch {
+      // The start-up meets the same error and ends with it.
+      return []
+    }
+  }
 
   /// Reads the files of TLS and of the callers' roles again.
   public func reload() {

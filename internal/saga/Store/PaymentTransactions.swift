@@ -182,7 +182,7 @@ public struct PaymentTransactions: Sendable {
       let now = try locked.first?.timestamp(LockedColumn.now) ?? Timestamp(microseconds: 0)
       let found = try addingArchived(orders, to: try PaymentRow.decode(locked), on: connection)
       let batch = SettleBatch(commands, locked: found, now: now, newID: newID)
-      try write(batch.changed, batch.events, on: connection)
+      try write(batch, on: connection)
       return batch.outcomes
     }
   }
@@ -218,13 +218,13 @@ public struct PaymentTransactions: Sendable {
       // Every locked payment is open, so each command settles; the rule that says so is the same for all callers.
       let commands = try locked.payments.map { (payment) throws(DatabaseError) in
         do {
-          return try SettleCommand(orderID: payment.orderID, to: .failed, reason: PaymentReason.expired)
+          return try SettleCommand(expiring: payment.orderID)
         } catch {
           preconditionFailure("a payment was read with an order id that no caller may use: \(error)")
         }
       }
       let batch = SettleBatch(commands, locked: locked, now: now, newID: newID)
-      try write(batch.changed, batch.events, on: connection)
+      try write(batch, on: connection)
       return ExpirySweep(
         expired: batch.changed.count, unreadable: locked.unreadable, isComplete: results[1].count < limit, now: now)
     }
@@ -281,7 +281,8 @@ public struct PaymentTransactions: Sendable {
   // MARK: - Parts
 
   /// The last statements of a transaction and its COMMIT, in one round trip.
-  private func write(_ changed: [Payment], _ events: [PaymentEvent], on connection: Connection) throws(DatabaseError) {
+  private func write(_ batch: SettleBatch, on connection: Connection) throws(DatabaseError) {
+    let changed = batch.changed
     guard !changed.isEmpty else {
       _ = try connection.run(.commit)
       return
@@ -291,9 +292,9 @@ public struct PaymentTransactions: Sendable {
       [
         .int64Array(changed.map(\.orderID)), .textArray(changed.map(\.status.rawValue)),
         .textArray(changed.map(\.reason)), .int64Array(changed.map(\.version)),
-        .timestampArray(changed.map(\.updatedAt)),
+        .timestampArray(changed.map(\.updatedAt)), .optionalTextArray(batch.origins),
       ])
-    try connection.run([update, insertEvents(events), .commit])
+    try connection.run([update, insertEvents(batch.events), .commit])
     changes?.count(changed)
   }
 
@@ -310,6 +311,7 @@ public struct PaymentTransactions: Sendable {
         .int64Array(inserts.map(\.orderID)), .int64Array(inserts.map(\.amountMinor)),
         .optionalTextArray(inserts.map { $0.currency.isEmpty ? nil : $0.currency }),
         .optionalUUIDArray(inserts.map(\.idempotentKey)), ttl.map { .double($0.inSeconds) } ?? .typedNull(.double),
+        .optionalTextArray(inserts.map(\.origin)),
       ])
   }
 
@@ -346,9 +348,10 @@ public struct ExpirySweep: Sendable, Hashable {
 extension PaymentTransactions {
   private static let insertPayments = Statement(
     """
-    INSERT INTO payment AS p (order_id, amount_minor, currency, idempotent_key, expires_at)
-    SELECT u.order_id, u.amount_minor, u.currency, u.idempotent_key, now() + make_interval(secs => $5)
-    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[]) u(order_id, amount_minor, currency, idempotent_key)
+    INSERT INTO payment AS p (order_id, amount_minor, currency, idempotent_key, expires_at, opened_by)
+    SELECT u.order_id, u.amount_minor, u.currency, u.idempotent_key, now() + make_interval(secs => $5), u.opened_by
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $6::text[])
+         u(order_id, amount_minor, currency, idempotent_key, opened_by)
     ORDER BY u.order_id
     ON CONFLICT (order_id) DO NOTHING
     RETURNING \(PaymentRow.columns)
@@ -391,9 +394,9 @@ extension PaymentTransactions {
     """
     WITH changed AS (
       UPDATE payment p SET status = u.status::payment_status, reason = u.reason, version = u.version,
-                           updated_at = u.updated_at
-      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[])
-           u(order_id, status, reason, version, updated_at)
+                           updated_at = u.updated_at, settled_by = u.settled_by
+      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[])
+           u(order_id, status, reason, version, updated_at, settled_by)
       WHERE p.order_id = u.order_id AND p.status = 'CREATED' AND p.version = u.version - 1
       RETURNING 1)
     SELECT CASE WHEN count(*) = cardinality($1) THEN count(*)

@@ -45,6 +45,24 @@ import Values
     #expect(relay.published.count == published)
   }
 
+  /// Through a completion that failed, one that was refused, and the time aside.
+  @Test func whereAnEventLiesIsKeptUntilItIsCompleted() {
+    var relay = RelayHarness()
+    relay.own([0, 1])
+    relay.answerRead((1...3).map { RelayHarness.event($0, key: "k\($0)", shard: 0) })
+    for request in relay.published {
+      relay.answer(request, at: MessagePlace(partition: 7, offset: request.event.id * 100))
+    }
+    relay.send(.completionFailed(relay.completions[0]))
+    renew(&relay, for: .seconds(1))
+    relay.finishCompletions(refusing: [2])
+    renew(&relay, for: RelayHarness.rules.asideDelay)
+    relay.finishCompletions(refusing: [])
+    #expect(relay.core.window.isEmpty && relay.setAside == [2])
+    let items = relay.completions.flatMap(\.items)
+    #expect(items.count > 3 && items.allSatisfy { $0.place == MessagePlace(partition: 7, offset: $0.id * 100) })
+  }
+
   /// Its shard can be given away: the next owner publishes it again.
   @Test func anEventSetAsideStopsNoEnd() {
     var relay = tenAcknowledged()

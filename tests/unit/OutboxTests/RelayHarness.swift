@@ -74,9 +74,13 @@ struct RelayHarness {
   }
 
   mutating func answer(
-    _ request: PublishRequest, _ result: PublishOutcome.Result = .acknowledged, mayBePersisted: Bool = false
+    _ request: PublishRequest, _ result: PublishOutcome.Result = .acknowledged, at place: MessagePlace? = nil,
+    mayBePersisted: Bool = false
   ) {
-    send(.published([PublishOutcome(token: request.token, result: result, mayBePersisted: mayBePersisted)]))
+    send(
+      .published([
+        PublishOutcome(token: request.token, result: result, place: place, mayBePersisted: mayBePersisted)
+      ]))
   }
 
   /// Answers the last completion as wholly done.
