@@ -47,19 +47,18 @@ let package = Package(
       name: "Outbox",
       targets: [
         "Errors", "Kafka", "Logger", "Metrics", "Migrator", "Outbox", "OutboxKafka", "OutboxSchema", "Postgres",
-        "Runtime",
-        "Values",
+        "Runtime", "Tracing", "Values",
       ]),
     // The inbox for other services: docs/inbox.md.
     .library(
       name: "Inbox",
-      targets: ["Errors", "Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
+      targets: ["Errors", "Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Tracing", "Values"]),
     // The gRPC server, and a small client, for other services: docs/grpc.md.
     .library(
       name: "GRPC",
       targets: [
         "Errors", "GRPC", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS",
-        "Values",
+        "Tracing", "Values",
       ]),
     .executable(name: "payments-server", targets: ["payments-server"]),
     .executable(name: "payments-consumer", targets: ["payments-consumer"]),
@@ -99,7 +98,7 @@ let package = Package(
     box("Errors", "kit/Errors"),
     box("Logger", "kit/Logger", ["Runtime", "Values"]),
     box("Metrics", "kit/Metrics"),
-    box("Tracing", "kit/Tracing"),
+    box("Tracing", "kit/Tracing", ["Values"]),
     box("Settings", "kit/Settings", ["CBuildInfo", "Errors", "Logger", "Values"]),
 
     // The network.
@@ -111,7 +110,13 @@ let package = Package(
     box("StandardMessages", "net/StandardMessages", ["Protobuf"]),
     box(
       "GRPC", "net/GRPC",
-      ["Errors", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Values"]),
+      [
+        "Errors", "Gzip", "HTTP2", "Logger", "Metrics", "Protobuf", "Runtime", "StandardMessages", "TLS", "Tracing",
+        "Values",
+      ]),
+    box(
+      "OTLP", "net/OTLP",
+      ["HTTPClient", "Logger", "Metrics", "Protobuf", "Runtime", "Tracing", "Values"]),
 
     box(
       "HTTPServer", "net/HTTPServer",
@@ -120,7 +125,8 @@ let package = Package(
     // What runs a program.
     box("Admin", "service/Admin", ["Crypto", "HTTPServer", "Logger", "Metrics", "Values"]),
     box(
-      "Service", "service/Service", ["Admin", "HTTPServer", "Logger", "Metrics", "Runtime", "Settings", "Values"]),
+      "Service", "service/Service",
+      ["Admin", "HTTPServer", "Logger", "Metrics", "OTLP", "Runtime", "Settings", "Tracing", "Values"]),
 
     // Storage and brokers.
     box("Postgres", "data/Postgres", ["CLibpq", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
@@ -130,15 +136,15 @@ let package = Package(
     box("Archive", "data/Archive", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Values"]),
     box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Runtime", "Values"]),
-    box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
+    box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Tracing", "Values"]),
     // `sql` is a link to migrations/outbox.
     .target(
       name: "OutboxSchema", dependencies: ["Migrator", "Outbox"], path: "internal/data/OutboxSchema",
       resources: [.embedInCode("sql")], swiftSettings: common),
     box(
       "OutboxKafka", "data/OutboxKafka",
-      ["Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "Values"]),
-    box("Inbox", "data/Inbox", ["Errors", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
+      ["Errors", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Runtime", "Tracing", "Values"]),
+    box("Inbox", "data/Inbox", ["Errors", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Tracing", "Values"]),
     box(
       "ClientSettings", "data/ClientSettings",
       ["Errors", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Settings", "Values"]),
@@ -192,11 +198,11 @@ let package = Package(
       "ProcessingStore", "processing/Store",
       [
         "Archive", "DirectDomain", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingDomain",
-        "RiskDomain", "RiskStore", "Values",
+        "RiskDomain", "RiskStore", "Tracing", "Values",
       ]),
     box(
       "Bank", "processing/Bank",
-      ["Cards", "HTTPClient", "Logger", "Metrics", "Money", "ProcessingDomain", "Runtime", "Values"]),
+      ["Cards", "HTTPClient", "Logger", "Metrics", "Money", "ProcessingDomain", "Runtime", "Tracing", "Values"]),
     box(
       "ProcessingSettings", "processing/Settings",
       ["ClientSettings", "Money", "ProcessingDomain", "RiskDomain", "SagaClient", "Settings", "Values"]),
@@ -205,7 +211,7 @@ let package = Package(
       [
         "Admin", "Bank", "Cards", "ClientSettings", "Crypto", "DirectDomain", "Errors", "GroupCommit", "LedgerDomain",
         "LedgerStore", "Logger", "Metrics", "Money", "Outbox", "Postgres", "ProcessingDomain", "ProcessingSchema",
-        "ProcessingSettings", "ProcessingStore", "RiskStore", "Runtime", "Service", "Values",
+        "ProcessingSettings", "ProcessingStore", "RiskStore", "Runtime", "Service", "Tracing", "Values",
       ]),
     box(
       "ProcessingProgram", "processing/Program",
@@ -213,7 +219,7 @@ let package = Package(
         "Admin", "Archive", "ClientSettings", "DirectDomain", "DirectPipeline", "Errors", "Inbox", "Kafka",
         "LedgerStore", "Logger", "Metrics", "Outbox", "OutboxKafka", "Postgres", "ProcessingDebits", "ProcessingOrders",
         "ProcessingSchema", "ProcessingSettings", "ProcessingStore", "Processor",
-        "RiskStore", "Runtime", "SagaClient", "Service", "Settings", "Values",
+        "RiskStore", "Runtime", "SagaClient", "Service", "Settings", "Tracing", "Values",
       ]),
     box(
       "ProcessingOrders", "processing/Orders",
@@ -249,7 +255,7 @@ let package = Package(
       "GatewayStore", "gateway/Store",
       [
         "Archive", "Cards", "Crypto", "DirectDomain", "Errors", "GatewayDomain", "GroupCommit", "Idempotency", "Inbox",
-        "Kafka", "Logger", "Metrics", "Money", "Outbox", "Postgres", "Runtime", "UserNames", "Values",
+        "Kafka", "Logger", "Metrics", "Money", "Outbox", "Postgres", "Runtime", "UserNames", "Tracing", "Values",
       ]),
     // `sql` is a link to migrations/gateway.
     .target(
@@ -268,7 +274,7 @@ let package = Package(
       "GatewayWebhooks", "gateway/Webhooks",
       [
         "DirectDomain", "Errors", "GatewayDomain", "GatewayStore", "HTTPClient", "Logger", "Metrics", "Postgres",
-        "Runtime", "Values",
+        "Runtime", "Tracing", "Values",
       ]),
     box("GatewayLimits", "gateway/Limits", ["GatewayDomain", "Logger", "Metrics", "Redis", "Runtime", "Values"]),
     box(
@@ -301,7 +307,7 @@ let package = Package(
         "Money", "Outbox",
         "OutboxKafka", "Postgres", "ProcessingDomain", "ProcessingSchema", "ProcessingSettings", "ProcessingStore",
         "Processor", "RiskStore", "Runtime",
-        "SagaClient", "Service", "Settings", "TLS", "UserNames", "Values",
+        "SagaClient", "Service", "Settings", "TLS", "UserNames", "Tracing", "Values",
       ]),
 
     // The saga's payment step.
@@ -322,15 +328,14 @@ let package = Package(
       "SagaAPI", "saga/API",
       [
         "Errors", "GRPC", "Logger", "Metrics", "Protobuf", "Redis", "Runtime", "SagaDomain", "SagaMessages",
-        "StandardMessages", "Tracing", "Values",
+        "StandardMessages", "Values",
       ]),
     box(
       "SagaServer", "saga/Server",
       [
         "Admin", "ClientSettings", "Errors", "GRPC", "HTTP2", "HTTPServer", "Logger", "Metrics", "Outbox", "Postgres",
         "Runtime", "SagaAPI", "SagaCron", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service",
-        "Settings",
-        "StandardMessages", "TLS", "Values",
+        "Settings", "StandardMessages", "TLS", "Tracing", "Values",
       ]),
     box(
       "SagaConsumer", "saga/Consumer",
@@ -383,7 +388,9 @@ let package = Package(
       ], path: "bench/load", swiftSettings: common),
     .executableTarget(
       name: "bench-ping",
-      dependencies: ["GRPC", "HTTP2", "Logger", "Metrics", "SagaMessages", "StandardMessages", "Values"],
+      dependencies: [
+        "GRPC", "HTTP2", "Logger", "Metrics", "OTLP", "SagaMessages", "StandardMessages", "Tracing", "Values",
+      ],
       path: "bench/ping", swiftSettings: common),
 
     // Tests.
@@ -448,7 +455,7 @@ let package = Package(
       "Bank",
       [
         "Bank", "BankStub", "Cards", "HTTPClient", "Logger", "Metrics", "Money", "ProcessingDomain", "RawHTTP",
-        "Runtime", "Values",
+        "Runtime", "Tracing", "Values",
       ]),
     unit("Cards", ["Cards", "Randomness", "Values"]),
     unit("CLI", ["CLI", "GRPC", "Kafka", "SagaMessages", "StandardMessages", "Values"]),
@@ -535,7 +542,8 @@ let package = Package(
         "Logger",
         "ProcessingSettings", "RiskDomain", "SagaSettings", "Settings", "Values",
       ]),
-    unit("Tracing", ["Tracing"]),
+    unit("OTLP", ["Logger", "Metrics", "OTLP", "RawHTTP", "Runtime", "Tracing", "Values"]),
+    unit("Tracing", ["Tracing", "Values"]),
     unit("UserNames", ["UserNames", "Values"]),
     unit("Values", ["Randomness", "TestSupport", "Values"]),
     .testTarget(

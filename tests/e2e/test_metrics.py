@@ -55,7 +55,9 @@ def programs(world: World, tmp_path: Path) -> list[Program]:
         DEBIT_GROUP=f"debits-{world.name}")
     gateway = direct.gateway()
     consumer, cron = world.consumer(), world.cron(PAYMENT_ARCHIVE_AFTER="1h")
-    server = world.server(SERVER_TLS_CERT=str(files.certificate), SERVER_TLS_KEY=str(files.key))
+    server = world.server(
+        SERVER_TLS_CERT=str(files.certificate), SERVER_TLS_KEY=str(files.key),
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
     assert gateway.paid(account())["status"] == "COMPLETED"
     world.push_orders([1])
     world.wait_for_payments(1)

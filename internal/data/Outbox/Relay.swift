@@ -3,6 +3,7 @@ public import Metrics
 public import Postgres
 public import Runtime
 internal import Synchronization
+public import Tracing
 public import Values
 
 /// Publishes the waiting events of an outbox: claims shards, reads their events, hands them to the publisher, and moves
@@ -31,6 +32,7 @@ public final class Relay: ServicePart {
   private let publisher: any EventPublisher
   private let logger: Logger
   private let metrics: RelayMetrics
+  private let spans: PublishSpans
   private let mailbox = Monitor(Mailbox())
   private let view = Mutex(View())
   private let thread = Mutex<WorkerThread?>(nil)
@@ -39,14 +41,15 @@ public final class Relay: ServicePart {
   ///   - tables: the outbox; call `wake` when its channel is notified.
   ///   - pool: at least three connections of the relay's own, so that leases are renewed while it reads and completes.
   ///   - publisher: set to give up each message within `configuration.deliveryTimeout`.
+  ///   - tracer: records the publication of events that belong to a recorded trace.
   public init(
     tables: OutboxTables, configuration: RelayConfiguration, pool: ConnectionPool, publisher: any EventPublisher,
-    logger: Logger,
-    metrics: MetricsRegistry
+    logger: Logger, metrics: MetricsRegistry, tracer: Tracer = .off
   ) {
     self.configuration = configuration
     self.pool = pool
     self.publisher = publisher
+    spans = PublishSpans(tracer)
     self.logger = logger.labelled("relay")
     self.metrics = RelayMetrics(metrics, labels: tables.metricLabels)
     for reason in PublishObstacle.Reason.allCases {
@@ -62,7 +65,10 @@ public final class Relay: ServicePart {
 
   /// Starts to publish, on a thread of its own.
   public func start() {
-    publisher.start { [mailbox] outcomes in mailbox.update { $0.events.append(.published(outcomes)) } }
+    publisher.start { [mailbox, spans] outcomes in
+      spans.end(outcomes)
+      mailbox.update { $0.events.append(.published(outcomes)) }
+    }
     thread.withLock { $0 = WorkerThread(name: "relay") { [self] in run() } }
   }
 
@@ -144,7 +150,9 @@ public final class Relay: ServicePart {
       switch action {
       case .maintainLeases(let request): maintainLeases(request)
       case .read(let request): read(request)
-      case .publish(let requests): publisher.publish(requests.map(OutboundMessage.init))
+      case .publish(let requests):
+        spans.begin(requests)
+        publisher.publish(requests.map(OutboundMessage.init))
       case .complete(let request): complete(request)
       case .purge: publisher.purge()
       case .reportLoss(let loss, let shards):

@@ -4,6 +4,7 @@ public import Metrics
 public import Outbox
 public import Postgres
 public import Runtime
+public import Tracing
 public import Values
 
 /// A relay that publishes to Kafka, with what it needs: connections, a producer, and the care of its outbox's tables.
@@ -26,12 +27,14 @@ public final class KafkaRelay: ServicePart {
   ///   - kafka: the brokers.
   ///   - retention: how long published events are kept.
   ///   - others: further tables of the context with a partition a day.
+  ///   - tracer: records the publication of events that belong to a recorded trace.
   ///   - stop: ends waits for the database.
   /// - Throws: `KafkaError` `.invalidConfiguration`.
   public init(
     _ tables: OutboxTables, shards: ShardMap, topics: [String], _ configuration: RelayConfiguration,
     database: DatabaseConfiguration, careDatabase: DatabaseConfiguration, kafka: KafkaConfiguration,
-    retention: Duration, others: [DayCare.Table] = [], logger: Logger, metrics: MetricsRegistry, stop: StopFlag
+    retention: Duration, others: [DayCare.Table] = [], logger: Logger, metrics: MetricsRegistry,
+    tracer: Tracer = .off, stop: StopFlag
   ) throws(KafkaError) {
     self.topics = topics
     pool = ConnectionPool(
@@ -40,7 +43,8 @@ public final class KafkaRelay: ServicePart {
     publisher = try KafkaEventPublisher(
       kafka, deliveryTimeout: configuration.deliveryTimeout, topics: topics, logger: logger)
     relay = Relay(
-      tables: tables, configuration: configuration, pool: pool, publisher: publisher, logger: logger, metrics: metrics)
+      tables: tables, configuration: configuration, pool: pool, publisher: publisher, logger: logger, metrics: metrics,
+      tracer: tracer)
     var careDatabase = careDatabase
     // A refusal of the care's statements says nothing about whether events can be written.
     careDatabase.monitor = nil

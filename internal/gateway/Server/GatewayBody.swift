@@ -30,6 +30,7 @@ internal import Runtime
 internal import SagaClient
 public import Service
 public import Settings
+internal import Tracing
 internal import Values
 
 /// The inside of `payments-gateway`: `/v1` over HTTP, the execution of card payments, and the two ends of the pipeline.
@@ -37,6 +38,8 @@ public final class GatewayBody: ProgramBody {
   let settings: GatewaySettings
   let context: ProgramContext
   let database: ProgramDatabase
+  /// Those of the payments that this process takes in, or hears of.
+  private let traces: TraceBook
   private let processingDatabase: ProgramDatabase
   private let saga: SagaClient?
   /// Nil when `/v1` is served in clear.
@@ -49,6 +52,7 @@ public final class GatewayBody: ProgramBody {
   public init(_ settings: GatewaySettings, _ context: ProgramContext) throws(SettingsError) {
     self.settings = settings
     self.context = context
+    traces = TraceBook(context.tracer)
     database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
     processingDatabase = ProgramDatabase(
       settings.processingDatabase, program: context.program.name, metrics: context.metrics)
@@ -114,15 +118,16 @@ public final class GatewayBody: ProgramBody {
     let keys = GatewayKeys(Self.tables)
     let execution = try makeExecution(pools, processingShards)
     let reader = PaymentReader(Self.tables, readers: pools.readers, scanners: pools.scanners)
-    let http = HTTPServerConfiguration(
+    var http = HTTPServerConfiguration(
       settings.server, outgoing: outgoingConnections, others: settings.surfaces.addresses.count, logger: context.logger)
+    http.tracer = context.tracer
     let places = WaiterPlaces(http.maxWaiters(settings.server), metrics: context.metrics)
     let reads = BlockingReads(reader)
     let waiters = makeWaiters(at: places, reads, execution.refunds)
     let outbox = OutboxWriter(GatewaySchema.outbox, shards: shards)
     let webhooks = try WebhookParts(
       settings.webhooks, database: database, readers: pools.readers, writers: pools.writers, notify: pools.notify,
-      refunds: execution.refunds, context)
+      refunds: execution.refunds, traces: traces, context)
     let pipeline = try makePipeline(shards, keys, outbox, webhooks) {
       waiters.changed($0)
       webhooks.wake()
@@ -138,7 +143,7 @@ public final class GatewayBody: ProgramBody {
     let intake = PaymentIntake(
       Self.tables, keys: keys, requestKeys: requestKeys, outbox: outbox, topic: settings.topics.payments,
       output: output, writers: pools.intake, readers: pools.readers, logger: context.logger,
-      metrics: context.metrics, onCommit: wakeRelays)
+      metrics: context.metrics, traces: traces, onCommit: wakeRelays)
     let apiKeys = try makeAPIKeys()
     let limiter = try RateLimiter(
       dsn: settings.server.redisDSN, logger: context.logger, metrics: context.metrics)
@@ -221,7 +226,7 @@ public final class GatewayBody: ProgramBody {
       channel: ProcessingSchema.outbox.channel, pool: pools.results, logger: context.logger)
     let parts = try ExecutionParts(
       settings.processor, .gateway, database: processingDatabase, shards: shards, topic: settings.topics.results,
-      context: context
+      traces: traces, context: context
     ) { notifier.notify() }
     let accounts = PooledAccounts(AccountStore(ledger: LedgerStore()), pools.accounts)
     return Execution(
@@ -247,7 +252,7 @@ public final class GatewayBody: ProgramBody {
       kafka: settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
       retention: .seconds(86_400 * settings.relay.retentionDays), others: [days] + webhooks.days,
       logger: context.logger,
-      metrics: context.metrics, stop: context.stop)
+      metrics: context.metrics, tracer: context.tracer, stop: context.stop)
     let inbox = InboxConsumer(
       InboxConfiguration(
         name: "results", topic: results, group: settings.updates.group, deadLetterTopic: deadLetters,
@@ -255,7 +260,9 @@ public final class GatewayBody: ProgramBody {
       kafka: settings.kafka.configuration(clientID: context.program.name),
       database: try database.indexed(role: "results"), logger: context.logger.labelled("updater"),
       metrics: context.metrics, stop: context.stop
-    ) { [output] _ in ResultHandler(Self.tables, outbox: outbox, output: output, onChange: onChange) }
+    ) { [output, traces] _ in
+      ResultHandler(Self.tables, outbox: outbox, output: output, traces: traces, onChange: onChange)
+    }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
       topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters], context

@@ -10,6 +10,7 @@ internal import Postgres
 internal import Runtime
 internal import Service
 internal import Settings
+internal import Tracing
 internal import Values
 
 /// What sends webhooks, and what `/v1` needs of them.
@@ -37,7 +38,7 @@ struct WebhookParts {
 
   init(
     _ settings: WebhookSettings, database: ProgramDatabase, readers: ConnectionPool, writers: ConnectionPool,
-    notify: ConnectionPool, refunds: PooledRefunds, _ context: ProgramContext
+    notify: ConnectionPool, refunds: PooledRefunds, traces: TraceBook, _ context: ProgramContext
   ) throws {
     secrets = settings.secretKeys.map { WebhookSecrets($0) }
     rules = WebhookRules(allowsPrivate: settings.allowsPrivate)
@@ -50,7 +51,8 @@ struct WebhookParts {
         WebhookQueue(Self.tables), connection, secrets: secrets,
         refunds: { wanted, done in
           Task { done(await RefundsOfEvents.show(wanted) { await refunds.find($0) }) }
-        }, options: WebhookOptions(settings), userAgent: context.program.name, logger: logger, metrics: context.metrics)
+        }, options: WebhookOptions(settings), userAgent: context.program.name, logger: logger, metrics: context.metrics,
+        traces: traces)
       let notifier = Notifier(channel: GatewayTables.webhookChannel, pool: notify, logger: context.logger) {
         dispatcher.hasOthers
       }

@@ -4,6 +4,7 @@ internal import GroupCommit
 internal import Idempotency
 internal import Outbox
 internal import Postgres
+internal import Tracing
 internal import Values
 
 /// The transaction that takes payments in: payment, first state with its webhooks, order claim, event, and the answer
@@ -14,6 +15,7 @@ internal import Values
 /// after is new. Results lock payments first, and of the orders only those that their payments have.
 struct IntakeTransaction: BatchTransaction {
   private let keys: IdempotencyKeyTable
+  private let traces: TraceBook
   private let outbox: OutboxWriter
   private let findOwn: Statement
   private let claimOrders: Statement
@@ -25,13 +27,16 @@ struct IntakeTransaction: BatchTransaction {
   private let insertWaiting: Statement
   private let onCommit: @Sendable ([IntakeBatch.Result]) -> Void
 
-  /// - Parameter onCommit: called on a pool thread with the outcomes of each transaction.
+  /// - Parameters:
+  ///   - traces: those of payments.
+  ///   - onCommit: called on a pool thread with the outcomes of each transaction.
   init(
-    _ t: GatewayTables, keys: GatewayKeys, outbox: OutboxWriter,
+    _ t: GatewayTables, keys: GatewayKeys, outbox: OutboxWriter, traces: TraceBook,
     onCommit: @escaping @Sendable ([IntakeBatch.Result]) -> Void
   ) {
     self.keys = keys.table
     self.outbox = outbox
+    self.traces = traces
     self.onCommit = onCommit
     findOwn = Statement("SELECT id FROM \(t.payment) WHERE id = ANY ($1)", isReadOnly: true)
     claimOrders = Statement(
@@ -72,6 +77,14 @@ struct IntakeTransaction: BatchTransaction {
 
   func execute(
     _ calls: [IntakeCall], mode: TransactionMode, on connection: Connection
+  ) throws(DatabaseError) -> [IntakeBatch.Result] {
+    try traces.tracer.recording("take payments in", calls.count, calls.map { traces.trace(of: $0.payment.id) }) {
+      () throws(DatabaseError) in try runMakingDays(calls, mode, on: connection)
+    }
+  }
+
+  private func runMakingDays(
+    _ calls: [IntakeCall], _ mode: TransactionMode, on connection: Connection
   ) throws(DatabaseError) -> [IntakeBatch.Result] {
     do throws(DatabaseError) {
       return try run(calls, mode, on: connection)

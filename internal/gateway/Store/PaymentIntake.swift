@@ -8,6 +8,7 @@ public import Metrics
 public import Outbox
 public import Postgres
 public import Runtime
+public import Tracing
 public import Values
 
 /// What a caller is told of a payment that was asked for.
@@ -31,6 +32,7 @@ public final class PaymentIntake: ServicePart {
   private let keys: GatewayKeys
   private let requestKeys: CardFingerprintKeys
   private let topic: String
+  private let traces: TraceBook
   private let output: SurfaceOutput
   private let readers: ConnectionPool
   private let commits: GroupCommit<IntakeTransaction>
@@ -42,21 +44,23 @@ public final class PaymentIntake: ServicePart {
   ///   - output: what readers of older systems are told.
   ///   - writers: connections for the group commit; two, so that a batch can form on one while another commits.
   ///   - readers: connections for looking keys up.
+  ///   - traces: learns which payments belong to recorded traces.
   ///   - onCommit: called on a pool thread after each transaction that wrote payments: wakes the relay.
   public init(
     _ tables: GatewayTables, keys: GatewayKeys, requestKeys: CardFingerprintKeys, outbox: OutboxWriter, topic: String,
     output: SurfaceOutput, writers: ConnectionPool, readers: ConnectionPool, logger: Logger, metrics: MetricsRegistry,
-    onCommit: @escaping @Sendable () -> Void
+    traces: TraceBook = .off, onCommit: @escaping @Sendable () -> Void
   ) {
     self.keys = keys
     self.requestKeys = requestKeys
     self.topic = topic
+    self.traces = traces
     self.output = output
     self.readers = readers
     let log = logger.labelled("intake")
     let sizes = metrics.histogram(
       "gateway_intake_batch_size", help: "Calls settled by one transaction.", bounds: Histogram.sizes)
-    let transaction = IntakeTransaction(tables, keys: keys, outbox: outbox) { results in
+    let transaction = IntakeTransaction(tables, keys: keys, outbox: outbox, traces: traces) { results in
       sizes.observe(Double(results.count))
       if results.contains(where: { (try? $0.get()) == .created }) { onCommit() }
       for case .failure(let error) in results where error.code == .internal {
@@ -91,6 +95,7 @@ public final class PaymentIntake: ServicePart {
     deadline: Instant
   ) async throws(GatewayStoreError) -> CreatedPayment {
     let payment = GatewayPayment(request, apiKeyID: apiKeyID, at: .now())
+    if traces.tracer.isOn { traces.note(payment.id, traceparent.flatMap { TraceContext(traceparent: $0) }) }
     let call = IntakeCall(
       payment, key: key.map(ScopedKey.init), digest: RequestDigest(request, requestKeys),
       events: try events(payment, request.source, traceparent: traceparent))

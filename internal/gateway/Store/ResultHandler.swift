@@ -4,6 +4,7 @@ public import Inbox
 public import Kafka
 public import Outbox
 public import Postgres
+public import Tracing
 public import Values
 
 /// What became of a result.
@@ -30,6 +31,7 @@ public struct ResultHandler: InboxHandler {
   private let tables: GatewayTables
   private let outbox: OutboxWriter
   private let output: SurfaceOutput
+  private let traces: TraceBook
   private let onChange: @Sendable ([UniqueID]) -> Void
   private let lock: Statement
   private let findShown: Statement
@@ -46,14 +48,16 @@ public struct ResultHandler: InboxHandler {
   /// - Parameters:
   ///   - outbox: of the gateway.
   ///   - output: what readers of older systems are told.
+  ///   - traces: learns which payments belong to recorded traces.
   ///   - onChange: called on the lane's thread after each commit, with the payments and refunds that have changed.
   public init(
-    _ tables: GatewayTables, outbox: OutboxWriter, output: SurfaceOutput,
+    _ tables: GatewayTables, outbox: OutboxWriter, output: SurfaceOutput, traces: TraceBook = .off,
     onChange: @escaping @Sendable ([UniqueID]) -> Void = { _ in }
   ) {
     self.tables = tables
     self.outbox = outbox
     self.output = output
+    self.traces = traces
     self.onChange = onChange
     lock = Statement(
       """
@@ -96,7 +100,9 @@ public struct ResultHandler: InboxHandler {
   /// Reads a result.
   public func sort(_ message: ConsumedMessage) -> InboxSorting<PaymentResult, ResultOutcome> {
     do throws(UnreadableMessage) {
-      return .work(try PaymentResult(message.value))
+      let result = try PaymentResult(message.value)
+      traces.note(result.refundOf ?? result.paymentID, of: message)
+      return .work(result)
     } catch {
       return .unusable(reason: error.description)
     }
@@ -104,6 +110,15 @@ public struct ResultHandler: InboxHandler {
 
   /// Takes the results in, in one transaction.
   public func execute(
+    _ results: [PaymentResult], on connection: Connection
+  ) throws(DatabaseError) -> [InboxResult<ResultOutcome>] {
+    let parents = { results.map { traces.trace(of: $0.refundOf ?? $0.paymentID) } }
+    return try traces.tracer.recording("take results in", results.count, parents()) { () throws(DatabaseError) in
+      try take(results, on: connection)
+    }
+  }
+
+  private func take(
     _ results: [PaymentResult], on connection: Connection
   ) throws(DatabaseError) -> [InboxResult<ResultOutcome>] {
     try connection.rollingBack { () throws(DatabaseError) in

@@ -5,6 +5,7 @@ internal import Logger
 internal import Metrics
 internal import Postgres
 internal import Runtime
+internal import Tracing
 internal import Values
 
 /// Calls, and what becomes of them.
@@ -27,13 +28,28 @@ extension WebhookDispatcher {
     let moment = Timestamp.now()
     // The endpoint went to another process, or was disabled.
     guard let target else { return finish(message, .dropped, moment, at: nil) }
-    let request = message.request(to: target.url, target.secrets, now: moment, timeout: options.timeout)
+    let span = span(of: message.delivery)
+    var request = message.request(to: target.url, target.secrets, now: moment, timeout: options.timeout)
+    if let span { request.headers.append((name: TraceContext.name, value: span.context.traceparent)) }
     let start = Instant.now()
     client.send(request) { [self] result in
       metrics.seconds.observe((Instant.now() - start).inSeconds)
-      finish(message, Outcome(result), moment, at: target.url)
+      let outcome = Outcome(result)
+      span?.end(outcome)
+      finish(message, outcome, moment, at: target.url)
       send()
     }
+  }
+
+  private func span(of delivery: DueDelivery) -> Span? {
+    let payment = delivery.event.paymentID
+    return traces.tracer.part(
+      "webhook \(delivery.event.type)", .client, of: traces.trace(of: payment),
+      [
+        SpanAttribute("http.request.method", "POST"), SpanAttribute("paysaga.payment_id", payment.description),
+        SpanAttribute("paysaga.webhook_id", delivery.id.description),
+        SpanAttribute("http.request.resend_count", delivery.attempts),
+      ])
   }
 
   /// How a call has ended.
@@ -153,6 +169,18 @@ extension WebhookDispatcher {
       let reason = gone[endpoint] != nil ? "it has answered 410" : "it has taken nothing for too long"
       logger.warning(
         "a webhook endpoint was disabled", ["endpoint": .describing(endpoint), "reason": .string(reason)])
+    }
+  }
+}
+
+extension Span {
+  fileprivate func end(_ outcome: WebhookDispatcher.Outcome) {
+    switch outcome {
+    case .answer(let response):
+      note(SpanAttribute("http.response.status_code", response.status))
+      end(error: (200...299).contains(response.status) ? nil : "the receiver answers \(response.status)")
+    case .fault(let reason): end(error: reason)
+    case .dropped: end(error: "not sent")
     }
   }
 }

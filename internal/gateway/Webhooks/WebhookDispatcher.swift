@@ -6,6 +6,7 @@ package import Logger
 package import Metrics
 package import Postgres
 internal import Runtime
+package import Tracing
 package import Values
 
 /// Sends webhooks: to the endpoints whose leases this process has. A thread reads what is due and records what has
@@ -68,6 +69,7 @@ package final class WebhookDispatcher: ServicePart {
   let client: HTTPClient
   let logger: Logger
   let metrics: WebhookMetrics
+  let traces: TraceBook
   let owner = UniqueID.random()
   let state: Monitor<State>
   private let obstacle: Monitor<ObstacleLog>
@@ -84,15 +86,18 @@ package final class WebhookDispatcher: ServicePart {
   /// - Parameters:
   ///   - connection: with index plans only, for this alone.
   ///   - userAgent: what receivers see as `User-Agent`.
+  ///   - traces: those of payments; deliveries belong to them, and tell their receivers so.
   package init(
     _ queue: WebhookQueue, _ connection: SerialConnection, secrets: WebhookSecrets, refunds: @escaping RefundShowing,
-    options: WebhookOptions, userAgent: String, logger: Logger, metrics: MetricsRegistry
+    options: WebhookOptions, userAgent: String, logger: Logger, metrics: MetricsRegistry,
+    traces: TraceBook = .off
   ) {
     self.queue = queue
     self.connection = connection
     self.secrets = secrets
     self.refunds = refunds
     self.options = options
+    self.traces = traces
     self.logger = logger
     self.metrics = WebhookMetrics(metrics)
     client = HTTPClient(Self.client(options, userAgent))

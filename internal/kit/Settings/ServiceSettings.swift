@@ -20,6 +20,8 @@ public struct ServiceOptions: Sendable {
   public var logLevel = LogLevel.info
   /// `LOG_FORMAT`: the format of the log.
   public var logFormat = LogFormat.text
+  /// Where spans go.
+  public var traces = TraceOptions()
   /// `ADMIN_ADDR`: the listen address of the admin endpoint; nil for none.
   public var adminAddress: NetworkAddress?
   /// `ADMIN_TOKEN_FILE`: the path of the token for pages of the admin endpoint that show data; empty for none.
@@ -40,7 +42,7 @@ public struct ServiceOptions: Sendable {
   }
 
   /// The rows of the settings whose names are the same in all contexts: `LOG_LEVEL`, `LOG_FORMAT`, `ADMIN_ADDR`,
-  /// `ADMIN_TOKEN_FILE`.
+  /// `ADMIN_TOKEN_FILE`, and those of `TraceOptions`.
   /// - Parameters:
   ///   - adminAddress: a port for each program.
   ///   - users: the programs that log.
@@ -60,6 +62,6 @@ public struct ServiceOptions: Sendable {
         "ADMIN_TOKEN_FILE", \.adminTokenFile, services,
         "token of the admin port's pages that show data, as `Authorization: Bearer`; beyond loopback there are none"
           + " without it; SIGHUP reads it again"),
-    ]
+    ] + TraceOptions.rows(services).within(\.traces)
   }
 }

@@ -1,4 +1,4 @@
-/// A W3C trace context (`traceparent`, version 00) as it passes through: checked, never interpreted.
+/// A W3C trace context (`traceparent`, version 00): a span of somebody's, under which further spans may be put.
 public struct TraceContext: Sendable, Hashable {
   /// The header's name, in gRPC metadata and on topics.
   public static let name = "traceparent"
@@ -37,5 +37,64 @@ public struct TraceContext: Sendable, Hashable {
     let last = bytes[54]
     let isSampled = (last & 1 == 1) == (last <= UInt8(ascii: "9"))
     self.traceparent = "00" + String(decoding: bytes[2..<53], as: UTF8.self) + (isSampled ? "01" : "00")
+  }
+
+  /// The context of a span of ours that is recorded.
+  /// - Parameters: the ids, neither zero.
+  package init(trace: TraceID, span: UInt64) {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(55)
+    bytes += "00-".utf8
+    bytes.appendHex(trace.high)
+    bytes.appendHex(trace.low)
+    bytes.append(UInt8(ascii: "-"))
+    bytes.appendHex(span)
+    bytes += "-01".utf8
+    traceparent = String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Whether the span is recorded: whoever continues a trace decides likewise.
+  public var isSampled: Bool {
+    guard let last = traceparent.utf8.last else { return false }
+    // A digit's code is odd where the digit is, and a letter's even.
+    return (last & 1 == 1) == (last <= UInt8(ascii: "9"))
+  }
+
+  /// The trace's id.
+  package var traceID: TraceID {
+    TraceID(high: number(from: 3), low: number(from: 19))
+  }
+
+  /// The span's id.
+  package var spanID: UInt64 { number(from: 36) }
+
+  /// 16 hexadecimal digits in lower case, which `init` has looked at.
+  private func number(from start: Int) -> UInt64 {
+    traceparent.utf8.dropFirst(start).prefix(16).reduce(0) { number, digit in
+      number << 4 | UInt64(digit <= UInt8(ascii: "9") ? digit &- 0x30 : digit &- 0x57)
+    }
+  }
+}
+
+/// The id of a trace: 16 bytes, not all zero.
+package struct TraceID: Sendable, Hashable {
+  /// The first eight bytes.
+  package let high: UInt64
+  /// The last eight bytes.
+  package let low: UInt64
+
+  /// - Parameters: the two halves, in the order in which they are written.
+  package init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+}
+
+extension [UInt8] {
+  fileprivate mutating func appendHex(_ number: UInt64) {
+    for shift in stride(from: UInt64(60), through: 0, by: -4) {
+      let digit = UInt8(truncatingIfNeeded: number >> shift & 15)
+      append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+    }
   }
 }

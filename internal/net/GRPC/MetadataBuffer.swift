@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The metadata of a request while it arrives. The next request reuses the memory, and `Metadata` is made only for a
 /// handler that reads it.
 struct MetadataBuffer: ~Copyable {
@@ -8,6 +10,23 @@ struct MetadataBuffer: ~Copyable {
 
   /// The fields so far.
   var metadata: Metadata { Metadata(storage: UnsafeRawBufferPointer(rebasing: memory[..<count])) }
+
+  /// Every value under `name`, found without making the rest: most requests do not have it.
+  func values(of name: StaticString) -> [[UInt8]] {
+    var values: [[UInt8]] = []
+    var position = 0
+    while position < count {
+      let nameCount = Int(UInt16(bigEndian: memory.loadUnaligned(fromByteOffset: position, as: UInt16.self)))
+      let valueCount = Int(UInt32(bigEndian: memory.loadUnaligned(fromByteOffset: position + 2, as: UInt32.self)))
+      let start = position + Metadata.prefixSize
+      position = start + nameCount + valueCount
+      guard nameCount == name.utf8CodeUnitCount, let found = memory.baseAddress,
+        memcmp(found + start, name.utf8Start, nameCount) == 0
+      else { continue }
+      values.append(Array(memory[(start + nameCount)..<position]))
+    }
+    return values
+  }
 
   mutating func append(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
     let end = count + Metadata.prefixSize + name.count + value.count

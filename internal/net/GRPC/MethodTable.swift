@@ -9,6 +9,8 @@ final class RegisteredMethod: Sendable {
   let kind: ServerCallState.Kind
   /// The longest request message, bytes.
   let maxRequestSize: Int
+  /// Whether it is one of gRPC's own services: health checks and reflection.
+  let isOfGRPC: Bool
 
   /// - Parameter maxRequestSize: the server's limit; the method may have a lower one.
   init(_ definition: MethodDefinition, _ metrics: MethodMetrics, maxRequestSize: Int) {
@@ -17,6 +19,7 @@ final class RegisteredMethod: Sendable {
     self.metrics = metrics
     path = Array(definition.path.utf8)
     kind = definition.kind
+    isOfGRPC = definition.path.hasPrefix("/grpc.")
   }
 }
 

@@ -1,5 +1,6 @@
 public import HTTP2
 public import TLS
+public import Tracing
 public import Values
 
 /// Where a server listens and what it allows.
@@ -42,6 +43,8 @@ public struct GRPCServerConfiguration: Sendable {
   /// A call that takes one request gets UNAVAILABLE when the request is incomplete after this time, give or take a
   /// quarter.
   public var requestTimeout = Duration.seconds(60)
+  /// Records calls as spans; one that a caller records is recorded under the caller's span.
+  public var tracer = Tracer.off
   /// The limits of each connection.
   public var http2 = HTTP2Configuration()
 

@@ -180,6 +180,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
 
   private func dispatch(_ stream: HTTP2Stream) {
     guard let record = calls[stream.slot].record else { return }
+    if let tracer = server.tracer { record.beginSpan(tracer) }
     let context = ServerContext(call: record)
     do throws(GRPCStatus) {
       if server.isStopping { throw GRPCStatus(.unavailable, "the server is shutting down") }
@@ -362,6 +363,7 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
     }
     let elapsed = Instant.now().nanoseconds - calls[slot].began
     record.method.metrics.record(status?.code ?? .ok, nanoseconds: elapsed)
+    if server.tracer != nil { record.endSpan(status?.code ?? .ok) }
     if status != nil { tellHandler(slot, record) }
     if let (reader, writers) = calls[slot].takeWaiters() {
       reader?.resume(throwing: ServerCall.finished)

@@ -1,5 +1,6 @@
 internal import Synchronization
 public import TLS
+public import Tracing
 public import Values
 
 /// A call as its handler sees it: deadline, metadata, peer, cancellation. Usable on any thread.
@@ -23,6 +24,12 @@ public struct ServerContext: Sendable {
   }
   /// The DNS names and URIs in the caller's certificate: what to authorise by; none without a certificate.
   public var peerNames: [String] { peerCertificate.map { $0.dnsNames + $0.uris } ?? [] }
+  /// What the call is a part of, for whatever it causes: its own span where it is recorded, else the span that the
+  /// caller names. A `traceparent` that is malformed, or two, are ignored, as W3C Trace Context asks (section 3.2.2.5):
+  /// it is no reason to refuse a call.
+  public var trace: TraceContext? { call.trace }
+  /// The call's span; nil where it is not recorded (`GRPCServerConfiguration.tracer`).
+  public var span: Span? { call.span }
   /// Whether nobody waits for the answer any more: the caller went away or its deadline has passed.
   public var isCancelled: Bool { call.isCancelled }
 
@@ -94,6 +101,8 @@ final class ServerCallRecord: @unchecked Sendable {
   @exclusivity(unchecked) private(set) var method: RegisteredMethod
   @exclusivity(unchecked) private(set) var deadline: Instant
   @exclusivity(unchecked) private var fields = MetadataBuffer()
+  /// Set before a handler sees the record.
+  @exclusivity(unchecked) private(set) var span: Span?
   let peer: ServerPeer
   let extras = Mutex(Extras())
 
@@ -101,6 +110,12 @@ final class ServerCallRecord: @unchecked Sendable {
 
   /// The request's, made anew each time.
   var metadata: Metadata { fields.metadata }
+
+  /// What the caller says that the call is a part of.
+  var callersTrace: TraceContext? {
+    let values = fields.values(of: "traceparent")
+    return values.isEmpty ? nil : TraceContext(onlyOf: values)
+  }
 
   init(method: RegisteredMethod, deadline: Instant, peer: ServerPeer) {
     self.method = method
@@ -117,9 +132,16 @@ final class ServerCallRecord: @unchecked Sendable {
   /// Takes the request's metadata in exchange for empty memory; before a handler sees the record.
   func takeMetadata(_ gathered: inout MetadataBuffer) { swap(&fields, &gathered) }
 
+  /// Notes the call's span; before a handler sees the record.
+  func begin(_ span: Span) { self.span = span }
+
+  /// What the call is a part of.
+  var trace: TraceContext? { span?.context ?? callersTrace }
+
   /// Drops what the call had set; nobody else may have a reference to the record.
   func clear() {
     fields.removeAll()
+    if span != nil { span = nil }
     extras.withLock { extras in
       if !extras.isAsMade { extras = Extras() }
     }

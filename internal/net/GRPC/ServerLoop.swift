@@ -3,6 +3,7 @@ internal import HTTP2
 internal import Logger
 internal import Runtime
 internal import Synchronization
+internal import Tracing
 internal import Values
 
 /// One of a server's loops: a listener and its connections. The loops share only counters.
@@ -13,6 +14,8 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
   let methods: MethodTable
   let interceptors: [any ServerInterceptor]
   let isIntercepted: Bool
+  /// nil where nothing is recorded.
+  let tracer: Tracer?
   let logger: Logger
   let gzip = GzipCodec()
   private let scratch = HTTP2Scratch()
@@ -82,6 +85,7 @@ final class ServerLoop: EventLoopTimerTarget, @unchecked Sendable {
     self.methods = methods
     self.interceptors = interceptors
     isIntercepted = !interceptors.isEmpty
+    tracer = configuration.tracer.isOn ? configuration.tracer : nil
     self.logger = logger
     self.totals = totals
     self.tls = tls

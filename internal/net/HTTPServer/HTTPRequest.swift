@@ -19,8 +19,8 @@ public struct HTTPRequest: Sendable {
   public let peer: NetworkAddress
   /// When the header fields had come.
   public let arrived: Instant
-  /// The trace that the caller named.
-  public let trace: TraceContext?
+  /// What the request is a part of: its own span where it is recorded, else the span that the caller named.
+  public internal(set) var trace: TraceContext?
 
   /// For tests of handlers.
   public init(

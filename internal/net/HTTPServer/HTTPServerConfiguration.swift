@@ -1,4 +1,5 @@
 public import TLS
+public import Tracing
 public import Values
 
 /// Where a server listens and what it allows.
@@ -12,6 +13,9 @@ public struct HTTPServerConfiguration: Sendable {
   /// Certificate and key for TLS 1.2 and 1.3; nil serves in clear. Read at the start: a new certificate needs a new
   /// start.
   public var tls: TLSIdentityFiles?
+
+  /// Records requests that have a route; one that a caller records is recorded under the caller's span.
+  public var tracer = Tracer.off
 
   /// Connections at a time; a further one takes the place of the oldest connection that is not waiting for our
   /// answer.

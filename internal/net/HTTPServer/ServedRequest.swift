@@ -1,5 +1,6 @@
 internal import Runtime
 internal import Synchronization
+internal import Tracing
 internal import Values
 
 /// Why a handler that waits should come to an end.
@@ -90,6 +91,8 @@ final class ServedRequest: Sendable {
     var answer: Answer?
     var body = BodyIntake(maxBody: 0)
     var arrived = Instant.distantFuture
+    /// Until an answer begins to leave; nil where it is not recorded.
+    var span: Span?
     /// Whether it counts in the requests that have no answer.
     var isCounted = false
     var mustClose = false

@@ -2,6 +2,7 @@ internal import Logger
 internal import Metrics
 internal import Runtime
 internal import Synchronization
+internal import Tracing
 internal import Values
 
 /// What the requests of a server share: the routes, the limits and the metrics.
@@ -109,10 +110,20 @@ final class ServerCore: Sendable {
     }
     guard let accepted = request.intake.value.accepted, let head = request.intake.value.head else { return }
     let route = intake.router.routes[accepted.route]
-    let whole = HTTPRequest(
+    var whole = HTTPRequest(
       method: head.method, path: accepted.target.path, parameters: accepted.parameters, query: accepted.target.query,
       headers: head.headers, body: request.intake.value.body.take(), peer: request.connection.peer,
       arrived: request.intake.value.arrived)
+    if let span = configuration.tracer.begin(
+      "\(route.method.rawValue) \(route.pattern)", .server, parent: whole.trace,
+      [
+        SpanAttribute("http.request.method", head.method), SpanAttribute("http.route", route.pattern),
+        SpanAttribute("server.surface", configuration.surface),
+      ])
+    {
+      whole.trace = span.context
+      request.intake.value.span = span
+    }
     // A request may wait long, and there may be many.
     request.intake.value.accepted = nil
     request.intake.value.head = nil
@@ -144,6 +155,11 @@ final class ServerCore: Sendable {
     if isStream { connections.waits(request.connection.id, request, until: .distantFuture) }
     connections.sends(request.connection.id, isLast: !isStream)
     release(request)
+    if let span = request.intake.value.span.take() {
+      span.note(SpanAttribute("http.response.status_code", status))
+      // Callers' faults are none of the server's (OpenTelemetry's conventions for HTTP).
+      span.end(error: status >= 500 ? "\(status)" : nil)
+    }
     let elapsed = Instant.now() - request.intake.value.arrived
     let route = request.intake.value.route
     (route.map { instruments[$0] } ?? unrouted).record(status, elapsed)
@@ -167,6 +183,7 @@ final class ServerCore: Sendable {
         "request ended without an answer",
         ["route": .string(intake.router.routes[route].name), "peer": .describing(request.connection.peer)])
     }
+    request.intake.value.span.take()?.end(error: "the caller left before the answer")
     release(request)
     request.intake.value.body.forget()
     request.finished()

@@ -6,6 +6,7 @@ public import Money
 internal import ProcessingDomain
 public import Runtime
 internal import Synchronization
+public import Tracing
 public import Values
 
 /// How the bank is called.
@@ -34,14 +35,19 @@ public final class BankClient: BankAsking, ServicePart {
   private let http: HTTPClient
   private let door: BankDoor
   private let meters: BankMeters
+  private let traces: TraceBook
   private let thread = Mutex<WorkerThread?>(nil)
 
   /// Open files that are left for everything else.
   private static let otherDescriptors = 256
 
   /// A client; it calls nobody by itself. It raises the process's limit on open files as far as it may.
-  public init(_ configuration: BankConfiguration, logger: Logger, metrics: MetricsRegistry) {
+  /// - Parameter traces: those of payments; calls belong to them, and tell the bank so.
+  public init(
+    _ configuration: BankConfiguration, logger: Logger, metrics: MetricsRegistry, traces: TraceBook = .off
+  ) {
     self.configuration = configuration
+    self.traces = traces
     let descriptors = DescriptorLimit.raise()
     let slots = min(configuration.maximumCalls, max(1, descriptors - Self.otherDescriptors))
     if slots < configuration.maximumCalls {
@@ -83,7 +89,7 @@ public final class BankClient: BankAsking, ServicePart {
     request.sendBy = sendBy
     let reader = BankAnswerReader(
       .charge, operationID: charge.operationID, userID: charge.userID, amount: charge.amount)
-    let reply = await call(.charge, request, reader)
+    let reply = await call(.charge, request, of: charge.operationID, reader)
     guard case .card(let card) = charge.source, card.isQuoted(in: reply.detail) else { return reply }
     return BankReply(reply.answer, "the bank's words hold card data and are left out", token: reply.token)
   }
@@ -94,7 +100,7 @@ public final class BankClient: BankAsking, ServicePart {
       timeout: configuration.timeout, maximumResponse: BankAnswerReader.maximumBytes)
     request.sendBy = sendBy
     return await call(
-      .refund, request,
+      .refund, request, of: refund.chargeID,
       BankAnswerReader(.refund, operationID: refund.operationID, userID: refund.userID, amount: refund.amount))
   }
 
@@ -103,7 +109,8 @@ public final class BankClient: BankAsking, ServicePart {
       "GET", "\(configuration.url)/payment/\(operationID)", timeout: configuration.timeout,
       maximumResponse: BankAnswerReader.maximumBytes)
     return await call(
-      .inquire, request, BankAnswerReader(.inquire, operationID: operationID, userID: userID, amount: amount))
+      .inquire, request, of: operationID,
+      BankAnswerReader(.inquire, operationID: operationID, userID: userID, amount: amount))
   }
 
   public func reverse(_ operationID: UniqueID, userID: UniqueID, amount: Money) async -> BankReply {
@@ -111,12 +118,24 @@ public final class BankClient: BankAsking, ServicePart {
       "POST", "\(configuration.url)/payment/\(operationID)/reverse", headers: [Self.json], body: Array("{}".utf8),
       timeout: configuration.timeout, maximumResponse: BankAnswerReader.maximumBytes)
     return await call(
-      .reverse, request, BankAnswerReader(.reverse, operationID: operationID, userID: userID, amount: amount))
+      .reverse, request, of: operationID,
+      BankAnswerReader(.reverse, operationID: operationID, userID: userID, amount: amount))
   }
 
   private static let json = (name: "Content-Type", value: "application/json")
 
-  private func call(_ call: BankCall, _ request: HTTPClientRequest, _ reader: BankAnswerReader) async -> BankReply {
+  /// - Parameter payment: whose trace the call belongs to.
+  private func call(
+    _ call: BankCall, _ request: HTTPClientRequest, of payment: UniqueID, _ reader: BankAnswerReader
+  ) async -> BankReply {
+    let span = traces.tracer.part(
+      "bank \(call.rawValue)", .client, of: traces.trace(of: payment),
+      [
+        SpanAttribute("http.request.method", request.method),
+        SpanAttribute("paysaga.payment_id", payment.description),
+      ])
+    var request = request
+    if let span { request.headers.append((name: TraceContext.name, value: span.context.traceparent)) }
     let pass = door.begin()
     let began = Instant.now()
     let result = await withCheckedContinuation { continuation in
@@ -125,6 +144,8 @@ public final class BankClient: BankAsking, ServicePart {
     let (reply, outcome) = Self.judge(result, reader)
     door.end(pass, outcome, reply.detail)
     meters.note(call, reply.answer, Instant.now() - began)
+    span?.note(SpanAttribute("paysaga.bank_answer", reply.answer.rawValue))
+    span?.end(error: outcome == .failed ? reply.answer.rawValue : nil)
     return reply
   }
 

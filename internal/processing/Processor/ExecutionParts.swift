@@ -12,6 +12,7 @@ public import ProcessingSettings
 internal import ProcessingStore
 public import RiskStore
 public import Service
+public import Tracing
 
 /// A processor and its bank, as the settings of a program say.
 public struct ExecutionParts: Sendable {
@@ -27,17 +28,19 @@ public struct ExecutionParts: Sendable {
   ///   - database: with processing's tables, which are there.
   ///   - shards: how the keys of its outbox are spread.
   ///   - topic: where results go.
+  ///   - traces: those of the payments that this process is at.
   ///   - onCommit: called on any thread after commits that may have written results; must not block.
   /// - Throws: `DatabaseError` for a DSN that cannot be read.
   public init(
     _ options: ProcessorOptions, _ role: PaymentProcessor.Role, database: ProgramDatabase, shards: ShardMap,
-    topic: String, context: ProgramContext, onCommit: @escaping @Sendable () -> Void
+    topic: String, traces: TraceBook, context: ProgramContext, onCommit: @escaping @Sendable () -> Void
   ) throws(DatabaseError) {
     var configuration = BankConfiguration(url: options.bankURL)
     configuration.timeout = options.rules.bankTimeout
     configuration.maximumCalls = options.bankCalls
     if !options.bankAuthorities.isEmpty { configuration.certificateAuthorities = options.bankAuthorities }
-    bank = BankClient(configuration, logger: context.logger.labelled("bank"), metrics: context.metrics)
+    bank = BankClient(
+      configuration, logger: context.logger.labelled("bank"), metrics: context.metrics, traces: traces)
     SecretMemory.whenNotLocked { [logger = context.logger] reason in
       logger.warning(
         "the memory of card numbers cannot be locked and may be swapped out: raise the limit (ulimit -l)",
@@ -52,7 +55,7 @@ public struct ExecutionParts: Sendable {
     let store = ProcessingStore(
       ledger: ledger, risk: risk,
       outbox: OutboxWriter(ProcessingSchema.outbox, shards: shards), engine: PaymentEngine(rules: options.rules),
-      topic: topic)
+      topic: topic, traces: traces)
     processor = PaymentProcessor(
       options, role, store: store, ledger: ledger, leases: OwnerLeases(), bank: bank,
       // A row that somebody holds for long fails the steps on it, not everybody's.

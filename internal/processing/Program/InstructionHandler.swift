@@ -4,6 +4,7 @@ package import Kafka
 package import Postgres
 package import Processor
 package import RiskStore
+package import Tracing
 
 /// The ways in which a message of `direct.payments` can be done: the label `outcome` of
 /// `direct_payments_messages_total`.
@@ -22,17 +23,23 @@ package enum InstructionOutcome: String, InboxOutcome {
 package struct InstructionHandler: InboxHandler {
   private let processor: PaymentProcessor
   private let scoring: RiskScoring
+  private let traces: TraceBook
 
-  /// - Parameter scoring: in the processor's database.
-  package init(_ processor: PaymentProcessor, scoring: RiskScoring) {
+  /// - Parameters:
+  ///   - scoring: in the processor's database.
+  ///   - traces: learns which payments belong to recorded traces.
+  package init(_ processor: PaymentProcessor, scoring: RiskScoring, traces: TraceBook) {
     self.processor = processor
     self.scoring = scoring
+    self.traces = traces
   }
 
   /// Reads a message of the topic of payments.
   package func sort(_ message: ConsumedMessage) -> InboxSorting<DirectMessage, InstructionOutcome> {
     do throws(UnreadableMessage) {
-      return .work(try DirectMessage(message.value))
+      let read = try DirectMessage(message.value)
+      if case .payment(let instruction) = read { traces.note(instruction.paymentID, of: message) }
+      return .work(read)
     } catch {
       return .unusable(reason: error.description)
     }
@@ -64,7 +71,10 @@ package struct InstructionHandler: InboxHandler {
   private func claim(
     _ terms: [PaymentTerms], on connection: Connection
   ) throws(DatabaseError) -> [InboxResult<InstructionOutcome>] {
-    try processor.execute(terms, on: connection).map { taken in
+    let taken = try traces.tracer.recording(
+      "claim payments", terms.count, terms.map { traces.trace(of: $0.paymentID) }
+    ) { () throws(DatabaseError) in try processor.execute(terms, on: connection) }
+    return taken.map { taken in
       switch taken {
       case .claimed: .done(.claimed)
       case .known: .done(.known)

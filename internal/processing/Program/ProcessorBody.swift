@@ -20,6 +20,7 @@ internal import SagaClient
 public import Service
 public import Settings
 internal import Synchronization
+internal import Tracing
 internal import Values
 
 /// The inside of `payments-processor`: the reader of payments, their execution, and the relay of results.
@@ -28,12 +29,15 @@ public final class ProcessorBody: ProgramBody {
   private let database: ProgramDatabase
   private let context: ProgramContext
   private let saga: SagaClient?
+  /// Those of the payments that this process is at.
+  private let traces: TraceBook
 
   /// Keeps the settings, and reads the files of the saga's TLS.
   /// - Throws: `SettingsError` for a file that cannot be used.
   public init(_ settings: ProcessingSettings, _ context: ProgramContext) throws(SettingsError) {
     self.settings = settings
     self.context = context
+    traces = TraceBook(context.tracer)
     database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
     let client = try settings.saga.client(userAgent: context.program.name)
     saga = client.map { SagaClient($0, metrics: context.metrics) }
@@ -63,7 +67,7 @@ public final class ProcessorBody: ProgramBody {
     }
     let execution = try ExecutionParts(
       settings.processor, .processor, database: database, shards: shards, topic: settings.topics.results,
-      context: context, onCommit: onCommit)
+      traces: traces, context: context, onCommit: onCommit)
     let debits = try makeDebits(shards, onCommit: onCommit)
     let pipeline = try makePipeline(relay, execution)
     let refunds = AutomaticRefunds(
@@ -128,7 +132,7 @@ public final class ProcessorBody: ProgramBody {
         role: OutboxCare.role(of: ProcessingSchema.outbox), isDirect: true, parameters: DayCare.limits),
       kafka: settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
       retention: .seconds(86_400 * settings.relay.retentionDays), logger: context.logger, metrics: context.metrics,
-      stop: context.stop)
+      tracer: context.tracer, stop: context.stop)
   }
 
   /// Settles orders; nil without a saga.
@@ -151,7 +155,7 @@ public final class ProcessorBody: ProgramBody {
       // As for steps: a row that somebody holds makes the batch come again, and does not keep it for ever.
       database: try database.indexed(role: "claims", lockTimeout: .seconds(5)),
       logger: context.logger.labelled("inbox"), metrics: context.metrics, stop: context.stop
-    ) { _ in InstructionHandler(execution.processor, scoring: execution.scoring) }
+    ) { [traces] _ in InstructionHandler(execution.processor, scoring: execution.scoring, traces: traces) }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
       topics: [topics.payments, deadLetters, topics.results, DirectTopics.deadLetters(of: topics.results)], context

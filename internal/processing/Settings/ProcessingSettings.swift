@@ -83,7 +83,7 @@ public struct ProcessingSettings: ServiceSettings {
     prefixes: [
       "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", SagaClientSettings.prefix, "ORDER_", "DEBIT_", "KAFKA_",
       "LOG_", "ADMIN_",
-    ],
+    ] + TraceOptions.prefixes,
     properties: KafkaSettings.properties(setElsewhere: [
       "group.id": "the group is named by PROCESSING_GROUP",
       "message.timeout.ms": "deliveries must end before their lease does; set PROCESSING_RELAY_LEASE",

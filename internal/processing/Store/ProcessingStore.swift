@@ -6,6 +6,7 @@ public import Postgres
 public import ProcessingDomain
 internal import RiskDomain
 public import RiskStore
+public import Tracing
 public import Values
 
 /// A step of a payment.
@@ -90,6 +91,7 @@ public struct ProcessingStore: Sendable {
   let outbox: OutboxWriter
   let engine: PaymentEngine
   private let topic: String
+  private let traces: TraceBook
   private let newID: @Sendable () -> UniqueID
   let statements: ProcessingStatements
   let refunds: RefundStatements
@@ -101,10 +103,12 @@ public struct ProcessingStore: Sendable {
   /// - Parameters:
   ///   - outbox: of the schema in which the tables are.
   ///   - topic: where results go.
+  ///   - traces: those of payments that this process is at; their results carry them on.
   ///   - newID: makes the identities of events.
   public init(
     _ tables: ProcessingTables = ProcessingTables(), ledger: LedgerStore, risk: RiskBook, outbox: OutboxWriter,
-    engine: PaymentEngine, topic: String, newID: @escaping @Sendable () -> UniqueID = { UniqueID.random() }
+    engine: PaymentEngine, topic: String, traces: TraceBook = .off,
+    newID: @escaping @Sendable () -> UniqueID = { UniqueID.random() }
   ) {
     leases = OwnerLeases(tables)
     statements = ProcessingStatements(tables)
@@ -115,6 +119,7 @@ public struct ProcessingStore: Sendable {
     self.outbox = outbox
     self.engine = engine
     self.topic = topic
+    self.traces = traces
     self.newID = newID
   }
 
@@ -381,7 +386,8 @@ public struct ProcessingStore: Sendable {
   func event(_ result: PaymentResult) -> NewEvent {
     NewEvent(
       eventID: newID(), key: result.paymentID.description, sequence: result.version - 1, topic: topic,
-      payload: result.payload(), type: result.type, source: Self.eventSource)
+      payload: result.payload(), type: result.type, source: Self.eventSource,
+      traceparent: traces.trace(of: result.refundOf ?? result.paymentID)?.traceparent)
   }
 
   private func loseLease<Value>(_ connection: Connection) throws(DatabaseError) -> ProcessingResult<Value> {

@@ -66,6 +66,7 @@ public final class ConsumerBody: ProgramBody {
     let consumer = settings.consumer
     let logger = context.logger.labelled("redis")
     let metrics = context.metrics
+    let tracer = context.tracer
     var inventory = PaymentTransactions(
       outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive)
     inventory.changes = PaymentChanges(metrics)
@@ -85,7 +86,7 @@ public final class ConsumerBody: ProgramBody {
           metrics: metrics) : nil
       return InventoryHandler(
         triggerStatus: consumer.triggerStatus, transactions: transactions, filter: filter, health: filters[lane],
-        onCreated: onCreated)
+        tracer: tracer, onCreated: onCreated)
     }
   }
 

@@ -1,5 +1,6 @@
 package import Inbox
 package import SagaDomain
+package import Tracing
 internal import Values
 
 /// The ways in which an inventory message can be done: the label `outcome` of `inventory_messages_total`.
@@ -21,8 +22,14 @@ package struct Opening: Sendable {
   /// What the filter claims to know of its key.
   package var claim: FilterClaim?
 
+  /// The message's span; nil where it is not recorded.
+  package let span: Span?
+
   /// An opening about which the filter claims nothing.
-  package init(_ message: InventoryMessage) { self.message = message }
+  package init(_ message: InventoryMessage, span: Span? = nil) {
+    self.message = message
+    self.span = span
+  }
 }
 
 /// The filter's word that a key belongs to a committed payment. It only says where to look and proves nothing, since

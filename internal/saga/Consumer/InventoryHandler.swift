@@ -4,7 +4,7 @@ package import Postgres
 internal import SagaDomain
 internal import SagaStore
 internal import Synchronization
-internal import Tracing
+package import Tracing
 
 /// Opens payments for inventory messages; one per lane of the inbox.
 ///
@@ -15,45 +15,56 @@ package struct InventoryHandler: InboxHandler {
   private let transactions: PaymentTransactions
   private let filter: DuplicateFilter?
   private let health: FilterHealth
+  private let tracer: Tracer
   private let onCreated: @Sendable () -> Void
 
   /// - Parameters:
   ///   - triggerStatus: the status of messages that open payments; messages of any other status are skipped.
   ///   - filter: nil to ask only the database.
   ///   - health: told whether the filter is reachable.
+  ///   - tracer: records messages, those without a trace as traces of their own.
   ///   - onCreated: called after a commit that opened payments.
   init(
     triggerStatus: String, transactions: PaymentTransactions, filter: DuplicateFilter?, health: FilterHealth,
+    tracer: Tracer,
     onCreated: @escaping @Sendable () -> Void
   ) {
     self.triggerStatus = triggerStatus
     self.transactions = transactions
     self.filter = filter
     self.health = health
+    self.tracer = tracer
     self.onCreated = onCreated
   }
 
   /// Reads a message of the inventory topic.
   package func sort(_ message: ConsumedMessage) -> InboxSorting<Opening, InventoryOutcome> {
-    Self.sort(message, triggerStatus: triggerStatus)
+    Self.sort(message, triggerStatus: triggerStatus, tracer: tracer)
   }
 
   /// Reads a message; what it cannot read is unusable. Pure.
-  package static func sort(_ message: ConsumedMessage, triggerStatus: String)
+  package static func sort(_ message: ConsumedMessage, triggerStatus: String, tracer: Tracer = .off)
     -> InboxSorting<Opening, InventoryOutcome>
   {
     do {
-      let inventory = try InventoryMessage(
-        message.value, trace: trace(of: message), place: "\(message.topic)/\(message.partition)@\(message.offset)")
-      return inventory.status == triggerStatus ? .work(Opening(inventory)) : .done(.skipped)
+      let trace = message.trace
+      var inventory = try InventoryMessage(
+        message.value, trace: trace, place: "\(message.topic)/\(message.partition)@\(message.offset)")
+      guard inventory.status == triggerStatus else { return .done(.skipped) }
+      let span = tracer.begin(
+        "process \(message.topic)", .consumer, parent: trace,
+        [
+          SpanAttribute("messaging.system", "kafka"), SpanAttribute("messaging.operation.type", "process"),
+          SpanAttribute("messaging.destination.name", message.topic),
+          SpanAttribute("messaging.destination.partition.id", "\(message.partition)"),
+          SpanAttribute("messaging.kafka.offset", message.offset),
+          SpanAttribute("paysaga.order_id", inventory.command.orderID),
+        ])
+      if let span { inventory.command.trace = span.context }
+      return .work(Opening(inventory, span: span))
     } catch {
       return .unusable(reason: error.description)
     }
-  }
-
-  private static func trace(of message: ConsumedMessage) -> TraceContext? {
-    if message.headers.isEmpty { return nil }
-    return TraceContext(onlyOf: message.headers.filter { $0.name == TraceContext.name }.map { $0.value ?? [] })
   }
 
   /// Looks the keys up in the filter.
@@ -77,7 +88,12 @@ package struct InventoryHandler: InboxHandler {
       batch.remove(confirmedBy: try transactions.findConfirmed(orderIDs: claimed, on: connection).payments)
     }
     let commands = batch.openings.map(\.message.command)
-    if !commands.isEmpty { batch.settle(try transactions.create(commands, on: connection)) }
+    if !commands.isEmpty {
+      let outcomes = try tracer.recording("create payments", commands.count, commands.map(\.trace)) {
+        () throws(DatabaseError) in try transactions.create(commands, on: connection)
+      }
+      batch.settle(outcomes)
+    }
     return batch.results
   }
 
@@ -90,6 +106,7 @@ package struct InventoryHandler: InboxHandler {
   package func committed(_ openings: [Opening], _ results: [InboxResult<InventoryOutcome>]) {
     let hasCreated = results.contains { if case .done(.created) = $0 { true } else { false } }
     if hasCreated { onCreated() }
+    for opening in openings { opening.span?.end() }
     guard let filter else { return }
     var entries: [DuplicateFilter.Entry] = []
     for (opening, result) in zip(openings, results) {

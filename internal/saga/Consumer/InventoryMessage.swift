@@ -13,7 +13,7 @@ package struct InventoryMessage: Sendable, Hashable {
   /// What became of the reservation.
   package let status: String
   /// The opening that it asks for, if its status is the one that opens payments.
-  package let command: CreateCommand
+  package var command: CreateCommand
 
   /// Why a message cannot be read, in words for the dead-letter topic's header; it quotes no values.
   package struct Unreadable: Error, Sendable, Hashable, CustomStringConvertible {

@@ -53,7 +53,7 @@ public final class CronJobs: ServicePart {
         role: OutboxCare.role(of: SagaSchema.outbox), isDirect: true, parameters: DayCare.limits),
       kafka: settings.kafka.configuration(clientID: "\(context.program.name)-relay"),
       retention: settings.event.retention, others: [keys], logger: context.logger, metrics: context.metrics,
-      stop: context.stop)
+      tracer: context.tracer, stop: context.stop)
     self.relay = relay
     var transactions = PaymentTransactions(
       outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive)

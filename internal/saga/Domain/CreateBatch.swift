@@ -14,7 +14,7 @@ public struct CreateCommand: Sendable, Hashable {
   /// The key under which a call is made once; nil for a message, and for a call without one.
   public let callKey: IdempotencyKey?
   /// The trace that the call or message belongs to.
-  public let trace: TraceContext?
+  public var trace: TraceContext?
   /// Who calls; nil for a message.
   public let caller: String?
   /// Where the message that asks lies, `topic/partition@offset`; nil for a call.

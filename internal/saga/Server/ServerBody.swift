@@ -18,6 +18,7 @@ public import Service
 public import Settings
 internal import StandardMessages
 internal import TLS
+internal import Tracing
 internal import Values
 
 /// The inside of `payments-server`: the gRPC API and, unless switched off, the cron jobs.
@@ -128,7 +129,7 @@ public final class ServerBody: ProgramBody {
     transactions.changes = PaymentChanges(context.metrics)
     return PaymentRepository(
       transactions: transactions, writers: pools.writers, readers: pools.readers, scanners: pools.scanners,
-      logger: context.logger, metrics: context.metrics, onCommit: onCommit)
+      logger: context.logger, metrics: context.metrics, tracer: context.tracer, onCommit: onCommit)
   }
 
   private func makeFilter() throws -> ReplayFilter? {
@@ -178,6 +179,7 @@ public final class ServerBody: ProgramBody {
       settings.api.hasReflection ? try ReflectionService(describing: services, with: [descriptors]).definitions : []
     var configuration = GRPCServerConfiguration(settings.api, logger: context.logger)
     configuration.tls = tls
+    configuration.tracer = context.tracer
     configuration.http2.pingMark = 0x7061_7973_6167_6100  // "paysaga"
     return try GRPCServer(
       configuration: configuration, services: services + reflection,

@@ -5,6 +5,7 @@ public import Metrics
 public import Postgres
 public import Runtime
 public import SagaDomain
+public import Tracing
 public import Values
 
 /// Payments in PostgreSQL, for concurrent callers: writes are gathered into group commits, reads use a pool.
@@ -26,11 +27,12 @@ public final class PaymentRepository: PaymentStore, ServicePart {
   ///   - readers: connections for reads of a bounded few rows.
   ///   - scanners: connections for lists that may read many rows for each that they answer; few, so that they cannot
   ///     starve the others.
+  ///   - tracer: records the transactions.
   ///   - onCommit: called on a pool thread after each transaction that may have written events.
   public init(
     transactions: PaymentTransactions, writers: ConnectionPool, readers: ConnectionPool, scanners: ConnectionPool,
     logger: Logger,
-    metrics: MetricsRegistry,
+    metrics: MetricsRegistry, tracer: Tracer = .off,
     onCommit: @escaping @Sendable () -> Void
   ) {
     self.transactions = transactions
@@ -44,7 +46,7 @@ public final class PaymentRepository: PaymentStore, ServicePart {
         bounds: Histogram.sizes)
     }
     let effects = { (kind: String) in
-      WriteEffects(sizes: sizes(kind), onCommit: onCommit, logger: log) { !writers.isHealthy }
+      WriteEffects(sizes: sizes(kind), onCommit: onCommit, logger: log, tracer: tracer) { !writers.isHealthy }
     }
     let settle = SettleTransaction(
       transactions: transactions, effects: effects("settle"))

@@ -3,12 +3,14 @@ internal import Logger
 internal import Metrics
 internal import Postgres
 internal import SagaDomain
+internal import Tracing
 
 /// What a committed batch of writes causes besides its answers.
 struct WriteEffects: Sendable {
   let sizes: Histogram
   let onCommit: @Sendable () -> Void
   let logger: Logger
+  let tracer: Tracer
   /// Whether no session of the writers lives.
   let isDatabaseAway: @Sendable () -> Bool
 
@@ -46,7 +48,9 @@ struct SettleTransaction: PaymentWrite {
   func execute(
     _ calls: [SettleCommand], mode: TransactionMode, on connection: Connection
   ) throws(DatabaseError) -> [Result<Payment, PaymentError>] {
-    try transactions.settle(calls, mode: mode, on: connection)
+    try effects.tracer.recording("settle payments", calls.count, calls.map(\.trace)) { () throws(DatabaseError) in
+      try transactions.settle(calls, mode: mode, on: connection)
+    }
   }
 }
 
@@ -60,6 +64,8 @@ struct CreateTransaction: PaymentWrite {
   func execute(
     _ calls: [CreateCommand], mode: TransactionMode, on connection: Connection
   ) throws(DatabaseError) -> [Result<CreateOutcome, PaymentError>] {
-    try transactions.create(calls, mode: mode, on: connection)
+    try effects.tracer.recording("create payments", calls.count, calls.map(\.trace)) { () throws(DatabaseError) in
+      try transactions.create(calls, mode: mode, on: connection)
+    }
   }
 }

@@ -3,8 +3,10 @@ internal import FoundationEssentials
 internal import Glibc
 internal import Logger
 internal import Metrics
+internal import OTLP
 internal import Runtime
 public import Settings
+internal import Tracing
 internal import Values
 
 /// Runs a service from its command line to its exit: settings, log, admin endpoint, signals.
@@ -31,9 +33,12 @@ public func runProgram<Settings: ServiceSettings>(
     label: program.name, level: options.logLevel, format: options.logFormat,
     program: Logger.Program(name: program.name, version: BuildInfo.version))
   let host = ProcessInfo.processInfo.hostName
+  let metrics = MetricsRegistry(namespace: "paysaga")
+  let instance = "\(host):\(ProcessInfo.processInfo.processIdentifier):\(UniqueID.random().description.prefix(8))"
+  let exporter = SpanExporter(options.traces, program, instance: instance, logger: logger, metrics: metrics)
   let context = ProgramContext(
-    program: program, logger: logger, metrics: MetricsRegistry(namespace: "paysaga"), stop: StopFlag(),
-    instance: "\(host):\(ProcessInfo.processInfo.processIdentifier):\(UniqueID.random().description.prefix(8))")
+    program: program, logger: logger, metrics: metrics, tracer: exporter?.tracer ?? .off, stop: StopFlag(),
+    instance: instance)
   if arguments.action == .check { check(program) { _ = try make(settings, context) } }
   context.metrics.registerProcess(program: program.name, version: BuildInfo.version)
   context.metrics.counter(
@@ -44,6 +49,7 @@ public func runProgram<Settings: ServiceSettings>(
     return .seconds(2)
   }
   memory.start()
+  exporter?.start()
   do {
     // A wrong setting is then the one line that there is.
     let body = try make(settings, context)
@@ -71,10 +77,13 @@ public func runProgram<Settings: ServiceSettings>(
       service.body.reload()
     }
     logger.info("stopping", ["signal": .number(signal)])
+    let stopped = Instant.now()
     context.stop.stop()
     endAnyhow(after: options.shutdownTimeout + .seconds(2), options, logger)
     starter.join()
     service.stop()
+    // The last spans are those of what has just been drained. A collector that is away holds nobody up.
+    exporter?.stop(until: min(stopped + options.shutdownTimeout + .seconds(1), .now() + .seconds(2)))
     admin?.stop()
     logger.info("stopped")
     end(0)

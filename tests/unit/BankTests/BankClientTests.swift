@@ -11,6 +11,7 @@ import RawHTTP
 import Runtime
 import Synchronization
 import Testing
+import Tracing
 import Values
 
 @Suite struct BankClientTests {
@@ -30,6 +31,34 @@ import Values
       #expect(bench.bank.reserve(10_000) == slots)
       bench.bank.release(slots)
     }
+  }
+
+  @Test func `calls for a recorded payment are spans, which the bank is told`() async throws {
+    let body = #"{"operation_id":"x"}"#
+    let server = RawServer { _, _, _ in
+      .bytes("HTTP/1.1 500 No\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    }
+    defer { server.stop() }
+    let sampler: TraceSampler = try #require(TraceSampler("always_on"))
+    let traces = TraceBook(Tracer(sampler: sampler, capacity: 10))
+    let root = try #require(traces.tracer.begin("root", .server, parent: nil))
+    traces.note(id(1), root.context)
+    let bank = BankClient(
+      BankConfiguration(url: String(server.url.dropLast())), logger: Logger(label: "bank", level: .error),
+      metrics: MetricsRegistry(), traces: traces)
+    bank.start()
+    defer { bank.stop(until: .now()) }
+    for number in [UInt64(1), 2] {
+      #expect(bank.reserve(1) == 1)
+      _ = await bank.inquire(id(number), userID: user, amount: price)
+    }
+    let span = try #require(traces.tracer.take(10).first)
+    #expect(span.name == "bank inquire" && span.kind == .client && span.parent == root.context.spanID)
+    #expect(span.error != nil && traces.tracer.waiting == 0)
+    let sent = server.requests.map { $0.contains("traceparent: ") }
+    #expect(sent == [true, false])
+    let context = TraceContext(trace: span.trace, span: span.id)
+    #expect(server.requests[0].contains("traceparent: \(context.traceparent)\r\n"))
   }
 
   @Test func `questions and reversals have the bank's own answers`() async throws {

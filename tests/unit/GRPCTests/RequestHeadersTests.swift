@@ -21,6 +21,21 @@ struct RequestHeadersTests {
     return (request, metadata.metadata)
   }
 
+  @Test func valuesAreFoundByNameWithoutMakingTheRest() {
+    var metadata = MetadataBuffer()
+    #expect(metadata.values(of: "traceparent").isEmpty)
+    let fields = [
+      ("user-agent", "tests"), ("traceparent", "1"), ("traceparents", "2"), ("tracepArent", ""), ("traceparent", ""),
+    ]
+    for (name, value) in fields {
+      Array(name.utf8).withUnsafeBytes { name in
+        Array(value.utf8).withUnsafeBytes { value in metadata.append(name, value) }
+      }
+    }
+    #expect(metadata.values(of: "traceparent") == [Array("1".utf8), []])
+    #expect(metadata.values(of: "user-agent") == [Array("tests".utf8)] && metadata.values(of: "te").isEmpty)
+  }
+
   @Test func theProtocolsOwnFieldsAreNoMetadata() {
     let request = read([
       "host": "another", "grpc-nobody-knows": "x", "grpc-data-bin": "####", "grpc-timeout": "1S",
