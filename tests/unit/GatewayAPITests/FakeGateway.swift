@@ -247,7 +247,7 @@ final class FakePayments: PaymentKeeping, LiveReads {
 
   /// Waits until `look` gives something. Does not block: the calls under test run on the same threads.
   func await<Value: Sendable>(_ look: @Sendable (State) -> Value?) async throws -> Value? {
-    let deadline = Instant.now() + .seconds(10)
+    let deadline = Instant.now() + .seconds(60)
     while Instant.now() < deadline {
       if let value = state.withLock({ look($0) }) { return value }
       try await Task.sleep(for: .milliseconds(1))
