@@ -63,4 +63,4 @@ def test_another_service_uses_the_core(tmp_path: Path):
     assert server.stop() == 0
     assert 'grpc_server_handled_total{grpc_type="unary",grpc_service="shop.v1.Prices",grpc_method="Get",grpc_code="NOT_FOUND"} 1' \
         in server.output
-    assert "call ended path=/shop.v1.Prices/Get" in server.output
+    assert "call ended method=/shop.v1.Prices/Get" in server.output

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from rules import declarations, documents, imports, layers, package, text
+from rules import declarations, documents, imports, layers, logs, package, text
 from rules.layers import Layer
 from stack.stack import ROOT
 
@@ -281,3 +281,15 @@ def test_columns_are_read_by_name():
     assert not list(text.numbered_columns("R.swift", source.replace("12", "Column.key")))
     # The fields of a descriptor have numbers of their own.
     assert not list(text.numbered_columns("D.swift", "import Protobuf\nlet name = file.text(2)\n"))
+
+
+def test_each_log_field_is_in_the_table():
+    source = (
+        'logger.warning(\n  "lost (again)", ["order_id": .number(call.order), "why": .error(error)])\n'
+        'let record = ["other": .number(1)]\nlet fields: Logger.Fields = [\n  "peer": .string(peer)\n]\n'
+        'log.endProcess("gone", ["error": .error(error)])\n')
+    assert list(logs.fields(source)) == [(2, "order_id"), (2, "why"), (5, "peer"), (7, "error")]
+    table = "| field | meaning |\n|---|---|\n| `order_id` | x |\n| `error` | x |\n| `peer` | x |\n| `gone_id` | x |\n"
+    assert list(logs.unknown_fields([("A.swift", source)], table)) == [
+        'A.swift:2: docs/logs.md does not list the log field "why": use a name it has, or add it',
+        'docs/logs.md: no line of the log has the field "gone_id"']

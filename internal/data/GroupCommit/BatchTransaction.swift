@@ -23,8 +23,9 @@ public protocol BatchTransaction: Sendable {
     _ calls: [Call], mode: TransactionMode, on connection: Connection
   ) throws(DatabaseError) -> [Result<Outcome, Failure>]
 
-  /// A transaction has committed with these results. Called on a pool thread, before the callers are answered.
-  func committed(_ results: [Result<Outcome, Failure>])
+  /// A transaction has committed these calls with these results. Called on a pool thread, before the callers are
+  /// answered.
+  func committed(_ calls: [Call], _ results: [Result<Outcome, Failure>])
 
   /// Whether the database would refuse every other call for the same reason, so that running the calls of a batch one
   /// by one is no use.

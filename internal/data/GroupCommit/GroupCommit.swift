@@ -154,14 +154,15 @@ public final class GroupCommit<Transaction: BatchTransaction>: Sendable {
 
   private func execute(_ batch: Batch, of drain: GroupCommitCore.DrainID, on connection: Connection) {
     do {
-      let answers = try transaction.execute(batch.callers.map { caller($0).call }, mode: batch.mode, on: connection)
+      let calls = batch.callers.map { caller($0).call }
+      let answers = try transaction.execute(calls, mode: batch.mode, on: connection)
       precondition(answers.count == batch.callers.count, "\(batch.callers.count) calls, but \(answers.count) answers")
       let decided = state.withLock { state in
         let decided = state.core.committed(drain)
         state.callers.remove(decided)
         return decided
       }
-      transaction.committed(answers)
+      transaction.committed(calls, answers)
       for call in decided {
         caller(batch.callers[call.position]).continuation.resume(returning: answers[call.position])
       }

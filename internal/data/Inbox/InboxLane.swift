@@ -4,6 +4,7 @@ internal import Logger
 internal import Postgres
 internal import Runtime
 internal import Synchronization
+internal import Tracing
 internal import Values
 
 /// The work of one lane, on a thread of its own: polls a batch, has it sorted and executed, writes its dead letters and
@@ -152,7 +153,9 @@ final class InboxLane<Handler: InboxHandler> {
       tools.logger.warning(
         "message goes to the dead-letter topic",
         [
-          "from": .string("\(letter.message.place)@\(letter.message.offset)"), "reason": .string(letter.reason),
+          "topic": .string(letter.message.topic), "partition": .number(letter.message.partition),
+          "offset": .number(letter.message.offset), "trace_id": .describing(letter.message.trace?.traceIDText),
+          "reason": .string(letter.reason),
         ])
     }
     defer { tools.deadLetters.abandon(letters) }

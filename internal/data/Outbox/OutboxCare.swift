@@ -124,7 +124,8 @@ public final class OutboxCare: ServicePart {
       logger.warning(
         "an event is dead",
         [
-          "shard": .number(Int(event.shard)), "id": .number(event.id), "key": .string(event.key),
+          "event_id": .describing(event.eventID), "outbox_id": .number(event.id), "key": .string(event.key),
+          "topic": .string(event.topic), "shard": .number(event.shard),
           "reason": .string(event.lastError ?? ""),
         ])
     }

@@ -165,7 +165,7 @@ public final class Relay: ServicePart {
       case .reportSetAside(let item, let reason):
         logger.error(
           "the database refuses to complete an event, which is tried again later",
-          ["shard": .number(Int(item.shard)), "id": .number(item.id), "error": .string(reason)])
+          Self.fields(item, reason))
       case .releaseAll(let leases): releaseAll(leases)
       case .finished: logger.info("stopped, leases given back")
       }
@@ -222,8 +222,15 @@ public final class Relay: ServicePart {
     for item in items {
       logger.warning(
         "an event is dead",
-        ["shard": .number(Int(item.shard)), "id": .number(item.id), "reason": .string(item.refusal ?? "")])
+        Self.fields(item, item.refusal ?? ""))
     }
+  }
+
+  private static func fields(_ item: CompletionRequest.Item, _ reason: String) -> Logger.Fields {
+    [
+      "event_id": .describing(item.eventID), "outbox_id": .number(item.id), "key": .describing(item.key),
+      "shard": .number(item.shard), "reason": .string(reason),
+    ]
   }
 
   private func releaseAll(_ leases: [ShardEpoch]) {

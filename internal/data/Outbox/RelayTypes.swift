@@ -172,6 +172,8 @@ package struct CompletionRequest: Sendable, Equatable {
     package var token: UInt64
     /// Why the event is dead; nil for an acknowledged event.
     package var refusal: String?
+    /// The key of a dead event, for the log.
+    package var key: String?
     /// Where an acknowledged event lies on its topic; nil when the broker did not say.
     package var place: MessagePlace?
   }
@@ -196,11 +198,11 @@ package struct CompletionReport: Sendable {
 }
 
 extension CompletionRequest.Item {
-  init(shard: Int16, id: Int64, eventID: UniqueID, token: UInt64, _ settlement: EventSlots.Settlement) {
-    self.init(shard: shard, id: id, eventID: eventID, token: token)
+  init(_ event: WaitingEvent, token: UInt64, _ settlement: EventSlots.Settlement) {
+    self.init(shard: event.shard, id: event.id, eventID: event.eventID, token: token)
     switch settlement {
     case .published(let place): self.place = place
-    case .refused(let reason): refusal = reason
+    case .refused(let reason): (refusal, key) = (reason, event.key)
     }
   }
 

@@ -289,7 +289,7 @@ package struct RelayWindow {
         leases[event.shard] = held
         slots.move(index, to: .completing)
         request.items.append(
-          .init(shard: event.shard, id: event.id, eventID: event.eventID, token: token, settlement))
+          .init(event, token: token, settlement))
       }
       guard !request.items.isEmpty else { continue }
       request.leases = leases.values.sorted { $0.shard < $1.shard }

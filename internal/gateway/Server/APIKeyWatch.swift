@@ -60,7 +60,7 @@ final class APIKeyWatch: ServicePart, APIKeyKnowing {
   private func complain(_ keys: [UniqueID]) {
     let new = told.withLock { told in keys.filter { told.insert($0).inserted } }
     for key in new {
-      logger.error("the row of an API key cannot be read; the key opens nothing", ["key": .describing(key)])
+      logger.error("the row of an API key cannot be read; the key opens nothing", ["api_key_id": .describing(key)])
     }
   }
 }

@@ -106,7 +106,7 @@ final class CardSweep: ServicePart {
     }
     guard isNew else { return }
     logger.error(
-      "a card payment that nobody claimed cannot be ended", ["payment": .describing(id), "reason": .string(reason)])
+      "a card payment that nobody claimed cannot be ended", ["payment_id": .describing(id), "reason": .string(reason)])
   }
 
   /// Blocks the job's thread until the processor has answered.

@@ -25,14 +25,14 @@ struct IntakeTransaction: BatchTransaction {
   private let insertPayments: Statement
   private let insertStates: Statement
   private let insertWaiting: Statement
-  private let onCommit: @Sendable ([IntakeBatch.Result]) -> Void
+  private let onCommit: @Sendable ([IntakeCall], [IntakeBatch.Result]) -> Void
 
   /// - Parameters:
   ///   - traces: those of payments.
   ///   - onCommit: called on a pool thread with the outcomes of each transaction.
   init(
     _ t: GatewayTables, keys: GatewayKeys, outbox: OutboxWriter, traces: TraceBook,
-    onCommit: @escaping @Sendable ([IntakeBatch.Result]) -> Void
+    onCommit: @escaping @Sendable ([IntakeCall], [IntakeBatch.Result]) -> Void
   ) {
     self.keys = keys.table
     self.outbox = outbox
@@ -96,7 +96,7 @@ struct IntakeTransaction: BatchTransaction {
     }
   }
 
-  func committed(_ results: [IntakeBatch.Result]) { onCommit(results) }
+  func committed(_ calls: [IntakeCall], _ results: [IntakeBatch.Result]) { onCommit(calls, results) }
 
   func concernsEveryCall(_ error: DatabaseError) -> Bool { error.isOfTables }
 

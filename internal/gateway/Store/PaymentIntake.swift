@@ -60,11 +60,17 @@ public final class PaymentIntake: ServicePart {
     let log = logger.labelled("intake")
     let sizes = metrics.histogram(
       "gateway_intake_batch_size", help: "Calls settled by one transaction.", bounds: Histogram.sizes)
-    let transaction = IntakeTransaction(tables, keys: keys, outbox: outbox, traces: traces) { results in
+    let transaction = IntakeTransaction(tables, keys: keys, outbox: outbox, traces: traces) { calls, results in
       sizes.observe(Double(results.count))
       if results.contains(where: { (try? $0.get()) == .created }) { onCommit() }
-      for case .failure(let error) in results where error.code == .internal {
-        log.error("a call failed on what is stored", ["error": .error(error)])
+      for (call, result) in zip(calls, results) {
+        guard case .failure(let error) = result, error.code == .internal else { continue }
+        log.error(
+          "a call failed on what is stored",
+          [
+            "payment_id": .describing(call.payment.id), "order_id": .number(call.payment.orderID),
+            "error": .error(error),
+          ])
       }
     }
     let commits = GroupCommit(transaction, kind: "intake", pool: writers, logger: log, metrics: metrics)

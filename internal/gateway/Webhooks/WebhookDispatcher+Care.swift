@@ -78,7 +78,7 @@ extension WebhookDispatcher {
 
   private func complain(_ endpoints: [UniqueID], _ words: String) {
     for id in endpoints where told.withLock({ $0.count < 10_000 && $0.insert(id).inserted }) {
-      logger.error(words, ["endpoint": .describing(id)])
+      logger.error(words, ["webhook_id": .describing(id)])
     }
   }
 }

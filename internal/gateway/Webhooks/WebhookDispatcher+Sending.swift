@@ -168,7 +168,7 @@ extension WebhookDispatcher {
       metrics.disabled.add()
       let reason = gone[endpoint] != nil ? "it has answered 410" : "it has taken nothing for too long"
       logger.warning(
-        "a webhook endpoint was disabled", ["endpoint": .describing(endpoint), "reason": .string(reason)])
+        "a webhook endpoint was disabled", ["webhook_id": .describing(endpoint), "reason": .string(reason)])
     }
   }
 }

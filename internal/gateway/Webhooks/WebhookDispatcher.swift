@@ -303,7 +303,8 @@ package final class WebhookDispatcher: ServicePart {
     logger.error(
       "a webhook is put off: what it tells of cannot be read here",
       [
-        "delivery": .describing(due.id), "payment": .describing(due.event.paymentID),
+        "delivery_id": .describing(due.id), "webhook_id": .describing(due.endpointID),
+        "payment_id": .describing(due.event.paymentID),
         "reason": .string(error.map { "\($0)" } ?? "it is not there"),
       ])
   }

@@ -36,6 +36,7 @@ struct LogLine: Sendable {
   }
 
   private func appendText(_ name: String, _ value: LogValue, to line: inout [UInt8]) {
+    if value == .absent { return }
     line.append(UInt8(ascii: " "))
     line += name.utf8
     line.append(UInt8(ascii: "="))
@@ -46,6 +47,7 @@ struct LogLine: Sendable {
     case .int(let number): line += "\(number)".utf8
     case .double(let number): line += "\(number)".utf8
     case .bool(let flag): line += (flag ? "true" : "false").utf8
+    case .absent: break
     }
   }
 
@@ -59,7 +61,7 @@ struct LogLine: Sendable {
         line.add("version", program.version)
       }
       line.add("message", message)
-      for (name, value) in fields { line.add(named: name, value) }
+      for (name, value) in fields where value != .absent { line.add(named: name, value) }
       if repeated > 0 { line.add("repeated", repeated) }
     }
   }
@@ -81,6 +83,7 @@ extension LogValue: JSONRepresentable {
     case .int(let number): number.appendJSON(to: &bytes)
     case .double(let number): number.appendJSON(to: &bytes)
     case .bool(let flag): flag.appendJSON(to: &bytes)
+    case .absent: bytes += "null".utf8
     }
   }
 }

@@ -26,15 +26,21 @@ public enum LogValue: Sendable, Hashable, ExpressibleByStringLiteral, Expressibl
   case int(Int64)
   case double(Double)
   case bool(Bool)
+  /// Nothing: the field is left out of the line.
+  case absent
 
   public init(stringLiteral value: String) { self = .string(value) }
   public init(integerLiteral value: Int64) { self = .int(value) }
   public init(booleanLiteral value: Bool) { self = .bool(value) }
 
-  /// A number, from any integer type.
-  public static func number(_ value: some BinaryInteger) -> LogValue { .int(Int64(clamping: value)) }
-  /// The printed form of a value; for errors, only their safe `description`.
-  public static func describing(_ value: some CustomStringConvertible) -> LogValue { .string(value.description) }
+  /// A number, from any integer type; nil is left out.
+  public static func number(_ value: (some BinaryInteger)?) -> LogValue {
+    value.map { .int(Int64(clamping: $0)) } ?? .absent
+  }
+  /// The printed form of a value, nil is left out; for errors, only their safe `description`.
+  public static func describing(_ value: (some CustomStringConvertible)?) -> LogValue {
+    value.map { .string($0.description) } ?? .absent
+  }
   /// An error's safe description.
   public static func error(_ error: any Error) -> LogValue { .string("\(error)") }
 }

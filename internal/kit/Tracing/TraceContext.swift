@@ -6,6 +6,9 @@ public struct TraceContext: Sendable, Hashable {
   /// The 55-character header value.
   public let traceparent: String
 
+  /// The trace's id as logs have it: 32 hexadecimal digits.
+  public var traceIDText: String { String(traceparent.dropFirst(3).prefix(32)) }
+
   /// Takes what a carrier (the metadata of a call, the headers of a record) holds under `name`; nil when that is none,
   /// or several: which of them counts would depend on the reader.
   public init?(onlyOf values: some Collection<[UInt8]>) {

@@ -18,8 +18,9 @@ public struct CallLog: ServerInterceptor {
     logger.debug(
       "call ended",
       [
-        "path": .string(context.path), "peer": .string(context.peer), "code": .string(status.code.name),
-        "reason": .string(status.message), "ms": .double(elapsed / .milliseconds(1)),
+        "method": .string(context.path), "peer": .string(context.peer), "code": .string(status.code.name),
+        "reason": .string(status.message), "duration_ms": .double(elapsed / .milliseconds(1)),
+        "trace_id": .describing(context.traceIDText),
       ])
   }
 }

@@ -270,7 +270,12 @@ final class ServerConnection: HTTP2ConnectionDelegate, @unchecked Sendable {
   private func status(of error: any Error, _ record: ServerCallRecord) -> GRPCStatus {
     if let status = error as? GRPCStatus { return status }
     if error is CancellationError { return GRPCStatus(.cancelled, "the call was cancelled") }
-    server.logger.error("handler failed", ["method": .string(record.path), "error": .error(error)])
+    server.logger.error(
+      "handler failed",
+      [
+        "method": .string(record.path), "trace_id": .describing(ServerContext(call: record).traceIDText),
+        "error": .error(error),
+      ])
     return GRPCStatus(.unknown, "the handler failed")
   }
 

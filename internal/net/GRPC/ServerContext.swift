@@ -13,6 +13,8 @@ public struct ServerContext: Sendable {
   public var deadline: Instant { call.deadline }
   /// The request's custom metadata, `user-agent` included, the protocol's own fields not.
   public var metadata: Metadata { call.metadata }
+  /// The id of that trace, as logs have it.
+  var traceIDText: String? { trace?.traceIDText }
   /// The caller's address, `ipv4:10.0.0.1:5000`.
   public var peer: String { call.peer.address }
   /// The caller's identity, proved by a client certificate; nil in clear, and where none is required. Authorise by

@@ -86,6 +86,8 @@ final class ServedRequest: Sendable {
     var head: RequestHead?
     var method = ""
     var origin: String?
+    /// What it is a part of.
+    var trace: TraceContext?
     var route: Int?
     /// The answer to a request that no handler sees, kept until its end.
     var answer: Answer?

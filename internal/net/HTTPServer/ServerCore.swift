@@ -124,6 +124,7 @@ final class ServerCore: Sendable {
       whole.trace = span.context
       request.intake.value.span = span
     }
+    request.intake.value.trace = whole.trace
     // A request may wait long, and there may be many.
     request.intake.value.accepted = nil
     request.intake.value.head = nil
@@ -210,8 +211,9 @@ final class ServerCore: Sendable {
     let fields: () -> Logger.Fields = {
       [
         "method": .string(request.intake.value.method), "route": .string(route),
-        "status": .number(status), "peer": .describing(request.connection.peer),
-        "ms": .double(elapsed / .milliseconds(1)),
+        "code": .number(status), "peer": .describing(request.connection.peer),
+        "duration_ms": .double(elapsed / .milliseconds(1)),
+        "trace_id": .describing(request.intake.value.trace?.traceIDText),
       ]
     }
     if status >= 500 { logger.warning("request failed", fields()) } else { logger.debug("request", fields()) }

@@ -124,7 +124,7 @@ public final class OrderSettler: ServicePart {
             ? "a payment is completed, and its order is dead: the money goes back"
             : "a payment is completed, and its order is dead: somebody has to decide about the money",
           [
-            "payment": .describing(settlement.paymentID), "order": .number(settlement.orderID),
+            "payment_id": .describing(settlement.paymentID), "order_id": .number(settlement.orderID),
             "detail": .string(detail), "policy": .string(policy.rawValue),
           ])
       }

@@ -128,7 +128,7 @@ public final class AutomaticRefunds: ServicePart {
         logger.warning(
           "money goes back that nobody asked for",
           [
-            "payment": .describing(origin.payment), "refund": .describing(refund.stored.payment.id),
+            "payment_id": .describing(origin.payment), "refund_id": .describing(refund.stored.payment.id),
             "cause": .string(origin.cause.rawValue), "amount": .describing(refund.stored.payment.amount),
           ])
       // Another process was quicker.

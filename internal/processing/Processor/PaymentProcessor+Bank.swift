@@ -176,7 +176,7 @@ extension PaymentProcessor {
         case .refused(let cause):
           logger.error(
             "the tables refuse a step, which is tried again",
-            ["payment": .describing(request.paymentID), "error": .error(cause)])
+            ["payment_id": .describing(request.paymentID), "error": .error(cause)])
           // Asking for the first time has done nothing, and makes room for others. A step that says something of the
           // bank is not given up, and neither is asking anew: what was asked for and not sent would become UNKNOWN.
           let isFirst = if case .ask(_, after: nil) = request.step { !isUncertain } else { false }
@@ -198,7 +198,7 @@ extension PaymentProcessor {
     } catch {
       if case .refused(let cause) = error.failure.reason {
         logger.error(
-          "the tables refuse a step", ["payment": .describing(request.paymentID), "error": .error(cause)])
+          "the tables refuse a step", ["payment_id": .describing(request.paymentID), "error": .error(cause)])
         await postpone(request.paymentID)
       }
       return nil

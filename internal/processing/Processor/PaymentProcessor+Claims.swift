@@ -163,7 +163,7 @@ extension PaymentProcessor {
         case .timeUp, .overloaded: break
         case .refused(let cause):
           logger.error(
-            "the tables refuse a payment", ["payment": .describing(payment.id), "error": .error(cause)])
+            "the tables refuse a payment", ["payment_id": .describing(payment.id), "error": .error(cause)])
           if !error.failure.mayHaveHappened { return nil }
         }
       }

@@ -61,7 +61,7 @@ struct StepTransaction: BatchTransaction {
     }
   }
 
-  func committed(_ results: [Result<StepReply, StepFailure>]) { effects.committed(results) }
+  func committed(_ calls: [Call], _ results: [Result<StepReply, StepFailure>]) { effects.committed(results) }
 
   func concernsEveryCall(_ error: DatabaseError) -> Bool { RefusedWrite.isOfTables(error) }
 
@@ -101,7 +101,7 @@ struct ClaimTransaction: BatchTransaction {
     }
   }
 
-  func committed(_ results: [Result<StepReply, StepFailure>]) { effects.committed(results) }
+  func committed(_ calls: [Call], _ results: [Result<StepReply, StepFailure>]) { effects.committed(results) }
 
   func concernsEveryCall(_ error: DatabaseError) -> Bool { RefusedWrite.isOfTables(error) }
 

@@ -123,7 +123,11 @@ final class ExpiryJob: Sendable {
 
   /// - Returns: whether the next sweep looks past it.
   private func passOver(_ row: UnreadablePayment) -> Bool {
-    logger.warning("a payment cannot be failed and is passed over", ["reason": .string(row.error.message)])
+    logger.warning(
+      "a payment cannot be failed and is passed over",
+      [
+        "payment_id": .number(row.id), "order_id": .number(row.orderID), "reason": .string(row.error.message),
+      ])
     guard let order = row.orderID else { return false }
     return state.withLock { state in
       state.stuck.count < Self.stuckLimit && state.stuck.insert(order).inserted

@@ -120,7 +120,12 @@ public final class PaymentRepository: PaymentStore, ServicePart {
 
   /// What a row is refused for is told once for each time it is met.
   private func warn(_ unreadable: UnreadablePayment) {
-    logger.warning("a payment cannot be read", ["reason": .string(unreadable.error.message)])
+    logger.warning(
+      "a payment cannot be read",
+      [
+        "payment_id": .number(unreadable.id), "order_id": .number(unreadable.orderID),
+        "reason": .string(unreadable.error.message),
+      ])
   }
 
   private func read<Value: Sendable>(

@@ -14,22 +14,37 @@ struct WriteEffects: Sendable {
   /// Whether no session of the writers lives.
   let isDatabaseAway: @Sendable () -> Bool
 
-  func committed<Outcome>(_ results: [Result<Outcome, PaymentError>]) {
+  func committed<Call: WriteCommand, Outcome>(_ calls: [Call], _ results: [Result<Outcome, PaymentError>]) {
     sizes.observe(Double(results.count))
     onCommit()
-    for case .failure(let error) in results where error.code == .internal {
-      logger.error("a call failed on what is stored", ["reason": .string(error.message)])
+    for (call, result) in zip(calls, results) {
+      guard case .failure(let error) = result, error.code == .internal else { continue }
+      logger.error(
+        "a call failed on what is stored",
+        [
+          "order_id": .number(call.orderID), "trace_id": .describing(call.trace?.traceIDText),
+          "reason": .string(error.message),
+        ])
     }
   }
 }
 
+/// What every command to write says of itself in logs.
+protocol WriteCommand {
+  var orderID: Int64 { get }
+  var trace: TraceContext? { get }
+}
+
+extension SettleCommand: WriteCommand {}
+extension CreateCommand: WriteCommand {}
+
 /// A batch of writes on payments: what all kinds of them have in common.
-protocol PaymentWrite: BatchTransaction where Failure == PaymentError {
+protocol PaymentWrite: BatchTransaction where Failure == PaymentError, Call: WriteCommand {
   var effects: WriteEffects { get }
 }
 
 extension PaymentWrite {
-  func committed(_ results: [Result<Outcome, PaymentError>]) { effects.committed(results) }
+  func committed(_ calls: [Call], _ results: [Result<Outcome, PaymentError>]) { effects.committed(calls, results) }
 
   func concernsEveryCall(_ error: DatabaseError) -> Bool { WriteFault.isOfTables(error) }
 

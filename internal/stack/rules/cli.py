@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import declarations, documents, imports, layers, text
+from . import declarations, documents, imports, layers, logs, text
 from .package import Package, read
 
 # Written by a generator or another implementation.
@@ -66,6 +66,12 @@ def check_columns(root: Path) -> Iterator[str]:
         yield from text.numbered_columns(name, content)
 
 
+def check_logs(root: Path) -> Iterator[str]:
+    # Commands print to their caller.
+    sources = ((name, content) for name, content in files(root, "internal/*.swift") if "/cli/" not in name)
+    yield from logs.unknown_fields(sources, (root / "docs/logs.md").read_text())
+
+
 def check_declarations(root: Path) -> Iterator[str]:
     sources = list(files(root, "internal/*.swift"))
     known = declarations.conformances(sources)
@@ -82,7 +88,7 @@ def main(arguments: list[str]) -> int:
     package = read(root)
     problems = [
         *check_imports(package), *check_documents(root), *check_comments(root), *check_declarations(root),
-        *check_brands(root), *check_columns(root),
+        *check_brands(root), *check_columns(root), *check_logs(root),
     ]
     for problem in problems:
         print(f"error: {problem}")

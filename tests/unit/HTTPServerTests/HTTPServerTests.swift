@@ -79,7 +79,7 @@ import Values
     #expect(text.contains(#"http_server_request_seconds_count{surface="test",route="hello",method="GET"} 2"#))
     #expect(text.contains(#"http_server_connections{surface="test"} 1"#))
     let log = served.log.withLock { $0 }
-    #expect(log.contains("method=GET route=hello status=200 peer=127.0.0.1:") && !log.contains("you"))
+    #expect(log.contains("method=GET route=hello code=200 peer=127.0.0.1:") && !log.contains("you"))
   }
 
   @Test func servesWithTLS() throws {

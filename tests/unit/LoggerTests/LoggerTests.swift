@@ -59,6 +59,16 @@ import Testing
     #expect(line.contains(#""logger":"relay","program":"payments-cron","version":"1.2.3","message":"m""#))
   }
 
+  @Test(arguments: LogFormat.allCases)
+  func `a field without a value is left out`(format: LogFormat) {
+    let lines = Lines()
+    let (known, unknown) = (Int64?(111), Int64?.none)
+    Logger(label: "x", format: format, sink: lines.take).info(
+      "m", ["order_id": .number(known), "payment_id": .number(unknown), "trace_id": .describing(String?.none), "of": 1])
+    let end = format == .text ? " info x: m order_id=111 of=1\n" : #""message":"m","order_id":111,"of":1}"# + "\n"
+    #expect(lines.all.map { $0.hasSuffix(end) } == [true], "\(lines.all)")
+  }
+
   @Test(arguments: LogLevel.allCases)
   func leavesOutWhatIsBelowItsLevel(level: LogLevel) {
     let lines = Lines()
