@@ -83,7 +83,15 @@ final class StorySources {
   private func story(order: Int64) throws -> Story {
     var story = Story()
     let own = try ask(.saga) { [saga] connection throws(DatabaseError) in try saga.story(order: order, on: connection) }
-    if let own, let own { story.add(own.entries) }
+    if let own, let own {
+      story.add(own.entries)
+    } else {
+      let operations = try ask(.saga) { [saga] connection throws(DatabaseError) in
+        try saga.operations(order: order, on: connection)
+      }
+      story.add(operations ?? [])
+    }
+    story.add(letters(ofOrder: order))
     let paid = try ask(.gateway) { [gateway] connection throws(DatabaseError) in
       try gateway.payments(ofOrder: order, on: connection)
     }
@@ -130,6 +138,16 @@ final class StorySources {
       try ask(.processing) { [processing] connection throws(DatabaseError) in
         try processing.entries(of: id, on: connection)
       } ?? [])
+  }
+
+  /// The order's dead letters of the inventory topic; none where the brokers cannot be asked, which is said.
+  private func letters(ofOrder order: Int64) -> [Story.Entry] {
+    do {
+      return try OrderLetters(session).entries(order)
+    } catch {
+      notice("dead letters of the inventory topic are left out: \(error)")
+      return []
+    }
   }
 
   /// - Returns: nil when the tables cannot be asked, which is said once.

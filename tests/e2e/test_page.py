@@ -250,7 +250,12 @@ def test_the_other_pages(chromium: Browser, gateway: Gateway, direct: Direct):
         # Somebody's text is text.
         expect(row(page, payment["id"])).to_contain_text("the <bank> says")
         page.get_by_role("link", name=payment["id"]).click()
-        expect(page.locator("#timeline")).to_contain_text("charge_doubtful")
+        timeline = page.locator("#timeline")
+        expect(timeline).to_contain_text("charge_doubtful")
+        # The instruction and its result, with their places on the topics.
+        for outbox in ("gateway", "processing"):
+            published = timeline.locator("li", has_text="Event: published").filter(has_text=f"outbox {outbox}")
+            expect(published.first).to_contain_text("offset")
         page.goto("/outbox")
         for name in ("gateway", "processing"):
             expect(page.get_by_role("heading", name=name)).to_be_visible()

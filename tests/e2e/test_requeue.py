@@ -8,6 +8,7 @@ from harness.topics import produce
 from harness.waiting import wait_until
 from harness.world import World, inventory_message
 
+ORDER = 111
 HEADERS = [("trace", b"\x00\xff bytes"), ("trace", b"again")]
 
 
@@ -119,3 +120,16 @@ def test_what_was_mended_opens_its_payment(world: World):
     world.consumer()
     assert len(requeue(world)) == 1
     world.wait_for_payments(2)
+
+
+def test_dead_letters_are_in_their_orders_story(world: World):
+    produce(world.broker.brokers, world.inventory, [(str(ORDER).encode(), b"not JSON")], partition=1)
+    world.consumer()
+    letter = world.reader(world.dead_letters).wait_for(1)[0]
+    died, = paysaga(world, "trace", str(ORDER))
+    assert (died["part"], died["what"]) == ("dead letter", "died")
+    assert (died["topic"], died["partition"], died["offset"]) == (world.dead_letters, letter.partition, letter.offset)
+    assert (died["from_topic"], died["from_partition"]) == (world.inventory, "1") and "not an inventory" in died["reason"]
+    paysaga(world, "inventory", "discard", "--all", "--operator", "ann")
+    operation = paysaga(world, "trace", str(ORDER))[1]
+    assert (operation["part"], operation["what"], operation["by"]) == ("operation", "letter_discard", "ann")

@@ -56,6 +56,19 @@ package struct DeadLetter {
     ]
   }
 
+  /// As an entry of its order's story; of an unknown time at the begin of it.
+  var story: Story.Entry {
+    Story.Entry(
+      letter.timestamp ?? Timestamp(microseconds: 0), "dead letter", "died",
+      [
+        "topic": .text(letter.topic), "partition": .number(Int64(letter.partition)), "offset": .number(letter.offset),
+        "from_topic": .textOrNil(text(DeadLetterHeader.topic)),
+        "from_partition": .textOrNil(text(DeadLetterHeader.partition)),
+        "from_offset": .textOrNil(text(DeadLetterHeader.offset)), "requeues": .number(requeues),
+        "reason": .textOrNil(error),
+      ])
+  }
+
   private func number(_ name: String) -> Record.Value { text(name).flatMap { Int64($0) }.map { .number($0) } ?? .null }
 
   /// The last header of that name: earlier ones are the message's own.

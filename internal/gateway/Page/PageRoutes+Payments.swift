@@ -21,6 +21,9 @@ extension PageRoutes {
   /// The most refunds whose transfers are shown.
   private static let mostRefunds = 100
 
+  /// The most moments near which events are looked for.
+  private static let mostMoments = 200
+
   func addPayments(to router: inout HTTPRouter) {
     handlers.get("/", .read, to: &router, or: refused) { call throws(PageFault) in
       try await paymentsPage(call, nil)
@@ -165,8 +168,12 @@ extension PageRoutes {
       var decision: StoredDecision?
       if case .decision(let stored)? = decisions.first { decision = stored }
       let deliveries = try await sources.insight.deliveries(of: id, deadline: deadline)
-      return Timeline(
+      let timeline = Timeline(
         states: states, decision: decision, transfers: transfers, trail: trail, deliveries: deliveries)
+      let messages = try await sources.insight.messages(
+        of: id, refunds: Array(moved.dropFirst()), near: timeline.entries.suffix(Self.mostMoments).map(\.at),
+        deadline: deadline)
+      return timeline.adding(messages)
     }
   }
 

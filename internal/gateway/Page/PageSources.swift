@@ -49,6 +49,12 @@ package protocol OperatorInsight: Sendable {
   func transfers(of payments: [UniqueID], deadline: Instant) async throws(StoreTrouble) -> [WrittenTransfer]
   /// What was or will be told of a payment by webhooks, in the order of the events.
   func deliveries(of payment: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [WebhookDelivery]
+  /// What became of a payment's messages: events, dead letters, and what people decided about either. Today's events
+  /// are looked for in the minute after `times`.
+  /// - Parameter refunds: the payment's.
+  func messages(
+    of payment: UniqueID, refunds: [UniqueID], near times: [Timestamp], deadline: Instant
+  ) async throws(StoreTrouble) -> [Story.Entry]
   /// What contradicts the books and waits for a person, oldest first.
   func exceptions(limit: Int, deadline: Instant) async throws(StoreTrouble) -> [OpenException]
   /// Messages of the pipeline that could not be used and wait for a person, oldest first.

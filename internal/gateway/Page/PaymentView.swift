@@ -85,7 +85,32 @@ struct PaymentView {
       let title = words("Seen to by", "Разобрано:")
       return ("at-exception", "\(title) \(exception.closedBy ?? "")", "\(exception.note ?? "")")
     case .told(let delivery): return ("at-webhook", told(delivery), "\(HTML.id(delivery.endpointID))")
+    case .message(let entry): return ("at-message", "\(part(entry)): <code>\(entry.what)</code>", fields(entry))
     }
+  }
+
+  private func part(_ entry: Story.Entry) -> String {
+    switch entry.part {
+    case "event": words("Event", "Событие")
+    case "dead letter": words("Dead letter", "Мёртвое письмо")
+    case "operation": words("Operation", "Действие")
+    default: entry.part
+    }
+  }
+
+  /// What is known of a message; that it is the payment's goes without saying.
+  private func fields(_ entry: Story.Entry) -> HTML {
+    .all(
+      entry.fields.filter { $0.name != "direct_payment" }.map { field in
+        let value: HTML =
+          switch field.value {
+          case .text(let text): "<code>\(text)</code>"
+          case .number(let number): "\(number)"
+          case .time(let time): .time(time)
+          case .uuid(let id): .id(id)
+          }
+        return "<span>\(field.name) \(value)</span> "
+      })
   }
 
   private func told(_ delivery: WebhookDelivery) -> HTML {

@@ -19,6 +19,8 @@ struct Timeline: Hashable {
     case contradicted(PaymentTrail.Exception)
     case seenTo(PaymentTrail.Exception)
     case told(WebhookDelivery)
+    /// What became of a message, or was decided about it.
+    case message(Story.Entry)
   }
 
   struct Entry: Hashable {
@@ -43,6 +45,15 @@ struct Timeline: Hashable {
     entries += trail.exceptions.map { Entry(at: $0.openedAt, happening: .contradicted($0)) }
     entries += trail.exceptions.compactMap { each in each.closedAt.map { Entry(at: $0, happening: .seenTo(each)) } }
     entries += deliveries.map { Entry(at: $0.moment, happening: .told($0)) }
+    self.init(entries)
+  }
+
+  /// The same with what became of the messages.
+  func adding(_ messages: [Story.Entry]) -> Timeline {
+    Timeline(entries + messages.map { Entry(at: $0.at, happening: .message($0)) })
+  }
+
+  private init(_ entries: [Entry]) {
     let places = entries.map { Self.place($0, in: entries) }
     // Of one moment come first the causes, which are first in the list.
     self.entries = entries.indices.sorted { (places[$0], $0) < (places[$1], $1) }.map { entries[$0] }
@@ -72,17 +83,18 @@ struct Timeline: Hashable {
         }
       }
       return followers.map(\.at).min() ?? entry.at
-    case .moved(let transfer) where transfer.kind != .pending: return answer(before: entry, in: entries) ?? entry.at
-    case .state(let standing) where standing.version > 2: return answer(before: entry, in: entries) ?? entry.at
+    case .moved(let transfer) where transfer.kind != .pending: return answer(before: entry.at, in: entries) ?? entry.at
+    case .message(let entry) where entry.what == "written": return answer(before: entry.at, in: entries) ?? entry.at
+    case .state(let standing) where standing.version > 2: return answer(before: entry.at, in: entries) ?? entry.at
     default: return entry.at
     }
   }
 
-  /// The bank's answer that an entry follows from: it was written with it, a little later.
-  private static func answer(before entry: Entry, in entries: [Entry]) -> Timestamp? {
+  /// The bank's answer that something follows from: it was written with it, a little later.
+  private static func answer(before moment: Timestamp, in entries: [Entry]) -> Timestamp? {
     for case .answered(let attempt) in entries.map(\.happening) {
-      guard let answered = attempt.answeredAt, attempt.askedAt <= entry.at, entry.at <= answered,
-        answered < entry.at + transaction
+      guard let answered = attempt.answeredAt, attempt.askedAt <= moment, moment <= answered,
+        answered < moment + transaction
       else { continue }
       return answered
     }

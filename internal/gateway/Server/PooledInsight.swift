@@ -25,6 +25,8 @@ struct PooledInsight: OperatorInsight {
   private let books = ExceptionStore()
   private let letters = DeadLetterStore(GatewayTables())
   private let webhooks = WebhookReader(GatewayTables())
+  private let intakeStories = GatewayStories(GatewayTables(), outbox: GatewaySchema.outbox)
+  private let processingStories = ProcessingStories(outbox: ProcessingSchema.outbox)
   private let gatewayOutbox = OutboxInspection(GatewaySchema.outbox)
   private let processingOutbox = OutboxInspection(ProcessingSchema.outbox)
 
@@ -54,6 +56,18 @@ struct PooledInsight: OperatorInsight {
   func deliveries(of payment: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [WebhookDelivery] {
     try await gateway.ask(deadline) { [webhooks] connection throws(DatabaseError) in
       try webhooks.deliveries(ofPayment: payment, on: connection)
+    }
+  }
+
+  func messages(
+    of payment: UniqueID, refunds: [UniqueID], near times: [Timestamp], deadline: Instant
+  ) async throws(StoreTrouble) -> [Story.Entry] {
+    // Count 0: a page that is looked at again and again reads no whole day.
+    let sent = try await gateway.ask(deadline) { [intakeStories] connection throws(DatabaseError) in
+      try intakeStories.messages(of: payment, near: times, count: 0, on: connection)
+    }
+    return try await processing.ask(deadline) { [processingStories] connection throws(DatabaseError) in
+      sent + (try processingStories.messages(of: [payment] + refunds, near: times, count: 0, on: connection))
     }
   }
 

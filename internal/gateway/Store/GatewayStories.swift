@@ -62,13 +62,24 @@ public struct GatewayStories: Sendable {
     guard !rows.isEmpty else { return [] }
     var entries = try rows.map { (row) throws(DatabaseError) in try Self.state(row, of: id) }
     let count = Int(clamping: try rows[0].int64(StateColumn.events))
-    let events = try self.events.history(of: id.description, near: entries.map(\.at), count: count, on: connection)
-    entries += events.flatMap { $0.story(of: "gateway") }
-    for row in try connection.run(Command(deadLetters, [.text(id.description)])) {
-      entries += try Self.deadLetter(row, of: id)
-    }
+    entries += try messages(of: id, near: entries.map(\.at), count: count, on: connection)
     for delivery in try webhooks.deliveries(ofPayment: id, on: connection) {
       entries += Self.webhook(delivery, try webhooks.attempts(of: delivery.id, on: connection))
+    }
+    return entries
+  }
+
+  /// What became of a payment's messages: its events in the gateway's outbox, dead letters, and what was decided about
+  /// either.
+  /// - Parameters:
+  ///   - times: when events of the payment were written.
+  ///   - count: how many events there should be, as in `OutboxInspection.story`.
+  public func messages(
+    of id: UniqueID, near times: [Timestamp], count: Int, on connection: Connection
+  ) throws(DatabaseError) -> [Story.Entry] {
+    var entries = try events.story(of: id.description, named: "gateway", near: times, count: count, on: connection)
+    for row in try connection.run(Command(deadLetters, [.text(id.description)])) {
+      entries += try Self.deadLetter(row, of: id)
     }
     return entries
   }

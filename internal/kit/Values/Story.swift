@@ -2,7 +2,7 @@
 /// the system it concerns, and what is known of it.
 public struct Story: Sendable {
   /// One thing that happened.
-  public struct Entry: Sendable {
+  public struct Entry: Sendable, Hashable {
     /// When, by the clock of whoever wrote it down.
     public let at: Timestamp
     /// Which part of the system it concerns: `event`, `bank`, `ledger`, …
@@ -10,14 +10,28 @@ public struct Story: Sendable {
     /// What happened, in a word: `CREATED`, `published`, `asked`, …
     public let what: String
     /// Names and values; what is absent is left out.
-    public let fields: [(name: String, value: Value)]
+    public let fields: [Field]
 
     /// - Parameter fields: a value that is nil is left out.
     public init(_ at: Timestamp, _ part: String, _ what: String, _ fields: KeyValuePairs<String, Value?>) {
       self.at = at
       self.part = part
       self.what = what
-      self.fields = fields.compactMap { name, value in value.map { (name, $0) } }
+      self.fields = fields.compactMap { name, value in value.map { Field(name: name, value: $0) } }
+    }
+  }
+
+  /// Something that is known of an entry.
+  public struct Field: Sendable, Hashable {
+    /// Its name, such as `order_id`.
+    public let name: String
+    /// Its value.
+    public let value: Value
+
+    /// A field.
+    public init(name: String, value: Value) {
+      self.name = name
+      self.value = value
     }
   }
 

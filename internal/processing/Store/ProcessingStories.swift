@@ -44,12 +44,24 @@ public struct ProcessingStories: Sendable {
     var entries = trail.story(of: id)
     let operations = [id] + trail.refunds.map(\.id)
     for written in try transfers.find(operations, on: connection) { entries.append(Self.transfer(written)) }
-    for operation in operations {
-      let near = entries.map(\.at)
-      let events = try self.events.history(of: operation.description, near: near, count: nil, on: connection)
-      entries += events.flatMap { $0.story(of: "processing") }
-    }
+    entries += try messages(of: operations, near: entries.map(\.at), count: nil, on: connection)
     for row in try connection.run(Command(settlement, [.uuid(id)])) { entries.append(try Self.settling(row, of: id)) }
+    return entries
+  }
+
+  /// What became of the results on their way to the gateway, and what was noted about them.
+  /// - Parameters:
+  ///   - operations: the payment and its refunds.
+  ///   - times: when results were written.
+  ///   - count: how many events each should have, as in `OutboxInspection.story`.
+  public func messages(
+    of operations: [UniqueID], near times: [Timestamp], count: Int?, on connection: Connection
+  ) throws(DatabaseError) -> [Story.Entry] {
+    var entries: [Story.Entry] = []
+    for operation in operations {
+      entries += try events.story(
+        of: operation.description, named: "processing", near: times, count: count, on: connection)
+    }
     return entries
   }
 

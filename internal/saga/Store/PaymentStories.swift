@@ -33,6 +33,11 @@ public struct PaymentStories: Sendable {
     try story(Self.byID, payment, on: connection)
   }
 
+  /// What is known of an order that has no payment: what was decided about its messages.
+  public func operations(order: Int64, on connection: Connection) throws(DatabaseError) -> [Story.Entry] {
+    try events.story(of: String(order), named: "saga", near: [], count: 0, on: connection)
+  }
+
   /// The order of an event (`ce_id`); nil when no such event is kept.
   public func order(ofEvent id: UniqueID, on connection: Connection) throws(DatabaseError) -> Int64? {
     try events.event(id, on: connection).flatMap { Int64($0.key) }
@@ -43,12 +48,12 @@ public struct PaymentStories: Sendable {
   {
     guard let row = try connection.run(Command(statement, [.int64(number)])).first else { return nil }
     let payment = try KeptPayment(row)
-    let events = try self.events.history(
-      of: String(payment.orderID), near: [payment.createdAt, payment.updatedAt], count: Int(clamping: payment.version),
-      on: connection)
     var story = Story()
     story.add(payment.entries)
-    story.add(events.flatMap { $0.story(of: "saga") })
+    story.add(
+      try events.story(
+        of: String(payment.orderID), named: "saga", near: [payment.createdAt, payment.updatedAt],
+        count: Int(clamping: payment.version), on: connection))
     return PaymentStory(
       orderID: payment.orderID, paymentID: payment.id, status: payment.status, entries: story.entries)
   }

@@ -40,6 +40,7 @@ import Values
       case .contradicted: "contradicted"
       case .seenTo: "seen to"
       case .told: "told"
+      case .message(let entry): entry.what
       }
     }
   }
@@ -63,6 +64,23 @@ import Values
       ])
     // What is shown is what was written.
     #expect(timeline.entries.map(\.at) == [at(0), at(25), at(20), at(21), at(22), at(90), at(80), at(85)])
+  }
+
+  /// An event carries the begin of the transaction that wrote it, which the bank's answer is later than.
+  @Test func eventsStandBehindWhatTheyTell() {
+    let attempt = PaymentTrail.Attempt(
+      operationID: id, call: "charge", askedAt: at(20), answeredAt: at(90), answer: "approved", detail: nil)
+    let timeline = Timeline(
+      states: [standing(.created, 1, 0), standing(.completed, 3, 85)], decision: nil, transfers: [],
+      trail: PaymentTrail(reviewer: nil, attempts: [attempt], refunds: [], exceptions: []))
+    let messages = [(85, "written"), (95, "published"), (97, "requeue")].map { moment, what in
+      Story.Entry(at(moment), "event", what, ["topic": .text("t"), "partition": nil])
+    }
+    #expect(
+      names(timeline.adding(messages)) == [
+        "CREATED", "asked", "answered", "COMPLETED", "written", "published", "requeue",
+      ])
+    #expect(messages[0].fields == [Story.Field(name: "topic", value: .text("t"))])
   }
 
   @Test func whatIsFarApartStaysInItsOrder() {
