@@ -153,7 +153,7 @@ simulate() { step simulate 8 bash "$HERE/simulate.sh" ci; }
 
 tsan() {
   # What stands behind a contended Synchronization.Mutex is told to the sanitizer: tests/mutex-tsan.c.
-  local handle='$s15Synchronization12_MutexHandleV' mutex=$TSAN_BUILD/mutex-tsan.o
+  local handle="\$s15Synchronization12_MutexHandleV" mutex=$TSAN_BUILD/mutex-tsan.o
   local link=(-Xlinker "$mutex" -Xlinker "--wrap=${handle}9_lockSlowyys6UInt32VF"
     -Xlinker "--wrap=${handle}11_unlockSlowyyF")
   mkdir -p "$TSAN_BUILD"
