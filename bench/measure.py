@@ -16,7 +16,7 @@ from support.bench import Bench  # noqa: E402
 from support.report import Report  # noqa: E402
 
 MEASURES = [
-    "rpc", "instructions", "connections", "settle", "create", "consume", "backlog", "relay", "latency", "relays", "reading",
+    "rpc", "instructions", "connections", "settle", "create", "consume", "backlog", "relay", "latency", "cost", "relays", "reading",
     "audit", "memory", "snapshot", "ledger", "growth", "direct", "waiters", "webhooks",
     "reconcile",
 ]

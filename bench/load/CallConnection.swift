@@ -9,12 +9,12 @@ final class CallConnection: HTTP2ConnectionDelegate {
     var isOK = false
   }
 
-  private unowned let load: CallLoad
+  private unowned let load: any CallSource
   private var http2: HTTP2Connection?
   private var calls: [Int32: Call] = [:]
   private var hasStatusOK = false
 
-  init(_ load: CallLoad, _ loop: EventLoop, descriptor: Int32) {
+  init(_ load: any CallSource, _ loop: EventLoop, descriptor: Int32) {
     self.load = load
     do {
       http2 = try HTTP2Connection(
@@ -26,7 +26,7 @@ final class CallConnection: HTTP2ConnectionDelegate {
     http2?.setDelegate(self)
   }
 
-  /// Begins the next call, if there is one left.
+  /// Begins the next call, if there is a request.
   func call() {
     guard let request = load.nextRequest() else { return }
     guard let http2, let stream = http2.request(request.headers) else { fail("the connection takes no more calls") }

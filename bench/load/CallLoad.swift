@@ -6,7 +6,7 @@ import Values
 
 /// Opens or settles the payments of `count` orders from `first` on, each once, by `connections` × `streams` callers
 /// that each wait for their answer before they call again.
-final class CallLoad: @unchecked Sendable {
+final class CallLoad: CallSource, @unchecked Sendable {
   // @unchecked: after `run` has handed over to the loop, its thread is the only one that touches the rest.
   enum Method: String {
     case create = "CreatePayment"
@@ -39,12 +39,7 @@ final class CallLoad: @unchecked Sendable {
     firstOrder = options.number("first")
     count = options.number("count")
     latencies.reserveCapacity(count)
-    headers = .fixed(
-      HTTP2FixedHeaders(
-        HTTP2Headers([
-          ":method": "POST", ":scheme": "http", ":path": "/payments.v1.PaymentService/\(method.rawValue)",
-          ":authority": "load", "content-type": "application/grpc", "te": "trailers",
-        ])))
+    headers = .call(method.rawValue)
   }
 
   func run() {

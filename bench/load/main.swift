@@ -2,7 +2,8 @@ import Glibc
 import Values
 
 // The load of the benchmarks: `settle` calls UpdatePaymentStatus, `create` CreatePayment, `pay` POST /v1/payments,
-// `ledger` moves users' money, `produce` fills a topic. One JSON object on standard output tells what came of it.
+// `ledger` moves users' money, `produce` fills a topic, `saga` takes orders through all of it. One JSON object on
+// standard output tells what came of it.
 
 /// Tells something on standard error.
 func notice(_ message: String) {
@@ -24,5 +25,6 @@ case "settle": CallLoad(.settle, options).run()
 case "pay": PayLoad(options).run()
 case "ledger": LedgerLoad(options).run()
 case "produce": ProduceLoad(options).run()
-default: fail("expected create, settle, pay, ledger or produce")
+case "saga": SagaLoad(options).run()
+default: fail("expected create, settle, pay, ledger, produce or saga")
 }
