@@ -265,7 +265,8 @@ let package = Package(
     box(
       "GatewaySettings", "gateway/Settings",
       [
-        "Cards", "ClientSettings", "GatewayDomain", "Money", "ProcessingSettings", "SagaClient", "Settings", "Values",
+        "Cards", "ClientSettings", "GatewayDomain", "Logger", "Money", "ProcessingSettings", "SagaClient", "Settings",
+        "Values",
       ]),
     .target(
       name: "GatewayDocuments", dependencies: ["CEmbedded", "HTTPServer"], path: "internal/gateway/Documents",

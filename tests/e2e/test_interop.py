@@ -240,7 +240,7 @@ def count(server: InteropServer, what: str, kind: str) -> int:
 def test_calls_are_logged(server: InteropServer, stub):
     ends(lambda: stub.UnaryCall(messages.SimpleRequest(response_status=STATUS), timeout=TIMEOUT))
     server.wait_for_output(
-        r'grpc: call ended method=/grpc.testing.TestService/UnaryCall peer=ipv4:127.0.0.1:\d+ code=UNKNOWN '
+        r'grpc: call failed method=/grpc.testing.TestService/UnaryCall peer=ipv4:127.0.0.1:\d+ code=UNKNOWN '
         r'reason="test status message" duration_ms=\d')
 
 

@@ -15,7 +15,7 @@ let logger = Logger(label: "interop", level: .debug)
 let service = TestService(logger).definition
 let server = try GRPCServer(
   configuration: GRPCServerConfiguration(address: address),
-  services: [service], interceptors: [CallLog(logger, includesSuccess: true)], logger: logger,
+  services: [service], interceptors: [CallLog(logger, .all)], logger: logger,
   metrics: MetricsRegistry())
 try server.start()
 logger.info("serving", ["port": .number(server.boundPort)])

@@ -18,6 +18,7 @@ extension HTTPServerConfiguration {
   init(_ settings: GatewaySettings.Server, outgoing: Int, others: Int, logger: Logger) {
     self.init(address: settings.address, surface: "gateway", addressName: "GATEWAY_ADDR")
     if settings.hasTLS { tls = TLSIdentityFiles(certificate: settings.certificate, key: settings.key) }
+    accessLog = settings.accessLog
     let descriptors = DescriptorLimit.raise()
     // Where there are few, callers get half of them.
     let room = max(descriptors - Self.descriptorsKept - outgoing, descriptors / 2)

@@ -1,5 +1,6 @@
 internal import Cards
 internal import ClientSettings
+internal import Logger
 internal import ProcessingSettings
 internal import SagaClient
 public import Settings
@@ -56,6 +57,9 @@ extension GatewaySettings {
     .file(
       "GATEWAY_TLS_CERT", \.server.certificate, programs, "certificate chain of that address; setting it enables TLS"),
     .keyFile("GATEWAY_TLS_KEY", \.server.key, programs, "private key of the certificate, not encrypted"),
+    .choice(
+      "GATEWAY_ACCESS_LOG", \.server.accessLog, ["off": .off, "errors": .errors, "all": .all], .value("off"), programs,
+      "which requests are logged, with peer, method, route, code, duration and bytes"),
     .days(
       "GATEWAY_TLS_WARN_BEFORE", \.server.warningDays, 0...365, .value("14d"), programs,
       "how long before the certificate's end a start warns of it"),

@@ -1,5 +1,6 @@
 public import Cards
 public import ClientSettings
+public import Logger
 public import ProcessingSettings
 public import SagaClient
 public import Settings
@@ -80,6 +81,8 @@ public struct GatewaySettings: ServiceSettings {
     public var certificate = ""
     /// `GATEWAY_TLS_KEY`; never without `certificate`.
     public var key = ""
+    /// `GATEWAY_ACCESS_LOG`: the requests that are logged.
+    public var accessLog = AccessLog.off
     /// `GATEWAY_TLS_WARN_BEFORE` in days: from how long before its end on the certificate is warned of.
     public var warningDays = 0
     /// `GATEWAY_BEHIND_TLS`: whether a proxy in front speaks TLS.

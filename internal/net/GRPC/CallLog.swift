@@ -1,26 +1,35 @@
 public import Logger
 
-/// Writes a line to the log, at level debug, for each call that did not end with OK, or for every call.
+/// Writes a line to the log for each call that the access log wants; failed calls that it does not want are written at
+/// level debug.
 ///
-/// Nothing of it is secret: method, peer, status and time, but no metadata and no message.
+/// Nothing of it is secret: method, peer, status, bytes and time, but no metadata and no message.
 public struct CallLog: ServerInterceptor {
   private let logger: Logger
-  private let includesSuccess: Bool
+  private let access: AccessLog
 
-  /// - Parameter includesSuccess: whether calls that ended with OK are written, too.
-  public init(_ logger: Logger, includesSuccess: Bool = false) {
+  /// - Parameter access: the calls that are written.
+  public init(_ logger: Logger, _ access: AccessLog = .off) {
     self.logger = logger.labelled("grpc")
-    self.includesSuccess = includesSuccess
+    self.access = access
   }
 
   public func didFinish(_ context: ServerContext, _ status: GRPCStatus, elapsed: Duration) {
-    guard status.code != .ok || includesSuccess else { return }
-    logger.debug(
-      "call ended",
-      [
-        "method": .string(context.path), "peer": .string(context.peer), "code": .string(status.code.name),
-        "reason": .string(status.message), "duration_ms": .double(elapsed / .milliseconds(1)),
-        "trace_id": .describing(context.traceIDText),
-      ])
+    if status.code == .ok {
+      if access == .all { logger.info("call ended", fields(context, status, elapsed)) }
+    } else if access == .off {
+      logger.debug("call ended", fields(context, status, elapsed))
+    } else {
+      logger.warning("call failed", fields(context, status, elapsed))
+    }
+  }
+
+  private func fields(_ context: ServerContext, _ status: GRPCStatus, _ elapsed: Duration) -> Logger.Fields {
+    [
+      "method": .string(context.path), "peer": .string(context.peer), "code": .string(status.code.name),
+      "reason": .describing(status.code == .ok ? nil : status.message),
+      "duration_ms": .double(elapsed / .milliseconds(1)), "bytes": .number(context.call.sentBytes),
+      "trace_id": .describing(context.traceIDText),
+    ]
   }
 }

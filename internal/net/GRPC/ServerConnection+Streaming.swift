@@ -26,6 +26,7 @@ extension ServerConnection {
     case .headersThenMessage: respond(stream, record)
     case .message: break
     }
+    record.sentBytes &+= message.count
     if message.count >= calls[stream.slot].minCompressed, mayCompress, let shorter = compressed(message) {
       http2.writeMessage(stream, flag: 1, shorter)
     } else {

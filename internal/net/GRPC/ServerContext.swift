@@ -105,6 +105,8 @@ final class ServerCallRecord: @unchecked Sendable {
   @exclusivity(unchecked) private var fields = MetadataBuffer()
   /// Set before a handler sees the record.
   @exclusivity(unchecked) private(set) var span: Span?
+  /// Bytes of the responses so far, before compression. Used on the connection's loop only.
+  @exclusivity(unchecked) var sentBytes = 0
   let peer: ServerPeer
   let extras = Mutex(Extras())
 
@@ -129,6 +131,7 @@ final class ServerCallRecord: @unchecked Sendable {
   func reuse(method: RegisteredMethod, deadline: Instant) {
     self.method = method
     self.deadline = deadline
+    sentBytes = 0
   }
 
   /// Takes the request's metadata in exchange for empty memory; before a handler sees the record.

@@ -257,7 +257,7 @@ private func send(
   if request.intake.value.mustClose || core.connections.isDraining {
     MHD_add_response_header(made, "Connection", "close")
   }
-  core.answered(request, response.status, isStream: stream != nil)
+  core.answered(request, response, isStream: stream != nil)
   return MHD_queue_response(connection, UInt32(response.status), made)
 }
 

@@ -1,3 +1,4 @@
+public import Logger
 public import TLS
 public import Tracing
 public import Values
@@ -16,6 +17,9 @@ public struct HTTPServerConfiguration: Sendable {
 
   /// Records requests that have a route; one that a caller records is recorded under the caller's span.
   public var tracer = Tracer.off
+
+  /// The requests that are logged; those that failed for a fault of ours always are.
+  public var accessLog = AccessLog.off
 
   /// Connections at a time; a further one takes the place of the oldest connection that is not waiting for our
   /// answer.

@@ -152,7 +152,8 @@ final class ServerCore: Sendable {
   }
 
   /// The answer begins to leave.
-  func answered(_ request: ServedRequest, _ status: Int, isStream: Bool) {
+  func answered(_ request: ServedRequest, _ response: HTTPResponse, isStream: Bool) {
+    let status = response.status
     if isStream { connections.waits(request.connection.id, request, until: .distantFuture) }
     connections.sends(request.connection.id, isLast: !isStream)
     release(request)
@@ -164,7 +165,7 @@ final class ServerCore: Sendable {
     let elapsed = Instant.now() - request.intake.value.arrived
     let route = request.intake.value.route
     (route.map { instruments[$0] } ?? unrouted).record(status, elapsed)
-    log(request, route.map { intake.router.routes[$0].name } ?? "", status, elapsed)
+    log(request, status, bytes: isStream ? nil : response.body.count, elapsed)
   }
 
   /// Part of a streamed answer is on its way, or there is none yet.
@@ -207,16 +208,23 @@ final class ServerCore: Sendable {
   func leftOut(_ name: String) { logger.error("a header field was left out of an answer", ["name": .string(name)]) }
 
   /// Route, status and time of a request; nothing of it is secret. Trouble of ours is a warning.
-  private func log(_ request: ServedRequest, _ route: String, _ status: Int, _ elapsed: Duration) {
+  /// - Parameter bytes: of the answer's body; nil where it is streamed.
+  private func log(_ request: ServedRequest, _ status: Int, bytes: Int?, _ elapsed: Duration) {
+    let route = request.intake.value.route.map { intake.router.routes[$0].name } ?? ""
     let fields: () -> Logger.Fields = {
       [
         "method": .string(request.intake.value.method), "route": .string(route),
         "code": .number(status), "peer": .describing(request.connection.peer),
-        "duration_ms": .double(elapsed / .milliseconds(1)),
+        "duration_ms": .double(elapsed / .milliseconds(1)), "bytes": .number(bytes),
         "trace_id": .describing(request.intake.value.trace?.traceIDText),
       ]
     }
-    if status >= 500 { logger.warning("request failed", fields()) } else { logger.debug("request", fields()) }
+    switch status {
+    case 500...: logger.warning("request failed", fields())
+    case 400... where configuration.accessLog != .off: logger.warning("request refused", fields())
+    case ..<400 where configuration.accessLog == .all: logger.info("request", fields())
+    default: logger.debug("request", fields())
+    }
   }
 }
 

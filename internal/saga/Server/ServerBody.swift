@@ -180,11 +180,12 @@ public final class ServerBody: ProgramBody {
     var configuration = GRPCServerConfiguration(settings.api, logger: context.logger)
     configuration.tls = tls
     configuration.tracer = context.tracer
+    let calls = settings.logsCalls ? CallLog(context.logger, settings.api.accessLog) : nil
     configuration.http2.pingMark = 0x7061_7973_6167_6100  // "paysaga"
     return try GRPCServer(
       configuration: configuration, services: services + reflection,
       // Not even asked when nobody reads it: a call costs little more than an interceptor does.
-      interceptors: [roles as (any ServerInterceptor)?, settings.logsCalls ? CallLog(context.logger) : nil]
+      interceptors: [roles as (any ServerInterceptor)?, calls]
         .compactMap(\.self), logger: context.logger,
       metrics: context.metrics)
   }

@@ -20,7 +20,7 @@ public struct ServerSettings: Sendable {
   public let timeToLive: Duration?
   /// How long the key of a call is kept.
   public let keyRetention: Duration
-  /// Whether each call is logged.
+  /// Whether calls are looked at when they have ended, to log them.
   public let logsCalls: Bool
   /// The cron jobs; nil where other programs run them.
   public let jobs: CronSettings?
@@ -34,7 +34,7 @@ public struct ServerSettings: Sendable {
     topic = settings.producer.topic
     timeToLive = settings.payment.timeToLive
     keyRetention = settings.idempotency.retention
-    logsCalls = settings.service.logLevel == .debug
+    logsCalls = settings.service.logLevel == .debug || settings.server.accessLog != .off
     jobs = settings.cron.isEnabled ? CronSettings(settings) : nil
   }
 }

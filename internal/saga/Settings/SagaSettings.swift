@@ -1,5 +1,6 @@
 public import ClientSettings
 internal import FoundationEssentials
+public import Logger
 public import Settings
 public import Values
 
@@ -80,6 +81,8 @@ public struct SagaSettings: ServiceSettings {
       /// Whether the API speaks TLS.
       public var isEnabled: Bool { !certificate.isEmpty }
     }
+    /// `SERVER_ACCESS_LOG`: the calls that are logged.
+    public var accessLog = AccessLog.off
     /// `SERVER_ROLES`: the path of the callers' roles; empty: every caller may do everything.
     public var roles = ""
     /// `SERVER_REFLECTION`: whether callers may ask for the services and their messages.

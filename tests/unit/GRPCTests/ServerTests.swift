@@ -267,6 +267,25 @@ struct ServerTests {
     #expect(interceptor.finished.withLock { $0 } == [.unauthenticated, .ok])
   }
 
+  @Test(arguments: AccessLog.allCases)
+  func `the access log has the calls that it is asked for`(access: AccessLog) throws {
+    let lines = Monitor<[String]>([])
+    let logger = Logger(label: "test", level: .debug) { line in
+      lines.update { $0.append(String(decoding: line, as: UTF8.self)) }
+    }
+    try withServer(interceptors: [CallLog(logger, access)]) { (_, client, _) throws in
+      let trace: Metadata = ["traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+      _ = try client.unary("/echo.Echo/Inline", [1, 2, 3], metadata: trace)
+      _ = status { () throws(GRPCStatus) in _ = try client.unary("/echo.Echo/Nothing", []) }
+    }
+    let written = lines.withLock { $0 }
+    let good = written.filter { $0.contains(" info grpc: call ended method=/echo.Echo/Inline ") }
+    #expect(
+      good.map { $0.contains(" bytes=3 trace_id=4bf92f3577b34da6a3ce929d0e0e4736") } == (access == .all ? [true] : []))
+    #expect(written.contains { $0.contains(access == .off ? " debug grpc: call ended" : " warning grpc: call failed") })
+    #expect(!written.contains { $0.contains(" code=OK ") } || access == .all)
+  }
+
   @Test func healthIsCheckedListedAndWatched() throws {
     typealias Health = GRPCHealthV1
     let health = HealthService()

@@ -82,6 +82,23 @@ import Values
     #expect(log.contains("method=GET route=hello code=200 peer=127.0.0.1:") && !log.contains("you"))
   }
 
+  @Test(arguments: AccessLog.allCases)
+  func `the access log has the requests that it is asked for`(access: AccessLog) throws {
+    let served = try Served { $0.accessLog = access }
+    let caller = try served.connect()
+    let trace = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
+    caller.send("GET /hello/you?pin=4711 HTTP/1.1\r\nHost: h\r\n\(trace)\r\nGET /secret HTTP/1.1\r\nHost: h\r\n\r\n")
+    for _ in 0..<2 { _ = try caller.answer() }
+    let lines = served.log.withLock { $0 }.split(separator: "\n")
+    let good = try #require(lines.first { $0.contains("code=200") })
+    #expect(good.contains(access == .all ? " info " : " debug "))
+    #expect(good.contains(" bytes=9 trace_id=4bf92f3577b34da6a3ce929d0e0e4736"))
+    let bad = try #require(lines.first { $0.contains("code=404") })
+    #expect(
+      bad.contains(access == .off ? " debug " : " warning ")
+        && !lines.contains { $0.contains("secret") || $0.contains("4711") })
+  }
+
   @Test func servesWithTLS() throws {
     let served = try Served { $0.tls = TestCertificates.ours.server }
     let port = try #require(served.server.boundPort)
