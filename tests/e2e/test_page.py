@@ -388,6 +388,7 @@ def test_a_name_that_leads_here_is_not_ours(gateway: Gateway):
         ("evil.example", 421), ("127.0.0.1.evil.example:80", 421), ("localhost:8090", 200), ("127.0.0.1", 200), ("[::1]:8090", 200),
     ]:
         assert form.call("GET", "/", Host=host)[0] == expected, host
+        assert form.call("GET", "/v1/payments", Host=host)[0] == expected, host
 
 
 def test_every_page_says_what_may_run(gateway: Gateway):

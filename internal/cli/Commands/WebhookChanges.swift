@@ -89,13 +89,15 @@ struct WebhooksRotate: Subcommand {
     options: [
       Option("--grace", "DURATION", "how long the secret that it had signs as well; default 24h"),
       Option("--at-once", nil, "the secret that it had signs no more, as when somebody else has seen it"),
+      Option("--key", "TEXT", "the Idempotency-Key; default: a random one. The same again makes the same secret"),
     ] + GatewayCall.options,
-    synopsis: "ID [--grace DURATION | --at-once] \(GatewayCall.synopsis)",
+    synopsis: "ID [--grace DURATION | --at-once] [--key TEXT] \(GatewayCall.synopsis)",
     notes: "Messages have a signature of each secret while both count. \(keyNote)",
     example: "paysaga webhooks rotate 01980f3e-7c51-7000-8000-000000000000 --grace 1h")
 
   private let id: UniqueID
   private let grace: Duration
+  private let key: String
   private let gateway: GatewayCall
 
   init(_ arguments: Arguments) throws(CommandError) {
@@ -103,12 +105,13 @@ struct WebhooksRotate: Subcommand {
     let given = try arguments.duration("--grace")
     guard given == nil || !arguments.has("--at-once") else { throw .usage("--grace and --at-once exclude each other") }
     grace = arguments.has("--at-once") ? .zero : given ?? .seconds(86_400)
+    key = arguments.text("--key") ?? "cli-\(UniqueID.random())"
     gateway = GatewayCall(arguments)
   }
 
   func run(_ session: Session) throws {
     let body = JSONWriter.object { $0.add("grace_seconds", grace.inMilliseconds / 1_000) }
-    try session.showSecret(gateway.post("\(endpoints)/\(id)/rotate", body, session: session), 200)
+    try session.showSecret(gateway.post("\(endpoints)/\(id)/rotate", body, key: key, session: session), 200)
   }
 }
 

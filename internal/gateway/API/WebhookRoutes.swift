@@ -185,22 +185,25 @@ package struct WebhookRoutes: Sendable {
 
   private func findDelivery(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
     try request.query.requireOnly([])
-    return try await shownDelivery(200, request)
-  }
-
-  private func shownDelivery(_ status: Int, _ request: APIRequest) async throws(Fault) -> HTTPResponse {
-    let id = try RouteHandlers.id(request, missing: Self.missingDelivery)
-    let found = try await Fault.asking { () async throws(StoreTrouble) in
-      try await webhooks.delivery(id, deadline: RouteHandlers.deadline(request))
-    }
-    guard let found else { throw Self.missingDelivery }
+    let found = try await delivery(request)
     return .json(
-      status,
+      200,
       JSONWriter.object(reserving: 1_024) { object in
         WebhookAnswers.delivery(found.delivery, into: &object)
         object.add(
           "attempt_list", found.attempts.map { attempt in Part { WebhookAnswers.attempt(attempt, into: &$0) } })
       })
+  }
+
+  private func delivery(
+    _ request: APIRequest
+  ) async throws(Fault) -> (delivery: WebhookDelivery, attempts: [WebhookAttempt]) {
+    let id = try RouteHandlers.id(request, missing: Self.missingDelivery)
+    let found = try await Fault.asking { () async throws(StoreTrouble) in
+      try await webhooks.delivery(id, deadline: RouteHandlers.deadline(request))
+    }
+    guard let found else { throw Self.missingDelivery }
+    return found
   }
 
   private func redeliver(_ request: APIRequest) async throws(Fault) -> HTTPResponse {
@@ -211,9 +214,10 @@ package struct WebhookRoutes: Sendable {
     let isQueued = try await Fault.asking { () async throws(StoreTrouble) in
       try await webhooks.redeliver(id, deadline: RouteHandlers.deadline(request))
     }
-    let answer = try await shownDelivery(202, request)
+    let found = try await delivery(request)
     guard isQueued else { throw Self.notEnabled }
-    return answer
+    // No attempts: who may pay need not read what receivers have answered.
+    return .json(202, JSONWriter.object(reserving: 384) { WebhookAnswers.delivery(found.delivery, into: &$0) })
   }
 
   private func redeliverFailed(_ request: APIRequest) async throws(Fault) -> HTTPResponse {

@@ -108,10 +108,6 @@ package struct PageAccess: Sendable {
     response.add("Set-Cookie", "\(cookieName)=\(session.cookie(seals)); \(attributes)")
   }
 
-  /// A page without login answers under addresses of this machine only: a site whose name is turned to 127.0.0.1 would
-  /// otherwise count as ours (DNS rebinding).
-  func isOurs(_ request: HTTPRequest) -> Bool { keys != nil || request.isForAddress }
-
   /// Whether a form was sent by a page of ours: it carries the visit's token, and the browser names no other site.
   func isOurs(_ form: FormBody, _ visitor: PageVisitor, _ request: HTTPRequest) -> Bool {
     let site = request.headers["Sec-Fetch-Site"] ?? "same-origin"

@@ -73,7 +73,7 @@ struct PageHandlers: Sendable {
     router.add(.get, path, name: "page \(path)", answerTime: Self.answerTime) { [access] request, exchange in
       let call = PageCall(
         request: request, visitor: access.visitor(request), words: Words(language: language), form: nil)
-      guard access.isOurs(request), call.visitor.may(.read) else {
+      guard call.visitor.may(.read) else {
         exchange.respond(HTTPResponse(call.visitor.isKnown ? 403 : 401))
         return
       }
@@ -97,7 +97,6 @@ struct PageHandlers: Sendable {
     _ call: PageCall, _ scope: APIKeyScope?, failed: Failed, _ body: Body
   ) async -> HTTPResponse {
     do throws(PageFault) {
-      guard access.isOurs(call.request) else { throw PageFault(421, "missing_host") }
       if let scope {
         guard !call.visitor.isUndecided else { throw .undecided }
         guard call.visitor.isKnown else { return PageFrame.redirect(to: "/login") }

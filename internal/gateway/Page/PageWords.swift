@@ -61,7 +61,6 @@ extension Words {
     "letter_gone": "somebody has decided about this letter, or it has nothing to be sent",
     "login_failed": "this is the secret of no API key, or of one that has ended",
     "scope_missing": "your API key lacks the scope for this; nothing was done",
-    "missing_host": "this page answers under an address of this machine only",
   ]
 
   private static let russian: [String: String] = [
@@ -71,7 +70,6 @@ extension Words {
     "letter_gone": "о письме уже решили, или в нём нечего отправить",
     "login_failed": "это не секрет действующего ключа API",
     "scope_missing": "вашему ключу API это не разрешено; ничего не сделано",
-    "missing_host": "эта страница отвечает только по адресу этого компьютера",
     "missing_field": "поле обязательно",
     "invalid_id": "ожидается UUID из 36 знаков",
     "invalid_type": "ожидается другой вид значения",

@@ -29,20 +29,17 @@ package struct PaymentsPage: Sendable {
     let currency: Currency
     let seals: CardFingerprintKeys
     let hasTLS: Bool
-    let isLocal: Bool
 
     /// - Parameters:
     ///   - merchant: who is paid.
     ///   - currency: what the amounts are in.
     ///   - seals: sign the tokens of forms; the same for all gateways.
     ///   - hasTLS: whether browsers reach the page over TLS.
-    ///   - isLocal: whether it can be reached from this machine only.
-    package init(merchant: UniqueID, currency: Currency, seals: CardFingerprintKeys, hasTLS: Bool, isLocal: Bool) {
+    package init(merchant: UniqueID, currency: Currency, seals: CardFingerprintKeys, hasTLS: Bool) {
       self.merchant = merchant
       self.currency = currency
       self.seals = seals
       self.hasTLS = hasTLS
-      self.isLocal = isLocal
     }
   }
 
@@ -82,7 +79,7 @@ package struct PaymentsPage: Sendable {
   /// Tells the script when to look again: what it shows comes with the page.
   @Sendable private func follow(_ request: HTTPRequest, _ exchange: HTTPExchange) {
     let user = Cookies.value(Self.cookie, in: request.headers.values("Cookie")).flatMap { UniqueID($0) }
-    guard let user, !terms.isLocal || request.isForAddress else {
+    guard let user else {
       exchange.respond(HTTPResponse(403))
       return
     }
@@ -116,7 +113,6 @@ package struct PaymentsPage: Sendable {
       Task.immediate {
         var response: HTTPResponse
         do throws(PageFault) {
-          guard !terms.isLocal || request.isForAddress else { throw PageFault(421, "missing_host") }
           response = try await body(call)
         } catch {
           if let cause = error.cause { logger.error("the page failed on what is stored", ["reason": .string(cause)]) }

@@ -20,10 +20,9 @@ extension GatewayBody {
     guard let address = settings.surfaces.page else { return nil }
     let terms = PaymentsPage.Terms(
       merchant: settings.intake.merchant, currency: settings.surfaces.currency, seals: requestKeys,
-      hasTLS: settings.server.hasTLS || settings.server.isBehindTLS,
-      isLocal: address.isLoopback && !settings.server.isBehindTLS)
+      hasTLS: settings.server.hasTLS || settings.server.isBehindTLS)
     return HTTPServer(
-      http.of(PaymentsPage.name, at: address, "GATEWAY_PAGE_ADDR"),
+      http.of(PaymentsPage.name, at: address, "GATEWAY_PAGE_ADDR", isBehindTLS: settings.server.isBehindTLS),
       router: PaymentsPage(payments, desk, live, terms, logger: context.logger.labelled("page")).router,
       logger: context.logger, metrics: context.metrics)
   }

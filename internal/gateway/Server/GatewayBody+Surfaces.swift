@@ -30,7 +30,8 @@ extension GatewayBody {
       var router = router
       if let document = APIDocument(rawValue: name) { DocumentRoutes(document).add(to: &router) }
       return HTTPServer(
-        http.of(name, at: address, setting), router: router, logger: self.context.logger, metrics: self.context.metrics)
+        http.of(name, at: address, setting, isBehindTLS: self.settings.server.isBehindTLS), router: router,
+        logger: self.context.logger, metrics: self.context.metrics)
     }
     return [
       surfaces.cards.map {

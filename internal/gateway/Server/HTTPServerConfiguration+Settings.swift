@@ -34,11 +34,16 @@ extension HTTPServerConfiguration {
     idleTime = settings.idleTimeout
     requestTime = settings.requestTimeout
     sendTime = settings.sendTimeout
+    answersAddressesOnly = settings.authentication == .open
   }
 
-  /// The same for a server beside this one.
-  func of(_ surface: String, at address: NetworkAddress, _ setting: String) -> HTTPServerConfiguration {
+  /// The same for a server beside this one, which asks for no key.
+  /// - Parameter isBehindTLS: whether a proxy stands before it, which callers know by a name.
+  func of(
+    _ surface: String, at address: NetworkAddress, _ setting: String, isBehindTLS: Bool
+  ) -> HTTPServerConfiguration {
     var configuration = self
+    configuration.answersAddressesOnly = address.isLoopback && !isBehindTLS
     (configuration.address, configuration.surface, configuration.addressName) = (address, surface, setting)
     return configuration
   }

@@ -8,6 +8,8 @@ public enum HTTPRefusal: Error, Sendable, Hashable {
   case methodNotAllowed(allow: [String])
   /// The body is longer than the route allows: 413.
   case bodyTooLarge(limit: Int)
+  /// The server is named as `Host` by neither an address nor `localhost`, where it answers to nothing else: 421.
+  case misdirected
   /// Path and query are longer than allowed: 414.
   case targetTooLong(limit: Int)
   /// The route does not take a body of this type: 415.
@@ -34,6 +36,7 @@ public enum HTTPRefusal: Error, Sendable, Hashable {
     case .bodyTooLarge: 413
     case .targetTooLong: 414
     case .unsupportedContentType: 415
+    case .misdirected: 421
     case .headersTooLarge: 431
     case .failed: 500
     case .unsupportedTransferCoding: 501
@@ -56,6 +59,8 @@ public enum HTTPRefusal: Error, Sendable, Hashable {
     case .targetTooLong(let limit): ("target_too_long", "path and query have at most \(limit) bytes together")
     case .unsupportedContentType(let accepted):
       ("unsupported_content_type", "expected a body of type \(accepted.joined(separator: " or "))")
+    case .misdirected:
+      ("misdirected_request", "expected an address of this machine or localhost as Host: no key is asked for here")
     case .headersTooLarge(let limit):
       ("headers_too_large", "the header fields have at most \(limit) bytes together, with 64 more for each")
     case .unsupportedTransferCoding:

@@ -14,6 +14,9 @@ public struct HTTPServerConfiguration: Sendable {
   /// Certificate and key for TLS 1.2 and 1.3; nil serves in clear. Read at the start: a new certificate needs a new
   /// start.
   public var tls: TLSIdentityFiles?
+  /// Refuses requests whose `Host` is a name other than `localhost`. For servers that serve whoever reaches them, on a
+  /// machine where browsers run: a site whose name is turned to 127.0.0.1 would count as theirs (DNS rebinding).
+  public var answersAddressesOnly = false
 
   /// Records requests that have a route; one that a caller records is recorded under the caller's span.
   public var tracer = Tracer.off

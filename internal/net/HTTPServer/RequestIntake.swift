@@ -19,6 +19,7 @@ struct RequestIntake {
   let router: HTTPRouter
   let maxTarget: Int
   let maxHeaders: Int
+  let answersAddressesOnly: Bool
 
   /// - Parameter isFull: whether as many requests wait as there may.
   func decide(_ head: RequestHead, isFull: Bool) -> Decision {
@@ -34,6 +35,7 @@ struct RequestIntake {
     }
     let hosts = head.headers.count(of: "host")
     guard hosts == 1 || (hosts == 0 && head.version == "HTTP/1.0") else { throw .malformed("expected one Host") }
+    guard !answersAddressesOnly || head.headers.areForAddress else { throw .misdirected }
     let framing = try BodyFraming(head)
     let target: HTTPTarget
     do throws(EncodedText.Fault) { target = try HTTPTarget(head.target, ignoringQuery: router.ignoresQuery) } catch {

@@ -25,7 +25,8 @@ final class ServerCore: Sendable {
     self.logger = logger
     let surface = configuration.surface
     intake = RequestIntake(
-      router: router, maxTarget: configuration.maxTarget, maxHeaders: configuration.maxHeaders)
+      router: router, maxTarget: configuration.maxTarget, maxHeaders: configuration.maxHeaders,
+      answersAddressesOnly: configuration.answersAddressesOnly)
     instruments = router.routes.map {
       RouteInstruments(metrics, surface: surface, route: $0.name, method: $0.method.rawValue)
     }

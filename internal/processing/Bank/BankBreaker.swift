@@ -48,6 +48,8 @@ struct BankBreaker {
   private(set) var state = State.closed(failures: 0)
   /// Counts the times it has opened.
   private var period = 0
+  /// Slots that were taken before it opened and are not used yet. They are used before later ones, and are no trials.
+  private var early = 0
   private var backoff = Backoff(first: .seconds(1), limit: .seconds(30))
 
   /// A call under way.
@@ -105,14 +107,18 @@ struct BankBreaker {
   mutating func release(_ count: Int) {
     precondition(count >= 0 && count <= taken - calling, "more slots are given back than were taken")
     taken -= count
-    endTrials(count)
+    let fromBefore = min(early, count)
+    early -= fromBefore
+    endTrials(count - fromBefore)
   }
 
   /// Begins a call in a slot that was taken.
   mutating func begin(at now: Instant) -> Pass {
     precondition(calling < taken, "a call of the bank needs a slot")
     calling += 1
-    return Pass(period: period, begun: ages.begin(at: now))
+    let isEarly = early > 0
+    if isEarly { early -= 1 }
+    return Pass(period: isEarly ? period - 1 : period, begun: ages.begin(at: now))
   }
 
   /// Ends the call and gives back its slot.
@@ -129,6 +135,7 @@ struct BankBreaker {
       return nil
     case (.answered, .open), (.answered, .halfOpen):
       state = .closed(failures: 0)
+      early = 0
       backoff.reset()
       return .closed
     case (.failed, .closed(let failures)) where pass.period == period:
@@ -146,6 +153,7 @@ struct BankBreaker {
     let pause = backoff.nextDelay(using: &random)
     state = .open(until: now + pause)
     period += 1
+    early = taken - calling
     return .opened(for: pause)
   }
 

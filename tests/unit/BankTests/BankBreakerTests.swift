@@ -89,6 +89,26 @@ private struct Longest: RandomNumberGenerator {
     #expect(breaker.free == BankBreaker.trials && breaker.state == .halfOpen(trials: 0))
   }
 
+  @Test mutating func `slots that were taken before it opened are no trials`() {
+    var breaker = BankBreaker(slots: 20)
+    #expect(breaker.reserve(10) == 10)
+    let passes = (0..<BankBreaker.threshold).map { _ in breaker.begin(at: start) }
+    for pass in passes { _ = breaker.end(pass, .failed, at: start, using: &random) }
+    #expect(breaker.advance(to: start + .seconds(1)) == .halfOpened)
+    #expect(breaker.reserve(20) == BankBreaker.trials)
+    // What is given back of the five leaves no room for more trials.
+    breaker.release(2)
+    #expect(breaker.free == 0)
+    // Nor does a call in one of them, whose failure says nothing of the trials.
+    let early = (0..<3).map { _ in breaker.begin(at: start) }
+    for pass in early { #expect(breaker.end(pass, .failed, at: start, using: &random) == nil) }
+    #expect(breaker.state == .halfOpen(trials: BankBreaker.trials))
+    breaker.release(1)
+    #expect(breaker.free == 1)
+    let trial = breaker.begin(at: start)
+    #expect(breaker.end(trial, .failed, at: start, using: &random) == .opened(for: .seconds(2)))
+  }
+
   @Test mutating func `a late failure says nothing new, a late answer closes it`() {
     var breaker = BankBreaker(slots: 10)
     #expect(breaker.reserve(8) == 8)

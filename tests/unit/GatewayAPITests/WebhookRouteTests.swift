@@ -102,7 +102,9 @@ import Values
       #expect(one.body.contains(#""type":"payment.completed","payment_id":"\#(payment)","refund_id":null"#))
       // An answer need not be text.
       #expect(one.body.contains(#""status":500,"error":null,"answer":"no\#u{FFFD}""#))
-      #expect(try await gateway.send("POST", "/v1/webhook_deliveries/\(delivery)/redeliver").status == 202)
+      let again = try await gateway.send("POST", "/v1/webhook_deliveries/\(delivery)/redeliver")
+      // The scope pay is enough here, which does not let in to what receivers have answered.
+      #expect(again.status == 202 && again.text("id") == "\(delivery)" && !again.body.contains("attempt_list"))
       let all = try await gateway.send("POST", "\(Self.path)/\(id)/redeliver", "{}")
       #expect(all.status == 202 && all.body == #"{"redelivered":3,"has_more":false}"#)
       _ = try await gateway.send("PATCH", "\(Self.path)/\(id)", #"{"enabled":false}"#)

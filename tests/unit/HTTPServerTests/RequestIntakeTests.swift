@@ -8,7 +8,7 @@ import Testing
     router.add(.get, "/a") { _, _ in }
     router.add(.post, "/a", maxBody: 100, contentTypes: ["application/json"]) { _, _ in }
     router.add(.put, "/a", maxBody: 100) { _, _ in }
-    return RequestIntake(router: router, maxTarget: 20, maxHeaders: 400)
+    return RequestIntake(router: router, maxTarget: 20, maxHeaders: 400, answersAddressesOnly: false)
   }()
 
   private func decide(
@@ -83,11 +83,31 @@ import Testing
     #expect(decide("GET", "/b", isFull: true) == .unknownPath, "what asks nothing of a handler is answered")
   }
 
+  @Test func aServerForThisMachineAnswersToNoName() {
+    var router = HTTPRouter()
+    router.add(.get, "/a") { _, _ in }
+    let intake = RequestIntake(router: router, maxTarget: 20, maxHeaders: 300, answersAddressesOnly: true)
+    func isRefused(_ method: String, _ headers: KeyValuePairs<String, String>, version: String = "HTTP/1.1") -> Bool {
+      let head = RequestHead(
+        method: method, target: Array("/a".utf8), version: version, headers: HTTPHeaders(headers))
+      if case .refuse(.misdirected) = intake.decide(head, isFull: false) { return true }
+      return false
+    }
+    for name in ["evil.example", "127.0.0.1.evil.example:80", "localhost.evil.example", "a1", "1.2.3.4a"] {
+      #expect(isRefused("GET", ["Host": name]) && isRefused("OPTIONS", ["Host": name]), "\(name)")
+    }
+    for name in ["localhost", "localhost:8090", "127.0.0.1", "127.0.0.1:8090", "[::1]:8090"] {
+      #expect(!isRefused("GET", ["Host": name]), "\(name)")
+    }
+    #expect(isRefused("GET", [:], version: "HTTP/1.0"))
+    #expect(HTTPRefusal.misdirected.response.status == 421)
+  }
+
   @Test func queriesThatNobodyReadsArePassedOver() {
     var router = HTTPRouter()
     router.ignoresQuery = true
     router.add(.get, "/a") { _, _ in }
-    let intake = RequestIntake(router: router, maxTarget: 20, maxHeaders: 300)
+    let intake = RequestIntake(router: router, maxTarget: 20, maxHeaders: 300, answersAddressesOnly: false)
     func decide(_ target: String) -> RequestIntake.Decision {
       intake.decide(
         RequestHead(

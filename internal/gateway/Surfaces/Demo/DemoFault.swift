@@ -42,6 +42,7 @@ enum DemoFault: Error, Sendable, Hashable {
       case .bodyTooLarge: "Request Entity Too Large"
       case .targetTooLong: "URI Too Long"
       case .unsupportedContentType: "Unsupported Media Type"
+      case .misdirected: "Misdirected Request"
       case .headersTooLarge: "Request Header Fields Too Large"
       case .unsupportedTransferCoding: "Not Implemented"
       case .overloaded, .stopping, .noAnswerInTime: "Service Unavailable"

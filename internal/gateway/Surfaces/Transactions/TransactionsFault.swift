@@ -113,6 +113,7 @@ struct TransactionsFault: Error, Sendable, Hashable {
       case .targetTooLong: TransactionsFault(414, "URI Too Long", "Слишком длинный адрес")
       case .unsupportedContentType:
         TransactionsFault(415, "Unsupported Media Type", "Ожидается тело типа application/json")
+      case .misdirected: TransactionsFault(421, "Misdirected Request", "Ожидается адрес этого компьютера в поле Host")
       case .headersTooLarge: TransactionsFault(431, "Request Header Fields Too Large", "Слишком длинные заголовки")
       case .unsupportedTransferCoding: TransactionsFault(501, "Not Implemented", "Кодирование не поддерживается")
       case .overloaded: .failed("сервер перегружен, повторите запрос")
