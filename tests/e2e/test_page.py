@@ -298,6 +298,25 @@ def test_webhooks_are_in_the_timeline(chromium: Browser, direct: Direct):
     assert gateway.call("DELETE", f"/v1/webhook_endpoints/{made.json['id']}").status in (200, 204)
 
 
+def test_a_stream_that_is_refused_is_asked_for_again(chromium: Browser, direct: Direct):
+    gateway = direct.gateway(GATEWAY_MAX_WAITERS="1")
+    with visit(chromium, gateway) as second:
+        lost = second.page.locator("#lost")
+        with visit(chromium, gateway) as first:
+            with first.page.expect_response("**/live*") as taken:
+                first.page.goto("/")
+            assert taken.value.status == 200
+            with second.page.expect_response("**/live*") as refused:
+                second.page.goto("/")
+            assert refused.value.status == 503
+            expect(lost).to_be_visible(timeout=30_000)
+        # The place is free.
+        expect(lost).to_be_hidden(timeout=60_000)
+        name = f"live {uuid.uuid4().hex[:8]}"
+        assert gateway.pay(account(), description=name).status == 201
+        expect(row(second.page, name)).to_be_visible(timeout=20_000)
+
+
 @pytest.mark.parametrize("width, scheme, locale, heading", [
     (360, "dark", "ru-RU", "Платежи"), (360, "light", "en-GB", "Payments"), (1280, "dark", "de-DE", "Payments"),
 ])

@@ -119,6 +119,25 @@ struct ReconciliationTests {
     }
   }
 
+  @Test func `a dry run names the exceptions that a real one opens`() throws {
+    try withSite { site in
+      try site.pay([1: .declined, 2: .approved, 3: .unclear])
+      // The bank has undone the third; the others were claimed only.
+      _ = try site.reconcile(Self.text([(3, "1.00", "reversed")]), name: "before.csv")
+      _ = try site.house.store.claim(
+        [4, 5].map { site.house.new($0) }, by: site.house.claim, on: site.house.connection)
+      let text = Self.text([
+        (1, "1.00", "succeed"), (2, "1.00", "reversed"), (3, "1.00", "succeed"), (4, "1.00", "succeed"),
+        (5, "1.00", "error"),
+      ])
+      let foreseen = try site.reconcile(text, dryRun: true)
+      let real = try site.reconcile(text)
+      #expect(foreseen.findings == real.findings && foreseen.counts == real.counts)
+      #expect(
+        real.findings.map(\.kind) == [.chargedNotCompleted, .completedNotCharged, .chargeDoubtful, .chargeDoubtful])
+    }
+  }
+
   @Test func `what contradicts a statement is settled as the bank moved it, and told once`() throws {
     try withSite { site in
       try site.pay([1: .declined, 2: .approved, 3: .approved])

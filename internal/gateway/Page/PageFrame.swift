@@ -87,6 +87,7 @@ struct PageFrame: Sendable {
       </main>
       <p id="announcer" class="quiet" role="status" aria-live="polite"></p>
       <p id="toast" role="alert" hidden></p>
+      <p id="lost" hidden>\(words("Live updates stopped; trying again", "Обновления прервались; пробуем ещё раз"))</p>
       </body>
       </html>
 
@@ -96,8 +97,7 @@ struct PageFrame: Sendable {
   /// What the script says by itself.
   private var sayings: HTML {
     """
-     data-say-error="\(words("Error", "Ошибка"))" data-say-changed="\(words("payments changed", "платежей изменилось"))" \
-    data-say-lost="\(words("Live updates stopped; trying again", "Обновления прервались; пробуем ещё раз"))"
+     data-say-error="\(words("Error", "Ошибка"))" data-say-changed="\(words("payments changed", "платежей изменилось"))"
     """
   }
 

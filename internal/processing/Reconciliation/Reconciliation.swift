@@ -256,8 +256,8 @@ public struct Reconciliation {
       return
     }
     let now = StatedPayment(
-      method: payment.method, amount: payment.amount, state: result.stored.payment.state, debit: payment.debit,
-      credit: payment.credit)
+      method: payment.method, amount: payment.amount, state: result.stored.payment.state,
+      isUncharged: payment.isUncharged, debit: payment.debit, credit: payment.credit)
     guard case .matched(let isMoved) = StatementJudge.verdict(operation, now) else {
       report.counts.undecided += 1
       return
@@ -266,21 +266,25 @@ public struct Reconciliation {
     if isMoved { work.settle(id, payment) }
   }
 
-  /// What a step would bring. A reversal that was asked for may still decide otherwise.
+  /// What a step would bring, as `PaymentEngine` decides. A reversal that was asked for may still decide otherwise.
   private func foresee(
     _ operation: StatedOperation, _ payment: StatedPayment, _ work: inout PageWork,
     _ report: inout ReconciliationReport
   ) {
-    guard payment.state.isFinal else {
-      report.counts.resolved += 1
-      if operation.row.status == .succeed { work.settle(operation.row.operationID, payment) }
+    let isCharged = operation.row.status == .succeed
+    if isCharged { work.settle(operation.row.operationID, payment) }
+    let kind: PaymentException
+    switch (payment.state, payment.isUncharged) {
+    case (.completed, _): kind = .completedNotCharged
+    case (_, true) where isCharged: kind = .chargeDoubtful
+    case (let state, _) where state.isFinal: kind = .chargedNotCompleted
+    case (_, let isUncharged):
+      if isUncharged { report.counts.undecided += 1 } else { report.counts.resolved += 1 }
       return
     }
-    let kind: PaymentException = payment.state == .completed ? .completedNotCharged : .chargedNotCompleted
     report.note(
       operation.row.operationID, kind,
       "the bank lists it as \(operation.row.status.rawValue), it is \(payment.state.rawValue)")
-    if operation.row.status == .succeed { work.settle(operation.row.operationID, payment) }
   }
 
   /// Writes settlements and exceptions in one transaction.

@@ -85,7 +85,10 @@ public struct StatementStore: Sendable {
     compare = Statement(
       """
       SELECT o.operation_id, o.line, o.amount, o.currency, o.status, o.at, o.copies, o.contradicts, p.method,
-             p.amount AS payment_amount, p.currency::text AS payment_currency, p.state, p.debit, p.credit
+             p.amount AS payment_amount, p.currency::text AS payment_currency, p.state, p.debit, p.credit,
+             p.stage IN ('claimed', 'review') OR p.stage = 'ready' AND NOT p.has_hold
+               OR p.state <> 'COMPLETED' AND p.reason IS NOT DISTINCT FROM '\(PaymentReason.bankNeverCharged.rawValue)'
+               AS is_uncharged
       FROM pg_temp.stated_operation o
       LEFT JOIN \(tables.allPayment) p ON p.id = o.operation_id AND p.id > $1 AND p.id <= $2
       WHERE o.operation_id > $1 AND o.operation_id <= $2 ORDER BY o.operation_id
@@ -249,7 +252,8 @@ public struct StatementStore: Sendable {
     else { throw .content("payment \(id) holds what this version cannot read") }
     return StatedPayment(
       method: method, amount: Money(minorUnits: try row.int64(PageColumn.paymentAmount), currency), state: state,
-      debit: try row.uuid(PageColumn.debit), credit: try row.uuid(PageColumn.credit))
+      isUncharged: try row.bool(PageColumn.isUncharged), debit: try row.uuid(PageColumn.debit),
+      credit: try row.uuid(PageColumn.credit))
   }
 
   /// The next payments by id that the bank was asked for in a time and that the statement does not list, COMPLETED or
@@ -329,7 +333,7 @@ public struct StatementStore: Sendable {
 
   private enum PageColumn: Int, AnswerColumn {
     case operationID, line, amount, currency, status, at, copies, contradicts, method, paymentAmount, paymentCurrency
-    case state, debit, credit
+    case state, debit, credit, isUncharged
   }
   private enum KnownColumn: Int, AnswerColumn { case known, missing }
   private enum UnlistedColumn: Int, AnswerColumn { case id, state }

@@ -128,7 +128,7 @@ struct StatementReaderTests {
     let payee = UniqueID(high: 9, low: 9)
     return StatedPayment(
       method: PaymentMethod(rawValue: method)!, amount: Money(minorUnits: amount, Self.euro),
-      state: PaymentState(rawValue: state)!,
+      state: PaymentState(rawValue: state)!, isUncharged: false,
       debit: isRefund ? payee : Self.clearing, credit: isRefund ? Self.clearing : payee)
   }
 

@@ -7,6 +7,7 @@
 const say = document.body.dataset;
 const announcer = document.getElementById("announcer");
 const toast = document.getElementById("toast");
+const lost = document.getElementById("lost");
 
 /** Tells screen readers, once the reader is silent. */
 function announce(text) {
@@ -240,26 +241,55 @@ document.addEventListener("click", (event) => {
 
 /** Hears of changes until the page says that there are none to come. */
 class Live {
-  #source = new EventSource(say.live);
+  static #firstPause = 1000;
+  static #longestPause = 30000;
+  /** How long the stream may be away before the reader is told. */
+  static #patience = 5000;
+
+  #source = null;
+  #pause = Live.#firstPause;
+  #next = 0;
   #lost = 0;
 
   constructor() {
+    this.#listen();
+  }
+
+  #listen() {
+    this.#source = new EventSource(say.live);
     this.#source.addEventListener("message", refresh);
     this.#source.addEventListener("open", () => {
       // Something may have changed while nobody listened.
       if (this.#lost) refresh();
-      clearTimeout(this.#lost);
-      this.#lost = 0;
+      this.#pause = Live.#firstPause;
+      this.#found();
     });
     this.#source.addEventListener("error", () => {
-      if (this.#lost) return;
-      this.#lost = setTimeout(() => announce(say.sayLost), 5000);
-      refresh();
+      if (!this.#lost) {
+        this.#lost = setTimeout(() => this.#tell(), Live.#patience);
+        refresh();
+      }
+      // The browser itself goes on after a connection that breaks, and gives up after an answer such as 503.
+      if (this.#source.readyState !== EventSource.CLOSED) return;
+      this.#next = setTimeout(() => { refresh(); this.#listen(); }, this.#pause * (0.5 + Math.random() / 2));
+      this.#pause = Math.min(2 * this.#pause, Live.#longestPause);
     });
   }
 
-  close() {
+  #tell() {
+    lost.hidden = false;
+    announce(lost.textContent);
+  }
+
+  #found() {
     clearTimeout(this.#lost);
+    this.#lost = 0;
+    lost.hidden = true;
+  }
+
+  close() {
+    clearTimeout(this.#next);
+    this.#found();
     this.#source.close();
   }
 }

@@ -28,16 +28,21 @@ public struct StatedPayment: Sendable, Hashable {
   public let amount: Money
   /// Its state.
   public let state: PaymentState
+  /// Whether nothing here lets the bank have charged it: it was not asked, or has said that it has undone the charge.
+  public let isUncharged: Bool
   /// The account that pays.
   public let debit: UniqueID
   /// The account that is paid.
   public let credit: UniqueID
 
   /// A payment.
-  public init(method: PaymentMethod, amount: Money, state: PaymentState, debit: UniqueID, credit: UniqueID) {
+  public init(
+    method: PaymentMethod, amount: Money, state: PaymentState, isUncharged: Bool, debit: UniqueID, credit: UniqueID
+  ) {
     self.method = method
     self.amount = amount
     self.state = state
+    self.isUncharged = isUncharged
     self.debit = debit
     self.credit = credit
   }
