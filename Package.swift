@@ -166,7 +166,7 @@ let package = Package(
       "SagaClient", "direct/SagaClient",
       [
         "Errors", "GRPC", "Metrics", "Money", "Protobuf", "Runtime", "SagaMessages", "Settings", "StandardMessages",
-        "TLS", "Values",
+        "TLS", "Tracing", "Values",
       ]),
     box("Cards", "direct/Cards", ["Crypto", "Values"]),
     box("UserNames", "direct/Users", ["Crypto", "Values"]),
@@ -224,13 +224,14 @@ let package = Package(
     box(
       "ProcessingOrders", "processing/Orders",
       [
-        "Logger", "Metrics", "Postgres", "ProcessingDomain", "ProcessingStore", "Runtime", "SagaClient", "Values",
+        "Logger", "Metrics", "Postgres", "ProcessingDomain", "ProcessingStore", "Runtime", "SagaClient", "Tracing",
+        "Values",
       ]),
     box(
       "ProcessingDebits", "processing/Debits",
       [
         "Crypto", "Inbox", "Kafka", "LedgerDomain", "LedgerStore", "Money", "Outbox", "Postgres", "ProcessingStore",
-        "UserNames", "Values",
+        "Tracing", "UserNames", "Values",
       ]),
     box(
       "Reconciliation", "processing/Reconciliation",
@@ -349,7 +350,7 @@ let package = Package(
       [
         "Admin", "Archive", "ClientSettings", "Errors", "GroupCommit", "Kafka", "Logger", "Metrics", "Outbox",
         "OutboxKafka", "Postgres", "Runtime", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service",
-        "Settings", "Values",
+        "Settings", "Tracing", "Values",
       ]),
     box("SagaAudit", "saga/Audit", ["Errors", "Kafka", "Logger", "Postgres", "Values"]),
 
@@ -502,7 +503,7 @@ let package = Package(
       [
         "Cards", "DirectDomain", "GatewayAPI", "GatewayDomain", "GatewayStore", "HTTPClient", "HTTPServer",
         "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Money", "ProcessingDomain", "ProcessingStore", "Processor",
-        "Randomness", "Runtime", "SagaClient", "Values",
+        "Randomness", "Runtime", "SagaClient", "Tracing", "Values",
       ]),
     unit(
       "GatewayPage",
@@ -531,7 +532,7 @@ let package = Package(
       "SagaClient",
       [
         "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Money", "Protobuf", "Runtime", "SagaClient", "SagaMessages",
-        "Settings", "StandardMessages", "TLS", "TestSupport", "Values",
+        "Settings", "StandardMessages", "TLS", "TestSupport", "Tracing", "Values",
       ]),
     unit("SagaDomain", ["Randomness", "SagaDomain", "Tracing", "Values"]),
     unit("SagaStore", ["GroupCommit", "SagaDomain", "SagaStore", "Values"]),

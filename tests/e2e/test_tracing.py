@@ -62,6 +62,19 @@ def test_one_trace_goes_from_the_message_or_call_to_the_event(world: World, coll
     assert len(collector.trace(opened)) == 3 and len(collector.trace(settled)) == 3
 
 
+def test_an_expiry_is_a_trace_that_goes_to_the_event(world: World, collector: Collector):
+    server = world.server(PAYMENT_TTL="1s", **collector.settings())
+    world.client(server).create(ORDER)
+    expired = [message for message in world.events.wait_for(2)
+               if message.header("ce_type") == "paysaga.payment.failed"]
+    trace = expired[0].header("traceparent").split("-")[1]
+    found = collector.await_spans(trace, "expire payments", f"publish {world.topic}")
+    sweep = found["expire payments"]
+    assert (sweep.service, sweep.kind, sweep.parent) == ("payments-server", "internal", "")
+    assert sweep.attributes == {"paysaga.payments": 1}
+    assert found[f"publish {world.topic}"].parent == sweep.id and expired[0].header("traceparent") == sweep.context
+
+
 def test_one_trace_goes_from_the_request_to_bank_result_and_webhook(world: World, collector: Collector):
     direct = Direct(world, **collector.settings(OTEL_TRACES_SAMPLER="parentbased_always_off"))
     direct.processor()

@@ -1,3 +1,5 @@
+import Inbox
+import Kafka
 import LedgerDomain
 import LedgerStore
 import Money
@@ -8,6 +10,7 @@ import ProcessingStore
 import Runtime
 import Synchronization
 import Testing
+import Tracing
 import UserNames
 import Values
 
@@ -52,6 +55,34 @@ struct DebitStoreTests {
 
   private func posted(_ house: House, _ account: UniqueID) throws -> Int64? {
     try house.ledger.balances(of: [account], on: house.connection)[account]?.posted
+  }
+
+  @Test func `a debit's result goes on with the trace of its message`() throws {
+    try with { store, house, _ in
+      let tracer = Tracer(sampler: TraceSampler("parentbased_always_off"), capacity: 10)
+      let handler = DebitHandler(store, unit: .minor, tracer: tracer) {}
+      let parents = ["00-0000000000000000000000000000000a-00f067aa0ba902b7-01", nil]
+      let debits = parents.enumerated().compactMap { number, parent -> CommandedDebit? in
+        let id = UniqueID(high: 6, low: UInt64(number + 1))
+        let text = #"{"id":"\#(id)","userName":"alice","amount":25,"currency":"EUR"}"#
+        let headers = parent.map { [RecordHeader(TraceContext.name, Array($0.utf8))] } ?? []
+        let message = ConsumedMessage(
+          topic: "debits", partition: 0, offset: Int64(number), key: nil, value: Array(text.utf8), headers: headers)
+        guard case .work(let debit) = handler.sort(message) else { return nil }
+        return debit
+      }
+      handler.committed(debits, try handler.execute(debits, on: house.connection))
+      let spans = tracer.take(10)
+      #expect(spans.map(\.name) == ["carry out debits", "process debits"])
+      let message = try #require(spans.last)
+      #expect(message.trace == TraceID(high: 0, low: 10) && message.parent == 0x00f0_67aa_0ba9_02b7)
+      #expect(spans.first?.parent == message.id)
+      let context = TraceContext(trace: message.trace, span: message.id)
+      let headers = "array_to_string(headers, ' ')"
+      let results = "SELECT count(*) FROM \(house.schema).event WHERE topic = 'debits-results'"
+      #expect(try house.connection.int("\(results) AND \(headers) LIKE '%traceparent \(context.traceparent)%'") == 1)
+      #expect(try house.connection.int("\(results) AND \(headers) NOT LIKE '%traceparent%'") == 1)
+    }
   }
 
   @Test func `debits of a batch see those before them, and ids that differ in a digit are two`() throws {

@@ -8,6 +8,7 @@ import Runtime
 import SagaClient
 import Synchronization
 import Testing
+import Tracing
 import Values
 
 @testable import ProcessingOrders
@@ -32,9 +33,11 @@ private final class FakeSaga: SagaAsking {
 
   func calls(_ order: Int64) -> Int { state.withLock { $0.calls[order] ?? 0 } }
 
-  func payment(ofOrder order: Int64, deadline: Instant) async -> Result<SagaPayment?, SagaFailure> { .success(nil) }
+  func payment(
+    ofOrder order: Int64, trace: TraceContext?, deadline: Instant
+  ) async -> Result<SagaPayment?, SagaFailure> { .success(nil) }
 
-  func settle(order: Int64, reason: String, deadline: Instant) async -> SettleAnswer {
+  func settle(order: Int64, reason: String, trace: TraceContext?, deadline: Instant) async -> SettleAnswer {
     if waitsFor > 0 {
       let underWay = state.withLock { state in
         state.underWay += 1

@@ -1,17 +1,23 @@
+public import Tracing
 public import Values
 
 /// Asks the saga for payments of orders and settles them.
 public protocol SagaAsking: Sendable {
   /// The saga's payment of an order.
-  /// - Parameter deadline: until when to wait for the answer.
+  /// - Parameters:
+  ///   - trace: what asks, for the saga's spans; nil when that is not known.
+  ///   - deadline: until when to wait for the answer.
   /// - Returns: nil when the saga does not know the order.
-  func payment(ofOrder order: Int64, deadline: Instant) async -> Result<SagaPayment?, SagaFailure>
+  func payment(
+    ofOrder order: Int64, trace: TraceContext?, deadline: Instant
+  ) async -> Result<SagaPayment?, SagaFailure>
 
   /// Settles the payment of an order as COMPLETED. May be made any number of times with one effect.
   /// - Parameters:
   ///   - reason: names whoever settles; at most 500 bytes. The saga keeps the first.
+  ///   - trace: what settles; goes on to the saga's event. Nil when that is not known.
   ///   - deadline: until when to wait for the answer.
-  func settle(order: Int64, reason: String, deadline: Instant) async -> SettleAnswer
+  func settle(order: Int64, reason: String, trace: TraceContext?, deadline: Instant) async -> SettleAnswer
 }
 
 /// Why the saga gave no answer that can be used. Asking again later is safe, and the only thing to do.

@@ -5,6 +5,7 @@ public import Runtime
 internal import SagaMessages
 internal import StandardMessages
 internal import Synchronization
+public import Tracing
 public import Values
 
 /// Asks the saga over gRPC (`payments.v1.PaymentService`).
@@ -33,13 +34,18 @@ public final class SagaClient: SagaAsking, ServicePart {
   private let queue: Monitor<CallQueue<Call>>
   private let threads = Mutex<[WorkerThread]>([])
   private let metrics: SagaClientMetrics
+  private let tracer: Tracer
   private let lastFailure = Mutex<SagaFailure?>(nil)
 
   /// Starts the threads; connects with the first call.
-  public init(_ client: GRPCClient, limits: Limits = Limits(), metrics: MetricsRegistry) {
+  /// - Parameter tracer: records calls that are a part of recorded work.
+  public init(
+    _ client: GRPCClient, limits: Limits = Limits(), metrics: MetricsRegistry, tracer: Tracer = .off
+  ) {
     precondition(limits.threads > 0 && limits.queue > 0, "a client has a thread and room for a call")
     self.client = client
     self.limits = limits
+    self.tracer = tracer
     self.metrics = SagaClientMetrics(metrics)
     let queue = Monitor(CallQueue<Call>(limit: limits.queue))
     self.queue = queue
@@ -64,18 +70,22 @@ public final class SagaClient: SagaAsking, ServicePart {
 
   // MARK: - Calls
 
-  public func payment(ofOrder order: Int64, deadline: Instant) async -> Result<SagaPayment?, SagaFailure> {
+  public func payment(
+    ofOrder order: Int64, trace: TraceContext? = nil, deadline: Instant
+  ) async -> Result<SagaPayment?, SagaFailure> {
     let request = PaymentsV1.GetPaymentRequest(orderID: order)
-    let (reply, duration) = await call("GetPayment", request, deadline: deadline)
+    let (reply, duration) = await call("GetPayment", request, of: order, trace, deadline: deadline)
     let answer = SagaAnswers.found(reply, order: order)
     note(SagaAnswers.failure(answer))
     metrics.note(answer, duration)
     return answer
   }
 
-  public func settle(order: Int64, reason: String, deadline: Instant) async -> SettleAnswer {
+  public func settle(
+    order: Int64, reason: String, trace: TraceContext? = nil, deadline: Instant
+  ) async -> SettleAnswer {
     let request = PaymentsV1.UpdatePaymentStatusRequest(orderID: order, status: .completed, reason: reason)
-    let (reply, duration) = await call("UpdatePaymentStatus", request, deadline: deadline)
+    let (reply, duration) = await call("UpdatePaymentStatus", request, of: order, trace, deadline: deadline)
     let answer = SagaAnswers.settled(reply, order: order, reason: reason)
     if case .unavailable(let failure) = answer { note(failure) } else { note(nil) }
     metrics.note(answer, duration)
@@ -85,30 +95,39 @@ public final class SagaClient: SagaAsking, ServicePart {
   private func note(_ failure: SagaFailure?) { lastFailure.withLock { $0 = failure } }
 
   private func call(
-    _ method: String, _ request: some ProtobufMessage & Sendable, deadline: Instant
+    _ method: String, _ request: some ProtobufMessage & Sendable, of order: Int64, _ trace: TraceContext?,
+    deadline: Instant
   ) async -> (Result<PaymentsV1.Payment, GRPCStatus>, Duration) {
     let start = Instant.now()
+    let path = "payments.v1.PaymentService/\(method)"
+    let span = tracer.part(
+      path, .client, of: trace, [SpanAttribute("rpc.system", "grpc"), SpanAttribute("paysaga.order_id", order)])
+    var metadata: Metadata = [:]
+    if let trace = span?.context ?? trace { metadata.add(TraceContext.name, trace.traceparent) }
     let reply = await withUnsafeContinuation {
       (continuation: UnsafeContinuation<Result<PaymentsV1.Payment, GRPCStatus>, Never>) in
-      submit(until: deadline) { [client, limits] refusal in
+      submit(until: deadline) { [client, limits, metadata] refusal in
         if let refusal {
           return continuation.resume(returning: .failure(GRPCStatus(.unavailable, refusal.description)))
         }
         continuation.resume(
-          returning: Self.unary(client, method, request, timeout: min(limits.callTimeout, deadline - .now())))
+          returning: Self.unary(
+            client, "/\(path)", request, timeout: min(limits.callTimeout, deadline - .now()), metadata))
       }
     }
+    span?.end(reply)
     return (reply, .now() - start)
   }
 
   /// Blocks the calling thread.
   private static func unary(
-    _ client: GRPCClient, _ method: String, _ request: some ProtobufMessage, timeout: Duration
+    _ client: GRPCClient, _ path: String, _ request: some ProtobufMessage, timeout: Duration, _ metadata: Metadata
   ) -> Result<PaymentsV1.Payment, GRPCStatus> {
     guard timeout > .zero else { return .failure(GRPCStatus(.deadlineExceeded, "the deadline has passed")) }
     do throws(GRPCStatus) {
-      let path = "/payments.v1.PaymentService/\(method)"
-      return .success(try client.unary(path, request, returning: PaymentsV1.Payment.self, timeout: timeout))
+      return .success(
+        try client.unary(
+          path, request, returning: PaymentsV1.Payment.self, timeout: timeout, metadata: metadata))
     } catch {
       return .failure(error)
     }
@@ -146,5 +165,18 @@ public final class SagaClient: SagaAsking, ServicePart {
         call(SagaFailure("no call to the saga ended before the deadline"))
       }
     }
+  }
+}
+
+extension Span {
+  /// Ends the span of a call: every other code than OK is an error to a client (OpenTelemetry's conventions for gRPC).
+  fileprivate func end(_ reply: Result<PaymentsV1.Payment, GRPCStatus>) {
+    let code: GRPCCode
+    switch reply {
+    case .success: code = .ok
+    case .failure(let status): code = status.code
+    }
+    note(SpanAttribute("rpc.grpc.status_code", code.rawValue))
+    end(error: code == .ok ? nil : code.name)
   }
 }

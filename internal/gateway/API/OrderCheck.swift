@@ -1,5 +1,6 @@
 internal import Money
 internal import SagaClient
+internal import Tracing
 internal import Values
 
 /// Asks the saga whether an order can be paid. A payment that waits for the bank must not outlive the order's, hence a
@@ -13,12 +14,13 @@ struct OrderCheck: Sendable {
   /// - Parameter saga: nil where there is none.
   init(_ saga: (any SagaAsking)?) { self.saga = saga }
 
+  /// - Parameter trace: of the request that asks.
   /// - Throws: why the order cannot be paid with this amount, or that the saga did not say.
-  func require(_ order: Int64, _ amount: Money, deadline: Instant) async throws(Fault) {
+  func require(_ order: Int64, _ amount: Money, trace: TraceContext?, deadline: Instant) async throws(Fault) {
     guard let saga else {
       throw Fault(422, .ordersNotSupported, "this installation takes no payments of orders", field: Self.field)
     }
-    switch await saga.payment(ofOrder: order, deadline: deadline) {
+    switch await saga.payment(ofOrder: order, trace: trace, deadline: deadline) {
     case .success(let payment): if let fault = Self.judge(payment, amount, now: .now()) { throw fault }
     case .failure:
       throw Fault(

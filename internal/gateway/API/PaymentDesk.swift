@@ -100,7 +100,8 @@ package struct PaymentDesk: Sendable {
     if let order = request.orderID {
       // The saga is asked about new payments only: an order that this key has paid is payable no more.
       if let earlier = try await replay(request, call) { return earlier }
-      try await orders.require(order, request.amount, deadline: call.deadline)
+      let trace = call.traceparent.flatMap { TraceContext(traceparent: $0) }
+      try await orders.require(order, request.amount, trace: trace, deadline: call.deadline)
     }
     let created: CreatedPayment
     do throws(GatewayStoreError) {

@@ -63,7 +63,7 @@ public final class GatewayBody: ProgramBody {
     certificate = try settings.server.certificateTerm()
     certificate?.warn(context.logger, setting: "GATEWAY_TLS_CERT", at: .now())
     let client = try settings.saga.client(userAgent: context.program.name)
-    saga = client.map { SagaClient($0, metrics: context.metrics) }
+    saga = client.map { SagaClient($0, metrics: context.metrics, tracer: context.tracer) }
   }
 
   /// Without the brokers payments are taken in all the same: their events wait.

@@ -5,8 +5,9 @@ internal import Money
 public import Outbox
 public import Postgres
 public import ProcessingStore
+public import Tracing
 internal import UserNames
-internal import Values
+public import Values
 
 /// What became of a debit's message.
 public enum DebitOutcome: Sendable, Hashable {
@@ -59,8 +60,11 @@ public struct DebitStore: Sendable {
   }
 
   /// Carries out debits, each once; a later one of a user sees an earlier one.
+  /// - Parameter traces: what the debits are a part of, by id; passed on with their results.
   /// - Returns: what became of each, in order.
-  public func execute(_ commands: [DebitCommand], on connection: Connection) throws(DatabaseError) -> [DebitOutcome] {
+  public func execute(
+    _ commands: [DebitCommand], traces: [UniqueID: TraceContext] = [:], on connection: Connection
+  ) throws(DatabaseError) -> [DebitOutcome] {
     try connection.transaction { (connection) throws(DatabaseError) in
       // Of messages with one id the first one counts.
       var firsts: [UniqueID: DebitCommand] = [:]
@@ -69,7 +73,7 @@ public struct DebitStore: Sendable {
       let known = try stored(firsts.keys.filter { !new.contains($0) }, on: connection)
       var seen: Set<UniqueID> = []
       let open = commands.filter { new.contains($0.id) && seen.insert($0.id).inserted }
-      var results = try carryOut(open, on: connection)
+      var results = try carryOut(open, traces, on: connection)
       return commands.map { command in
         guard let kept = new.contains(command.id) ? firsts[command.id] : known[command.id], kept == command else {
           return .differs
@@ -107,7 +111,7 @@ public struct DebitStore: Sendable {
   }
 
   private func carryOut(
-    _ commands: [DebitCommand], on connection: Connection
+    _ commands: [DebitCommand], _ traces: [UniqueID: TraceContext], on connection: Connection
   ) throws(DatabaseError) -> [UniqueID: DebitResult] {
     guard !commands.isEmpty else { return [:] }
     let accounts = try ledger.accounts(connection.run(ledger.find(Set(commands.map(\.holder)))))
@@ -123,7 +127,7 @@ public struct DebitStore: Sendable {
     let events = results.map { result in
       NewEvent(
         eventID: .random(), key: Self.key(of: result.id), sequence: 1, topic: topic, payload: result.payload(),
-        type: result.type, source: ProcessingStore.eventSource)
+        type: result.type, source: ProcessingStore.eventSource, traceparent: traces[result.id]?.traceparent)
     }
     let decided = Command(
       decide,

@@ -11,6 +11,7 @@ internal import Runtime
 internal import Service
 internal import Settings
 internal import Synchronization
+internal import Tracing
 internal import Values
 
 /// The reader of debits that are commanded by message; the program does the rest of its work without it.
@@ -41,7 +42,9 @@ final class DebitIntake: ServicePart {
       // As for steps: a row that somebody holds makes the batch come again, and does not keep it for ever.
       database: try database.indexed(role: "debits", lockTimeout: .seconds(5)),
       logger: context.logger.labelled("debits"), metrics: context.metrics, stop: context.stop
-    ) { _ in DebitHandler(store, unit: options.unit, onCommit: onCommit) }
+    ) { [tracer = context.tracer] _ in
+      DebitHandler(store, unit: options.unit, tracer: tracer, onCommit: onCommit)
+    }
   }
 
   /// Waits for the topics, then begins.

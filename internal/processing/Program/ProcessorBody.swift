@@ -40,7 +40,7 @@ public final class ProcessorBody: ProgramBody {
     traces = TraceBook(context.tracer)
     database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
     let client = try settings.saga.client(userAgent: context.program.name)
-    saga = client.map { SagaClient($0, metrics: context.metrics) }
+    saga = client.map { SagaClient($0, metrics: context.metrics, tracer: context.tracer) }
   }
 
   /// There is no API.
@@ -139,7 +139,8 @@ public final class ProcessorBody: ProgramBody {
   private func makeOrders() throws -> OrderSettler? {
     guard let saga else { return nil }
     return OrderSettler(
-      try serial("orders"), saga: saga, policy: settings.deadOrders, logger: context.logger, metrics: context.metrics)
+      try serial("orders"), saga: saga, policy: settings.deadOrders, logger: context.logger, metrics: context.metrics,
+      traces: traces)
   }
 
   private func makePipeline(

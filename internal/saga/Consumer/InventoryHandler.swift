@@ -51,15 +51,8 @@ package struct InventoryHandler: InboxHandler {
       var inventory = try InventoryMessage(
         message.value, trace: trace, place: "\(message.topic)/\(message.partition)@\(message.offset)")
       guard inventory.status == triggerStatus else { return .done(.skipped) }
-      let span = tracer.begin(
-        "process \(message.topic)", .consumer, parent: trace,
-        [
-          SpanAttribute("messaging.system", "kafka"), SpanAttribute("messaging.operation.type", "process"),
-          SpanAttribute("messaging.destination.name", message.topic),
-          SpanAttribute("messaging.destination.partition.id", "\(message.partition)"),
-          SpanAttribute("messaging.kafka.offset", message.offset),
-          SpanAttribute("paysaga.order_id", inventory.command.orderID),
-        ])
+      let span = tracer.process(
+        message, parent: trace, [SpanAttribute("paysaga.order_id", inventory.command.orderID)])
       if let span { inventory.command.trace = span.context }
       return .work(Opening(inventory, span: span))
     } catch {

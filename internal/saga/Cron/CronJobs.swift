@@ -16,6 +16,7 @@ internal import SagaStore
 public import Service
 internal import Settings
 internal import Synchronization
+internal import Tracing
 public import Values
 
 /// The cron jobs of one process: the relay and the care of its outbox, and the expiry of payments.
@@ -61,7 +62,8 @@ public final class CronJobs: ServicePart {
     let expiry = ExpiryJob(
       SerialConnection(
         try database.configuration(role: "expiry"), logger: context.logger.labelled("expiry"), stop: context.stop),
-      transactions: transactions, logger: context.logger, metrics: context.metrics, onCommit: { relay.wake() })
+      transactions: transactions, logger: context.logger, metrics: context.metrics, tracer: context.tracer,
+      onCommit: { relay.wake() })
     expiring = PeriodicJob(name: "expiry") { expiry.run() }
     archive = try settings.archiveAfter.map { (age) throws(DatabaseError) in
       ArchiveMover(

@@ -8,6 +8,7 @@ internal import SagaDomain
 internal import SagaSchema
 internal import SagaStore
 internal import Synchronization
+internal import Tracing
 internal import Values
 
 /// Fails payments that nobody settled in time.
@@ -37,18 +38,21 @@ final class ExpiryJob: Sendable {
   private let transactions: PaymentTransactions
   private let state = Mutex(State())
   private let expired: Counter
+  private let tracer: Tracer
   private let logger: Logger
   private let onCommit: @Sendable () -> Void
 
   /// - Parameters:
   ///   - connection: the job's own.
+  ///   - tracer: records sweeps that fail payments, each as a trace of its own.
   ///   - onCommit: called after payments were failed, with events to publish.
   init(
     _ connection: SerialConnection, transactions: PaymentTransactions, logger: Logger, metrics: MetricsRegistry,
-    onCommit: @escaping @Sendable () -> Void
+    tracer: Tracer, onCommit: @escaping @Sendable () -> Void
   ) {
     self.connection = connection
     self.transactions = transactions
+    self.tracer = tracer
     expired = metrics.counter("payments_expired_total", help: "Payments failed because nobody settled them.")
     self.logger = logger.labelled("expiry")
     self.onCommit = onCommit
@@ -64,17 +68,22 @@ final class ExpiryJob: Sendable {
         state.isInFullSweep = isFull
         return (isFull ? nil : state.from, Array(state.stuck))
       }
+      // One that fails nothing does not end, and is forgotten.
+      let span = tracer.begin("expire payments", .internal, parent: nil)
       let sweep = try connection.use { [self] (connection) throws(DatabaseError) in
         do throws(DatabaseError) {
-          return try transactions.expire(limit: Self.batch, from: from, excluding: stuck, on: connection)
+          return try transactions.expire(
+            limit: Self.batch, from: from, excluding: stuck, trace: span?.context, on: connection)
         } catch  where WriteFault.isOfValues(error) {
-          return try expireOneByOne(from: from, excluding: stuck, on: connection)
+          return try expireOneByOne(from: from, excluding: stuck, trace: span?.context, on: connection)
         }
       }
       var isStuck = false
       for row in sweep.unreadable { isStuck = passOver(row) || isStuck }
       if sweep.expired > 0 {
         expired.add(sweep.expired)
+        span?.note(SpanAttribute("paysaga.payments", sweep.expired))
+        span?.end()
         logger.info("failed payments nobody settled", ["count": .number(sweep.expired)])
         onCommit()
         // Outside the transaction that wrote: a NOTIFY inside holds a global lock until the commit.
@@ -95,14 +104,14 @@ final class ExpiryJob: Sendable {
 
   /// One of a batch is refused for what is stored of its order: that one is passed over, and the others are failed.
   private func expireOneByOne(
-    from: Timestamp?, excluding stuck: [Int64], on connection: Connection
+    from: Timestamp?, excluding stuck: [Int64], trace: TraceContext?, on connection: Connection
   ) throws(DatabaseError) -> ExpirySweep {
     let orders = try transactions.expiredOrders(limit: Self.batch, from: from, excluding: stuck, on: connection)
     var expired = 0
     var unreadable: [UnreadablePayment] = []
     for order in orders {
       do {
-        let command = try SettleCommand(expiring: order)
+        let command = try SettleCommand(expiring: order, trace: trace)
         let mode = TransactionMode(hasBriefLocks: true)
         if case .success = try transactions.settle([command], mode: mode, on: connection).first { expired += 1 }
       } catch let error as PaymentError {

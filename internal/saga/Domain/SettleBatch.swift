@@ -33,18 +33,19 @@ public struct SettleCommand: Sendable, Hashable {
   }
 
   /// Fails a payment that nobody settled in time.
+  /// - Parameter trace: of the sweep; passed on with the event.
   /// - Throws: `invalidArgument` for an order that no payment can have.
-  public init(expiring orderID: Int64) throws(PaymentError) {
+  public init(expiring orderID: Int64, trace: TraceContext? = nil) throws(PaymentError) {
     self.orderID = try Validation.orderID(orderID)
     to = .failed
     reason = PaymentReason.expired
-    trace = nil
+    self.trace = trace
     caller = nil
     isExpiry = true
   }
 
   /// Who asks, as the payment's row keeps it; nil when nobody is known.
-  public var origin: String? { isExpiry ? PaymentOrigin.expiry : PaymentOrigin.line(caller, trace) }
+  public var origin: String? { PaymentOrigin.line(isExpiry ? PaymentOrigin.expiry : caller, trace) }
 
   /// Checks an order id on its own, for calls that only read.
   /// - Throws: `invalidArgument`.

@@ -3,7 +3,7 @@ public import GroupCommit
 public import Outbox
 public import Postgres
 public import SagaDomain
-internal import Tracing
+public import Tracing
 public import Values
 
 /// The transactions on payments, each over a batch: payments and their events commit together or not at all (G2).
@@ -206,10 +206,12 @@ public struct PaymentTransactions: Sendable {
   ///   - limit: at most this many.
   ///   - from: where the sweep has come to; nothing that expired earlier is looked at.
   ///   - excluded: orders that are passed over.
+  ///   - trace: of the sweep; passed on with the events.
   /// - Returns: how many were failed, and where the next sweep may start.
-  public func expire(limit: Int, from: Timestamp?, excluding excluded: [Int64] = [], on connection: Connection)
-    throws(DatabaseError) -> ExpirySweep
-  {
+  public func expire(
+    limit: Int, from: Timestamp?, excluding excluded: [Int64] = [], trace: TraceContext? = nil,
+    on connection: Connection
+  ) throws(DatabaseError) -> ExpirySweep {
     try connection.rollingBack { () throws(DatabaseError) in
       let parameters: [Parameter] = [.timestampOrNull(from), .int64(Int64(limit)), .int64Array(excluded)]
       let results = try connection.run([.begin, Command(Self.lockExpired, parameters), Command(Self.databaseNow)])
@@ -218,7 +220,7 @@ public struct PaymentTransactions: Sendable {
       // Every locked payment is open, so each command settles; the rule that says so is the same for all callers.
       let commands = try locked.payments.map { (payment) throws(DatabaseError) in
         do {
-          return try SettleCommand(expiring: payment.orderID)
+          return try SettleCommand(expiring: payment.orderID, trace: trace)
         } catch {
           preconditionFailure("a payment was read with an order id that no caller may use: \(error)")
         }

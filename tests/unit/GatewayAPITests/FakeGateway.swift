@@ -10,6 +10,7 @@ import ProcessingDomain
 import ProcessingStore
 import Runtime
 import SagaClient
+import Tracing
 import Values
 
 @testable import GatewayAPI
@@ -502,9 +503,13 @@ extension FakeAccounts {
 final class FakeSaga: SagaAsking {
   let answer = Monitor<Result<SagaPayment?, SagaFailure>>(.success(nil))
 
-  func payment(ofOrder order: Int64, deadline: Instant) async -> Result<SagaPayment?, SagaFailure> {
+  func payment(
+    ofOrder order: Int64, trace: TraceContext?, deadline: Instant
+  ) async -> Result<SagaPayment?, SagaFailure> {
     answer.withLock { $0 }
   }
 
-  func settle(order: Int64, reason: String, deadline: Instant) async -> SettleAnswer { .unknownOrder }
+  func settle(order: Int64, reason: String, trace: TraceContext?, deadline: Instant) async -> SettleAnswer {
+    .unknownOrder
+  }
 }

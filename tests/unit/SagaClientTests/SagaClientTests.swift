@@ -11,6 +11,7 @@ import Synchronization
 import TLS
 import TestSupport
 import Testing
+import Tracing
 import Values
 
 @testable import SagaClient
@@ -22,8 +23,18 @@ import Values
   /// What the server does with a call.
   private typealias Handler = @Sendable (_ order: Int64, _ reason: String?) async throws -> PaymentsV1.Payment
 
+  /// What the calls of a test said that they are a part of.
+  private final class HeardTraces: Sendable {
+    private let traces = Mutex<[TraceContext?]>([])
+
+    func add(_ trace: TraceContext?) { traces.withLock { $0.append(trace) } }
+
+    var all: [TraceContext?] { traces.withLock { $0 } }
+  }
+
   private func with(
-    limits: SagaClient.Limits = SagaClient.Limits(), tls: Bool = false, _ handler: @escaping Handler,
+    limits: SagaClient.Limits = SagaClient.Limits(), tls: Bool = false, tracer: Tracer = .off,
+    heard: HeardTraces = HeardTraces(), _ handler: @escaping Handler,
     _ body: (SagaClient, MetricsRegistry) async throws -> Void
   ) async throws {
     var configuration = GRPCServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), loops: 1)
@@ -31,11 +42,13 @@ import Values
     let service = ServiceDefinition(
       "payments.v1.PaymentService",
       [
-        .unary("/payments.v1.PaymentService/GetPayment") { (request: PaymentsV1.GetPaymentRequest, _) in
-          try await handler(request.orderID, nil)
+        .unary("/payments.v1.PaymentService/GetPayment") { (request: PaymentsV1.GetPaymentRequest, context) in
+          heard.add(context.trace)
+          return try await handler(request.orderID, nil)
         },
         .unary("/payments.v1.PaymentService/UpdatePaymentStatus") {
-          (request: PaymentsV1.UpdatePaymentStatusRequest, _) in
+          (request: PaymentsV1.UpdatePaymentStatusRequest, context) in
+          heard.add(context.trace)
           #expect(request.status == .completed)
           return try await handler(request.orderID, request.reason)
         },
@@ -48,7 +61,8 @@ import Values
     settings.address = NetworkAddress(host: "127.0.0.1", port: server.boundPort)
     if tls { settings.authorities = TestCertificates.ours.authorityFile }
     let metrics = MetricsRegistry()
-    let client = SagaClient(try #require(try settings.client(userAgent: "test")), limits: limits, metrics: metrics)
+    let client = SagaClient(
+      try #require(try settings.client(userAgent: "test")), limits: limits, metrics: metrics, tracer: tracer)
     try await body(client, metrics)
     await onThread {
       client.stop(until: .now() + .seconds(5))
@@ -87,6 +101,28 @@ import Values
       #expect(await client.payment(ofOrder: 8, deadline: .now() + Self.soon) == .success(nil))
       #expect(metrics.exposition().contains("saga_calls_total{method=\"get\",outcome=\"unknown_order\"} 1"))
       #expect(client.problem == nil)
+    }
+  }
+
+  @Test(arguments: [true, false])
+  func `the saga hears which trace a call is a part of`(isRecorded: Bool) async throws {
+    let parent = try #require(TraceContext(traceparent: "00-0000000000000000000000000000000a-00f067aa0ba902b7-01"))
+    let tracer = isRecorded ? Tracer(sampler: TraceSampler("always_on"), capacity: 10) : .off
+    let heard = HeardTraces()
+    try await with(tracer: tracer, heard: heard) { order, reason in
+      guard let reason else { throw Self.refusal(.notFound, "PAYMENT_NOT_FOUND") }
+      return Payment(orderID: order, status: .completed, reason: reason)
+    } _: { client, _ in
+      _ = await client.payment(ofOrder: 7, trace: parent, deadline: .now() + Self.soon)
+      _ = await client.settle(order: 7, reason: "direct:a", trace: parent, deadline: .now() + Self.soon)
+      _ = await client.settle(order: 7, reason: "direct:a", deadline: .now() + Self.soon)
+      let spans = tracer.take(10)
+      let methods = isRecorded ? ["GetPayment", "UpdatePaymentStatus"] : []
+      #expect(spans.map(\.name) == methods.map { "payments.v1.PaymentService/\($0)" })
+      #expect(spans.allSatisfy { $0.trace == parent.traceID && $0.parent == parent.spanID && $0.kind == .client })
+      #expect(spans.map(\.error) == (isRecorded ? ["NOT_FOUND", nil] : []))
+      let passedOn = isRecorded ? spans.map { TraceContext(trace: $0.trace, span: $0.id) } : [parent, parent]
+      #expect(heard.all == passedOn + [nil])
     }
   }
 
