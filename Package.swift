@@ -135,7 +135,7 @@ let package = Package(
     box("Idempotency", "data/Idempotency", ["Postgres", "Values"]),
     box("Archive", "data/Archive", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
     box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Values"]),
-    box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Runtime", "Values"]),
+    box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Tracing", "Values"]),
     // `sql` is a link to migrations/outbox.
     .target(

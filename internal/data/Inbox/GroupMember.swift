@@ -39,6 +39,9 @@ final class GroupMember: Sendable {
   /// Whether a broker is connected.
   var isConnected: Bool { consumer.isConnected }
 
+  /// The consumer's newest figures.
+  var statistics: ClientStatistics? { consumer.statistics }
+
   /// How long the first assignment may take.
   private static let joiningPatience = Duration.seconds(15)
 

@@ -90,6 +90,9 @@ public final class InboxConsumer<Handler: InboxHandler>: ServicePart {
       deadLetters: try DeadLetterWriter(
         client("dead-letters"), topic: configuration.deadLetterTopic, logger: logger.labelled("dead-letters")),
       health: handlers.map { _ in LaneHealth() })
+    KafkaClientGauges.register(metrics, client: client(configuration.name).clientID, isProducer: false) {
+      [weak member = running.member] in member?.statistics
+    }
     do {
       let isStopped = try state.withLock { state in
         switch state {

@@ -15,6 +15,9 @@ final class ClientContext: Sendable {
   /// How far a member of a group has come: see `ClientHandle.mustStay`.
   let membership = Mutex(Membership.none)
   private let connected = Atomic(false)
+  private let figures = Mutex<(value: ClientStatistics, at: Instant)?>(nil)
+  /// How long statistics are believed: far longer than the second after which new ones come.
+  private static let figuresLifetime = Duration.seconds(35)
   private let refusal = Mutex<(error: KafkaError, at: Instant)?>(nil)
   /// librdkafka tells of a refusal once, and of its end not at all.
   private static let refusalMemory = Duration.seconds(300)
@@ -39,9 +42,18 @@ final class ClientContext: Sendable {
     }
   }
 
-  /// Reads from librdkafka's statistics (STATISTICS.md) whether any broker's state is UP.
+  /// Reads librdkafka's statistics (STATISTICS.md): whether any broker's state is UP, and the figures of the metrics.
   func noteStatistics(_ json: UnsafePointer<CChar>) {
     isConnected = strstr(json, "\"state\":\"UP\"") != nil
+    let bytes = Array(UnsafeRawBufferPointer(start: json, count: strlen(json)))
+    figures.withLock { $0 = ClientStatistics(bytes).map { ($0, .now()) } }
+  }
+
+  /// The newest figures; nil when there are none that are still true.
+  var statistics: ClientStatistics? {
+    figures.withLock { figures in
+      figures.flatMap { Instant.now() - $0.at <= Self.figuresLifetime ? $0.value : nil }
+    }
   }
 
   /// The last refusal for want of rights that nothing has disproved since.

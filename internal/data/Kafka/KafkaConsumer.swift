@@ -152,6 +152,9 @@ public final class KafkaConsumer: Sendable {
   /// Whether a broker is connected, as of the last `poll`: for readiness.
   public var isConnected: Bool { handle.context.isConnected }
 
+  /// Its newest figures, of about a second ago; nil before the first.
+  public var statistics: ClientStatistics? { handle.context.statistics }
+
   /// Calls `onRevoke` for what is assigned, commits stored offsets, leaves the group and frees the client; after
   /// `deadline` it leaves without waiting for the broker. Harmless when called again.
   public func close(until deadline: Instant) {

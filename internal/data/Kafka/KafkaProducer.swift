@@ -153,6 +153,9 @@ public final class KafkaProducer: Sendable {
   /// Whether a broker is connected, as of about a second ago: for readiness.
   public var isConnected: Bool { handle.context.isConnected }
 
+  /// Its newest figures, of about a second ago; nil before the first.
+  public var statistics: ClientStatistics? { handle.context.statistics }
+
   /// Purges what is left, hands over the last reports and frees the client. Harmless when called again; not to be
   /// called in `onDelivery` or `onFatal`.
   public func close() {

@@ -53,6 +53,9 @@ public final class KafkaEventPublisher: EventPublisher {
   /// Whether a broker is connected.
   public var isConnected: Bool { producer.withLock { $0 }?.isConnected ?? false }
 
+  /// The producer's newest figures.
+  var statistics: ClientStatistics? { producer.withLock { $0 }?.statistics }
+
   public var obstacle: PublishObstacle? { watch.withLock { $0.obstacle } }
 
   public func start(_ handler: @escaping Handler) {

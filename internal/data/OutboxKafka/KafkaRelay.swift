@@ -40,8 +40,12 @@ public final class KafkaRelay: ServicePart {
     pool = ConnectionPool(
       configuration: database, size: 3, queueLimit: 64, name: tables.schema.map { "relay_\($0)" } ?? "relay",
       logger: logger, metrics: metrics)
-    publisher = try KafkaEventPublisher(
+    let publisher = try KafkaEventPublisher(
       kafka, deliveryTimeout: configuration.deliveryTimeout, topics: topics, logger: logger)
+    self.publisher = publisher
+    KafkaClientGauges.register(metrics, client: kafka.clientID, isProducer: true) { [weak publisher] in
+      publisher?.statistics
+    }
     relay = Relay(
       tables: tables, configuration: configuration, pool: pool, publisher: publisher, logger: logger, metrics: metrics,
       tracer: tracer)

@@ -158,17 +158,19 @@ import Values
     let producer = try cluster.producer(into: Reports())
     defer { producer.close() }
     let never = Monitor(())
-    func waits(for state: Bool) -> Bool {
+    func waits(for condition: () -> Bool) -> Bool {
       let deadline = soon()
-      while producer.isConnected != state, Instant.now() < deadline {
+      while !condition(), Instant.now() < deadline {
         _ = never.wait(until: Instant.now() + .milliseconds(20)) { _ in nil as Bool? }
       }
-      return producer.isConnected == state
+      return condition()
     }
-    #expect(waits(for: true))
+    #expect(waits { producer.isConnected })
+    #expect(waits { producer.statistics?.connectedBrokers == 1 && producer.statistics?.queuedMessages == 0 })
     try cluster.mock.setDown()
-    #expect(waits(for: false))
+    #expect(waits { !producer.isConnected })
+    #expect(waits { producer.statistics?.connectedBrokers == 0 })
     try cluster.mock.setUp()
-    #expect(waits(for: true))
+    #expect(waits { producer.isConnected })
   }
 }
