@@ -9,7 +9,7 @@ TEST_SH := internal/stack/test.sh
 export SWIFT_BACKTRACE := enable=no
 
 .PHONY: help up down restart status logs demo reset clean-data deps build release deb sbom dist debug venv migrate descriptors \
-  test test-unit test-integration test-e2e chaos simulate model fuzz tsan asan lint format bench clean
+  test test-unit test-integration test-e2e chaos drills simulate model fuzz tsan asan lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-18s %s\n", $$1, $$2 }'
@@ -84,6 +84,10 @@ chaos: debug venv ## Faults at random under load: SECONDS=60 of them, and as man
 	CHAOS='$(or $(SECONDS),60)' CHAOS_LOAD='$(or $(LOAD),10000)' CHAOS_SEED='$(SEED)' CHAOS_FAULTS='$(FAULTS)' \
 	  PAYSAGA_BIN='$(or $(PAYSAGA_BIN),$(CURDIR)/.build/debug)' \
 	  .local/venv/bin/python -m pytest -p no:cacheprovider -s tests/e2e/test_chaos.py tests/e2e/test_direct_chaos.py
+
+drills: debug venv ## Stage the eleven faults of docs/drills.md, find and repair each (OUT=DIR keeps what was typed and seen)
+	DRILLS='$(if $(OUT),$(abspath $(OUT)))' PAYSAGA_BIN='$(or $(PAYSAGA_BIN),$(CURDIR)/.build/debug)' \
+	  .local/venv/bin/python -m pytest -p no:cacheprovider tests/drills
 
 simulate: ## Play random schedules: CORE=relay, group-commit or payment; SEED=1 RUNS=10000; TRACE=1 with RUNS=1; SABOTAGE=NAME or all
 	@internal/stack/simulate.sh

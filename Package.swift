@@ -362,6 +362,7 @@ let package = Package(
         "HTTPClient",
         "Inbox", "Kafka", "LedgerDomain", "LedgerStore", "Logger", "Metrics", "Migrator", "Money", "Outbox", "Postgres",
         "ProcessingAudit", "ProcessingDomain", "ProcessingSchema", "ProcessingStore", "Protobuf", "Reconciliation",
+        "Redis",
         "RiskDomain", "RiskStore", "Runtime", "SagaAudit", "SagaStore",
         "SagaDomain", "SagaMessages", "SagaSchema", "SagaSettings", "Settings", "StandardMessages", "TLS", "Values",
       ]),

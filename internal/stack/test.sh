@@ -143,6 +143,13 @@ e2e() {
   step e2e 30 "$VENV/bin/python" -m pytest -p no:cacheprovider --timeout=300 --numprocesses=3 --dist=loadfile tests/e2e
 }
 
+# By themselves: each freezes or fills servers, and is timed.
+drills() {
+  debug_build
+  export PAYSAGA_BIN=${PAYSAGA_BIN:-$ROOT/.build/debug}
+  step drills 8 "$VENV/bin/python" -m pytest -p no:cacheprovider tests/drills
+}
+
 release() { step release 20 swift build -c release --static-swift-stdlib "${JOBS[@]}"; }
 
 # Of the release build.
@@ -183,11 +190,11 @@ asan() {
 main() {
   local what
   if [ $# -eq 0 ]; then set -- all; fi
-  if [ "$*" = all ]; then set -- stack model unit integration e2e release package simulate tsan asan; fi
+  if [ "$*" = all ]; then set -- stack model unit integration e2e drills release package simulate tsan asan; fi
   for what in "$@"; do
     case $what in
-    stack | model | unit | integration | e2e | release | package | simulate | tsan | asan) ;;
-    *) fail "unknown step $what: stack, model, unit, integration, e2e, release, package, simulate, tsan, asan or all" ;;
+    stack | model | unit | integration | e2e | drills | release | package | simulate | tsan | asan) ;;
+    *) fail "unknown step $what: stack, model, unit, integration, e2e, drills, release, package, simulate, tsan, asan or all" ;;
     esac
   done
   mkdir -p "$TEST_LOGS"

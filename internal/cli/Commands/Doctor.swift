@@ -15,10 +15,12 @@ struct Doctor: Subcommand {
     notes: """
       The operands are the admin ports of the programs; default: those of PAYSAGA_PROGRAMS, with commas between them, or
       those of `make up`. Programs are asked for readiness, version, settings that disagree, and ends of certificates;
-      PAYSAGA_ADMIN_TOKEN has the token of their pages that show data. Databases: versions of the schema, transactions
-      and slots that keep old rows, sessions, tables of the next day; outboxes: dead and blocked events, pauses, relays
+      PAYSAGA_ADMIN_TOKEN has the token of their pages that show data. Databases: versions of the schema, locks that
+      others wait for, a disk that is full, transactions and slots that keep old rows, sessions, tables of the next day;
+      Redis: whether it takes writes; outboxes: dead and blocked events, pauses, relays
       that cannot publish; Kafka: topics, groups that are more than a minute behind, dead letters; direct payments: dead
-      letters and exceptions. Free disk space is nothing that PostgreSQL or Kafka would tell: watch it on their machines.
+      letters and exceptions. How much disk is free PostgreSQL and Kafka do not tell:
+      watch it on their machines.
       Exit status: 0 when nothing is wrong, 1 with the findings, each with what to do.
       """,
     example: "paysaga doctor 127.0.0.1:9101 127.0.0.1:9102")
@@ -46,6 +48,7 @@ struct Doctor: Subcommand {
       }
     }
     examination.check("kafka") { try BrokerCheck(session: session).run() }
+    examination.check("redis") { try RedisCheck(session: session).run() }
     examination.check("direct payments") { ([], try Self.directPayments(session)) }
     for finding in examination.findings { session.output.print(finding.record) }
     guard examination.findings.isEmpty else {

@@ -19,10 +19,14 @@ struct DatabaseCheck {
     defer { connection.close() }
     let row = try connection.run(Command(Self.question)).only
     let oldest = try row.optionalDouble(Column.oldest)
-    var findings = try lines(subject)
+    // Locks first: what is asked later may wait for one.
+    var findings = try LockCheck.run(subject, on: connection)
+    findings += try lines(subject)
     if try row.bool(Column.isReadOnly) {
       findings.append(
         Finding(subject, "the server takes no writes", "name the primary in \(context.settingPrefix)DSN, or fail over"))
+    } else if let refusal = try trial(subject, on: connection) {
+      findings.append(refusal)
     }
     if let oldest, oldest > Self.longestTransaction.inSeconds {
       findings.append(
@@ -58,6 +62,37 @@ struct DatabaseCheck {
       ], findings
     )
   }
+
+  /// Writes a page that goes away with its transaction: a full disk, or a server that is broken, refuses it.
+  private func trial(_ subject: String, on connection: Connection) throws -> Finding? {
+    do throws(DatabaseError) {
+      try connection.rollingBack { () throws(DatabaseError) in
+        for command in [Command.begin, Command(Self.page), .rollback] { try connection.run(command) }
+      }
+      return nil
+    } catch {
+      return try Self.finding(subject, refused: error)
+    }
+  }
+
+  /// What a refused write says; nil for a role that may write no temporary table.
+  /// - Throws: what is no refusal by the server.
+  static func finding(_ subject: String, refused error: DatabaseError) throws(DatabaseError) -> Finding? {
+    guard let state = error.sqlState else { throw error }
+    switch state {
+    case "42501": return nil
+    case "53100":
+      return Finding(
+        subject, "the server takes no writes, its disk is full: \(error)",
+        "free some space where its data and pg_wal are; the programs go on by themselves")
+    default:
+      return Finding(subject, "the server takes no writes: \(error)", "the log of PostgreSQL, its disk and its memory")
+    }
+  }
+
+  private static let page = Statement(
+    "CREATE TEMPORARY TABLE paysaga_doctor ON COMMIT DROP AS SELECT repeat('x', 1000) AS filler FROM generate_series(1, 64)"
+  )
 
   private func lines(_ subject: String) throws -> [Finding] {
     var findings: [Finding] = []

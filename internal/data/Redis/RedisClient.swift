@@ -42,6 +42,9 @@ public final class RedisClient {
   /// Whether the last call went well, or none failed yet: for readiness and metrics.
   public private(set) var isHealthy = true
 
+  /// What was refused, or why there was no answer, until that works again: for readiness.
+  public private(set) var problem: RedisError?
+
   /// What the log was told of and not yet of its end.
   private enum BadSpell {
     /// Redis does not answer.
@@ -199,6 +202,7 @@ public final class RedisClient {
     case .away, .refuses: break
     }
     spell = nil
+    problem = nil
     logger.info("Redis is back", ["server": .describing(dsn)])
   }
 
@@ -210,6 +214,7 @@ public final class RedisClient {
     if spell == nil {
       logger.warning("Redis fails; going on without it", ["server": .describing(dsn), "error": .error(error)])
     }
+    problem = error
     spell = error.isRefusal ? .refuses(action) : .away
     return error
   }

@@ -103,7 +103,7 @@ public final class ConsumerBody: ProgramBody {
       ]
       if settings.redis.isEnabled {
         // Without the filter the program is slower and nothing else.
-        let detail = filters.allSatisfy(\.isReachable) ? "" : "away; the database decides alone"
+        let detail = filters.lazy.compactMap(\.problem).first.map { "\($0); the database decides alone" } ?? ""
         checks.append(ReadinessReport.Check("redis", isReady: true, detail: detail))
       }
       return checks

@@ -31,8 +31,8 @@ final class DuplicateFilter {
     failures = metrics.counter("redis_failures_total", help: "Look-ups and writes that Redis did not answer.")
   }
 
-  /// Whether the last attempt reached Redis.
-  var isReachable: Bool { client.isHealthy }
+  /// What Redis refuses, or why it does not answer; nil when it works.
+  var problem: String? { client.problem?.description }
 
   /// For each key the fingerprint that `remember` stored, or that anybody else who can write to Redis stored; nil for
   /// an unknown key.

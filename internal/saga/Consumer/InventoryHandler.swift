@@ -67,7 +67,7 @@ package struct InventoryHandler: InboxHandler {
     for (index, fingerprint) in fingerprints.enumerated() {
       openings[index].claim = fingerprint.flatMap(FilterClaim.init)
     }
-    health.isReachable = filter.isReachable
+    health.problem = filter.problem
   }
 
   /// Finishes what the filter claims and the database confirms, and opens payments for the rest.
@@ -110,19 +110,20 @@ package struct InventoryHandler: InboxHandler {
       }
     }
     filter.remember(entries)
+    health.problem = filter.problem
   }
 
   /// Hangs up on Redis.
   package func close() { filter?.close() }
 }
 
-/// Whether a lane's filter is reachable; for any thread.
+/// What is in the way of a lane's filter; for any thread.
 final class FilterHealth: Sendable {
-  private let reachable = Atomic(true)
+  private let current = Mutex<String?>(nil)
 
-  /// Whether the last attempt reached Redis.
-  var isReachable: Bool {
-    get { reachable.load(ordering: .relaxed) }
-    set { reachable.store(newValue, ordering: .relaxed) }
+  /// What Redis refuses, or why it does not answer; nil when it works.
+  var problem: String? {
+    get { current.withLock { $0 } }
+    set { current.withLock { $0 = newValue } }
   }
 }

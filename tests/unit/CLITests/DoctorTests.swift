@@ -78,3 +78,27 @@ struct DoctorTests {
     #expect(ProgramFindings([state]).all(now: 0).isEmpty)
   }
 }
+
+@Suite("What doctor says of locks")
+struct LockFindingTests {
+  @Test func theHolderIsNamedWithWhatEndsIt() {
+    let finding = LockCheck.finding(
+      "database of DB_DSN",
+      LockCheck.Holder(
+        pid: 4711, words: "psql as ann, idle in transaction, statement LOCK", waiting: 2,
+        waiters: "payments-server wants payment", longest: .milliseconds(1_500)))
+    #expect(
+      finding.problem
+        == "2 sessions wait for a lock, up to 1s500ms: payments-server wants payment; it is held by psql as "
+        + "ann, idle in transaction, statement LOCK, pid 4711")
+    #expect(finding.remedy.hasSuffix("SELECT pg_terminate_backend(4711)"))
+  }
+
+  @Test func aPreparedTransactionHasNoSessionToEnd() {
+    let finding = LockCheck.finding(
+      "database of DB_DSN",
+      LockCheck.Holder(pid: 0, words: "", waiting: 1, waiters: "payments-cron wants a row", longest: .seconds(1)))
+    #expect(finding.problem.hasSuffix("it is held by a prepared transaction"))
+    #expect(finding.remedy.contains("pg_prepared_xacts"))
+  }
+}
