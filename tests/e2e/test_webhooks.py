@@ -98,8 +98,9 @@ def test_what_fails_is_sent_again_the_same(gateway: Gateway, receiver: Receiver,
     last, before = delivery["attempt_list"]
     assert (before["number"], before["status"], before["answer"]) == (1, 500, "x" * 1_024)
     assert (last["number"], last["status"], last["answer"], last["error"]) == (2, 204, None, None)
-    # Asked for, it comes once more.
-    assert gateway.post(f"/v1/webhook_deliveries/{first.id}/redeliver").json["status"] == "pending"
+    # Asked for, it comes once more, and may have come when the answer is read.
+    answer = gateway.post(f"/v1/webhook_deliveries/{first.id}/redeliver")
+    assert answer.status == 202 and answer.json["status"] in ("pending", "delivered")
     assert receiver.await_messages(path, 3)[2].body == first.body
     assert await_status(gateway, first.id, "delivered")["attempts"] == 3
 
