@@ -86,7 +86,7 @@ final class PayLoad: EventLoopTimerTarget, @unchecked Sendable {
     let body = #"{"user_id":"\#(UniqueID.random())","method":\#(method),"amount":1999,"currency":"EUR"}"#
     caller.send(
       """
-      POST \(path) HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nIdempotency-Key: \(UniqueID.random())\r\n\
+      POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nIdempotency-Key: \(UniqueID.random())\r\n\
       Content-Length: \(body.utf8.count)\r\n\r\n\(body)
       """, at: moment)
   }

@@ -90,7 +90,7 @@ class Waiters:
         self._is_ending = False
         for id in ids:
             connection = socket.create_connection(("127.0.0.1", port))
-            connection.sendall(f"GET /v1/payments/{path.format(id=id)} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+            connection.sendall(f"GET /v1/payments/{path.format(id=id)} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
             self._selector.register(connection, selectors.EVENT_READ, id)
         self._count = len(ids)
         self._thread = threading.Thread(target=self._run, daemon=True)

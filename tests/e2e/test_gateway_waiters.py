@@ -30,7 +30,7 @@ def test_waiting_costs_no_query_and_a_notification_answers(world: World):
     for number in range(WAITERS):
         connection = socket.create_connection(("127.0.0.1", gateway.program.http_port))
         path = f"/v1/payments/{ids[number % PAYMENTS]}?wait=60s"
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         sockets.append(connection)
     wait_until(lambda: metric("paysaga_gateway_waiters") == WAITERS, "all wait")
 

@@ -62,5 +62,5 @@ def test_another_service_uses_the_core(tmp_path: Path):
         assert descriptor_pool.DescriptorPool(database).FindServiceByName("shop.v1.Prices").methods_by_name["Ask"]
     assert server.stop() == 0
     assert 'grpc_server_handled_total{grpc_type="unary",grpc_service="shop.v1.Prices",grpc_method="Get",grpc_code="NOT_FOUND"} 1' \
-        in server.output
+        in server.printed
     assert "call ended method=/shop.v1.Prices/Get" in server.output

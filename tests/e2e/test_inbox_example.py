@@ -48,5 +48,5 @@ def test_another_service_uses_two_inboxes(world: World):
     service.start()
     wait_until(lambda: world.value("SELECT count(*) FROM parcel") == 4, "the new parcel")
     assert service.stop() == 0
-    assert 'paid_messages_total{outcome="stored"} 1' in service.output
-    assert 'paid_messages_total{outcome="duplicate"} 0' in service.output
+    assert 'paid_messages_total{outcome="stored"} 1' in service.printed
+    assert 'paid_messages_total{outcome="duplicate"} 0' in service.printed

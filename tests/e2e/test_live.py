@@ -113,7 +113,7 @@ def test_streams_cost_no_query_and_little_memory(processor: Program, shared_worl
         payment = others[number % 2]
         path = (f"/v1/payments/{payment['id']}/events" if number % 4 < 2 else f"/v1/users/{payment['user_id']}/events")
         connection = socket.create_connection(("127.0.0.1", gateway.program.http_port))
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         sockets.append(connection)
     for connection in sockets:
         connection.settimeout(20)
@@ -145,7 +145,7 @@ def test_a_reader_that_is_too_slow_is_cut_off_and_goes_on(
     slow = socket.socket()
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.connect(("127.0.0.1", gateway.program.http_port))
-    slow.sendall(f"GET /v1/users/{user}/events HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+    slow.sendall(f"GET /v1/users/{user}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     wait_until(lambda: metric("paysaga_gateway_live_streams") == 1, "it follows")
     before, version = metric("paysaga_gateway_live_cut_total"), payment["version"]
     deadline = time.monotonic() + 30

@@ -91,6 +91,11 @@ class Process:
             file.seek(self._log_start)
             return file.read().decode(errors="replace")
 
+    @property
+    def printed(self) -> str:
+        """The output without the log, which has a thread of its own: its lines may stand within what is printed."""
+        return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z [^\n]*\n", "", self.output)
+
     def wait_for_output(self, pattern: str, timeout: float = 20.0) -> re.Match:
         """Waits for a line that matches, and fails at once when the process has ended without it."""
         expression = re.compile(pattern, re.MULTILINE)
