@@ -82,9 +82,7 @@ final class CallLoad: CallSource, @unchecked Sendable {
 
   private func report() {
     latencies.sort()
-    func percentile(_ share: Double) -> Double {
-      Double(latencies[min(count - 1, Int(Double(count) * share))]) / 1_000
-    }
+    func percentile(_ share: Double) -> Double { Double(latencies.percentile(share)) / 1_000 }
     let seconds = (ended - started).inSeconds
     print(
       """

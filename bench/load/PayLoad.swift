@@ -112,9 +112,7 @@ final class PayLoad: EventLoopTimerTarget, @unchecked Sendable {
 
   private func report() {
     latencies.sort()
-    func percentile(_ share: Double) -> Double {
-      Double(latencies[min(count - 1, Int(Double(count) * share))]) / 1_000
-    }
+    func percentile(_ share: Double) -> Double { Double(latencies.percentile(share)) / 1_000 }
     print(
       """
       {"calls":\(count),"failures":\(failures),"seconds":\((ended - started).inSeconds),"p50_us":\(percentile(0.5)),\

@@ -200,11 +200,11 @@ final class SagaLoad: CallSource, @unchecked Sendable {
       result.add("failures", failures)
       result.add("seconds", seconds)
       let opening = Self.microseconds(opened, since: sent)
-      result.add("opened_p50_us", Self.percentile(opening, 50))
-      result.add("opened_p99_us", Self.percentile(opening, 99))
+      result.add("opened_p50_us", opening.percentile(0.50))
+      result.add("opened_p99_us", opening.percentile(0.99))
       let settling = Self.microseconds(settled, since: called)
-      result.add("settled_p50_us", Self.percentile(settling, 50))
-      result.add("settled_p99_us", Self.percentile(settling, 99))
+      result.add("settled_p50_us", settling.percentile(0.50))
+      result.add("settled_p99_us", settling.percentile(0.99))
     }
     print(String(decoding: result, as: UTF8.self))
   }
@@ -215,9 +215,5 @@ final class SagaLoad: CallSource, @unchecked Sendable {
       if let end { times.append(Int((end - start).inNanoseconds / 1_000)) }
     }
     return times.sorted()
-  }
-
-  private static func percentile(_ times: [Int], _ share: Int) -> Int {
-    times[min(times.count - 1, times.count * share / 100)]
   }
 }
