@@ -43,14 +43,14 @@ public final class RedisClient {
   public private(set) var isHealthy = true
 
   /// What was refused, or why there was no answer, until that works again: for readiness.
-  public private(set) var problem: RedisError?
+  public var problem: RedisError? { spell?.error }
 
   /// What the log was told of and not yet of its end.
-  private enum BadSpell {
-    /// Redis does not answer.
-    case away
-    /// It refuses this, and may do all else: when it is full, or a replica.
-    case refuses(String)
+  private struct BadSpell {
+    /// The newest failure.
+    let error: RedisError
+    /// What Redis refuses, while it may do all else: when it is full, or a replica; nil when it does not answer.
+    let refused: String?
   }
 
   /// Connects to nothing yet.
@@ -195,14 +195,9 @@ public final class RedisClient {
   private func noteSuccess(_ action: String) {
     breaker.succeeded()
     isHealthy = true
-    switch spell {
-    case nil: return
     // A full server that is read between two refused writes is not back.
-    case .refuses(let refused) where refused != action: return
-    case .away, .refuses: break
-    }
-    spell = nil
-    problem = nil
+    guard let spell, spell.refused ?? action == action else { return }
+    self.spell = nil
     logger.info("Redis is back", ["server": .describing(dsn)])
   }
 
@@ -214,8 +209,7 @@ public final class RedisClient {
     if spell == nil {
       logger.warning("Redis fails; going on without it", ["server": .describing(dsn), "error": .error(error)])
     }
-    problem = error
-    spell = error.isRefusal ? .refuses(action) : .away
+    spell = BadSpell(error: error, refused: error.isRefusal ? action : nil)
     return error
   }
 }

@@ -58,7 +58,7 @@ extension GatewaySettings {
       "GATEWAY_TLS_CERT", \.server.certificate, programs, "certificate chain of that address; setting it enables TLS"),
     .keyFile("GATEWAY_TLS_KEY", \.server.key, programs, "private key of the certificate, not encrypted"),
     .choice(
-      "GATEWAY_ACCESS_LOG", \.server.accessLog, ["off": .off, "errors": .errors, "all": .all], .value("off"), programs,
+      "GATEWAY_ACCESS_LOG", \.server.accessLog, .value("off"), programs,
       "which requests are logged, with peer, method, route, code, duration and bytes"),
     .days(
       "GATEWAY_TLS_WARN_BEFORE", \.server.warningDays, 0...365, .value("14d"), programs,

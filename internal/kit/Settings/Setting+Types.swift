@@ -94,9 +94,23 @@ extension Setting {
     _ name: String, _ path: Path<Value>, _ values: KeyValuePairs<String, Value>, _ standard: Default,
     _ usedBy: [Program], _ summary: String
   ) -> Setting {
-    let allowed = "one of \(values.map(\.key).joined(separator: ", "))"
+    choice(name, path, words: values.map { ($0.key, $0.value) }, standard, usedBy, summary)
+  }
+
+  /// One of the words that an enumeration's cases are written with.
+  public static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
+    _ name: String, _ path: Path<Value>, _ standard: Default, _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    choice(name, path, words: Value.allCases.map { ($0.rawValue, $0) }, standard, usedBy, summary)
+  }
+
+  private static func choice<Value: Sendable>(
+    _ name: String, _ path: Path<Value>, words: [(word: String, value: Value)], _ standard: Default,
+    _ usedBy: [Program], _ summary: String
+  ) -> Setting {
+    let allowed = "one of \(words.map(\.word).joined(separator: ", "))"
     return Setting(name, allowed, standard, usedBy, summary) { text, settings in
-      guard let value = values.first(where: { $0.key == text })?.value else { return "expected \(allowed)" }
+      guard let value = words.first(where: { $0.word == text })?.value else { return "expected \(allowed)" }
       settings[keyPath: path] = value
       return nil
     }

@@ -58,12 +58,7 @@ public struct TraceOptions: Sendable {
         "OTEL_SERVICE_NAME", \.serviceName, rule: "at most 255 bytes", { $0.utf8.count <= 255 }, .value(""), users,
         "name of the service in spans; nothing: the program's name"),
       .choice(
-        "OTEL_TRACES_SAMPLER", \.sampler,
-        [
-          "always_on": .alwaysOn, "always_off": .alwaysOff, "traceidratio": .ratio,
-          "parentbased_always_on": .parentBasedAlwaysOn, "parentbased_always_off": .parentBasedAlwaysOff,
-          "parentbased_traceidratio": .parentBasedRatio,
-        ], .value("parentbased_always_on"), users,
+        "OTEL_TRACES_SAMPLER", \.sampler, .value("parentbased_always_on"), users,
         "which traces are recorded; `parentbased_…`: those of others that they record, too"),
       .parsed(
         "OTEL_TRACES_SAMPLER_ARG", \.ratio, rule: "a number from 0 to 1", ratio, .value("1"), users,

@@ -36,10 +36,8 @@ public struct TraceContext: Sendable, Hashable {
       self.traceparent = traceparent
       return
     }
-    // The last digit's lowest bit: a digit's code is odd where the digit is, and a letter's even.
-    let last = bytes[54]
-    let isSampled = (last & 1 == 1) == (last <= UInt8(ascii: "9"))
-    self.traceparent = "00" + String(decoding: bytes[2..<53], as: UTF8.self) + (isSampled ? "01" : "00")
+    let flags = Self.isOdd(bytes[54]) ? "01" : "00"
+    self.traceparent = "00" + String(decoding: bytes[2..<53], as: UTF8.self) + flags
   }
 
   /// The context of a span of ours that is recorded.
@@ -58,10 +56,11 @@ public struct TraceContext: Sendable, Hashable {
 
   /// Whether the span is recorded: whoever continues a trace decides likewise.
   public var isSampled: Bool {
-    guard let last = traceparent.utf8.last else { return false }
-    // A digit's code is odd where the digit is, and a letter's even.
-    return (last & 1 == 1) == (last <= UInt8(ascii: "9"))
+    traceparent.utf8.last.map(Self.isOdd) ?? false
   }
+
+  /// Whether a hexadecimal digit in lower case is odd. A digit's code is odd where the digit is, and a letter's even.
+  private static func isOdd(_ digit: UInt8) -> Bool { (digit & 1 == 1) == (digit <= UInt8(ascii: "9")) }
 
   /// The trace's id.
   package var traceID: TraceID {

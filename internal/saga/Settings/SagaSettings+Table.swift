@@ -117,7 +117,7 @@ extension SagaSettings {
       "SERVER_STALL_TIMEOUT", \.server.stallTimeout, .milliseconds(100)...(.seconds(3_600)), .value("60s"), [.server],
       "time limit for a complete request, and for a caller to read pending responses"),
     .choice(
-      "SERVER_ACCESS_LOG", \.server.accessLog, ["off": .off, "errors": .errors, "all": .all], .value("off"), [.server],
+      "SERVER_ACCESS_LOG", \.server.accessLog, .value("off"), [.server],
       "which calls are logged, with peer, method, code, duration and bytes"),
     .days(
       "SERVER_TLS_WARN_BEFORE", \.server.tls.warningDays, 0...365, .value("14d"), [.server],
