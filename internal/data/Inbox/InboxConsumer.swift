@@ -187,7 +187,10 @@ public final class InboxConsumer<Handler: InboxHandler>: ServicePart {
       "consumer_lag_seconds",
       help: "Age of the oldest message in hand, by its timestamp; 0 while no batch is in hand.",
       labels: configuration.lagLabels
-    ) { running.health.compactMap(\.oldest).min().map(Timestamp.now().seconds) ?? 0 }
+    ) { [health = running.health] in
+      // Of `running` only this: its member keeps these metrics.
+      health.compactMap(\.oldest).min().map(Timestamp.now().seconds) ?? 0
+    }
     _ = WorkerThread(name: "\(configuration.name)-group") { [self] in
       serve(running.member, tools)
       watch.stop()
