@@ -1,6 +1,7 @@
 """Webhooks: what receivers get of payments, whatever becomes of receivers, gateways and connections."""
 
 import json
+import time
 import uuid
 from typing import Iterator
 
@@ -178,13 +179,50 @@ def test_refunds_are_told(gateway: Gateway, receiver: Receiver, path: str):
     assert {each["refund_id"] for each in deliveries(gateway, endpoint["id"])} == {refund["id"]}
 
 
+def queue(direct: Direct, endpoint: str, payment: str, refund: str | None = None) -> str:
+    """A delivery as the transaction of a change queues it; its id tells when."""
+    delivery = str(uuid.UUID(int=int(time.time() * 1000) << 80 | 7 << 76 | uuid.uuid4().int % (1 << 76)))
+    direct.world.sql(f"""INSERT INTO gateway.webhook_queue (endpoint_id, id, payment_id, refund_id, version, state, at)
+        VALUES ('{endpoint}', '{delivery}', '{payment}', {f"'{refund}'" if refund else "NULL"}, 3, 'COMPLETED', now())""")
+    return delivery
+
+
+def test_what_is_nowhere_is_shown_as_failed(direct: Direct, gateway: Gateway, receiver: Receiver, path: str):
+    endpoint = add_endpoint(gateway, receiver.url(path), "payment.completed")["id"]
+    # A payment and a refund that nobody has, as after a restore.
+    lost = [queue(direct, endpoint, str(uuid.uuid4()), refund) for refund in (None, str(uuid.uuid4()))]
+
+    def given_up():
+        found = deliveries(gateway, endpoint, "&status=failed")
+        assert {each["id"] for each in found} == set(lost), found
+        return found
+
+    for each in wait_until(given_up, "both are failed", 30):
+        assert (each["failure"], each["attempts"]) == ("payment_missing", 0)
+    shown = gateway.get(f"/v1/webhook_endpoints/{endpoint}").json
+    assert (shown["enabled"], shown["failing_since"]) == (True, None)
+    # What is there goes on; and asked for again, what is nowhere fails again.
+    paid = gateway.paid(account())
+    assert gateway.post(f"/v1/webhook_deliveries/{lost[0]}/redeliver").status == 202
+    [message] = receiver.await_messages(path, 1)
+    assert json.loads(message.body)["data"]["id"] == paid["id"]
+    wait_until(given_up, "it is failed again", 30)
+
+
 def test_what_cannot_be_read_here_is_no_fault_of_the_receiver(
         direct: Direct, gateway: Gateway, receiver: Receiver, path: str):
+    paid, refunded = gateway.paid(account()), gateway.paid(account())
+    refund = gateway.refund(refunded["id"], 500).json["id"]
+    rows = [("gateway.payment", paid["id"]), ("processing.payment", refund)]
+
+    def write(currency: str) -> None:
+        for table, row in rows:
+            direct.world.sql(f"UPDATE {table} SET currency = '{currency}' WHERE id = '{row}'")
+
+    # What no version knows.
+    write("ZZZ")
     endpoint = add_endpoint(gateway, receiver.url(path), "payment.completed")["id"]
-    # A payment and a refund that nobody has.
-    for refund in ("NULL", "gen_random_uuid()"):
-        direct.world.sql(f"""INSERT INTO gateway.webhook_queue (endpoint_id, id, payment_id, refund_id, version, state, at)
-            VALUES ('{endpoint}', '{uuid.uuid4()}', gen_random_uuid(), {refund}, 2, 'COMPLETED', now())""")
+    kept = {queue(direct, endpoint, paid["id"]), queue(direct, endpoint, refunded["id"], refund)}
 
     def put_off():
         found = direct.world.sql(f"""SELECT attempts, due_at > now() + interval '4 minutes'
@@ -196,9 +234,11 @@ def test_what_cannot_be_read_here_is_no_fault_of_the_receiver(
     shown = gateway.get(f"/v1/webhook_endpoints/{endpoint}").json
     assert (shown["enabled"], shown["failing_since"]) == (True, None)
     assert receiver.messages(path) == []
-    # What can be read goes on.
-    gateway.paid(account())
-    receiver.await_messages(path, 1)
+    # Read again, they are sent.
+    write("EUR")
+    for each in kept:
+        assert gateway.post(f"/v1/webhook_deliveries/{each}/redeliver").status == 202
+    assert {each.id for each in receiver.await_messages(path, 2)} == kept
 
 
 def test_commands_show_and_change_webhooks(direct: Direct, gateway: Gateway, receiver: Receiver, path: str):

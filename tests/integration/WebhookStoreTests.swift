@@ -3,6 +3,7 @@ import DirectDomain
 import GatewayDomain
 import GatewaySchema
 import GatewayStore
+import Migrator
 import Postgres
 import Testing
 import Values
@@ -234,6 +235,54 @@ struct WebhookStoreTests {
         #expect(again.map(\.attempts) == [2, 2] && again.map(\.spent) == [2, 2])
         #expect(try database.connect().int("SELECT count(*) FROM webhook_attempt") == 4)
         #expect(try database.connect().int("SELECT count(*) FROM webhook_delivery") == 0)
+      }
+    }
+  }
+
+  @Test func `what is nowhere is shown as failed without an attempt, on a day without a table, too`() async throws {
+    try await GatewayDatabase.with { database in
+      let endpoint = try Self.endpoint(database)
+      try await database.withIntake { intake in
+        for _ in 1...2 { _ = try await intake.take(try GatewayDatabase.request()) }
+        let connection = try database.connect()
+        try connection.script("DELETE FROM payment_state; DELETE FROM payment")
+        let due = try Self.due(database, endpoint)
+        #expect(due.count == 2 && due.allSatisfy { $0.payment == nil })
+        let queue = WebhookQueue(database.tables)
+        #expect(try queue.giveUp([due[0]], .missing, on: connection) == 1)
+        #expect(try queue.giveUp(due, .missing, on: connection) == 1)
+        #expect(try Self.due(database, endpoint).isEmpty)
+        #expect(try connection.int("SELECT count(*) FROM webhook_attempt") == 0)
+        let reader = WebhookReader(database.tables)
+        let shown = try reader.list(try WebhookDeliveryFilter([("status", "failed")]), of: endpoint, on: connection)
+        #expect(Set(shown.map(\.id)) == Set(due.map(\.id)))
+        for each in shown {
+          guard case .failed(.missing, _) = each.outcome else {
+            Issue.record("\(each)")
+            continue
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `the rule of failures changes where days have tables, and back`() async throws {
+    try await GatewayDatabase.with { database in
+      let endpoint = try Self.endpoint(database)
+      try await database.withIntake { intake in
+        _ = try await intake.take(try GatewayDatabase.request())
+        let due = try Self.due(database, endpoint)
+        let connection = try database.connect()
+        #expect(try WebhookQueue(database.tables).giveUp(due, .missing, on: connection) == 1)
+        let line = try #require(try GatewaySchema.lines(schema: database.schema, outbox: database.outbox).first)
+        let migrator = try Migrator(configuration: TestDatabase.configuration(), line: line, logger: TestDatabase.quiet)
+        #expect(try migrator.down().map(\.version) == [11])
+        #expect(
+          try connection.int("SELECT count(*) FROM webhook_delivery WHERE failure = 'attempts_exhausted'") == 1)
+        let missing = "UPDATE webhook_delivery SET failure = 'payment_missing'"
+        #expect(throws: DatabaseError.self) { try connection.script(missing) }
+        #expect(try migrator.up().map(\.version) == [11])
+        try connection.script(missing)
       }
     }
   }

@@ -6,15 +6,18 @@ package enum RefundsOfEvents {
   /// - Parameters:
   ///   - wanted: refunds, each with a state.
   ///   - load: reads refunds.
-  /// - Returns: one for each, nil for those that are not to be found; nil when they cannot be read just now.
+  /// - Returns: one for each; nil when they cannot be read just now.
   package static func show(
     _ wanted: [(id: UniqueID, standing: PaymentStanding)],
     load: ([UniqueID]) async -> Result<RefundWaiters.Found, StoreTrouble>
-  ) async -> [[UInt8]?]? {
+  ) async -> [WebhookData]? {
     guard case .success(let found) = await load(Array(Set(wanted.map(\.id)))) else { return nil }
     return wanted.map { refund in
-      guard case .success(let row) = found[refund.id] else { return nil }
-      return RefundAnswers.bytes(row, refund.standing)
+      switch found[refund.id] {
+      case .success(let row): .json(RefundAnswers.bytes(row, refund.standing))
+      case .failure(let trouble): .unreadable(reason: "\(trouble)")
+      case nil: .missing
+      }
     }
   }
 }

@@ -21,6 +21,16 @@ public struct WebhookEvent: Sendable, Hashable {
   public var type: String { "\(refundID == nil ? "payment" : "refund").\(standing.state.rawValue.lowercased())" }
 }
 
+/// What a webhook's body shows of its event.
+public enum WebhookData: Sendable, Hashable {
+  /// The payment or refund as `/v1` shows it, in the state of the event.
+  case json([UInt8])
+  /// It is nowhere, and will not come back.
+  case missing
+  /// Its row is not as this version expects.
+  case unreadable(reason: String)
+}
+
 /// The types of events that an endpoint is told of.
 public enum WebhookPattern {
   /// The kinds of things that events are about.
@@ -67,6 +77,8 @@ public struct WebhookDelivery: Sendable, Hashable {
     case disabled = "endpoint_disabled"
     /// The endpoint was deleted.
     case deleted = "endpoint_deleted"
+    /// The payment or refund that it tells of is nowhere: neither among the live ones nor in the archive.
+    case missing = "payment_missing"
   }
 
   /// What the receiver sees as `webhook-id`: the same in all attempts, and of no other event and endpoint.

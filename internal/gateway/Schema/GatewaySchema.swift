@@ -28,10 +28,12 @@ public enum GatewaySchema {
     ("0009_holders.down.sql", PackageResources._009_holders_down_sql),
     ("0010_webhooks.up.sql", PackageResources._010_webhooks_up_sql),
     ("0010_webhooks.down.sql", PackageResources._010_webhooks_down_sql),
+    ("0011_missing_payments.up.sql", PackageResources._011_missing_payments_up_sql),
+    ("0011_missing_payments.down.sql", PackageResources._011_missing_payments_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 10
+  package static let requiredVersion: Int64 = 11
 
   /// The schema.
   public static let name = "gateway"

@@ -19,7 +19,7 @@ public struct DueDelivery: Sendable {
   public let dueAt: Timestamp
   /// When it was read, by the database's clock.
   public let readAt: Timestamp
-  /// The payment as it is now; nil for a refund's event, or when the payment is not among the live ones.
+  /// The payment as it is now; nil for a refund's event, or when the payment is neither live nor in the archive.
   public var payment: Result<GatewayPayment, GatewayStoreError>?
 }
 
@@ -103,6 +103,7 @@ public struct WebhookQueue: Sendable {
   private let give: Statement
   private let disable: Statement
   private let close: Statement
+  private let giveUp: Statement
   private let forget: Statement
   /// The tables with a partition a day.
   private let days: [DayPartitions]
@@ -151,6 +152,7 @@ public struct WebhookQueue: Sendable {
       WHERE e.id = g.id AND e.url = g.url AND e.state = 'enabled' RETURNING e.id
       """)
     close = Statement(Self.close(t))
+    giveUp = Statement(Self.giveUp(t))
     // Payments that have read it while it was enabled have ended long ago.
     forget = Statement(
       """
@@ -319,13 +321,7 @@ public struct WebhookQueue: Sendable {
     _ ended: [EndedAttempt], _ health: EndpointHealth, patience: Duration, on connection: Connection
   ) throws(DatabaseError) -> Set<UniqueID> {
     let commands = [Command(record, Self.values(ended))] + changes(health, patience)
-    do throws(DatabaseError) {
-      return try run(commands, on: connection)
-    } catch {
-      guard error.isMissingPartition else { throw error }
-      try makeDays(on: connection)
-      return try run(commands, on: connection)
-    }
+    return try makingDays(on: connection) { () throws(DatabaseError) in try run(commands, on: connection) }
   }
 
   private func run(_ commands: [Command], on connection: Connection) throws(DatabaseError) -> Set<UniqueID> {
@@ -357,9 +353,18 @@ public struct WebhookQueue: Sendable {
     return commands
   }
 
-  private func makeDays(on connection: Connection) throws(DatabaseError) {
-    for table in days {
-      if let trouble = try table.ensure(daysAhead: Self.daysAhead, on: connection).first { throw trouble.error }
+  /// Does it again where it lacked the table of a day.
+  private func makingDays<Value>(
+    on connection: Connection, _ body: () throws(DatabaseError) -> Value
+  ) throws(DatabaseError) -> Value {
+    do throws(DatabaseError) {
+      return try body()
+    } catch {
+      guard error.isMissingPartition else { throw error }
+      for table in days {
+        if let trouble = try table.ensure(daysAhead: Self.daysAhead, on: connection).first { throw trouble.error }
+      }
+      return try body()
     }
   }
 
@@ -425,13 +430,7 @@ public struct WebhookQueue: Sendable {
       Command(close, [.uuidArray(endpoints), .uuidArray(calling), .int64(Int64(limit))]),
       Command(forget, [.uuidArray(endpoints)]),
     ]
-    do throws(DatabaseError) {
-      return try connection.run(commands)[0].count
-    } catch {
-      guard error.isMissingPartition else { throw error }
-      try makeDays(on: connection)
-      return try connection.run(commands)[0].count
-    }
+    return try makingDays(on: connection) { () throws(DatabaseError) in try connection.run(commands)[0].count }
   }
 
   private static func close(_ t: GatewayTables) -> String {
@@ -441,6 +440,32 @@ public struct WebhookQueue: Sendable {
                                                ELSE '\(WebhookDelivery.Failure.disabled.rawValue)' END AS failure
       FROM \(t.webhookEndpoint) e JOIN \(t.webhookQueue) q ON q.endpoint_id = e.id
       WHERE e.id = ANY ($1) AND e.state <> 'enabled' AND q.id <> ALL ($2) LIMIT $3),
+    \(fail(t))
+    """
+  }
+
+  /// Shows as failed what nobody tries any more; that is no attempt.
+  /// - Returns: how many there were.
+  public func giveUp(
+    _ deliveries: [DueDelivery], _ failure: WebhookDelivery.Failure, on connection: Connection
+  ) throws(DatabaseError) -> Int {
+    let command = Command(
+      giveUp,
+      [.uuidArray(deliveries.map(\.endpointID)), .uuidArray(deliveries.map(\.id)), .text(failure.rawValue)])
+    return try makingDays(on: connection) { () throws(DatabaseError) in try connection.run(command).count }
+  }
+
+  private static func giveUp(_ t: GatewayTables) -> String {
+    """
+    WITH page AS MATERIALIZED (
+      SELECT u.endpoint_id, u.id, $3::text AS failure FROM unnest($1::uuid[], $2::uuid[]) u(endpoint_id, id)),
+    \(fail(t))
+    """
+  }
+
+  /// Moves the deliveries of `page`, each with its failure, out of the queue.
+  private static func fail(_ t: GatewayTables) -> String {
+    """
     gone AS (
       DELETE FROM \(t.webhookQueue) q USING page p WHERE q.endpoint_id = p.endpoint_id AND q.id = p.id
       RETURNING q.*, p.failure)

@@ -52,6 +52,8 @@ package final class WebhookDispatcher: ServicePart {
     var away: [DueDelivery] = []
     /// What cannot be read here.
     var unreadable: [DueDelivery] = []
+    /// What tells of payments and refunds that are nowhere.
+    var missing: [DueDelivery] = []
     /// Until when the leases are this process's.
     var leasedUntil = Instant(nanoseconds: 0)
     /// Whether other processes send to some of the endpoints.
@@ -172,6 +174,7 @@ package final class WebhookDispatcher: ServicePart {
       try careInTurn()
       let hasMore = try record()
       try postpone()
+      try giveUp()
       let isBehind = try read()
       obstacle.withLock { $0.note(nil, at: .now()) }
       return hasMore || isBehind ? .zero : pause
@@ -239,22 +242,25 @@ package final class WebhookDispatcher: ServicePart {
     return isBehind
   }
 
-  /// What tells of payments and can be sent. The others are put off.
+  /// What tells of payments and can be sent. The others are put off, or given up.
   private func payments(_ due: [DueDelivery]) -> [WebhookLanes<WebhookMessage>.Entry] {
-    due.filter { $0.event.refundID == nil }.compactMap { due in
-      do throws(GatewayStoreError) {
-        if let payment = try due.payment?.get() { return entry(due, WebhookMessage.payment(payment, at: due.event)) }
-        putOff(due)
-      } catch {
-        putOff(due, error)
-      }
-      return nil
-    }
+    due.filter { $0.event.refundID == nil }.compactMap { entry($0, WebhookMessage.payment(of: $0)) }
   }
 
-  private func entry(_ due: DueDelivery, _ data: [UInt8]) -> WebhookLanes<WebhookMessage>.Entry {
-    WebhookLanes.Entry(
-      endpointID: due.endpointID, id: due.id, dueAt: due.dueAt, item: WebhookMessage(due, data: data))
+  /// - Returns: nil for what cannot be sent, which is put off or given up.
+  private func entry(_ due: DueDelivery, _ data: WebhookData) -> WebhookLanes<WebhookMessage>.Entry? {
+    switch data {
+    case .json(let json):
+      return WebhookLanes.Entry(
+        endpointID: due.endpointID, id: due.id, dueAt: due.dueAt, item: WebhookMessage(due, data: json))
+    case .missing:
+      state.withLock { $0.missing.append(due) }
+      complain(due, "a webhook is given up: what it tells of is not there", reason: "it is not there")
+    case .unreadable(let reason):
+      state.withLock { $0.unreadable.append(due) }
+      complain(due, "a webhook is put off: what it tells of cannot be read here", reason: reason)
+    }
+    return nil
   }
 
   // MARK: - What cannot be sent yet
@@ -280,13 +286,9 @@ package final class WebhookDispatcher: ServicePart {
   }
 
   /// Takes refunds that were read; on any thread.
-  private func take(_ page: [DueDelivery], _ shown: [[UInt8]?]?) {
-    var found: [WebhookLanes<WebhookMessage>.Entry] = []
-    for (index, due) in page.enumerated() {
-      guard let shown else { continue }
-      if let data = shown[index] { found.append(entry(due, data)) } else { putOff(due) }
-    }
-    state.withLock { [found] state in
+  private func take(_ page: [DueDelivery], _ shown: [WebhookData]?) {
+    let found = zip(page, shown ?? []).compactMap { due, data in entry(due, data) }
+    state.withLock { state in
       state.isShowingRefunds = false
       for entry in found { state.lanes.prepared(entry) }
       if shown == nil { state.away += page }
@@ -296,16 +298,14 @@ package final class WebhookDispatcher: ServicePart {
     wakeThread()
   }
 
-  /// Puts off what cannot be read here. It is no fault of the receiver, and an operator has to look.
-  private func putOff(_ due: DueDelivery, _ error: GatewayStoreError? = nil) {
-    state.withLock { $0.unreadable.append(due) }
+  /// It is no fault of the receiver, and an operator has to look.
+  private func complain(_ due: DueDelivery, _ words: String, reason: String) {
     guard told.withLock({ $0.count < 10_000 && $0.insert(due.id).inserted }) else { return }
     logger.error(
-      "a webhook is put off: what it tells of cannot be read here",
+      words,
       [
         "delivery_id": .describing(due.id), "webhook_id": .describing(due.endpointID),
-        "payment_id": .describing(due.event.paymentID),
-        "reason": .string(error.map { "\($0)" } ?? "it is not there"),
+        "payment_id": .describing(due.event.paymentID), "reason": .string(reason),
       ])
   }
 
@@ -322,6 +322,20 @@ package final class WebhookDispatcher: ServicePart {
       state.away.removeFirst(away.count)
       state.unreadable.removeFirst(unreadable.count)
       for due in away + unreadable { state.lanes.putOff(due.id, for: due.endpointID) }
+    }
+  }
+
+  /// Shows as failed what there is nothing to tell of any more; that is no attempt.
+  private func giveUp() throws(DatabaseError) {
+    let missing = state.withLock { $0.missing }
+    guard !missing.isEmpty else { return }
+    let closed = try connection.use { [queue] connection throws(DatabaseError) in
+      try queue.giveUp(missing, .missing, on: connection)
+    }
+    metrics.givenUp.add(closed)
+    state.withLock { state in
+      state.missing.removeFirst(missing.count)
+      for due in missing { state.lanes.putOff(due.id, for: due.endpointID) }
     }
   }
 }

@@ -25,11 +25,15 @@ struct WebhookMessage: Sendable {
     return body
   }
 
-  /// A payment in the state of an event. Without its token: that is as good as the card.
-  static func payment(_ payment: GatewayPayment, at event: WebhookEvent) -> [UInt8] {
-    var payment = payment
-    payment.standing = event.standing
-    return payment.json(showsToken: false)
+  /// The payment that a delivery tells of, in the state of its event. Without its token: that is as good as the card.
+  static func payment(of due: DueDelivery) -> WebhookData {
+    switch due.payment {
+    case .success(var payment):
+      payment.standing = due.event.standing
+      return .json(payment.json(showsToken: false))
+    case .failure(let error): return .unreadable(reason: "\(error)")
+    case nil: return .missing
+    }
   }
 
   /// The request of an attempt.

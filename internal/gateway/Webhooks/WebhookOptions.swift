@@ -19,9 +19,8 @@ package struct WebhookOptions: Sendable {
 }
 
 /// Shows refunds in states that they have had, as the answers of `/v1` do. Returns at once.
-/// - Parameter done: called once, on any thread: one for each, nil for those that are not to be found; nil when they
-///   cannot be read just now.
+/// - Parameter done: called once, on any thread: one for each; nil when they cannot be read just now.
 package typealias RefundShowing =
   @Sendable (
-    _ wanted: [(id: UniqueID, standing: PaymentStanding)], _ done: @escaping @Sendable ([[UInt8]?]?) -> Void
+    _ wanted: [(id: UniqueID, standing: PaymentStanding)], _ done: @escaping @Sendable ([WebhookData]?) -> Void
   ) -> Void

@@ -1,4 +1,5 @@
 import DirectDomain
+import GatewayDomain
 import ProcessingDomain
 import Runtime
 import Testing
@@ -44,6 +45,27 @@ import Values
       gateway.refunds.complete(id)
       gateway.refundWaiters.changed([id])
       #expect(try await answer.text("status") == "COMPLETED")
+    }
+  }
+
+  @Test func `webhooks tell a refund that is nowhere from one that cannot be read`() async throws {
+    try await FakeGateway.with { gateway in
+      let path = "/v1/payments/\(try await pay(gateway))/refunds"
+      let opened = try await gateway.send("POST", path, #"{"amount":500}"#)
+      let id = try #require(opened.text("id").flatMap { UniqueID($0) })
+      let row = try #require(gateway.refunds.state.withLock { $0.rows[id] })
+      let bad = UniqueID.random()
+      let standing = PaymentStanding(state: .completed, reason: nil, version: 3, since: Timestamp(microseconds: 0))
+      let shown = await RefundsOfEvents.show([(id, standing), (.random(), standing), (bad, standing)]) { _ in
+        .success([id: .success(row), bad: .failure(.faulty("currency is ZZZ"))])
+      }
+      guard let shown, case .json(let json) = shown[0], case .unreadable = shown[2] else {
+        Issue.record("\(String(describing: shown))")
+        return
+      }
+      #expect(String(decoding: json, as: UTF8.self).contains(#""status":"COMPLETED""#) && shown[1] == .missing)
+      let away = await RefundsOfEvents.show([(id, standing)]) { _ in .failure(.unavailable) }
+      #expect(away == nil)
     }
   }
 
