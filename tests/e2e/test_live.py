@@ -1,6 +1,7 @@
 """Streams of server-sent events: to the end of a payment, over a gateway's death, without queries, for slow readers."""
 
 import base64
+import re
 import socket
 import time
 import uuid
@@ -136,27 +137,95 @@ def notice(payment: str, user: str) -> str:
     return "+" + "".join(letters)
 
 
-def test_a_reader_that_is_too_slow_is_cut_off_and_goes_on(
-        processor: Program, shared_world: World, gateway: Gateway):
-    metric = gateway.program.metric
-    user = str(uuid.uuid4())
-    large = {f"field-{number}": "x" * 500 for number in range(50)}
-    payment = gateway.paid(account(), user_id=user, metadata=large)
-    slow = socket.socket()
-    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    slow.connect(("127.0.0.1", gateway.program.http_port))
-    slow.sendall(f"GET /v1/users/{user}/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-    wait_until(lambda: metric("paysaga_gateway_live_streams") == 1, "it follows")
-    before, version = metric("paysaga_gateway_live_cut_total"), payment["version"]
-    deadline = time.monotonic() + 30
-    while metric("paysaga_gateway_live_cut_total") == before:
-        assert time.monotonic() < deadline, "a reader that does not read keeps its stream"
+class SlowReader:
+    """A stream whose reader takes nothing until it is told to. `large` makes its events 28 KiB."""
+
+    def __init__(self, gateway: Gateway, path: str):
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.connect(("127.0.0.1", gateway.program.http_port))
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        self._read = b""
+
+    def read(self) -> bytes:
+        self._socket.settimeout(0.5)
+        try:
+            part = self._socket.recv(1 << 20)
+        except TimeoutError:
+            return b""
+        self._read += part
+        return part
+
+    @property
+    def versions(self) -> list[int]:
+        return [int(each) for each in re.findall(rb'"version":(\d+)', self._read)]
+
+    def read_all(self) -> bool:
+        """Whether the connection has ended, and not just nothing comes."""
+        while True:
+            try:
+                if not self.read():
+                    self._socket.settimeout(0.5)
+                    return self._socket.recv(1) == b""
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                return True
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+LARGE = {f"field-{number}": "x" * 500 for number in range(50)}
+
+
+def change_until(world: World, payment: dict, user: str, is_done) -> int:
+    """Lets a payment change until something happens; its version then."""
+    version, deadline = payment["version"], time.monotonic() + 30
+    while not is_done():
+        assert time.monotonic() < deadline, "it does not happen"
         for _ in range(50):
             version += 1
-            shared_world.sql("UPDATE gateway.payment SET version = %s WHERE id = %s", version, payment["id"])
-            shared_world.sql("SELECT pg_notify('gateway_payment', %s)", notice(payment["id"], user))
-    wait_until(lambda: metric("paysaga_gateway_live_streams") == 0, "its stream has ended")
+            world.sql("UPDATE gateway.payment SET version = %s WHERE id = %s", version, payment["id"])
+            world.sql("SELECT pg_notify('gateway_payment', %s)", notice(payment["id"], user))
+    return version
+
+
+def test_a_slow_reader_is_sent_the_rest_when_it_has_room(processor: Program, shared_world: World, gateway: Gateway):
+    metric = gateway.program.metric
+    user = str(uuid.uuid4())
+    payment = gateway.paid(account(), user_id=user, metadata=LARGE)
+    slow = SlowReader(gateway, f"/v1/users/{user}/events")
+    wait_until(lambda: metric("paysaga_gateway_live_streams") == 1, "it follows")
+    before = metric("paysaga_gateway_live_stalls_total")
+    version = change_until(
+        shared_world, payment, user, lambda: metric("paysaga_gateway_live_stalls_total") > before)
+    # It is as it was, and what changes meanwhile is not sent state by state.
+    assert metric("paysaga_gateway_live_streams") == 1
+
+    def newest():
+        slow.read()
+        assert slow.versions[-1:] == [version], slow.versions[-3:]
+        return slow.versions
+
+    versions = wait_until(newest, "it has the newest state", 30)
+    assert versions == sorted(versions) and len(versions) < version
+    slow.close()
+
+
+def test_a_reader_that_takes_nothing_is_cut_off_and_goes_on(
+        direct: Direct, processor: Program, shared_world: World):
+    gateway = direct.gateway(GATEWAY_SEND_TIMEOUT="1s")
+    metric = gateway.program.metric
+    user = str(uuid.uuid4())
+    payment = gateway.paid(account(), user_id=user, metadata=LARGE)
+    slow = SlowReader(gateway, f"/v1/users/{user}/events")
+    wait_until(lambda: metric("paysaga_gateway_live_streams") == 1, "it follows")
+    version = change_until(shared_world, payment, user, lambda: metric("paysaga_gateway_live_streams") == 0)
+    # It notices: the connection ends in the middle of the answer.
+    assert slow.read_all() and version not in slow.versions
     slow.close()
     stream = Stream(gateway, f"/v1/users/{user}/events")
     assert stream.next().payment["version"] == version
     stream.close()
+    gateway.program.stop()

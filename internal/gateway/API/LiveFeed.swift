@@ -29,8 +29,9 @@ package enum LiveSubject: Sendable, Hashable {
 /// Sends payments as they change to those who follow them, as server-sent events. Callable on any thread.
 ///
 /// It is told which payments have changed; between the changes nothing is read. A stream takes no thread and no task.
-/// Each sends a comment every 15 s. One that does not read what it is sent ends, as does one whose caller has lost the
-/// right to it, and everyone's when the server stops: callers go on elsewhere from the id of the last event.
+/// Each sends a comment every 15 s. One without room for a change waits until its caller has taken what it was sent,
+/// and goes on with what is so then. It ends when its caller takes nothing for as long as the server allows, or has
+/// lost the right to it, and everyone's when the server stops: callers go on elsewhere from the id of the last event.
 package final class LiveFeed: ServicePart {
   private struct State {
     var table = LiveTable<LiveStream>()
@@ -46,26 +47,27 @@ package final class LiveFeed: ServicePart {
   private let places: WaiterPlaces
   private let reads: any LiveReads
   private let handlers: RouteHandlers
-  private let userCapacity: Int
+  private let capacity: Int
   private let sizes: Histogram
-  private let slow: Counter
+  private let stalls: Counter
   private let thread = Mutex<WorkerThread?>(nil)
 
   /// - Parameters:
   ///   - places: shared with whoever else waits.
   ///   - handlers: log what an operator has to know.
-  ///   - userCapacity: bytes that may wait for the caller of a user's stream.
+  ///   - capacity: bytes that may wait for the caller of a stream; one event always may.
   package init(
     at places: WaiterPlaces, _ reads: any LiveReads, handlers: RouteHandlers, metrics: MetricsRegistry,
-    userCapacity: Int = 128 << 10
+    capacity: Int = 128 << 10
   ) {
-    self.userCapacity = userCapacity
+    self.capacity = capacity
     self.places = places
     self.reads = reads
     self.handlers = handlers
     sizes = metrics.histogram(
       "gateway_live_reads", help: "Payments and pages of one reading for streams.", bounds: Histogram.sizes)
-    slow = metrics.counter("gateway_live_cut_total", help: "Streams that ended because their caller did not read.")
+    stalls = metrics.counter(
+      "gateway_live_stalls_total", help: "How often a stream waited for its caller to read what it was sent.")
     metrics.gauge("gateway_live_streams", help: "Streams of server-sent events.") { [weak self] in
       self.map { Double($0.count) }
     }
@@ -73,7 +75,7 @@ package final class LiveFeed: ServicePart {
 
   /// Streams that have not ended.
   var count: Int { state.withLock { $0.table.count } }
-  /// Streams that wait for a page, or for room for the rest of one.
+  /// Streams that wait for a page, or for room.
   var waiting: Int { state.withLock { $0.table.waiting } }
 
   /// Starts the thread.
@@ -111,7 +113,7 @@ package final class LiveFeed: ServicePart {
   ) throws(Fault) {
     let start = try Self.start(subject, lastEventID)
     guard let place = places.take() else { throw .tooManyWaiters }
-    let stream = LiveStream(exchange, at: place, isAllowed: isAllowed, body: body, capacity: capacity(subject))
+    let stream = LiveStream(exchange, at: place, isAllowed: isAllowed, body: body, capacity: capacity)
     let id = state.update { state in state.isStopped ? nil : state.table.add(stream, start, at: .now(), .now()) }
     guard let id else { throw Fault(StoreTrouble.stopping) }
     exchange.whenInterrupted { [weak self] reason in
@@ -130,15 +132,6 @@ package final class LiveFeed: ServicePart {
       guard let lastEventID else { return .user(id, from: nil) }
       guard let position = LivePosition(lastEventID) else { throw .invalidEventID }
       return .user(id, from: position)
-    }
-  }
-
-  /// What may wait for a caller, in bytes; one event always may.
-  private func capacity(_ subject: LiveSubject) -> Int {
-    switch subject {
-    case .payment: 16 << 10
-    case .user: userCapacity
-    case .all: 256 << 10
     }
   }
 
@@ -211,36 +204,43 @@ package final class LiveFeed: ServicePart {
   private func carryOut(_ body: (inout LiveTable<LiveStream>) -> [LiveStep<LiveStream>]) {
     let steps = state.withLock { body(&$0.table) }
     // Most streams show a payment the same way.
+    var stalled: Set<UInt64> = []
     for step in steps {
       switch step {
+      // What follows for a stream that has stalled is read again.
+      case .paged(let id, _, _, _, _) where stalled.contains(id): continue
+      case .event(let id, _, _, _, _) where stalled.contains(id): continue
+      case .end(let id, _) where stalled.contains(id): continue
       case .paged(let id, let stream, let payment, let eventID, let before):
-        let outcome = stream.send(payment, id: eventID)
-        guard outcome == .full else {
-          written(id, outcome)
-          continue
-        }
-        // The other steps are the same page's.
-        state.withLock { $0.table.stall(id, at: payment.id, before) }
-        stream.whenDrained { [weak self] in self?.state.update { $0.table.drained(id) } }
-        return
-      case .event(let id, let stream, let payment, let eventID): written(id, stream.send(payment, id: eventID))
-      case .ready(let id, let stream, let eventID): written(id, stream.begin(id: eventID))
-      case .end(let stream): stream.end(HTTPResponse(204))
+        if sent(id, stream.send(payment, id: eventID)) { continue }
+        stalled.insert(id)
+        stall(id, stream) { $0.stall(id, at: payment.id, before) }
+      case .event(let id, let stream, let payment, let eventID, let before):
+        if sent(id, stream.send(payment, id: eventID)) { continue }
+        stalled.insert(id)
+        stall(id, stream) { $0.stall(id, before) }
+      // Without room for it there is enough to read as it is.
+      case .ready(let id, let stream, let eventID): _ = sent(id, stream.begin(id: eventID))
+      case .end(let id, let stream):
+        _ = state.withLock { $0.table.remove(id) }
+        stream.end(HTTPResponse(204))
       case .missing(let stream): stream.fail(PaymentDesk.missing.response)
       case .trouble(let stream, let error): stream.fail(handlers.response(Fault(error)))
       }
     }
   }
 
-  /// A caller that has too much to read already is cut off, so that it notices, and goes on from its last event.
-  private func written(_ id: UInt64, _ outcome: HTTPStream.Outcome) {
-    switch outcome {
-    case .written: return
-    case .full:
-      slow.add()
-      state.withLock { $0.table.remove(id) }?.cut()
-    case .closed: leave(id)
-    }
+  /// - Returns: false when there was no room.
+  private func sent(_ id: UInt64, _ outcome: HTTPStream.Outcome) -> Bool {
+    if outcome == .closed { leave(id) }
+    return outcome != .full
+  }
+
+  /// Goes on when the caller has taken what waits for it.
+  private func stall(_ id: UInt64, _ stream: LiveStream, _ body: (inout LiveTable<LiveStream>) -> Void) {
+    stalls.add()
+    state.withLock { body(&$0.table) }
+    stream.whenDrained { [weak self] in self?.state.update { $0.table.drained(id, at: .now()) } }
   }
 }
 

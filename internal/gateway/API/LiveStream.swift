@@ -83,15 +83,6 @@ final class LiveStream: Sendable {
     }
   }
 
-  /// Ends the connection.
-  func cut() {
-    switch take() {
-    case .asked(let exchange): exchange.breakOff()
-    case .open(let stream): stream.breakOff()
-    case .ended: return
-    }
-  }
-
   /// The caller has left, or may not stay.
   func leave() {
     switch take() {

@@ -54,7 +54,7 @@ extension LiveTable {
     switch entry.progress {
     case .payment: return []
     case .all(let waits):
-      for payment in found { steps.append(event(id, entry.follower, payment, at: nil)) }
+      for payment in found { steps.append(event(id, entry, payment, at: nil)) }
       if case .reading = waits { entries[id]?.progress = .all(waits: nil) }
     case .user(let user, var position, var waits):
       for payment in found {
@@ -94,11 +94,26 @@ extension LiveTable {
     entries[id]?.isStalled = true
   }
 
+  /// The caller has no room for a change: it, and what changes until there is room, is read again then.
+  mutating func stall(_ id: ID, _ before: Progress) {
+    guard entries[id] != nil else { return }
+    switch before {
+    case .payment: entries[id]?.progress = before
+    case .user(let user, let position, _): entries[id]?.progress = .user(user, position, waits: .resumption)
+    case .all: entries[id]?.progress = .all(waits: .newest)
+    }
+    entries[id]?.isStalled = true
+  }
+
   /// The caller has read all that waited.
-  mutating func drained(_ id: ID) {
+  mutating func drained(_ id: ID, at now: Timestamp) {
     guard let entry = entries[id], entry.isStalled else { return }
     entries[id]?.isStalled = false
-    pages.append(id)
+    if case .payment(let payment, _) = entry.progress {
+      enqueue(payment, isChange: false, since: now)
+    } else {
+      pages.append(id)
+    }
   }
 
   /// Nothing could be read.
@@ -144,16 +159,19 @@ extension LiveTable {
     let isFinal = payment.standing.state.isFinal
     switch entry.progress {
     case .payment(_, let version):
+      // It is read again once there is room.
+      if entry.isStalled { return }
       // Before the first event another version counts also when it is lower: the caller's is of another time.
       let isNews = entry.hasBegun ? payment.standing.version > version : payment.standing.version != version
       entries[id]?.progress = .payment(payment.id, version: payment.standing.version)
       if isNews {
         entries[id]?.hasBegun = true
-        steps.append(.event(id, entry.follower, payment, id: String(payment.standing.version)))
+        steps.append(
+          .event(id, entry.follower, payment, id: String(payment.standing.version), before: entry.progress))
       } else if !isFinal, !entry.hasBegun {
         steps.append(ready(id, entry.follower))
       }
-      if isFinal, remove(id) != nil { steps.append(.end(entry.follower)) }
+      if isFinal { steps.append(.end(id, entry.follower)) }
     case .user(let user, var position, let waits):
       switch waits {
       case .newest, .resumption, .reading(nil): return
@@ -167,16 +185,16 @@ extension LiveTable {
       }
       position.sent(payment.id, isFinal: isFinal)
       entries[id]?.progress = .user(user, position, waits: waits)
-      steps.append(event(id, entry.follower, payment, at: position))
-    case .all(let waits): if waits == nil { steps.append(event(id, entry.follower, payment, at: nil)) }
+      steps.append(event(id, entry, payment, at: position))
+    case .all(let waits): if waits == nil { steps.append(event(id, entry, payment, at: nil)) }
     }
   }
 
   private mutating func event(
-    _ id: ID, _ follower: Follower, _ payment: GatewayPayment, at position: LivePosition?
+    _ id: ID, _ entry: Entry, _ payment: GatewayPayment, at position: LivePosition?
   ) -> LiveStep<Follower> {
     entries[id]?.hasBegun = true
-    return .event(id, follower, payment, id: position?.text)
+    return .event(id, entry.follower, payment, id: position?.text, before: entry.progress)
   }
 
   private mutating func ready(_ id: ID, _ follower: Follower) -> LiveStep<Follower> {

@@ -43,15 +43,15 @@ struct LiveReading: Sendable, Hashable {
 
 /// What a stream is to be told.
 enum LiveStep<Follower> {
-  /// A payment as it is.
-  case event(UInt64, Follower, GatewayPayment, id: String?)
+  /// A payment as it is. When the caller has no room for it, the stream stalls at it with its progress `before` it.
+  case event(UInt64, Follower, GatewayPayment, id: String?, before: LiveTable<Follower>.Progress)
   /// A payment of a page of a user's stream, all of whose steps are that page's. When the caller has no room for it,
   /// they end with it, and the stream stalls at it with the place `before` it.
   case paged(UInt64, Follower, GatewayPayment, id: String, before: LivePlace)
   /// Nothing is to be said at present; the stream begins if it has not, and its position is `id`.
   case ready(UInt64, Follower, id: String?)
-  /// The payment is final, and the caller knows.
-  case end(Follower)
+  /// The payment is final, and the caller knows, unless it had no room for the event.
+  case end(UInt64, Follower)
   /// There is no such payment.
   case missing(Follower)
   /// The rows cannot be read.
@@ -112,15 +112,15 @@ struct LiveTable<Follower> {
     let joined: Int
     var progress: Progress
     var hasBegun = false
-    /// Whether it waits for its caller to read, with the rest of a page to come.
+    /// Whether it waits for its caller to read, and has more to send then.
     var isStalled = false
     /// Since when it was not told of changes, because it stalled.
     var missedSince: Timestamp?
 
-    /// Whether it waits for a page, or for room for the rest of one.
+    /// Whether it waits for a page, or for room.
     var waits: Bool {
       switch progress {
-      case .payment: false
+      case .payment: isStalled
       case .user(_, _, let waits), .all(let waits): waits != nil
       }
     }
@@ -156,7 +156,7 @@ struct LiveTable<Follower> {
 
   /// Streams.
   var count: Int { entries.count }
-  /// Streams that wait for a page, or for room for the rest of one.
+  /// Streams that wait for a page, or for room.
   var waiting: Int { entries.values.count { $0.waits } }
 
   // MARK: - Streams

@@ -42,7 +42,7 @@ final class FakeGateway: Sendable {
 
   init(
     maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys known: FakeKeys? = nil,
-    userCapacity: Int = 128 << 10
+    capacity: Int = 128 << 10
   ) throws {
     places = WaiterPlaces(maxWaiters, metrics: MetricsRegistry())
     waiters = PaymentWaiters(at: places, metrics: MetricsRegistry(), isFinal: \.standing.state.isFinal) {
@@ -56,7 +56,7 @@ final class FakeGateway: Sendable {
     let logger = Logger(label: "test", level: .error)
     handlers = RouteHandlers(APIAccess(keys: known, limiter: limiter, metrics: MetricsRegistry()), logger: logger)
     feed = LiveFeed(
-      at: places, payments, handlers: handlers, metrics: MetricsRegistry(), userCapacity: userCapacity)
+      at: places, payments, handlers: handlers, metrics: MetricsRegistry(), capacity: capacity)
     var router = HTTPRouter()
     let desk = PaymentDesk(
       payments, processor: processor, waiters: waiters, accounts: accounts, customers: customers,
@@ -86,10 +86,10 @@ final class FakeGateway: Sendable {
   /// Stops what is started; `body` may have stopped the server before.
   static func with(
     maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys: FakeKeys? = nil,
-    userCapacity: Int = 128 << 10, _ body: (FakeGateway) async throws -> Void
+    capacity: Int = 128 << 10, _ body: (FakeGateway) async throws -> Void
   ) async throws {
     let gateway = try FakeGateway(
-      maxWaiters: maxWaiters, hasSaga: hasSaga, hasWebhooks: hasWebhooks, keys: keys, userCapacity: userCapacity)
+      maxWaiters: maxWaiters, hasSaga: hasSaga, hasWebhooks: hasWebhooks, keys: keys, capacity: capacity)
     defer { gateway.end() }
     try await body(gateway)
   }

@@ -71,7 +71,7 @@ import Values
 
   @Test func `pages that are larger than what may wait for a caller come whole`() async throws {
     // Room for one event.
-    try await FakeGateway.with(userCapacity: 1) { gateway in
+    try await FakeGateway.with(capacity: 1) { gateway in
       for number in 0..<40 { _ = try await pay(gateway, key: "k\(number)") }
       let all = gateway.payments.state.withLock { Array($0.rows.keys) }
       async let answer = gateway.send("GET", "/v1/users/\(FakeGateway.user)/events", key: nil)

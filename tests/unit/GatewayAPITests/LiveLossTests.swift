@@ -9,7 +9,7 @@ import Values
 
 /// A user's streams lose nothing, whatever is cut: callers leave at any event and go on from its id, readings fail,
 /// notices are lost with the listener's connection, payments become readable later than their ids tell, or without a
-/// notice since another gateway takes them in, callers have no room for the rest of a page.
+/// notice since another gateway takes them in, callers have no room for the rest of a page, or for a change.
 @Suite struct LiveLossTests {
   @Test(arguments: UInt64(1)...60)
   func `whoever goes on from its last event has seen the newest version of each payment`(seed: UInt64) {
@@ -52,7 +52,7 @@ private struct LiveWorld {
   mutating func step() {
     now = now + .milliseconds(random.draw(0...90_000))
     clock = clock + .milliseconds(300)
-    if let stream = caller.stream, random.roll(0.1) { table.drained(stream) }
+    if let stream = caller.stream, random.roll(0.1) { table.drained(stream, at: now) }
     switch random.draw(0...9) {
     case 0, 1: waiting.append(LiveRows.payment(.ordered(at: now, using: &random), of: user))
     case 2, 3: commit()
@@ -151,7 +151,10 @@ private struct LiveWorld {
       case .paged(let stream, _, let payment, _, let before) where caller.stream == stream && fails(0.15):
         if fails(0.2) { table.changedPerhaps(at: now) }
         return table.stall(stream, at: payment.id, before)
-      case .paged(let stream, _, let payment, let id as String?, _), .event(let stream, _, let payment, let id):
+      case .event(let stream, _, _, _, let before) where caller.stream == stream && fails(0.15):
+        if fails(0.2) { table.changedPerhaps(at: now) }
+        return table.stall(stream, before)
+      case .paged(let stream, _, let payment, let id as String?, _), .event(let stream, _, let payment, let id, _):
         guard caller.stream == stream else { continue }
         caller.seen[payment.id] = payment.standing.version
         caller.lastID = id
@@ -170,7 +173,7 @@ private struct LiveWorld {
     for _ in 0..<200 {
       clock = clock + .seconds(1)
       if caller.stream == nil { connect() }
-      if let stream = caller.stream { table.drained(stream) }
+      if let stream = caller.stream { table.drained(stream, at: now) }
       read()
     }
   }

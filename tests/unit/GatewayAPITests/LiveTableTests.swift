@@ -34,7 +34,7 @@ import Values
     }
     func finish(_ reading: LiveReading, _ payments: GatewayPayment...) -> [String] {
       let found = Dictionary(uniqueKeysWithValues: payments.map { ($0.id, Result<_, GatewayStoreError>.success($0)) })
-      return table.finish(reading, found, at: moment).map(Self.text)
+      return table.finish(reading, found, at: moment).map(done)
     }
     func finish(_ page: LiveReading.Page, _ payments: [GatewayPayment], next: UniqueID? = nil) -> [String] {
       table.finish(page, payments, next: next, at: moment).map(Self.text)
@@ -42,14 +42,20 @@ import Values
     func fail(_ reading: LiveReading, at now: Instant) -> [String] {
       table.fail(reading, GatewayStoreError(.unavailable, ""), at: now).map(Self.text)
     }
+    func drained(_ id: UInt64) { table.drained(id, at: moment) }
     func beats(at now: Instant) -> [String] { table.takeBeats(at: now).map(\.follower) }
+
+    private func done(_ step: LiveStep<String>) -> String {
+      if case .end(let id, _) = step { _ = table.remove(id) }
+      return Self.text(step)
+    }
 
     static func text(_ step: LiveStep<String>) -> String {
       switch step {
-      case .event(_, let name, let payment, _), .paged(_, let name, let payment, _, _):
+      case .event(_, let name, let payment, _, _), .paged(_, let name, let payment, _, _):
         "\(name) \(payment.id.low) v\(payment.standing.version)"
       case .ready(_, let name, _): "\(name) ready"
-      case .end(let name): "\(name) end"
+      case .end(_, let name): "\(name) end"
       case .missing(let name): "\(name) missing"
       case .trouble(let name, _): "\(name) trouble"
       }
@@ -156,7 +162,7 @@ import Values
     table.changed(payment(10, 2), payment(11, 2))
     let reading = try #require(table.take(at: now))
     #expect(reading.pages == [] && table.finish(reading, payment(10, 2), payment(11, 2)) == [])
-    table.table.drained(id)
+    table.drained(id)
     let second = try #require(table.take(at: now)?.pages.first)
     #expect(second.from == payment(11).id && second.start == payment(10).id && !second.isResumption)
     #expect(table.finish(second, [payment(11, 2), payment(12)]) == ["u 11 v2", "u 12 v1"])
@@ -164,6 +170,52 @@ import Values
     let third = try #require(table.take(at: now)?.pages.first)
     #expect(third.isResumption && table.finish(third, [payment(10, 2)]) == ["u 10 v2"])
     #expect(table.take(at: now) == nil && table.table.waiting == 0)
+  }
+
+  @Test func `a change that does not fit is read again once there is room, and so is what follows it`() throws {
+    let table = makeTable()
+    let position = LivePosition(from: payment(10).id)
+    let ids = [
+      table.add("u", .user(user, from: position), at: now), table.add("p", .payment(payment(11).id, after: 1), at: now),
+      table.add("all", .all, at: now),
+    ]
+    let begun = try #require(table.take(at: now))
+    _ = table.finish(begun, payment(11))
+    for page in begun.pages { _ = table.finish(page, [payment(11)]) }
+    table.changed(payment(11, 2))
+    let reading = try #require(table.take(at: now))
+    let found = [payment(11).id: Result<_, GatewayStoreError>.success(payment(11, 2))]
+    for step in table.table.finish(reading, found, at: moment) {
+      guard case .event(let id, _, _, _, let before) = step else { throw LiveRows.Unexpected() }
+      table.table.stall(id, before)
+    }
+    #expect(table.table.waiting == 3)
+    // Nothing is read for them until there is room.
+    table.changed(payment(11, 3), payment(12))
+    #expect(try table.finish(#require(table.take(at: now)), payment(11, 3), payment(12)) == [])
+    let crowd = try #require(table.take(at: now + .seconds(3_600)))
+    #expect(table.finish(crowd, payment(11, 3), payment(12)) == [] && table.take(at: now + .seconds(3_600)) == nil)
+    for id in ids { table.drained(id) }
+    let again = try #require(table.take(at: now + .seconds(3_600)))
+    #expect(again.payments == [payment(11).id] && again.pages.map(\.isResumption) == [true, false])
+    #expect(table.finish(again, payment(11, 4, isFinal: true)) == ["p 11 v4", "p end"])
+    for page in again.pages { #expect(table.finish(page, [payment(11, 4, isFinal: true), payment(12)]).count == 2) }
+    #expect(table.table.waiting == 0 && table.table.count == 2)
+  }
+
+  @Test func `the last event of a payment that does not fit comes once there is room, and then the end`() throws {
+    let table = makeTable()
+    let id = table.add("p", .payment(payment(1).id, after: 0), at: now)
+    #expect(try table.finish(#require(table.take(at: now)), payment(1)) == ["p 1 v1"])
+    table.changed(payment(1, 3))
+    let reading = try #require(table.take(at: now))
+    let last = payment(1, 3, isFinal: true)
+    guard case .event(_, _, _, _, let before) = table.table.finish(reading, [last.id: .success(last)], at: moment)[0]
+    else { throw LiveRows.Unexpected() }
+    table.table.stall(id, before)
+    table.drained(id)
+    #expect(try table.finish(#require(table.take(at: now)), last) == ["p 1 v3", "p end"])
+    #expect(table.table.count == 0)
   }
 
   @Test func `those that follow all get the newest of many changes, after a rest`() throws {
