@@ -4,7 +4,8 @@ public import Postgres
 /// The part of an inbox that its context writes: what a message is, and the transaction on a batch of messages.
 ///
 /// Each lane has a handler of its own and calls it on its own thread, where the handler may block. Per batch the order
-/// of calls is `sort` for each message, then `prepare`, `execute` and `committed`; dead letters and offsets follow.
+/// of calls is `sort` for each message, then `prepare`, `execute` and `committed`; dead letters and offsets follow. `idle`
+/// comes between batches.
 ///
 /// Messages come at least once: after a crash, a rebalance or a lost answer to COMMIT, `execute` sees them again. It
 /// must find out from its tables what has been done before.
@@ -39,6 +40,9 @@ public protocol InboxHandler: SendableMetatype {
   /// Runs once per batch after its commit and before its offsets are stored: for example wakes a relay.
   func committed(_ items: [Item], _ results: [InboxResult<Outcome>])
 
+  /// Runs while no message comes, four times a second: for example finishes what `committed` has begun.
+  func idle()
+
   /// Runs once, when the lane ends.
   func close()
 }
@@ -55,6 +59,9 @@ extension InboxHandler {
 
   /// Nothing to do after the commit.
   public func committed(_ items: [Item], _ results: [InboxResult<Outcome>]) {}
+
+  /// Nothing to finish.
+  public func idle() {}
 
   /// Nothing to close.
   public func close() {}

@@ -60,7 +60,7 @@ final class InboxLane<Handler: InboxHandler> {
       do throws(KafkaError) {
         var messages = try queue.poll(max: tools.batch, until: .now() + Self.pollWait)
         let claim = tools.member.claim(&messages)
-        if !messages.isEmpty { process(messages, claim) }
+        if messages.isEmpty { handler.idle() } else { process(messages, claim) }
       } catch {
         tools.fail(error)
       }

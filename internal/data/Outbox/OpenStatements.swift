@@ -25,7 +25,7 @@ enum ReadStatement {
   /// The last one failed: no other is sent before that moment, and then one is.
   case failed(until: Instant)
   /// `isWanted`: another is due right after it.
-  case open(ReadRequest, isWanted: Bool)
+  case open(ReadRequest, isWanted: Bool, since: Instant)
 
   var isOpen: Bool { if case .open = self { true } else { false } }
 
@@ -42,24 +42,29 @@ enum ReadStatement {
     switch self {
     case .idle(let until): self = .idle(until: min(until, now))
     case .failed: break
-    case .open(let request, _): self = .open(request, isWanted: true)
+    case .open(let request, _, let since): self = .open(request, isWanted: true, since: since)
     }
   }
 
   /// The open statement was answered.
   /// - Parameter next: when the next is due unless one is wanted already.
-  /// - Returns: what was asked for.
-  mutating func end(at now: Instant, next: Instant) -> ReadRequest {
-    guard case .open(let request, let isWanted) = self else {
+  /// - Returns: what was asked for, and when.
+  mutating func end(at now: Instant, next: Instant) -> (request: ReadRequest, since: Instant) {
+    guard case .open(let request, let isWanted, let since) = self else {
       preconditionFailure("an answer to a read that was not sent")
     }
     self = .idle(until: isWanted ? now : next)
-    return request
+    return (request, since)
+  }
+
+  /// No other is sent before that moment.
+  mutating func hold(until moment: Instant) {
+    if case .idle(let until) = self { self = .idle(until: max(until, moment)) }
   }
 
   /// Whether the open statement reads a shard.
   func reads(_ shard: Int16) -> Bool {
-    if case .open(let request, _) = self { request.shards.contains { $0.shard == shard } } else { false }
+    if case .open(let request, _, _) = self { request.shards.contains { $0.shard == shard } } else { false }
   }
 }
 
@@ -67,6 +72,8 @@ enum ReadStatement {
 enum CompletionStatement {
   /// The next may be sent at that moment, as soon as there are events to move.
   case idle(until: Instant)
+  /// The same, but many events to move need not wait until then.
+  case paced(until: Instant)
   case open(since: Instant)
 
   var isOpen: Bool { if case .open = self { true } else { false } }

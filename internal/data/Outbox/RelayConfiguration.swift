@@ -51,7 +51,8 @@ public struct RelayConfiguration: Sendable {
   package var rules: RelayRules {
     RelayRules(
       reserve: reserve, deliveryTimeout: deliveryTimeout, window: window, readLimit: min(window, 2_048),
-      completionLimit: 2_048, pollInterval: pollInterval, sweepInterval: .seconds(30),
+      completionLimit: 2_048, completionInterval: .milliseconds(10), readInterval: .milliseconds(3),
+      pollInterval: pollInterval, sweepInterval: .seconds(30),
       retryDelay: .milliseconds(250), onDead: onDead)
   }
 }

@@ -3,8 +3,10 @@ internal import Values
 /// Which events are moved out of WAIT, and what follows from the database's answers.
 extension RelayCore {
   mutating func completed(_ request: CompletionRequest, _ report: CompletionReport, _ now: Instant) {
-    adjustCompletionLimit(now)
-    completing = .idle(until: now)
+    if case .open(let since) = completing {
+      adjustCompletionLimit(now, since)
+      completing = .paced(until: max(now, since + rules.completionInterval))
+    }
     for lease in request.leases where shards[lease.shard]?.epoch == lease.epoch && report.moved[lease.shard] == nil {
       lose(lease.shard, nil)
     }
@@ -12,8 +14,7 @@ extension RelayCore {
   }
 
   /// A renewal waits for the open completion, so completions must be short compared with the lease.
-  private mutating func adjustCompletionLimit(_ now: Instant) {
-    guard case .open(let since) = completing else { return }
+  private mutating func adjustCompletionLimit(_ now: Instant, _ since: Instant) {
     let isSlow = now - since > rules.reserve / 20
     completionLimit =
       isSlow
@@ -41,8 +42,28 @@ extension RelayCore {
     }
   }
 
+  /// Whether so many events are to be moved that the pace does not hold.
+  private var hasManyToComplete: Bool {
+    window.acknowledgedCount * 4 >= min(completionLimit, rules.window)
+  }
+
+  /// When the next completion is due, as far as that is a matter of time.
+  func nextCompletion(_ now: Instant) -> Instant? {
+    switch completing {
+    case .idle(let until) where until > now: until
+    case .paced(let until) where until > now: window.isCompletable ? until : max(until, window.nextAside)
+    case .idle, .paced: leases.isRenewing ? nil : window.nextAside
+    case .open: nil
+    }
+  }
+
   mutating func complete(_ now: Instant, _ actions: inout [Action]) {
-    guard case .idle(let until) = completing, now >= until, !leases.isRenewing, let history else { return }
+    switch completing {
+    case .open: return
+    case .idle(let until): guard now >= until else { return }
+    case .paced(let until): guard now >= until || hasManyToComplete else { return }
+    }
+    guard !leases.isRenewing, let history else { return }
     let request = window.startCompletion(at: now, limit: completionLimit, history: history) { [shards] shard in
       shards[shard].map { ShardEpoch(shard: shard, epoch: $0.epoch) }
     }

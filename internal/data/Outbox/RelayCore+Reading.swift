@@ -8,17 +8,22 @@ extension RelayCore {
   }
 
   mutating func readAnswered(_ report: ReadReport, _ now: Instant) {
-    let request = reading.end(at: now, next: now + rules.pollInterval)
+    let (request, since) = reading.end(at: now, next: now + rules.pollInterval)
     defer { window.readEnded() }
     guard adopt(report.history) else { return leases.hurry(at: now) }
     let settled = settledID(report)
     var progress = usableShards(request, report, now)
+    var inserted = 0
     for event in report.events {
       guard var shard = progress[event.shard], !shard.isCut else { continue }
       let predecessor = report.predecessors[event.id]
-      shard.add(event.id, after: predecessor, window.insert(event, after: predecessor))
+      let insertion = window.insert(event, after: predecessor)
+      if insertion == .inserted { inserted += 1 }
+      shard.add(event.id, after: predecessor, insertion)
       progress[event.shard] = shard
     }
+    pacedUntil = inserted >= rules.manyEvents ? since + rules.readInterval : now
+    reading.hold(until: pacedUntil)
     for asked in request.shards {
       if let shard = progress[asked.shard] { moveFloor(asked, shard, settled: settled, now) }
     }
@@ -94,7 +99,7 @@ extension RelayCore {
           shard: shard, epoch: state.epoch, floor: state.floor,
           limit: share + window.count(of: shard, above: state.floor) + min(state.heldBack * 2, extra))
       }, history: history)
-    reading = .open(request, isWanted: false)
+    reading = .open(request, isWanted: false, since: now)
     actions.append(.read(request))
   }
 

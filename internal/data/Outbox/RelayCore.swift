@@ -77,6 +77,8 @@ package struct RelayCore {
   var leases: LeaseStatement
   var reading: ReadStatement
   var completing: CompletionStatement
+  /// No wake makes it read before that moment: the last read brought many events, so the next had better bring many.
+  var pacedUntil: Instant
   /// The maximum number of events per completion: less when completions are slow, because they lock the leases' rows.
   var completionLimit: Int
   var nextSweep: Instant
@@ -97,6 +99,7 @@ package struct RelayCore {
     leases = .idle(until: now)
     reading = .idle(until: now)
     completing = .idle(until: now)
+    pacedUntil = now
     completionLimit = rules.completionLimit
     nextSweep = now + rules.sweepInterval
     nextLookBack = now + rules.lookBackInterval
@@ -113,7 +116,7 @@ package struct RelayCore {
     var actions: [Action] = []
     switch event {
     case .tick: break
-    case .wake: reading.want(at: now)
+    case .wake: reading.want(at: max(now, pacedUntil))
     case .leases(let report, let sentAt): leasesAnswered(report, sentAt: sentAt, now)
     case .leasesFailed: leases = .idle(until: now + rules.leaseTick)
     case .read(let report): readAnswered(report, now)
@@ -143,9 +146,7 @@ package struct RelayCore {
     var next = window.nextRetry
     if phase != .releasing { next = min(next, leases.due) }
     if canRead { next = min(next, reading.due) }
-    if case .idle(let until) = completing {
-      if until > now { next = min(next, until) } else if !leases.isRenewing { next = min(next, window.nextAside) }
-    }
+    if let due = nextCompletion(now) { next = min(next, due) }
     for shard in shards.values { next = min(next, shard.deadline) }
     for end in unquiet.values { next = min(next, end) }
     return next

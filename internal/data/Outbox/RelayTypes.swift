@@ -12,6 +12,12 @@ package struct RelayRules: Sendable {
   package var readLimit: Int
   /// Maximum number of events per completion.
   package var completionLimit: Int
+  /// How often to complete while few events are to be completed: each completion is a commit, and nobody waits for it.
+  package var completionInterval: Duration
+  /// How often to read on a wake after a read that brought many events.
+  package var readInterval: Duration
+  /// How many events of a read are many: with fewer the relay has time to read each as soon as it is told of it.
+  package var manyEvents = 8
   /// How often to read when nothing wakes the relay.
   package var pollInterval: Duration
   /// How often all floors are set to zero, so that nothing below them can stay unseen.

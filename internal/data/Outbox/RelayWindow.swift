@@ -274,6 +274,11 @@ package struct RelayWindow {
 
   // MARK: - Completing
 
+  /// How many events wait to be moved to DONE.
+  var acknowledgedCount: Int { acknowledged.count }
+  /// Whether events wait to be moved out of WAIT, apart from those set aside.
+  var isCompletable: Bool { !parts.isEmpty || !refused.isEmpty || !acknowledged.isEmpty }
+
   /// The next events to move out of WAIT: a part of a refused completion, then refused events, then acknowledged ones,
   /// then one set aside that is due; nil when there are none.
   mutating func startCompletion(

@@ -38,6 +38,8 @@ public final class RedisClient {
   private var connection: RedisHandle?
   private var isClosed = false
   private var spell: BadSpell?
+  /// How many writes have been sent whose answers were not read.
+  private var unansweredWrites = 0
 
   /// Whether the last call went well, or none failed yet: for readiness and metrics.
   public private(set) var isHealthy = true
@@ -91,11 +93,38 @@ public final class RedisClient {
   /// Sets all keys, pipelined, each with its own time to live. A failure may leave some of them set.
   /// - Parameter ttl: at least 1 ms.
   public func setMany(_ entries: [(key: [UInt8], value: [UInt8])], ttl: Duration) throws(RedisError) {
+    for chunk in chunks(Self.sets(entries, ttl)) { _ = try exchange(Array(chunk), Self.writing) }
+  }
+
+  /// Sets all keys as `setMany` does, and does not wait for the answers: `settle` reads them, as any other call does
+  /// before it asks. Meanwhile Redis sets the keys. Waits as `setMany` does when Redis has failed shortly before, and
+  /// when more keys than fit into one round trip are without an answer.
+  public func startSetMany(_ entries: [(key: [UInt8], value: [UInt8])], ttl: Duration) throws(RedisError) {
+    guard breaker.state == .closed, unansweredWrites + entries.count <= options.pipelineLimit else { return try setMany(entries, ttl: ttl) }
+    try connected(Self.writing) { handle throws(RedisError) in
+      for command in Self.sets(entries, ttl) { try handle.append(command) }
+      try handle.flush()
+    }
+    unansweredWrites += entries.count
+  }
+
+  /// Reads the answers to what `startSetMany` has sent; does nothing when nothing was.
+  /// - Throws: as `setMany`.
+  public func settle() throws(RedisError) {
+    let count = unansweredWrites
+    guard count > 0 else { return }
+    // Not through the breaker, which allowed it when it was sent.
+    let replies = try attempt(Self.writing) { handle throws(RedisError) in try Self.replies(&handle, count) }
+    unansweredWrites = 0
+    try judge(replies, Self.writing)
+  }
+
+  private static let writing = "write keys"
+
+  private static func sets(_ entries: [(key: [UInt8], value: [UInt8])], _ ttl: Duration) -> [[[UInt8]]] {
     let milliseconds = Array("\(max(1, ttl.inMilliseconds))".utf8)
     let (set, unit) = (Array("SET".utf8), Array("PX".utf8))
-    for chunk in chunks(entries) {
-      _ = try exchange(chunk.map { [set, $0.key, $0.value, unit, milliseconds] }, "write keys")
-    }
+    return entries.map { [set, $0.key, $0.value, unit, milliseconds] }
   }
 
   /// Deletes keys.
@@ -132,8 +161,10 @@ public final class RedisClient {
     return answers
   }
 
-  /// Closes the connection for good.
+  /// Closes the connection for good, after what was sent has been answered.
   public func close() {
+    // Whatever becomes of it, nobody asks any more.
+    try? settle()
     isClosed = true
     connection = nil
   }
@@ -146,16 +177,40 @@ public final class RedisClient {
 
   /// Sends commands in one go and gives their answers; the first error reply among them is thrown after all were read.
   private func exchange(_ commands: [[[UInt8]]], _ action: String) throws(RedisError) -> [RedisReply] {
+    // What it throws is noted, and is no failure of these commands.
+    try? settle()
+    let replies = try connected(action) { handle throws(RedisError) in
+      for command in commands { try handle.append(command) }
+      return try Self.replies(&handle, commands.count)
+    }
+    try judge(replies, action)
+    return replies
+  }
+
+  /// Throws the first error among the replies.
+  private func judge(_ replies: [RedisReply], _ action: String) throws(RedisError) {
+    for case .error(let reply) in replies { throw giveUp(RedisError(reply: reply, action), action) }
+    noteSuccess(action)
+  }
+
+  /// Uses the connection, unless Redis failed shortly before.
+  private func connected<Value>(
+    _ action: String, _ body: (inout RedisHandle) throws(RedisError) -> Value
+  ) throws(RedisError) -> Value {
     if isClosed { throw RedisError(.closed, "the Redis client has been closed") }
     guard breaker.allows(at: .now()) else {
       throw RedisError(.circuitOpen, "Redis at \(dsn) failed shortly before and is left alone for a while")
     }
+    return try attempt(action, body)
+  }
+
+  /// Uses the connection, a new one where there is none.
+  private func attempt<Value>(
+    _ action: String, _ body: (inout RedisHandle) throws(RedisError) -> Value
+  ) throws(RedisError) -> Value {
     do throws(RedisError) {
       if connection == nil { connection = try open() }
-      let replies = try Self.roundTrip(&connection!, commands)  // made above
-      for case .error(let reply) in replies { throw RedisError(reply: reply, action) }
-      noteSuccess(action)
-      return replies
+      return try body(&connection!)  // made above
     } catch {
       throw giveUp(error, action)
     }
@@ -182,13 +237,10 @@ public final class RedisClient {
     return handle
   }
 
-  private static func roundTrip(
-    _ handle: inout RedisHandle, _ commands: [[[UInt8]]]
-  ) throws(RedisError) -> [RedisReply] {
-    for command in commands { try handle.append(command) }
+  private static func replies(_ handle: inout RedisHandle, _ count: Int) throws(RedisError) -> [RedisReply] {
     var replies: [RedisReply] = []
-    replies.reserveCapacity(commands.count)
-    for _ in commands { replies.append(try handle.nextReply()) }
+    replies.reserveCapacity(count)
+    for _ in 0..<count { replies.append(try handle.nextReply()) }
     return replies
   }
 
@@ -203,7 +255,10 @@ public final class RedisClient {
 
   /// Notes a failure, once in the log for each bad spell.
   private func giveUp(_ error: RedisError, _ action: String) -> RedisError {
-    if !error.keepsConnection { connection = nil }
+    if !error.keepsConnection {
+      connection = nil
+      unansweredWrites = 0
+    }
     breaker.failed(at: .now())
     isHealthy = false
     if spell == nil {

@@ -43,6 +43,15 @@ struct RedisHandle: ~Copyable {
     guard status == REDIS_OK else { throw failure("send") }
   }
 
+  /// Sends what is in the output buffer.
+  /// - Throws: as `nextReply`.
+  mutating func flush() throws(RedisError) {
+    var isDone: Int32 = 0
+    while isDone == 0 {
+      guard redisBufferWrite(context, &isDone) == REDIS_OK else { throw failure("send") }
+    }
+  }
+
   /// Sends what is in the output buffer and reads the next answer.
   /// - Throws: `.timedOut`, `.connectionLost`, `.protocolViolation`; the connection is of no use after each of them.
   mutating func nextReply() throws(RedisError) -> RedisReply {

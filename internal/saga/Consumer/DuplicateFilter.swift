@@ -38,6 +38,7 @@ final class DuplicateFilter {
   /// an unknown key.
   func fingerprints(of keys: [UniqueID]) -> [[UInt8]?] {
     guard !keys.isEmpty else { return [] }
+    settle()
     do throws(RedisError) {
       return try client.mget(keys.map(name))
     } catch {
@@ -46,11 +47,26 @@ final class DuplicateFilter {
     }
   }
 
-  /// Stores committed keys.
+  /// Stores committed keys, without waiting until Redis has: the next look-up, or `idle`, finds out whether it did.
   func remember(_ entries: [Entry]) {
     guard !entries.isEmpty else { return }
     do throws(RedisError) {
-      try client.setMany(entries.map { (name($0.key), $0.fingerprint) }, ttl: timeToLive)
+      try client.startSetMany(entries.map { (name($0.key), $0.fingerprint) }, ttl: timeToLive)
+    } catch {
+      failures.add()
+    }
+  }
+
+  /// Finds out whether Redis stored the last keys; after a failure whether it would store one now.
+  func idle() {
+    settle()
+    // Only a write shows that a full server, or a replica, takes writes again.
+    if client.problem != nil { try? client.setMany([(prefix + Array("probe".utf8), [])], ttl: .milliseconds(1)) }
+  }
+
+  private func settle() {
+    do throws(RedisError) {
+      try client.settle()
     } catch {
       failures.add()
     }

@@ -113,6 +113,13 @@ package struct InventoryHandler: InboxHandler {
     health.problem = filter.problem
   }
 
+  /// Has the filter finish what it began, and look whether Redis is back.
+  package func idle() {
+    guard let filter else { return }
+    filter.idle()
+    health.problem = filter.problem
+  }
+
   /// Hangs up on Redis.
   package func close() { filter?.close() }
 }

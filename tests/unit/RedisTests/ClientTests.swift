@@ -97,6 +97,41 @@ import Values
     #expect(client.isHealthy && lines.all.count == 2)
   }
 
+  @Test func whatIsSetWithoutWaitingIsAnsweredBeforeTheNextCall() throws {
+    let isFull = Atomic(false)
+    let server = try FakeServer { text in
+      if text.contains("AUTH") { return "+OK\r\n" }
+      let sets = text.split(separator: "SET\r\n").count - 1
+      let answer = isFull.load(ordering: .relaxed) ? "-OOM command not allowed\r\n" : "+OK\r\n"
+      return String(repeating: answer, count: sets) + (text.contains("PING") ? "+PONG\r\n" : "")
+    }
+    let lines = LogLines()
+    let client = client(server.port, RedisBreaker(rest: .nanoseconds(1), limit: .nanoseconds(1)), lines)
+    try client.startSetMany([(key, key), (key, key)], ttl: .seconds(1))
+    // An answer of the first call that is taken for one of the next would be "+OK".
+    try client.ping()
+    try client.settle()
+    isFull.store(true, ordering: .relaxed)
+    try client.startSetMany([(key, key)], ttl: .seconds(1))
+    let error = #expect(throws: RedisError.self) { try client.settle() }
+    #expect(error?.code == .outOfMemory && client.problem?.code == .outOfMemory)
+    // What was refused is no failure of the call that finds out.
+    try client.ping()
+    try client.startSetMany([(key, key)], ttl: .seconds(1))
+    try client.ping()
+    #expect(client.problem?.code == .outOfMemory && lines.all.count == 1)
+  }
+
+  @Test func aSilentServerIsNoticedWhenTheAnswersAreRead() throws {
+    let server = try FakeServer { $0.contains("AUTH") ? "+OK\r\n" : nil }
+    let client = client(server.port)
+    try client.startSetMany([(key, key)], ttl: .seconds(1))
+    let error = #expect(throws: RedisError.self) { try client.settle() }
+    #expect(error?.code == .timedOut)
+    // Nothing is waited for any more.
+    try client.settle()
+  }
+
   private func error(_ client: RedisClient) -> RedisError.Code? {
     do throws(RedisError) {
       try client.ping()
