@@ -2,7 +2,7 @@
 and DONE, through payments-consumer, payments-server and payments-cron.
 
 Counted are the user and system time of the programs and of all processes of PostgreSQL, context switches, WAL and the
-growth of the database's files, for each payment, from the load's start until all events are DONE. bench-load makes the
+lasting growth of the database's files, for each payment, from the load's start until all events are DONE. bench-load makes the
 load: it produces the messages at a rate (or all at once, a backlog), settles each payment when its first event can be
 read, and notes when events came. At a rate above what the machine can do, the rest is a backlog too. devkafka answers an
 empty fetch only after fetch.wait.max.ms, so reader and consumer set 1 ms on it; on the broker of KAFKA_BROKERS the
@@ -41,7 +41,7 @@ TOLERANCE = {"programs": 1.15, "postgres": 1.15, "switches": 1.3, "wal": 1.05, "
 TARGETS = {"programs": 60, "postgres": 110, "wal": 2_200, "disk": 1_600}
 NAMES = {
     "programs": ("CPU of the programs", "µs"), "postgres": ("CPU of PostgreSQL", "µs"),
-    "switches": ("context switches of both", ""), "wal": ("WAL", "bytes"), "disk": ("growth of the files", "bytes"),
+    "switches": ("context switches of both", ""), "wal": ("WAL", "bytes"), "disk": ("lasting growth of the files", "bytes"),
 }
 
 
@@ -144,8 +144,8 @@ def _run(bench: Bench, rate: int) -> Run:
             return answer
 
         pay(1, WARM_UP, 0)
-        before = _uses(programs, dsn, bench)
         written = usage.written(dsn)
+        before = _uses(programs, dsn, bench)
         answer = pay(WARM_UP + 1, count, rate)
         uses = {name: use - before[name] for name, use in _uses(programs, dsn, bench).items()}
         written = usage.written(dsn) - written

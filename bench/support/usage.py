@@ -69,11 +69,15 @@ class Written:
 
 
 def written(dsn: str) -> Written:
-    """The log of the server, and the files of the database."""
+    """The log of the server, and the files of the database without the room of moved events, which later events use.
+
+    Vacuums after it has read the log: what starts a measurement with it counts that vacuum's log, and its end does not.
+    """
     with connect(dsn) as connection:
-        return Written(*connection.execute(
-            "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, pg_database_size(current_database())"
-        ).fetchone())
+        [wal] = connection.execute("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint").fetchone()
+        connection.execute("VACUUM event_wait")
+        [disk] = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        return Written(wal, disk)
 
 
 def _fields(pid: int) -> list[str]:
