@@ -15,11 +15,6 @@ SECRET = "40817810099910004311"
 
 
 @pytest.fixture(scope="module")
-def direct(shared_world: World) -> Direct:
-    return Direct(shared_world)
-
-
-@pytest.fixture(scope="module")
 def gateway(direct: Direct) -> Gateway:
     return direct.gateway()
 

@@ -29,11 +29,6 @@ ORDER = 7_000_900
 
 
 @pytest.fixture(scope="module")
-def direct(shared_world: World) -> Direct:
-    return Direct(shared_world)
-
-
-@pytest.fixture(scope="module")
 def saga(shared_world: World) -> Program:
     return shared_world.server()
 

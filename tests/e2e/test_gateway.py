@@ -16,11 +16,6 @@ from harness.world import World
 
 
 @pytest.fixture(scope="module")
-def direct(shared_world: World) -> Direct:
-    return Direct(shared_world)
-
-
-@pytest.fixture(scope="module")
 def saga(shared_world: World) -> Program:
     return shared_world.server()
 

@@ -18,11 +18,6 @@ ACCOUNT = {"type": "account", "number": "DE02120300000000202051"}
 
 
 @pytest.fixture(scope="module")
-def direct(shared_world: World) -> Direct:
-    return Direct(shared_world)
-
-
-@pytest.fixture(scope="module")
 def api(direct: Direct) -> Gateway:
     return direct.gateway()
 

@@ -16,16 +16,6 @@ from harness.world import World
 
 
 @pytest.fixture(scope="module")
-def direct(shared_world: World) -> Direct:
-    return Direct(shared_world)
-
-
-@pytest.fixture(scope="module")
-def processor(direct: Direct) -> Program:
-    return direct.processor()
-
-
-@pytest.fixture(scope="module")
 def gateway(direct: Direct) -> Gateway:
     return direct.gateway(GATEWAY_MAX_PEER_CONNECTIONS="4000")
 

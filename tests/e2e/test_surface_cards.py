@@ -19,17 +19,6 @@ EXAMPLE = (b'{"user_id":"%s","amount":999.99,"card_number":1111222233334444,"car
 
 
 @pytest.fixture(scope="module")
-def direct(shared_world: World) -> Direct:
-    return Direct(shared_world)
-
-
-@pytest.fixture(scope="module")
-def processor(direct: Direct) -> Program:
-    """It publishes what the gateway has executed."""
-    return direct.processor()
-
-
-@pytest.fixture(scope="module")
 def gateway(direct: Direct, processor: Program) -> Gateway:
     return gateway_with(direct, "cards")
 

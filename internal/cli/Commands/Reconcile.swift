@@ -115,7 +115,7 @@ struct Reconcile: Subcommand {
     for (name, count) in report.counts.named { record.append(name, .number(Int64(count))) }
     record.append("complete_from", .optional(report.period?.lowerBound))
     record.append("complete_to", .optional(report.period?.upperBound))
-    record.append("sha256", .text(report.digest.map { Self.hex[Int($0)] }.joined()))
+    record.append("sha256", .text(Hexadecimal.text(report.digest)))
     record.append("findings", .list(report.findings.map(\.record)))
     record.append("elapsed_ms", .number((Instant.now() - start).inMilliseconds))
     let notes = [(options.isDryRun, "dry run"), (report.isRepeated, "compared before")].filter(\.0).map { " (\($0.1))" }
@@ -123,8 +123,6 @@ struct Reconcile: Subcommand {
     session.output.print(record, line: "\(word)\(notes.joined()): \(counts)")
     if !session.wantsJSON { for finding in report.findings { session.output.print(finding.record) } }
   }
-
-  private static let hex: [String] = (0..<256).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
 }
 
 /// Shows how far a comparison is: bytes while the statement is read, operations afterwards.

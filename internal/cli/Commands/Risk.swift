@@ -130,7 +130,7 @@ extension StoredDecision {
       "score": .number(Int64(decision.score)), "reasons": .of(decision.reasons),
       "method": .text(record.facts.method.rawValue), "amount_minor": .number(record.facts.amount.minorUnits),
       "currency": .text(record.facts.amount.currency.code),
-      "card": record.card.map { .text(Self.hex($0)) } ?? .null, "rules": .text(rules),
+      "card": record.card.map { .text(Hexadecimal.text($0)) } ?? .null, "rules": .text(rules),
     ]
     switch record.evidence {
     case .features(let features):
@@ -141,14 +141,6 @@ extension StoredDecision {
       result.append("features", .null)
     }
     return result
-  }
-}
-
-extension StoredDecision {
-  /// As `risk.listed` takes it with `decode(…, 'hex')`.
-  private static func hex(_ bytes: [UInt8]) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 }
 

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import Values
 
 /// The keys under which cards are known again without their numbers: the first signs, all match.
 public struct CardFingerprintKeys: Sendable, CustomStringConvertible {
@@ -43,32 +44,21 @@ public struct CardFingerprintKeys: Sendable, CustomStringConvertible {
     guard parts.count == 2 else { throw Fault(description: "key \(number) is not written as ID:HEXKEY") }
     let id = parts[0]
     let isID = id.utf8.allSatisfy { byte in
-      Self.hex(byte) != nil || (0x61...0x7A).contains(byte | 0x20) || byte == 0x5F || byte == 0x2D
+      Hexadecimal.value(of: byte) != nil || (0x61...0x7A).contains(byte | 0x20) || byte == 0x5F || byte == 0x2D
     }
     guard (1...32).contains(id.utf8.count), isID else {
       throw Fault(description: "the id of key \(number) is not 1 to 32 letters, digits, _ and -")
     }
-    let digits = parts[1].utf8.map(Self.hex)
-    guard digits.count % 2 == 0, !digits.contains(nil) else {
+    guard let bytes = Hexadecimal.bytes(parts[1].utf8) else {
       throw Fault(description: "key \(number) is no even number of hex digits")
     }
-    guard digits.count >= 2 * leastKeyBytes, digits.count <= 512 else {
+    guard bytes.count >= leastKeyBytes, bytes.count <= 256 else {
       throw Fault(description: "key \(number) must have \(leastKeyBytes) to 256 bytes, which is 64 to 512 hex digits")
     }
-    let bytes = stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
     guard Set(bytes).count > 1 else {
       throw Fault(description: "key \(number) is one byte again and again, as in an example: draw a random one")
     }
     return Key(id: String(id), bytes: bytes)
-  }
-
-  private static func hex(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
   }
 
   /// An HMAC-SHA-256 under the first key: of a number's digits, or of a text that begins with none.

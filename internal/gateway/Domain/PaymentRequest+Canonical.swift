@@ -45,21 +45,3 @@ extension PaymentRequest {
     }
   }
 }
-
-/// Bytes as lower-case hexadecimal digits.
-package enum Hexadecimal {
-  /// Two digits a byte.
-  package static func text(_ bytes: [UInt8]) -> String {
-    String(unsafeUninitializedCapacity: bytes.count * 2) { text in
-      for (index, byte) in bytes.enumerated() {
-        text[index * 2] = digit(byte >> 4)
-        text[index * 2 + 1] = digit(byte & 0xF)
-      }
-      return bytes.count * 2
-    }
-  }
-
-  private static func digit(_ nibble: UInt8) -> UInt8 {
-    nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") - 10 + nibble
-  }
-}

@@ -34,7 +34,7 @@ struct FormBody {
   private func isEncoded(_ range: Range<Int>) -> Bool {
     range.allSatisfy { place in
       bytes[place] != UInt8(ascii: "%")
-        || place + 2 < range.upperBound && Self.digit(bytes[place + 1]) != nil && Self.digit(bytes[place + 2]) != nil
+        || place + 2 < range.upperBound && Hexadecimal.value(of: bytes[place + 1]) != nil && Hexadecimal.value(of: bytes[place + 2]) != nil
     }
   }
 
@@ -76,20 +76,11 @@ struct FormBody {
       case UInt8(ascii: "+"): body(UInt8(ascii: " "))
       case UInt8(ascii: "%"):
         // Both are digits: init has looked.
-        body((Self.digit(bytes[place + 1]) ?? 0) << 4 | (Self.digit(bytes[place + 2]) ?? 0))
+        body((Hexadecimal.value(of: bytes[place + 1]) ?? 0) << 4 | (Hexadecimal.value(of: bytes[place + 2]) ?? 0))
         place += 2
       case let byte: body(byte)
       }
       place += 1
-    }
-  }
-
-  private static func digit(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
     }
   }
 }

@@ -58,22 +58,11 @@ struct PageSession: Sendable, Hashable {
 
   /// Whether a text was signed here, as something of the pages.
   static func isSigned(_ text: String, _ signature: String, _ keys: CardFingerprintKeys) -> Bool {
-    guard let given = bytes(signature) else { return false }
+    guard let given = Hexadecimal.bytes(signature.utf8), given.count == 32 else { return false }
     var isSigned = false
     for code in keys.all("page \(text)".utf8.span.bytes)
     where areEqualInConstantTime(code.span.bytes, given.span.bytes) { isSigned = true }
     return isSigned
-  }
-
-  private static func bytes(_ hexadecimal: String) -> [UInt8]? {
-    let digits = Array(hexadecimal.utf8)
-    guard digits.count == 64 else { return nil }
-    var bytes: [UInt8] = []
-    for place in stride(from: 0, to: digits.count, by: 2) {
-      guard let byte = UInt8(String(decoding: digits[place...place + 1], as: UTF8.self), radix: 16) else { return nil }
-      bytes.append(byte)
-    }
-    return bytes
   }
 }
 

@@ -1,5 +1,6 @@
 internal import Crypto
 public import GatewayDomain
+internal import Values
 
 /// The secret of an API key: `psk_` and 256 random bits as 64 hexadecimal digits. Its description hides it.
 public struct APIKeySecret: Sendable, CustomStringConvertible, CustomDebugStringConvertible {

@@ -1,5 +1,6 @@
 internal import Cards
 internal import GatewayDomain
+internal import Values
 
 /// What a request is known by when its idempotency key comes again: an HMAC of its canonical form. The first of the
 /// keys signs, all match, so that keys can be changed while requests are repeated.

@@ -30,7 +30,7 @@ extension WebhookDispatcher {
     guard let target else { return finish(message, .dropped, moment, at: nil) }
     let span = span(of: message.delivery)
     var request = message.request(to: target.url, target.secrets, now: moment, timeout: options.timeout)
-    if let span { request.headers.append((name: TraceContext.name, value: span.context.traceparent)) }
+    if let span { request.headers.append(span.context.header) }
     let start = Instant.now()
     client.send(request) { [self] result in
       metrics.seconds.observe((Instant.now() - start).inSeconds)

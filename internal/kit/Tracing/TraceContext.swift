@@ -5,6 +5,8 @@ public struct TraceContext: Sendable, Hashable {
 
   /// The 55-character header value.
   public let traceparent: String
+  /// What tells it to the receiver of a request.
+  public var header: (name: String, value: String) { (Self.name, traceparent) }
 
   /// The trace's id as logs have it: 32 hexadecimal digits.
   public var traceIDText: String { String(traceparent.dropFirst(3).prefix(32)) }

@@ -208,7 +208,7 @@ extension JSONScanner {
     var value: UInt32 = 0
     for _ in 0..<4 {
       guard position < bytes.count else { throw truncation() }
-      guard let digit = UniqueID.hexValue(bytes[position]) else {
+      guard let digit = Hexadecimal.value(of: bytes[position]) else {
         throw failure(.invalidEscape, "expected four hexadecimal digits after \\u, found \(found())")
       }
       value = value << 4 | UInt32(digit)

@@ -25,9 +25,9 @@ public enum PercentEncoding {
         bytes.append(byte)
         continue
       }
-      let digits = rest.prefix(2).compactMap(UniqueID.hexValue)
+      let digits = rest.prefix(2).compactMap(Hexadecimal.value)
       guard digits.count == 2 else { return nil }
-      bytes.append(UInt8(digits[0] << 4 | digits[1]))
+      bytes.append(digits[0] << 4 | digits[1])
       rest = rest.dropFirst(2)
     }
     return bytes

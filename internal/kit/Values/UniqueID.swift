@@ -57,7 +57,7 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
         guard byte == UInt8(ascii: "-") else { return nil }
         continue
       }
-      guard let digit = Self.hexValue(byte) else { return nil }
+      guard let digit = Hexadecimal.value(of: byte).map(UInt64.init) else { return nil }
       if digits < 16 { words.0 = words.0 << 4 | digit } else { words.1 = words.1 << 4 | digit }
       digits += 1
     }
@@ -92,15 +92,6 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
       let word = nibble < 16 ? high : low
       let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - nibble % 16 * 4) & 0xF)
       body(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit)
-    }
-  }
-
-  static func hexValue(_ byte: UInt8) -> UInt64? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a")) + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt64(byte - UInt8(ascii: "A")) + 10
-    default: nil
     }
   }
 }

@@ -135,7 +135,7 @@ public final class BankClient: BankAsking, ServicePart {
         SpanAttribute("paysaga.payment_id", payment.description),
       ])
     var request = request
-    if let span { request.headers.append((name: TraceContext.name, value: span.context.traceparent)) }
+    if let span { request.headers.append(span.context.header) }
     let pass = door.begin()
     let began = Instant.now()
     let result = await withCheckedContinuation { continuation in

@@ -8,6 +8,8 @@ from typing import Callable, Iterator
 
 import pytest
 
+from .direct import Direct
+from .process import Program
 from .servers import Broker, Databases, DevKafka, PostgresServer, RedisServer
 from .world import World
 
@@ -115,6 +117,18 @@ def shared_world(
     request.node.stash[WORLDS] = [made]
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def direct(shared_world: World) -> Direct:
+    """Direct payments on the module's world, with the bank alone; modules that need other settings have their own."""
+    return Direct(shared_world)
+
+
+@pytest.fixture(scope="module")
+def processor(direct: Direct) -> Program:
+    """The one that executes the module's payments."""
+    return direct.processor()
 
 
 @pytest.fixture(scope="session")
