@@ -7,12 +7,15 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from typing import Callable
 from uuid import UUID
 
 import pytest
 
+from harness.audit import paysaga
 from harness.direct import Direct, Gateway
 from harness.process import Program
+from harness.servers import DevKafka
 from harness.surfaces import Payment, Surface, as_spring_reads, gateway_with, matches_schema, topics
 from harness.topics import Message, TopicReader
 from harness.waiting import wait_until
@@ -23,16 +26,6 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}"
 ID = r"[0-9a-f-]{36}"
 # A zone without summer time, half an hour off whole hours.
 ZONE, OFFSET = "Asia/Kolkata", timedelta(hours=5, minutes=30)
-
-
-@pytest.fixture(scope="module")
-def direct(shared_world: World) -> Direct:
-    return Direct(shared_world)
-
-
-@pytest.fixture(scope="module")
-def processor(direct: Direct) -> Program:
-    return direct.processor()
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +234,45 @@ def test_payments_of_v1_are_on_no_topic_of_the_surfaces(direct: Direct, processo
     ended = direct.world.reader(names["GATEWAY_RESULT_TOPIC"])
     wait_until(lambda: of(ended, mine), "the end of a later payment is on its topic")
     assert not of(ended, foreign) and not of(direct.world.reader(names["GATEWAY_PAYMENT_TOPIC"]), foreign)
+
+
+@pytest.mark.parametrize("error", ["TOPIC_AUTHORIZATION_FAILED", "UNKNOWN_TOPIC_OR_PART"])
+def test_a_topic_that_is_away_holds_back_no_other(make_world: Callable[..., World], own_kafka: DevKafka, error: str):
+    """Each topic has an order of its own: what a reader's topic refuses delays neither money nor other readers."""
+    world = make_world(kafka=own_kafka)
+    direct = Direct(world)
+    names = topics(direct)
+    direct.processor()
+    gateway = gateway_with(direct, "payments")
+    surface = Surface(gateway, "payments")
+    own_kafka.control(f"topic-error {names['GATEWAY_PAYMENT_TOPIC']} {error}")
+    waiting = "SELECT topic FROM gateway.event WHERE key = ANY (%s) AND status = 'WAIT'"
+
+    def is_refused() -> bool:
+        """The producer hears of it when it asks for the topic's partitions again."""
+        payment = surface.call("POST", "/payments/", body()).json["paymentId"]
+        surface.call("GET", f"/payments/lp/{payment}")
+        time.sleep(1)
+        return world.sql(waiting, [payment]) != []
+
+    wait_until(is_refused, "the topic refuses", 60)
+    made = [surface.call("POST", "/payments/", body()).json["paymentId"] for _ in range(3)]
+    for each in made:
+        assert surface.call("GET", f"/payments/lp/{each}").json["state"] == "completed"
+    ended = world.reader(names["GATEWAY_RESULT_TOPIC"])
+    wait_until(lambda: all(of(ended, each) for each in made), "the ends are on their topic", 20)
+    assert [row[0] for row in world.sql(waiting, made)] == [names["GATEWAY_PAYMENT_TOPIC"]] * 3
+    # A message that an operator sends again is behind those that wait, and does not wait for them.
+    world.sql("""INSERT INTO gateway.dead_letter
+        (topic, partition, message_offset, died_at, source, key, value, headers, reason)
+        VALUES ('x.dlq', 0, 0, now(), %s, convert_to(%s, 'UTF8'), convert_to('no message', 'UTF8'), '[]', 'made up')""",
+              direct.payments_topic, made[0])
+    assert paysaga(world, "payments", "requeue", "--all", **direct.settings).status == 0
+    pipeline = world.reader(direct.payments_topic)
+    wait_until(lambda: [each for each in of(pipeline, made[0]) if each.header("dlq_requeues")], "it is sent again", 20)
+    own_kafka.control(f"topic-error {names['GATEWAY_PAYMENT_TOPIC']} 0")
+    asked = world.reader(names["GATEWAY_PAYMENT_TOPIC"])
+    wait_until(lambda: all(of(asked, each) for each in made), "the topic gets what waited", 40)
 
 
 def test_a_crash_loses_and_doubles_no_message(direct: Direct, processor: Program, gateway: Gateway, surface: Surface):

@@ -1,4 +1,4 @@
-/// The events of one key in memory that are not yet acknowledged, in id order, as indices of `EventSlots`. The first is
+/// The events of one key and topic in memory that are not yet acknowledged, in id order, as indices of `EventSlots`. The first is
 /// the head.
 struct KeyQueue {
   private var slots: [Int] = []

@@ -154,9 +154,11 @@ extension OutboxInspection {
         FROM (SELECT shard, topic FROM \(t.wait) LIMIT \(OutboxStatus.countLimit)) w GROUP BY shard, topic),
       behind AS MATERIALIZED (
         SELECT w.shard, w.topic, count(*) AS n
-        FROM (SELECT key, min(seq) AS seq FROM (SELECT key, seq FROM \(t.dead) LIMIT \(deadLimit)) k GROUP BY key) d
+        FROM (SELECT key, topic, min(seq) AS seq FROM (SELECT key, topic, seq FROM \(t.dead) LIMIT \(deadLimit)) k
+              GROUP BY key, topic) d
         CROSS JOIN LATERAL (
-          SELECT shard, topic FROM \(t.wait) w WHERE w.key = d.key AND w.seq > d.seq LIMIT \(deadLimit)) w
+          SELECT shard, topic FROM \(t.wait) w WHERE w.key = d.key AND w.topic = d.topic AND w.seq > d.seq
+          LIMIT \(deadLimit)) w
         WHERE $1::bool GROUP BY w.shard, w.topic),
       reasons AS (
         SELECT CASE WHEN p.topic IS NOT NULL THEN 'topic_paused' ELSE coalesce(s.reason, 'no_shard') END AS reason,
@@ -185,13 +187,10 @@ extension OutboxInspection {
                   WHEN p.topic IS NOT NULL THEN p.topic ELSE s.detail END AS detail
       FROM unnest($1::smallint[], $2::text[], $3::bigint[], $4::text[]) WITH ORDINALITY e(shard, key, seq, topic, place)
       LEFT JOIN LATERAL (
-        SELECT d.id, d.last_error FROM \(t.dead) d WHERE $5::bool AND d.key = e.key AND d.seq < e.seq
+        SELECT d.id, d.last_error FROM \(t.dead) d
+        WHERE $5::bool AND d.key = e.key AND d.topic = e.topic AND d.seq < e.seq
         ORDER BY d.seq LIMIT 1) d ON true
-      LEFT JOIN LATERAL (
-        SELECT p.topic FROM \(t.topicPause) p
-        WHERE p.topic = e.topic
-          OR EXISTS (SELECT FROM \(t.wait) b WHERE b.key = e.key AND b.seq < e.seq AND b.topic = p.topic)
-        LIMIT 1) p ON true
+      LEFT JOIN \(t.topicPause) p ON p.topic = e.topic
       LEFT JOIN shard_state s ON s.shard = e.shard
       ORDER BY e.place
       """, isReadOnly: true)

@@ -3,7 +3,6 @@ public import Values
 /// How the outbox stands at one moment.
 public struct OutboxStatus: Sendable, Hashable {
   /// Events that wait, by reason; counted up to `countLimit` in all, those behind dead events up to a million more.
-  /// Events behind one of another topic that is paused count by the state of their relay.
   public let reasons: [WaitReason: Int]
   /// Events the broker refused for good.
   public let dead: Int

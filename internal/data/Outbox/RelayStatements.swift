@@ -170,15 +170,14 @@ extension RelayStatements {
   /// A shard that is no longer ours gives no row; one of ours without events gives a row of nulls. Ours and the events
   /// are seen in one snapshot, so that whoever takes a shard or brings back an old event is never half seen.
   ///
-  /// Left out are events of paused topics and all that is behind them in their keys: the first test is cheap and passes
-  /// over a paused backlog, the second is made only while something is paused. The floor may pass what is left out;
-  /// `OutboxRepair.resume` raises the epochs.
+  /// Left out are events of paused topics. The floor may pass what is left out; `OutboxRepair.resume` raises the epochs.
   private static func readWaiting(_ t: OutboxTables, unless held: String) -> Statement {
     Statement(
       """
       SELECT s.shard, e.id, e.event_id, e.key, e.seq, e.topic, e.payload, e.headers, e.created_at,
         CASE WHEN e.seq > 1 THEN (
-          SELECT b.id FROM \(t.wait) b WHERE b.key = e.key AND b.seq < e.seq ORDER BY b.seq DESC LIMIT 1) END AS predecessor
+          SELECT b.id FROM \(t.wait) b WHERE b.key = e.key AND b.topic = e.topic AND b.seq < e.seq
+          ORDER BY b.seq DESC LIMIT 1) END AS predecessor
       FROM unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::int[]) o(shard, epoch, floor, rows)
       JOIN \(t.shard) s ON s.shard = o.shard AND s.epoch = o.epoch AND s.owner = $1::text
         AND (SELECT \(history)) = $6::text
@@ -186,17 +185,19 @@ extension RelayStatements {
         SELECT w.* FROM \(t.wait) w
         WHERE w.shard = o.shard AND w.id > o.floor
           AND w.topic <> ALL (ARRAY(SELECT topic FROM \(t.topicPause)))
-          AND (NOT (SELECT EXISTS (SELECT FROM \(t.topicPause))) OR NOT EXISTS (
-            SELECT FROM \(t.wait) b JOIN \(t.topicPause) p USING (topic) WHERE b.key = w.key AND b.seq < w.seq))
           \(held)
         ORDER BY w.id LIMIT o.rows) e ON true
       """)
   }
 
-  /// Passes over what is behind a dead event in its key. What is before it can go: after a replay, or published and not
+  /// Passes over what is behind a dead event of its key and topic. What is before it can go: after a replay, or published and not
   /// completed when its relay died.
   private static func readHolding(_ t: OutboxTables) -> Statement {
-    readWaiting(t, unless: "AND NOT EXISTS (SELECT FROM \(t.dead) d WHERE d.key = w.key AND d.seq < w.seq)")
+    readWaiting(
+      t,
+      unless: """
+        AND NOT EXISTS (SELECT FROM \(t.dead) d WHERE d.key = w.key AND d.topic = w.topic AND d.seq < w.seq)
+        """)
   }
 
   private static func readContinuing(_ t: OutboxTables) -> Statement { readWaiting(t, unless: "") }

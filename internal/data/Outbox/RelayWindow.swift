@@ -2,15 +2,15 @@ internal import Values
 
 /// The events that a relay holds in memory, each at its stage between the read and the completion.
 ///
-/// At most one event per key is in flight; later events of that key wait. A later event can thus never overtake an
-/// earlier one, whatever becomes of the earlier one's publication.
+/// At most one event per key and topic is in flight; later ones wait. A later event can thus never overtake an earlier
+/// one, whatever becomes of the earlier one's publication. Below, a key is one of one topic.
 ///
 /// The window decides nothing about leases, time limits or refusals: `RelayCore` does.
 package struct RelayWindow {
   private let capacity: Int
   private let onDead: DeadPolicy
   private var slots = EventSlots()
-  private var keys: [String: KeyQueue] = [:]
+  private var keys: [KeyOnTopic: KeyQueue] = [:]
   private var ids: [Int16: Set<Int64>] = [:]
 
   private var ready: [UInt64] = []
@@ -32,15 +32,15 @@ package struct RelayWindow {
   private var aside: [(at: Instant, token: UInt64)] = []
 
   /// Keys with a refused event, whose later events are not inserted until reads see the dead event themselves.
-  private var deadKeys: Set<String> = []
+  private var deadKeys: Set<KeyOnTopic> = []
   /// Keys that cannot be published at present, with their shards.
-  private var parked: [String: Int16] = [:]
+  private var parked: [KeyOnTopic: Int16] = [:]
   /// What left WAIT while a read was open, which may have seen it waiting.
   private var leftDuringRead = Departures()
 
   private struct Departures {
     var ids: [(shard: Int16, id: Int64)] = []
-    var deadKeys: [String] = []
+    var deadKeys: [KeyOnTopic] = []
   }
 
   init(capacity: Int, onDead: DeadPolicy = .hold) {
@@ -91,14 +91,15 @@ package struct RelayWindow {
   /// - Parameter predecessor: the id of the event right before it in its key that was still waiting.
   mutating func insert(_ event: WaitingEvent, after predecessor: Int64?) -> Insertion {
     if ids[event.shard]?.contains(event.id) == true { return .known }
-    if !deadKeys.isEmpty, deadKeys.contains(event.key) { return .heldBack }
-    if !parked.isEmpty, parked[event.key] != nil { return .heldBack }
+    let key = event.line
+    if !deadKeys.isEmpty, deadKeys.contains(key) { return .heldBack }
+    if !parked.isEmpty, parked[key] != nil { return .heldBack }
     if let predecessor, ids[event.shard]?.contains(predecessor) != true { return .early }
     guard slots.count < capacity else { return .full }
     ids[event.shard, default: []].insert(event.id)
     let index = slots.add(event)
-    keys[event.key, default: KeyQueue()].append(index)
-    if keys[event.key]?.head == index { makeReady(index) }
+    keys[key, default: KeyQueue()].append(index)
+    if keys[key]?.head == index { makeReady(index) }
     return .inserted
   }
 
@@ -111,7 +112,7 @@ package struct RelayWindow {
     var lastHandover: Instant?
     for index in slots.indices where slots[index].event.shard == shard {
       if case .inFlight(let since) = slots[index].stage { lastHandover = max(lastHandover ?? since, since) }
-      let key = slots[index].event.key
+      let key = slots[index].event.line
       keys[key] = nil
       deadKeys.remove(key)
       remove(index)
@@ -147,8 +148,8 @@ package struct RelayWindow {
       guard let index = slots.index(of: token), case .retrying = slots[index].stage else { continue }
       let event = slots[index].event
       lowest[event.shard] = min(lowest[event.shard] ?? .max, event.id)
-      parked[event.key] = event.shard
-      for slot in keys.removeValue(forKey: event.key)?.all ?? [] { forget(slot) }
+      parked[event.line] = event.shard
+      for slot in keys.removeValue(forKey: event.line)?.all ?? [] { forget(slot) }
     }
     removeStaleTokens()
     return lowest
@@ -257,7 +258,7 @@ package struct RelayWindow {
     slots.move(index, to: .settled(.refused(refusal)))
     refused.append(slots.token(of: index))
     guard onDead == .hold else { return }
-    let key = slots[index].event.key
+    let key = slots[index].event.line
     deadKeys.insert(key)
     for follower in keys.removeValue(forKey: key)?.all.dropFirst() ?? [] { forget(follower) }
   }
@@ -329,7 +330,7 @@ package struct RelayWindow {
       leftDuringRead.ids.append((item.shard, item.id))
       if request.isDead {
         if onDead == .hold {
-          leftDuringRead.deadKeys.append(slots[index].event.key)
+          leftDuringRead.deadKeys.append(slots[index].event.line)
         } else {
           advanceKey(of: index)
         }
@@ -390,7 +391,7 @@ package struct RelayWindow {
   }
 
   private mutating func advanceKey(of index: Int) {
-    let key = slots[index].event.key
+    let key = slots[index].event.line
     guard keys[key]?.head == index else { return }
     keys[key]?.removeHead()
     guard let queue = keys[key], !queue.isEmpty else {

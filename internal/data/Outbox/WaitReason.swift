@@ -2,9 +2,9 @@
 public enum WaitReason: String, Sendable, CaseIterable {
   /// A living relay holds its shard, and nothing is known to be in its way: it is being published, or is about to be.
   case inFlight = "in_flight"
-  /// An earlier event of its key is dead.
+  /// An earlier event of its key and topic is dead.
   case behindDead = "behind_dead"
-  /// Its topic is paused, or that of an earlier event of its key.
+  /// Its topic is paused.
   case topicPaused = "topic_paused"
   /// A broker is connected to its relay and acknowledges nothing.
   case brokerRefuses = "broker_refuses"

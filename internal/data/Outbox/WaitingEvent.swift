@@ -8,7 +8,7 @@ public struct WaitingEvent: Sendable, Hashable {
   public let shard: Int16
   /// Its identity, the same in every copy on the topic (`ce_id`).
   public let eventID: UniqueID
-  /// Events of one key are published in id order.
+  /// Events of one key and topic are published in id order.
   public let key: String
   /// Its number within its key, from 1.
   public let sequence: Int64
@@ -22,6 +22,9 @@ public struct WaitingEvent: Sendable, Hashable {
   public let createdAt: Timestamp
   /// Why the row cannot be published, whatever a broker says; nil for every row that `OutboxWriter` wrote.
   public let fault: String?
+
+  /// What it is in order with.
+  var line: KeyOnTopic { KeyOnTopic(key: key, topic: topic) }
 
   /// Made by the relay, and by tests.
   public init(
@@ -39,4 +42,11 @@ public struct WaitingEvent: Sendable, Hashable {
     self.createdAt = createdAt
     self.fault = fault
   }
+}
+
+/// What is published in order: the events of one key on one topic. Readers see nothing of an order between topics, and a
+/// topic that refuses or is paused holds nothing back on others.
+struct KeyOnTopic: Sendable, Hashable {
+  let key: String
+  let topic: String
 }

@@ -48,6 +48,23 @@ import Values
     #expect(relay.published.map(\.event.id) == [1, 3, 1, 2])
   }
 
+  @Test func aTopicThatTakesNothingHoldsNoOther() {
+    var relay = RelayHarness()
+    relay.own([0])
+    relay.answerRead([
+      RelayHarness.event(1, key: "a", topic: "away"), RelayHarness.event(2, key: "a", sequence: 2),
+      RelayHarness.event(3, key: "a", sequence: 3, topic: "away"), RelayHarness.event(4, key: "a", sequence: 4),
+    ])
+    relay.answer(relay.published[0], .transient("not authorized"))
+    relay.answer(relay.published[1])
+    #expect(relay.published.map(\.event.id) == [1, 2, 4])
+    // On its own topic the order holds.
+    relay.advance(.milliseconds(250))
+    #expect(relay.published.map(\.event.id) == [1, 2, 4, 1])
+    relay.answer(relay.published[3])
+    #expect(relay.published.map(\.event.id) == [1, 2, 4, 1, 3])
+  }
+
   @Test func aRefusalInCompanyIsTriedAloneBeforeItIsDead() {
     var relay = RelayHarness()
     relay.own([0])

@@ -107,9 +107,11 @@ struct RelayHarness {
     }
   }
 
-  static func event(_ id: Int64, key: String, shard: Int16 = 0, sequence: Int64 = 1) -> WaitingEvent {
+  static func event(
+    _ id: Int64, key: String, shard: Int16 = 0, sequence: Int64 = 1, topic: String = "payment"
+  ) -> WaitingEvent {
     WaitingEvent(
-      id: id, shard: shard, eventID: UniqueID(high: 0, low: UInt64(id)), key: key, sequence: sequence, topic: "payment",
+      id: id, shard: shard, eventID: UniqueID(high: 0, low: UInt64(id)), key: key, sequence: sequence, topic: topic,
       payload: [], headers: [], createdAt: Timestamp(microseconds: 0))
   }
 }
