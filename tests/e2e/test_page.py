@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from harness.audit import paysaga
 from harness.browser import Visit, browser
-from harness.direct import CARD, DECLINED_CARD, Direct, Gateway, account
+from harness.direct import (
+    CARD, DECLINED_ACCOUNT, DECLINED_CARD, Direct, Gateway, account, balance, new_card)
 from harness.topics import produce
 from harness.waiting import wait_until
 from harness.world import World
@@ -261,6 +262,41 @@ def test_the_other_pages(chromium: Browser, gateway: Gateway, direct: Direct):
             expect(page.get_by_role("heading", name=name)).to_be_visible()
             expect(page.locator(f"#{name}-facts")).to_contain_text("Refused by the broker")
             expect(page.locator(f"#{name}-shards")).to_contain_text("64")
+
+
+def test_events_that_waited_are_in_the_timeline(chromium: Browser, gateway: Gateway, direct: Direct):
+    """Those published up to an hour after their change are found; of later ones a line tells that they are missing."""
+    user = str(uuid.uuid4())
+    own = gateway.open_account(user, 5_000)
+    plain = [gateway.paid(account()), gateway.paid(new_card()), gateway.paid(balance(own), user_id=user),
+             gateway.paid(account(DECLINED_ACCOUNT))]
+    assert gateway.refund(plain[0]["id"], 500).json["status"] == "COMPLETED"
+    late, lost = gateway.paid(account()), gateway.paid(account())
+    world = direct.world
+    everybody = [each["id"] for each in (*plain, late, lost)]
+    waiting = "SELECT count(*) FROM {}.event_wait WHERE key = ANY (%s)"
+    for schema in ("gateway", "processing"):
+        wait_until(lambda: world.value(waiting.format(schema), everybody) == 0, f"all events of {schema} are published")
+
+    def shown(payment: dict) -> str:
+        one.page.goto(f"/payments/{payment['id']}")
+        return one.page.locator("#timeline").inner_text()
+
+    with visit(chromium, gateway) as one:
+        for payment in plain:
+            assert "not found" not in shown(payment)
+        for payment, delay in ((late, 50), (lost, 70)):
+            published = shown(payment).count("Event: published")
+            # As if they had been published so late: today, or else they would be found without a window.
+            for schema in ("gateway", "processing"):
+                world.sql(f"UPDATE {schema}.event_done SET done_at = done_at + interval '{delay} minutes' WHERE key = %s",
+                          payment["id"])
+            found = shown(payment)
+            if payment is late:
+                assert found.count("Event: published") == published and "not found" not in found
+            else:
+                assert found.count("Event: published") == 0 and found.count("Event: not found") == 2
+                assert "paysaga trace" in found
 
 
 def test_dead_letters_are_sent_again_or_discarded(chromium: Browser, gateway: Gateway, direct: Direct):

@@ -26,7 +26,7 @@ public struct EventFilter: Sendable, Hashable {
 /// Events, for people who look for some.
 extension OutboxInspection {
   /// How long after a change its event has usually been published.
-  private static let usualDelay = "interval '1 minute'"
+  private static let usualDelay = Duration.seconds(60)
   /// The most events of one key that are shown.
   private static let most = 1_000
 
@@ -75,25 +75,27 @@ extension OutboxInspection {
   /// - Parameters:
   ///   - times: when events of the key were written.
   ///   - count: how many events there should be; nil when that is not known.
+  ///   - longest: how long after `times` today's events are looked for that were not published at once; nil reads the
+  ///     whole day.
   public func history(
-    of key: String, near times: [Timestamp], count: Int?, on connection: Connection
+    of key: String, near times: [Timestamp], count: Int?, within longest: Duration? = nil, on connection: Connection
   ) throws(DatabaseError) -> [EventSummary] {
-    let (of, near) = ([Parameter.text(key)], Parameter.timestampArray(times))
+    let of = [Parameter.text(key)]
     let answers = try connection.run([
       Command(Statement(byKey(tables.wait), isReadOnly: true), of),
       Command(Statement(byKey(tables.dead), isReadOnly: true), of),
       Command(Statement(byKey(tables.done, "AND w.done_at < \(Self.today)"), isReadOnly: true), of),
-      Command(Statement(nearby, isReadOnly: true), of + [near]),
+      near(key, times, Self.usualDelay),
     ])
     var found: [Int64: EventSummary] = [:]
     for (rows, status) in zip(answers, [EventStatus.waiting, .dead, .done, .done]) {
       for event in try EventSummary.read(rows, status) { found[event.id] = event }
     }
     if found.count < count ?? .max {
-      let sql = byKey(tables.done, "AND w.done_at >= \(Self.today)")
-      for event in try EventSummary.read(try connection.run(Command(Statement(sql, isReadOnly: true), of)), .done) {
-        found[event.id] = event
-      }
+      let late =
+        longest.map { near(key, times, $0) }
+        ?? Command(Statement(byKey(tables.done, "AND w.done_at >= \(Self.today)"), isReadOnly: true), of)
+      for event in try EventSummary.read(try connection.run(late), .done) { found[event.id] = event }
     }
     return found.values.sorted { ($0.sequence, $0.id) < ($1.sequence, $1.id) }
   }
@@ -120,13 +122,25 @@ extension OutboxInspection {
     "SELECT \(EventSummary.columns) FROM \(table) w WHERE w.key = $1::text \(bounds) LIMIT \(Self.most)"
   }
 
-  /// Through the BRIN index on `done_at`, a range of time for each change.
-  private var nearby: String {
-    """
-    SELECT e.* FROM unnest($2::timestamptz[]) t(at) CROSS JOIN LATERAL (
-      SELECT \(EventSummary.columns) FROM \(tables.done) w
-      WHERE w.key = $1::text AND w.done_at >= \(Self.today)
-        AND w.done_at BETWEEN t.at AND t.at + \(Self.usualDelay) LIMIT \(Self.most)) e
-    """
+  /// Through the BRIN index on `done_at`, one range of time for changes that are close to each other.
+  private func near(_ key: String, _ times: [Timestamp], _ delay: Duration) -> Command {
+    var ranges: [(from: Timestamp, to: Timestamp)] = []
+    for time in times.sorted() {
+      if let last = ranges.last, time <= last.to {
+        ranges[ranges.count - 1].to = time + delay
+      } else {
+        ranges.append((time, time + delay))
+      }
+    }
+    let statement = Statement(
+      """
+      SELECT e.* FROM unnest($2::timestamptz[], $3::timestamptz[]) t(first, last) CROSS JOIN LATERAL (
+        SELECT \(EventSummary.columns) FROM \(tables.done) w
+        WHERE w.key = $1::text AND w.done_at >= \(Self.today) AND w.done_at BETWEEN t.first AND t.last
+        LIMIT \(Self.most)) e
+      """, isReadOnly: true)
+    return Command(
+      statement,
+      [.text(key), .timestampArray(ranges.map(\.from)), .timestampArray(ranges.map(\.to))])
   }
 }

@@ -50,7 +50,7 @@ package protocol OperatorInsight: Sendable {
   /// What was or will be told of a payment by webhooks, in the order of the events.
   func deliveries(of payment: UniqueID, deadline: Instant) async throws(StoreTrouble) -> [WebhookDelivery]
   /// What became of a payment's messages: events, dead letters, and what people decided about either. Today's events
-  /// are looked for in the minute after `times`.
+  /// are looked for in the hour after `times`.
   /// - Parameter refunds: the payment's.
   func messages(
     of payment: UniqueID, refunds: [UniqueID], near times: [Timestamp], deadline: Instant

@@ -15,6 +15,8 @@ internal import Values
 struct PooledInsight: OperatorInsight {
   /// The most events of an outbox that are shown.
   private static let mostEvents = 20
+  /// How long after a change today's events are looked for: a page that is looked at again and again reads no whole day.
+  private static let longestDelay = Duration.seconds(3_600)
 
   private let gateway: ConnectionPool
   private let writers: ConnectionPool
@@ -62,12 +64,13 @@ struct PooledInsight: OperatorInsight {
   func messages(
     of payment: UniqueID, refunds: [UniqueID], near times: [Timestamp], deadline: Instant
   ) async throws(StoreTrouble) -> [Story.Entry] {
-    // Count 0: a page that is looked at again and again reads no whole day.
     let sent = try await gateway.ask(deadline) { [intakeStories] connection throws(DatabaseError) in
-      try intakeStories.messages(of: payment, near: times, count: 0, on: connection)
+      try intakeStories.messages(of: payment, near: times, within: Self.longestDelay, on: connection)
     }
     return try await processing.ask(deadline) { [processingStories] connection throws(DatabaseError) in
-      sent + (try processingStories.messages(of: [payment] + refunds, near: times, count: 0, on: connection))
+      sent
+        + (try processingStories.messages(
+          of: [payment] + refunds, near: times, within: Self.longestDelay, on: connection))
     }
   }
 

@@ -17,6 +17,7 @@ public struct GatewayStories: Sendable {
   private let ofOrder: Statement
   private let orderOf: Statement
   private let states: Statement
+  private let count: Statement
   private let deadLetters: Statement
 
   /// - Parameter outbox: the gateway's.
@@ -29,9 +30,10 @@ public struct GatewayStories: Sendable {
     states = Statement(
       """
       SELECT s.version, s.state, s.reason, s.at, p.amount, p.currency::text AS currency, p.method, p.user_id, p.payee_id,
-             p.order_id, p.external_id, p.api_key_id, p.surface, p.events
+             p.order_id, p.external_id, p.api_key_id, p.surface
       FROM \(t.allPayment) p JOIN \(t.allPaymentState) s ON s.payment_id = p.id WHERE p.id = $1 ORDER BY s.version
       """, isReadOnly: true)
+    count = Statement("SELECT events FROM \(t.allPayment) WHERE id = $1", isReadOnly: true)
     deadLetters = Statement(
       """
       SELECT d.id, d.topic, d.partition, d.message_offset, d.died_at, d.source, d.reason, d.requeues, d.state,
@@ -61,8 +63,7 @@ public struct GatewayStories: Sendable {
     let rows = try connection.run(Command(states, [.uuid(id)]))
     guard !rows.isEmpty else { return [] }
     var entries = try rows.map { (row) throws(DatabaseError) in try Self.state(row, of: id) }
-    let count = Int(clamping: try rows[0].int64(StateColumn.events))
-    entries += try messages(of: id, near: entries.map(\.at), count: count, on: connection)
+    entries += try messages(of: id, near: entries.map(\.at), on: connection)
     for delivery in try webhooks.deliveries(ofPayment: id, on: connection) {
       entries += Self.webhook(delivery, try webhooks.attempts(of: delivery.id, on: connection))
     }
@@ -73,11 +74,15 @@ public struct GatewayStories: Sendable {
   /// either.
   /// - Parameters:
   ///   - times: when events of the payment were written.
-  ///   - count: how many events there should be, as in `OutboxInspection.story`.
+  ///   - longest: how long after them today's are looked for, as in `OutboxInspection.story`.
   public func messages(
-    of id: UniqueID, near times: [Timestamp], count: Int, on connection: Connection
+    of id: UniqueID, near times: [Timestamp], within longest: Duration? = nil, on connection: Connection
   ) throws(DatabaseError) -> [Story.Entry] {
-    var entries = try events.story(of: id.description, named: "gateway", near: times, count: count, on: connection)
+    let count = try connection.run(Command(count, [.uuid(id)])).first.map { (row) throws(DatabaseError) in
+      Int(clamping: try row.int64(0))
+    }
+    var entries = try events.story(
+      of: id.description, named: "gateway", near: times, count: count ?? 0, within: longest, on: connection)
     for row in try connection.run(Command(deadLetters, [.text(id.description)])) {
       entries += try Self.deadLetter(row, of: id)
     }
@@ -85,8 +90,7 @@ public struct GatewayStories: Sendable {
   }
 
   private enum StateColumn: Int, AnswerColumn {
-    case version, state, reason, at, amount, currency, method, userID, payeeID, orderID, externalID, apiKeyID, surface,
-      events
+    case version, state, reason, at, amount, currency, method, userID, payeeID, orderID, externalID, apiKeyID, surface
   }
 
   private static func state(_ row: Row, of id: UniqueID) throws(DatabaseError) -> Story.Entry {

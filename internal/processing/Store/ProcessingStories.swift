@@ -14,6 +14,7 @@ public struct ProcessingStories: Sendable {
   private let trails: PaymentTrails
   private let transfers: PaymentTransfers
   private let payment: Statement
+  private let versions: Statement
   private let settlement: Statement
 
   /// - Parameter outbox: the processors'.
@@ -23,6 +24,7 @@ public struct ProcessingStories: Sendable {
     transfers = PaymentTransfers()
     payment = Statement(
       "SELECT coalesce(refund_of, id) FROM \(t.allPayment) WHERE id = $1", isReadOnly: true)
+    versions = Statement("SELECT id, version FROM \(t.allPayment) WHERE id = ANY ($1)", isReadOnly: true)
     settlement = Statement(
       "SELECT order_id, since, at, attempts, last_error FROM \(t.settlement) WHERE payment_id = $1", isReadOnly: true)
   }
@@ -44,7 +46,7 @@ public struct ProcessingStories: Sendable {
     var entries = trail.story(of: id)
     let operations = [id] + trail.refunds.map(\.id)
     for written in try transfers.find(operations, on: connection) { entries.append(Self.transfer(written)) }
-    entries += try messages(of: operations, near: entries.map(\.at), count: nil, on: connection)
+    entries += try messages(of: operations, near: entries.map(\.at), on: connection)
     for row in try connection.run(Command(settlement, [.uuid(id)])) { entries.append(try Self.settling(row, of: id)) }
     return entries
   }
@@ -53,14 +55,20 @@ public struct ProcessingStories: Sendable {
   /// - Parameters:
   ///   - operations: the payment and its refunds.
   ///   - times: when results were written.
-  ///   - count: how many events each should have, as in `OutboxInspection.story`.
+  ///   - longest: how long after them today's are looked for, as in `OutboxInspection.story`.
   public func messages(
-    of operations: [UniqueID], near times: [Timestamp], count: Int?, on connection: Connection
+    of operations: [UniqueID], near times: [Timestamp], within longest: Duration? = nil, on connection: Connection
   ) throws(DatabaseError) -> [Story.Entry] {
+    var counts: [UniqueID: Int] = [:]
+    for row in try connection.run(Command(versions, [.uuidArray(operations)])) {
+      // The first version is the gateway's; each further one was told.
+      counts[try row.uuid(0)] = Int(clamping: try row.int64(1)) - 1
+    }
     var entries: [Story.Entry] = []
     for operation in operations {
       entries += try events.story(
-        of: operation.description, named: "processing", near: times, count: count, on: connection)
+        of: operation.description, named: "processing", near: times, count: counts[operation] ?? 0, within: longest,
+        on: connection)
     }
     return entries
   }
