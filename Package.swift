@@ -450,7 +450,7 @@ let package = Package(
         "HTTPServer",
         "Inbox", "Kafka", "Logger", "Metrics", "Money", "Postgres", "ProcessingDomain", "Protobuf", "Redis",
         "RiskDomain", "Runtime", "SagaConsumer", "SagaDomain", "SagaMessages", "SagaSettings", "Settings",
-        "StandardMessages", "TestSupport", "Tracing", "Values",
+        "StandardMessages", "TestSupport", "Tracing", "UserNames", "Values",
       ], path: "tests/fuzz/targets", swiftSettings: common),
     unit("Admin", ["Admin", "Errors", "HTTPServer", "Logger", "Metrics", "Runtime", "Values"]),
     unit("Archive", ["Archive", "Values"]),

@@ -168,6 +168,21 @@ def surfaces() -> None:
         "payment-wrong": {"userId": 5, "state": "done", "accountNumber": 17, "amount": "ten", "description": {}},
         "empty": {},
     }
+    transaction = {"userName": "Иван", "amount": 100, "currency": "JPY"}
+    bodies |= {
+        "transaction": transaction, "transaction-text": transaction | {"amount": "2147483647", "currency": "BYN"},
+        "transaction-wrong": {"userName": "ab", "amount": 2147483648, "currency": "GBP", "more": [{}]},
+        "transaction-card": transaction | {"userName": "4242 4242 4242 4242", "amount": -1},
+    }
+    ids = {name: str(UUID(int=n << 64 | n)) for n, name in enumerate(("user_id", "payee_id", "payment_method_id"), 1)}
+    request = ids | {"payment_request_id": user, "amount": "12.500000", "currency": "USD"}
+    bodies |= {
+        "demo-user": {"user_id": f"urn:uuid:{user}", "first_name": "Ann", "last_name": None},
+        "demo-method": {"payment_method_id": "{" + user.replace("-", "") + "}", "name": "4242424242424242"},
+        "demo-request": request, "demo-number": request | {"amount": 1e-6}, "demo-large": request | {"amount": 10 ** 14},
+        "demo-wrong": {"user_id": 5, "payee_id": None, "amount": "NaN", "currency": "usd"},
+        "demo-places": request | {"amount": "0.0000001"},
+    }
     for name, body in bodies.items():
         write("surfaces", name, json.dumps(body, ensure_ascii=len(name) % 2 == 0, indent=len(name) % 3 or None).encode())
     write("surfaces", "cut", json.dumps(payment).encode()[:40])

@@ -1,8 +1,8 @@
-internal import HTTPServer
-internal import Values
+package import HTTPServer
+package import Values
 
 /// Why the demo surface refuses a call, as FastAPI wrote it with pydantic 1.
-enum DemoFault: Error, Sendable, Hashable {
+package enum DemoFault: Error, Sendable, Hashable {
   /// 422: what is wrong with fields.
   case invalid([DemoFieldFault])
   /// 400: text.
@@ -16,7 +16,7 @@ enum DemoFault: Error, Sendable, Hashable {
   }
 
   /// `{"detail":…}`.
-  var response: HTTPResponse {
+  package var response: HTTPResponse {
     switch self {
     case .invalid(let faults): return .json(422, JSONWriter.object { $0.add("detail", faults) })
     case .refused(let text): return Self.text(400, text)
@@ -53,7 +53,7 @@ enum DemoFault: Error, Sendable, Hashable {
 }
 
 /// What is wrong with a field: `{"loc":["body","user_id"],"msg":"field required","type":"value_error.missing"}`.
-struct DemoFieldFault: Sendable, Hashable, JSONRepresentable {
+package struct DemoFieldFault: Sendable, Hashable, JSONRepresentable {
   /// A step to the place of the fault.
   enum Step: Sendable, Hashable, JSONRepresentable {
     case name(String)
@@ -91,7 +91,7 @@ struct DemoFieldFault: Sendable, Hashable, JSONRepresentable {
     self.context = context
   }
 
-  func appendJSON(to bytes: inout [UInt8]) {
+  package func appendJSON(to bytes: inout [UInt8]) {
     JSONWriter.appendObject(to: &bytes) { fault in
       fault.add("loc", place)
       fault.add("msg", message)

@@ -60,12 +60,9 @@ package struct DemoSurface: Sendable {
   // MARK: - POST
 
   private func createUser(_ request: HTTPRequest, _ call: Call) async throws(DemoFault) -> HTTPResponse {
-    var body = try DemoBody(request.body, type: request.headers["Content-Type"])
-    let given = body.uniqueID(call.id, isRequired: false)
-    let (first, last) = (body.prose("first_name"), body.prose("last_name"))
-    try body.check()
-    let id = try ChosenID(given, request, call)
-    let user = DemoUser(id: id.id, firstName: first, lastName: last)
+    let draft = try DemoDraft.user(request.body, type: request.headers["Content-Type"])
+    let id = try ChosenID(draft.id, request, call)
+    let user = draft.record(id.id)
     let added = try await asking { () async throws(StoreTrouble) in
       try await rows.add(user, deadline: Self.deadline(request))
     }
@@ -73,12 +70,9 @@ package struct DemoSurface: Sendable {
   }
 
   private func createMethod(_ request: HTTPRequest, _ call: Call) async throws(DemoFault) -> HTTPResponse {
-    var body = try DemoBody(request.body, type: request.headers["Content-Type"])
-    let given = body.uniqueID(call.id, isRequired: false)
-    let name = body.prose("name")
-    try body.check()
-    let id = try ChosenID(given, request, call)
-    let method = DemoMethod(id: id.id, name: name)
+    let draft = try DemoDraft.method(request.body, type: request.headers["Content-Type"])
+    let id = try ChosenID(draft.id, request, call)
+    let method = draft.record(id.id)
     let added = try await asking { () async throws(StoreTrouble) in
       try await rows.add(method, deadline: Self.deadline(request))
     }
@@ -86,18 +80,9 @@ package struct DemoSurface: Sendable {
   }
 
   private func createRequest(_ request: HTTPRequest, _ call: Call) async throws(DemoFault) -> HTTPResponse {
-    var body = try DemoBody(request.body, type: request.headers["Content-Type"])
-    let given = body.uniqueID(call.id, isRequired: false)
-    let (user, payee) = (body.uniqueID("user_id"), body.uniqueID("payee_id"))
-    let method = body.uniqueID("payment_method_id")
-    let (amount, currency) = (body.amount("amount"), body.currency("currency"))
-    try body.check()
-    guard let user, let payee, let method, let amount, let currency else {
-      preconditionFailure("a field that is required and absent is a fault")
-    }
-    let id = try ChosenID(given, request, call)
-    let wanted = DemoRequest(
-      id: id.id, userID: user, payeeID: payee, methodID: method, amount: amount, currency: currency)
+    let draft = try DemoDraft.request(request.body, type: request.headers["Content-Type"])
+    let id = try ChosenID(draft.id, request, call)
+    let wanted = draft.record(id.id)
     let added = try await asking { () async throws(StoreTrouble) in
       try await rows.add(
         wanted, checksIDs: checksIDs, traceparent: request.trace?.traceparent,

@@ -1,9 +1,9 @@
 internal import Cards
-internal import HTTPServer
+package import HTTPServer
 internal import Values
 
 /// Why the transactions surface refuses a call: `{"status","error","message","fieldErrors"}`, without what is absent.
-struct TransactionsFault: Error, Sendable, Hashable {
+package struct TransactionsFault: Error, Sendable, Hashable {
   /// What is wrong with a field.
   struct FieldError: Sendable, Hashable, JSONRepresentable {
     private let field: String
@@ -89,7 +89,7 @@ struct TransactionsFault: Error, Sendable, Hashable {
   // MARK: - Answers
 
   /// The answer.
-  var response: HTTPResponse {
+  package var response: HTTPResponse {
     let body = JSONWriter.object(reserving: 256) { object in
       object.add("status", status)
       object.add("error", error)

@@ -1,22 +1,25 @@
 internal import Cards
-internal import Money
-internal import UserNames
+package import Money
+package import UserNames
 internal import Values
 
 /// The body of `POST /api/payment_transactions`. Unknown fields are passed over; all that is wrong is told at once.
-struct TransactionsRequest: Sendable, Hashable {
+package struct TransactionsRequest: Sendable, Hashable {
   /// The longest body, in bytes.
   static let maximumBytes = 16_384
   /// The amounts, in the unit that the surface has.
-  static let amounts = 1...Int64(Int32.max)
+  package static let amounts = 1...Int64(Int32.max)
   static let currencies = ["BYN", "RUB", "USD", "EUR", "JPY"]
 
-  let user: UserName
-  let coin: Int64
-  let currency: Currency
+  /// Who pays.
+  package let user: UserName
+  /// The amount.
+  package let coin: Int64
+  /// The currency.
+  package let currency: Currency
 
   /// Reads a body.
-  init(_ body: [UInt8]) throws(TransactionsFault) {
+  package init(_ body: [UInt8]) throws(TransactionsFault) {
     var fields = try Fields(body)
     let (user, coin, currency) = (fields.user(), fields.coin(), fields.currency())
     guard let user, let coin, let currency else { throw .invalid(fields.errors) }
