@@ -1,17 +1,17 @@
 import Runtime
 import Values
 
-/// Takes `count` direct payments in by `POST /v1/payments`, over `connections`: each calls again when it has its
-/// answer, or, with `rate`, as soon as one is due, and the time counts from then. With `wait` an answer must tell
-/// COMPLETED.
+/// Takes `count` direct payments in by `POST /v1/payments`, or with the method `surface` by `POST /payments/` of the
+/// surface payments at the address, over `connections`: each calls again when it has its answer, or, with `rate`, as
+/// soon as one is due, and the time counts from then. With `wait` an answer must tell COMPLETED.
 final class PayLoad: EventLoopTimerTarget, @unchecked Sendable {
   // @unchecked: after `run` has handed over to the loop, its thread is the only one that touches the rest.
   private let address: NetworkAddress
   private let connections: Int
   private let count: Int
   private let rate: Int
-  private let path: String
-  private let method: String
+  /// The path, the field of the user, and the other fields.
+  private var order: (path: String, user: String, fields: String)
   private let isCompleted: Bool
   private let loop = EventLoop(name: "load")
   private let isFinished = Monitor(false)
@@ -31,16 +31,22 @@ final class PayLoad: EventLoopTimerTarget, @unchecked Sendable {
     count = options.number("count")
     rate = options.number("rate", default: 0)
     let wait = options.number("wait", default: 0)
-    path = "/v1/payments" + (wait > 0 ? "?wait=\(wait)s" : "")
     isCompleted = wait > 0
-    method =
-      switch options.text("method") {
-      case "account": #"{"type":"account","number":"10000000001"}"#
-      case "card":
-        #"{"type":"card","card":{"number":"4242424242424242","exp_month":12,"exp_year":2040,"cvv":"123"}}"#
-      default: fail("--method is account or card")
-      }
+    switch options.text("method") {
+    case "account": order = Self.order(#"{"type":"account","number":"10000000001"}"#)
+    case "card":
+      order = Self.order(
+        #"{"type":"card","card":{"number":"4242424242424242","exp_month":12,"exp_year":2040,"cvv":"123"}}"#)
+    case "surface" where wait == 0:
+      order = ("/payments/", "userId", #""accountNumber":"10000000001","amount":19.99,"description":"a book""#)
+    default: fail("--method is account or card, or surface without --wait")
+    }
+    if wait > 0 { order.path += "?wait=\(wait)s" }
     latencies.reserveCapacity(count)
+  }
+
+  private static func order(_ method: String) -> (path: String, user: String, fields: String) {
+    ("/v1/payments", "user_id", #""method":\#(method),"amount":1999,"currency":"EUR""#)
   }
 
   func run() {
@@ -83,10 +89,10 @@ final class PayLoad: EventLoopTimerTarget, @unchecked Sendable {
   private func call(by caller: PayConnection, at moment: Instant) {
     guard next < count else { return }
     next += 1
-    let body = #"{"user_id":"\#(UniqueID.random())","method":\#(method),"amount":1999,"currency":"EUR"}"#
+    let body = #"{"\#(order.user)":"\#(UniqueID.random())",\#(order.fields)}"#
     caller.send(
       """
-      POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nIdempotency-Key: \(UniqueID.random())\r\n\
+      POST \(order.path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nIdempotency-Key: \(UniqueID.random())\r\n\
       Content-Length: \(body.utf8.count)\r\n\r\n\(body)
       """, at: moment)
   }

@@ -22,9 +22,10 @@ class Direct:
 
 
 @contextlib.contextmanager
-def direct(bench: Bench, processes: bool = True, **settings: str) -> Iterator[Direct]:
+def direct(
+        bench: Bench, processes: bool = True, topics: dict[str, int] = TOPICS, **settings: str) -> Iterator[Direct]:
     """A gateway and, unless nothing is to be processed, the imitated bank and a processor."""
-    with bench.database() as dsn, bench.broker(**TOPICS) as broker, contextlib.ExitStack() as stack:
+    with bench.database() as dsn, bench.broker(**topics) as broker, contextlib.ExitStack() as stack:
         own = {
             "PROCESSING_DSN": dsn, "GATEWAY_DSN": dsn, "GATEWAY_ADDR": "127.0.0.1:0", "GATEWAY_AUTH": "open", "SAGA_GRPC_ADDR": "",
             # devkafka answers an empty fetch only when this is over.
