@@ -9,7 +9,7 @@ from typing import Iterator
 import pytest
 
 from harness.direct import PARTITIONS, Direct, Gateway
-from harness.surfaces import Surface, gateway_with, matches_schema, topics
+from harness.surfaces import PaymentRequest, Surface, gateway_with, matches_schema, topics
 from harness.topics import TopicReader
 from harness.waiting import wait_until
 from harness.world import World
@@ -118,6 +118,8 @@ def test_a_request_is_scored_published_and_shown(demo: Demo):
     assert json.loads(message.value, parse_float=Decimal) == wanted
     assert matches_schema("payment_request", message) and list(json.loads(message.value)) == [
         "payment_request_id", "user_id", "payee_id", "payment_method_id", "amount", "currency"]
+    read = PaymentRequest.parse_raw(message.value)
+    assert (str(read.payment_request_id), read.amount, read.currency) == (id, Decimal("12.345678"), "USD")
     [kept] = demo.world.sql(
         "SELECT user_id, amount, currency FROM payment_schema.payment_request WHERE payment_request_id = %s", id)
     assert (str(kept[0]), *kept[1:]) == (wanted["user_id"], Decimal("12.345678"), "USD")

@@ -8,7 +8,7 @@ from typing import Iterator
 import pytest
 
 from harness.direct import PARTITIONS, Direct, Gateway
-from harness.surfaces import Surface, as_spring_reads, gateway_with, matches_schema, topics
+from harness.surfaces import Payment, Surface, as_spring_reads, gateway_with, matches_schema, topics
 from harness.topics import TopicReader
 from harness.waiting import wait_until
 from harness.world import World
@@ -146,6 +146,9 @@ def test_a_payment_goes_its_way_and_is_told(pipeline: Pipeline):
     number = value["user"]["id"]
     assert number > 0 and value["user"]["userName"] == name and str(value["id"]) == id
     assert (value["money"]["amount"], value["money"]["currency"]) == (25, "EUR")
+    # Readers of the payment API share the topic.
+    read = Payment.model_validate_json(message.value)
+    assert (str(read.paymentId), read.userId, read.state, read.amount) == (id, str(uuid.uuid5(NAMES, name)), "pending", 25)
 
     def statuses():
         found = [each for each in pipeline.statuses.messages if each.key == id.encode()]

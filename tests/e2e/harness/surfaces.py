@@ -2,11 +2,12 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel
+from pydantic import BaseModel, v1
 
 from .direct import PARTITIONS, Caller, Direct, Gateway
 from .process import ROOT
@@ -65,6 +66,17 @@ class Payment(BaseModel):
     amount: float
     description: str
     extPaymentDetails: str | None = None
+
+
+class PaymentRequest(v1.BaseModel):
+    """What the risk service of the demo took a message for, which had pydantic 1."""
+
+    payment_request_id: UUID
+    user_id: UUID
+    payee_id: UUID
+    payment_method_id: UUID
+    amount: Decimal
+    currency: str
 
 
 def _long(value: Any) -> int:
