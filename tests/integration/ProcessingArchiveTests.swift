@@ -252,6 +252,9 @@ struct ProcessingArchiveTests {
       #expect(step.stored.payment.state == .rejected)
       #expect(try connection.int("SELECT count(*) FROM exception WHERE closed_at IS NULL") == 1)
       #expect(try connection.int("SELECT count(*) FROM payment") == 2)
+      // What the bank was asked before is with it again.
+      let asked = "SELECT count(*) FROM attempt WHERE payment_id = '\(ids[0])' AND answer = 'declined'"
+      #expect(try connection.int(asked) == 1)
       #expect(try house.archive() == 0)
       try connection.script("UPDATE exception SET closed_at = now()")
       #expect(try house.archive() == 1)
@@ -261,6 +264,26 @@ struct ProcessingArchiveTests {
       guard case .looked = try house.applied([StepRequest(refund, .cancel)]).first else { throw TestFailure() }
       #expect(try connection.ids("SELECT id FROM payment") == [ids[0], refund])
       #expect(try house.applied([StepRequest(UniqueID(high: 1, low: 1), .cancel)]) == [.missing])
+    }
+  }
+
+  @Test func `what a statement says of an archived payment is kept once, beside what the bank was asked`() throws {
+    try House.with { house, _ in
+      let ids = try house.charge(1...1)
+      let connection = house.connection
+      try connection.script("DELETE FROM event; UPDATE attempt SET card_token = 'tok'")
+      let said = AttemptAnswer(
+        askedAt: Timestamp(microseconds: 0), answer: .declined, detail: "statement a.csv, line 2")
+      for round in 1...3 {
+        #expect(try house.archive() == 1)
+        let word = StepRequest(ids[0], .stated(.declined, covering: nil), answer: said)
+        guard case .looked(let step)? = try house.applied([word]).first else { throw TestFailure() }
+        #expect(step.outcome == .contradicted(.completedNotCharged), "\(round)")
+        #expect(try connection.int("SELECT count(*) FROM attempt_archive") == 0)
+        #expect(try connection.int("SELECT count(*) FROM attempt WHERE call = 'charge' AND card_token = 'tok'") == 1)
+        #expect(try connection.int("SELECT count(*) FROM attempt WHERE call = 'statement'") == 1)
+        try connection.script("UPDATE exception SET closed_at = now()")
+      }
     }
   }
 

@@ -347,6 +347,44 @@ struct RefundTests {
     }
   }
 
+  @Test func `an automatic refund that was never made is made again, a few times`() async throws {
+    try await Bench.with { bench in
+      let bank = FakeBank(slots: 10) { call, _, _ in call == .charge ? .declined : .unclear }
+      try await bench.with(bank) { processor in
+        _ = try await bench.execute([Bench.terms(1)], processor)
+        try await eventually { try bench.count("state = 'REJECTED'") == 1 }
+        try bench.script(
+          "INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(1))', 'charged_not_completed')")
+        let refunds = try automatic(bench, processor)
+        for number in 1...6 {
+          try await blocking { _ = refunds.run() }
+          let made = min(number, 5)
+          try await eventually { try bench.count("refund_of IS NOT NULL AND state <> 'PROCESSING'") == made }
+          #expect(try bench.count("refund_of IS NOT NULL") == made)
+          // The bank knows of none, and acknowledges the reversal.
+          try await blocking {
+            let store = bench.store()
+            let connection = try TestDatabase.open()
+            for refund in try self.refunds(of: 1, bench) where !refund.stored.payment.state.isFinal {
+              let id = refund.stored.payment.id
+              _ = try store.apply(
+                [StepRequest(id, .stated(.reversed, covering: nil))], by: nil, on: connection)
+            }
+          }
+          #expect(try bench.count("refund_of IS NOT NULL AND state = 'ERROR'") == made)
+        }
+        // Then it is for a person, and the charge is put aside, once.
+        #expect(try exceptions(bench, "closed_at IS NULL") == 1)
+        refunds.stop(until: .now())
+        let suspense = LedgerAccount.ours(.suspense, Bench.euro).id
+        let aside = try await blocking { [ledger = bench.ledger] in
+          try ledger.balances(of: [suspense], on: TestDatabase.open())
+        }
+        #expect(aside[suspense] == Balance(posted: 100))
+      }
+    }
+  }
+
   @Test func `a payment that cannot be given back is told, passed over, and stops no other`() async throws {
     try await Bench.with { bench in
       let lines = Mutex<[String]>([])

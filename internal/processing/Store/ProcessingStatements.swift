@@ -99,10 +99,13 @@ struct ProcessingStatements: Sendable {
       INSERT INTO \(t.settlement) (payment_id, order_id) SELECT * FROM unnest($1::uuid[], $2::bigint[])
       ON CONFLICT DO NOTHING
       """)
+    // Without the locks of the payments: what somebody else is at is passed over, so that nobody waits in a circle.
     postponeDue = Statement(
       """
       UPDATE \(t.due) SET at = clock_timestamp() + interval '1 minute'
-      WHERE payment_id = ANY ($1) AND at <= clock_timestamp()
+      WHERE payment_id = ANY (ARRAY(
+        SELECT payment_id FROM \(t.due) WHERE payment_id = ANY ($1) AND at <= clock_timestamp()
+        FOR UPDATE SKIP LOCKED))
       """)
     countOpen = Statement(
       """

@@ -21,9 +21,9 @@ extension ProcessingStore {
   ) throws(DatabaseError) -> [RefundResult] {
     precondition(orders.count <= Self.maximumRefunds, "at most \(Self.maximumRefunds) refunds are opened at once")
     return try connection.rollingBack { () throws(DatabaseError) in
-      let ids = Set(orders.flatMap { [$0.order.id, $0.order.origin.payment] }).sorted()
-      let live = try connection.run([.begin, statements.lock(ids)])[1]
-      var work = try RefundWork(restored(live, of: ids, on: connection))
+      let ids = Set(orders.flatMap { [$0.order.id, $0.order.origin.payment] })
+      guard let rows = try lock(ids, by: nil, on: connection) else { return [] }
+      var work = try RefundWork(rows)
       let payments = Set(orders.map(\.order.origin.payment)).sorted()
       // After the locks, by statements of their own, so that they see what their holders committed.
       let answers = try connection.run(
@@ -73,8 +73,8 @@ private struct RefundWork {
   private var now = Timestamp(microseconds: 0)
 
   /// - Parameter rows: the locked rows.
-  init(_ rows: [Rows]) throws(DatabaseError) {
-    for row in rows.joined() {
+  init(_ rows: Rows) throws(DatabaseError) {
+    for row in rows {
       now = max(now, try PaymentRow.now(row))
       do throws(DatabaseError) {
         let stored = try PaymentRow.decode(row)

@@ -80,9 +80,10 @@ public enum ProcessingResult<Value: Sendable>: Sendable {
 /// The transactions on payments, each over a batch: payment, transfers, attempt, exception and event commit together or
 /// not at all (D3, D5).
 ///
-/// Order of locks, so that writers never wait for each other in a circle: the owner's row, shared; payments by
-/// ascending id, inserts included; what risk counts by; accounts by ascending id. What comes after belongs to payments
-/// that are locked already, as do refunds that are inserted: nobody waits for one without its payment's lock.
+/// Order of locks, so that writers never wait for each other in a circle: the owner's row, shared; archived payments by
+/// ascending id, which become live; payments by ascending id, inserts included; what risk counts by; accounts by
+/// ascending id. What comes after belongs to payments that are locked already, as do refunds that are inserted: nobody
+/// waits for one without its payment's lock.
 /// Each function uses the connection it is given and may run on any thread that owns it.
 public struct ProcessingStore: Sendable {
   private let leases: OwnerLeases
@@ -236,11 +237,10 @@ public struct ProcessingStore: Sendable {
     on connection: Connection
   ) throws(DatabaseError) -> ProcessingResult<[RequestResult]>? {
     try connection.rollingBack { () throws(DatabaseError) -> ProcessingResult<[RequestResult]>? in
-      let ids = Set(requests.map(\.paymentID)).sorted()
-      let check = claim.map { [leases.check($0)] } ?? []
-      let answers = try connection.run(begin + check + [statements.lock(ids)])
-      if claim != nil, answers[begin.count].count == 0 { return try loseLease(connection) }
-      var work = try completed(answers[answers.count - 1], of: ids, on: connection)
+      guard let rows = try lock(Set(requests.map(\.paymentID)), by: claim, begin, on: connection) else {
+        return try loseLease(connection)
+      }
+      var work = try StepWork(rows)
       guard try carryOut(requests, suspects, &work, on: connection) else { return nil }
       var next: [UniqueID: Int] = [:]
       return .done(
@@ -309,26 +309,39 @@ public struct ProcessingStore: Sendable {
       try connection.run(statements.delete(wrong.sorted()))
       opened.subtract(wrong)
     }
-    return try StepWork([answers[first + 1]], opened: opened, archived: archived)
+    return try StepWork(answers[first + 1], opened: opened, archived: archived)
   }
 
-  /// Locked payments with those of the archive, which a step makes live again: so it has the same locks, and whatever
-  /// it brings belongs to a live payment. Once nothing is left to do, it is archived anew.
-  /// - Parameter rows: those of `ids` that were live.
-  private func completed(
-    _ rows: Rows, of ids: [UniqueID], on connection: Connection
-  ) throws(DatabaseError) -> StepWork { try StepWork(restored(rows, of: ids, on: connection)) }
-
-  /// Locked rows with those of the archive, which are live again and locked.
-  func restored(_ rows: Rows, of ids: [UniqueID], on connection: Connection) throws(DatabaseError) -> [Rows] {
-    let live = Set(try rows.map { (row) throws(DatabaseError) in try PaymentRow.id(row) })
-    let missing = ids.filter { !live.contains($0) }
-    guard !missing.isEmpty else { return [rows] }
-    let archived = try connection.run(archive.lock(missing)).map { (row) throws(DatabaseError) in try row.uuid(0) }
-    let restore = archived.isEmpty ? [] : [archive.restore(archived)]
-    // Also without: somebody else may have brought them back.
-    let restored = try connection.run(restore + [statements.lock(missing)])
-    return [rows, restored[restore.count]]
+  /// Begins a transaction and locks payments and refunds. Archived ones become live: so a step has the same locks, and
+  /// whatever it brings belongs to a live payment. Once nothing is left to do, they are archived anew.
+  ///
+  /// What is only in the archive is found when the live ones are locked. Locking more then could wait in a circle with
+  /// who has locked the same by ascending id, so that the transaction begins anew.
+  /// - Returns: the rows of those that there are; nil when the claim is not in force.
+  func lock(
+    _ wanted: Set<UniqueID>, by claim: Claim?, _ begin: [Command] = [.begin], on connection: Connection
+  ) throws(DatabaseError) -> Rows? {
+    let ids = wanted.sorted()
+    let start = begin + (claim.map { [leases.check($0)] } ?? [])
+    var archived: [UniqueID] = []
+    while true {
+      let first = try connection.run(start + [archived.isEmpty ? statements.lock(ids) : archive.lock(archived)])
+      if claim != nil, first[begin.count].count == 0 { return nil }
+      var rows = first[start.count]
+      if !archived.isEmpty {
+        let found = try rows.map { (row) throws(DatabaseError) in try row.uuid(0) }
+        let restore = found.isEmpty ? [] : [archive.restore(found)]
+        rows = try connection.run(restore + [statements.lock(ids)])[restore.count]
+      }
+      let live = Set(try rows.map { (row) throws(DatabaseError) in try PaymentRow.id(row) })
+      let missing = ids.filter { !live.contains($0) }
+      guard !missing.isEmpty else { return rows }
+      let left = try connection.run(archive.findAnywhere(missing)).map { (row) throws(DatabaseError) in try row.uuid(0)
+      }
+      guard !left.isEmpty else { return rows }
+      archived = Set(archived + left).sorted()
+      try connection.run(.rollback)
+    }
   }
 
   // MARK: - Parts

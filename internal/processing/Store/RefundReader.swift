@@ -11,9 +11,11 @@ public struct RefundReader: Sendable {
   private let wanted: Statement
   private let close: Statement
 
+  /// The most automatic refunds of a payment and cause that end as ERROR: another is tried after each but the last.
+  private static let mostErrors = 5
   /// The most refunds that a payment can have: those of callers, and the automatic ones. Of these there is one of each
-  /// cause, and one more for each of a caller that was under way and was refused.
-  private static let most = 2 * RefundTotal.maximum + RefundCause.allCases.count
+  /// cause, one more for each of a caller that was under way and was refused, and those that end as ERROR.
+  private static let most = 2 * RefundTotal.maximum + RefundCause.allCases.count * (1 + mostErrors)
 
   /// Refunds in these tables.
   public init(_ t: ProcessingTables = ProcessingTables()) {
@@ -26,7 +28,7 @@ public struct RefundReader: Sendable {
       LIMIT \(Self.most)
       """, isReadOnly: true)
     // Some of a payment may have been given back before, and more be left later, when a caller's refund was refused. An
-    // automatic one that was refused is for a person.
+    // automatic one that was refused is for a person; one that ended as ERROR was never made.
     wanted = Statement(
       """
       SELECT e.payment_id, e.kind,
@@ -37,15 +39,17 @@ public struct RefundReader: Sendable {
                         ELSE p.state <> 'COMPLETED' AND p.method <> 'balance' END
         AND NOT e.payment_id = ANY ($3)
         AND NOT EXISTS (SELECT FROM \(t.payment) r
-                        WHERE r.refund_of = p.id AND r.cause = e.kind AND r.state <> 'COMPLETED')
+                        WHERE r.refund_of = p.id AND r.cause = e.kind AND r.state NOT IN ('COMPLETED', 'ERROR'))
+        AND (SELECT count(*) FROM \(t.payment) r
+             WHERE r.refund_of = p.id AND r.cause = e.kind AND r.state = 'ERROR') < \(Self.mostErrors)
         AND p.amount > (SELECT coalesce(sum(r.amount), 0) FROM \(t.payment) r
                         WHERE r.refund_of = p.id AND r.state NOT IN ('REJECTED', 'ERROR'))
       ORDER BY e.opened_at LIMIT $2
       """, isReadOnly: true)
     close = Statement(
       """
-      UPDATE \(t.exception) e SET closed_at = clock_timestamp(), closed_by = 'paysaga', note = u.note
-      FROM (SELECT x.payment_id, x.kind,
+      WITH settled AS (
+            SELECT x.payment_id, x.kind,
                    'given back by refund '
                      || string_agg(r.id::text, ', ' ORDER BY r.since, r.id) FILTER (WHERE r.cause = x.kind) AS note
             FROM \(t.exception) x JOIN \(t.payment) p ON p.id = x.payment_id
@@ -56,8 +60,12 @@ public struct RefundReader: Sendable {
             UNION ALL
             SELECT x.payment_id, x.kind, 'the payee had the money again'
             FROM \(t.exception) x JOIN \(t.payment) r ON r.id = x.payment_id
-            WHERE x.closed_at IS NULL AND x.kind = 'refund_refused' AND (r.has_hold OR r.stage = 'done')) u
-      WHERE e.payment_id = u.payment_id AND e.kind = u.kind AND e.closed_at IS NULL
+            WHERE x.closed_at IS NULL AND x.kind = 'refund_refused' AND (r.has_hold OR r.stage = 'done')),
+      locked AS MATERIALIZED (
+            SELECT e.payment_id, e.kind, s.note FROM \(t.exception) e JOIN settled s USING (payment_id, kind)
+            WHERE e.closed_at IS NULL ORDER BY e.payment_id, e.kind FOR NO KEY UPDATE OF e)
+      UPDATE \(t.exception) e SET closed_at = clock_timestamp(), closed_by = 'paysaga', note = l.note
+      FROM locked l WHERE e.payment_id = l.payment_id AND e.kind = l.kind
       RETURNING e.payment_id
       """)
   }
@@ -119,6 +127,6 @@ public struct RefundReader: Sendable {
 public struct WantedRefund: Sendable, Hashable {
   /// Of which payment, and why.
   public let origin: RefundOrigin
-  /// How many refunds the payment has had for that reason: all of them COMPLETED.
+  /// How many refunds the payment has had for that reason: all of them COMPLETED or ERROR.
   public let earlier: Int
 }

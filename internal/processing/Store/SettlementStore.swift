@@ -40,6 +40,7 @@ public enum SettlementVerdict: Sendable, Hashable {
 /// A value that any thread may use.
 public struct SettlementStore: Sendable {
   private let take: Statement
+  private let lock: Statement
   private let finish: Statement
   private let bury: Statement
   private let retry: Statement
@@ -55,6 +56,8 @@ public struct SettlementStore: Sendable {
         SELECT payment_id FROM \(settlement) WHERE at <= clock_timestamp() ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED))
       RETURNING s.payment_id, s.order_id, s.since, s.attempts, s.unknown_for
       """)
+    lock = Statement(
+      "SELECT payment_id FROM \(settlement) WHERE payment_id = ANY ($1) ORDER BY payment_id FOR UPDATE")
     finish = Statement("DELETE FROM \(settlement) WHERE payment_id = ANY ($1)")
     bury = Statement(
       """
@@ -62,6 +65,7 @@ public struct SettlementStore: Sendable {
       INSERT INTO \(exception) (payment_id, kind, detail)
       SELECT g.payment_id, 'order_dead', u.detail
       FROM gone g JOIN unnest($1::uuid[], $2::text[]) AS u(payment_id, detail) ON u.payment_id = g.payment_id
+      ORDER BY g.payment_id
       ON CONFLICT (payment_id, kind) DO UPDATE
       SET opened_at = clock_timestamp(), closed_at = NULL, detail = excluded.detail
       WHERE \(exception).closed_at IS NOT NULL
@@ -98,10 +102,23 @@ public struct SettlementStore: Sendable {
 
   /// Writes what became of settlements, in one transaction. One that somebody else has ended stays ended.
   public func write(_ verdicts: [(Settlement, SettlementVerdict)], on connection: Connection) throws(DatabaseError) {
+    if verdicts.isEmpty { return }
+    try connection.transaction { (connection) throws(DatabaseError) in
+      // First, and by ascending id: who was slow writes what somebody else has taken meanwhile, in another mixture.
+      let ids = verdicts.map(\.0.paymentID).sorted()
+      let there = Set(
+        try connection.run(Command(lock, [.uuidArray(ids)])).map { (row) throws(DatabaseError) in try row.uuid(0) })
+      let commands = changes(verdicts.filter { there.contains($0.0.paymentID) })
+      if !commands.isEmpty { try connection.run(commands) }
+    }
+  }
+
+  /// - Parameter verdicts: on settlements that are locked.
+  private func changes(_ verdicts: [(Settlement, SettlementVerdict)]) -> [Command] {
     var finished: [UniqueID] = []
     var dead: [(id: UniqueID, detail: String)] = []
     var again: [(id: UniqueID, pause: Duration, error: String, isUnknown: Bool)] = []
-    for (settlement, verdict) in verdicts.sorted(by: { $0.0.paymentID < $1.0.paymentID }) {
+    for (settlement, verdict) in verdicts {
       switch verdict {
       case .finished: finished.append(settlement.paymentID)
       case .dead(let detail): dead.append((settlement.paymentID, ColumnText.clean(detail)))
@@ -122,7 +139,7 @@ public struct SettlementStore: Sendable {
             .boolArray(again.map(\.isUnknown)),
           ]))
     }
-    if !commands.isEmpty { try connection.run([.begin] + commands + [.commit]) }
+    return commands
   }
 
   /// How many wait, and for how many seconds the oldest has.

@@ -27,10 +27,10 @@ struct StepWork {
   /// - Parameters:
   ///   - rows: the locked payments.
   ///   - archived: of those that this transaction has inserted, none.
-  init(_ rows: [Rows], opened: Set<UniqueID> = [], archived: Archived = Archived()) throws(DatabaseError) {
+  init(_ rows: Rows, opened: Set<UniqueID> = [], archived: Archived = Archived()) throws(DatabaseError) {
     self.opened = opened
     self.archived = archived
-    for row in rows.joined() where !archived.contains(try PaymentRow.id(row)) {
+    for row in rows where !archived.contains(try PaymentRow.id(row)) {
       now = max(now, try PaymentRow.now(row))
       do throws(DatabaseError) {
         let stored = try PaymentRow.decode(row)
