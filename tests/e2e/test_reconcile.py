@@ -8,11 +8,10 @@ import pytest
 from harness import direct_oracle
 from harness.audit import Answer, paysaga
 from harness.direct import DECLINED_ACCOUNT, Direct, account, card
+from harness.direct_oracle import await_horizon, complete
 from harness.process import BINARIES
 from harness.waiting import wait_until
 from harness.world import World
-
-LONG_AGO = "2000-01-01T00:00:00Z"
 
 
 @pytest.fixture(params=["csv", "ndjson"])
@@ -27,21 +26,6 @@ def statement(direct: Direct, form: str = "csv") -> str:
     assert answer.status == 200, answer
     path.write_bytes(answer.body)
     return str(path)
-
-
-def await_horizon(direct: Direct) -> None:
-    """Waits until the bank cannot charge any more what it was asked for, and its statement must list it."""
-    # 2 s, BANK_TIMEOUT and BANK_HORIZON.
-    over = ("SELECT coalesce(max(asked_at), '-infinity') < clock_timestamp() - interval '5 s' FROM processing.attempt"
-            " WHERE call IN ('charge', 'refund')")
-    wait_until(lambda: direct.world.sql(over) == [(True,)], "no charge can come any more", 20)
-
-
-def complete(direct: Direct) -> tuple[str, ...]:
-    """What says that the statement lists everything until now."""
-    [(now,)] = direct.world.sql(
-        "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
-    return "--complete-from", LONG_AGO, "--complete-to", now
 
 
 def reconcile(direct: Direct, path: str, *options: str) -> Answer:
@@ -217,3 +201,30 @@ def test_a_refund_and_a_charge_without_a_payment_settle_like_charges(world: Worl
 
     wait_until(aside, "the charge is put aside", 20)
     assert gateway.payment(refused["id"])["status"] == "REJECTED"
+
+
+def test_a_time_without_a_statement_is_a_gap(world: World):
+    path = world.directory / "quiet.csv"
+    path.write_text("operation_id,amount,currency,status,time\n")
+    midnight = int(time.time()) // 86_400 * 86_400
+
+    def day(number: int) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(midnight + number * 86_400))
+
+    def compare(first: int, last: int) -> None:
+        done = paysaga(world, "reconcile", "--statement", str(path), "--complete-from", day(first), "--complete-to", day(last))
+        assert done.status == 0, done
+
+    def gaps() -> tuple[int, list[tuple[str, str]]]:
+        answer = paysaga(world, "reconcile", "clearing")
+        return answer.status, [(line["gap_from"][:10], line["gap_to"][:10]) for line in answer.lines if "gap_from" in line]
+
+    assert gaps() == (0, [])
+    # A day is left out, and the newest is of two days ago: yesterday's may still come.
+    compare(-5, -4)
+    compare(-3, -2)
+    assert gaps() == (1, [(day(-4)[:10], day(-3)[:10]), (day(-2)[:10], day(-1)[:10])])
+    compare(-4, -3)
+    assert gaps() == (1, [(day(-2)[:10], day(-1)[:10])])
+    compare(-3, -1)
+    assert gaps() == (0, [])

@@ -82,6 +82,8 @@ struct ReconciliationTests {
       try house.store.find(Self.id(number), on: house.connection)?.payment.state
     }
 
+    var ledgerSchema: String { String(house.ledgerTable.split(separator: ".")[0]) }
+
     func balance(_ kind: LedgerAccount.Kind) throws -> Int64? {
       let id = LedgerAccount.ours(kind, ProcessingStoreTests.euro).id
       return try house.ledger.balances(of: [id], on: house.connection)[id]?.posted
@@ -135,6 +137,13 @@ struct ReconciliationTests {
       #expect(foreseen.findings == real.findings && foreseen.counts == real.counts)
       #expect(
         real.findings.map(\.kind) == [.chargedNotCompleted, .completedNotCharged, .chargeDoubtful, .chargeDoubtful])
+      // What is doubtful is not settled: nothing here has gone through clearing for it.
+      #expect(real.counts.settled == 1)
+      let day = (from: Timestamp(microseconds: 0), to: Timestamp.now() + .seconds(60))
+      let transfers = try ClearingReader(LedgerTables(schema: site.ledgerSchema)).oneSided(
+        from: day.from, to: day.to, limit: 9, on: site.house.connection)
+      #expect(transfers.filter(\.isSettlement).map(\.id) == [TransferID.of(Site.id(1), .settlement)])
+      #expect(transfers.count { !$0.isSettlement } == 1 && transfers.allSatisfy { $0.amount.minorUnits == 100 })
     }
   }
 

@@ -2,6 +2,7 @@ import LedgerDomain
 import LedgerStore
 import Money
 import Postgres
+import ProcessingDomain
 import ProcessingStore
 import Values
 
@@ -17,13 +18,24 @@ struct ReconcileClearing: Subcommand {
     synopsis: "[--day DAY | --days N] [--limit N]",
     notes: """
       A line a day and currency: charges and refunds, by the day on which they were posted, and what of them is open: the
-      bank has listed it in no statement. A day is due once a statement is complete to its end; then open must be 0. Then
-      the balances of clearing (below zero: the bank owes us) and suspense, which both return to zero. Exit status: 0 when
-      nothing is open on a day that is due, 1 when something is.
+      bank has listed it in no statement. A day is due once a statement is complete to its end; then open must be 0.
+
+      A line for each gap: a time, from the first statement or payment on, that no statement is complete for. The day
+      before today may still come. A line for each settlement of what has not gone through clearing. Then the balances of
+      clearing (below zero: the bank owes us) and suspense, which both return to zero.
+
+      Exit status: 0 when nothing is open on a day that is due, there is no gap and no such settlement, 1 otherwise.
       """,
     example: "paysaga reconcile clearing --day 2026-01-30")
 
   private static let dayLength = Duration.seconds(86_400)
+  /// The most settlements that are shown without --day.
+  private static let most = 1_000
+  private static var today: Timestamp {
+    let micros: Int64 = 86_400_000_000
+    return Timestamp(microseconds: Timestamp.now().microseconds / micros * micros)
+  }
+
   private let from: Timestamp
   private let to: Timestamp
   private let limit: Int?
@@ -33,10 +45,8 @@ struct ReconcileClearing: Subcommand {
     let days = try arguments.integer("--days", in: 1...36_500)
     guard let text = arguments.text("--day") else {
       guard !arguments.has("--limit") else { throw .usage("--limit is for --day") }
-      let micros: Int64 = 86_400_000_000
-      let today = Timestamp(microseconds: Timestamp.now().microseconds / micros * micros)
-      from = today + Self.dayLength * (-Int((days ?? 14) - 1))
-      to = today + Self.dayLength
+      from = Self.today + Self.dayLength * (-Int((days ?? 14) - 1))
+      to = Self.today + Self.dayLength
       self.limit = nil
       return
     }
@@ -53,18 +63,21 @@ struct ReconcileClearing: Subcommand {
     let connection = try session.processing()
     defer { connection.close() }
     let reader = ClearingReader()
-    let completeTo = try StatementStore().completeTo(on: connection)
+    let coverage = try StatementStore().coverage(on: connection)
+    let completeTo = coverage.covered.last?.upperBound
+    let days = try reader.days(from: from, to: to, on: connection)
     var isOpen = false
-    for day in try reader.days(from: from, to: to, on: connection) {
+    for day in days {
       let isDue = completeTo.map { day.day + Self.dayLength <= $0 } ?? false
       isOpen = isOpen || isDue && day.openCount > 0
       session.output.print(day.record(isDue: isDue))
     }
-    if let limit {
-      let transfers = try reader.unsettled(from: from, to: to, limit: limit, on: connection)
-      let payments = try TransferPayments().find(transfers.map(\.id), on: connection)
-      for transfer in transfers { session.output.print(transfer.record(of: payments[transfer.id])) }
-    }
+    let gaps = gaps(coverage, since: days.first?.day)
+    for gap in gaps { session.output.print(["gap_from": .time(gap.lowerBound), "gap_to": .time(gap.upperBound)]) }
+    let transfers = try reader.oneSided(
+      from: from, to: to, settlementsOnly: limit == nil, limit: limit ?? Self.most, on: connection)
+    let payments = try TransferPayments().find(transfers.map { $0.id }, on: connection)
+    for transfer in transfers { session.output.print(transfer.record(of: payments[transfer.id])) }
     for balance in try reader.balances(on: connection) {
       session.output.print([
         "account": .text(balance.kind == .clearing ? "clearing" : "suspense"), "currency": .text(balance.currency.code),
@@ -73,6 +86,20 @@ struct ReconcileClearing: Subcommand {
     }
     if completeTo == nil { notice("no statement was compared yet, so that nothing is due: paysaga reconcile") }
     if isOpen { throw CommandError.failure("a day that is due is not settled; see --day and paysaga exceptions") }
+    if !gaps.isEmpty { throw CommandError.failure("no statement is complete for a time; paysaga reconcile") }
+    if transfers.contains(where: \.isSettlement) {
+      throw CommandError.failure("a statement has settled what has not gone through clearing; see paysaga exceptions")
+    }
+  }
+
+  /// The time between that no statement is complete for. Yesterday's may still come.
+  /// - Parameter first: the first day on which something went through clearing.
+  private func gaps(_ coverage: StatementCoverage, since first: Timestamp?) -> [Range<Timestamp>] {
+    let begin = [first, coverage.covered.first?.lowerBound].compactMap { $0 }.min()
+    let expected = Self.today + Self.dayLength * -1
+    let end = min(to, max(expected, coverage.covered.last?.upperBound ?? expected))
+    guard let begin, max(begin, from) < end else { return [] }
+    return coverage.gaps(in: max(begin, from)..<end)
   }
 }
 
@@ -87,11 +114,12 @@ extension ClearingDay {
   }
 }
 
-extension UnsettledTransfer {
+extension OneSidedTransfer {
   fileprivate func record(of payment: UniqueID?) -> Record {
     [
       "payment_id": payment.map { .uuid($0) } ?? .null, "transfer_id": .uuid(id), "at": .time(at),
       "amount_minor": .number(amount.minorUnits), "currency": .text(amount.currency.code),
+      "is": .text(isSettlement ? "settled, not moved" : "moved, not settled"),
     ]
   }
 }

@@ -23,14 +23,17 @@ public struct ClearingDay: Sendable, Hashable {
   public let open: Int64
 }
 
-/// A transfer through clearing that no statement has settled.
-public struct UnsettledTransfer: Sendable, Hashable {
+/// A transfer that clearing has on one side alone: through it and settled by no statement, or a settlement of what has
+/// not gone through it.
+public struct OneSidedTransfer: Sendable, Hashable {
   /// The transfer. `TransferID.payments` has the ids that its payment or refund may have.
   public let id: UniqueID
   /// When it was posted.
   public let at: Timestamp
   /// Above zero for charges, below for refunds.
   public let amount: Money
+  /// Whether it is a settlement.
+  public let isSettlement: Bool
 }
 
 /// Reads what clearing must still bring to zero: what the bank owes us or we owe the bank until a statement lists it.
@@ -41,7 +44,7 @@ public struct ClearingReader: Sendable {
   private static let timeout = Duration.seconds(600)
 
   private let days: Statement
-  private let unsettled: Statement
+  private let oneSided: Statement
   private let balances: Statement
 
   /// Clearing of these tables.
@@ -51,7 +54,7 @@ public struct ClearingReader: Sendable {
     // of a settlement is that of its payment's transfer with another last digit.
     let through = """
       SELECT t.at, t.currency::text AS currency, t.id, CASE WHEN t.debit = a.id THEN t.amount ELSE -t.amount END AS amount,
-             overlay(coalesce(t.pending_id, t.id)::text PLACING '2' FROM 36)::uuid AS settlement
+             \(Self.own("coalesce(t.pending_id, t.id)", .settlement)) AS settlement
       FROM \(account) a JOIN \(transfer) t ON (t.debit = a.id OR t.credit = a.id)
       JOIN \(account) o ON o.id = CASE WHEN t.debit = a.id THEN t.credit ELSE t.debit END AND o.kind <> 5
       WHERE a.kind = 2 AND t.kind IN (1, 3) AND t.at >= $1 AND t.at < $2
@@ -69,10 +72,21 @@ public struct ClearingReader: Sendable {
       FROM (SELECT x.*, \(open) AS is_open FROM (\(through)) x) x
       GROUP BY 1, 2 ORDER BY 1, 2
       """, isReadOnly: true)
-    unsettled = Statement(
+    // Of a payment there is its hold's post, or what was put aside.
+    let moved = """
+      EXISTS (SELECT FROM \(transfer) m WHERE m.kind = 3 AND m.id = \(Self.resolution(of: "t.id")))
+        OR EXISTS (SELECT FROM \(transfer) m WHERE m.id = \(Self.own("t.id", .suspense)))
       """
-      SELECT x.id, x.at, x.currency, x.amount
-      FROM (\(through)) x WHERE \(open) ORDER BY x.at, x.id LIMIT $3
+    oneSided = Statement(
+      """
+      SELECT x.id, x.at, x.currency, x.amount, false AS is_settlement
+      FROM (\(through)) x WHERE NOT $4 AND \(open)
+      UNION ALL
+      SELECT t.id, t.at, t.currency::text, CASE WHEN t.credit = a.id THEN t.amount ELSE -t.amount END, true
+      FROM \(account) a JOIN \(transfer) t ON (t.debit = a.id OR t.credit = a.id)
+      JOIN \(account) o ON o.id = CASE WHEN t.debit = a.id THEN t.credit ELSE t.debit END AND o.kind = 5
+      WHERE a.kind = 2 AND t.kind = 1 AND t.at >= $1 AND t.at < $2 AND NOT (\(moved))
+      ORDER BY at, id LIMIT $3
       """, isReadOnly: true)
     balances = Statement(
       """
@@ -80,6 +94,17 @@ public struct ClearingReader: Sendable {
       FROM \(account) a LEFT JOIN \(delta) d ON d.account = a.id WHERE a.kind IN (2, 4)
       GROUP BY a.id ORDER BY 1, 2
       """, isReadOnly: true)
+  }
+
+  /// The id of another step's transfer of the same payment, as SQL.
+  private static func own(_ id: String, _ step: TransferID.Step) -> String {
+    "overlay((\(id))::text PLACING '\(String(step.rawValue, radix: 16))' FROM 36)::uuid"
+  }
+
+  /// The id of the post of a payment's hold, as SQL.
+  private static func resolution(of id: String) -> String {
+    let digit = TransferID.resolution(of: UniqueID(high: 0, low: 0)).low
+    return "overlay((\(id))::text PLACING '\(String(digit, radix: 16))' FROM 36)::uuid"
   }
 
   /// The days of a time on which something went through clearing.
@@ -96,17 +121,18 @@ public struct ClearingReader: Sendable {
     }
   }
 
-  /// What of a time is not settled, oldest first.
-  public func unsettled(
-    from: Timestamp, to: Timestamp, limit: Int, on connection: Connection
-  ) throws(DatabaseError) -> [UnsettledTransfer] {
-    let parameters: [Parameter] = [.timestamp(from), .timestamp(to), .int64(Int64(limit))]
-    return try connection.run(Command(unsettled, parameters), timeout: Self.timeout).map {
+  /// What of a time is not settled, or is settled and has not gone through clearing, oldest first.
+  public func oneSided(
+    from: Timestamp, to: Timestamp, settlementsOnly: Bool = false, limit: Int, on connection: Connection
+  ) throws(DatabaseError) -> [OneSidedTransfer] {
+    let parameters: [Parameter] = [.timestamp(from), .timestamp(to), .int64(Int64(limit)), .bool(settlementsOnly)]
+    return try connection.run(Command(oneSided, parameters), timeout: Self.timeout).map {
       (row) throws(DatabaseError) in
-      UnsettledTransfer(
-        id: try row.uuid(UnsettledColumn.id), at: try row.timestamp(UnsettledColumn.at),
+      OneSidedTransfer(
+        id: try row.uuid(OneSidedColumn.id), at: try row.timestamp(OneSidedColumn.at),
         amount: Money(
-          minorUnits: try row.int64(UnsettledColumn.amount), try Self.currency(row.text(UnsettledColumn.currency))))
+          minorUnits: try row.int64(OneSidedColumn.amount), try Self.currency(row.text(OneSidedColumn.currency))),
+        isSettlement: try row.bool(OneSidedColumn.isSettlement))
     }
   }
 
@@ -130,6 +156,6 @@ public struct ClearingReader: Sendable {
   private enum DayColumn: Int, AnswerColumn {
     case day, currency, charges, charged, refunds, refunded, openCount, open
   }
-  private enum UnsettledColumn: Int, AnswerColumn { case id, at, currency, amount }
+  private enum OneSidedColumn: Int, AnswerColumn { case id, at, currency, amount, isSettlement }
   private enum BalanceColumn: Int, AnswerColumn { case currency, kind, posted }
 }

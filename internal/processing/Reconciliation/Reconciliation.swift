@@ -251,8 +251,9 @@ public struct Reconciliation {
     }
     if case .contradicted(let kind) = result.outcome {
       report.note(id, kind, "the bank lists it as \(operation.row.status.rawValue), it is \(payment.state.rawValue)")
-      // Whatever it is here, the money has moved there.
-      if operation.row.status == .succeed { work.settle(id, payment) }
+      // Whatever it is here, the money has moved there. What is doubtful, because the statement may be older than the
+      // reversal, goes through clearing on neither side.
+      if operation.row.status == .succeed, kind != .chargeDoubtful { work.settle(id, payment) }
       return
     }
     let now = StatedPayment(
@@ -272,16 +273,17 @@ public struct Reconciliation {
     _ report: inout ReconciliationReport
   ) {
     let isCharged = operation.row.status == .succeed
-    if isCharged { work.settle(operation.row.operationID, payment) }
-    let kind: PaymentException
+    let kind: PaymentException?
     switch (payment.state, payment.isUncharged) {
     case (.completed, _): kind = .completedNotCharged
     case (_, true) where isCharged: kind = .chargeDoubtful
     case (let state, _) where state.isFinal: kind = .chargedNotCompleted
     case (_, let isUncharged):
       if isUncharged { report.counts.undecided += 1 } else { report.counts.resolved += 1 }
-      return
+      kind = nil
     }
+    if isCharged, kind != .chargeDoubtful { work.settle(operation.row.operationID, payment) }
+    guard let kind else { return }
     report.note(
       operation.row.operationID, kind,
       "the bank lists it as \(operation.row.status.rawValue), it is \(payment.state.rawValue)")

@@ -72,7 +72,7 @@ public struct StatementStore: Sendable {
   private let insertExceptions: Statement
   private let find: Statement
   private let insert: Statement
-  private let newest: Statement
+  private let periods: Statement
 
   /// Comparisons with these tables.
   public init(_ tables: ProcessingTables = ProcessingTables()) {
@@ -123,11 +123,11 @@ public struct StatementStore: Sendable {
       INSERT INTO \(tables.statement) (sha256, name, complete_from, complete_to, \(counts))
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING
       """)
-    newest = Statement("SELECT max(complete_to) FROM \(tables.statement)", isReadOnly: true)
+    periods = Statement(
+      "SELECT complete_from, complete_to FROM \(tables.statement) WHERE complete_to IS NOT NULL", isReadOnly: true)
   }
 
-  /// What has changed since the statement's time began may have been asked for in it. A payment that was brought back
-  /// from the archive has its attempts there.
+  /// What has changed since the statement's time began may have been asked for in it.
   private static func unlisted(_ payments: String, _ tables: ProcessingTables) -> Statement {
     Statement(
       """
@@ -326,15 +326,19 @@ public struct StatementStore: Sendable {
         ] + numbers.map { .int64(Int64($0)) }))
   }
 
-  /// Until when statements list everything; nil without any.
-  public func completeTo(on connection: Connection) throws(DatabaseError) -> Timestamp? {
-    try connection.run(Command(newest)).only.optionalTimestamp(0)
+  /// The time in which statements list everything.
+  public func coverage(on connection: Connection) throws(DatabaseError) -> StatementCoverage {
+    StatementCoverage(
+      try connection.run(Command(periods)).map { (row) throws(DatabaseError) in
+        try row.timestamp(PeriodColumn.completeFrom)...row.timestamp(PeriodColumn.completeTo)
+      })
   }
 
   private enum PageColumn: Int, AnswerColumn {
     case operationID, line, amount, currency, status, at, copies, contradicts, method, paymentAmount, paymentCurrency
     case state, debit, credit, isUncharged
   }
+  private enum PeriodColumn: Int, AnswerColumn { case completeFrom, completeTo }
   private enum KnownColumn: Int, AnswerColumn { case known, missing }
   private enum UnlistedColumn: Int, AnswerColumn { case id, state }
   private enum CountColumn: Int, AnswerColumn {

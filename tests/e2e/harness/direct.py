@@ -95,8 +95,10 @@ class Bank(Caller):
 
     def counts(self, operation: str) -> tuple[int, int]:
         """Requests to charge, and charges."""
-        found = self.operations().get(operation, {"requests": 0, "charges": 0})
-        return found["requests"], found["charges"]
+        answer = self.call("GET", f"/control/operations/{operation}")
+        if answer.status == 404:
+            return 0, 0
+        return answer.json["requests"], answer.json["charges"]
 
 
 class Gateway(Caller):
