@@ -91,12 +91,24 @@ struct RiskReplay: Subcommand {
     var total = 0
     var wrong = 0
     var first: [RiskDecisions.Finding] = []
-    try RiskDecisions().replay(on: connection) { count, findings in
+    let decisions = RiskDecisions()
+    let start = Instant.now()
+    // Those that are made meanwhile are replayed, too.
+    let expected = try decisions.count(on: connection)
+    var progress = Progress(
+      total: Int64(max(1, expected)), start: start,
+      words: Progress.Words(unit: "decisions", obstacle: "waiting for the database"))
+    var display = ProgressDisplay(start: start)
+    try decisions.replay(on: connection) { count, findings in
       total += count
       wrong += findings.count
       first += findings.prefix(limit - first.count)
+      let now = Instant.now()
+      progress.update(done: Int64(min(total, expected)), at: now)
+      display.show(progress, at: now)
       return !session.interruption.isRequested
     }
+    display.finish()
     if session.interruption.isRequested { throw CommandError.failure("interrupted after \(total) decisions") }
     session.output.print([
       "outcome": .text(wrong == 0 ? "agree" : "disagree"), "decisions": .number(Int64(total)),

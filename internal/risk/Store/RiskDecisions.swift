@@ -8,11 +8,14 @@ public import Values
 public struct RiskDecisions: Sendable {
   /// How many rows are read at once.
   private static let page = 1_000
+  /// Reading a table as a whole.
+  private static let timeout = Duration.seconds(600)
 
   private let newest: Statement
   private let newestHeld: Statement
   private let some: Statement
   private let next: Statement
+  private let count: Statement
   private let findRules: Statement
 
   /// The decisions in these tables.
@@ -25,6 +28,7 @@ public struct RiskDecisions: Sendable {
       "\(select) WHERE verdict = $1 AND verdict <> 'allow' ORDER BY payment_id DESC LIMIT $2", isReadOnly: true)
     some = Statement("\(select) WHERE payment_id = ANY ($1)", isReadOnly: true)
     next = Statement("\(select) WHERE payment_id > $1 ORDER BY payment_id LIMIT $2", isReadOnly: true)
+    count = Statement("SELECT count(*) FROM \(tables.decision)", isReadOnly: true)
     findRules = Statement("SELECT content FROM \(tables.ruleSet) WHERE version = $1", isReadOnly: true)
   }
 
@@ -79,6 +83,11 @@ public struct RiskDecisions: Sendable {
     case differs(StoredDecision, RiskDecision)
     /// The row, or its rules, cannot be read.
     case unreadable(UniqueID, String)
+  }
+
+  /// How many decisions there are. Reads all of an index.
+  public func count(on connection: Connection) throws(DatabaseError) -> Int {
+    try connection.run(Command(count), timeout: Self.timeout).only.int(0)
   }
 
   /// Decides once more about every payment, by what was stored and by the rules of then, page by page.
