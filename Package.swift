@@ -461,7 +461,7 @@ let package = Package(
         "Runtime", "Tracing", "Values",
       ]),
     unit("Cards", ["Cards", "Randomness", "Values"]),
-    unit("CLI", ["CLI", "GRPC", "Kafka", "SagaMessages", "StandardMessages", "Values"]),
+    unit("CLI", ["CLI", "GRPC", "Kafka", "Outbox", "SagaMessages", "StandardMessages", "Values"]),
     unit("Crypto", ["Crypto"]),
     unit("FuzzTargets", ["FuzzTargets", "Randomness"]),
     unit(

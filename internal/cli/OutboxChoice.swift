@@ -31,7 +31,7 @@ struct OutboxChoice {
   }
 
   /// How the settings of its database begin.
-  private var prefix: String {
+  var prefix: String {
     switch name {
     case .saga: "DB_"
     case .gateway: "GATEWAY_"

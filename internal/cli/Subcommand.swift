@@ -14,7 +14,7 @@ enum Subcommands {
     Watch.self, Trace.self, OutboxStatusCommand.self, OutboxList.self, OutboxRequeue.self, OutboxReplay.self,
     OutboxPause.self,
     OutboxResume.self, OutboxTakeOver.self, OperationsList.self, InventoryList.self, InventoryShow.self,
-    InventoryRequeue.self, InventoryDiscard.self, Lag.self, Doctor.self, AuditCommand.self, PaymentsGet.self,
+    InventoryRequeue.self, InventoryDiscard.self, Lag.self, Top.self, Doctor.self, AuditCommand.self, PaymentsGet.self,
     PaymentsList.self,
     DeadLetters.self, PaymentsRequeue.self, PaymentsDiscard.self,
     PaymentsHistory.self, PaymentsCancel.self, PaymentsRefund.self, PaymentsRefunds.self, AccountsGet.self,

@@ -107,16 +107,7 @@ struct ProcessingStatements: Sendable {
         SELECT payment_id FROM \(t.due) WHERE payment_id = ANY ($1) AND at <= clock_timestamp()
         FOR UPDATE SKIP LOCKED))
       """)
-    countOpen = Statement(
-      """
-      SELECT count(*) FILTER (WHERE d.chore = 'charge') AS waiting,
-             count(*) FILTER (WHERE d.chore = 'inquiry') AS unknown,
-             count(*) FILTER (WHERE d.chore = 'review') AS reviews,
-             coalesce(extract(epoch FROM clock_timestamp() - (
-               SELECT min(p.asked_at) FROM \(t.due) i JOIN \(t.payment) p ON p.id = i.payment_id
-               WHERE i.chore = 'inquiry')), 0)::bigint AS oldest_unknown
-      FROM \(t.due) d
-      """, isReadOnly: true)
+    countOpen = OpenCounts.statement(t)
   }
 
   /// Inserts payments by ascending id; the answer has the ids of those that were not there.

@@ -71,12 +71,8 @@ package struct ProgramState: Sendable {
 
   /// Takes the answer of `/metrics`: the ends of certificates.
   package mutating func takeMetrics(_ body: [UInt8]) {
-    for line in body.split(separator: UInt8(ascii: "\n")) where line.first != UInt8(ascii: "#") {
-      let words = String(decoding: line, as: UTF8.self).split(separator: " ")
-      guard words.count == 2, words[0].hasSuffix("certificate_end_seconds"), let end = Double(words[1]) else {
-        continue
-      }
-      certificateEnds[String(words[0])] = end
+    for sample in MetricsPage(body).series(endingIn: "certificate_end_seconds") {
+      certificateEnds[sample.key] = sample.value
     }
   }
 

@@ -5,8 +5,7 @@ import Settings
 import Values
 
 /// Asks the admin ports of running programs.
-struct AdminClient {
-  private static let timeout = Duration.seconds(5)
+struct AdminClient: Sendable {
   /// Metrics of a gateway have some hundred lines.
   private static let longestAnswer = 4 << 20
   /// The admin ports of the programs that `make up` starts.
@@ -14,6 +13,7 @@ struct AdminClient {
 
   let addresses: [String]
   private let token: String?
+  private let timeout: Duration
 
   /// - Parameter words: `HOST:PORT` each; empty for those of `PAYSAGA_PROGRAMS`, or of `make up`.
   init(_ words: [String], _ session: Session) throws(CommandError) {
@@ -27,7 +27,8 @@ struct AdminClient {
         throw .usage("expected the HOST:PORT of an admin port, found \"\(printable(word))\"")
       }
     }
-    addresses = chosen
+    addresses = chosen.enumerated().filter { !chosen[..<$0.offset].contains($0.element) }.map(\.element)
+    timeout = session.patience(.seconds(5))
     token = session.given.text("PAYSAGA_ADMIN_TOKEN")
   }
 
@@ -57,16 +58,39 @@ struct AdminClient {
     return (found, silent)
   }
 
+  /// Asks all programs for their metrics, side by side.
+  /// - Parameter timeout: how long each may take.
+  func looks(_ client: HTTPClient, timeout: Duration) -> ProgramLooks {
+    let answers = Monitor<[String: ProgramLook]>([:])
+    for address in addresses {
+      client.send(request("/metrics", address, timeout: timeout)) { result in
+        let look =
+          switch result {
+          case .success(let answer) where answer.status == 200:
+            ProgramLook(address, at: .now(), MetricsPage(answer.body))
+          case .success(let answer): ProgramLook(address, at: .now(), problem: "it answers \(answer.status)")
+          case .failure(let error): ProgramLook(address, at: .now(), problem: "no answer: \(error)")
+          }
+        answers.update { $0[address] = look }
+      }
+    }
+    // Each request ends by its timeout.
+    let found = answers.wait { [count = Set(addresses).count] in $0.count == count ? $0 : nil } ?? [:]
+    return addresses.compactMap { found[$0] }
+  }
+
+  private func request(_ path: String, _ address: String, timeout: Duration) -> HTTPClientRequest {
+    HTTPClientRequest(
+      "GET", "http://\(address)\(path)",
+      headers: token.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? [], timeout: timeout,
+      maximumResponse: Self.longestAnswer)
+  }
+
   private func get(
     _ path: String, _ address: String, _ client: HTTPClient
   ) throws(CommandError) -> HTTPClientResponse {
-    let headers = token.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? []
     let answer = Monitor<Result<HTTPClientResponse, HTTPClientError>?>(nil)
-    client.send(
-      HTTPClientRequest(
-        "GET", "http://\(address)\(path)", headers: headers, timeout: Self.timeout,
-        maximumResponse: Self.longestAnswer)
-    ) { result in answer.update { $0 = result } }
+    client.send(request(path, address, timeout: timeout)) { result in answer.update { $0 = result } }
     guard let result = answer.wait({ $0 }) else { throw CommandError.failure("no answer") }
     switch result {
     case .success(let response): return response
