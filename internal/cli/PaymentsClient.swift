@@ -9,14 +9,14 @@ import Values
 
 /// Calls `payments.v1.PaymentService`; its errors say in words what the status means here.
 struct PaymentsClient {
-  private static let timeout = Duration.seconds(10)
-
+  private let timeout: Duration
   private let client: GRPCClient
   private let address: NetworkAddress
 
   /// - Throws: a usage error for an address or a file that cannot be used.
-  init(_ server: ServerTarget, _ settings: SagaSettings) throws(CommandError) {
-    let chosen = server.address ?? settings.server.address
+  init(_ server: ServerTarget, _ session: Session) throws(CommandError) {
+    let chosen = server.address ?? session.settings.server.address
+    timeout = session.patience(.seconds(10))
     guard chosen.port != 0 else {
       throw .usage("SERVER_GRPC_ADDR has port 0, which says nothing to a caller; use --server HOST:PORT")
     }
@@ -30,6 +30,16 @@ struct PaymentsClient {
     try call("GetPayment", PaymentsV1.GetPaymentRequest(orderID: order), PaymentsV1.Payment.self)
   }
 
+  /// The payment of an order; nil where there is none.
+  func find(_ order: Int64) throws(CommandError) -> PaymentsV1.Payment? {
+    let request = PaymentsV1.GetPaymentRequest(orderID: order)
+    switch answer("GetPayment", request, PaymentsV1.Payment.self) {
+    case .success(let payment): return payment
+    case .failure(let status) where status.code == .notFound: return nil
+    case .failure(let status): throw Self.explain(status, address, timeout)
+    }
+  }
+
   func settle(
     _ order: Int64, _ status: PaymentsV1.PaymentStatus, reason: String
   ) throws(CommandError) -> PaymentsV1.Payment {
@@ -38,27 +48,35 @@ struct PaymentsClient {
       PaymentsV1.Payment.self)
   }
 
-  func list(
-    _ status: PaymentsV1.PaymentStatus, pageSize: Int, pageToken: String
-  ) throws(CommandError) -> PaymentsV1.ListPaymentsResponse {
-    try call(
-      "ListPayments",
-      PaymentsV1.ListPaymentsRequest(status: status, pageSize: Int32(clamping: pageSize), pageToken: pageToken),
-      PaymentsV1.ListPaymentsResponse.self)
+  func list(_ request: PaymentsV1.ListPaymentsRequest) throws(CommandError) -> PaymentsV1.ListPaymentsResponse {
+    try call("ListPayments", request, PaymentsV1.ListPaymentsResponse.self)
   }
 
   private func call<Request: ProtobufMessage, Reply: ProtobufMessage>(
     _ method: String, _ request: Request, _ reply: Reply.Type
   ) throws(CommandError) -> Reply {
-    do throws(GRPCStatus) {
-      return try client.unary(
-        "/payments.v1.PaymentService/\(method)", request, returning: reply, timeout: Self.timeout)
-    } catch {
-      throw Self.explain(error, address)
+    switch answer(method, request, reply) {
+    case .success(let reply): return reply
+    case .failure(let status): throw Self.explain(status, address, timeout)
     }
   }
 
-  static func explain(_ status: GRPCStatus, _ address: NetworkAddress) -> CommandError {
+  private func answer<Request: ProtobufMessage, Reply: ProtobufMessage>(
+    _ method: String, _ request: Request, _ reply: Reply.Type
+  ) -> Result<Reply, GRPCStatus> {
+    do throws(GRPCStatus) {
+      let answer = try client.unary(
+        "/payments.v1.PaymentService/\(method)", request, returning: reply, timeout: timeout)
+      remark("from \(address)")
+      return .success(answer)
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  static func explain(
+    _ status: GRPCStatus, _ address: NetworkAddress, _ timeout: Duration
+  ) -> CommandError {
     let said = printable(status.description)
     // The server's own refusals carry details; without them the connection itself is what failed.
     switch status.code {
@@ -70,11 +88,11 @@ struct PaymentsClient {
       return .failure(
         "the server at \(address) did not answer within \(DurationText.format(timeout)); it may have done it all the "
           + "same, and doing it again is safe")
-    case .unavailable: return .failure("\(said); doing it again is safe")
+    case .unavailable: return .failure("\(said) (from \(address)); doing it again is safe")
     case .cancelled, .internal, .unknown, .unimplemented:
       return .failure(
         "the call to \(address) failed (\(said)); is it a payments-server of this version that listens there?")
-    default: return .failure(said)
+    default: return .failure("\(said) (from \(address))")
     }
   }
 }

@@ -3,10 +3,12 @@
 import itertools
 import queue
 import threading
+import time
 from typing import Iterator
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from harness.rpc import COMPLETED, CREATED, FAILED, TIMEOUT, Client, payments, refused, small
@@ -238,12 +240,41 @@ def test_list_goes_through_all_pages(client: Client):
     assert client.list(0, 0).payments, "a page size of 0 means the server's choice"
 
 
-@pytest.mark.parametrize("arguments, field", [
-    ((4, 0, ""), "status"), ((0, -1, ""), "page_size"), ((0, 0, "nonsense"), "page_token"),
-    ((0, 0, "after--1"), "page_token"),
+def test_a_list_begins_with_the_newest_and_ends_at_a_time(client: Client):
+    old = [client.create(next(NEXT_ORDER)) for _ in range(6)]
+    time.sleep(0.01)
+    new = [client.create(next(NEXT_ORDER)) for _ in range(7)]
+    client.settle(new[2].order_id, FAILED)
+
+    def pages(since: Timestamp | None, status: int = 0, size: int = 3, most: int = 1000) -> list[int]:
+        found, token = [], ""
+        while len(found) < most:
+            page = client.list(status, size, token, newest_first=True, created_since=since)
+            found += [payment.id for payment in page.payments]
+            token = page.next_page_token
+            if not token:
+                break
+        return found
+
+    newest = [payment.id for payment in reversed(new)]
+    assert pages(new[0].created_at) == newest
+    assert pages(None, most=13)[:13] == newest + [payment.id for payment in reversed(old)]
+    assert pages(new[0].created_at, FAILED) == [new[2].id]
+    everything = pages(None)
+    assert everything == sorted(set(everything), reverse=True) and set(newest) <= set(everything)
+    # Beyond the end of time there is nothing.
+    assert pages(Timestamp(seconds=4_000_000_000)) == []
+
+
+@pytest.mark.parametrize("arguments, more, field", [
+    ((4, 0, ""), {}, "status"), ((0, -1, ""), {}, "page_size"), ((0, 0, "nonsense"), {}, "page_token"),
+    ((0, 0, "after--1"), {}, "page_token"), ((0, 0, "before-7"), {}, "page_token"),
+    ((0, 0, "after-7"), {"newest_first": True}, "page_token"),
+    ((0, 0, ""), {"created_since": Timestamp(seconds=1)}, "created_since"),
+    ((0, 0, ""), {"newest_first": True, "created_since": Timestamp(seconds=1 << 50)}, "created_since"),
 ])
-def test_a_wrong_list_is_invalid(client: Client, arguments: tuple, field: str):
-    refusal = refused(client.list, *arguments)
+def test_a_wrong_list_is_invalid(client: Client, arguments: tuple, more: dict, field: str):
+    refusal = refused(client.list, *arguments, **more)
     assert refusal.code == Code.INVALID_ARGUMENT and refusal.fields == [field]
 
 

@@ -2,6 +2,7 @@ package import GRPC
 internal import Protobuf
 package import SagaDomain
 internal import SagaMessages
+internal import StandardMessages
 internal import Values
 
 /// The handlers of `payments.v1.PaymentService`.
@@ -67,17 +68,38 @@ package struct PaymentHandlers: Sendable {
         throw PaymentError(
           .invalidArgument, "status \(request.status.number) is not a payment's status", field: "status")
       }
-      let query = try PaymentQuery(
-        status: status, pageSize: Int(request.pageSize), after: try Self.position(request.pageToken))
+      let query = try PaymentQuery(status: status, pageSize: Int(request.pageSize), try Self.order(of: request))
       let page = try await store.list(query, deadline: context.deadline)
+      let word = request.newestFirst ? Self.before : Self.after
       return PaymentsV1.ListPaymentsResponse(
-        payments: page.payments.map { PaymentsV1.Payment($0) }, nextPageToken: page.next.map { "after-\($0)" } ?? "")
+        payments: page.payments.map { PaymentsV1.Payment($0) }, nextPageToken: page.next.map { "\(word)\($0)" } ?? "")
     }
   }
 
-  private static func position(_ token: String) throws(PaymentError) -> Int64 {
-    if token.isEmpty { return 0 }
-    guard token.hasPrefix("after-"), let id = Int64(token.dropFirst(6)), id > 0 else {
+  /// How a token begins: with what it is an id of.
+  private static let after = "after-"
+  private static let before = "before-"
+
+  private static func order(of request: PaymentsV1.ListPaymentsRequest) throws(PaymentError) -> PaymentQuery.Order {
+    guard request.newestFirst else {
+      guard request.createdSince == nil else {
+        throw PaymentError(.invalidArgument, "created_since needs newest_first", field: "created_since")
+      }
+      return .oldestFirst(after: try position(request.pageToken, after) ?? 0)
+    }
+    var since: Timestamp?
+    if let given = request.createdSince {
+      guard let microseconds = given.microsecondsSince1970 else {
+        throw PaymentError(.invalidArgument, "created_since must be a valid time", field: "created_since")
+      }
+      since = Timestamp(microseconds: microseconds)
+    }
+    return .newestFirst(before: try position(request.pageToken, before), since: since)
+  }
+
+  private static func position(_ token: String, _ word: String) throws(PaymentError) -> Int64? {
+    if token.isEmpty { return nil }
+    guard token.hasPrefix(word), let id = Int64(token.dropFirst(word.count)), id > 0 else {
       throw PaymentError(
         .invalidArgument, "page_token must be a next_page_token of an earlier answer", field: "page_token")
     }

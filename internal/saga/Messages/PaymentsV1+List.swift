@@ -1,4 +1,5 @@
 public import Protobuf
+public import StandardMessages
 
 extension PaymentsV1 {
   /// Asks for a page of payments.
@@ -11,14 +12,23 @@ extension PaymentsV1 {
     public var pageSize: Int32
     /// The `nextPageToken` of the page before; empty for the first.
     public var pageToken: String
+    /// The newest first, rather than in the order in which they were opened.
+    public var newestFirst: Bool
+    /// Only those opened then or later; needs `newestFirst`.
+    public var createdSince: GoogleProtobuf.Timestamp?
 
     public init() { self.init(status: .unspecified) }
 
     /// The message with these values, and the default for the rest.
-    public init(status: PaymentStatus = .unspecified, pageSize: Int32 = 0, pageToken: String = "") {
+    public init(
+      status: PaymentStatus = .unspecified, pageSize: Int32 = 0, pageToken: String = "", newestFirst: Bool = false,
+      createdSince: GoogleProtobuf.Timestamp? = nil
+    ) {
       self.status = status
       self.pageSize = pageSize
       self.pageToken = pageToken
+      self.newestFirst = newestFirst
+      self.createdSince = createdSince
     }
 
     public mutating func decodeField(
@@ -28,6 +38,8 @@ extension PaymentsV1 {
       case (1, .varint): status = try reader.readEnum()
       case (2, .varint): pageSize = try reader.readInt32()
       case (3, .lengthDelimited): pageToken = try reader.readString()
+      case (4, .varint): newestFirst = try reader.readBool()
+      case (5, .lengthDelimited): try reader.readMessage(into: &createdSince)
       default: try reader.skip(field)
       }
     }
@@ -36,6 +48,8 @@ extension PaymentsV1 {
       writer.writeEnum(status, field: 1)
       writer.writeInt32(pageSize, field: 2)
       writer.writeString(pageToken, field: 3)
+      writer.writeBool(newestFirst, field: 4)
+      writer.writeMessage(createdSince, field: 5)
     }
   }
 

@@ -253,19 +253,23 @@ public struct PaymentTransactions: Sendable {
     return try PaymentRow.decode(try connection.run([find, ReplicationBarrier.command])[0])
   }
 
-  /// A page of payments by ascending id. With a status it looks at `scanLimit` rows at most, so that a rare status
-  /// costs no full scan: the page may then be short while there is a next one.
+  /// A page of payments by id. With a status it looks at `scanLimit` rows at most, so that a rare status costs no full
+  /// scan: the page may then be short while there is a next one.
   /// - Parameter onUnreadable: told of each row that is left out.
   public func list(
     _ query: PaymentQuery, onUnreadable: (UnreadablePayment) -> Void = { _ in }, on connection: Connection
   ) throws(DatabaseError) -> PaymentPage {
     let scan = query.status == nil ? query.limit : Self.scanLimit
-    let rows = try connection.run(
-      Command(
-        Self.listPayments,
-        [
-          .int64(query.after), .int64(Int64(scan)), .textOrNull(query.status?.rawValue), .int64(Int64(query.limit)),
-        ]))
+    let bounds: [Parameter] = [
+      .int64(Int64(scan)), .textOrNull(query.status?.rawValue), .int64(Int64(query.limit)),
+    ]
+    let command =
+      switch query.order {
+      case .oldestFirst(let id): Command(Self.listPayments, [.int64(id)] + bounds)
+      case .newestFirst(let id, let since):
+        Command(Self.listNewest, [.int64(id ?? .max)] + bounds + [.timestampOrNull(since)])
+      }
+    let rows = try connection.run(command)
     var found = FoundPayments()
     // There is always a row, which holds the bounds.
     for row in rows where !row.isNull(PaymentRow.Column.id) { try PaymentRow.append(row, to: &found) }
@@ -435,5 +439,23 @@ extension PaymentTransactions {
       SELECT * FROM scanned s WHERE $3::text IS NULL OR s.status = $3::text::payment_status
       ORDER BY s.id LIMIT $4::bigint) p ON true
     ORDER BY p.id
+    """, isReadOnly: true)
+
+  /// Without bounds that lead on once all that is older than wanted is in sight: ids are drawn in about the order of
+  /// `created_at`, which transactions that last a minute may change.
+  private static let listNewest = Statement(
+    """
+    WITH scanned AS MATERIALIZED (SELECT * FROM all_payment WHERE id < $1::bigint ORDER BY id DESC LIMIT $2::bigint),
+    bounds AS (
+      SELECT min(id) AS last,
+             CASE WHEN (SELECT created_at FROM scanned ORDER BY id LIMIT 1) < $5::timestamptz - interval '1 minute'
+                  THEN 0 ELSE count(*) END AS scanned
+      FROM scanned)
+    SELECT \(PaymentRow.columns), b.last, b.scanned
+    FROM bounds b LEFT JOIN LATERAL (
+      SELECT * FROM scanned s WHERE ($3::text IS NULL OR s.status = $3::text::payment_status)
+        AND ($5::timestamptz IS NULL OR s.created_at >= $5::timestamptz)
+      ORDER BY s.id DESC LIMIT $4::bigint) p ON true
+    ORDER BY p.id DESC
     """, isReadOnly: true)
 }

@@ -69,8 +69,8 @@ class Client:
         request = payments.UpdatePaymentStatusRequest(order_id=order_id, status=status, reason=reason)
         return self.payments.UpdatePaymentStatus(request, **{"timeout": TIMEOUT} | options)
 
-    def list(self, status: int = 0, page_size: int = 0, page_token: str = ""):
-        request = payments.ListPaymentsRequest(status=status, page_size=page_size, page_token=page_token)
+    def list(self, status: int = 0, page_size: int = 0, page_token: str = "", **more: Any):
+        request = payments.ListPaymentsRequest(status=status, page_size=page_size, page_token=page_token, **more)
         return self.payments.ListPayments(request, timeout=TIMEOUT)
 
     def watch(self, order_id: int, **options: Any):

@@ -9,6 +9,7 @@ enum Golden {
   static let getPayment = "08ac02"
   static let updatePaymentStatus = "086f10031a026e6f"
   static let listPayments = "080110ceffffffffffffffff011a046e657874"
+  static let listNewest = "20012a0c08a5ebdcca061088eadcc302"
   static let listPaymentsResponse = "0a450807106f1802221070616964206279206361726420e29c932802321108ffffffffffffffffff0110988cebdc033a0c08a5ebdcca061088eadcc302420048cf0f52034555520a000a020808120138"
   static let watchPayment = "086f"
   static let payStatus = "086f1001"

@@ -49,6 +49,7 @@ private let payments: [Example] = [
     PaymentsV1.UpdatePaymentStatusRequest(orderID: 111, status: .failed, reason: "no")),
   Example(
     Golden.listPayments, PaymentsV1.ListPaymentsRequest(status: .created, pageSize: -50, pageToken: "next")),
+  Example(Golden.listNewest, PaymentsV1.ListPaymentsRequest(newestFirst: true, createdSince: time)),
   Example(
     Golden.listPaymentsResponse,
     PaymentsV1.ListPaymentsResponse(

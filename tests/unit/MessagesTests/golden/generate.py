@@ -26,6 +26,7 @@ def examples(classes):
     yield "getPayment", make("payments.v1.GetPaymentRequest", order_id=300)
     yield "updatePaymentStatus", make("payments.v1.UpdatePaymentStatusRequest", order_id=111, status=3, reason="no")
     yield "listPayments", make("payments.v1.ListPaymentsRequest", status=1, page_size=-50, page_token="next")
+    yield "listNewest", make("payments.v1.ListPaymentsRequest", newest_first=True, created_since=time)
     pages = make("payments.v1.ListPaymentsResponse", payments=[payment, {}, dict(id=8)], next_page_token="8")
     yield "listPaymentsResponse", pages
     yield "watchPayment", make("payments.v1.WatchPaymentRequest", order_id=111)
