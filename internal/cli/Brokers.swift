@@ -15,7 +15,7 @@ struct Brokers {
     let admin = try KafkaAdmin(session.kafka, logger: session.kafkaLogger)
     defer { admin.close() }
     do throws(KafkaError) {
-      return try admin.metadata(until: Instant.now() + .seconds(10)).topics
+      return try admin.metadata(until: Instant.now() + session.patience(.seconds(10))).topics
     } catch {
       throw unreachable(error)
     }
@@ -30,7 +30,7 @@ struct Brokers {
     defer { reader.close(until: Instant.now() + .seconds(1)) }
     let health: TopicHealth
     do throws(KafkaError) {
-      health = try reader.health(of: topic, until: Instant.now() + .seconds(5))
+      health = try reader.health(of: topic, until: Instant.now() + session.patience(.seconds(5)))
     } catch {
       throw unreachable(error)
     }
@@ -46,7 +46,7 @@ struct Brokers {
     do throws(KafkaError) {
       try admin.ensureTopics(
         [TopicSpecification(topic, partitions: session.settings.kafka.topicPartitions)],
-        until: Instant.now() + .seconds(20), waitsForRights: false)
+        until: Instant.now() + session.patience(.seconds(20)), waitsForRights: false)
     } catch {
       throw CommandError.failure("topic \(topic) could not be made: \(error)")
     }

@@ -13,6 +13,8 @@ struct CommandParser: Sendable {
   /// The path after `--config`.
   private(set) var configFile: String?
   private(set) var wantsJSON = false
+  /// How long servers may take to answer; nil where it is not said, and where the option means something else.
+  private(set) var timeout: Duration?
 
   private let commands: [Usage]
   private var command: Usage?
@@ -41,11 +43,14 @@ struct CommandParser: Sendable {
     outcome = try decide()
     configFile = given["--config"]
     wantsJSON = given["--json"] != nil
+    if command?.options.contains(where: { $0.name == "--timeout" }) != true {
+      timeout = try Arguments(command: command?.name ?? "", given: given, operands: []).duration("--timeout")
+    }
   }
 
   private mutating func takeOption(_ word: String, _ rest: inout ArraySlice<String>) throws(CommandError) {
     let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    let known = (command?.options ?? []) + Option.global
+    let known = command?.allOptions ?? Option.global
     guard let option = known.first(where: { $0.name == parts[0] }) else { throw unknownOption(parts[0], known) }
     guard let placeholder = option.value else {
       guard parts.count == 1 else { throw .usage("\(option.name) takes no value") }

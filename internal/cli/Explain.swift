@@ -1,3 +1,4 @@
+import ClientSettings
 import Errors
 import Kafka
 import Migrator
@@ -18,6 +19,19 @@ func explain(_ error: any Error) -> CommandError {
   case let error as KafkaError where error.code == .invalidConfiguration: return .usage(error.description)
   default: return .failure("\(error)")
   }
+}
+
+/// The same, and whom it is about where the error does not say it.
+func explain(_ error: any Error, in session: Session) -> CommandError {
+  let failure = explain(error)
+  let servers: [String]
+  switch error {
+  case is DatabaseError, is MigratorError: servers = session.databases.names
+  case is KafkaError: servers = [session.settings.kafka.brokers]
+  default: return failure
+  }
+  guard !servers.isEmpty, !servers.contains(where: { failure.message.contains($0) }) else { return failure }
+  return CommandError(kind: failure.kind, message: "\(servers.joined(separator: ", ")): \(failure.message)")
 }
 
 private func hint(for error: DatabaseError) -> String {

@@ -6,7 +6,6 @@ import Values
 
 /// A call of a gateway: what people do about payments is decided where it is executed.
 struct GatewayCall {
-  private static let timeout = Duration.seconds(15)
   /// How every command that calls a gateway is told which.
   static let options = [
     Option("--gateway", "URL", "the gateway to call; default: http:// and GATEWAY_ADDR, or 127.0.0.1:8090"),
@@ -48,12 +47,15 @@ struct GatewayCall {
     if body != nil { headers.append(("Content-Type", "application/json")) }
     if let key { headers.append(("Idempotency-Key", key)) }
     let answer = Monitor<Result<HTTPClientResponse, HTTPClientError>?>(nil)
+    let timeout = session.patience(.seconds(15)) + wait
     client.send(
-      HTTPClientRequest(method, base + path, headers: headers, body: body, timeout: Self.timeout + wait)
+      HTTPClientRequest(method, base + path, headers: headers, body: body, timeout: timeout)
     ) { result in answer.update { $0 = result } }
     guard let result = answer.wait({ $0 }) else { throw CommandError.failure("no answer from the gateway") }
     switch result {
-    case .success(let response): return response
+    case .success(let response):
+      remark("from \(printable(base))")
+      return response
     case .failure(let error):
       throw CommandError.failure(
         "no answer from the gateway at \(printable(base)) (\(error)); is payments-gateway running?")

@@ -20,9 +20,6 @@ struct GroupLag {
     var messages: Int64 { max(0, watermarks.high.subtracting(saturating: next)) }
   }
 
-  /// How long brokers may take for one question.
-  private static let patience = Duration.seconds(10)
-
   let group: String
   let topic: String
   private(set) var partitions: [Partition]
@@ -41,30 +38,31 @@ struct GroupLag {
   init(group: String, topic: String, partitions count: Int, _ session: Session) throws {
     self.group = group
     self.topic = topic
+    let patience = session.patience(.seconds(10))
     let reader = try KafkaConsumer(
       session.kafka, options: KafkaConsumer.Options(group: group, commitInterval: .zero), logger: session.kafkaLogger)
     defer { reader.close(until: .now() + .seconds(2)) }
     let places = (0..<Int32(clamping: count)).map { TopicPartition(topic, $0) }
-    let committed = try reader.groupOffsets(of: places, until: .now() + Self.patience)
+    let committed = try reader.groupOffsets(of: places, until: .now() + patience)
     partitions = []
     for place in places {
       partitions.append(
         Partition(
           partition: place.partition, committed: committed[place]?.offset,
-          watermarks: try reader.queryWatermarks(place, until: .now() + Self.patience)))
+          watermarks: try reader.queryWatermarks(place, until: .now() + patience)))
     }
-    try readAges(reader)
+    try readAges(reader, patience)
   }
 
   /// Reads the first message of each partition that is not consumed.
-  private mutating func readAges(_ reader: KafkaConsumer) throws {
+  private mutating func readAges(_ reader: KafkaConsumer, _ patience: Duration) throws {
     var open = Set(partitions.indices.filter { partitions[$0].messages > 0 })
     guard !open.isEmpty else { return }
     try reader.assign(
       open.sorted().map {
         (place: TopicPartition(topic, partitions[$0].partition), from: .offset(partitions[$0].next))
       })
-    let deadline = Instant.now() + Self.patience
+    let deadline = Instant.now() + patience
     while !open.isEmpty, Instant.now() < deadline {
       for message in try reader.poll(max: 100, until: min(deadline, .now() + .seconds(1))) {
         let index = Int(message.partition)

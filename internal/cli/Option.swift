@@ -17,6 +17,7 @@ struct Option: Sendable, Hashable {
   /// The options that every command takes.
   static let global: [Option] = [
     Option("--config", "FILE", "settings file (KEY=VALUE a line); the environment wins over it"),
+    Option("--timeout", "D", "how long a server, database or broker may take to answer, such as 3s"),
     Option("--json", nil, "one JSON object a line, for machines"),
     Option("--help", nil, "show how to use a command"),
     Option("--version", nil, "show the version"),

@@ -20,32 +20,21 @@ struct OrderLetters {
   func entries(_ order: Int64) throws -> [Story.Entry] {
     let topic = session.settings.consumer.deadLetterTopic
     guard let count = try Brokers(session).partitions(of: topic) else { return [] }
-    let reader = try KafkaConsumer(session.kafka, options: KafkaConsumer.Options(), logger: session.kafkaLogger)
-    defer { reader.close(until: .now() + .seconds(1)) }
-    let deadline = Instant.now() + Self.patience
-    var ends: [TopicPartition: Int64] = [:]
-    var starts: [(place: TopicPartition, from: StartPosition)] = []
-    for place in (0..<Int32(clamping: count)).map({ TopicPartition(topic, $0) }) {
-      let marks = try reader.queryWatermarks(place, until: deadline)
-      guard marks.low < marks.high else { continue }
-      ends[place] = marks.high
-      starts.append((place, .offset(max(marks.low, marks.high - Self.most))))
-    }
-    if starts.isEmpty { return [] }
-    try reader.assign(starts)
+    let scan = try TopicScan(session)
+    defer { scan.close() }
+    let deadline = Instant.now() + session.patience(Self.patience)
+    try scan.begin(
+      try (0..<Int32(clamping: count)).map { partition in
+        let place = TopicPartition(topic, partition)
+        let marks = try scan.watermarks(place)
+        return TopicScan.Range(place: place, start: max(marks.low, marks.high - Self.most), end: marks.high)
+      })
     let key = Array(String(order).utf8)
     var found: [Story.Entry] = []
-    while !ends.isEmpty {
-      guard Instant.now() < deadline, !session.interruption.isRequested else {
-        throw CommandError.failure("\(topic) was not read to its end within \(Self.patience)")
-      }
-      let messages = try reader.poll(max: 1_000, until: min(deadline, .now() + .seconds(1)))
-      if let denial = reader.denial { throw denial }
-      for message in messages {
-        if message.key == key { found.append(DeadLetter(message).story) }
-        if let end = ends[message.place], message.next.offset >= end { ends[message.place] = nil }
-      }
+    while let messages = try scan.next(1_000, until: deadline) {
+      found += messages.filter { $0.key == key }.map { DeadLetter($0).story }
     }
+    if session.interruption.isRequested { throw CommandError.failure("interrupted") }
     return found
   }
 }

@@ -6,6 +6,7 @@ final class Output {
 
   private var pending: [UInt8] = []
   private let isTerminal = isatty(STDOUT_FILENO) == 1
+  private var table = Table()
   let wantsJSON: Bool
   /// The reader went away (`| head`): there is nobody left to print for, which is no failure.
   private(set) var isClosed = false
@@ -23,6 +24,15 @@ final class Output {
     } else {
       print(printable(line ?? record.line))
     }
+  }
+
+  /// Prints results that belong together: on a terminal as a table, elsewhere as `print` prints each.
+  func print(rows records: [Record]) {
+    guard isTerminal, !wantsJSON else {
+      for record in records { print(record) }
+      return
+    }
+    for line in table.lines(records, width: Terminal.size.width) { print(line) }
   }
 
   func print(_ line: String) {
@@ -59,6 +69,11 @@ final class Output {
 
 /// Writes a line for people to standard error.
 func notice(_ text: String) { writeToError("\(printable(text))\n") }
+
+/// Writes a line to standard error where people read it, on a terminal; scripts are spared it.
+func remark(_ text: String) {
+  if isatty(STDERR_FILENO) == 1 { notice(text) }
+}
 
 /// Writes to standard error as it is.
 func writeToError(_ text: String) {

@@ -31,20 +31,24 @@ package struct Record: Sendable, ExpressibleByDictionaryLiteral {
   }
 
   private static func shown(_ value: Value) -> String? {
+    guard case .text(let text) = value, let bare = cell(value) else { return cell(value) }
+    let isBare = text == bare && !text.contains { " \"=\\".contains($0) }
+    if isBare { return text }
+    var quoted: [UInt8] = []
+    JSONWriter.appendString(text, to: &quoted)
+    return String(decoding: quoted, as: UTF8.self)
+  }
+
+  /// A value by itself, with hidden characters made visible; nil for what is empty or has parts.
+  static func cell(_ value: Value) -> String? {
     switch value {
-    case .text(let text):
-      if text.isEmpty { return nil }
-      let isBare = text == printable(text) && !text.contains { " \"=\\".contains($0) }
-      if isBare { return text }
-      var quoted: [UInt8] = []
-      JSONWriter.appendString(text, to: &quoted)
-      return String(decoding: quoted, as: UTF8.self)
-    case .number(let number): return "\(number)"
-    case .bool(let bool): return "\(bool)"
-    case .time(let time): return time.description
-    case .uuid(let id): return id.description
-    case .json(let bytes): return printable(String(decoding: bytes, as: UTF8.self))
-    case .list, .object, .null: return nil
+    case .text(let text): text.isEmpty ? nil : printable(text)
+    case .number(let number): "\(number)"
+    case .bool(let bool): "\(bool)"
+    case .time(let time): time.description
+    case .uuid(let id): id.description
+    case .json(let bytes): printable(String(decoding: bytes, as: UTF8.self))
+    case .list, .object, .null: nil
     }
   }
 }

@@ -47,10 +47,10 @@ private func run(
   ).settings
   let session = Session(
     settings: settings, given: try GivenSettings(environment: environment, file: line.configFile),
-    migrations: migrations, output: output, interruption: Interruption(signals))
+    migrations: migrations, output: output, interruption: Interruption(signals), timeout: line.timeout)
   // Results of work done before a failure are still printed.
   defer { output.flush() }
-  try command.run(session)
+  do { try command.run(session) } catch { throw explain(error, in: session) }
 }
 
 /// Ends the process once its log is written.

@@ -16,6 +16,10 @@ struct Session {
   let migrations: () throws(MigratorError) -> [ContextMigrations]
   let output: Output
   let interruption: Interruption
+  /// How long a server may take to answer, where the caller has said so.
+  let timeout: Duration?
+  /// The databases that the command was given.
+  let databases = DatabasesInUse()
 
   var wantsJSON: Bool { output.wantsJSON }
 
@@ -46,12 +50,24 @@ struct Session {
     var configuration = try DatabaseConfiguration(
       dsn: own ?? (direct ? settings.database.directDSN : settings.database.dsn), prepared: schema != nil,
       applicationName: "paysaga", parameters: schema.map { ["search_path": $0] } ?? [:])
+    if let timeout { (configuration.connectTimeout, configuration.statementTimeout) = (timeout, timeout) }
+    databases.note("\(configuration)")
     // A standby can be looked at; a command that would write says what it was refused.
     configuration.requiresWriting = false
     return configuration
   }
 
+  /// How long a server may take to answer: as the caller has said, or else as is usual.
+  func patience(_ usual: Duration) -> Duration { timeout ?? usual }
+
   var kafka: KafkaConfiguration {
     settings.kafka.configuration(clientID: "paysaga")
   }
+}
+
+/// The databases that a command was given, so that its errors can name them. One thread.
+final class DatabasesInUse {
+  private(set) var names: [String] = []
+
+  func note(_ name: String) { if !names.contains(name) { names.append(name) } }
 }

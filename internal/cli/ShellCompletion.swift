@@ -31,7 +31,7 @@ struct ShellCompletion: Sendable {
     var paths: Set<[String]> = []
     for words in [[]] + commands.flatMap({ [[$0.words[0]], $0.words] }) where paths.insert(words).inserted {
       var place = Place(words: words)
-      if let command = commands.first(where: { $0.words == words }) { place.options = command.options + Option.global }
+      if let command = commands.first(where: { $0.words == words }) { place.options = command.allOptions }
       var seen: Set<String> = []
       for below in commands where below.words.count > words.count && below.words.starts(with: words) {
         let word = below.words[words.count]

@@ -18,11 +18,14 @@ struct Usage: Sendable {
 
   var words: [String] { name.split(separator: " ").map(String.init) }
 
+  /// Its own options, then those that every command takes, unless it has its own of that name.
+  var allOptions: [Option] { options + Option.global.filter { global in !options.contains { $0.name == global.name } } }
+
   /// The text of `--help`.
   var help: String {
     let head = "paysaga \(name): \(summary)\n\nusage: paysaga \(name)\(synopsis.isEmpty ? "" : " \(synopsis)")\n\n"
     let notes = notes.isEmpty ? "" : "\n\(notes)\n"
-    return head + Self.table(options + Option.global) + notes + "\nexample:\n  \(example)"
+    return head + Self.table(allOptions) + notes + "\nexample:\n  \(example)"
   }
 
   private static func table(_ options: [Option]) -> String {

@@ -84,7 +84,7 @@ struct AccountsList: Subcommand {
       let ours = LedgerAccount.Kind.allCases.filter { !$0.isGuarded }.map { LedgerAccount.ours($0, currency).id }
       found = try accounts.store.find(Set(ours), on: accounts.connection).sorted { $0.kind.rawValue < $1.kind.rawValue }
     }
-    for account in found { session.output.print(account.record) }
+    session.output.print(rows: found.map(\.record))
     if found.isEmpty { notice("no such accounts") }
   }
 }
@@ -160,7 +160,7 @@ struct AccountsEntries: Subcommand {
     while left > 0, !session.output.isClosed, !session.interruption.isRequested {
       let entries = try accounts.store.entries(
         of: id, from: from, until: until, after: cursor, limit: min(left, Self.page), on: accounts.connection)
-      for entry in entries { session.output.print(entry.record) }
+      session.output.print(rows: entries.map(\.record))
       left -= entries.count
       guard let last = entries.last, entries.count == Self.page else { break }
       cursor = last.cursor

@@ -141,7 +141,7 @@ struct TopicAuditing {
       for (partition, count) in report.unverifiable.sorted(by: { $0.key < $1.key }) {
         session.output.print("unverifiable partition=\(partition) events=\(count)")
       }
-      for offender in report.offenders { session.output.print(offender.record) }
+      session.output.print(rows: report.offenders.map(\.record))
     }
     switch outcome {
     case .agree: return .agrees

@@ -34,7 +34,7 @@ struct DeadLetters: Subcommand {
     let letters = try DeadLetterStore(GatewayTables()).letters(
       id: id, isWhole: isWhole, limit: limit, on: connection)
     if let id, letters.isEmpty { throw CommandError.failure("there is no dead letter \(id)") }
-    for letter in letters { session.output.print(letter.record) }
+    session.output.print(rows: letters.map(\.record))
     if letters.isEmpty { notice("no dead letter waits") }
   }
 }
@@ -117,7 +117,7 @@ private struct LetterDecision {
     var count = 0
     while true {
       let done = try body(choice)
-      for id in done { session.output.print([word: .number(id), "by": .text(person)]) }
+      session.output.print(rows: done.map { [word: .number($0), "by": .text(person)] })
       count += done.count
       if case .one(let id) = choice {
         if done.isEmpty { throw CommandError.failure("dead letter \(id) does not wait, or has nothing to be sent") }

@@ -42,7 +42,7 @@ struct DirectAuditing {
     let report = try run(databases, session, start)
     guard isWanted || !report.isEmpty else { return [] }
     session.output.print(report.record(start), line: report.line)
-    if !session.wantsJSON { for offender in report.offenders { session.output.print(offender.record) } }
+    if !session.wantsJSON { session.output.print(rows: report.offenders.map(\.record)) }
     let verdict: AuditVerdict = report.agrees ? .agrees : .disagrees("the tables of direct payments")
     if isLedgerOnly { return [verdict] }
     return [verdict] + (try outboxes(session))

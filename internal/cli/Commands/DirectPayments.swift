@@ -36,12 +36,12 @@ extension Arguments {
 
 /// The gateway's payments, read from its tables.
 private struct GatewayReading {
-  private static let patience = Duration.seconds(15)
-
+  private let patience: Duration
   private let pool: ConnectionPool
   private let reader: PaymentReader
 
   init(_ session: Session) throws {
+    patience = session.patience(.seconds(15))
     let database = try session.database(of: "GATEWAY_")
     // A pool would wait for a database that is away; a command says so at once.
     try Connection.open(database, logger: session.logger).close()
@@ -57,7 +57,7 @@ private struct GatewayReading {
     _ question: @escaping @Sendable (PaymentReader, Instant) async throws -> Value
   ) throws -> Value {
     let answer = Monitor<Result<Value, any Error>?>(nil)
-    let deadline = Instant.now() + Self.patience
+    let deadline = Instant.now() + patience
     Task { [reader] in
       let found: Result<Value, any Error>
       do {
@@ -139,7 +139,7 @@ struct PaymentsList: Subcommand {
     while left > 0, !session.output.isClosed, !session.interruption.isRequested {
       next.limit = min(left, PaymentFilter.maximumLimit)
       let page = try gateway.ask { [next] in try await $0.list(next, deadline: $1) }
-      for payment in page.payments { session.output.print(payment.record) }
+      session.output.print(rows: page.payments.map(\.record))
       left -= page.payments.count
       guard let cursor = page.next else { break }
       next.after = cursor
@@ -169,15 +169,20 @@ struct PaymentsHistory: Subcommand {
     defer { gateway.close() }
     let history = try gateway.ask { [id] in try await $0.history(id, deadline: $1) }
     guard !history.isEmpty else { throw CommandError.failure("there is no payment \(id)") }
-    for standing in history {
-      session.output.print([
+    let states: [Record] = history.map { standing in
+      [
         "id": .uuid(id), "version": .number(standing.version), "status": .text(standing.state.rawValue),
         "reason": standing.reason.map { .text($0.rawValue) } ?? .null, "at": .time(standing.since),
-      ])
+      ]
     }
+    session.output.print(rows: states)
     let connection = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
     defer { connection.close() }
-    for record in try PaymentTrails().find(id, on: connection).records { session.output.print(record) }
+    let trail = try PaymentTrails().find(id, on: connection)
+    if let reviewer = trail.reviewer { session.output.print(["reviewed_by": .text(reviewer)]) }
+    for records in [trail.attempts.map(\.record), trail.refunds.map(\.record), trail.exceptions.map(\.record)] {
+      session.output.print(rows: records)
+    }
   }
 }
 
@@ -205,16 +210,6 @@ struct PaymentsCancel: Subcommand {
     let response = try gateway.post("/v1/payments/\(id)/cancel", session: session)
     guard response.status == 200 else { throw GatewayCall.refusal(response) }
     session.output.print(["id": .uuid(id), "payment": .json(response.body)], line: "id=\(id) cancelled")
-  }
-}
-
-extension PaymentTrail {
-  /// As it is printed: a record each.
-  fileprivate var records: [Record] {
-    var records: [Record] = []
-    if let reviewer { records.append(["reviewed_by": .text(reviewer)]) }
-    records += attempts.map(\.record) + refunds.map(\.record) + exceptions.map(\.record)
-    return records
   }
 }
 

@@ -29,7 +29,7 @@ struct Exceptions: Subcommand {
     let connection = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
     defer { connection.close() }
     let open = try ExceptionStore().list(limit: limit, on: connection)
-    for exception in open { session.output.print(exception.record) }
+    session.output.print(rows: open.map(\.record))
     if open.isEmpty { notice("nothing contradicts the books") }
   }
 }
@@ -73,7 +73,9 @@ struct ExceptionsShow: Subcommand {
     }
     let known = payment.map { "payment \($0.record.line)" } ?? "there is no payment \(id)"
     session.output.print(printable(known))
-    for record in trail.exceptions.map(\.record) + trail.refunds.map(\.record) + newest { session.output.print(record) }
+    for records in [trail.exceptions.map(\.record), trail.refunds.map(\.record), newest] {
+      session.output.print(rows: records)
+    }
     for exception in trail.exceptions where exception.closedAt == nil {
       guard let kind = PaymentException(rawValue: exception.kind) else { continue }
       session.output.print("\(kind.rawValue): \(kind.meaning) What to do: \(kind.advice)")

@@ -13,6 +13,6 @@ struct Get: Subcommand {
   }
 
   func run(_ session: Session) throws {
-    session.output.print(Record(try PaymentsClient(server, session.settings).get(order)))
+    session.output.print(Record(try PaymentsClient(server, session).get(order)))
   }
 }

@@ -24,10 +24,9 @@ struct InventoryList: Subcommand {
     defer { reader.close() }
     var shown: Int64 = 0
     while shown < filter.limit, let letters = try reader.letters(filter, RequeueFilter.batch) {
-      for letter in letters where shown < filter.limit {
-        session.output.print(letter.record)
-        shown += 1
-      }
+      let chosen = letters.prefix(Int(clamping: filter.limit - shown))
+      session.output.print(rows: chosen.map(\.record))
+      shown += Int64(chosen.count)
     }
     if session.interruption.isRequested { throw CommandError.failure("interrupted") }
     if shown == 0 { notice("no dead letter waits") }
@@ -44,8 +43,6 @@ struct InventoryShow: Subcommand {
     synopsis: "--partition P --offset O", notes: "Also one that was put back or discarded, while the topic keeps it.",
     example: "paysaga inventory show --partition 0 --offset 17")
 
-  private static let patience = Duration.seconds(15)
-
   private let partition: Int32
   private let offset: Int64
 
@@ -60,21 +57,18 @@ struct InventoryShow: Subcommand {
     guard let partitions = try Brokers(session).partitions(of: topic), partition < partitions else {
       throw CommandError.failure("there is no partition \(partition) of \(topic) at \(session.settings.kafka.brokers)")
     }
-    let reader = try KafkaConsumer(session.kafka, options: KafkaConsumer.Options(), logger: session.kafkaLogger)
-    defer { reader.close(until: .now() + .seconds(1)) }
+    let scan = try TopicScan(session)
+    defer { scan.close() }
     let place = TopicPartition(topic, partition)
-    let marks = try reader.queryWatermarks(place, until: .now() + Self.patience)
+    let marks = try scan.watermarks(place)
     guard (marks.low..<max(marks.low, marks.high)).contains(offset) else {
       throw CommandError.failure("\(place) holds the offsets from \(marks.low) to below \(marks.high)")
     }
-    try reader.assign([(place: place, from: .offset(offset))])
-    let deadline = Instant.now() + Self.patience
-    var found: ConsumedMessage?
-    while found == nil, Instant.now() < deadline {
-      found = try reader.poll(max: 1, until: min(deadline, .now() + .seconds(1))).first
-      if let denial = reader.denial { throw denial }
+    try scan.begin([TopicScan.Range(place: place, start: offset, end: offset + 1)])
+    // Compacted away, it is followed by others.
+    guard let found = try scan.next(1)?.first else {
+      throw CommandError.failure("\(place)@\(offset) could not be read")
     }
-    guard let found, found.offset == offset else { throw CommandError.failure("\(place)@\(offset) could not be read") }
     let record = EventView(message: found).record
     session.output.print(record)
     guard !session.wantsJSON, case .object(let headers)? = record.fields.first(where: { $0.name == "headers" })?.value
@@ -124,7 +118,7 @@ struct InventoryDiscard: Subcommand {
         try log.note(chosen.map(\.letter))
         try reader.note((chosen.map(\.letter), nil))
       }
-      for letter in chosen { session.output.print(letter.record) }
+      session.output.print(rows: chosen.map(\.record))
       done += Int64(chosen.count)
     }
     notice("\(done) messages \(isDryRun ? "would be discarded; nothing was changed" : "discarded")")

@@ -69,7 +69,7 @@ struct InventoryRequeue: Subcommand {
         try log.note(outcome.published)
         try reader.note(outcome)
       }
-      for letter in chosen { session.output.print(letter.record) }
+      session.output.print(rows: chosen.map(\.record))
       done += Int64(chosen.count)
     }
     let rest = held == 0 ? "" : "; \(held) stay"

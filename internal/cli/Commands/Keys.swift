@@ -91,7 +91,7 @@ struct KeysList: Subcommand {
     let connection = try session.apiKeys(writes: false)
     defer { connection.close() }
     let (keys, unreadable) = try APIKeyStore(GatewayTables()).list(on: connection)
-    for key in keys { session.output.print(key.record) }
+    session.output.print(rows: keys.map(\.record))
     for id in unreadable {
       notice("the API key \(id) is not as this version expects; `keys revoke` ends it all the same")
     }

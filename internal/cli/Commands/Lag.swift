@@ -35,7 +35,10 @@ struct Lag: Subcommand {
 
   func run(_ session: Session) throws {
     let topics = try Brokers(session).topics()
-    var count = 0
+    var groups: [Record] = []
+    var isEmpty = true
+    // Those that were asked before one could not be are shown.
+    defer { session.output.print(rows: groups) }
     for (group, topic) in chosen.map({ [$0] }) ?? GroupLag.all(session) {
       guard let partitions = topics[topic] else {
         if chosen != nil {
@@ -43,21 +46,26 @@ struct Lag: Subcommand {
         }
         continue
       }
-      count += 1
-      print(try GroupLag(group: group, topic: topic, partitions: partitions, session), session)
+      let lag = try GroupLag(group: group, topic: topic, partitions: partitions, session)
+      groups.append(lag.record)
+      isEmpty = false
+      guard showsPartitions, !session.wantsJSON else { continue }
+      session.output.print(rows: groups)
+      session.output.print(rows: lag.partitions.map(\.record))
+      groups = []
     }
-    if count == 0 { notice("none of the topics is there at \(session.settings.kafka.brokers)") }
+    if isEmpty { notice("none of the topics is there at \(session.settings.kafka.brokers)") }
   }
+}
 
-  private func print(_ lag: GroupLag, _ session: Session) {
-    let partitions = lag.partitions.map(\.record)
-    let age = lag.age(at: .now())
-    session.output.print([
-      "group": .text(lag.group), "topic": .text(lag.topic), "messages": .number(lag.messages),
-      "seconds": age.map { .number($0.inMilliseconds / 1_000) } ?? (lag.messages == 0 ? .number(0) : .null),
-      "partitions": .list(partitions),
-    ])
-    if showsPartitions, !session.wantsJSON { for line in partitions { session.output.print(line) } }
+extension GroupLag {
+  fileprivate var record: Record {
+    let age = age(at: .now())
+    return [
+      "group": .text(group), "topic": .text(topic), "messages": .number(messages),
+      "seconds": age.map { .number($0.inMilliseconds / 1_000) } ?? (messages == 0 ? .number(0) : .null),
+      "partitions": .list(partitions.map(\.record)),
+    ]
   }
 }
 

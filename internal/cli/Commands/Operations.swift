@@ -39,7 +39,7 @@ struct OperationsList: Subcommand {
     defer { connection.close() }
     let entries = try OperationLog(outbox.tables).entries(
       key: key, action: action, since: since, limit: limit, on: connection)
-    for entry in entries { session.output.print(entry.record) }
+    session.output.print(rows: entries.map(\.record))
     if entries.isEmpty { notice("no operation is on record") }
   }
 }

@@ -54,7 +54,7 @@ struct OutboxStatusCommand: Subcommand {
     ]
     let age = status.oldestWaiting == nil ? "" : " oldest=\(DurationText.format(status.age))"
     session.output.print(record, line: "waiting=\(status.waiting) dead=\(status.dead)\(age)")
-    if !session.wantsJSON { for line in reasons + paused + owners { session.output.print(line) } }
+    if !session.wantsJSON { for lines in [reasons, paused, owners] { session.output.print(rows: lines) } }
     if status.reasons[.noRelay, default: 0] > 0 {
       notice("events wait and no relay lives: \(outbox.programs)")
     }
@@ -116,14 +116,15 @@ struct OutboxList: Subcommand {
     let inspection = outbox.inspection(session)
     let events = try inspection.events(filter, on: connection)
     let waits = filter.status == .waiting ? try inspection.waits(of: events, on: connection) : []
-    for (index, event) in events.enumerated() {
+    let records = events.enumerated().map { index, event in
       var record = event.record
       if waits.indices.contains(index) {
         record.append("blocked", .text(waits[index].reason.rawValue))
         record.append("detail", .optional(waits[index].detail))
       }
-      session.output.print(record)
+      return record
     }
+    session.output.print(rows: records)
     if events.isEmpty { notice("no such events are \(filter.status.rawValue)") }
   }
 }

@@ -4,20 +4,36 @@ import SagaSettings
 import Settings
 import Values
 
-/// The options of every command that changes an outbox.
-private let repairOptions = [OutboxChoice.option, Operator.option]
-private let repairSynopsis = "\(OutboxChoice.synopsis) [--operator NAME]"
+/// Who changes which outbox, which every command that does so is told.
+private struct OutboxChange {
+  static let options = [OutboxChoice.option, Operator.option]
+  static let synopsis = "\(OutboxChoice.synopsis) [--operator NAME]"
+  static let dryRun = Option("--dry-run", nil, "only show what would be done")
 
-private let dryRunOption = Option("--dry-run", nil, "only show what would be done")
+  let outbox: OutboxChoice
+  private let person: String
+
+  init(_ arguments: Arguments) throws(CommandError) {
+    outbox = try OutboxChoice(arguments)
+    person = try Operator.name(arguments)
+  }
+
+  /// Runs `body` on a connection to the outbox's database.
+  func run<Result>(_ session: Session, _ body: (OutboxRepair, Connection) throws -> Result) throws -> Result {
+    let connection = try outbox.open(session)
+    defer { connection.close() }
+    return try body(OutboxRepair(outbox.tables, by: person), connection)
+  }
+}
 
 /// `outbox requeue`: brings dead events back.
 struct OutboxRequeue: Subcommand {
   static let usage = Usage(
     name: "outbox requeue", summary: "put dead events back, to be published again", operand: "ID…",
     takesManyOperands: true,
-    options: [Option("--all", nil, "every dead event, at most \(OutboxRepair.limit) at a time"), dryRunOption]
-      + repairOptions,
-    synopsis: "ID… | --all [--dry-run] \(repairSynopsis)",
+    options: [Option("--all", nil, "every dead event, at most \(OutboxRepair.limit) at a time"), OutboxChange.dryRun]
+      + OutboxChange.options,
+    synopsis: "ID… | --all [--dry-run] \(OutboxChange.synopsis)",
     notes: """
       The ids are those of `outbox list --status DEAD`. Id, number and ce_id stay; the rest of the order follows in its
       order. Mend first what the broker refused, or it will be dead again. With EVENT_ON_DEAD=continue the order's later
@@ -27,8 +43,7 @@ struct OutboxRequeue: Subcommand {
 
   private let selection: OutboxRepair.Selection
   private let isDryRun: Bool
-  private let outbox: OutboxChoice
-  private let person: String
+  private let change: OutboxChange
 
   init(_ arguments: Arguments) throws(CommandError) {
     var ids: [Int64] = []
@@ -39,18 +54,14 @@ struct OutboxRequeue: Subcommand {
     guard ids.count <= OutboxRepair.limit else { throw .usage("at most \(OutboxRepair.limit) ids at a time") }
     selection = ids.isEmpty ? .all : .ids(ids)
     isDryRun = arguments.has("--dry-run")
-    outbox = try OutboxChoice(arguments)
-    person = try Operator.name(arguments)
+    change = try OutboxChange(arguments)
   }
 
   func run(_ session: Session) throws {
-    let connection = try outbox.open(session)
-    defer { connection.close() }
-    let repair = OutboxRepair(outbox.tables, by: person)
-    let events =
-      isDryRun
-      ? try repair.dead(selection, on: connection) : try repair.requeue(selection, on: connection)
-    for event in events { session.output.print(event.record) }
+    let events = try change.run(session) { repair, connection in
+      isDryRun ? try repair.dead(selection, on: connection) : try repair.requeue(selection, on: connection)
+    }
+    session.output.print(rows: events.map(\.record))
     if case .ids(let ids) = selection {
       let missing = Set(ids).subtracting(events.map(\.id)).sorted()
       guard missing.isEmpty else {
@@ -70,9 +81,9 @@ struct OutboxReplay: Subcommand {
     name: "outbox replay", summary: "publish an order's events once more, with the same ce_id and seq",
     options: [
       Option("--order", "N", "the order whose events are published; for the saga's outbox"),
-      Option("--key", "KEY", "the key whose events are published; for every outbox"), dryRunOption,
-    ] + repairOptions,
-    synopsis: "(--order N | --key KEY) [--dry-run] \(repairSynopsis)",
+      Option("--key", "KEY", "the key whose events are published; for every outbox"), OutboxChange.dryRun,
+    ] + OutboxChange.options,
+    synopsis: "(--order N | --key KEY) [--dry-run] \(OutboxChange.synopsis)",
     notes: """
       All of the order's published events that are still kept (EVENT_RETENTION) go back to WAIT and are published again
       in their order, before what waits of the order. Consumers see copies, to be known by their ce_id. `audit` counts
@@ -82,8 +93,7 @@ struct OutboxReplay: Subcommand {
 
   private let key: String
   private let isDryRun: Bool
-  private let outbox: OutboxChoice
-  private let person: String
+  private let change: OutboxChange
 
   init(_ arguments: Arguments) throws(CommandError) {
     guard arguments.has("--order") != arguments.has("--key") else {
@@ -91,24 +101,22 @@ struct OutboxReplay: Subcommand {
     }
     if let given = arguments.text("--key") { key = given } else { key = String(try arguments.order()) }
     isDryRun = arguments.has("--dry-run")
-    outbox = try OutboxChoice(arguments)
-    person = try Operator.name(arguments)
+    change = try OutboxChange(arguments)
   }
 
   func run(_ session: Session) throws {
-    let connection = try outbox.open(session)
-    defer { connection.close() }
-    let repair = OutboxRepair(outbox.tables, by: person)
-    let name = outbox.name == .saga ? "order \(printable(key))" : printable(key)
-    let found = try repair.published(key: key, on: connection)
-    guard let first = found.first else {
-      throw CommandError.failure(
-        "\(name) has no published event that is still kept (EVENT_RETENTION); paysaga outbox list shows what "
-          + "waits")
+    let name = change.outbox.name == .saga ? "order \(printable(key))" : printable(key)
+    let events = try change.run(session) { repair, connection in
+      let found = try repair.published(key: key, on: connection)
+      guard let first = found.first else {
+        throw CommandError.failure(
+          "\(name) has no published event that is still kept (EVENT_RETENTION); paysaga outbox list shows what "
+            + "waits")
+      }
+      // The shard that was written with the events: relays find them there whatever the number of shards is now.
+      return isDryRun ? found : try repair.replay(key: key, shard: first.shard, on: connection)
     }
-    // The shard that was written with the events: relays find them there whatever the number of shards is now.
-    let events = isDryRun ? found : try repair.replay(key: key, shard: first.shard, on: connection)
-    for event in events { session.output.print(event.record) }
+    session.output.print(rows: events.map(\.record))
     notice(
       "\(events.count) events of \(name) "
         + (isDryRun ? "would be published again; nothing was changed" : "will be published again"))
@@ -119,7 +127,7 @@ struct OutboxReplay: Subcommand {
 struct OutboxPause: Subcommand {
   static let usage = Usage(
     name: "outbox pause", summary: "stop publishing the events of a topic", operand: "TOPIC",
-    options: repairOptions, synopsis: "TOPIC \(repairSynopsis)",
+    options: OutboxChange.options, synopsis: "TOPIC \(OutboxChange.synopsis)",
     notes: """
       Its events wait, and so does what is behind them in their orders, whatever its topic. `outbox status` shows what
       is paused; messages that are with the producer at this moment may still appear.
@@ -127,21 +135,17 @@ struct OutboxPause: Subcommand {
     example: "paysaga outbox pause payment")
 
   private let topic: String
-  private let outbox: OutboxChoice
-  private let person: String
+  private let change: OutboxChange
 
   init(_ arguments: Arguments) throws(CommandError) {
     topic = try arguments.topic()
-    outbox = try OutboxChoice(arguments)
-    person = try Operator.name(arguments)
+    change = try OutboxChange(arguments)
   }
 
   func run(_ session: Session) throws {
-    let connection = try outbox.open(session)
-    defer { connection.close() }
-    let isNew = try OutboxRepair(outbox.tables, by: person).pause(topic, on: connection)
+    let isNew = try change.run(session) { try $0.pause(topic, on: $1) }
     session.output.print(["paused": .text(topic), "changed": .bool(isNew)])
-    if outbox.name == .saga, topic != session.settings.producer.topic {
+    if change.outbox.name == .saga, topic != session.settings.producer.topic {
       notice("\(printable(topic)) is not PRODUCER_TOPIC (\(session.settings.producer.topic))")
     }
   }
@@ -151,23 +155,19 @@ struct OutboxPause: Subcommand {
 struct OutboxResume: Subcommand {
   static let usage = Usage(
     name: "outbox resume", summary: "publish the events of a paused topic again", operand: "TOPIC",
-    options: repairOptions, synopsis: "TOPIC \(repairSynopsis)",
+    options: OutboxChange.options, synopsis: "TOPIC \(OutboxChange.synopsis)",
     example: "paysaga outbox resume payment")
 
   private let topic: String
-  private let outbox: OutboxChoice
-  private let person: String
+  private let change: OutboxChange
 
   init(_ arguments: Arguments) throws(CommandError) {
     topic = try arguments.topic()
-    outbox = try OutboxChoice(arguments)
-    person = try Operator.name(arguments)
+    change = try OutboxChange(arguments)
   }
 
   func run(_ session: Session) throws {
-    let connection = try outbox.open(session)
-    defer { connection.close() }
-    let wasPaused = try OutboxRepair(outbox.tables, by: person).resume(topic, on: connection)
+    let wasPaused = try change.run(session) { try $0.resume(topic, on: $1) }
     session.output.print(["resumed": .text(topic), "changed": .bool(wasPaused)])
     if !wasPaused { notice("\(printable(topic)) was not paused") }
   }
@@ -178,8 +178,8 @@ struct OutboxTakeOver: Subcommand {
   static let usage = Usage(
     name: "outbox take-over", summary: "take shards from a relay that is silent, so that others publish at once",
     operand: "SHARD…", takesManyOperands: true,
-    options: [Option("--owner", "OWNER", "all shards of this owner, as outbox status shows it")] + repairOptions,
-    synopsis: "(SHARD… | --owner OWNER) \(repairSynopsis)",
+    options: [Option("--owner", "OWNER", "all shards of this owner, as outbox status shows it")] + OutboxChange.options,
+    synopsis: "(SHARD… | --owner OWNER) \(OutboxChange.synopsis)",
     notes: """
       The leases of a relay that crashed or froze end by themselves after CRON_RESERVE; this is for those who cannot
       wait. A relay that gave a sign of life in the last \(OutboxInspection.silence) keeps its shards: stop it instead.
@@ -189,8 +189,7 @@ struct OutboxTakeOver: Subcommand {
     example: "paysaga outbox take-over 17")
 
   private let holding: OutboxRepair.Holding
-  private let outbox: OutboxChoice
-  private let person: String
+  private let change: OutboxChange
 
   init(_ arguments: Arguments) throws(CommandError) {
     var shards: [Int16] = []
@@ -202,19 +201,15 @@ struct OutboxTakeOver: Subcommand {
       throw .usage("outbox take-over needs the numbers of shards, or --owner; paysaga outbox take-over --help")
     }
     holding = owner.map { .owner($0) } ?? .shards(shards)
-    outbox = try OutboxChoice(arguments)
-    person = try Operator.name(arguments)
+    change = try OutboxChange(arguments)
   }
 
   func run(_ session: Session) throws {
-    let connection = try outbox.open(session)
-    defer { connection.close() }
-    let held = try OutboxRepair(outbox.tables, by: person).takeOver(holding, on: connection)
-    for shard in held {
-      session.output.print([
-        "shard": .number(Int64(shard.shard)), "owner": .text(shard.owner), "taken": .bool(shard.isTaken),
-      ])
-    }
+    let held = try change.run(session) { try $0.takeOver(holding, on: $1) }
+    session.output.print(
+      rows: held.map {
+        ["shard": .number(Int64($0.shard)), "owner": .text($0.owner), "taken": .bool($0.isTaken)]
+      })
     let living = Set(held.filter { !$0.isTaken }.map(\.owner)).sorted()
     guard living.isEmpty else {
       throw CommandError.failure(

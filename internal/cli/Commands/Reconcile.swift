@@ -121,7 +121,7 @@ struct Reconcile: Subcommand {
     let notes = [(options.isDryRun, "dry run"), (report.isRepeated, "compared before")].filter(\.0).map { " (\($0.1))" }
     let counts = report.counts.named.map { "\($0.name)=\($0.count)" }.joined(separator: " ")
     session.output.print(record, line: "\(word)\(notes.joined()): \(counts)")
-    if !session.wantsJSON { for finding in report.findings { session.output.print(finding.record) } }
+    if !session.wantsJSON { session.output.print(rows: report.findings.map(\.record)) }
   }
 }
 

@@ -76,7 +76,7 @@ struct PaymentsRefunds: Subcommand {
     let connection = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
     defer { connection.close() }
     let refunds = try RefundReader().list(of: id, on: connection)
-    for refund in refunds { session.output.print(refund.record) }
+    session.output.print(rows: refunds.map(\.record))
     if refunds.isEmpty { notice("payment \(id) has no refunds") }
   }
 }

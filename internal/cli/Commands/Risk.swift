@@ -54,12 +54,13 @@ struct RiskList: Subcommand {
       if let payment { try decisions.find(payment, on: connection).map { [$0] } ?? [] } else {
         try decisions.newest(verdict, limit: limit, on: connection)
       }
-    for entry in entries {
+    let records: [Record] = entries.map { entry in
       switch entry {
-      case .decision(let decision): session.output.print(decision.shown)
-      case .unreadable(let id, let fault): session.output.print(["payment_id": .uuid(id), "unreadable": .text(fault)])
+      case .decision(let decision): decision.shown
+      case .unreadable(let id, let fault): ["payment_id": .uuid(id), "unreadable": .text(fault)]
       }
     }
+    session.output.print(rows: records)
     if entries.isEmpty {
       notice(payment == nil ? "no decisions\(verdict.map { " are \($0.rawValue)" } ?? "")" : "no such decision")
     }
@@ -114,7 +115,7 @@ struct RiskReplay: Subcommand {
       "outcome": .text(wrong == 0 ? "agree" : "disagree"), "decisions": .number(Int64(total)),
       "wrong": .number(Int64(wrong)),
     ])
-    for finding in first { session.output.print(finding.record) }
+    session.output.print(rows: first.map(\.record))
     if wrong > 0 { throw CommandError.failure("\(wrong) of \(total) decisions cannot be confirmed") }
   }
 }

@@ -19,7 +19,7 @@ struct Pay: Subcommand {
   }
 
   func run(_ session: Session) throws {
-    let client = try PaymentsClient(server, session.settings)
+    let client = try PaymentsClient(server, session)
     session.output.print(Record(try client.settle(order, .completed, reason: "")))
   }
 }
@@ -49,7 +49,7 @@ struct Fail: Subcommand {
   }
 
   func run(_ session: Session) throws {
-    let client = try PaymentsClient(server, session.settings)
+    let client = try PaymentsClient(server, session)
     session.output.print(Record(try client.settle(order, .failed, reason: reason)))
   }
 }

@@ -23,7 +23,7 @@ struct WebhooksList: Subcommand {
     let connection = try session.gatewayTables()
     defer { connection.close() }
     let found = try WebhookEndpointStore(GatewayTables()).all(on: connection)
-    for stored in found { session.output.print(stored.endpoint.record) }
+    session.output.print(rows: found.map(\.endpoint.record))
     if found.isEmpty { notice("there are no webhook endpoints") }
   }
 }
@@ -52,7 +52,7 @@ struct WebhooksShow: Subcommand {
       throw CommandError.failure("there is no webhook endpoint and no delivery \(id)")
     }
     session.output.print(delivery.record)
-    for attempt in try reader.attempts(of: id, on: connection) { session.output.print(attempt.record) }
+    session.output.print(rows: try reader.attempts(of: id, on: connection).map(\.record))
   }
 }
 
@@ -89,7 +89,7 @@ struct WebhooksDeliveries: Subcommand {
     while left > 0 {
       page.limit = min(left, PaymentFilter.maximumLimit)
       let found = try reader.list(page, of: id, on: connection)
-      for delivery in found.prefix(page.limit) { session.output.print(delivery.record) }
+      session.output.print(rows: found.prefix(page.limit).map(\.record))
       left -= page.limit
       guard found.count > page.limit, let last = found.prefix(page.limit).last else { break }
       page.after = PaymentCursor(last.id)

@@ -50,8 +50,6 @@ extension RequeueReader {
       throw CommandError.failure("\(letters) has \(count) partitions, from 0")
     }
     let places = (0..<Int32(count)).filter { filter.partition ?? $0 == $0 }.map { TopicPartition(letters, $0) }
-    let reader = try RequeueReader(session, places: places)
-    session.interruption.handle { [consumer = reader.consumer] in consumer.wake() }
-    return reader
+    return try RequeueReader(session, places: places)
   }
 }

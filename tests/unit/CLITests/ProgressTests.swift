@@ -45,14 +45,16 @@ struct SmallThingsTests {
 
   @Test func saysWhatAStatusMeans() {
     let address = NetworkAddress(host: "127.0.0.1", port: 8081)
-    func said(_ status: GRPCStatus) -> String { PaymentsClient.explain(status, address).message }
+    func said(_ status: GRPCStatus) -> String { PaymentsClient.explain(status, address, .seconds(10)).message }
     let away = said(GRPCStatus(.unavailable, "cannot connect to 127.0.0.1:8081: Connection refused"))
     #expect(away.contains("127.0.0.1:8081"))
     #expect(away.contains("is payments-server running? `make up`"))
     #expect(
       said(GRPCStatus(.unavailable, "the database is away", details: [8, 14]))
-        == "UNAVAILABLE: the database is away; doing it again is safe")
-    #expect(said(GRPCStatus(.notFound, "order 9 has no payment")) == "NOT_FOUND: order 9 has no payment")
+        == "UNAVAILABLE: the database is away (from 127.0.0.1:8081); doing it again is safe")
+    #expect(
+      said(GRPCStatus(.notFound, "order 9 has no payment")) == "NOT_FOUND: order 9 has no payment (from 127.0.0.1:8081)"
+    )
     #expect(said(GRPCStatus(.deadlineExceeded)).contains("did not answer within 10s"))
   }
 }
