@@ -50,10 +50,11 @@ struct Terminal: ~Copyable {
     return TopPage.Size(width: Int(size.ws_col), height: Int(size.ws_row))
   }
 
-  /// Draws a page over the last one; nothing scrolls, as no line ends the last row.
+  /// Draws a page over the last one; nothing scrolls, as no line ends the last row. Rows are cleared before they are
+  /// written: behind a full one the cursor stands on its last character.
   func draw(_ lines: [String]) throws(CommandError) {
-    let body = lines.map { "\($0)\u{1B}[K" }.joined(separator: "\r\n")
-    try Self.write("\u{1B}[H\(body)\u{1B}[J")
+    let rows = lines.dropLast().map { "\u{1B}[K\($0)\r\n" }.joined()
+    try Self.write("\u{1B}[H\(rows)\u{1B}[J\(lines.last ?? "")")
   }
 
   /// Waits for a key.

@@ -1,6 +1,7 @@
 """`paysaga top` on a terminal, in a pipe, and for machines."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -50,7 +51,9 @@ def test_a_page_fits_the_terminal_and_tells_what_goes_on(busy):
         pages = terminal.pages()
         assert all(len(page) <= 24 and all(len(line) <= 80 for line in page) for page in pages), pages[-1]
         # Nothing scrolls: the last row of a page ends without a line feed.
-        assert b"\n\x1b[J" not in terminal.raw and b"\x1b[S" not in terminal.raw
+        assert not re.search(rb"\n(\x1b\[H|$)", terminal.raw) and b"\x1b[S" not in terminal.raw
+        # Rows are cleared before they are written: behind a full one the cursor stands on its last character.
+        assert not re.search(rb"[^\nH]\x1b\[[JK]", terminal.raw)
         assert any(line.split()[:2] == [AWAY, away] and "no answer" in line for line in pages[-1]), pages[-1]
         assert any(line.startswith("saga") and line.split()[4] == "0" for line in pages[-1]), pages[-1]
         terminal.press(b"x")

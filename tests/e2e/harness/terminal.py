@@ -52,11 +52,9 @@ class Terminal:
         os.write(self._master, keys)
 
     def pages(self) -> list[list[str]]:
-        """The pages that were drawn as a whole so far, without what moves the cursor."""
-        whole = self.read().split(b"\x1b[H")[1:]
-        return [
-            [SEQUENCE.sub(b"", line).decode().rstrip("\r") for line in page.split(b"\n")] for page in whole
-            if b"\x1b[J" in page]
+        """The pages that were drawn as a whole so far, which another one follows, without what moves the cursor."""
+        whole = self.read().split(b"\x1b[H")[1:-1]
+        return [[SEQUENCE.sub(b"", line).decode().rstrip("\r") for line in page.split(b"\n")] for page in whole]
 
     def await_page(self, text: str, timeout: float = 20) -> list[str]:
         def look():
