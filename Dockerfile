@@ -4,7 +4,7 @@
 FROM swift:6.3.1-bookworm AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libcurl4-openssl-dev libhiredis-dev libmicrohttpd-dev libnghttp2-dev libpq-dev librdkafka-dev libssl-dev \
+      libcurl4-openssl-dev libgnutls28-dev libhiredis-dev libmicrohttpd-dev libnghttp2-dev libpq-dev librdkafka-dev libssl-dev \
       pkg-config zlib1g-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -33,7 +33,7 @@ RUN --mount=type=cache,target=/src/.build \
 FROM debian:bookworm-slim AS runtime
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      ca-certificates libcurl4 libhiredis0.14 libmicrohttpd12 libnghttp2-14 libpq5 librdkafka1 libssl3 libstdc++6 zlib1g \
+      ca-certificates libcurl4 libgnutls30 libhiredis0.14 libmicrohttpd12 libnghttp2-14 libpq5 librdkafka1 libssl3 libstdc++6 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin paysaga
 COPY --from=build /out/production/ /usr/local/bin/

@@ -76,6 +76,7 @@ let package = Package(
     system("CRdkafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
     system("CNghttp2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
     system("CMicrohttpd", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    system("CGnutls", pkgConfig: "gnutls", apt: "libgnutls28-dev"),
     system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
     system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
@@ -120,7 +121,7 @@ let package = Package(
 
     box(
       "HTTPServer", "net/HTTPServer",
-      ["CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "TLS", "Tracing", "Values"]),
+      ["CGnutls", "CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "TLS", "Tracing", "Values"]),
 
     // What runs a program.
     box("Admin", "service/Admin", ["Crypto", "HTTPServer", "Logger", "Metrics", "Values"]),

@@ -2,12 +2,16 @@
 
 import http.client
 import json
+import signal
+import socket
 import ssl
 import threading
+import time
 import uuid
 
 from harness.certificates import Authority
 from harness.direct import FINAL, Answer, Direct, Gateway, account, new_card
+from harness.process import free_port
 from harness.servers import DevKafka, PostgresServer
 from harness.waiting import wait_until
 from harness.world import World
@@ -112,13 +116,52 @@ def test_payments_are_taken_in_while_the_broker_is_away(make_world, own_kafka: D
     gateway.program.wait_ready()
 
 
-def test_it_serves_TLS(world: World):
+def shown_certificate(port: int, context: ssl.SSLContext) -> bytes:
+    """What a new connection is shown, verified."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as wrapped:
+            return wrapped.getpeercert(binary_form=True)
+
+
+def test_it_serves_TLS_and_takes_new_certificates(world: World):
     authority = Authority(world.directory, "authority")
     identity = authority.server()
+    surface = free_port()
     gateway = Direct(world).gateway(
-        GATEWAY_TLS_CERT=str(identity.certificate), GATEWAY_TLS_KEY=str(identity.key))
+        GATEWAY_TLS_CERT=str(identity.certificate), GATEWAY_TLS_KEY=str(identity.key),
+        GATEWAY_CARDS_ADDR=f"127.0.0.1:{surface}")
+    program = gateway.program
     context = ssl.create_default_context(cafile=str(authority.file))
-    connection = http.client.HTTPSConnection("127.0.0.1", gateway.program.http_port, timeout=10, context=context)
-    connection.request("GET", "/v1/payments")
-    assert json.loads(connection.getresponse().read()) == {"data": [], "has_more": False, "next": None}
+    connection = http.client.HTTPSConnection("127.0.0.1", program.http_port, timeout=10, context=context)
+
+    def ask() -> None:
+        # A connection that was ended meanwhile would be made anew, with another socket.
+        connection.request("GET", "/v1/payments")
+        assert json.loads(connection.getresponse().read()) == {"data": [], "has_more": False, "next": None}
+
+    ask()
+    first, own = shown_certificate(program.http_port, context), connection.sock
+    assert program.metric("paysaga_http_server_tls_certificate_end_seconds", surface="cards") > time.time()
+
+    stranger = authority.server("stranger")
+    identity.key.write_bytes(stranger.key.read_bytes())
+    program.send(signal.SIGHUP)
+    program.wait_for_output(r"SIGHUP: TLS goes on with the files read before.*GATEWAY_TLS_KEY=.*private key in PEM")
+    assert shown_certificate(program.http_port, context) == first
+
+    identity.replace(stranger)
+    program.send(signal.SIGHUP)
+    program.wait_for_output(r"SIGHUP: the files of TLS were read again")
+    second = shown_certificate(program.http_port, context)
+    assert second != first and shown_certificate(surface, context) == second
+    ask()
+    assert connection.sock is own
+
+    # Without a signal, as when a secret that is mounted changes; an expired one makes the gateway not ready.
+    identity.replace(authority.ended())
+    program.wait_for_output(r"the files changed: the files of TLS were read again", 30)
+    wait_until(lambda: program.get("/readyz/api")[0] == 503, "the certificate's end counts")
+    assert "ended" in program.readiness()[1]["checks"]["certificate"]["detail"]
+    ask()
+    assert connection.sock is own
     connection.close()

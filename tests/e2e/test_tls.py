@@ -180,7 +180,7 @@ def test_a_reload_shows_the_new_certificate_and_drops_nobody(make_world, ours: A
     files.replace(others.server("after"))
     clients.write_bytes(others.file.read_bytes())
     server.send(signal.SIGHUP)
-    server.wait_for_output(r"certificate, key and authorities were read again")
+    server.wait_for_output(r"SIGHUP: the files of TLS were read again")
     newcomer = world.client(server, others.credentials(others.client("newcomer")))
     settled = newcomer.settle(order)
     assert next(watch) == settled == client.get(order)
@@ -189,6 +189,15 @@ def test_a_reload_shows_the_new_certificate_and_drops_nobody(make_world, ours: A
         == grpc.StatusCode.UNAVAILABLE
     assert refused(world.client(server, others.credentials(ours.client("later"))).get, order).code \
         == grpc.StatusCode.UNAVAILABLE
+
+
+def test_changed_files_are_read_without_a_signal(make_world, ours: Authority, others: Authority):
+    world, files = make_world(), ours.server("changed")
+    server = world.server(**settings(files))
+    before = shown_certificate(server, ours)
+    files.replace(ours.server("renewed"))
+    server.wait_for_output(r"the files changed: the files of TLS were read again", 30)
+    assert shown_certificate(server, ours) != before
 
 
 def test_names_have_roles_and_certificates_are_revoked(make_world, ours: Authority, order: int, tmp_path: Path):

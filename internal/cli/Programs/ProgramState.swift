@@ -72,7 +72,9 @@ package struct ProgramState: Sendable {
   /// Takes the answer of `/metrics`: the ends of certificates.
   package mutating func takeMetrics(_ body: [UInt8]) {
     for sample in MetricsPage(body).series(endingIn: "certificate_end_seconds") {
-      certificateEnds[sample.key] = sample.value
+      // A program's servers share a certificate: their labels say nothing more.
+      let name = String(sample.key.prefix { $0 != "{" })
+      certificateEnds[name] = min(sample.value, certificateEnds[name] ?? sample.value)
     }
   }
 

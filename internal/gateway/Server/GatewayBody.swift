@@ -43,7 +43,8 @@ public final class GatewayBody: ProgramBody {
   private let processingDatabase: ProgramDatabase
   private let saga: SagaClient?
   /// Nil when `/v1` is served in clear.
-  private let certificate: CertificateTerm?
+  let certificate: ServerCertificate?
+  private let certificateWatch: CertificateWatch?
   let requestKeys: CardFingerprintKeys
   private let fingerprintKeys: CardFingerprintKeys
 
@@ -60,8 +61,9 @@ public final class GatewayBody: ProgramBody {
       preconditionFailure("settings that are loaded have what is required")
     }
     (self.requestKeys, self.fingerprintKeys) = (requestKeys, fingerprintKeys)
-    certificate = try settings.server.certificateTerm()
-    certificate?.warn(context.logger, setting: "GATEWAY_TLS_CERT", at: .now())
+    certificate = try settings.server.readCertificate()
+    certificateWatch = certificate.map { settings.server.watch($0, context.logger) }
+    certificateWatch?.warn()
     let client = try settings.saga.client(userAgent: context.program.name)
     saga = client.map { SagaClient($0, metrics: context.metrics, tracer: context.tracer) }
   }
@@ -69,9 +71,13 @@ public final class GatewayBody: ProgramBody {
   /// Without the brokers payments are taken in all the same: their events wait.
   public var neededForAPI: Set<String>? { ["postgres", "certificate"] }
 
-  /// Nothing can be reloaded.
+  /// Reads the files of TLS again.
   public func reload() {
-    context.logger.info("SIGHUP: nothing to reload; a new certificate needs a new start")
+    if let certificateWatch {
+      certificateWatch.reload()
+    } else {
+      context.logger.info("SIGHUP: nothing to reload, /v1 is served in clear")
+    }
   }
 
   // MARK: - Parts
@@ -121,6 +127,7 @@ public final class GatewayBody: ProgramBody {
     var http = HTTPServerConfiguration(
       settings.server, outgoing: outgoingConnections, others: settings.surfaces.addresses.count, logger: context.logger)
     http.tracer = context.tracer
+    http.tls = certificate
     let places = WaiterPlaces(http.maxWaiters(settings.server), metrics: context.metrics)
     let reads = BlockingReads(reader)
     let waiters = makeWaiters(at: places, reads, execution.refunds)
@@ -181,7 +188,7 @@ public final class GatewayBody: ProgramBody {
         ].compactMap(\.self) + unclaimed + webhooks.entries
         + [
           .part(intake), .part(waiters.payments), .part(waiters.refunds), apiKeys.map { .part($0) }, .part(limiter),
-          .part(handlers), .part(live),
+          .part(handlers), .part(live), certificateWatch.map { .part($0) },
         ].compactMap(\.self) + surfaces.map { .part($0) } + [.part(server)], checks: checks)
   }
 
@@ -381,7 +388,7 @@ public final class GatewayBody: ProgramBody {
     _ pools: Pools, _ execution: Execution, _ pipeline: BrokerPipeline<ResultHandler>,
     _ deadLetters: DeadLetterReaders, _ limiter: RateLimiter
   ) -> @Sendable () -> [ReadinessReport.Check] {
-    { [database, saga, certificate] in
+    { [database, saga, certificateWatch] in
       let postgres = ReadinessReport.Check(
         "postgres", isReady: pools.intake.isHealthy, problem: database.writes.problem,
         detail: pools.intake.stateDescription)
@@ -392,7 +399,7 @@ public final class GatewayBody: ProgramBody {
         ReadinessReport.Check("redis", isReady: true, detail: $0 ? "" : "away; rate limits are this gateway's own")
       }
       return [postgres] + execution.parts.processor.checks + pipeline.checks + [deadLetters.check]
-        + [certificate?.check(at: .now()), orders, redis].compactMap(\.self)
+        + [certificateWatch?.check, orders, redis].compactMap(\.self)
     }
   }
 }

@@ -2,7 +2,6 @@ internal import GatewaySettings
 internal import HTTPServer
 internal import Logger
 internal import Runtime
-internal import TLS
 internal import Values
 
 extension HTTPServerConfiguration {
@@ -17,7 +16,6 @@ extension HTTPServerConfiguration {
   ///   - others: servers beside this one; each may have as many connections.
   init(_ settings: GatewaySettings.Server, outgoing: Int, others: Int, logger: Logger) {
     self.init(address: settings.address, surface: "gateway", addressName: "GATEWAY_ADDR")
-    if settings.hasTLS { tls = TLSIdentityFiles(certificate: settings.certificate, key: settings.key) }
     accessLog = settings.accessLog
     let descriptors = DescriptorLimit.raise()
     // Where there are few, callers get half of them.

@@ -55,14 +55,16 @@ extension GatewaySettings {
       "GATEWAY_ADDR", \.server.address, .value("127.0.0.1:8090"), programs,
       "listen address of `/v1` (HTTP); beyond loopback it needs TLS and `GATEWAY_AUTH=keys`"),
     .file(
-      "GATEWAY_TLS_CERT", \.server.certificate, programs, "certificate chain of that address; setting it enables TLS"),
+      "GATEWAY_TLS_CERT", \.server.certificate, programs,
+      "certificate chain of that address and of the surfaces; setting it enables TLS; SIGHUP or a change reads this file and"
+        + " the next again"),
     .keyFile("GATEWAY_TLS_KEY", \.server.key, programs, "private key of the certificate, not encrypted"),
     .choice(
       "GATEWAY_ACCESS_LOG", \.server.accessLog, .value("off"), programs,
       "which requests are logged, with peer, method, route, code, duration and bytes"),
     .days(
       "GATEWAY_TLS_WARN_BEFORE", \.server.warningDays, 0...365, .value("14d"), programs,
-      "how long before the certificate's end a start warns of it"),
+      "how long before the certificate's end a start and a reload warn of it"),
     .boolean(
       "GATEWAY_BEHIND_TLS", \.server.isBehindTLS, .value("false"), programs,
       "allow a listen address beyond loopback in clear: a proxy in front speaks TLS"),

@@ -7,10 +7,13 @@ internal import Values
 final class HTTPConnection: Sendable {
   let id: Int
   let peer: NetworkAddress
+  /// Used by the session of TLS, which the library frees before the closing callback.
+  private let credentials: CredentialsHandle?
 
-  init(id: Int, peer: NetworkAddress) {
+  init(id: Int, peer: NetworkAddress, credentials: CredentialsHandle? = nil) {
     self.id = id
     self.peer = peer
+    self.credentials = credentials
   }
 }
 
@@ -34,21 +37,10 @@ struct DaemonHandle: @unchecked Sendable {
   /// Starts the thread.
   /// - Parameters:
   ///   - socket: listens; closed by `stop` unless `quiesce` gave it back.
-  ///   - certificate: PEM texts of certificate and key.
   /// - Returns: nil when the library does not start.
-  init?(_ core: ServerCore, listeningOn socket: Int32, certificate: (chain: [CChar], key: [CChar])?) {
+  init?(_ core: ServerCore, listeningOn socket: Int32) {
     let context = Unmanaged.passRetained(core)
-    var daemon: OpaquePointer?
-    if let certificate {
-      daemon = certificate.chain.withUnsafeBufferPointer { chain in
-        certificate.key.withUnsafeBufferPointer { key in
-          Self.start(core.configuration, socket, context, (chain.baseAddress, key.baseAddress))
-        }
-      }
-    } else {
-      daemon = Self.start(core.configuration, socket, context, nil)
-    }
-    guard let daemon else {
+    guard let daemon = Self.start(core.configuration, socket, context) else {
       context.release()
       return nil
     }
@@ -67,8 +59,7 @@ struct DaemonHandle: @unchecked Sendable {
   }
 
   private static func start(
-    _ configuration: HTTPServerConfiguration, _ socket: Int32, _ context: Unmanaged<ServerCore>,
-    _ certificate: (chain: UnsafePointer<CChar>?, key: UnsafePointer<CChar>?)?
+    _ configuration: HTTPServerConfiguration, _ socket: Int32, _ context: Unmanaged<ServerCore>
   ) -> OpaquePointer? {
     let completed: MHD_RequestCompletedCallback = noteCompletion
     let changed: MHD_NotifyConnectionCallback = noteConnection
@@ -92,13 +83,13 @@ struct DaemonHandle: @unchecked Sendable {
       MHD_OptionItem(option: .STRICT_FOR_CLIENT, value: 0, ptr_value: nil),
     ]
     var flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
-    if let certificate {
+    if configuration.tls != nil {
       flags |= MHD_USE_TLS.rawValue
-      // The library copies the texts before it returns, and only reads them.
+      let choice: CertificateCallback = refuseCertificate
       options += [
+        // The library's own credentials, which stay without a certificate: each connection gets ours when it opens.
         MHD_OptionItem(
-          option: .HTTPS_MEM_CERT, value: 0, ptr_value: UnsafeMutableRawPointer(mutating: certificate.chain)),
-        MHD_OptionItem(option: .HTTPS_MEM_KEY, value: 0, ptr_value: UnsafeMutableRawPointer(mutating: certificate.key)),
+          option: .HTTPS_CERT_CALLBACK, value: 0, ptr_value: unsafeBitCast(choice, to: UnsafeMutableRawPointer.self)),
         MHD_OptionItem(
           option: .HTTPS_PRIORITIES, value: 0, ptr_value: UnsafeMutableRawPointer(mutating: priorities.utf8Start)),
       ]
@@ -124,6 +115,12 @@ private typealias TargetCallback =
   @convention(c) (
     UnsafeMutableRawPointer?, UnsafePointer<CChar>?, OpaquePointer?
   ) -> UnsafeMutableRawPointer?
+/// Of GnuTLS: gnutls_certificate_retrieve_function2.
+private typealias CertificateCallback =
+  @convention(c) (
+    OpaquePointer?, UnsafeRawPointer?, Int32, UnsafeRawPointer?, Int32, UnsafeMutableRawPointer?,
+    UnsafeMutablePointer<UInt32>?, UnsafeMutableRawPointer?
+  ) -> Int32
 private typealias UnescapeCallback =
   @convention(c) (
     UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<CChar>?
@@ -142,7 +139,11 @@ private func noteConnection(
     let descriptor = mhd_connection_descriptor(connection)
     let (network, address) = PeerNetwork.of(descriptor)
     TCPSocket.watchPeer(descriptor)
-    let opened = HTTPConnection(id: core.connections.opened(descriptor, network), peer: address)
+    let credentials = core.configuration.tls?.current
+    // Before the handshake. They live as long as the connection.
+    if let credentials, let session = mhd_connection_tls(connection) { credentials.serve(OpaquePointer(session)) }
+    let opened = HTTPConnection(
+      id: core.connections.opened(descriptor, network), peer: address, credentials: credentials)
     kept.pointee = Unmanaged.passRetained(opened).toOpaque()
   } else if let pointer = kept.pointee {
     // Retained above; this is the connection's last callback.
@@ -172,6 +173,13 @@ private func leaveEscaped(
 ) -> Int {
   text.map { strlen($0) } ?? 0
 }
+
+/// The callback of MHD_OPTION_HTTPS_CERT_CALLBACK: a session without credentials of ours has no certificate.
+private func refuseCertificate(
+  _ session: OpaquePointer?, _ authorities: UnsafeRawPointer?, _ authorityCount: Int32,
+  _ algorithms: UnsafeRawPointer?, _ algorithmCount: Int32, _ certificates: UnsafeMutableRawPointer?,
+  _ certificateCount: UnsafeMutablePointer<UInt32>?, _ key: UnsafeMutableRawPointer?
+) -> Int32 { -1 }
 
 /// MHD_RequestCompletedCallback, also called for requests that were broken off.
 private func noteCompletion(

@@ -3,7 +3,6 @@ public import Logger
 public import Metrics
 public import Runtime
 internal import Synchronization
-internal import TLS
 public import Values
 
 /// An HTTP/1.1 server, in clear or with TLS, on a thread of libmicrohttpd.
@@ -53,17 +52,10 @@ public final class HTTPServer: ServicePart {
   /// Binds the address and starts the server's threads.
   public func start() throws(HTTPServerError) {
     let configuration = core.configuration
-    let certificate = try configuration.tls.map { files throws(HTTPServerError) in
-      (chain: try Self.read(files.certificate), key: try Self.read(files.key))
-    }
     let socket = try Self.listen(configuration)
-    guard let daemon = DaemonHandle(core, listeningOn: socket.descriptor, certificate: certificate) else {
+    guard let daemon = DaemonHandle(core, listeningOn: socket.descriptor) else {
       close(socket.descriptor)
-      guard let tls = configuration.tls else {
-        throw HTTPServerError(.cannotStart, "libmicrohttpd did not start on \(configuration.addressName)")
-      }
-      throw HTTPServerError(
-        .certificate, "expected a PEM certificate in \(tls.certificate) and its key, not encrypted, in \(tls.key)")
+      throw HTTPServerError(.cannotStart, "libmicrohttpd did not start on \(configuration.addressName)")
     }
     core.connections.start()
     running.withLock { $0 = Running(daemon: daemon, port: socket.port) }
@@ -111,21 +103,5 @@ public final class HTTPServer: ServicePart {
         ? HTTPServerError(.unknownHost, "\(name) \(address): \(error.reason)")
         : HTTPServerError(.cannotListen, "cannot listen on \(name) \(address): \(error.reason)")
     }
-  }
-
-  /// The longest file that is read: many certificates.
-  private static let longestFile = 1 << 20
-
-  /// A file as text of C.
-  private static func read(_ path: String) throws(HTTPServerError) -> [CChar] {
-    guard let file = fopen(path, "rb") else {
-      throw HTTPServerError(.certificate, "cannot read \(path): \(String(cString: strerror(errno)))")
-    }
-    defer { fclose(file) }
-    var bytes = [CChar](repeating: 0, count: longestFile)
-    let count = fread(&bytes, 1, longestFile - 1, file)
-    guard ferror(file) == 0 else { throw HTTPServerError(.certificate, "cannot read \(path)") }
-    bytes.removeLast(longestFile - count - 1)
-    return bytes
   }
 }

@@ -1,5 +1,4 @@
 public import Logger
-public import TLS
 public import Tracing
 public import Values
 
@@ -11,9 +10,8 @@ public struct HTTPServerConfiguration: Sendable {
   public var surface: String
   /// Name of the address in errors: the setting that it comes from.
   public var addressName: String
-  /// Certificate and key for TLS 1.2 and 1.3; nil serves in clear. Read at the start: a new certificate needs a new
-  /// start.
-  public var tls: TLSIdentityFiles?
+  /// Certificate and key for TLS 1.2 and 1.3, which servers may share; nil serves in clear.
+  public var tls: ServerCertificate?
   /// Refuses requests whose `Host` is a name other than `localhost`. For servers that serve whoever reaches them, on a
   /// machine where browsers run: a site whose name is turned to 127.0.0.1 would count as theirs (DNS rebinding).
   public var answersAddressesOnly = false

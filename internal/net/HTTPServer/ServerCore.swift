@@ -51,6 +51,11 @@ final class ServerCore: Sendable {
     metrics.gauge(
       "http_server_requests_in_flight", help: "Requests without an answer.", labels: ["surface": surface]
     ) { [weak self] in (self?.waiting.load(ordering: .relaxed)).map(Double.init) }
+    guard let certificate = configuration.tls else { return }
+    metrics.gauge(
+      "http_server_tls_certificate_end_seconds", help: "When the certificate runs out, Unix time.",
+      labels: ["surface": surface]
+    ) { certificate.end.map(Double.init) }
   }
 
   // MARK: The daemon's thread

@@ -26,7 +26,9 @@ public final class ServerBody: ProgramBody {
   private let settings: ServerSettings
   private let database: ProgramDatabase
   private let context: ProgramContext
+  /// Both nil when the API is served in clear.
   private let tls: TLSServerContext?
+  private let certificate: CertificateWatch?
   private let roles: CallerRoleCheck?
 
   /// Keeps the settings that the program uses, and reads the files of TLS and of the callers' roles.
@@ -37,7 +39,8 @@ public final class ServerBody: ProgramBody {
     database = ProgramDatabase(settings.database, program: context.program.name, metrics: context.metrics)
     tls = try TLSSettings.context(settings.server.tls)
     roles = try RoleSettings.roles(settings.server.roles).map(CallerRoleCheck.init)
-    TLSSettings.term(tls, settings.server.tls)?.warn(context.logger, setting: "SERVER_TLS_CERT", at: .now())
+    certificate = tls.map { TLSSettings.watch($0, settings.server.tls, context.logger) }
+    certificate?.warn()
   }
 
   /// Without the broker calls are answered all the same: their events wait.
@@ -56,7 +59,11 @@ public final class ServerBody: ProgramBody {
 
   /// Reads the files of TLS and of the callers' roles again.
   public func reload() {
-    TLSSettings.reload(tls, settings.api.tls, context.logger)
+    if let certificate {
+      certificate.reload()
+    } else {
+      context.logger.info("SIGHUP: nothing to reload, the API is served in clear")
+    }
     if let roles { RoleSettings.reload(roles, settings.api.roles, context.logger) }
   }
 
@@ -107,7 +114,7 @@ public final class ServerBody: ProgramBody {
         .part(try listen(jobs, watches)), .part(relays), .part(watchers),
         jobs.map { .late($0) }, filter.map { .part($0) },
         .part(repository), .part(try database.startWriteProbe(tables: SagaSchema.written, logger: context.logger)),
-        api(grpc), watching(watches, repository), .part(health),
+        certificate.map { .part($0) }, api(grpc), watching(watches, repository), .part(health),
       ].compactMap(\.self), checks: checks)
   }
 
@@ -155,7 +162,7 @@ public final class ServerBody: ProgramBody {
   private func makeChecks(
     _ writers: ConnectionPool, _ filter: ReplayFilter?, _ jobs: CronJobs?
   ) -> @Sendable () -> [ReadinessReport.Check] {
-    { [database, tls, settings] in
+    { [database, certificate] in
       let postgres = ReadinessReport.Check(
         "postgres", isReady: writers.isHealthy, problem: database.writes.problem, detail: writers.stateDescription)
       // A filter that is away costs speed only.
@@ -163,8 +170,7 @@ public final class ServerBody: ProgramBody {
         ReadinessReport.Check(
           "redis", isReady: true, detail: filter.isReachable ? "" : "away; the database decides alone")
       }
-      let certificate = TLSSettings.term(tls, settings.api.tls)?.check(at: .now())
-      return [postgres] + [certificate, redis].compactMap(\.self) + (jobs?.checks ?? [])
+      return [postgres] + [certificate?.check, redis].compactMap(\.self) + (jobs?.checks ?? [])
     }
   }
 

@@ -1,10 +1,9 @@
-internal import Admin
 internal import Errors
 internal import Logger
 internal import SagaSettings
+internal import Service
 internal import Settings
 internal import TLS
-internal import Values
 
 /// From the settings of TLS to what serves it, with errors that name the setting.
 enum TLSSettings {
@@ -21,36 +20,30 @@ enum TLSSettings {
     do throws(TLSError) {
       return try TLSServerContext(files, clients: clients, sessionContext: "paysaga")
     } catch {
-      let setting = setting(of: error, settings)
-      throw SettingsError(.invalidValue, setting: setting?.name, explain(error, settings))
+      throw refusal(error, settings)
     }
   }
 
-  /// How long the certificate is still good; nil when the API is served in clear.
-  static func term(_ context: TLSServerContext?, _ settings: SagaSettings.Server.TLS) -> CertificateTerm? {
-    context.map {
-      CertificateTerm(endSeconds: $0.certificateEnd, warningTime: .seconds(86_400 * settings.warningDays))
+  /// Reads the files of a context again, and watches over its certificate.
+  static func watch(
+    _ context: TLSServerContext, _ settings: SagaSettings.Server.TLS, _ logger: Logger
+  ) -> CertificateWatch {
+    CertificateWatch(
+      setting: "SERVER_TLS_CERT",
+      files: [settings.certificate, settings.key, settings.clientAuthorities, settings.revocations]
+        .filter { !$0.isEmpty },
+      warningTime: .seconds(86_400 * settings.warningDays), logger: logger
+    ) {
+      context.certificateEnd
+    } read: { () throws(SettingsError) in
+      do throws(TLSError) { try context.reload() } catch { throw refusal(error, settings) }
     }
   }
 
-  /// Reads the files again; what cannot be used leaves everything as it was, and is logged.
-  static func reload(_ context: TLSServerContext?, _ settings: SagaSettings.Server.TLS, _ logger: Logger) {
-    guard let context else { return logger.info("SIGHUP: nothing to reload, the API is served in clear") }
-    do throws(TLSError) {
-      try context.reload()
-      let end = term(context, settings)?.end
-      logger.info(
-        "SIGHUP: certificate, key and authorities were read again",
-        ["certificate_end": .string(end?.description ?? "unknown")])
-      term(context, settings)?.warn(logger, setting: "SERVER_TLS_CERT", at: .now())
-    } catch {
-      logger.error(
-        "SIGHUP: TLS goes on with the files read before", ["reason": .string(explain(error, settings))])
-    }
-  }
-
-  private static func explain(_ error: TLSError, _ settings: SagaSettings.Server.TLS) -> String {
-    setting(of: error, settings).map { "\($0.name)=\($0.value): \(error)" } ?? error.description
+  private static func refusal(_ error: TLSError, _ settings: SagaSettings.Server.TLS) -> SettingsError {
+    let setting = setting(of: error, settings)
+    return SettingsError(
+      .invalidValue, setting: setting?.name, setting.map { "\($0.name)=\($0.value): \(error)" } ?? error.description)
   }
 
   /// The setting whose file an error is about.

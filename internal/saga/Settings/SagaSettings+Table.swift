@@ -124,7 +124,8 @@ extension SagaSettings {
       "how long before the certificate's end a start and a reload warn of it"),
     .file(
       "SERVER_TLS_CERT", \.server.tls.certificate, [.server],
-      "certificate chain of the gRPC API; setting it enables TLS; SIGHUP reloads this file and the next four"),
+      "certificate chain of the gRPC API; setting it enables TLS; SIGHUP reads this file and the next four again, a change"
+        + " this one and the next three"),
     .keyFile("SERVER_TLS_KEY", \.server.tls.key, [.server], "private key of the certificate, not encrypted"),
     .file(
       "SERVER_TLS_CLIENT_CA", \.server.tls.clientAuthorities, [.server],

@@ -19,7 +19,7 @@ from .stack import ROOT, Stack
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "build": (
-        "libpq-dev", "libhiredis-dev", "librdkafka-dev", "libnghttp2-dev", "libmicrohttpd-dev", "libssl-dev",
+        "libpq-dev", "libhiredis-dev", "librdkafka-dev", "libnghttp2-dev", "libmicrohttpd-dev", "libgnutls28-dev", "libssl-dev",
         "libcurl4-openssl-dev", "zlib1g-dev", "pkg-config",
     ),
     "run": ("postgresql", "redis-server", "redis-tools", "kcat", "curl"),

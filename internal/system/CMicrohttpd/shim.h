@@ -7,6 +7,12 @@ static inline int mhd_connection_descriptor(struct MHD_Connection *connection) {
   return info ? info->connect_fd : -1;
 }
 
+// The gnutls_session_t of a connection with TLS; NULL for one in clear.
+static inline void *mhd_connection_tls(struct MHD_Connection *connection) {
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+  return info ? info->tls_session : NULL;
+}
+
 // What the connection's opening callback kept for it.
 static inline void *mhd_connection_context(struct MHD_Connection *connection) {
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);

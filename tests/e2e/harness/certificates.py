@@ -46,15 +46,32 @@ class Authority:
 
     def revocations(self, *revoked: Identity) -> Path:
         """A list of these certificates, good for two days."""
-        database, configuration = self._directory / "index", self._directory / "ca.cnf"
-        database.write_text("")
-        configuration.write_text(
-            f"[ca]\ndefault_ca=own\n[own]\ndatabase={database}\ndefault_md=sha256\ndefault_crl_days=2\n")
-        command = ["openssl", "ca", "-config", str(configuration), "-keyfile", str(self._key), "-cert", str(self.file)]
+        command = self._command()
         made = self._directory / "revocations.pem"
         for arguments in [*(["-revoke", str(each.certificate)] for each in revoked), ["-gencrl", "-out", str(made)]]:
             subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=30)
         return made
+
+    def ended(self, name: str = "ended") -> Identity:
+        """A server's whose certificate has ended."""
+        made = self.server(name)
+        request = made.certificate.with_suffix(".csr")
+        for command in [
+            ["openssl", "req", "-new", "-key", str(made.key), "-subj", f"/CN={name}", "-out", str(request)],
+            [*self._command(), "-batch", "-notext", "-startdate", "20200101000000Z", "-enddate", "20200102000000Z",
+             "-in", str(request), "-out", str(made.certificate)],
+        ]:
+            subprocess.run(command, check=True, capture_output=True, timeout=30)
+        return made
+
+    def _command(self) -> list[str]:
+        """`openssl ca` with an empty database."""
+        database, configuration = self._directory / "index", self._directory / "ca.cnf"
+        database.write_text("")
+        configuration.write_text(
+            f"[ca]\ndefault_ca=own\n[own]\ndatabase={database}\nnew_certs_dir={self._directory}\nrand_serial=yes\n"
+            "default_md=sha256\ndefault_crl_days=2\npolicy=any\n[any]\ncommonName=supplied\n")
+        return ["openssl", "ca", "-config", str(configuration), "-keyfile", str(self._key), "-cert", str(self.file)]
 
     def _signed(self, name: str, extension: str) -> Identity:
         return self._make(name, f"/CN={name}", "-CA", str(self.file), "-CAkey", str(self._key), "-addext", extension)

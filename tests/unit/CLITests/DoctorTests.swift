@@ -62,10 +62,19 @@ struct DoctorTests {
     let metrics = """
       # HELP paysaga_grpc_server_tls_certificate_end_seconds When.
       paysaga_grpc_server_tls_certificate_end_seconds \(now + left)
+      paysaga_http_server_tls_certificate_end_seconds{surface="gateway"} \(now + 100 * 86_400)
+      paysaga_http_server_tls_certificate_end_seconds{surface="cards"} \(now + 100 * 86_400)
       paysaga_other 1
 
       """
     #expect(ProgramFindings([state("a:1", program: "p", metrics: metrics)]).all(now: now).count == count)
+  }
+
+  @Test func theCertificateOfSeveralServersIsOneFinding() {
+    let metrics = ["gateway", "cards"].map {
+      "paysaga_http_server_tls_certificate_end_seconds{surface=\"\($0)\"} 100\n"
+    }.joined()
+    #expect(ProgramFindings([state("a:1", program: "p", metrics: metrics)]).all(now: 0).count == 1)
   }
 
   @Test(arguments: ["", "no JSON", "[1]", #"{"checks":7,"settings":[],"version":{}}"#, #"{"checks":{"a":"b"#])

@@ -100,7 +100,7 @@ import Values
   }
 
   @Test func servesWithTLS() throws {
-    let served = try Served { $0.tls = TestCertificates.ours.server }
+    let served = try Served { $0.tls = try ServerCertificate(TestCertificates.ours.server) }
     let port = try #require(served.server.boundPort)
     let openssl = Process()
     openssl.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
@@ -137,7 +137,66 @@ import Values
     #expect(taken?.code == .cannotListen)
     #expect(taken?.description == "cannot listen on TEST_ADDR 127.0.0.1:\(port): Address already in use")
     #expect(start { $0.address = NetworkAddress(host: "no.such.host.invalid", port: 1) }?.code == .unknownHost)
-    #expect(start { $0.tls = .init(certificate: "/nowhere", key: "/nowhere") }?.code == .certificate)
-    #expect(start { $0.tls = .init(certificate: "/etc/passwd", key: "/etc/passwd") }?.code == .certificate)
+  }
+
+  @Test func aCertificateSaysWhyItCannotBeUsed() throws {
+    let (good, other) = (TestCertificates.ours.server, TestCertificates.others.server)
+    func refusal(_ certificate: String, _ key: String) -> HTTPServerError? {
+      do throws(HTTPServerError) {
+        _ = try ServerCertificate(TLSIdentityFiles(certificate: certificate, key: key))
+        return nil
+      } catch {
+        return error
+      }
+    }
+    #expect(refusal(good.certificate, good.key) == nil)
+    for certificate in ["/nowhere", "/etc/passwd", "/dev/null", good.key] {
+      #expect(refusal(certificate, good.key)?.code == .certificate)
+    }
+    for key in ["/nowhere", "/etc/passwd", "/dev/null", other.key] {
+      #expect(refusal(good.certificate, key)?.code == .key)
+    }
+    #expect(refusal("/nowhere", good.key)?.description.hasSuffix("found: No such file or directory") == true)
+  }
+
+  @Test func aReloadChangesTheCertificateAndABrokenOneNothing() throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "reload-\(UUID())")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let files = TLSIdentityFiles(
+      certificate: directory.appending(path: "tls.pem").path, key: directory.appending(path: "tls.key").path)
+    func put(_ certificate: String, _ key: String) throws {
+      for (from, to) in [(certificate, files.certificate), (key, files.key)] {
+        try Data(contentsOf: URL(fileURLWithPath: from)).write(to: URL(fileURLWithPath: to))
+      }
+    }
+    let (ours, others) = (TestCertificates.ours, TestCertificates.others)
+    try put(ours.server.certificate, ours.server.key)
+    let certificate = try ServerCertificate(files)
+    let served = try Served { $0.tls = certificate }
+    let port = try #require(served.server.boundPort)
+    #expect(try trusts(ours, port) && !trusts(others, port))
+    try put(others.server.certificate, ours.server.key)
+    #expect(throws: HTTPServerError.self) { try certificate.reload() }
+    #expect(try trusts(ours, port))
+    try put(others.server.certificate, others.server.key)
+    try certificate.reload()
+    #expect(try trusts(others, port) && !trusts(ours, port))
+    let end = try #require(certificate.end)
+    #expect(served.metrics.exposition().contains("http_server_tls_certificate_end_seconds{surface=\"test\"} \(end)\n"))
+  }
+
+  /// Whether a client that trusts an authority finds a certificate of it.
+  private func trusts(_ authority: TestCertificates, _ port: UInt16) throws -> Bool {
+    let openssl = Process()
+    openssl.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+    openssl.arguments = [
+      "s_client", "-verify_return_error", "-CAfile", authority.authorityFile, "-connect", "127.0.0.1:\(port)",
+    ]
+    openssl.standardInput = FileHandle.nullDevice
+    (openssl.standardOutput, openssl.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+    try openssl.run()
+    openssl.waitUntilExit()
+    return openssl.terminationStatus == 0
   }
 }

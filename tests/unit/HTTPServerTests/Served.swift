@@ -14,10 +14,10 @@ final class Served {
   let interruptions = Monitor<[HTTPInterruption]>([])
   let streams = Monitor<[HTTPStream]>([])
 
-  init(_ change: (inout HTTPServerConfiguration) -> Void = { _ in }) throws {
+  init(_ change: (inout HTTPServerConfiguration) throws -> Void = { _ in }) throws {
     var configuration = HTTPServerConfiguration(
       address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test")
-    change(&configuration)
+    try change(&configuration)
     var router = HTTPRouter()
     router.add(.get, "/hello/{name}", name: "hello") { request, exchange in
       exchange.respond(.text(200, "hello \(request.parameters["name"] ?? "")"))
