@@ -48,8 +48,8 @@ FROM runtime AS development
 USER root
 COPY --from=build /out/development/ /usr/local/bin/
 COPY config /etc/paysaga
-# What the bank stub keeps; a volume takes the owner over.
-RUN install -d -o paysaga -g paysaga /var/lib/bankstub
+# What the bank stub keeps, and the SQL of the database's roles; a volume takes the owner over.
+RUN install -d -o paysaga -g paysaga /var/lib/bankstub /sql
 USER 10001
 EXPOSE 9002 9107
 

@@ -1,6 +1,8 @@
 """Each program under the role that `paysaga migrate roles` and `migrate grants` make for it: enough, and no more."""
 
 import subprocess
+import urllib.parse
+from pathlib import Path
 from typing import Callable
 
 import psycopg
@@ -12,6 +14,7 @@ from harness.process import BINARIES, clean_environment
 from harness.servers import PostgresServer
 from harness.world import World
 from stack import cluster, roles
+from stack.stack import ROOT
 from stack.table import PROGRAMS
 
 SCHEMAS = ("gateway", "processing", "ledger", "risk")
@@ -62,6 +65,31 @@ REFUSED = {
     "paysaga_processor": ["SELECT FROM payment", "SELECT FROM gateway.payment"],
     "paysaga_reader": ["DELETE FROM payment", "SELECT FROM gateway.api_key", "SELECT FROM processing.payment"],
 }
+
+
+def test_the_script_of_the_containers_gives_roles_passwords_and_rights(world: World, tmp_path: Path):
+    for name in ["roles", "grants"]:
+        (tmp_path / f"{name}.sql").write_text(migrate(world, name))
+    world.sql("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM paysaga_server; ALTER ROLE paysaga_cron PASSWORD NULL")
+    server = urllib.parse.urlsplit(world.dsn)
+    place = {"PGHOST": server.hostname, "PGPORT": str(server.port), "PGUSER": "payments", "PGPASSWORD": server.password or "",
+             "PGDATABASE": world.database, "SQL": str(tmp_path)}
+
+    def run(part: str, passwords: dict[str, str]) -> subprocess.CompletedProcess:
+        return subprocess.run(["sh", ROOT / "config/postgres/roles.sh", part], env=clean_environment() | place | passwords,
+                              text=True, capture_output=True, timeout=60)
+
+    passwords = {name: f"word-of-{name}" for name in NAMES}
+    for part in ["roles", "grants"]:
+        done = run(part, passwords)
+        assert done.returncode == 0, done.stderr
+    known = dict(world.sql("SELECT rolname, rolpassword FROM pg_authid WHERE rolname = ANY(%s)", [NAMES]))
+    assert set(known) == set(NAMES) and all(known.values())
+    # The server asks for passwords.
+    with psycopg.connect(world.dsn, user="paysaga_server", password=passwords["paysaga_server"]) as connection:
+        connection.execute("SELECT FROM payment")
+    lacking = run("roles", {name: word for name, word in passwords.items() if name != "paysaga_cron"})
+    assert lacking.returncode == 1 and "no password for the role paysaga_cron" in lacking.stderr
 
 
 def test_each_program_can_do_its_work_and_no_more(world: World):

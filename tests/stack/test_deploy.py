@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from stack import roles, table
 from stack.stack import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -78,6 +79,62 @@ def test_every_program_is_deployed():
         policy = container["securityContext"]
         assert policy["readOnlyRootFilesystem"] and policy["capabilities"] == {"drop": ["ALL"]}
         assert container["readinessProbe"]["httpGet"]["port"] == container["livenessProbe"]["httpGet"]["port"] == "admin"
+
+
+def test_each_program_has_a_secret_of_its_own():
+    table = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", (ROOT / "docs/deployment.md").read_text(), re.M))
+    known = sections()
+    for name, deployment in deployments().items():
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        assert [each["secretRef"]["name"] for each in container["envFrom"] if "secretRef" in each] == [name]
+        used = {each for each in re.findall(r"`([A-Z_]+)`", table[name]) if not each.startswith("KAFKA_")}
+        assert used <= known[name.removeprefix("payments-")], "it gets what it uses, and no more"
+
+
+def sections():
+    """The settings of each program, by the parts of docs/settings.md."""
+    found = {program: set() for program in PROGRAMS}
+    saga, *others = re.split(r"^## ", (ROOT / "docs/settings.md").read_text(), flags=re.M)
+    parts = [(["server", "consumer", "cron"], saga)]
+    parts += [(["gateway"] if "gateway" in part.splitlines()[0] else ["processor"], part)
+              for part in others if "bank stub" not in part.splitlines()[0]]
+    for programs, part in parts:
+        for name, users in re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \|[^|]*\|[^|]*\| ([^|]*) \|", part, re.M):
+            for program in programs:
+                if users == "all" or program in users.split(", "):
+                    found[program].add(name)
+    return found
+
+
+# Whoever writes to its root file system.
+WRITES_ITS_ROOT = {"kafka"}
+
+
+def test_containers_are_confined():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"] and "no-new-privileges:true" in service["security_opt"], name
+        assert service.get("read_only", False) == (name not in WRITES_ITS_ROOT), name
+        assert re.fullmatch(r"paysaga:dev|[a-z/-]+:v?\d+\.\d+\.\d+(-bookworm)?|postgres:\d+\.\d+-bookworm", service["image"]), \
+            f"{name}: no exact tag"
+    grafana = services["grafana"]["environment"]
+    assert grafana["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert grafana["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+
+
+def test_containers_have_the_roles_of_the_local_stack():
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for program in table.PROGRAMS:
+        if program.name not in services:
+            continue
+        environment = services[program.name]["environment"]
+        found = {name: re.match(r"postgres://(\w+):\$\{(\w+):", value).groups()
+                 for name, value in environment.items() if "postgres://" in str(value)}
+        assert found == {name: (role, f"{role.upper()}_PASSWORD") for name, role in program.roles.items()}, program.name
+    for name in ["migrate", "paysaga"]:
+        assert {setting: re.match(r"postgres://(\w+):", services[name]["environment"][setting]).group(1)
+                for setting in roles.OWNERS} == roles.OWNERS
+    assert "payments:payments" not in (ROOT / "docker-compose.yml").read_text() + (ROOT / "config/docker.env").read_text()
 
 
 def test_probes_ask_the_port_where_the_program_listens():

@@ -230,6 +230,7 @@ def engine(tmp_path, monkeypatch):
     program.write_text(DOCKER)
     program.chmod(0o755)
     calls = tmp_path / "calls"
+    monkeypatch.setattr(docker, "ENV", tmp_path / ".env")
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
     monkeypatch.setenv("CALLS", str(calls))
 
@@ -247,6 +248,17 @@ def test_containers_of_another_checkout_are_not_touched(folder, engine):
         with pytest.raises(Failure, match="started from /elsewhere/paysaga"):
             command(make(folder, STACK="docker"))
     assert not [call for call in calls() if "compose down" in call or "compose up" in call or "compose run" in call]
+
+
+def test_passwords_of_containers_are_made_once(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("MINE=1\nPAYSAGA_CRON_PASSWORD=kept\n")
+    docker.make_passwords(file)
+    made = dict(line.split("=") for line in file.read_text().splitlines())
+    assert made["MINE"] == "1" and made["PAYSAGA_CRON_PASSWORD"] == "kept" and len(set(made.values())) == len(made) >= 11
+    assert file.stat().st_mode & 0o777 == 0o600
+    docker.make_passwords(file)
+    assert dict(line.split("=") for line in file.read_text().splitlines()) == made
 
 
 def test_containers_of_ours_are_stopped(folder, engine):

@@ -1,8 +1,12 @@
 """The stack with Docker: docker-compose.yml does the work."""
 
 import json
+import os
+import re
+import secrets
 import shutil
 import subprocess
+from pathlib import Path
 
 from . import ports
 from .console import Failure, heading, say
@@ -13,7 +17,7 @@ WORKING_DIR = "com.docker.compose.project.working_dir"
 UP = """
 Paysaga is up, in Docker.
   gRPC         127.0.0.1:8081 (clear, h2c)
-  PostgreSQL   postgres://payments:payments@127.0.0.1:54321/payments?sslmode=disable
+  PostgreSQL   127.0.0.1:54321, database payments; .env has the passwords of its roles
   Redis        redis://127.0.0.1:6379/0
   Kafka        127.0.0.1:9095, kafka-ui http://127.0.0.1:8080
   payments     http://127.0.0.1:8090 (/v1)
@@ -28,6 +32,25 @@ Try next:
   docker compose run --rm paysaga get --order 111
 
 'make status' shows what runs, 'make logs' follows the logs, 'make down' stops it."""
+
+
+# Read by docker compose; not in git.
+ENV = ROOT / ".env"
+
+
+def make_passwords(file: Path) -> None:
+    """Gives each password that docker-compose.yml asks for a random word, unless it has one in the file."""
+    wanted = sorted(set(re.findall(r"\$\{([A-Z_]+):\?", (ROOT / "docker-compose.yml").read_text())))
+    known = file.read_text().splitlines() if file.exists() else []
+    missing = [name for name in wanted if not any(line.startswith(f"{name}=") for line in known)]
+    if not missing:
+        return
+    new = file.with_name(f"{file.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+        output.writelines(f"{line}\n" for line in known)
+        output.writelines(f"{name}={secrets.token_hex(16)}\n" for name in missing)
+    new.replace(file)
 
 
 def compose(*arguments: str) -> bool:
@@ -86,6 +109,7 @@ def require_running() -> None:
 
 
 def up() -> None:
+    make_passwords(ENV)
     if not require_own():
         ports.require_free(published_ports(_configuration()))
     heading("docker compose: building the image and starting the containers")
