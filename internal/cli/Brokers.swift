@@ -58,6 +58,10 @@ struct Brokers {
       .failure(
         "no Kafka broker answers at \(session.settings.kafka.brokers) (\(error)); is it running? `make up` starts the "
           + "local stack")
+    case .notTrusted:
+      .failure(
+        "the Kafka brokers at \(session.settings.kafka.brokers) and we do not trust each other (\(error)); look at "
+          + "KAFKA_SECURITY_PROTOCOL, KAFKA_SSL_… and KAFKA_SASL_…")
     default: explain(error)
     }
   }

@@ -14,7 +14,8 @@ extension KafkaConsumer {
         // A coordinator that refuses us is looked for again and again; why, comes beside the messages.
         _ = try poll(max: 1, until: .now())
         if let denial { throw denial }
-        guard error.isRetryable, error.code != .notAuthorized, Instant.now() < deadline else { throw error }
+        guard error.isRetryable, error.code != .notAuthorized, error.code != .notTrusted, Instant.now() < deadline
+        else { throw error }
       }
     }
   }

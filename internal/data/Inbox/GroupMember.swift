@@ -38,6 +38,8 @@ final class GroupMember: Sendable {
 
   /// Whether a broker is connected.
   var isConnected: Bool { consumer.isConnected }
+  /// Why no broker is connected; nil while one is, and while nothing is known.
+  var connectionProblem: String? { consumer.connectionProblem?.description }
 
   /// The consumer's newest figures.
   var statistics: ClientStatistics? { consumer.statistics }

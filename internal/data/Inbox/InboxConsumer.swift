@@ -135,6 +135,8 @@ public final class InboxConsumer<Handler: InboxHandler>: ServicePart {
 
   /// Whether a broker is connected.
   public var isConnected: Bool { running?.member.isConnected ?? false }
+  /// Why no broker is connected; nil while one is, and while nothing is known.
+  public var connectionProblem: String? { running?.member.connectionProblem }
   /// Whether every lane reaches its database, and no table needs repair.
   public var hasDatabase: Bool { running?.health.allSatisfy(\.hasDatabase) ?? false }
   /// Why no messages come although a broker is connected; nil when no reason is known.

@@ -22,6 +22,11 @@ final class ClientContext: Sendable {
   /// librdkafka tells of a refusal once, and of its end not at all.
   private static let refusalMemory = Duration.seconds(300)
 
+  /// Why the last attempt to connect failed.
+  private let failedConnection = Mutex<KafkaError?>(nil)
+  /// What is wrong with the certificate that a broker showed last, until librdkafka tells of its consequence.
+  private let certificate = Mutex<String?>(nil)
+
   init(logger: Logger) { self.logger = logger }
 
   /// For clients that are made only to be checked.
@@ -37,6 +42,7 @@ final class ClientContext: Sendable {
   var isConnected: Bool {
     get { connected.load(ordering: .relaxed) }
     set {
+      if newValue { noteConnection() }
       guard connected.exchange(newValue, ordering: .relaxed) != newValue else { return }
       if newValue { logger.info("connected to Kafka") } else { logger.warning("no Kafka broker is reachable") }
     }
@@ -56,9 +62,19 @@ final class ClientContext: Sendable {
     }
   }
 
-  /// The last refusal for want of rights that nothing has disproved since.
+  /// Why no broker is connected, in librdkafka's words; nil while one is, and while nothing is known.
+  var connectionProblem: KafkaError? { failedConnection.withLock { $0 } }
+
+  /// A broker has answered.
+  func noteConnection() { failedConnection.withLock { $0 = nil } }
+
+  /// A broker's certificate is not accepted.
+  func noteCertificate(_ problem: String) { certificate.withLock { $0 = problem } }
+
+  /// The last refusal for want of rights or trust that nothing has disproved since.
   var denial: KafkaError? {
-    refusal.withLock { refusal in
+    if let problem = connectionProblem, problem.code == .notTrusted { return problem }
+    return refusal.withLock { refusal in
       guard let known = refusal, Instant.now() - known.at < Self.refusalMemory else { return nil }
       return known.error
     }
@@ -69,12 +85,65 @@ final class ClientContext: Sendable {
 
   /// Notes an error that is not about one record.
   func noteError(_ error: rd_kafka_resp_err_t, _ reason: String) {
-    if error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN { isConnected = false }
-    if KafkaError.Code(error) == .notAuthorized {
-      refusal.withLock { $0 = (KafkaError(error, "consume", reason: reason), .now()) }
+    var reason = reason
+    switch (error, KafkaError.Code(error)) {
+    case (RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, _): isConnected = false
+    case (_, .notAuthorized): refusal.withLock { $0 = (KafkaError(error, "consume", reason: reason), .now()) }
+    case (RD_KAFKA_RESP_ERR__TRANSPORT, _), (RD_KAFKA_RESP_ERR__RESOLVE, _), (_, .notTrusted):
+      // OpenSSL's words do not tell a wrong name from an unknown authority.
+      let problem = certificate.withLock { certificate in
+        defer { certificate = nil }
+        return certificate
+      }
+      if let problem { reason = problem }
+      // With one broker connected there is no problem; others may be down.
+      if !isConnected { failedConnection.withLock { $0 = KafkaError(error, "connect", reason: reason) } }
+    default: break
     }
     logger.warning(
       "Kafka client", ["error": .string(String(cString: rd_kafka_err2name(error))), "reason": .string(reason)])
+  }
+}
+
+/// For librdkafka, which calls it while it serves the client's queue: an error that is not about one record.
+func kafkaProblem(
+  _ client: OpaquePointer?, _ error: Int32, _ reason: UnsafePointer<CChar>?, _ opaque: UnsafeMutableRawPointer?
+) {
+  guard let client, let context = ClientContext.of(client) else { return }
+  context.noteError(rd_kafka_resp_err_t(rawValue: error), reason.map { String(cString: $0) } ?? "")
+}
+
+/// For librdkafka, on its threads: judges each certificate of a broker's chain as OpenSSL has, and keeps the reason.
+func kafkaCertificate(
+  _ client: OpaquePointer?, _ broker: UnsafePointer<CChar>?, _ id: Int32, _ error: UnsafeMutablePointer<Int32>?,
+  _ depth: Int32, _ certificate: UnsafePointer<CChar>?, _ size: Int, _ reason: UnsafeMutablePointer<CChar>?,
+  _ reasonSize: Int, _ opaque: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let number = error?.pointee, number != 0 else { return 1 }
+  let broker = broker.map { String(cString: $0) } ?? "a broker"
+  let problem = "\(broker): \(CertificateProblem.words(number))"
+  // The client's opaque pointer is its context, which outlives librdkafka's threads.
+  if let opaque { Unmanaged<ClientContext>.fromOpaque(opaque).takeUnretainedValue().noteCertificate(problem) }
+  if let reason, reasonSize > 0 {
+    strncpy(reason, problem, reasonSize - 1)
+    reason[reasonSize - 1] = 0
+  }
+  return 0
+}
+
+/// Why OpenSSL does not accept a certificate.
+enum CertificateProblem {
+  /// - Parameter number: `X509_V_ERR_…` of OpenSSL's x509_vfy.h.
+  static func words(_ number: Int32) -> String {
+    switch number {
+    case 9: "its certificate is not valid yet"
+    case 10: "its certificate has ended"
+    case 18, 19, 20, 21: "its certificate comes from an authority that is not trusted (\(number))"
+    case 23: "its certificate is revoked"
+    case 62: "its certificate is for another host name"
+    case 64: "its certificate is for another IP address"
+    default: "its certificate is not accepted (OpenSSL's verification error \(number))"
+    }
   }
 }
 

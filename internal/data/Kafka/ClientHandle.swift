@@ -45,6 +45,8 @@ final class ClientHandle: @unchecked Sendable {
     conf.withPointer { conf in
       rd_kafka_conf_set_opaque(conf, opaque)
       rd_kafka_conf_set_log_cb(conf, kafkaLog)
+      // Refused by a librdkafka without TLS, which has no certificates to judge.
+      _ = rd_kafka_conf_set_ssl_cert_verify_cb(conf, kafkaCertificate)
       prepare(conf)
     }
     do throws(KafkaError) {

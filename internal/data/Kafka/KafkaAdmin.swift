@@ -47,15 +47,26 @@ public final class KafkaAdmin: Sendable {
     self.logger = logger
     // A producer's handle: only that one's metadata requests may make topics.
     handle = try ClientHandle(
-      RD_KAFKA_PRODUCER, configuration, [], context: ClientContext(logger: logger))
+      RD_KAFKA_PRODUCER, configuration, [], context: ClientContext(logger: logger)
+    ) { rd_kafka_conf_set_error_cb($0, kafkaProblem) }
   }
 
   deinit { close() }
 
   /// Reads the full metadata.
-  /// - Throws: `.brokerUnavailable`, `.timedOut`.
+  /// - Throws: `.brokerUnavailable`, `.timedOut`, `.notTrusted`.
   public func metadata(until deadline: Instant) throws(KafkaError) -> ClusterMetadata {
-    try handle.use { (client) throws(KafkaError) in try readMetadata(client, topic: nil, until: deadline) }
+    try handle.use { (client) throws(KafkaError) in
+      do throws(KafkaError) {
+        let found = try readMetadata(client, topic: nil, until: deadline)
+        handle.context.noteConnection()
+        return found
+      } catch {
+        // Calls back with what librdkafka has met meanwhile, of which its answer says nothing.
+        rd_kafka_poll(client, 0)
+        throw handle.context.connectionProblem ?? error
+      }
+    }
   }
 
   /// Sees to it that the topics exist: looks in the full metadata, makes what is absent (replicated as the cluster's
@@ -79,7 +90,9 @@ public final class KafkaAdmin: Sendable {
         try make(missing, &attempt, until: min(deadline, Instant.now() + .seconds(10)))
         failure = KafkaError(.timedOut, "topics do not show yet: \(missing.map(\.name).joined(separator: ", "))")
       } catch {
-        if !error.isRetryable || (error.code == .notAuthorized && !waitsForRights) { throw error }
+        if !error.isRetryable || ([.notAuthorized, .notTrusted].contains(error.code) && !waitsForRights) {
+          throw error
+        }
         failure = error
       }
       if Instant.now() >= deadline { throw failure }

@@ -76,6 +76,7 @@ public final class KafkaConsumer: Sendable {
       rd_kafka_conf_set_rebalance_cb(conf, kafkaRebalance)
       rd_kafka_conf_set_offset_commit_cb(conf, kafkaOffsetCommit)
       rd_kafka_conf_set_stats_cb(conf, kafkaStatistics)
+      rd_kafka_conf_set_error_cb(conf, kafkaProblem)
     }
     try handle.use { (client) throws(KafkaError) in
       // One queue for messages, errors and callbacks, so that `poll` serves them all.
@@ -151,6 +152,8 @@ public final class KafkaConsumer: Sendable {
 
   /// Whether a broker is connected, as of the last `poll`: for readiness.
   public var isConnected: Bool { handle.context.isConnected }
+  /// Why no broker is connected; nil while one is, and while nothing is known. Told of during `poll`.
+  public var connectionProblem: KafkaError? { handle.context.connectionProblem }
 
   /// Its newest figures, of about a second ago; nil before the first.
   public var statistics: ClientStatistics? { handle.context.statistics }

@@ -25,8 +25,11 @@ public struct KafkaError: ModuleError {
     case closed
     /// The partition is no longer assigned to this consumer.
     case notAssigned
-    /// The broker refused: no right to the topic, group or cluster, or failed authentication.
+    /// The broker refused: no right to the topic, group or cluster.
     case notAuthorized
+    /// No connection for want of trust: the broker's certificate is not accepted, or it does not accept user, password
+    /// or certificate of ours.
+    case notTrusted
     /// Any other error; `name` and `number` say which.
     case other
   }
@@ -71,7 +74,7 @@ public struct KafkaError: ModuleError {
 
   public var isRetryable: Bool {
     switch code {
-    case .queueFull, .unknownTopicOrPartition, .brokerUnavailable, .timedOut, .notAuthorized, .other: true
+    case .queueFull, .unknownTopicOrPartition, .brokerUnavailable, .timedOut, .notAuthorized, .notTrusted, .other: true
     case .invalidConfiguration, .messageTooLarge, .notSupported, .fatal, .closed, .notAssigned: false
     }
   }
@@ -100,9 +103,11 @@ extension KafkaError.Code {
         RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
         .notAssigned
       case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
-        RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
         .notAuthorized
+      case RD_KAFKA_RESP_ERR__SSL, RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED,
+        RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM, RD_KAFKA_RESP_ERR_ILLEGAL_SASL_STATE:
+        .notTrusted
       default: .other
       }
   }

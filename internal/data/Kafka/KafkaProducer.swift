@@ -152,6 +152,8 @@ public final class KafkaProducer: Sendable {
 
   /// Whether a broker is connected, as of about a second ago: for readiness.
   public var isConnected: Bool { handle.context.isConnected }
+  /// Why no broker is connected; nil while one is, and while nothing is known.
+  public var connectionProblem: KafkaError? { handle.context.connectionProblem }
 
   /// Its newest figures, of about a second ago; nil before the first.
   public var statistics: ClientStatistics? { handle.context.statistics }

@@ -53,6 +53,9 @@ public final class KafkaEventPublisher: EventPublisher {
   /// Whether a broker is connected.
   public var isConnected: Bool { producer.withLock { $0 }?.isConnected ?? false }
 
+  /// Why no broker is connected; nil while one is, and while nothing is known.
+  public var connectionProblem: String? { producer.withLock { $0 }?.connectionProblem?.description }
+
   /// The producer's newest figures.
   var statistics: ClientStatistics? { producer.withLock { $0 }?.statistics }
 
@@ -224,7 +227,8 @@ public final class KafkaEventPublisher: EventPublisher {
     let delivery = deliveries.withLock { $0.obstacle(at: .now()) }
     var next = watch.withLock { $0 }
     next.look(
-      isConnected: isConnected, failure: failure, delivery: isConnected ? delivery : nil, failures: count, at: .now()
+      isConnected: isConnected, problem: current?.connectionProblem?.description, failure: failure,
+      delivery: isConnected ? delivery : nil, failures: count, at: .now()
     ) { topic in
       guard isConnected, let current else { return nil }
       return try? current.health(of: topic, until: .now() + .seconds(2))

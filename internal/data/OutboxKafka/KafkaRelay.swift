@@ -91,6 +91,8 @@ public final class KafkaRelay: ServicePart {
 
   /// Whether a broker is connected.
   public var isConnected: Bool { publisher.isConnected }
+  /// Why no broker is connected; nil while one is, and while nothing is known.
+  public var connectionProblem: String? { publisher.connectionProblem }
 
   /// What keeps events from being published although a broker is connected; nil when nothing is known to.
   public var obstacle: String? {

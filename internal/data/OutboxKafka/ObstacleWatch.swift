@@ -24,12 +24,13 @@ struct ObstacleWatch: Sendable {
   }
 
   /// - Parameters:
+  ///   - problem: why no broker is connected, where that is known.
   ///   - failure: why no producer works.
   ///   - delivery: what deliveries tell, while a broker is connected.
   ///   - failures: how many producers have failed.
   ///   - ask: asks about a topic; nil when nobody answers.
   mutating func look(
-    isConnected: Bool, failure: String?, delivery: String?, failures: Int, at now: Instant,
+    isConnected: Bool, problem: String? = nil, failure: String?, delivery: String?, failures: Int, at now: Instant,
     ask: (String) -> TopicHealth?
   ) {
     if now >= nextLook {
@@ -43,7 +44,7 @@ struct ObstacleWatch: Sendable {
     if let refusal {
       obstacle = PublishObstacle(.brokerRefuses, refusal)
     } else if let awaySince, now - awaySince >= Self.patience {
-      obstacle = PublishObstacle(.brokerAway, "no broker is connected")
+      obstacle = PublishObstacle(.brokerAway, problem ?? "no broker is connected")
     } else {
       obstacle = nil
     }

@@ -64,6 +64,7 @@ public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
     return [
       ReadinessReport.Check(
         "kafka", isReady: relay.isConnected && (waiting != nil || inbox.isConnected),
+        problem: relay.connectionProblem ?? inbox.connectionProblem,
         detail: "\(kafka.brokers), \(relay.ownedShards) shards owned"),
       ReadinessReport.Check("publishing", problem: waiting ?? relay.obstacle),
       ReadinessReport.Check("consuming", problem: waiting ?? inbox.consumingObstacle),

@@ -97,7 +97,8 @@ public final class ConsumerBody: ProgramBody {
     { [database, settings] in
       var checks = [
         ReadinessReport.Check("postgres", isReady: inbox.hasDatabase, problem: database.writes.problem),
-        ReadinessReport.Check("kafka", isReady: inbox.isConnected, detail: settings.kafka.brokers),
+        ReadinessReport.Check(
+          "kafka", isReady: inbox.isConnected, problem: inbox.connectionProblem, detail: settings.kafka.brokers),
         ReadinessReport.Check("consuming", problem: inbox.consumingObstacle),
         ReadinessReport.Check("dead_letters", problem: inbox.buryingObstacle),
       ]

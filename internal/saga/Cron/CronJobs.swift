@@ -110,7 +110,7 @@ public final class CronJobs: ServicePart {
         "postgres_relay", isReady: relay.hasDatabase, problem: database.writes.problem,
         detail: relay.databaseDescription),
       ReadinessReport.Check(
-        "kafka", isReady: relay.isConnected,
+        "kafka", isReady: relay.isConnected, problem: relay.connectionProblem,
         detail: "\(settings.kafka.brokers), \(relay.ownedShards) shards owned"),
       ReadinessReport.Check(
         "publishing", problem: isRunning ? relay.obstacle : "waiting for the topic \(settings.topic)"),

@@ -39,6 +39,14 @@ import Values
     #expect(!gone.isDenied && gone.problem != nil)
   }
 
+  @Test func aCertificateThatIsNotAcceptedHasAReason() {
+    // OpenSSL, x509_vfy.h: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, …_HOSTNAME_MISMATCH, …_IP_ADDRESS_MISMATCH.
+    let words = [20, 62, 64, 10, 77].map { CertificateProblem.words($0) }
+    #expect(Set(words).count == words.count)
+    #expect(words[0].contains("not trusted") && words[1].contains("host name") && words[2].contains("IP address"))
+    #expect(words[4].contains("77"))
+  }
+
   @Test func aGroupThatRefusesUsIsNamedUntilItDoesNot() throws {
     let cluster = try TestCluster()
     let denied: Int32 = 30  // GROUP_AUTHORIZATION_FAILED
