@@ -225,7 +225,7 @@ let package = Package(
     box(
       "ProcessingOrders", "processing/Orders",
       [
-        "Logger", "Metrics", "Postgres", "ProcessingDomain", "ProcessingStore", "Runtime", "SagaClient", "Tracing",
+        "Logger", "Metrics", "Postgres", "ProcessingDomain", "ProcessingStore", "Runtime", "SagaClient",
         "Values",
       ]),
     box(

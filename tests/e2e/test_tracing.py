@@ -8,6 +8,7 @@ import pytest
 from harness.collector import Collector
 from harness.direct import Direct, account, new_card
 from harness.receiver import Receiver, add_endpoint
+from harness.waiting import wait_until
 from harness.world import World, inventory_message
 
 ORDER = 111
@@ -73,6 +74,37 @@ def test_an_expiry_is_a_trace_that_goes_to_the_event(world: World, collector: Co
     assert (sweep.service, sweep.kind, sweep.parent) == ("payments-server", "internal", "")
     assert sweep.attributes == {"paysaga.payments": 1}
     assert found[f"publish {world.topic}"].parent == sweep.id and expired[0].header("traceparent") == sweep.context
+
+
+def test_a_trace_goes_on_after_the_processor_was_killed(world: World, collector: Collector):
+    direct = Direct(world, **collector.settings(OTEL_TRACES_SAMPLER="parentbased_always_off"))
+    first = direct.processor()
+    gateway = direct.gateway()
+    direct.bank.behave(delay_ms=3_000)
+    with Receiver() as receiver:
+        add_endpoint(gateway, receiver.url("/hook"), "payment.completed")
+        id, parent = traceparent(0x1D)
+        body = {"user_id": str(uuid.uuid4()), "method": account(), "amount": 1999, "currency": "EUR"}
+        made = gateway.post("/v1/payments", body, key=str(uuid.uuid4()), traceparent=parent).json
+        unrecorded = gateway.post("/v1/payments", body, key=str(uuid.uuid4())).json
+        wait_until(lambda: len(direct.bank.operations()) == 2, "the bank is asked")
+        first.kill()
+        direct.bank.behave(delay_ms=0)
+        direct.processor()
+
+        def ended() -> bool:
+            direct.hurry()
+            assert gateway.payment(made["id"])["status"] == "COMPLETED"
+            return True
+
+        wait_until(ended, "another processor finds out", 60, interval=0.5)
+        found = collector.await_spans(
+            id, "POST /v1/payments", "bank inquire", f"publish {direct.results_topic}", "take results in",
+            "webhook payment.completed")
+        request = found["POST /v1/payments"]
+        assert {span.parent for name, span in found.items() if name != request.name} == {request.id}, found
+    kept = dict(world.sql("SELECT id::text, traceparent FROM processing.payment"))
+    assert kept[made["id"]].split("-")[1] == id and kept[unrecorded["id"]] is None
 
 
 def test_one_trace_goes_from_the_request_to_bank_result_and_webhook(world: World, collector: Collector):

@@ -6,7 +6,6 @@ public import ProcessingStore
 public import Runtime
 public import SagaClient
 internal import Synchronization
-public import Tracing
 public import Values
 
 /// Settles the saga's payments of the orders that were paid here, for as long as that takes.
@@ -33,7 +32,6 @@ public final class OrderSettler: ServicePart {
   private let store: SettlementStore
   private let saga: any SagaAsking
   private let rules: SettlementRules
-  private let traces: TraceBook
   private let policy: OrderDeadPolicy
   private let metrics: Meters
   private let logger: Logger
@@ -43,18 +41,15 @@ public final class OrderSettler: ServicePart {
   /// - Parameters:
   ///   - connection: its own, to processing's database.
   ///   - saga: its answers decide.
-  ///   - traces: those of the payments that this process is at; settlements belong to them.
   public init(
     _ connection: SerialConnection, store: SettlementStore = SettlementStore(), saga: any SagaAsking,
-    rules: SettlementRules = SettlementRules(), policy: OrderDeadPolicy, logger: Logger, metrics: MetricsRegistry,
-    traces: TraceBook = .off
+    rules: SettlementRules = SettlementRules(), policy: OrderDeadPolicy, logger: Logger, metrics: MetricsRegistry
   ) {
     self.connection = connection
     self.store = store
     self.saga = saga
     self.rules = rules
     self.policy = policy
-    self.traces = traces
     self.logger = logger.labelled("orders")
     self.metrics = Meters(metrics)
     state = Mutex(State(obstacle: ObstacleLog("orders are not settled in the saga", self.logger)))
@@ -99,7 +94,7 @@ public final class OrderSettler: ServicePart {
     let answers = Monitor<[Int: SettleAnswer]>([:])
     let deadline = Instant.now() + Self.callTime
     for (number, settlement) in settlements.enumerated() {
-      let trace = traces.trace(of: settlement.paymentID)
+      let trace = settlement.trace
       Task { [saga] in
         let answer = await saga.settle(
           order: settlement.orderID, reason: SettlementRules.reason(of: settlement.paymentID), trace: trace,

@@ -139,8 +139,7 @@ public final class ProcessorBody: ProgramBody {
   private func makeOrders() throws -> OrderSettler? {
     guard let saga else { return nil }
     return OrderSettler(
-      try serial("orders"), saga: saga, policy: settings.deadOrders, logger: context.logger, metrics: context.metrics,
-      traces: traces)
+      try serial("orders"), saga: saga, policy: settings.deadOrders, logger: context.logger, metrics: context.metrics)
   }
 
   private func makePipeline(

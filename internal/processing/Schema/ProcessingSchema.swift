@@ -22,6 +22,8 @@ public enum ProcessingSchema {
     ("0005_statements.down.sql", PackageResources._005_statements_down_sql),
     ("0006_debits.up.sql", PackageResources._006_debits_up_sql),
     ("0006_debits.down.sql", PackageResources._006_debits_down_sql),
+    ("0007_traces.up.sql", PackageResources._007_traces_up_sql),
+    ("0007_traces.down.sql", PackageResources._007_traces_down_sql),
   ]
 
   /// The outbox of processing, with a channel of its own.

@@ -2,20 +2,22 @@ internal import DirectDomain
 internal import Money
 internal import Postgres
 internal import ProcessingDomain
+internal import Tracing
 internal import Values
 
 /// How a payment lies in its table.
 enum PaymentRow {
   private enum Column: Int, AnswerColumn, CaseIterable {
     case id, method, amount, currency, debit, credit, since, state, version, reason, stage, askedAt, claimOwner
-    case claimEpoch, hasHold, inquiries, due, reviewer, userID, payeeID, source, orderID, refundOf, cause, now
+    case claimEpoch, hasHold, inquiries, due, reviewer, userID, payeeID, source, orderID, refundOf, cause, traceparent,
+      now
   }
 
   /// The SELECT list that `decode` reads, of a table or alias named `p`.
   static let columns = """
     p.id, p.method, p.amount, p.currency::text, p.debit, p.credit, p.since, p.state, p.version, p.reason, p.stage, \
     p.asked_at, p.claim_owner, p.claim_epoch, p.has_hold, p.inquiries, p.due, p.reviewer, p.user_id, p.payee_id, \
-    p.source, p.order_id, p.refund_of, p.cause, clock_timestamp() AS now
+    p.source, p.order_id, p.refund_of, p.cause, p.traceparent, clock_timestamp() AS now
     """
 
   /// How many columns `columns` has.
@@ -26,6 +28,15 @@ enum PaymentRow {
 
   /// The payment, when nothing else of it can be read.
   static func id(_ row: Row) throws(DatabaseError) -> UniqueID { try row.uuid(Column.id) }
+
+  /// The recorded trace of its request, with the payment that it is of: of a refund, the one that it gives back.
+  static func trace(_ row: Row) throws(DatabaseError) -> (id: UniqueID, trace: TraceContext)? {
+    guard let text = try row.optionalText(Column.traceparent), let trace = TraceContext(traceparent: text) else {
+      return nil
+    }
+    if let payment = try row.optionalUUID(Column.refundOf) { return (payment, trace) }
+    return (try id(row), trace)
+  }
 
   /// - Throws: `content` for what no payment of ours has.
   static func decode(_ row: Row) throws(DatabaseError) -> StoredPayment {

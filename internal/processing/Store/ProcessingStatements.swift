@@ -2,6 +2,7 @@ internal import DirectDomain
 internal import Money
 internal import Postgres
 internal import ProcessingDomain
+internal import Tracing
 internal import Values
 
 /// The statements on payments and what belongs to them.
@@ -28,20 +29,20 @@ struct ProcessingStatements: Sendable {
   init(_ t: ProcessingTables) {
     insertPayments = Statement(
       """
-      INSERT INTO \(t.payment) (id, user_id, payee_id, method, source, amount, currency, debit, credit, order_id, since,
-                                state, version, stage, claim_owner, claim_epoch, has_hold, inquiries)
-      SELECT u.*, clock_timestamp(), 'PROCESSING', 2, 'claimed', $11, $12, false, 0
+      INSERT INTO \(t.payment) (id, user_id, payee_id, method, source, amount, currency, debit, credit, order_id,
+                                traceparent, since, state, version, stage, claim_owner, claim_epoch, has_hold, inquiries)
+      SELECT u.*, clock_timestamp(), 'PROCESSING', 2, 'claimed', $12, $13, false, 0
       FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::uuid[],
-                  $9::uuid[], $10::bigint[]) u
+                  $9::uuid[], $10::bigint[], $11::text[]) u
       ON CONFLICT DO NOTHING RETURNING id
       """)
     insertEnded = Statement(
       """
-      INSERT INTO \(t.payment) (id, user_id, payee_id, method, source, amount, currency, debit, credit, order_id, state,
-                                reason, since, version, stage, has_hold, inquiries)
+      INSERT INTO \(t.payment) (id, user_id, payee_id, method, source, amount, currency, debit, credit, order_id,
+                                traceparent, state, reason, since, version, stage, has_hold, inquiries)
       SELECT u.*, clock_timestamp(), 2, 'done', false, 0
       FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::uuid[],
-                  $9::uuid[], $10::bigint[], $11::text[], $12::text[]) u
+                  $9::uuid[], $10::bigint[], $11::text[], $12::text[], $13::text[]) u
       ON CONFLICT DO NOTHING RETURNING id
       """)
     lockPayments = Statement(
@@ -111,26 +112,29 @@ struct ProcessingStatements: Sendable {
   }
 
   /// Inserts payments by ascending id; the answer has the ids of those that were not there.
-  func insert(_ payments: [NewPayment], by claim: Claim) -> Command {
-    Command(insertPayments, Self.columns(payments) + [.uuid(claim.owner), .int64(claim.epoch)])
+  /// - Parameter traces: those of their requests.
+  func insert(_ payments: [NewPayment], by claim: Claim, _ traces: TraceBook) -> Command {
+    Command(insertPayments, Self.columns(payments, traces) + [.uuid(claim.owner), .int64(claim.epoch)])
   }
 
-  private static func columns(_ payments: [NewPayment]) -> [Parameter] {
+  private static func columns(_ payments: [NewPayment], _ traces: TraceBook) -> [Parameter] {
     [
       .uuidArray(payments.map(\.id)), .uuidArray(payments.map(\.userID)), .uuidArray(payments.map(\.payeeID)),
       .textArray(payments.map(\.method.rawValue)), .optionalTextArray(payments.map(\.source)),
       .int64Array(payments.map(\.amount.minorUnits)), .textArray(payments.map(\.amount.currency.code)),
       .uuidArray(payments.map(\.debit)), .uuidArray(payments.map(\.credit)),
       .optionalInt64Array(payments.map(\.orderID)),
+      .optionalTextArray(payments.map { traces.trace(of: $0.id)?.traceparent }),
     ]
   }
 
   /// Inserts payments by ascending id in the state in which they end; the answer has the ids of those that were not
   /// there.
-  func insert(_ ended: [UnclaimedPayment]) -> Command {
+  /// - Parameter traces: those of their requests.
+  func insert(_ ended: [UnclaimedPayment], _ traces: TraceBook) -> Command {
     Command(
       insertEnded,
-      Self.columns(ended.map(\.payment)) + [
+      Self.columns(ended.map(\.payment), traces) + [
         .textArray(ended.map(\.end.state.rawValue)), .textArray(ended.map(\.end.reason.rawValue)),
       ])
   }

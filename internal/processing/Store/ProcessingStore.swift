@@ -151,7 +151,7 @@ public struct ProcessingStore: Sendable {
     return try connection.rollingBack { () throws(DatabaseError) in
       let check = begin + [leases.check(claim)]
       let ids = sorted.map(\.id)
-      let answers = try connection.run(check + open(statements.insert(sorted, by: claim), ids))
+      let answers = try connection.run(check + open(statements.insert(sorted, by: claim, traces), ids))
       guard answers[check.count - 1].count == 1 else { return try loseLease(connection) }
       var work = try opened(answers.suffix(from: check.count), ids, on: connection)
       // Of a payment that is there twice, the first counts.
@@ -206,7 +206,7 @@ public struct ProcessingStore: Sendable {
     let sorted = payments.sorted { $0.payment.id < $1.payment.id }
     return try connection.rollingBack { () throws(DatabaseError) in
       let ids = sorted.map(\.payment.id)
-      let answers = try connection.run([.begin] + open(statements.insert(sorted), ids))
+      let answers = try connection.run([.begin] + open(statements.insert(sorted, traces), ids))
       let work = try opened(answers.dropFirst(), ids, on: connection)
       let events = work.published.map(event)
       try connection.run((events.isEmpty ? [] : [outbox.insert(events)]) + [.commit])
@@ -309,6 +309,7 @@ public struct ProcessingStore: Sendable {
       try connection.run(statements.delete(wrong.sorted()))
       opened.subtract(wrong)
     }
+    try remember(answers[first + 1])
     return try StepWork(answers[first + 1], opened: opened, archived: archived)
   }
 
@@ -333,6 +334,7 @@ public struct ProcessingStore: Sendable {
         let restore = found.isEmpty ? [] : [archive.restore(found)]
         rows = try connection.run(restore + [statements.lock(ids)])[restore.count]
       }
+      try remember(rows)
       let live = Set(try rows.map { (row) throws(DatabaseError) in try PaymentRow.id(row) })
       let missing = ids.filter { !live.contains($0) }
       guard !missing.isEmpty else { return rows }
@@ -342,6 +344,12 @@ public struct ProcessingStore: Sendable {
       archived = Set(archived + left).sorted()
       try connection.run(.rollback)
     }
+  }
+
+  /// Learns which traces payments belong to that another process has begun, or an earlier run of this one.
+  private func remember(_ rows: Rows) throws(DatabaseError) {
+    guard traces.tracer.isOn else { return }
+    for row in rows { if let (id, trace) = try PaymentRow.trace(row) { traces.note(id, trace) } }
   }
 
   // MARK: - Parts

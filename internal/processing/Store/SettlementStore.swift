@@ -1,4 +1,5 @@
 public import Postgres
+public import Tracing
 public import Values
 
 /// An order that has been paid here and is to be settled in the saga.
@@ -14,14 +15,20 @@ public struct Settlement: Sendable, Hashable {
   /// For how long the saga has been asked and has not known the order: the sum of the pauses after such answers. An
   /// outage, of the saga or of ours, says nothing of the order and is not counted.
   public let unknownFor: Duration
+  /// The recorded trace of the payment's request.
+  public let trace: TraceContext?
 
   /// A settlement.
-  public init(paymentID: UniqueID, orderID: Int64, since: Timestamp, attempts: Int, unknownFor: Duration) {
+  public init(
+    paymentID: UniqueID, orderID: Int64, since: Timestamp, attempts: Int, unknownFor: Duration,
+    trace: TraceContext? = nil
+  ) {
     self.paymentID = paymentID
     self.orderID = orderID
     self.since = since
     self.attempts = attempts
     self.unknownFor = unknownFor
+    self.trace = trace
   }
 }
 
@@ -54,7 +61,8 @@ public struct SettlementStore: Sendable {
       UPDATE \(settlement) s SET at = clock_timestamp() + $2, attempts = least(s.attempts, 2147483646) + 1
       WHERE s.payment_id = ANY (ARRAY(
         SELECT payment_id FROM \(settlement) WHERE at <= clock_timestamp() ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED))
-      RETURNING s.payment_id, s.order_id, s.since, s.attempts, s.unknown_for
+      RETURNING s.payment_id, s.order_id, s.since, s.attempts, s.unknown_for,
+                (SELECT p.traceparent FROM \(tables.payment) p WHERE p.id = s.payment_id) AS traceparent
       """)
     lock = Statement(
       "SELECT payment_id FROM \(settlement) WHERE payment_id = ANY ($1) ORDER BY payment_id FOR UPDATE")
@@ -96,7 +104,8 @@ public struct SettlementStore: Sendable {
       Settlement(
         paymentID: try row.uuid(TakenColumn.paymentID), orderID: try row.int64(TakenColumn.orderID),
         since: try row.timestamp(TakenColumn.since), attempts: try row.int(TakenColumn.attempts),
-        unknownFor: .microseconds(try row.int64(TakenColumn.unknownFor)))
+        unknownFor: .microseconds(try row.int64(TakenColumn.unknownFor)),
+        trace: try row.optionalText(TakenColumn.traceparent).flatMap { TraceContext(traceparent: $0) })
     }
   }
 
@@ -148,6 +157,6 @@ public struct SettlementStore: Sendable {
     return (try row.int(WaitingColumn.count), try row.double(WaitingColumn.oldest))
   }
 
-  private enum TakenColumn: Int, AnswerColumn { case paymentID, orderID, since, attempts, unknownFor }
+  private enum TakenColumn: Int, AnswerColumn { case paymentID, orderID, since, attempts, unknownFor, traceparent }
   private enum WaitingColumn: Int, AnswerColumn { case count, oldest }
 }
