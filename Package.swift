@@ -279,7 +279,8 @@ let package = Package(
         "DirectDomain", "Errors", "GatewayDomain", "GatewayStore", "HTTPClient", "Logger", "Metrics", "Postgres",
         "Runtime", "Tracing", "Values",
       ]),
-    box("GatewayLimits", "gateway/Limits", ["GatewayDomain", "Logger", "Metrics", "Redis", "Runtime", "Values"]),
+    box(
+      "GatewayLimits", "gateway/Limits", ["Errors", "GatewayDomain", "Logger", "Metrics", "Redis", "Runtime", "Values"]),
     box(
       "GatewayAPI", "gateway/API",
       [
@@ -344,6 +345,7 @@ let package = Package(
       "SagaConsumer", "saga/Consumer",
       [
         "Admin", "ClientSettings", "Errors", "Inbox", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Redis",
+        "Runtime",
         "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service", "Settings", "Tracing", "Values",
       ]),
     box(

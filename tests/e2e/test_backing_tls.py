@@ -100,7 +100,7 @@ def test_redis_is_verified_by_a_tunnel(
         for order, (authority, source) in enumerate(((ours, "redis"), (others, "postgres")), 1):
             program = world.server(REDIS_DSN=f"redis://127.0.0.1:{near[authority].port}/0")
             wait_until(
-                lambda: program.readiness()[1]["checks"]["redis"]["detail"].startswith("away") == (source == "postgres"),
+                lambda: program.readiness()[1]["checks"]["redis"]["detail"].endswith("decides alone") == (source == "postgres"),
                 "Redis is seen as it is", 20)
             client, key = world.client(program), (("idempotency-key", str(uuid.uuid4())),)
 

@@ -23,10 +23,10 @@ struct RateLimiterTests {
     return try result.get()
   }
 
-  private func waitFor(_ isReachable: Bool, _ limiter: RateLimiter) async throws {
+  private func waitForRedis(_ limiter: RateLimiter) async throws {
     let deadline = Instant.now() + .seconds(20)
-    while limiter.isReachable != isReachable, Instant.now() < deadline { try await Task.sleep(for: .milliseconds(5)) }
-    #expect(limiter.isReachable == isReachable)
+    while limiter.problem != nil, Instant.now() < deadline { try await Task.sleep(for: .milliseconds(5)) }
+    #expect(limiter.problem == nil)
   }
 
   /// How many of so many calls at once may go on.
@@ -43,7 +43,7 @@ struct RateLimiterTests {
     let dsn = try #require(redisDSN)
     try await with(dsn) { one in
       try await with(dsn) { two in
-        for limiter in [one, two] { try await waitFor(true, limiter) }
+        for limiter in [one, two] { try await waitForRedis(limiter) }
         let (key, other) = (UniqueID.random(), UniqueID.random())
         let began = Instant.now()
         let granted = await take(400, key, rate: 100, [one, two])
@@ -59,24 +59,24 @@ struct RateLimiterTests {
 
   @Test func `without Redis each gateway limits by itself, and nobody waits`() async throws {
     try await with("") { limiter in
-      #expect(limiter.isReachable == nil)
+      #expect(!limiter.isShared && limiter.problem == nil)
       #expect((50...60).contains(await take(200, UniqueID.random(), rate: 50, [limiter])))
     }
     let forwarder = TCPForwarder(to: try RedisDSN(try #require(redisDSN)).port)
     defer { forwarder.close() }
     try await with("redis://127.0.0.1:\(forwarder.port)") { limiter in
-      try await waitFor(true, limiter)
+      try await waitForRedis(limiter)
       #expect(await take(10, UniqueID.random(), rate: 50, [limiter]) == 10)
       // It answers no more: callers wait 50 ms once, and then not at all.
       forwarder.setHoldingAnswers(true)
       #expect((50...60).contains(await take(200, UniqueID.random(), rate: 50, [limiter])))
-      #expect(limiter.isReachable == false)
+      #expect(limiter.problem != nil)
       let began = Instant.now()
       #expect(await take(1, UniqueID.random(), rate: 50, [limiter]) == 1)
       #expect(Instant.now() - began < .milliseconds(40))
       forwarder.setHoldingAnswers(false)
       forwarder.cut()
-      try await waitFor(true, limiter)
+      try await waitForRedis(limiter)
     }
   }
 
@@ -85,7 +85,7 @@ struct RateLimiterTests {
     let client = RedisClient(try RedisDSN(dsn), logger: Logger(label: "test", level: .error))
     defer { client.close() }
     try await with(dsn) { limiter in
-      try await waitFor(true, limiter)
+      try await waitForRedis(limiter)
       for (value, granted) in [
         ("nonsense", 1), ("-5", 1), ("nan", 1), ("1e30", 0), ("99999999999999999999", 0), ("", 1),
       ] {

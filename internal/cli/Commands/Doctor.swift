@@ -33,9 +33,10 @@ struct Doctor: Subcommand {
     let client = try AdminClient(addresses, session)
     var examination = Examination(session)
     examination.programs(client)
+    var databases: Set<String> = []
     for context in try session.migrations() {
       examination.check("database of \(context.settingPrefix)DSN") {
-        let (facts, findings) = try DatabaseCheck(context: context, session: session).run()
+        let (facts, findings) = try DatabaseCheck(context: context, session: session).run(&databases)
         return ([facts], findings)
       }
     }
@@ -62,7 +63,7 @@ struct Doctor: Subcommand {
     var findings: [Finding] = []
     let gateway = try Connection.open(try session.database(of: "GATEWAY_"), logger: session.logger)
     defer { gateway.close() }
-    if try isThere("gateway.dead_letter", gateway) {
+    if try gateway.hasTable("gateway.dead_letter") {
       let waiting = try DeadLetterStore(GatewayTables()).waiting(on: gateway).count
       if waiting > 0 {
         findings.append(
@@ -73,7 +74,7 @@ struct Doctor: Subcommand {
     }
     let processing = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
     defer { processing.close() }
-    if try isThere("processing.payment", processing) {
+    if try processing.hasTable("processing.payment") {
       let open = try ExceptionStore().counts(on: processing).values.reduce(0, +)
       if open > 0 {
         findings.append(
@@ -83,10 +84,13 @@ struct Doctor: Subcommand {
     }
     return findings
   }
+}
 
-  private static func isThere(_ table: String, _ connection: Connection) throws -> Bool {
+extension Connection {
+  /// Whether there is a table of this name, quoted where it has to be.
+  func hasTable(_ name: String) throws(DatabaseError) -> Bool {
     let question = Statement("SELECT to_regclass($1) IS NOT NULL", isReadOnly: true)
-    return try connection.run(Command(question, [.text(table)])).only.bool(0)
+    return try run(Command(question, [.text(name)])).only.bool(0)
   }
 }
 

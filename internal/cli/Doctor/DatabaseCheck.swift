@@ -11,17 +11,27 @@ struct DatabaseCheck {
   let context: ContextMigrations
   let session: Session
 
+  /// - Parameter known: the databases that were looked at: of another context of the same database only its own lines
+  ///   of migrations are findings.
   /// - Returns: what the server says of itself, and what is wrong.
-  func run() throws -> (facts: Record, findings: [Finding]) {
+  func run(_ known: inout Set<String>) throws -> (facts: Record, findings: [Finding]) {
     let configuration = try session.database(of: context.settingPrefix)
     let subject = "database of \(context.settingPrefix)DSN"
     let connection = try Connection.open(configuration, logger: session.logger)
     defer { connection.close() }
     let row = try connection.run(Command(Self.question)).only
-    let oldest = try row.optionalDouble(Column.oldest)
     // Locks first: what is asked later may wait for one.
-    var findings = try LockCheck.run(subject, on: connection)
+    let isNew = known.insert(try row.text(Column.identity)).inserted
+    var findings = try isNew ? LockCheck.run(subject, on: connection) : []
     findings += try lines(subject)
+    if isNew { findings += try server(subject, row, on: connection) }
+    return (try facts(subject, configuration, row), findings)
+  }
+
+  /// What is wrong with the server and the database as a whole.
+  private func server(_ subject: String, _ row: Row, on connection: Connection) throws -> [Finding] {
+    var findings: [Finding] = []
+    let oldest = try row.optionalDouble(Column.oldest)
     if try row.bool(Column.isReadOnly) {
       findings.append(
         Finding(subject, "the server takes no writes", "name the primary in \(context.settingPrefix)DSN, or fail over"))
@@ -53,14 +63,18 @@ struct DatabaseCheck {
       findings.append(
         Finding(subject, "\(used) of \(limit) sessions are in use", "raise max_connections, or use a pooler"))
     }
-    return (
-      [
-        "checked": .text(subject), "server": .text(try row.text(Column.version)),
-        "database": .text("\(configuration)"), "bytes": .number(try row.int64(Column.bytes)),
-        "sessions": .number(Int64(used)), "oldest_transaction_s": oldest.map { .number(Int64($0)) } ?? .null,
-        "hidden_sessions": .number(try row.int64(Column.hidden)),
-      ], findings
-    )
+    return findings
+  }
+
+  private func facts(_ subject: String, _ configuration: DatabaseConfiguration, _ row: Row) throws -> Record {
+    let oldest = try row.optionalDouble(Column.oldest)
+    return [
+      "checked": .text(subject), "server": .text(try row.text(Column.version)),
+      "database": .text("\(configuration)"), "bytes": .number(try row.int64(Column.bytes)),
+      "sessions": .number(try row.int64(Column.sessions)),
+      "oldest_transaction_s": oldest.map { .number(Int64($0)) } ?? .null,
+      "hidden_sessions": .number(try row.int64(Column.hidden)),
+    ]
   }
 
   /// Writes a page that goes away with its transaction: a full disk, or a server that is broken, refuses it.
@@ -113,7 +127,7 @@ struct DatabaseCheck {
   }
 
   private enum Column: Int, AnswerColumn {
-    case version, bytes, isReadOnly, oldest, holder, hidden, prepared, slots, sessions, maxSessions
+    case version, bytes, isReadOnly, oldest, holder, hidden, prepared, slots, sessions, maxSessions, identity
   }
 
   /// What other sessions do is hidden from a role without pg_read_all_stats.
@@ -132,6 +146,7 @@ struct DatabaseCheck {
             WHERE database = current_database() AND prepared < clock_timestamp() - interval '5 min') AS prepared,
            (SELECT count(*) FROM pg_replication_slots WHERE NOT active) AS slots,
            (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS sessions,
-           current_setting('max_connections')::bigint AS max_sessions
+           current_setting('max_connections')::bigint AS max_sessions,
+           format('%s of the server started at %s', current_database(), pg_postmaster_start_time()) AS identity
     """, isReadOnly: true)
 }

@@ -8,14 +8,8 @@ struct OutboxCheck {
   /// A healthy outbox publishes within milliseconds.
   private static let longestWait = Duration.seconds(60)
 
-  private enum Column: Int, AnswerColumn { case isThere, hasTomorrow }
-
-  private static let presence = Statement(
-    """
-    SELECT to_regclass($1) IS NOT NULL AS is_there,
-           to_regclass($2 || to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '1 day', '_YYYYMMDD')) IS NOT NULL
-             AS has_tomorrow
-    """, isReadOnly: true)
+  private static let tomorrow = Statement(
+    "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '1 day', '_YYYYMMDD')", isReadOnly: true)
 
   let outbox: OutboxChoice
   let session: Session
@@ -24,16 +18,14 @@ struct OutboxCheck {
   func run() throws -> (facts: Record, findings: [Finding])? {
     let connection = try outbox.open(session)
     defer { connection.close() }
-    let row = try connection.run(
-      Command(Self.presence, [.text(outbox.tables.wait), .text(outbox.tables.done)])
-    ).only
-    guard try row.bool(Column.isThere) else { return nil }
+    guard try connection.hasTable(outbox.tables.wait) else { return nil }
+    let tomorrow = try connection.run(Command(Self.tomorrow)).only.text(0)
     let inspection = outbox.inspection(session)
     let status = try inspection.status(on: connection)
     let subject = "outbox of \(outbox.name.rawValue)"
     let option = outbox.name == .saga ? "" : " --outbox \(outbox.name.rawValue)"
     var findings: [Finding] = []
-    if try !row.bool(Column.hasTomorrow) {
+    if try !connection.hasTable(outbox.tables.done + tomorrow) {
       findings.append(
         Finding(
           subject, "there is no table for the events published tomorrow",

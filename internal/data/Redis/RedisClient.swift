@@ -41,9 +41,6 @@ public final class RedisClient {
   /// How many writes have been sent whose answers were not read.
   private var unansweredWrites = 0
 
-  /// Whether the last call went well, or none failed yet: for readiness and metrics.
-  public private(set) var isHealthy = true
-
   /// What was refused, or why there was no answer, until that works again: for readiness.
   public var problem: RedisError? { spell?.error }
 
@@ -246,7 +243,6 @@ public final class RedisClient {
 
   private func noteSuccess(_ action: String) {
     breaker.succeeded()
-    isHealthy = true
     // A full server that is read between two refused writes is not back.
     guard let spell, spell.refused ?? action == action else { return }
     self.spell = nil
@@ -260,7 +256,6 @@ public final class RedisClient {
       unansweredWrites = 0
     }
     breaker.failed(at: .now())
-    isHealthy = false
     if spell == nil {
       logger.warning("Redis fails; going on without it", ["server": .describing(dsn), "error": .error(error)])
     }

@@ -1,3 +1,4 @@
+internal import Errors
 public import GatewayDomain
 public import Logger
 public import Metrics
@@ -23,6 +24,8 @@ public final class RateLimiter: ServicePart {
     /// Keys whose bucket in Redis is empty, and until when.
     var empty: [UniqueID: Instant] = [:]
     var isReachable = false
+    /// What Redis refuses, or why it does not answer.
+    var problem: String? = "Redis has not answered yet"
     var isStopped = false
   }
 
@@ -51,8 +54,11 @@ public final class RateLimiter: ServicePart {
     decided = (counter("redis"), counter("gateway"))
   }
 
-  /// Whether Redis answers; nil where there is none.
-  public var isReachable: Bool? { dsn == nil ? nil : state.withLock { $0.isReachable } }
+  /// Whether gateways share their buckets, while Redis works.
+  public var isShared: Bool { dsn != nil }
+
+  /// What Redis refuses, or why it does not answer; nil when it works, or there is none.
+  public var problem: String? { dsn == nil ? nil : state.withLock { $0.problem } }
 
   /// Starts the thread.
   public func start() {
@@ -106,9 +112,13 @@ public final class RateLimiter: ServicePart {
   private func connect(_ client: RedisClient) -> Bool {
     do throws(RedisError) {
       try client.ping()
-      state.update { $0.isReachable = true }
+      state.update { state in
+        state.isReachable = true
+        state.problem = client.problem?.description
+      }
       return true
     } catch {
+      state.update { $0.problem = error.description }
       return false
     }
   }
@@ -140,7 +150,7 @@ public final class RateLimiter: ServicePart {
     do throws(RedisError) {
       grants = try RateScript.run(asking, on: client)
     } catch {
-      return giveUp(waiting)
+      return giveUp(waiting, error)
     }
     let now = Instant.now()
     state.withLock { state in
@@ -158,9 +168,10 @@ public final class RateLimiter: ServicePart {
   }
 
   /// Lets go of who waits: from here on nobody does until Redis answers again.
-  private func giveUp(_ waiting: [Waiting]) {
+  private func giveUp(_ waiting: [Waiting], _ error: RedisError) {
     let others = state.update { state in
       state.isReachable = false
+      state.problem = error.description
       defer { state.waiting = [] }
       return state.waiting
     }

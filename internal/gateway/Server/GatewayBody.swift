@@ -395,9 +395,11 @@ public final class GatewayBody: ProgramBody {
       // Payments without an order do not need it.
       let orders = saga.map { ReadinessReport.Check("saga", isReady: true, detail: $0.problem ?? "") }
       // Each gateway limits by itself without it.
-      let redis = limiter.isReachable.map {
-        ReadinessReport.Check("redis", isReady: true, detail: $0 ? "" : "away; rate limits are this gateway's own")
-      }
+      let redis =
+        limiter.isShared
+        ? ReadinessReport.Check(
+          "redis", isReady: true, detail: limiter.problem.map { "\($0); rate limits are this gateway's own" } ?? "")
+        : nil
       return [postgres] + execution.parts.processor.checks + pipeline.checks + [deadLetters.check]
         + [certificateWatch?.check, orders, redis].compactMap(\.self)
     }

@@ -23,6 +23,8 @@ package final class ReplayFilter: ServicePart {
     var lookups: [Lookup] = []
     var notes: [(key: [UInt8], value: [UInt8])] = []
     var isReachable = false
+    /// What Redis refuses, or why it does not answer.
+    var problem: String? = "Redis has not answered yet"
     var isStopped = false
   }
 
@@ -56,8 +58,10 @@ package final class ReplayFilter: ServicePart {
     failures = metrics.counter("redis_failures_total", help: "Look-ups and writes that Redis did not answer.")
   }
 
-  /// Whether the last attempt reached Redis.
-  package var isReachable: Bool { state.withLock { $0.isReachable } }
+  /// What Redis refuses, or why it does not answer; nil when it works.
+  package var problem: String? { state.withLock { $0.problem } }
+
+  private var isReachable: Bool { state.withLock { $0.isReachable } }
 
   /// Whether Redis says that this request was answered under this key. Anybody who can write to Redis can have it say
   /// so: the answer is the database's.
@@ -111,9 +115,13 @@ package final class ReplayFilter: ServicePart {
   private func connect(_ client: RedisClient) -> Bool {
     do throws(RedisError) {
       try client.ping()
-      state.update { $0.isReachable = true }
+      state.update { state in
+        state.isReachable = true
+        state.problem = client.problem?.description
+      }
       return true
     } catch {
+      state.update { $0.problem = error.description }
       return false
     }
   }
@@ -137,22 +145,24 @@ package final class ReplayFilter: ServicePart {
     do throws(RedisError) {
       if !lookups.isEmpty { values = try client.mget(lookups.map(\.name)) }
     } catch {
-      giveUp()
+      giveUp(error)
     }
     for (lookup, value) in zip(lookups, values) { lookup.continuation.resume(returning: value) }
     guard isReachable, !notes.isEmpty else { return }
     do throws(RedisError) {
       try client.setMany(notes, ttl: timeToLive)
+      state.update { $0.problem = client.problem?.description }
     } catch {
-      giveUp()
+      giveUp(error)
     }
   }
 
   /// Lets go of who waits: from here on nobody does until Redis answers again.
-  private func giveUp() {
+  private func giveUp(_ error: RedisError) {
     failures.add()
     let lookups = state.update { state in
       state.isReachable = false
+      state.problem = error.description
       state.notes = []
       defer { state.lookups = [] }
       return state.lookups

@@ -47,6 +47,9 @@ public final class ConsumerBody: ProgramBody {
     let notifier = Notifier(channel: SagaSchema.outbox.channel, pool: pool, logger: context.logger)
     let filters = (0..<settings.consumer.parallelism).map { _ in FilterHealth() }
     let inbox = try makeInbox(shards, filters) { notifier.notify() }
+    let redis =
+      settings.redis.isEnabled
+      ? try FilterProbe(dsn: settings.redis.dsn, group: settings.consumer.group, filters) : nil
     let probe = try database.startWriteProbe(tables: SagaSchema.written, logger: context.logger)
     let consuming = ServiceEntry.part { [context, settings] in
       try inbox.start()
@@ -55,7 +58,7 @@ public final class ConsumerBody: ProgramBody {
       inbox.stop(until: deadline)
     }
     return ProgramParts(
-      [.part(pool), .part(notifier), .part(probe), consuming],
+      [.part(pool), .part(notifier), .part(probe), redis.map { .part($0) }, consuming].compactMap(\.self),
       checks: makeChecks(inbox, filters))
   }
 
@@ -67,6 +70,7 @@ public final class ConsumerBody: ProgramBody {
     let logger = context.logger.labelled("redis")
     let metrics = context.metrics
     let tracer = context.tracer
+    let others = OtherStatuses(logger: context.logger.labelled("consumer"))
     var inventory = PaymentTransactions(
       outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive)
     inventory.changes = PaymentChanges(metrics)
@@ -86,7 +90,7 @@ public final class ConsumerBody: ProgramBody {
           metrics: metrics) : nil
       return InventoryHandler(
         triggerStatus: consumer.triggerStatus, transactions: transactions, filter: filter, health: filters[lane],
-        tracer: tracer, onCreated: onCreated)
+        tracer: tracer, others: others, onCreated: onCreated)
     }
   }
 

@@ -16,6 +16,7 @@ package struct InventoryHandler: InboxHandler {
   private let filter: DuplicateFilter?
   private let health: FilterHealth
   private let tracer: Tracer
+  private let others: OtherStatuses
   private let onCreated: @Sendable () -> Void
 
   /// - Parameters:
@@ -23,34 +24,39 @@ package struct InventoryHandler: InboxHandler {
   ///   - filter: nil to ask only the database.
   ///   - health: told whether the filter is reachable.
   ///   - tracer: records messages, those without a trace as traces of their own.
+  ///   - others: told of messages that are skipped.
   ///   - onCreated: called after a commit that opened payments.
   init(
     triggerStatus: String, transactions: PaymentTransactions, filter: DuplicateFilter?, health: FilterHealth,
-    tracer: Tracer,
-    onCreated: @escaping @Sendable () -> Void
+    tracer: Tracer, others: OtherStatuses, onCreated: @escaping @Sendable () -> Void
   ) {
     self.triggerStatus = triggerStatus
     self.transactions = transactions
     self.filter = filter
     self.health = health
     self.tracer = tracer
+    self.others = others
     self.onCreated = onCreated
   }
 
   /// Reads a message of the inventory topic.
   package func sort(_ message: ConsumedMessage) -> InboxSorting<Opening, InventoryOutcome> {
-    Self.sort(message, triggerStatus: triggerStatus, tracer: tracer)
+    Self.sort(message, triggerStatus: triggerStatus, tracer: tracer) { others.note($0, message) }
   }
 
   /// Reads a message; what it cannot read is unusable. Pure.
-  package static func sort(_ message: ConsumedMessage, triggerStatus: String, tracer: Tracer = .off)
-    -> InboxSorting<Opening, InventoryOutcome>
-  {
+  /// - Parameter onOther: gets the status of a message that opens nothing.
+  package static func sort(
+    _ message: ConsumedMessage, triggerStatus: String, tracer: Tracer = .off, onOther: (String) -> Void = { _ in }
+  ) -> InboxSorting<Opening, InventoryOutcome> {
     do {
       let trace = message.trace
       var inventory = try InventoryMessage(
         message.value, trace: trace, place: "\(message.topic)/\(message.partition)@\(message.offset)")
-      guard inventory.status == triggerStatus else { return .done(.skipped) }
+      guard inventory.status == triggerStatus else {
+        onOther(inventory.status)
+        return .done(.skipped)
+      }
       let span = tracer.process(
         message, parent: trace, [SpanAttribute("paysaga.order_id", inventory.command.orderID)])
       if let span { inventory.command.trace = span.context }

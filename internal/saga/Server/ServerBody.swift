@@ -168,7 +168,7 @@ public final class ServerBody: ProgramBody {
       // A filter that is away costs speed only.
       let redis = filter.map { filter in
         ReadinessReport.Check(
-          "redis", isReady: true, detail: filter.isReachable ? "" : "away; the database decides alone")
+          "redis", isReady: true, detail: filter.problem.map { "\($0); the database decides alone" } ?? "")
       }
       return [postgres] + [certificate?.check, redis].compactMap(\.self) + (jobs?.checks ?? [])
     }

@@ -32,7 +32,7 @@ public final class AdminAccess: Sendable {
   /// The answer to a caller who may not see data; nil for one who may.
   public func refusal(of request: HTTPRequest) -> HTTPResponse? {
     guard let digest = digest.withLock({ $0 }) else {
-      if isLocal && request.isForAddress { return nil }
+      if isLocal && request.headers.areForAddress { return nil }
       let way = isLocal ? "ask for it by the address, or as localhost" : "set ADMIN_TOKEN_FILE, and send its token"
       return Self.refused(403, "this page shows data, which needs a token beyond this machine: \(way)\n")
     }

@@ -25,7 +25,7 @@ import Values
     let client = client(1, .init(), lines)
     #expect(error(client) == .connectionFailed)
     for _ in 0..<1_000 { #expect(error(client) == .circuitOpen) }
-    #expect(!client.isHealthy)
+    #expect(client.problem != nil)
     #expect(lines.all.count == 1 && lines.all.allSatisfy { !$0.contains("hunter2") && $0.contains("127.0.0.1:1") })
   }
 
@@ -69,8 +69,8 @@ import Values
     #expect(error(client) == .timedOut)
     isBroken.store(false, ordering: .relaxed)
     let deadline = Instant.now() + .seconds(10)
-    while !client.isHealthy, Instant.now() < deadline { try? client.ping() }
-    #expect(client.isHealthy && client.breakerState == .closed)
+    while client.problem != nil, Instant.now() < deadline { try? client.ping() }
+    #expect(client.problem == nil && client.breakerState == .closed)
     client.close()
     #expect(error(client) == .closed)
   }
@@ -87,14 +87,14 @@ import Values
     let lines = LogLines()
     let client = client(server.port, RedisBreaker(rest: .nanoseconds(1), limit: .nanoseconds(1)), lines)
     for _ in 0..<4 {
-      #expect(try client.mget([key]) == [nil] && client.isHealthy)
+      #expect(try client.mget([key]) == [nil])
       #expect(throws: RedisError.self) { try client.setMany([(key, key)], ttl: .seconds(1)) }
-      #expect(!client.isHealthy)
+      #expect(client.problem?.isRefusal == true)
     }
     #expect(opened.load(ordering: .relaxed) == sessions && lines.all.count == 1)
     isBack.store(true, ordering: .relaxed)
     try client.setMany([(key, key)], ttl: .seconds(1))
-    #expect(client.isHealthy && lines.all.count == 2)
+    #expect(client.problem == nil && lines.all.count == 2)
   }
 
   @Test func whatIsSetWithoutWaitingIsAnsweredBeforeTheNextCall() throws {
