@@ -107,6 +107,20 @@ def test_a_message_does_not_go_round_for_ever(world: World):
     assert len(requeue(world)) == 1
 
 
+def test_a_header_of_a_stranger_counts_for_nothing(world: World):
+    """Neither to keep a letter from going back, nor to let it go round."""
+    for claimed in (b"99", b"-5"):
+        produce(world.broker.brokers, world.inventory, [(b"k", b"not JSON")], headers=[("dlq_requeues", claimed)], partition=1)
+    world.consumer()
+    letters = world.reader(world.dead_letters)
+    letters.wait_for(2)
+    for round_number in (1, 2):
+        assert len(requeue(world, "--max-requeues", "2")) == 2
+        assert [letter.header("dlq_requeues") for letter in letters.wait_for(2 + 2 * round_number)[-2:]] \
+            == [str(round_number)] * 2
+    assert requeue(world, "--max-requeues", "2") == []
+
+
 def test_what_was_mended_opens_its_payment(world: World):
     world.push(inventory_message(1, key="d978c560-fdba-4e84-b3f1-b570d8d95e4c"))
     world.consumer()

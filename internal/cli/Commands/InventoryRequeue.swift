@@ -16,9 +16,10 @@ struct InventoryRequeue: Subcommand {
     synopsis: "\(RequeueFilter.synopsis) [--max-requeues N] [--dry-run] [--operator NAME]",
     notes: """
       The topics are CONSUMER_TOPIC and the one of this name with .dlq added. Key, value and headers are those of the
-      message that died, without what was said of its death; dlq_requeues counts. What was put back is remembered in the
-      committed offsets of the group \(RequeueReader.group) and not put back again. Mend the cause first, or the
-      messages come back as new dead letters.
+      message that died, without what was said of its death. How often it was put back says the log of operations, by where
+      the message lay, whatever its header dlq_requeues claims. What was put back is remembered in the committed offsets of
+      the group \(RequeueReader.group) and not put back again. Mend the cause first, or the messages come back as new
+      dead letters.
       """,
     example: "paysaga inventory requeue --error currency --dry-run")
 
@@ -43,19 +44,21 @@ struct InventoryRequeue: Subcommand {
     }
     let publisher = try RequeuePublisher(session, topic: topic, partitions: partitions)
     defer { publisher.close() }
-    let log = isDryRun ? nil : try LetterLog(.letterRequeue, by: person, session)
-    defer { log?.close() }
+    let log = try LetterLog(.letterRequeue, by: person, session)
+    defer { log.close() }
     try requeue(reader, publisher, log, session, topic)
   }
 
   private func requeue(
-    _ reader: RequeueReader, _ publisher: RequeuePublisher, _ log: LetterLog?, _ session: Session, _ topic: String
+    _ reader: RequeueReader, _ publisher: RequeuePublisher, _ log: LetterLog, _ session: Session, _ topic: String
   ) throws {
     var done: Int64 = 0
     var held: Int64 = 0
+    let counts = try log.counts(of: session.settings.consumer.deadLetterTopic, in: topic)
     while done < filter.limit, let letters = try reader.letters(filter, RequeueFilter.batch) {
       var chosen: [DeadLetter] = []
-      for letter in letters {
+      for var letter in letters {
+        letter.counted = counts.count(letter, of: topic)
         if done + Int64(chosen.count) >= filter.limit { break }
         if let obstacle = letter.obstacle(topic: topic, limit: mostRequeues) {
           held += 1
@@ -64,10 +67,11 @@ struct InventoryRequeue: Subcommand {
           chosen.append(letter)
         }
       }
-      if let log {
+      if !isDryRun {
         let outcome = try publisher.publish(chosen)
-        try log.note(outcome.published)
-        try reader.note(outcome)
+        try log.note(
+          zip(outcome.published, outcome.places).map { ($0, RequeueCounts.detail($0, to: $1)) })
+        try reader.note((outcome.published.map(\.letter), outcome.failure))
       }
       session.output.print(rows: chosen.map(\.record))
       done += Int64(chosen.count)

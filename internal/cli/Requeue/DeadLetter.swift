@@ -6,14 +6,27 @@ import Values
 package struct DeadLetter {
   /// The message as it lies on the dead-letter topic.
   package let letter: ConsumedMessage
+  /// How often it was put back, by the log of operations; nil where nobody has looked.
+  package var counted: Int64?
 
   /// Any message can be read as a dead letter; `obstacle` says whether it is one.
   package init(_ letter: ConsumedMessage) { self.letter = letter }
 
   var error: String { text(DeadLetterHeader.error) ?? "" }
 
-  /// The number of times it was requeued before.
-  package var requeues: Int64 { text(DeadLetterHeader.requeues).flatMap { Int64($0) }.map { max(0, $0) } ?? 0 }
+  /// The number of times it was requeued before; what its header claims where nobody has looked.
+  package var requeues: Int64 {
+    counted ?? text(DeadLetterHeader.requeues).flatMap { Int64($0) }.map { max(0, $0) } ?? 0
+  }
+
+  /// Where it lay before it died.
+  var origin: TopicPartitionOffset? {
+    guard let topic = text(DeadLetterHeader.topic),
+      let partition = text(DeadLetterHeader.partition).flatMap({ Int32($0) }),
+      let offset = text(DeadLetterHeader.offset).flatMap({ Int64($0) })
+    else { return nil }
+    return TopicPartitionOffset(topic, partition, offset)
+  }
 
   /// The original message, ready to be published again; its header counts this requeue.
   /// - Parameter partitions: of the topic; where it had fewer when the message died it goes by its key.

@@ -18,16 +18,28 @@ final class LetterLog {
     connection = try outbox.open(session)
   }
 
+  /// The most entries that are looked at, newest first.
+  private static let longest = 1_000_000
+
   /// - Parameter messages: the dead letters, all of one topic.
   func note(_ messages: [ConsumedMessage]) throws {
-    guard let topic = messages.first?.topic else { return }
-    let entries = messages.map { message in
-      let letter = DeadLetter(message)
-      return (
-        key: Self.text(message.key), detail: "\(message.partition)@\(message.offset): \(Self.storable(letter.error))"
-      )
-    }
+    try note(messages.map { (DeadLetter($0), "\($0.partition)@\($0.offset): \(DeadLetter($0).error)") })
+  }
+
+  /// - Parameter letters: all of one topic, each with what is said of it.
+  func note(_ letters: [(letter: DeadLetter, detail: String)]) throws {
+    guard let topic = letters.first?.letter.letter.topic else { return }
+    let entries = letters.map { (key: Self.text($0.letter.letter.key), detail: Self.storable($0.detail)) }
     try log.note(action, by: person, topic: topic, messages: entries, on: connection)
+  }
+
+  /// How often messages were put back.
+  /// - Parameters:
+  ///   - letters: the dead-letter topic.
+  ///   - topic: where they were put back.
+  func counts(of letters: String, in topic: String) throws -> RequeueCounts {
+    let entries = try log.entries(action: .letterRequeue, limit: Self.longest, on: connection)
+    return RequeueCounts(topic: topic, details: entries.reversed().filter { $0.topic == letters }.compactMap(\.detail))
   }
 
   func close() { connection.close() }

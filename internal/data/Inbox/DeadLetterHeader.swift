@@ -10,7 +10,8 @@ public enum DeadLetterHeader {
   public static let error = "dlq_error"
   /// What the dead-letter topic refused and the letter therefore lacks: `value` or `all`. Absent on a whole letter.
   public static let leftOut = "dlq_left_out"
-  /// How often the message was requeued, in decimal. Stays on the message, so that it cannot go round without end.
+  /// How often the message was requeued, in decimal; stays on the message. For people: whoever writes to the topic may
+  /// set it.
   public static let requeues = "dlq_requeues"
 
   /// The headers that describe one death; a requeued message loses them.

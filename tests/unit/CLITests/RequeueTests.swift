@@ -72,6 +72,31 @@ import Testing
     #expect(second.partition == nil)
   }
 
+  @Test func itsRequeuesAreCountedByTheLogAndNotByItsHeader() {
+    let forged = letter(death + [RecordHeader("dlq_requeues", "99")])
+    let details = [
+      "0@12 to 3@99 time 2: currency: is missing", "0@13 to 3@98 time 1: x", "0@12: an older version's",
+      "0@1 to 3@x time 1: ",
+      "0@1 to 3 time 1: ", "0@1 to 3@99 time x: ",
+    ]
+    #expect(RequeueCounts().count(forged, of: "inventory") == 0)
+    let counts = RequeueCounts(topic: "inventory", details: details)
+    #expect(counts.count(forged, of: "inventory") == 2 && counts.count(forged, of: "stock") == 0)
+    var counted = forged
+    counted.counted = 2
+    #expect(
+      counted.obstacle(topic: "inventory", limit: 3) == nil && counted.obstacle(topic: "inventory", limit: 2) != nil)
+    let revived = counted.revived(to: "inventory", partitions: 4, token: 0)
+    #expect(revived.headers == [RecordHeader("dlq_requeues", "3")])
+    let detail = RequeueCounts.detail(counted, to: TopicPartitionOffset("inventory", 1, 7))
+    #expect(detail == "0@12 to 1@7 time 3: currency is missing")
+    #expect(
+      RequeueCounts(topic: "inventory", details: [detail]).count(
+        letter([
+          RecordHeader("dlq_topic", "inventory"), RecordHeader("dlq_partition", "1"), RecordHeader("dlq_offset", "7"),
+        ]), of: "inventory") == 3)
+  }
+
   @Test func someCannotBeRevived() {
     #expect(letter(death).obstacle(topic: "inventory", limit: 1) == nil)
     #expect(letter([]).obstacle(topic: "inventory", limit: 1) != nil)
