@@ -31,7 +31,7 @@ class SASLBroker:
     """A broker that knows no user: it says which requests it takes, asks for PLAIN and refuses."""
 
     # Lowest and highest version by the number of a request (Kafka's protocol guide).
-    REQUESTS = {3: (0, 4), 17: (1, 1), 18: (0, 3), 36: (0, 0)}
+    REQUESTS = {3: (0, 4), 17: (0, 1), 18: (0, 3), 36: (0, 0)}
 
     def __init__(self):
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -97,7 +97,8 @@ final class ClientContext: Sendable {
       }
       if let problem { reason = problem }
       // With one broker connected there is no problem; others may be down.
-      if !isConnected { failedConnection.withLock { $0 = KafkaError(error, "connect", reason: reason) } }
+      let kind = problem == nil ? error : RD_KAFKA_RESP_ERR__SSL
+      if !isConnected { failedConnection.withLock { $0 = KafkaError(kind, "connect", reason: reason) } }
     default: break
     }
     logger.warning(
