@@ -49,8 +49,8 @@ struct OutboxWaitTests {
       try insert(["dead:1:t:1"], .dead, on: connection)
       try insert(
         [
-          "dead:2:t:1", "dead:3:u:1", "paused:1:p:1", "paused:2:t:1", "fine:1:t:1", "silent:1:t:2", "refused:1:t:3", "away:1:t:4",
-          "free:1:t:5",
+          "dead:2:t:1", "dead:3:u:1", "paused:1:p:1", "paused:2:t:1", "fine:1:t:1", "silent:1:t:2", "refused:1:t:3",
+          "away:1:t:4", "free:1:t:5",
         ], on: connection)
       try relay("good", shard: 1, on: connection)
       try relay("frozen", shard: 2, heard: "20 s", on: connection)
@@ -60,8 +60,9 @@ struct OutboxWaitTests {
 
       let found = try reasons(on: connection)
       let expected: [String: WaitReason] = [
-        "dead:2": .behindDead, "paused:1": .topicPaused, "paused:2": .inFlight, "dead:3": .inFlight, "fine:1": .inFlight,
-        "silent:1": .relaySilent, "refused:1": .brokerRefuses, "away:1": .brokerAway, "free:1": .noLease,
+        "dead:2": .behindDead, "paused:1": .topicPaused, "paused:2": .inFlight, "dead:3": .inFlight,
+        "fine:1": .inFlight, "silent:1": .relaySilent, "refused:1": .brokerRefuses, "away:1": .brokerAway,
+        "free:1": .noLease,
       ]
       #expect(found.mapValues(\.reason) == expected)
       #expect(found["dead:2"]?.detail?.contains("too large") == true)

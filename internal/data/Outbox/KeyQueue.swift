@@ -1,5 +1,5 @@
-/// The events of one key and topic in memory that are not yet acknowledged, in id order, as indices of `EventSlots`. The first is
-/// the head.
+/// The events of one key and topic in memory that are not yet acknowledged, in id order, as indices of `EventSlots`.
+/// The first is the head.
 struct KeyQueue {
   private var slots: [Int] = []
   private var first = 0

@@ -41,7 +41,7 @@ extension OutboxInspection {
       last, "event", "not found",
       [
         "outbox": .text(outbox), "events": .number(Int64(count - events.count)),
-        "detail": .text("published more than \(minutes) minutes later, or replayed; see paysaga trace"),
+        "detail": .text("published more than \(minutes) minutes later, or replayed"),
       ])
   }
 }

@@ -170,7 +170,8 @@ extension RelayStatements {
   /// A shard that is no longer ours gives no row; one of ours without events gives a row of nulls. Ours and the events
   /// are seen in one snapshot, so that whoever takes a shard or brings back an old event is never half seen.
   ///
-  /// Left out are events of paused topics. The floor may pass what is left out; `OutboxRepair.resume` raises the epochs.
+  /// Left out are events of paused topics. The floor may pass what is left out; `OutboxRepair.resume` raises the
+  /// epochs.
   private static func readWaiting(_ t: OutboxTables, unless held: String) -> Statement {
     Statement(
       """
@@ -190,8 +191,8 @@ extension RelayStatements {
       """)
   }
 
-  /// Passes over what is behind a dead event of its key and topic. What is before it can go: after a replay, or published and not
-  /// completed when its relay died.
+  /// Passes over what is behind a dead event of its key and topic. What is before it can go: after a replay, or
+  /// published and not completed when its relay died.
   private static func readHolding(_ t: OutboxTables) -> Statement {
     readWaiting(
       t,

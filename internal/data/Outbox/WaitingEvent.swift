@@ -44,8 +44,8 @@ public struct WaitingEvent: Sendable, Hashable {
   }
 }
 
-/// What is published in order: the events of one key on one topic. Readers see nothing of an order between topics, and a
-/// topic that refuses or is paused holds nothing back on others.
+/// What is published in order: the events of one key on one topic. Readers see nothing of an order between topics, and
+/// a topic that refuses or is paused holds nothing back on others.
 struct KeyOnTopic: Sendable, Hashable {
   let key: String
   let topic: String

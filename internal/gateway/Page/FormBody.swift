@@ -1,3 +1,5 @@
+internal import Values
+
 /// The body of a form (`application/x-www-form-urlencoded`), read where it lies: a secret field never becomes text.
 ///
 /// The body's owner erases it when the form is read.
@@ -34,7 +36,8 @@ struct FormBody {
   private func isEncoded(_ range: Range<Int>) -> Bool {
     range.allSatisfy { place in
       bytes[place] != UInt8(ascii: "%")
-        || place + 2 < range.upperBound && Hexadecimal.value(of: bytes[place + 1]) != nil && Hexadecimal.value(of: bytes[place + 2]) != nil
+        || place + 2 < range.upperBound && Hexadecimal.value(of: bytes[place + 1]) != nil
+          && Hexadecimal.value(of: bytes[place + 2]) != nil
     }
   }
 

@@ -31,7 +31,7 @@ struct PageSession: Sendable, Hashable {
   init?(_ cookie: String, _ keys: CardFingerprintKeys, now: Timestamp) {
     let parts = cookie.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 4, let nonce = UniqueID(parts[0]), let ends = Int64(parts[1]) else { return nil }
-    let digest = parts[2] == "-" ? nil : Self.bytes(parts[2]).flatMap { APIKeyDigest(bytes: $0) }
+    let digest = parts[2] == "-" ? nil : Hexadecimal.bytes(parts[2].utf8).flatMap { APIKeyDigest(bytes: $0) }
     guard digest != nil || parts[2] == "-" else { return nil }
     self.init(nonce: nonce, key: digest, ends: ends)
     guard now.microseconds / 1_000_000 < ends, Self.isSigned("session \(content)", parts[3], keys) else { return nil }

@@ -15,7 +15,8 @@ internal import Values
 struct PooledInsight: OperatorInsight {
   /// The most events of an outbox that are shown.
   private static let mostEvents = 20
-  /// How long after a change today's events are looked for: a page that is looked at again and again reads no whole day.
+  /// How long after a change today's events are looked for: a page that is looked at again and again reads no whole
+  /// day.
   private static let longestDelay = Duration.seconds(3_600)
 
   private let gateway: ConnectionPool

@@ -62,7 +62,7 @@ public struct ProcessingStories: Sendable {
     var counts: [UniqueID: Int] = [:]
     for row in try connection.run(Command(versions, [.uuidArray(operations)])) {
       // The first version is the gateway's; each further one was told.
-      counts[try row.uuid(0)] = Int(clamping: try row.int64(1)) - 1
+      counts[try row.uuid(VersionColumn.id)] = Int(clamping: try row.int64(VersionColumn.version)) - 1
     }
     var entries: [Story.Entry] = []
     for operation in operations {
@@ -72,6 +72,8 @@ public struct ProcessingStories: Sendable {
     }
     return entries
   }
+
+  private enum VersionColumn: Int, AnswerColumn { case id, version }
 
   private static func transfer(_ written: WrittenTransfer) -> Story.Entry {
     let transfer = written.transfer

@@ -1,4 +1,4 @@
-package import GatewayDomain
+internal import GatewayDomain
 package import Values
 
 /// What a body of the demo surface asks for: a record that has an id, or gets one.

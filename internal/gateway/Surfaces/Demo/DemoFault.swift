@@ -1,5 +1,5 @@
 package import HTTPServer
-package import Values
+internal import Values
 
 /// Why the demo surface refuses a call, as FastAPI wrote it with pydantic 1.
 package enum DemoFault: Error, Sendable, Hashable {
