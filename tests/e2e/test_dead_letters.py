@@ -9,7 +9,6 @@ from harness.audit import paysaga
 from harness.direct import MERCHANT, PARTITIONS, Direct, Gateway
 from harness.topics import TopicReader, produce
 from harness.waiting import wait_until
-from harness.world import World
 
 SECRET = "40817810099910004311"
 

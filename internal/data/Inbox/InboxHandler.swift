@@ -4,8 +4,8 @@ public import Postgres
 /// The part of an inbox that its context writes: what a message is, and the transaction on a batch of messages.
 ///
 /// Each lane has a handler of its own and calls it on its own thread, where the handler may block. Per batch the order
-/// of calls is `sort` for each message, then `prepare`, `execute` and `committed`; dead letters and offsets follow. `idle`
-/// comes between batches.
+/// of calls is `sort` for each message, then `prepare`, `execute` and `committed`; dead letters and offsets follow.
+/// `idle` comes between batches.
 ///
 /// Messages come at least once: after a crash, a rebalance or a lost answer to COMMIT, `execute` sees them again. It
 /// must find out from its tables what has been done before.

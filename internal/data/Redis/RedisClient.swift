@@ -97,7 +97,9 @@ public final class RedisClient {
   /// before it asks. Meanwhile Redis sets the keys. Waits as `setMany` does when Redis has failed shortly before, and
   /// when more keys than fit into one round trip are without an answer.
   public func startSetMany(_ entries: [(key: [UInt8], value: [UInt8])], ttl: Duration) throws(RedisError) {
-    guard breaker.state == .closed, unansweredWrites + entries.count <= options.pipelineLimit else { return try setMany(entries, ttl: ttl) }
+    guard breaker.state == .closed, unansweredWrites + entries.count <= options.pipelineLimit else {
+      return try setMany(entries, ttl: ttl)
+    }
     try connected(Self.writing) { handle throws(RedisError) in
       for command in Self.sets(entries, ttl) { try handle.append(command) }
       try handle.flush()

@@ -23,7 +23,8 @@ struct RelayHarness {
 
   static let rules = RelayRules(
     reserve: .seconds(30), deliveryTimeout: .seconds(10), window: 100, readLimit: 50, completionLimit: 50,
-    completionInterval: .zero, readInterval: .zero, pollInterval: .seconds(1), sweepInterval: .seconds(30), retryDelay: .milliseconds(250))
+    completionInterval: .zero, readInterval: .zero, pollInterval: .seconds(1), sweepInterval: .seconds(30),
+    retryDelay: .milliseconds(250))
 
   init(rules: RelayRules = RelayHarness.rules) { core = RelayCore(rules: rules, now: now) }
 

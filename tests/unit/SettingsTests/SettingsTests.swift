@@ -313,8 +313,8 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
   func takeTheCommittedFiles(name: String, program: Program) throws {
     var root = URL(fileURLWithPath: #filePath)
     for _ in 0..<4 { root.deleteLastPathComponent() }
-    // The local stack's passwords are made at random, so that its databases are in no file.
-    let environment = name == "local" ? ["DB_DSN": "postgres://u@h:1/d"] : [:]
+    // The stacks' passwords are made at random, so that their databases are in no file.
+    let environment = name == "production.example" ? [:] : ["DB_DSN": "postgres://u@h:1/d"]
     let settings = try SagaSettings.load(
       program: program, environment: environment, file: root.appending(path: "config/\(name).env").path,
       contexts: contexts
