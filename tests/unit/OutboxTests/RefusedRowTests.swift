@@ -7,7 +7,8 @@ import Values
 @Suite struct RefusedRowTests {
   private func refused(_ id: Int64, key: String) -> WaitingEvent {
     WaitingEvent(
-      id: id, shard: 0, eventID: UniqueID(high: 0, low: UInt64(id)), key: key, sequence: id, topic: "payment", payload: [],
+      id: id, shard: 0, eventID: UniqueID(high: 0, low: UInt64(id)), key: key, sequence: id, topic: "payment",
+      payload: [],
       headers: [], createdAt: Timestamp(microseconds: 0), fault: "headers is NULL")
   }
 
