@@ -178,7 +178,9 @@ def test_redis_answers_replays_and_nothing_depends_on_it(make_world, own_redis: 
     try:
         assert create(client, 1, "secret-key", 100) == (first, True)
         fourth, _ = create(client, 4, "while-down")
-        redis_says("away; the database decides alone")
+        wait_until(
+            lambda: server.readiness()[1]["checks"]["redis"]["detail"].endswith("; the database decides alone"),
+            "Redis is named")
         assert create(client, 4, "while-down") == (fourth, True)
         assert server.readiness()[0] == 200
     finally:

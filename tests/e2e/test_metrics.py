@@ -66,7 +66,8 @@ def programs(world: World, tmp_path: Path) -> list[Program]:
 
 
 def test_each_metric_is_documented_and_there(programs: list[Program]):
-    wanted = documented()
+    # The gateway here has no TLS; test_gateway_crashes.py looks at this one.
+    wanted = {name: what for name, what in documented().items() if name != "paysaga_http_server_tls_certificate_end_seconds"}
 
     def look():
         texts = [program.get("/metrics")[1] for program in programs]

@@ -24,7 +24,7 @@ final class ClientContext: Sendable {
 
   /// Why the last attempt to connect failed.
   private let failedConnection = Mutex<KafkaError?>(nil)
-  /// What is wrong with the certificate that a broker showed last, until librdkafka tells of its consequence.
+  /// What is wrong with the certificate that a broker showed last, until a broker is connected.
   private let certificate = Mutex<String?>(nil)
 
   init(logger: Logger) { self.logger = logger }
@@ -66,7 +66,10 @@ final class ClientContext: Sendable {
   var connectionProblem: KafkaError? { failedConnection.withLock { $0 } }
 
   /// A broker has answered.
-  func noteConnection() { failedConnection.withLock { $0 = nil } }
+  func noteConnection() {
+    failedConnection.withLock { $0 = nil }
+    certificate.withLock { $0 = nil }
+  }
 
   /// A broker's certificate is not accepted.
   func noteCertificate(_ problem: String) { certificate.withLock { $0 = problem } }
@@ -90,11 +93,8 @@ final class ClientContext: Sendable {
     case (RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, _): isConnected = false
     case (_, .notAuthorized): refusal.withLock { $0 = (KafkaError(error, "consume", reason: reason), .now()) }
     case (RD_KAFKA_RESP_ERR__TRANSPORT, _), (RD_KAFKA_RESP_ERR__RESOLVE, _), (_, .notTrusted):
-      // OpenSSL's words do not tell a wrong name from an unknown authority.
-      let problem = certificate.withLock { certificate in
-        defer { certificate = nil }
-        return certificate
-      }
+      // OpenSSL's words do not tell a wrong name from an unknown authority; one handshake may be told of several times.
+      let problem = reason.contains("certificate verify failed") ? certificate.withLock { $0 } : nil
       if let problem { reason = problem }
       // With one broker connected there is no problem; others may be down.
       let kind = problem == nil ? error : RD_KAFKA_RESP_ERR__SSL

@@ -114,7 +114,8 @@ package final class ReplayFilter: ServicePart {
 
   private func connect(_ client: RedisClient) -> Bool {
     do throws(RedisError) {
-      try client.ping()
+      // Only a write shows that a full server, or a replica, takes writes. No call has an empty key.
+      try client.setMany([(prefix, [])], ttl: .milliseconds(1))
       state.update { state in
         state.isReachable = true
         state.problem = client.problem?.description

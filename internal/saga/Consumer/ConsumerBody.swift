@@ -47,9 +47,6 @@ public final class ConsumerBody: ProgramBody {
     let notifier = Notifier(channel: SagaSchema.outbox.channel, pool: pool, logger: context.logger)
     let filters = (0..<settings.consumer.parallelism).map { _ in FilterHealth() }
     let inbox = try makeInbox(shards, filters) { notifier.notify() }
-    let redis =
-      settings.redis.isEnabled
-      ? try FilterProbe(dsn: settings.redis.dsn, group: settings.consumer.group, filters) : nil
     let probe = try database.startWriteProbe(tables: SagaSchema.written, logger: context.logger)
     let consuming = ServiceEntry.part { [context, settings] in
       try inbox.start()
@@ -58,7 +55,7 @@ public final class ConsumerBody: ProgramBody {
       inbox.stop(until: deadline)
     }
     return ProgramParts(
-      [.part(pool), .part(notifier), .part(probe), redis.map { .part($0) }, consuming].compactMap(\.self),
+      [.part(pool), .part(notifier), .part(probe), consuming],
       checks: makeChecks(inbox, filters))
   }
 
