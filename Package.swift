@@ -345,7 +345,6 @@ let package = Package(
       "SagaConsumer", "saga/Consumer",
       [
         "Admin", "ClientSettings", "Errors", "Inbox", "Kafka", "Logger", "Metrics", "Outbox", "Postgres", "Redis",
-        "Runtime",
         "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service", "Settings", "Tracing", "Values",
       ]),
     box(
