@@ -43,17 +43,18 @@ struct MetricsChange: Sendable {
   // MARK: - Counters
 
   /// How much a counter grew in a second, over all programs.
-  func rate(_ name: String, _ choice: Choice = { _ in true }) -> Double? {
-    let telling = pairs.filter { $0.now.has(name) }
-    guard !telling.isEmpty else { return nil }
-    return telling.reduce(0) { $0 + $1.growth(name, choice) / $1.seconds }
-  }
+  func rate(_ name: String, _ choice: Choice = { _ in true }) -> Double? { rate(of: name, in: name, choice) }
 
   /// How many observations a histogram had in a second.
   func observations(_ name: String, _ choice: Choice = { _ in true }) -> Double? {
+    rate(of: "\(name)_count", in: name, choice)
+  }
+
+  /// How much the series of a metric grew in a second, over all programs that have the metric.
+  private func rate(of series: String, in name: String, _ choice: Choice) -> Double? {
     let telling = pairs.filter { $0.now.has(name) }
     guard !telling.isEmpty else { return nil }
-    return telling.reduce(0) { $0 + $1.growth("\(name)_count", choice) / $1.seconds }
+    return telling.reduce(0) { $0 + $1.growth(series, choice) / $1.seconds }
   }
 
   /// A percentile of what was observed meanwhile, by the buckets of a histogram over all programs; within a bucket as
