@@ -154,6 +154,7 @@ public final class RateLimiter: ServicePart {
     }
     let now = Instant.now()
     state.withLock { state in
+      state.problem = client.problem?.description
       for (asked, grant) in zip(asking, grants) where grant.granted < asked.count {
         state.empty[asked.key] = now + grant.wait
       }
