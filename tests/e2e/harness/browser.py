@@ -4,9 +4,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 PROGRAM = "chromium-headless-shell"
+
+# A result may wait for a consumer group that another gateway has just joined.
+expect.set_options(timeout=20_000)
 
 
 @contextmanager

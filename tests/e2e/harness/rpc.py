@@ -43,9 +43,10 @@ class Client:
 
     def __init__(self, port: int, credentials: grpc.ChannelCredentials | None = None, **more: int):
         """`more`: options of the channel without their `grpc.`."""
-        # Reconnecting soon keeps the tests that restart a server short.
+        # Reconnecting soon keeps the tests that restart a server short. The "minimum back-off" is how long one attempt
+        # may take: a short one fails calls on a busy machine.
         options = [
-            ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 50),
+            ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.min_reconnect_backoff_ms", 5_000),
             ("grpc.max_reconnect_backoff_ms", 200), ("grpc.use_local_subchannel_pool", 1),
             ("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0),
             *((f"grpc.{name}", value) for name, value in more.items()),

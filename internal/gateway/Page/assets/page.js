@@ -190,6 +190,7 @@ async function send(form, button) {
   for (const field of form.querySelectorAll("[data-once], [autocomplete^=cc-]")) field.value = "";
   // The form was answered by another page: its name for the next wish comes from this one.
   const here = await load(location.href);
+  if (!here.answer.ok) { refresh(); return; }
   takeNames(form, here.page);
   take(here.page);
   heed(here.page);
