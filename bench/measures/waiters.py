@@ -40,7 +40,8 @@ def _measure(bench: Bench, name: str, path: str) -> None:
     count = bench.size(10_000, 1_000)
     memory, times = [], []
     for _ in range(bench.runs):
-        with direct(bench, processes=False, GATEWAY_MAX_PEER_CONNECTIONS="20000") as parts:
+        with direct(bench, processes=False, GATEWAY_MAX_PEER_CONNECTIONS="20000",
+                    GATEWAY_MAX_PEER_WAITERS="20000") as parts:
             with connect(parts.dsn) as connection:
                 ids = [str(row[0]) for row in connection.execute(PAYMENTS, [50 + count]).fetchall()]
             first, ids = ids[:50], ids[50:]

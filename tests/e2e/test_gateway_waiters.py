@@ -42,7 +42,7 @@ def test_waiting_costs_no_query_and_a_notification_answers(world: World):
     wait_until(is_quiet, "all have been read for once")
     reads = metric("paysaga_gateway_waiter_reads_count")
     holds_for(lambda: metric("paysaga_gateway_waiter_reads_count") == reads, "nothing is read for those that wait", 1.0, 0.2)
-    # 6 KiB each, and room for what the allocator keeps.
+    # Some 6 KiB each, and room for what the allocator keeps.
     assert gateway.program.resident_kib() - before < 12 * WAITERS
 
     world.sql("UPDATE gateway.payment SET state = 'COMPLETED', version = 3 WHERE id = %s", ids[0])
@@ -60,3 +60,20 @@ def test_waiting_costs_no_query_and_a_notification_answers(world: World):
     for connection in sockets:
         connection.close()
     wait_until(lambda: metric("paysaga_gateway_waiters") == 0, "no places are taken")
+
+
+def test_a_caller_that_has_many_calls_waiting_may_still_call(world: World):
+    gateway = Direct(world).gateway(GATEWAY_MAX_PEER_WAITERS="2", LOG_LEVEL="info")
+    path = f"/v1/payments/{gateway.pay(account()).json['id']}"
+    waiting = [socket.create_connection(("127.0.0.1", gateway.program.http_port)) for _ in range(2)]
+    for connection, query in zip(waiting, ("?wait=60s", "/events")):
+        connection.sendall(f"GET {path}{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    wait_until(lambda: gateway.program.metric("paysaga_gateway_waiters") == 2, "two wait")
+    for query in ("?wait=1s", "/events"):
+        refused = gateway.get(path + query)
+        assert refused.problem == (503, "too_many_waiters", None) and refused.headers["retry-after"] == "1"
+    assert gateway.program.metric("paysaga_gateway_waiters_refused_total", limit="peer") == 2
+    assert gateway.get(path).status == 200
+    waiting.pop().close()
+    wait_until(lambda: gateway.get(f"{path}?wait=100ms").status == 200, "its place is free again")
+    waiting.pop().close()

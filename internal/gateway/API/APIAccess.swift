@@ -33,6 +33,7 @@ struct APIRequest: Sendable {
   var body: [UInt8] { http.body }
   var arrived: Instant { http.arrived }
   var traceparent: String? { http.trace?.traceparent }
+  var waitingPeer: WaitingPeer { caller.keyID.map { .key($0) } ?? WaitingPeer(http) }
 
   /// The caller's idempotency key, which belongs to its API key and the route.
   /// - Parameter route: method and path as the router has them.

@@ -104,15 +104,17 @@ package final class LiveFeed: ServicePart {
   /// not there, 204 when it is final and the caller knows, 503 when nothing can be read or as many wait as there may.
   /// - Parameters:
   ///   - lastEventID: the id of the last event that the caller has; nil where it has none.
+  ///   - peer: whose places are taken.
   ///   - isAllowed: whether the caller still may follow; asked every 15 s. Must not block.
   ///   - body: the data of an event; nil to leave a payment out. Must not block.
   /// - Throws: 400 for an id that no event has.
   package func subscribe(
-    _ subject: LiveSubject, from lastEventID: String?, isAllowed: @escaping @Sendable () -> Bool = { true },
+    _ subject: LiveSubject, from lastEventID: String?, of peer: WaitingPeer,
+    isAllowed: @escaping @Sendable () -> Bool = { true },
     body: @escaping @Sendable (GatewayPayment) -> [UInt8]? = { $0.json() }, to exchange: HTTPExchange
   ) throws(Fault) {
     let start = try Self.start(subject, lastEventID)
-    guard let place = places.take() else { throw .tooManyWaiters }
+    let place = try places.take(for: peer)
     let stream = LiveStream(exchange, at: place, isAllowed: isAllowed, body: body, capacity: capacity)
     let id = state.update { state in state.isStopped ? nil : state.table.add(stream, start, at: .now(), .now()) }
     guard let id else { throw Fault(StoreTrouble.stopping) }

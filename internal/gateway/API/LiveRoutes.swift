@@ -34,7 +34,8 @@ package struct LiveRoutes: Sendable {
     let asked = try request.query.only(Self.parameter)
     let given = request.headers[LiveStream.lastEventID].flatMap { $0.isEmpty ? nil : $0 }
     try feed.subscribe(
-      subject, from: given ?? asked, isAllowed: handlers.right(of: request, to: .read), to: exchange)
+      subject, from: given ?? asked, of: request.waitingPeer, isAllowed: handlers.right(of: request, to: .read),
+      to: exchange)
   }
 
   /// What a page's first request goes on from: browsers set the header field by themselves only.

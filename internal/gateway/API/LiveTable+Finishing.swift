@@ -20,7 +20,7 @@ extension LiveTable {
     _ payment: UniqueID, _ row: Result<GatewayPayment, GatewayStoreError>?, _ steps: inout [LiveStep<Follower>],
     at now: Timestamp
   ) {
-    for id in ofPayment[payment] ?? [] {
+    for id in ofPayment[payment] ?? FewIDs() {
       // Who came since may follow a payment that is younger than the reading; it is read again.
       guard let entry = entries[id], entry.joined < reading else { continue }
       switch row {
@@ -122,7 +122,7 @@ extension LiveTable {
     pausedUntil = now + limits.pause
     var steps: [LiveStep<Follower>] = []
     for payment in taken.payments {
-      for id in ofPayment[payment] ?? [] { endUnbegun(id, error, &steps) }
+      for id in ofPayment[payment] ?? FewIDs() { endUnbegun(id, error, &steps) }
     }
     requeue(taken.payments)
     for page in taken.pages where !endUnbegun(page.stream, error, &steps) { readAgain(page) }

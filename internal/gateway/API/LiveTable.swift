@@ -90,11 +90,12 @@ struct LiveTable<Follower> {
     var beat = Duration.seconds(15)
   }
 
+  /// The larger ones have memory of their own: mostly a stream follows one payment, and there may be many.
   enum Progress {
     /// The version that was sent last.
     case payment(UniqueID, version: Int64)
-    case user(UniqueID, LivePosition, waits: Wait?)
-    case all(waits: Wait?)
+    indirect case user(UniqueID, LivePosition, waits: Wait?)
+    indirect case all(waits: Wait?)
   }
   /// The page that a stream waits for.
   enum Wait {
@@ -128,8 +129,8 @@ struct LiveTable<Follower> {
 
   let limits: Limits
   var entries: [ID: Entry] = [:]
-  var ofPayment: [UniqueID: [ID]] = [:]
-  var ofUser: [UniqueID: [ID]] = [:]
+  var ofPayment: [UniqueID: FewIDs] = [:]
+  var ofUser: [UniqueID: FewIDs] = [:]
   var ofAll: [ID] = []
   private var nextID: ID = 0
 
@@ -168,13 +169,13 @@ struct LiveTable<Follower> {
     switch start {
     case .payment(let payment, let version):
       progress = .payment(payment, version: version)
-      ofPayment[payment, default: []].append(id)
+      ofPayment[payment, default: FewIDs()].append(id)
       enqueue(payment, isChange: false, since: moment)
     case .user(let user, let position):
       progress = .user(
         user, position ?? LivePosition(from: UniqueID(high: 0, low: 0)),
         waits: position == nil ? .newest : .resumption)
-      ofUser[user, default: []].append(id)
+      ofUser[user, default: FewIDs()].append(id)
       pages.append(id)
     case .all:
       progress = .all(waits: .newest)
@@ -198,9 +199,9 @@ struct LiveTable<Follower> {
     return entry.follower
   }
 
-  private static func remove(_ id: ID, of key: UniqueID, from lists: inout [UniqueID: [ID]]) {
+  private static func remove(_ id: ID, of key: UniqueID, from lists: inout [UniqueID: FewIDs]) {
     // Where it is, since many may follow one.
-    lists[key]?.removeAll { $0 == id }
+    lists[key]?.remove(id)
     if lists[key]?.isEmpty ?? false { lists[key] = nil }
   }
 

@@ -206,10 +206,7 @@ package struct PaymentDesk: Sendable {
 
   /// A place among those that wait, to be taken before anything is done for the call.
   /// - Throws: 503 when as many wait as there may.
-  package func takePlace() throws(Fault) -> WaiterPlace {
-    guard let place = waiters.takePlace() else { throw .tooManyWaiters }
-    return place
-  }
+  package func takePlace(for peer: WaitingPeer) throws(Fault) -> WaiterPlace { try waiters.takePlace(for: peer) }
 
   /// Answers once a payment is final, or its newest state once the time is up.
   /// - Parameter response: of the news; nil where nobody is left to be answered. Called once, on any thread; must not

@@ -83,7 +83,7 @@ package struct PaymentRoutes: Sendable {
       let payment = try await repetition(call, key, of: error)
       return Taken(payment: payment, deadline: call.arrived, place: nil)
     }
-    let place = wait > .zero ? try desk.takePlace() : nil
+    let place = wait > .zero ? try desk.takePlace(for: call.waitingPeer) : nil
     let payment = try await desk.take(request, PaymentCall(call, key))
     return Taken(payment: payment, deadline: call.arrived + wait, place: place)
   }
@@ -122,7 +122,8 @@ package struct PaymentRoutes: Sendable {
       exchange.respond(Self.one(try await desk.payment(id, deadline: RouteHandlers.deadline(request))))
       return
     }
-    desk.wait(for: id, until: request.arrived + wait, at: try desk.takePlace(), exchange) { news in
+    let place = try desk.takePlace(for: request.waitingPeer)
+    desk.wait(for: id, until: request.arrived + wait, at: place, exchange) { [handlers] news in
       switch news {
       case .row(let payment): Self.one(payment)
       case .missing: PaymentDesk.missing.response

@@ -44,7 +44,7 @@ package struct RefundRoutes: Sendable {
     let id = try RouteHandlers.id(request, missing: PaymentDesk.missing)
     let wanted = try Fault.reading { () throws(RequestFault) in try RefundRequest(request.body) }
     // Whatever may be missing is looked for before.
-    let place = wait > .zero ? try self.place() : nil
+    let place = wait > .zero ? try waiters.takePlace(for: request.waitingPeer) : nil
     let order = RefundOrder(
       id: AccountRoutes.id(of: key), origin: RefundOrigin(of: id, cause: .caller), amount: wanted.amount)
     let answer = await processor.refund(
@@ -108,11 +108,6 @@ package struct RefundRoutes: Sendable {
   }
 
   // MARK: - Waiting
-
-  private func place() throws(Fault) -> WaiterPlace {
-    guard let place = waiters.takePlace() else { throw .tooManyWaiters }
-    return place
-  }
 
   private func wait(
     for refund: StoredRefund, isRepetition: Bool, until deadline: Instant, at place: WaiterPlace,

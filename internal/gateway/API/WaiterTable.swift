@@ -37,7 +37,7 @@ struct WaiterTable<Waiter> {
 
   private let limits: Limits
   private var entries: [ID: Entry] = [:]
-  private var waiters: [UniqueID: [ID]] = [:]
+  private var waiters: [UniqueID: FewIDs] = [:]
   private var nextID: ID = 0
   /// Payments to be read, those that waited longest first, each once.
   private var queue: [UniqueID] = []
@@ -61,7 +61,7 @@ struct WaiterTable<Waiter> {
     nextID += 1
     entries[nextID] = Entry(
       payment: payment, deadline: deadline, joined: reading, isEnding: !waits, waiter: waiter)
-    waiters[payment, default: []].append(nextID)
+    waiters[payment, default: FewIDs()].append(nextID)
     if waits { earliestDeadline = min(earliestDeadline, deadline) }
     enqueue(payment)
     return nextID
@@ -72,7 +72,7 @@ struct WaiterTable<Waiter> {
   mutating func remove(_ id: ID) -> Waiter? {
     guard let entry = entries.removeValue(forKey: id) else { return nil }
     // Where it is, since many may wait for one payment.
-    waiters[entry.payment]?.removeAll { $0 == id }
+    waiters[entry.payment]?.remove(id)
     if waiters[entry.payment]?.isEmpty ?? false { waiters[entry.payment] = nil }
     return entry.waiter
   }
@@ -143,8 +143,8 @@ struct WaiterTable<Waiter> {
   /// Takes those waiters of the payment out that were there when the reading began and are to be answered.
   private mutating func answer(_ payment: UniqueID, _ answers: inout [Answer], if isDue: (Entry) -> Bool) {
     // The list is made anew once: as many may wait for one payment as for all.
-    var staying: [ID] = []
-    for id in waiters.removeValue(forKey: payment) ?? [] {
+    var staying = FewIDs()
+    for id in waiters.removeValue(forKey: payment) ?? FewIDs() {
       guard let entry = entries[id] else { continue }
       if entry.joined < reading, isDue(entry) {
         answers.append(Answer(waiter: entry.waiter, payment: payment))

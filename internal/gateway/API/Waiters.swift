@@ -85,8 +85,8 @@ package final class Waiters<Row: Sendable, Trouble: Error>: ServicePart {
   }
 
   /// Takes a place among those that wait. Callable on any thread.
-  /// - Returns: nil when as many wait as there may.
-  package func takePlace() -> WaiterPlace? { places.take() }
+  /// - Throws: 503 when as many wait as there may.
+  func takePlace(for peer: WaitingPeer) throws(Fault) -> WaiterPlace { try places.take(for: peer) }
 
   /// Waits for a row to become final. Callable on any thread.
   /// - Parameters:

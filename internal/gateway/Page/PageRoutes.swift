@@ -39,8 +39,8 @@ package struct PageRoutes: Sendable {
   ) throws(Fault) {
     let payment = call.request.query["payment"].flatMap { UniqueID($0) }
     try sources.live.subscribe(
-      payment.map { .payment($0) } ?? .all, from: call.request.headers["Last-Event-ID"], isAllowed: isAllowed,
-      body: { _ in Array("{}".utf8) }, to: exchange)
+      payment.map { .payment($0) } ?? .all, from: call.request.headers["Last-Event-ID"],
+      of: WaitingPeer(call.request), isAllowed: isAllowed, body: { _ in Array("{}".utf8) }, to: exchange)
   }
 
   /// A page with its places and the visitor.

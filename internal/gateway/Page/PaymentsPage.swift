@@ -85,7 +85,8 @@ package struct PaymentsPage: Sendable {
     }
     do throws(Fault) {
       try live.subscribe(
-        .user(user), from: request.headers["Last-Event-ID"], body: { _ in Array("{}".utf8) }, to: exchange)
+        .user(user), from: request.headers["Last-Event-ID"], of: WaitingPeer(request),
+        body: { _ in Array("{}".utf8) }, to: exchange)
     } catch {
       exchange.respond(error.response)
     }

@@ -128,7 +128,8 @@ public final class GatewayBody: ProgramBody {
       settings.server, outgoing: outgoingConnections, others: settings.surfaces.addresses.count, logger: context.logger)
     http.tracer = context.tracer
     http.tls = certificate
-    let places = WaiterPlaces(http.maxWaiters(settings.server), metrics: context.metrics)
+    let places = WaiterPlaces(
+      .init(all: http.maxWaiters(settings.server), perPeer: settings.server.maxPeerWaiters), metrics: context.metrics)
     let reads = BlockingReads(reader)
     let waiters = makeWaiters(at: places, reads, execution.refunds)
     let outbox = OutboxWriter(GatewaySchema.outbox, shards: shards)

@@ -86,6 +86,10 @@ extension GatewaySettings {
       "maximum requests that wait for a payment (`?wait=`) or follow payments (`…/events`), and never more than three"
         + " quarters of the connections; further ones get 503"),
     .integer(
+      "GATEWAY_MAX_PEER_WAITERS", \.server.maxPeerWaiters, 0...1_000_000, .value("2000"), programs,
+      "maximum requests that wait or follow payments per API key; where callers have none, per IPv4 address or IPv6 network"
+        + " (/64): raise it behind a proxy; further ones get 503"),
+    .integer(
       "GATEWAY_MAX_HELD_BYTES", \.server.maxHeldBytes, 1_048_576...1_099_511_627_776, .value("67108864"), programs,
       "maximum bytes of bodies whose requests have no answer; further requests get 503"),
     .duration(

@@ -97,6 +97,8 @@ public struct GatewaySettings: ServiceSettings {
     public var maxPeerConnections = 0
     /// `GATEWAY_MAX_WAITERS`: requests that wait for a payment.
     public var maxWaiters = 0
+    /// `GATEWAY_MAX_PEER_WAITERS`: those of one API key, address or network.
+    public var maxPeerWaiters = 0
     /// `GATEWAY_MAX_HELD_BYTES`: bytes of bodies whose requests have no answer.
     public var maxHeldBytes = 0
     /// `GATEWAY_IDLE_TIMEOUT`: time for the head of the next request.

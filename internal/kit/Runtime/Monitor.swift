@@ -6,28 +6,25 @@ public import Values
 ///
 /// `Synchronization.Mutex` has no condition variable; this is POSIX's, waiting on the monotonic clock.
 public final class Monitor<State>: @unchecked Sendable {
-  // @unchecked: `state` is touched only while `mutex` is held.
+  // @unchecked: `state` and `condition` are touched only while `mutex` is held.
   private var state: State
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private let condition: UnsafeMutablePointer<pthread_cond_t>
+  /// Made by the first who waits, since most monitors are a lock only.
+  private var condition: UnsafeMutablePointer<pthread_cond_t>?
 
   /// - Parameter state: belongs to the monitor from here on.
   public init(_ state: sending State) {
     self.state = state
     mutex = .allocate(capacity: 1)
-    condition = .allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
-    var attributes = pthread_condattr_t()
-    pthread_condattr_init(&attributes)
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-    pthread_cond_init(condition, &attributes)
-    pthread_condattr_destroy(&attributes)
   }
 
   deinit {
-    pthread_cond_destroy(condition)
+    if let condition {
+      pthread_cond_destroy(condition)
+      condition.deallocate()
+    }
     pthread_mutex_destroy(mutex)
-    condition.deallocate()
     mutex.deallocate()
   }
 
@@ -35,7 +32,7 @@ public final class Monitor<State>: @unchecked Sendable {
   public func update<Result: ~Copyable>(_ body: (inout State) throws -> Result) rethrows -> Result {
     pthread_mutex_lock(mutex)
     defer {
-      pthread_cond_broadcast(condition)
+      if let condition { pthread_cond_broadcast(condition) }
       pthread_mutex_unlock(mutex)
     }
     return try body(&state)
@@ -56,6 +53,7 @@ public final class Monitor<State>: @unchecked Sendable {
     defer { pthread_mutex_unlock(mutex) }
     while true {
       if let result = body(&state) { return result }
+      let condition = makeCondition()
       if deadline == .distantFuture {
         pthread_cond_wait(condition, mutex)
         continue
@@ -69,5 +67,18 @@ public final class Monitor<State>: @unchecked Sendable {
       until.tv_nsec = Int(nanoseconds % 1_000_000_000)
       pthread_cond_timedwait(condition, mutex, &until)
     }
+  }
+
+  /// With the lock held.
+  private func makeCondition() -> UnsafeMutablePointer<pthread_cond_t> {
+    if let condition { return condition }
+    let made = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(made, &attributes)
+    pthread_condattr_destroy(&attributes)
+    condition = made
+    return made
   }
 }

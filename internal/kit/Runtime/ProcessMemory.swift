@@ -17,8 +17,8 @@ public enum ProcessMemory {
   }
 
   /// From this many free bytes in the heaps on they are given back: an allocator that has to ask for them again costs
-  /// more than a few MiB do.
-  private static let muchMemory = 16 << 20
+  /// more than fewer do.
+  private static let muchMemory = 4 << 20
 
   /// The free bytes of which the system has had its pages back: glibc counts them as free all the same.
   private static let returned = Atomic(0)

@@ -57,19 +57,19 @@ final class ConnectionGuard: Sendable {
 
   /// - Returns: the number of the connection.
   func opened(_ descriptor: Int32, _ peer: PeerNetwork) -> Int {
-    let watch = ConnectionWatch(descriptor, loop)
-    let id = changing { state, now in
+    let watch = changing { state, now in
       let (id, ended) = state.table.open(peer: peer, at: now)
+      let watch = ConnectionWatch(descriptor, of: id, self)
       if id == state.connections.count { state.connections.append(nil) }
       state.connections[id] = Open(watch: watch)
       displaced.add(ended.count)
       for each in ended { state.end(each, SHUT_RDWR) }
       // It was accepted while the server began to drain.
       if state.isDraining { state.end(id, SHUT_RD) }
-      return id
+      return watch
     }
-    watch.begin { [unowned self] watch, isBroken in peerEnded(id, watch, isBroken: isBroken) }
-    return id
+    loop.execute { watch.begin(on: self.loop) }
+    return watch.id
   }
 
   func closed(_ id: Int) {
@@ -78,7 +78,9 @@ final class ConnectionGuard: Sendable {
       state.table.close(id)
       return state.connections[id]?.watch
     }
-    watch?.end()
+    // Should the descriptor be closed before the loop hears of this, the kernel has forgotten the watch already, and a
+    // new connection with the same descriptor begins after this.
+    if let watch { loop.execute { watch.end(on: self.loop) } }
   }
 
   /// A request's head is there.
@@ -182,7 +184,10 @@ final class ConnectionGuard: Sendable {
   }
 
   /// On the loop's thread: the peer of a connection has ended its side, or has gone.
-  private func peerEnded(_ id: Int, _ watch: ConnectionWatch, isBroken: Bool) {
+  fileprivate func peerEnded(_ watch: ConnectionWatch, isBroken: Bool) {
+    let id = watch.id
+    // The end of a stream never goes away. What breaks the connection is reported whatever the interest.
+    if isBroken { watch.end(on: loop) } else { watch.rest(on: loop) }
     let (waiting, isFirst) = state.withLock { state -> (ServedRequest?, Bool) in
       guard let connection = state.connections[id], connection.watch === watch else { return (nil, false) }
       state.connections[id]?.hasLeft = true
@@ -225,38 +230,28 @@ final class ConnectionGuard: Sendable {
 private final class ConnectionWatch: EventSource, @unchecked Sendable {
   // @unchecked: what is not constant is used on the loop's thread only.
   let descriptor: Int32
-  private let loop: EventLoop
+  let id: Int
   private var source: EventSourceID?
-  private var ended: (ConnectionWatch, Bool) -> Void = { _, _ in }
+  // It ends its loop after the last connection was closed.
+  private unowned let owner: ConnectionGuard
 
-  init(_ descriptor: Int32, _ loop: EventLoop) {
+  init(_ descriptor: Int32, of id: Int, _ owner: ConnectionGuard) {
     self.descriptor = descriptor
-    self.loop = loop
+    self.id = id
+    self.owner = owner
   }
 
-  /// Callable on any thread, before `end`.
-  func begin(_ ended: @escaping @Sendable (ConnectionWatch, _ isBroken: Bool) -> Void) {
-    loop.execute {
-      self.ended = ended
-      self.source = self.loop.add(self, descriptor: self.descriptor, interest: .peerEnded)
-    }
-  }
+  func begin(on loop: EventLoop) { source = loop.add(self, descriptor: descriptor, interest: .peerEnded) }
 
-  /// Callable on any thread, before the descriptor is closed. Should it be closed before the loop hears of this, the
-  /// kernel has forgotten the watch already, and a new connection with the same descriptor begins after this.
-  func end() { loop.execute { self.remove() } }
-
-  func handle(_ readiness: Readiness) {
-    let isBroken = !readiness.isDisjoint(with: .broken)
-    // The end of a stream never goes away. What breaks the connection is reported whatever the interest.
-    if isBroken { remove() } else if let source { loop.update(source, interest: []) }
-    ended(self, isBroken)
-  }
-
-  private func remove() {
+  func end(on loop: EventLoop) {
     if let source { loop.remove(source) }
     source = nil
   }
+
+  /// Looks for broken connections only.
+  func rest(on loop: EventLoop) { if let source { loop.update(source, interest: []) } }
+
+  func handle(_ readiness: Readiness) { owner.peerEnded(self, isBroken: !readiness.isDisjoint(with: .broken)) }
 }
 
 private final class Alarm: EventLoopTimerTarget {

@@ -38,15 +38,16 @@ struct ConnectionTable {
   }
 
   private struct Connection {
-    var peer: PeerNetwork
-    var phase = Phase.idle
+    let peer: PeerNetwork
     var deadline: Instant
+    /// Its neighbours in the list of its peer's connections that may be ended, the oldest first. In 32 bits, as there
+    /// may be many connections.
+    var older: Int32?
+    var newer: Int32?
+    var isListed = false
     /// Asked to end; it counts no more.
     var isEnding = false
-    /// Its neighbours in the list of its peer's connections that may be ended, the oldest first.
-    var older: Int?
-    var newer: Int?
-    var isListed = false
+    var phase = Phase.idle
   }
   private struct Peer {
     /// Connections that are not ending.
@@ -169,25 +170,18 @@ struct ConnectionTable {
   private mutating func list(_ id: Int) {
     guard let peer = connections[id]?.peer else { return }
     let newest = peers[peer]?.newest
-    connections[id]?.older = newest
+    connections[id]?.older = newest.map { Int32($0) }
     connections[id]?.newer = nil
     connections[id]?.isListed = true
-    if let newest { connections[newest]?.newer = id } else { peers[peer]?.oldest = id }
+    if let newest { connections[newest]?.newer = Int32(id) } else { peers[peer]?.oldest = id }
     peers[peer]?.newest = id
   }
 
   private mutating func unlist(_ id: Int) {
     guard let connection = connections[id], connection.isListed else { return }
-    if let older = connection.older {
-      connections[older]?.newer = connection.newer
-    } else {
-      peers[connection.peer]?.oldest = connection.newer
-    }
-    if let newer = connection.newer {
-      connections[newer]?.older = connection.older
-    } else {
-      peers[connection.peer]?.newest = connection.older
-    }
+    let (older, newer) = (connection.older.map { Int($0) }, connection.newer.map { Int($0) })
+    if let older { connections[older]?.newer = connection.newer } else { peers[connection.peer]?.oldest = newer }
+    if let newer { connections[newer]?.older = connection.older } else { peers[connection.peer]?.newest = older }
     connections[id]?.isListed = false
   }
 }

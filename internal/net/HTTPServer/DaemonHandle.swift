@@ -206,17 +206,17 @@ private func handleRequest(
   // Both are retained: until the daemon has stopped, and until the request is completed.
   let core = Unmanaged<ServerCore>.fromOpaque(context).takeUnretainedValue()
   let request = Unmanaged<ServedRequest>.fromOpaque(pointer).takeUnretainedValue()
-  switch request.intake.value.step {
+  switch request.intake.step {
   case .head:
+    guard let arrival = request.intake.arrival else { return .NO }
     var head = RequestHead(
-      method: String(cString: method), target: request.intake.value.target, version: String(cString: version),
-      headers: HTTPHeaders(),
-      isPlain: request.intake.value.isPlain && mhd_head_is_plain(connection, method, version) != 0)
+      method: String(cString: method), target: arrival.target, version: String(cString: version),
+      headers: HTTPHeaders(), isPlain: arrival.isPlain && mhd_head_is_plain(connection, method, version) != 0)
     withUnsafeMutablePointer(to: &head) { head in
       _ = MHD_get_connection_values_n(connection, .HEADER_KIND, takeField, head)
     }
     guard let answer = core.take(head, of: request) else { return .YES }
-    request.intake.value.mustClose = true
+    request.intake.mustClose = true
     _ = request.answer(answer)
   case .body:
     if uploadSize.pointee > 0 {
@@ -253,7 +253,7 @@ private func send(
   guard let response = core.response(answer, to: request) else { return .NO }
   var stream: StreamBuffer?
   if case .stream(_, let buffer) = answer { stream = buffer }
-  if request.intake.value.method == "HEAD" {
+  if request.intake.method == "HEAD" {
     // The library cannot know how long the body would be, and would wait for it.
     stream?.finish()
     stream = nil
@@ -262,7 +262,7 @@ private func send(
   guard let made else { return .NO }
   defer { MHD_destroy_response(made) }
   for field in response.fields where !addField(field, to: made) { core.leftOut(field.name) }
-  if request.intake.value.mustClose || core.connections.isDraining {
+  if request.intake.mustClose || core.connections.isDraining {
     MHD_add_response_header(made, "Connection", "close")
   }
   core.answered(request, response, isStream: stream != nil)
@@ -300,7 +300,8 @@ private func makeStream(
 ) -> OpaquePointer? {
   let source = StreamSource(buffer, request, core, SuspendedConnection(connection: connection))
   let context = Unmanaged.passRetained(source)
-  let made = MHD_create_response_from_callback(UInt64.max, 256, readStream, context.toOpaque(), releaseStream)
+  // The block is for HTTP/1.0 only.
+  let made = MHD_create_response_from_callback(UInt64.max, 128, readStream, context.toOpaque(), releaseStream)
   if made == nil { context.release() }
   return made
 }

@@ -4,22 +4,21 @@
 /// route allows is answered 503, and what comes later is passed over.
 public final class HTTPExchange: Sendable {
   private let request: ServedRequest
-  private let bodyGone: @Sendable () -> Void
-  private let dropped: @Sendable () -> Void
+  private let core: ServerCore
+  private let route: Int
 
-  init(
-    _ request: ServedRequest, bodyGone: @escaping @Sendable () -> Void, dropped: @escaping @Sendable () -> Void
-  ) {
+  /// - Parameter route: its number.
+  init(_ request: ServedRequest, _ core: ServerCore, route: Int) {
     self.request = request
-    self.bodyGone = bodyGone
-    self.dropped = dropped
+    self.core = core
+    self.route = route
   }
 
-  deinit { if request.answer(.refusal(.failed)) { dropped() } }
+  deinit { if request.answer(.refusal(.failed)) { core.dropped(route: route) } }
 
   /// Says that the body is kept no longer, though the answer may take long: its bytes count no more in what all bodies
   /// may hold together.
-  public func releaseBody() { bodyGone() }
+  public func releaseBody() { core.releaseBody(of: request) }
 
   /// Answers.
   /// - Returns: false when the request was answered already, as when its time was over.

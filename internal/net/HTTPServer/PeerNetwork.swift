@@ -1,15 +1,27 @@
 internal import Glibc
-internal import Values
+public import Values
 
 /// What the limits of a peer are counted by: an IPv4 address, or the first 64 bits of an IPv6 address, of which a
 /// single caller commonly has all.
-struct PeerNetwork: Sendable, Hashable {
+public struct PeerNetwork: Sendable, Hashable {
   private let high: UInt64
   private let low: UInt64
 
   init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low
+  }
+
+  /// The network of a peer, `HTTPRequest.peer`; all that is no address of IPv4 or IPv6 is one network.
+  public init(_ peer: NetworkAddress) {
+    var raw: [UInt8] = Array(repeating: 0, count: 16)
+    if inet_pton(AF_INET, peer.host, &raw) == 1 {
+      self = Self.of(Array(raw.prefix(4)), port: peer.port).network
+    } else if inet_pton(AF_INET6, peer.host, &raw) == 1 {
+      self = Self.of(raw, port: peer.port).network
+    } else {
+      self.init(high: 0, low: 0)
+    }
   }
 
   /// The network and the address of the other end of a socket; an empty host where it has none any more.

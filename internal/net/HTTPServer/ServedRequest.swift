@@ -63,46 +63,58 @@ final class ServedRequest: Sendable {
   }
 
   let connection: HTTPConnection
-  /// State used on the daemon's thread only.
-  let intake: DaemonThreadOnly<Intake>
+  // Used on the daemon's thread only: libmicrohttpd serves a connection on one thread for all its life, and only its
+  // callbacks come here. A part of the object, as many requests may wait.
+  nonisolated(unsafe) var intake: Intake
   /// Bytes of its body that count in what all bodies hold together.
   let held = Atomic(0)
   // Not a Mutex, whose lock the thread sanitizer does not see: answers come from any thread.
   private let state = Monitor(State())
 
-  /// The way in.
+  /// What is known of it. Requests that wait keep it, so it holds no more than they need.
   struct Intake {
     enum Step {
       case head
       case body
       case handling
     }
-    var step = Step.head
-    /// Path and query as they came, and whether they came whole; until the head is there.
-    var target: [UInt8]
-    var isPlain: Bool
-    /// What a handler gets; until it runs.
-    var accepted: RequestIntake.Accepted?
-    var head: RequestHead?
+    /// Until a handler runs; with the request where none does.
+    var arrival: Arrival?
     var method = ""
     var origin: String?
     /// What it is a part of.
     var trace: TraceContext?
-    var route: Int?
-    /// The answer to a request that no handler sees, kept until its end.
-    var answer: Answer?
-    var body = BodyIntake(maxBody: 0)
     var arrived = Instant.distantFuture
     /// Until an answer begins to leave; nil where it is not recorded.
     var span: Span?
+    var route: Int?
+    var step = Step.head
     /// Whether it counts in the requests that have no answer.
     var isCounted = false
     var mustClose = false
   }
 
+  /// The way in, on the daemon's thread.
+  final class Arrival {
+    /// Path and query as they came, and whether they came whole; until the head is there.
+    var target: [UInt8]
+    let isPlain: Bool
+    /// What a handler gets.
+    var accepted: RequestIntake.Accepted?
+    var head: RequestHead?
+    /// The answer to a request that no handler sees.
+    var answer: Answer?
+    var body = BodyIntake(maxBody: 0)
+
+    init(target: [UInt8], isPlain: Bool) {
+      self.target = target
+      self.isPlain = isPlain
+    }
+  }
+
   init(_ connection: HTTPConnection, target: [UInt8], isPlain: Bool) {
     self.connection = connection
-    intake = DaemonThreadOnly(Intake(target: target, isPlain: isPlain))
+    intake = Intake(arrival: Arrival(target: target, isPlain: isPlain))
   }
 
   // MARK: Any thread
@@ -187,12 +199,4 @@ final class ServedRequest: Sendable {
     }
     Self.letGo(unused)
   }
-}
-
-/// A value that one thread of the daemon uses, the one that serves the connection.
-final class DaemonThreadOnly<Value>: @unchecked Sendable {
-  // @unchecked: libmicrohttpd serves a connection on one thread for all its life, and only its callbacks come here.
-  var value: Value
-
-  init(_ value: Value) { self.value = value }
 }

@@ -63,29 +63,29 @@ final class ServerCore: Sendable {
   /// The head is there.
   /// - Returns: the answer to be sent at once, after which the connection ends; nil when the rest is to be read.
   func take(_ head: RequestHead, of request: ServedRequest) -> ServedRequest.Answer? {
-    request.intake.value.arrived = .now()
+    request.intake.arrived = .now()
     connections.began(request.connection.id)
     let isFull = waiting.load(ordering: .relaxed) >= configuration.maxRequests
     var answer: ServedRequest.Answer?
     switch intake.decide(head, isFull: isFull) {
     case .accept(let accepted):
       waiting.add(1, ordering: .relaxed)
-      request.intake.value.isCounted = true
-      request.intake.value.accepted = accepted
-      request.intake.value.route = accepted.route
-      request.intake.value.body = BodyIntake(maxBody: accepted.maxBody)
+      request.intake.isCounted = true
+      request.intake.arrival?.accepted = accepted
+      request.intake.arrival?.body = BodyIntake(maxBody: accepted.maxBody)
+      request.intake.route = accepted.route
       // A chunk may be cut differently by whoever stands before us, as by a line feed alone, which the library takes
       // for a line's end: no request after such a body is believed.
-      request.intake.value.mustClose = accepted.framing == .chunked
+      request.intake.mustClose = accepted.framing == .chunked
     case .refuse(let refusal): answer = .refusal(refusal)
     case .answer(let response): answer = .response(response)
     }
-    request.intake.value.head = head
-    request.intake.value.method = head.method
-    request.intake.value.origin = head.headers["Origin"]
-    request.intake.value.target = []
-    request.intake.value.answer = answer
-    request.intake.value.step = .body
+    request.intake.arrival?.head = head
+    request.intake.arrival?.target = []
+    request.intake.arrival?.answer = answer
+    request.intake.method = head.method
+    request.intake.origin = head.headers["Origin"]
+    request.intake.step = .body
     if case .refusal(.malformed) = answer { return answer }
     // Nobody reads the body of what is refused.
     return head.hasBody ? answer : nil
@@ -94,12 +94,13 @@ final class ServerCore: Sendable {
   /// A piece of the body.
   /// - Returns: false to end the connection.
   func take(_ piece: UnsafeRawBufferPointer, of request: ServedRequest) -> Bool {
-    let goesOn = request.intake.value.body.receive(piece) { count in
+    guard let arrival = request.intake.arrival else { return false }
+    let goesOn = arrival.body.receive(piece) { count in
       let hasRoom = held.add(count, ordering: .relaxed).newValue <= configuration.maxHeldBodies
       if !hasRoom { held.subtract(count, ordering: .relaxed) }
       return hasRoom
     }
-    let kept = request.intake.value.body.bytes.count
+    let kept = arrival.body.bytes.count
     // Nothing is kept of a body that is thrown away.
     if kept == 0 { held.subtract(request.held.load(ordering: .relaxed), ordering: .relaxed) }
     request.held.store(kept, ordering: .relaxed)
@@ -108,18 +109,19 @@ final class ServerCore: Sendable {
 
   /// The request is whole: the handler runs. The answer is then with the request, or comes later.
   func serve(_ request: ServedRequest) {
-    request.intake.value.step = .handling
-    if let refusal = request.intake.value.body.refusal { request.intake.value.answer = .refusal(refusal) }
-    if let answer = request.intake.value.answer {
+    request.intake.step = .handling
+    // A request may wait long, and there may be many.
+    guard let arrival = request.intake.arrival.take() else { return }
+    if let answer = arrival.body.refusal.map(ServedRequest.Answer.refusal) ?? arrival.answer {
       _ = request.answer(answer)
       return
     }
-    guard let accepted = request.intake.value.accepted, let head = request.intake.value.head else { return }
+    guard let accepted = arrival.accepted, let head = arrival.head else { return }
     let route = intake.router.routes[accepted.route]
     var whole = HTTPRequest(
       method: head.method, path: accepted.target.path, parameters: accepted.parameters, query: accepted.target.query,
-      headers: head.headers, body: request.intake.value.body.take(), peer: request.connection.peer,
-      arrived: request.intake.value.arrived)
+      headers: head.headers, body: arrival.body.take(), peer: request.connection.peer,
+      arrived: request.intake.arrived)
     if let span = configuration.tracer.begin(
       "\(route.method.rawValue) \(route.pattern)", .server, parent: whole.trace,
       [
@@ -128,20 +130,10 @@ final class ServerCore: Sendable {
       ])
     {
       whole.trace = span.context
-      request.intake.value.span = span
+      request.intake.span = span
     }
-    request.intake.value.trace = whole.trace
-    // A request may wait long, and there may be many.
-    request.intake.value.accepted = nil
-    request.intake.value.head = nil
-    let (logger, name) = (logger, route.name)
-    route.handler(
-      whole,
-      HTTPExchange(request) { [self] in
-        releaseBody(of: request)
-      } dropped: {
-        logger.error("a request was dropped without an answer", ["route": .string(name)])
-      })
+    request.intake.trace = whole.trace
+    route.handler(whole, HTTPExchange(request, self, route: accepted.route))
     if !request.isAnswered { connections.waits(request.connection.id, request, until: .now() + route.answerTime) }
   }
 
@@ -152,7 +144,7 @@ final class ServerCore: Sendable {
     case .nothing: return nil
     case .response(let response), .stream(let response, _): return response
     case .refusal(let refusal):
-      let refused = HTTPRouter.Refused(method: request.intake.value.method, origin: request.intake.value.origin)
+      let refused = HTTPRouter.Refused(method: request.intake.method, origin: request.intake.origin)
       return intake.router.refusal(refusal, refused)
     }
   }
@@ -163,13 +155,13 @@ final class ServerCore: Sendable {
     if isStream { connections.waits(request.connection.id, request, until: .distantFuture) }
     connections.sends(request.connection.id, isLast: !isStream)
     release(request)
-    if let span = request.intake.value.span.take() {
+    if let span = request.intake.span.take() {
       span.note(SpanAttribute("http.response.status_code", status))
       // Callers' faults are none of the server's (OpenTelemetry's conventions for HTTP).
       span.end(error: status >= 500 ? "\(status)" : nil)
     }
-    let elapsed = Instant.now() - request.intake.value.arrived
-    let route = request.intake.value.route
+    let elapsed = Instant.now() - request.intake.arrived
+    let route = request.intake.route
     (route.map { instruments[$0] } ?? unrouted).record(status, elapsed)
     log(request, status, bytes: isStream ? nil : response.body.count, elapsed)
   }
@@ -184,16 +176,16 @@ final class ServerCore: Sendable {
   /// The request is over, answered or not.
   /// - Parameter isAnswered: whether an answer was begun; to a head that the library could not read, its own.
   func finished(_ request: ServedRequest, isAnswered: Bool) {
-    if request.intake.value.step == .head, isAnswered { malformed.add() }
-    if request.intake.value.isCounted, let route = request.intake.value.route {
+    if request.intake.step == .head, isAnswered { malformed.add() }
+    if request.intake.isCounted, let route = request.intake.route {
       instruments[route].countGone()
       logger.debug(
         "request ended without an answer",
         ["route": .string(intake.router.routes[route].name), "peer": .describing(request.connection.peer)])
     }
-    request.intake.value.span.take()?.end(error: "the caller left before the answer")
+    request.intake.span.take()?.end(error: "the caller left before the answer")
     release(request)
-    request.intake.value.body.forget()
+    request.intake.arrival?.body.forget()
     request.finished()
     connections.completed(request.connection.id)
   }
@@ -201,13 +193,18 @@ final class ServerCore: Sendable {
   /// Gives back what the request holds while it has no answer.
   private func release(_ request: ServedRequest) {
     releaseBody(of: request)
-    if request.intake.value.isCounted { waiting.subtract(1, ordering: .relaxed) }
-    request.intake.value.isCounted = false
+    if request.intake.isCounted { waiting.subtract(1, ordering: .relaxed) }
+    request.intake.isCounted = false
   }
 
   /// Gives back what the body counts in what all bodies hold, once. Callable on any thread.
-  private func releaseBody(of request: ServedRequest) {
+  func releaseBody(of request: ServedRequest) {
     held.subtract(request.held.exchange(0, ordering: .relaxed), ordering: .relaxed)
+  }
+
+  /// A handler let go of a request without an answer. Callable on any thread.
+  func dropped(route: Int) {
+    logger.error("a request was dropped without an answer", ["route": .string(intake.router.routes[route].name)])
   }
 
   /// A handler gave a header field that cannot be sent.
@@ -216,13 +213,13 @@ final class ServerCore: Sendable {
   /// Route, status and time of a request; nothing of it is secret. Trouble of ours is a warning.
   /// - Parameter bytes: of the answer's body; nil where it is streamed.
   private func log(_ request: ServedRequest, _ status: Int, bytes: Int?, _ elapsed: Duration) {
-    let route = request.intake.value.route.map { intake.router.routes[$0].name } ?? ""
+    let route = request.intake.route.map { intake.router.routes[$0].name } ?? ""
     let fields: () -> Logger.Fields = {
       [
-        "method": .string(request.intake.value.method), "route": .string(route),
+        "method": .string(request.intake.method), "route": .string(route),
         "code": .number(status), "peer": .describing(request.connection.peer),
         "duration_ms": .double(elapsed / .milliseconds(1)), "bytes": .number(bytes),
-        "trace_id": .describing(request.intake.value.trace?.traceIDText),
+        "trace_id": .describing(request.intake.trace?.traceIDText),
       ]
     }
     switch status {

@@ -41,10 +41,10 @@ final class FakeGateway: Sendable {
   private let client = HTTPClient(HTTPClientConfiguration(userAgent: "tests"))
 
   init(
-    maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys known: FakeKeys? = nil,
-    capacity: Int = 128 << 10
+    maxWaiters: Int = 10, maxPeerWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true,
+    keys known: FakeKeys? = nil, capacity: Int = 128 << 10
   ) throws {
-    places = WaiterPlaces(maxWaiters, metrics: MetricsRegistry())
+    places = WaiterPlaces(.init(all: maxWaiters, perPeer: maxPeerWaiters), metrics: MetricsRegistry())
     waiters = PaymentWaiters(at: places, metrics: MetricsRegistry(), isFinal: \.standing.state.isFinal) {
       [payments] in payments.load($0)
     }
@@ -85,11 +85,12 @@ final class FakeGateway: Sendable {
 
   /// Stops what is started; `body` may have stopped the server before.
   static func with(
-    maxWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true, keys: FakeKeys? = nil,
-    capacity: Int = 128 << 10, _ body: (FakeGateway) async throws -> Void
+    maxWaiters: Int = 10, maxPeerWaiters: Int = 10, hasSaga: Bool = true, hasWebhooks: Bool = true,
+    keys: FakeKeys? = nil, capacity: Int = 128 << 10, _ body: (FakeGateway) async throws -> Void
   ) async throws {
     let gateway = try FakeGateway(
-      maxWaiters: maxWaiters, hasSaga: hasSaga, hasWebhooks: hasWebhooks, keys: keys, capacity: capacity)
+      maxWaiters: maxWaiters, maxPeerWaiters: maxPeerWaiters, hasSaga: hasSaga, hasWebhooks: hasWebhooks, keys: keys,
+      capacity: capacity)
     defer { gateway.end() }
     try await body(gateway)
   }

@@ -151,6 +151,19 @@ import Values
     }
   }
 
+  @Test func `a caller that has as many calls waiting as it may waits no more, and may call`() async throws {
+    try await FakeGateway.with(maxPeerWaiters: 0) { gateway in
+      for answer in [
+        try await gateway.send("POST", "/v1/payments?wait=1s", FakeGateway.body()),
+        try await gateway.send("GET", "/v1/payments/\(UniqueID.random())?wait=1s", key: nil),
+      ] {
+        #expect(answer.status == 503 && answer.text("code") == "too_many_waiters")
+        #expect(answer.header("Retry-After") == "1" && answer.text("detail")?.contains("of this caller") == true)
+      }
+      #expect(try await gateway.send("POST", "/v1/payments", FakeGateway.body()).status == 201)
+    }
+  }
+
   @Test func `a server that stops answers those that wait with what is known`() async throws {
     try await FakeGateway.with { gateway in
       async let posted = gateway.send("POST", "/v1/payments?wait=60s", FakeGateway.body())

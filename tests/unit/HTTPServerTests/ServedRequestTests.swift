@@ -1,3 +1,5 @@
+import Logger
+import Metrics
 import Runtime
 import Testing
 import Values
@@ -5,6 +7,14 @@ import Values
 @testable import HTTPServer
 
 @Suite struct ServedRequestTests {
+  private let core: ServerCore = {
+    var router = HTTPRouter()
+    router.add(.get, "/", name: "only") { _, _ in }
+    return ServerCore(
+      HTTPServerConfiguration(address: NetworkAddress(host: "127.0.0.1", port: 0), surface: "test"), router,
+      Logger(label: "test", level: .error) { _ in }, MetricsRegistry())
+  }()
+
   private func request() -> ServedRequest {
     ServedRequest(
       HTTPConnection(id: 0, peer: NetworkAddress(host: "127.0.0.1", port: 1)), target: [], isPlain: true)
@@ -17,10 +27,10 @@ import Values
       exchange.whenInterrupted { reason in _ = exchange.respond(.text(200, "\(reason)")) }
     }
     // The second takes the place of the first, and the end lets go of the third.
-    wait(HTTPExchange(request, bodyGone: {}, dropped: {}))
+    wait(HTTPExchange(request, core, route: 0))
     request.whenInterrupted { _ in }
     let other = self.request()
-    wait(HTTPExchange(other, bodyGone: {}, dropped: {}))
+    wait(HTTPExchange(other, core, route: 0))
     other.finished()
   }
 
@@ -30,7 +40,7 @@ import Values
       let request = request()
       kept = request
       request.finished()
-      let exchange = HTTPExchange(request, bodyGone: {}, dropped: {})
+      let exchange = HTTPExchange(request, core, route: 0)
       exchange.whenInterrupted { _ in _ = exchange.respond(.text(200, "")) }
     }
     #expect(kept == nil)

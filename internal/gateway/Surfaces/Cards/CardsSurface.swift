@@ -54,7 +54,7 @@ package struct CardsSurface: Sendable {
     var user: UniqueID?
     do {
       let wanted = try request.read(call.body, user: &user)
-      let place = try desk.takePlace()
+      let place = try desk.takePlace(for: WaitingPeer(call))
       let taken = try await desk.take(wanted, PaymentCall(call, of: Self.route))
       exchange.releaseBody()
       wait(for: taken, of: wanted.userID, until: call.arrived + Self.patience, at: place, exchange, origin)

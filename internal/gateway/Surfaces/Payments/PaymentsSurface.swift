@@ -166,7 +166,8 @@ package struct PaymentsSurface: Sendable {
         return
       }
       let deadline = call.arrived + Self.patience
-      desk.wait(for: payment.id, until: deadline, at: try desk.takePlace(), exchange) { news in
+      let place = try desk.takePlace(for: WaitingPeer(call))
+      desk.wait(for: payment.id, until: deadline, at: place, exchange) { news in
         switch news {
         case .row(let payment) where payment.standing.state.isFinal: Self.one(payment)
         case .row: Instant.now() < deadline ? Self.response(.stopping) : Self.timeout
