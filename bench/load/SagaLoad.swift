@@ -81,6 +81,8 @@ final class SagaLoad: CallSource, @unchecked Sendable {
         })
       produce(with: producer)
       reader.join()
+      // An acknowledgement may come later than the events.
+      _ = producer.flush(until: .now() + Self.patience)
       producer.close()
       waitForCalls()
       report(seconds: (Instant.now() - started).inSeconds)

@@ -286,6 +286,8 @@ private final class StreamSource: Sendable {
   let request: ServedRequest
   let core: ServerCore
   let connection: SuspendedConnection
+  // Used on the daemon's thread only, until the library lets go of both.
+  nonisolated(unsafe) var response: OpaquePointer?
 
   init(_ buffer: StreamBuffer, _ request: ServedRequest, _ core: ServerCore, _ connection: SuspendedConnection) {
     self.buffer = buffer
@@ -302,6 +304,7 @@ private func makeStream(
   let context = Unmanaged.passRetained(source)
   // The block is for HTTP/1.0 only.
   let made = MHD_create_response_from_callback(UInt64.max, 128, readStream, context.toOpaque(), releaseStream)
+  source.response = made
   if made == nil { context.release() }
   return made
 }
@@ -314,6 +317,7 @@ private func readStream(
   // Retained until releaseStream.
   let source = Unmanaged<StreamSource>.fromOpaque(context).takeUnretainedValue()
   let memory = UnsafeMutableRawBufferPointer(start: target, count: size)
+  if let response = source.response.take() { mhd_forget_head(response) }
   switch source.buffer.next(memory, orSuspend: source.connection) {
   case .bytes(let count):
     source.core.streams(source.request, isWaiting: false)

@@ -1,4 +1,5 @@
 #include <string.h>
+#include <strings.h>
 #include <microhttpd.h>
 
 // MHD_get_connection_info is variadic, which Swift cannot call. -1 where the library does not know.
@@ -69,4 +70,32 @@ static inline int mhd_target_is_whole(const char *target, size_t size) {
 static inline void mhd_drop_query(const char *target) {
   char *mark = strchr((char *)target, '?');
   if (mark) mark[1] = 0;
+}
+
+struct mhd_field {
+  const char *name, *value;
+};
+
+static inline enum MHD_Result mhd_note_field(void *context, enum MHD_ValueKind kind, const char *name,
+                                             const char *value) {
+  (void)kind;
+  struct mhd_field *field = context;
+  field->name = name;
+  field->value = value;
+  return MHD_NO;
+}
+
+// Forgets the header fields of an answer whose head has been written: a stream may last for hours. The library reads
+// the name after it has freed its own copy, so it gets another one. A long name stays, with the fields after it, and so
+// does Connection, which the library puts first and takes apart in place.
+static inline void mhd_forget_head(struct MHD_Response *response) {
+  for (;;) {
+    struct mhd_field field = {NULL, NULL};
+    char name[64];
+    MHD_get_response_headers(response, mhd_note_field, &field);
+    if (!field.name || strlen(field.name) >= sizeof name) return;
+    if (strcasecmp(field.name, MHD_HTTP_HEADER_CONNECTION) == 0) return;
+    strcpy(name, field.name);
+    if (MHD_del_response_header(response, name, field.value) != MHD_YES) return;
+  }
 }
