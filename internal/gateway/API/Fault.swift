@@ -131,7 +131,7 @@ package struct Fault: Error, Hashable {
 
   /// The same, since the caller has as many as it may.
   static let tooManyOfPeer = Fault(
-    503, .tooManyWaiters, "too many calls of this caller wait for payments; try again later, or without `wait`", retryAfter: 1)
+    503, .tooManyWaiters, "too many of this caller's calls wait; try again later, or without `wait`", retryAfter: 1)
 
   /// The codes that are decided here; those of a request's fields are decided where requests are read.
   enum Code: String {

@@ -1,4 +1,5 @@
-/// Numbers of those who wait for one thing. Mostly it is one, which takes no memory of its own: there may be many things.
+/// Numbers of those who wait for one thing. Mostly it is one, which takes no memory of its own, as there may be many
+/// things.
 enum FewIDs: Sequence {
   case one(UInt64)
   case several([UInt64])
