@@ -9,12 +9,13 @@ import socket
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import redis
-from confluent_kafka import KafkaException
+from confluent_kafka import OFFSET_END, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from stack import cluster
 
@@ -302,6 +303,15 @@ class Broker:
                 # devkafka named without its control endpoint: naming a topic makes it, with 4 partitions.
                 found = admin.list_topics(name, timeout=10).topics[name].partitions
                 assert len(found) == partitions, f"{name}: {error}"
+
+    def cut_beginning(self, topic: str, partition: int, kept: Callable[[], None]) -> None:
+        """A partition loses all that it has, as by retention. devkafka cannot, but keeps some 5 MB only: `kept` is to
+        produce more than that."""
+        if self._control:
+            return kept()
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        for future in admin.delete_records([TopicPartition(topic, partition, OFFSET_END)]).values():
+            future.result(30)
 
     def down(self) -> None:
         self.control("broker down")
