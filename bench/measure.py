@@ -18,7 +18,7 @@ from support.report import Report  # noqa: E402
 MEASURES = [
     "rpc", "instructions", "connections", "settle", "create", "consume", "backlog", "relay", "latency", "cost", "relays", "reading",
     "audit", "memory", "snapshot", "ledger", "growth", "direct", "waiters", "webhooks",
-    "reconcile", "replay", "surfaces",
+    "reconcile", "replay", "surfaces", "years",
 ]
 
 
