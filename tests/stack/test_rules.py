@@ -293,3 +293,10 @@ def test_each_log_field_is_in_the_table():
     assert list(logs.unknown_fields([("A.swift", source)], table)) == [
         'A.swift:2: docs/logs.md does not list the log field "why": use a name it has, or add it',
         'docs/logs.md: no line of the log has the field "gone_id"']
+
+
+def test_an_error_is_no_reason():
+    lines = ['"reason": .error(error)', '"reason": .string(error.message)', '"reason": .string("\\(lastError)")',
+             '"reason": .string(words), "error": .error(error)', '"reason": .describing(verdict)']
+    source = "".join(f'logger.warning("x", [{line}])\n' for line in lines)
+    assert [problem.split(":")[1] for problem in logs.errors_as_reasons([("A.swift", source)])] == ["1", "2", "3"]

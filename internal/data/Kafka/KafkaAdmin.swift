@@ -96,7 +96,7 @@ public final class KafkaAdmin: Sendable {
         failure = error
       }
       if Instant.now() >= deadline { throw failure }
-      logger.info("waiting for Kafka topics", ["reason": .error(failure)])
+      logger.info("waiting for Kafka topics", ["error": .error(failure)])
       let isOver = isCancelled.wait(until: min(deadline, Instant.now() + backoff.nextDelay())) { $0 ? true : nil }
       if isOver == true { throw KafkaError(.closed, "waiting for Kafka topics was cancelled") }
     }

@@ -126,7 +126,7 @@ public final class OutboxCare: ServicePart {
         [
           "event_id": .describing(event.eventID), "outbox_id": .number(event.id), "key": .string(event.key),
           "topic": .string(event.topic), "shard": .number(event.shard),
-          "reason": .string(event.lastError ?? ""),
+          "error": .string(event.lastError ?? ""),
         ])
     }
     return true

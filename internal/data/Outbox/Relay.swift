@@ -226,10 +226,10 @@ public final class Relay: ServicePart {
     }
   }
 
-  private static func fields(_ item: CompletionRequest.Item, _ reason: String) -> Logger.Fields {
+  private static func fields(_ item: CompletionRequest.Item, _ error: String) -> Logger.Fields {
     [
       "event_id": .describing(item.eventID), "outbox_id": .number(item.id), "key": .describing(item.key),
-      "shard": .number(item.shard), "reason": .string(reason),
+      "shard": .number(item.shard), "error": .string(error),
     ]
   }
 

@@ -126,7 +126,7 @@ public final class Connection {
       try requireWriting(asks: false, until: .now())
       return true
     } catch {
-      logger.warning("left a server", ["reason": .error(error)])
+      logger.warning("left a server", ["error": .error(error)])
       return false
     }
   }

@@ -93,7 +93,7 @@ package final class RouteHandlers: ServicePart {
 
   /// Logs what an operator has to know of a call that is refused.
   package func note(_ fault: Fault) {
-    if let cause = fault.cause { logger.error("a call failed on what is stored", ["reason": .string(cause)]) }
+    if let cause = fault.cause { logger.error("a call failed on what is stored", ["error": .string(cause)]) }
   }
 
   /// When a call must be over.

@@ -105,7 +105,7 @@ struct PageHandlers: Sendable {
       }
       return try await body(call)
     } catch {
-      if let cause = error.cause { logger.error("a page failed on what is stored", ["reason": .string(cause)]) }
+      if let cause = error.cause { logger.error("a page failed on what is stored", ["error": .string(cause)]) }
       return await failed(call, error)
     }
   }

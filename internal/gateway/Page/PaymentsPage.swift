@@ -116,7 +116,7 @@ package struct PaymentsPage: Sendable {
         do throws(PageFault) {
           response = try await body(call)
         } catch {
-          if let cause = error.cause { logger.error("the page failed on what is stored", ["reason": .string(cause)]) }
+          if let cause = error.cause { logger.error("the page failed on what is stored", ["error": .string(cause)]) }
           response = await refusal(call, error)
         }
         if call.isNew, response.status != 303 { add(call.user, to: &response) }

@@ -99,14 +99,14 @@ final class CardSweep: ServicePart {
   }
 
   /// Says once what an operator has to look at; it stays on the list.
-  private func tell(_ id: UniqueID, _ reason: String) {
+  private func tell(_ id: UniqueID, _ error: String) {
     let isNew = told.update { told in
       if told.count >= Self.mostTold { told = [] }
       return told.insert(id).inserted
     }
     guard isNew else { return }
     logger.error(
-      "a card payment that nobody claimed cannot be ended", ["payment_id": .describing(id), "reason": .string(reason)])
+      "a card payment that nobody claimed cannot be ended", ["payment_id": .describing(id), "error": .string(error)])
   }
 
   /// Blocks the job's thread until the processor has answered.

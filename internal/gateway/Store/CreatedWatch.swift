@@ -77,7 +77,7 @@ public final class CreatedWatch: ServicePart {
       obstacle.withLock { $0.note(nil, at: .now()) }
       return hasMore ? Self.busyInterval : Self.interval
     } catch {
-      obstacle.withLock { $0.note(error.description, at: .now()) }
+      obstacle.withLock { $0.note(error: error, at: .now()) }
       return Self.interval
     }
   }

@@ -46,7 +46,7 @@ public final class DeadLetterWatch: ServicePart {
       waiting.withLock { $0 = found }
       obstacle.withLock { $0.note(nil, at: .now()) }
     } catch {
-      obstacle.withLock { $0.note(error.description, at: .now()) }
+      obstacle.withLock { $0.note(error: error, at: .now()) }
     }
     return Self.interval
   }

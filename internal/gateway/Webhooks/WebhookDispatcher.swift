@@ -179,7 +179,7 @@ package final class WebhookDispatcher: ServicePart {
       obstacle.withLock { $0.note(nil, at: .now()) }
       return hasMore || isBehind ? .zero : pause
     } catch {
-      obstacle.withLock { $0.note("\(error)", at: .now()) }
+      obstacle.withLock { $0.note(error: error, at: .now()) }
       return Self.retryInterval
     }
   }

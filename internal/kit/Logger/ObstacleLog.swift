@@ -32,9 +32,18 @@ public struct ObstacleLog: Sendable {
         ["lasted_s": .number((now - over.began).inMilliseconds / 1_000), "count": .number(count ?? over.sightings)])
       return
     }
+    note(error: .absent, reason: .string(reason), count, at: now)
+  }
+
+  /// Sets the present obstacle, which is an error.
+  public mutating func note(error: any Error, at now: Instant) {
+    note(error: .error(error), reason: .absent, nil, at: now)
+  }
+
+  private mutating func note(error: LogValue, reason: LogValue, _ count: Int?, at now: Instant) {
     guard var known = spell else {
       spell = Spell(began: now, told: now)
-      logger.warning(what, ["reason": .string(reason), "count": .number(count ?? 1)])
+      logger.warning(what, ["error": error, "reason": reason, "count": .number(count ?? 1)])
       return
     }
     known.sightings += 1
@@ -44,7 +53,7 @@ public struct ObstacleLog: Sendable {
       logger.warning(
         what,
         [
-          "reason": .string(reason), "since_s": .number((now - known.began).inMilliseconds / 1_000),
+          "error": error, "reason": reason, "since_s": .number((now - known.began).inMilliseconds / 1_000),
           "count": .number(count ?? known.sightings),
         ])
     }

@@ -64,7 +64,7 @@ public final class ExceptionWatch: ServicePart {
       others.set(counts.filter { gauges[$0.key] == nil }.values.reduce(0, +))
       obstacle.withLock { $0.note(nil, at: .now()) }
     } catch {
-      obstacle.withLock { $0.note(error.description, at: .now()) }
+      obstacle.withLock { $0.note(error: error, at: .now()) }
     }
   }
 

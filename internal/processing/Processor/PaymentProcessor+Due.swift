@@ -37,7 +37,7 @@ extension PaymentProcessor {
         ? Self.interval : askBank(inquiries: due[.inquiry] ?? [], charges: due[.charge] ?? [], by: claim)
       return isMore ? .zero : pause
     } catch {
-      dueObstacle.withLock { $0.note(error.description, at: .now()) }
+      dueObstacle.withLock { $0.note(error: error, at: .now()) }
       return Self.interval
     }
   }

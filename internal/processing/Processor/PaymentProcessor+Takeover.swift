@@ -24,7 +24,7 @@ extension PaymentProcessor {
       try sweep(claim.owner)
       claimsObstacle.withLock { $0.note(nil, at: .now()) }
     } catch {
-      claimsObstacle.withLock { $0.note(error.description, at: .now()) }
+      claimsObstacle.withLock { $0.note(error: error, at: .now()) }
     }
     return options.lease / 2
   }

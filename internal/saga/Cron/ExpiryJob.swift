@@ -135,7 +135,7 @@ final class ExpiryJob: Sendable {
     logger.warning(
       "a payment cannot be failed and is passed over",
       [
-        "payment_id": .number(row.id), "order_id": .number(row.orderID), "reason": .string(row.error.message),
+        "payment_id": .number(row.id), "order_id": .number(row.orderID), "error": .error(row.error),
       ])
     guard let order = row.orderID else { return false }
     return state.withLock { state in

@@ -26,7 +26,7 @@ enum RoleSettings {
       check.change(roles)
       logger.info("SIGHUP: the callers' roles were read again")
     } catch {
-      logger.error("SIGHUP: the callers' roles stay as they were", ["reason": .error(error)])
+      logger.error("SIGHUP: the callers' roles stay as they were", ["error": .error(error)])
     }
   }
 }

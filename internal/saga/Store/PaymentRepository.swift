@@ -124,7 +124,7 @@ public final class PaymentRepository: PaymentStore, ServicePart {
       "a payment cannot be read",
       [
         "payment_id": .number(unreadable.id), "order_id": .number(unreadable.orderID),
-        "reason": .string(unreadable.error.message),
+        "error": .error(unreadable.error),
       ])
   }
 

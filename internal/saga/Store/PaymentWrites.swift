@@ -23,7 +23,7 @@ struct WriteEffects: Sendable {
         "a call failed on what is stored",
         [
           "order_id": .number(call.orderID), "trace_id": .describing(call.trace?.traceIDText),
-          "reason": .string(error.message),
+          "error": .error(error),
         ])
     }
   }

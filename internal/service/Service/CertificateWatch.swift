@@ -77,7 +77,7 @@ public final class CertificateWatch: ServicePart {
         ["certificate_end": .string(term.end?.description ?? "unknown")])
       warn()
     } catch {
-      logger.error("\(reason): TLS goes on with the files read before", ["reason": .error(error)])
+      logger.error("\(reason): TLS goes on with the files read before", ["error": .error(error)])
     }
   }
 }

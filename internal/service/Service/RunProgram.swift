@@ -192,6 +192,6 @@ private func readToken(_ options: ServiceOptions, _ admin: AdminServer, _ logger
   do throws(SettingsError) {
     admin.access.change(token: try adminToken(options))
   } catch {
-    logger.error("SIGHUP: the admin port's token stays as it was", ["reason": .error(error)])
+    logger.error("SIGHUP: the admin port's token stays as it was", ["error": .error(error)])
   }
 }

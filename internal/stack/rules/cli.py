@@ -68,8 +68,9 @@ def check_columns(root: Path) -> Iterator[str]:
 
 def check_logs(root: Path) -> Iterator[str]:
     # Commands print to their caller.
-    sources = ((name, content) for name, content in files(root, "internal/*.swift") if "/cli/" not in name)
+    sources = [(name, content) for name, content in files(root, "internal/*.swift") if "/cli/" not in name]
     yield from logs.unknown_fields(sources, (root / "docs/logs.md").read_text())
+    yield from logs.errors_as_reasons(sources)
 
 
 def check_declarations(root: Path) -> Iterator[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 # What takes fields: a call that logs, and fields that are made beforehand.
 LOGS = re.compile(r"\b(?:\w*[lL]og(?:ger)?\??\.(?:debug|info|warning|error)|endProcess)\(|\bLogger\.Fields\b[^\n(]*[\[{]")
 NAME = re.compile(r"\"(\w+)\":")
+# An error's own words have the field `error`; `reason` is what the program itself says.
+MISNAMED = re.compile(r"\"reason\":\s*\.(?:error\(|\w+\([^,\n]*\b\w*[eE]rror\b)")
 ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 # LogLine writes it for lines that were held back.
 BUILT_IN = {"repeated"}
@@ -26,6 +28,16 @@ def fields(text: str) -> Iterator[tuple[int, str]]:
         inside = body(text, found.end())
         for name in NAME.finditer(inside):
             yield text.count("\n", 0, found.end() + name.start()) + 1, name.group(1)
+
+
+def errors_as_reasons(sources: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Errors that are logged under the name `reason`."""
+    for file, text in sources:
+        for found in LOGS.finditer(text):
+            inside = body(text, found.end())
+            for each in MISNAMED.finditer(inside):
+                line = text.count("\n", 0, found.end() + each.start()) + 1
+                yield f"{file}:{line}: an error is logged as \"reason\": its field is \"error\""
 
 
 def unknown_fields(sources: Iterable[tuple[str, str]], document: str) -> Iterator[str]:
