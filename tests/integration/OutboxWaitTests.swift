@@ -53,7 +53,7 @@ struct OutboxWaitTests {
           "away:1:t:4", "free:1:t:5",
         ], on: connection)
       try relay("good", shard: 1, on: connection)
-      try relay("frozen", shard: 2, heard: "20 s", on: connection)
+      try relay("frozen", shard: 2, heard: "20 s", obstacle: "broker_away", on: connection)
       try relay("denied", shard: 3, obstacle: "broker_refuses", on: connection)
       try relay("lonely", shard: 4, obstacle: "broker_away", on: connection)
       _ = try OutboxRepair(TestDatabase.outbox, by: "tester").pause("p", on: connection)
@@ -81,8 +81,10 @@ struct OutboxWaitTests {
       #expect(going.reasons[.behindDead] == nil && going.waiting == 9)
 
       let holdings = try Self.inspection.holdings(on: connection)
-      #expect(holdings.first { $0.owner == "frozen" }?.isHeard == false)
-      #expect(holdings.first { $0.owner == "denied" }?.obstacle == "broker_refuses: in words")
+      let frozen = try #require(holdings.first { $0.owner == "frozen" })
+      #expect(!frozen.isHeard && frozen.heardAt != nil && frozen.obstacle == nil && frozen.obstacleSince == nil)
+      let denied = try #require(holdings.first { $0.owner == "denied" })
+      #expect(denied.obstacle == "broker_refuses: in words" && denied.obstacleSince != nil)
 
       try connection.script("DELETE FROM event_relay; UPDATE event_shard SET owner = NULL, reserved_to = '-infinity'")
       #expect(try reasons(on: connection)["fine:1"]?.reason == .noRelay)

@@ -94,7 +94,8 @@ public struct ShardHolding: Sendable, Hashable {
   public let heardAt: Timestamp?
   /// Whether the owner gave a sign of life within `OutboxInspection.silence`.
   public let isHeard: Bool
-  /// What keeps the owner from publishing: the kind, and the broker's words; nil when nothing is known to.
+  /// What keeps the owner from publishing: the kind, and the broker's words; nil when nothing is known to, and for a
+  /// silent owner, whose last word says nothing of what is now.
   public let obstacle: String?
   /// When that began.
   public let obstacleSince: Timestamp?
@@ -201,10 +202,11 @@ extension OutboxInspection {
       """
       SELECT s.owner, count(*) AS shards, min(s.epoch) AS lowest, max(s.epoch) AS highest,
              min(s.reserved_to) AS first_end, min(s.reserved_to) > clock_timestamp() AS is_current,
-             r.heard_at, \(isHeard("r")) AS is_heard, r.obstacle || ': ' || r.obstacle_words AS obstacle,
-             r.obstacle_since
+             r.heard_at, \(isHeard("r")) AS is_heard, o.obstacle || ': ' || o.obstacle_words AS obstacle,
+             o.obstacle_since
       FROM \(t.shard) s LEFT JOIN \(t.relay) r ON r.owner = s.owner
-      GROUP BY s.owner, r.owner ORDER BY s.owner NULLS FIRST
+      LEFT JOIN \(t.relay) o ON o.owner = s.owner AND \(isHeard("o"))
+      GROUP BY s.owner, r.owner, o.owner ORDER BY s.owner NULLS FIRST
       """, isReadOnly: true)
   }
 }

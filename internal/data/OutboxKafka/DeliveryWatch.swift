@@ -17,8 +17,9 @@ struct DeliveryWatch: Sendable {
   }
 
   private let deliveryTimeout: Duration
-  /// By partition; -1 for messages that were refused before they had one.
-  private var troubles: [Int32: Trouble] = [:]
+  private var troubles: [TopicPartition: Trouble] = [:]
+  /// Of messages that were refused before they had a partition.
+  private static let nowhere = TopicPartition("", -1)
   private var unanswered = 0
   /// When something was last answered, or handed over while nothing was unanswered.
   private var lastMove = Instant(nanoseconds: 0)
@@ -37,7 +38,7 @@ struct DeliveryWatch: Sendable {
   mutating func forgetUnanswered() { unanswered = 0 }
 
   /// A message was refused before it had a partition.
-  mutating func noteRefusal(_ reason: String, at now: Instant) { note(reason, of: -1, since: now, at: now) }
+  mutating func noteRefusal(_ reason: String, at now: Instant) { note(reason, of: Self.nowhere, since: now, at: now) }
 
   /// - Returns: whether anything was acknowledged.
   mutating func note(_ reports: [DeliveryReport], at now: Instant) -> Bool {
@@ -45,30 +46,32 @@ struct DeliveryWatch: Sendable {
     lastMove = now
     var hasAcknowledged = false
     for report in reports {
+      let place = TopicPartition(report.topic, report.partition)
       switch report.failure?.kind {
       case nil:
         hasAcknowledged = true
-        if !troubles.isEmpty { troubles[report.partition] = nil }
-      case .transient: note("\(report.failure!)", of: report.partition, since: now, at: now)  // not nil here
-      case .timedOut: note("\(report.failure!)", of: report.partition, since: now - deliveryTimeout, at: now)
+        if !troubles.isEmpty { troubles[place] = nil }
+      case .transient: note("\(report.failure!)", of: place, since: now, at: now)  // not nil here
+      case .timedOut: note("\(report.failure!)", of: place, since: now - deliveryTimeout, at: now)
       // Caused by us, or by one message.
       case .purged, .permanent, .unconfirmed: continue
       }
     }
-    if hasAcknowledged { troubles[-1] = nil }
+    if hasAcknowledged { troubles[Self.nowhere] = nil }
     return hasAcknowledged
   }
 
-  private mutating func note(_ reason: String, of partition: Int32, since: Instant, at now: Instant) {
-    troubles[partition, default: Trouble(since: since, last: now, reason: reason)].last = now
-    troubles[partition]?.reason = reason
+  private mutating func note(_ reason: String, of place: TopicPartition, since: Instant, at now: Instant) {
+    // One that is long over does not make the next one last for as long.
+    let known = troubles[place].flatMap { now - $0.last < Self.memory ? $0.since : nil }
+    troubles[place] = Trouble(since: known ?? since, last: now, reason: reason)
   }
 
   /// Why messages have not been acknowledged for more than a few seconds; nil when they are.
   func obstacle(at now: Instant) -> String? {
     let lasting = troubles.filter { now - $0.value.since >= Self.patience && now - $0.value.last < Self.memory }
-    if let (partition, trouble) = lasting.min(by: { $0.value.since < $1.value.since }) {
-      return partition < 0 ? trouble.reason : "partition \(partition): \(trouble.reason)"
+    if let (place, trouble) = lasting.min(by: { $0.value.since < $1.value.since }) {
+      return place == Self.nowhere ? trouble.reason : "partition \(place.partition): \(trouble.reason)"
     }
     let pause = now - lastMove
     guard unanswered > 0, pause >= Self.silence else { return nil }

@@ -7,9 +7,11 @@ import Values
 @Suite struct DeliveryWatchTests {
   private func at(_ seconds: Int) -> Instant { Instant(nanoseconds: 1_000_000_000_000) + .seconds(seconds) }
 
-  private func report(_ kind: DeliveryFailure.Kind?, partition: Int32 = 0) -> DeliveryReport {
+  private func report(_ kind: DeliveryFailure.Kind?, partition: Int32 = 0, topic: String = "payment")
+    -> DeliveryReport
+  {
     DeliveryReport(
-      token: 1, topic: "payment", partition: partition, offset: kind == nil ? 1 : nil,
+      token: 1, topic: topic, partition: partition, offset: kind == nil ? 1 : nil,
       failure: kind.map { DeliveryFailure(kind: $0, number: 19, mayBePersisted: false) })
   }
 
@@ -47,6 +49,21 @@ import Values
     #expect(watch.obstacle(at: at(0)) != nil)
     // Whoever publishes the partition's keys now, it is not us.
     #expect(watch.obstacle(at: at(121)) == nil)
+  }
+
+  @Test func aRefusalLongAfterTheLastOneBeginsAnew() {
+    var watch = DeliveryWatch(deliveryTimeout: .seconds(10))
+    _ = watch.note([report(.transient)], at: at(0))
+    #expect(watch.obstacle(at: at(4)) != nil)
+    _ = watch.note([report(.transient)], at: at(3_600))
+    #expect(watch.obstacle(at: at(3_600)) == nil && watch.obstacle(at: at(3_604)) != nil)
+  }
+
+  @Test func anotherTopicsPartitionDisprovesNothing() {
+    var watch = DeliveryWatch(deliveryTimeout: .seconds(10))
+    _ = watch.note([report(.transient, partition: 2)], at: at(0))
+    _ = watch.note([report(nil, partition: 2, topic: "other")], at: at(1))
+    #expect(watch.obstacle(at: at(4)) != nil)
   }
 
   @Test func whatIsOneMessagesFaultOrOursIsNoObstacle() {
