@@ -211,12 +211,13 @@ def insert_by_hand(connection: psycopg.Connection, world: World, order: int) -> 
 
 
 def insert_event(
-    connection: psycopg.Connection, world: World, order: int, seq: int, payload: bytes, identity: str | None = None
+    connection: psycopg.Connection, world: World, order: int, seq: int, payload: bytes, identity: str | None = None,
+    **headers: str,
 ) -> None:
     connection.execute(
         "INSERT INTO event (event_id, shard, key, seq, topic, payload, headers) VALUES (%s, %s, %s, %s, %s, %s, %s)",
         (identity or str(uuid.uuid4()), shard_of(str(order)), str(order), seq, world.topic, payload,
-         ["ce_type", "paysaga.payment.created", "ce_source", oracle.SOURCE]))
+         ["ce_type", "paysaga.payment.created", "ce_source", oracle.SOURCE, *(text for pair in headers.items() for text in pair)]))
 
 
 def test_a_late_commit_of_a_lower_id_is_not_skipped(world: World):
@@ -282,15 +283,18 @@ def test_many_late_commits_among_many_writers(world: World):
 def test_a_key_whose_head_is_refused_waits_and_others_go_on(make_world):
     """An event larger than the broker takes is DEAD and visible; its key waits behind it, other keys pass."""
     world: World = make_world()
-    client = world.client(world.server())
+    server = world.server()
+    client = world.client(server)
     client.create(1)
     world.wait_until_published(1)
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     with psycopg.connect(world.dsn) as connection:
         connection.execute("INSERT INTO payment (order_id) VALUES (2)")
-        insert_event(connection, world, 2, 1, b" " * 2_000_000)
+        insert_event(connection, world, 2, 1, b" " * 2_000_000, traceparent=f"00-{trace}-00f067aa0ba902b7-01")
     for order in range(3, 31):
         client.create(order)
     wait_until(lambda: world.count_events("DEAD") == 1, "the event is DEAD", 20)
+    server.wait_for_output(rf"relay: an event is dead .* key=2 order_id=2 trace_id={trace} shard=\d+ error=")
     assert client.settle(2, FAILED).version == 2
     for order in range(3, 31):
         client.settle(order)

@@ -1,4 +1,5 @@
 internal import Postgres
+internal import Tracing
 public import Values
 
 /// Where an event is in its life.
@@ -43,9 +44,10 @@ public struct EventSummary: Sendable, Hashable {
   public let headers: [String]
 
   /// The value of a header; nil when it has none.
-  public func header(_ name: String) -> String? {
-    stride(from: 0, to: headers.count - 1, by: 2).first { headers[$0] == name }.map { headers[$0 + 1] }
-  }
+  public func header(_ name: String) -> String? { Outbox.header(name, among: headers) }
+
+  /// The id of the trace that it belongs to, as logs have it.
+  var traceIDText: String? { header(TraceContext.name).flatMap { TraceContext(traceparent: $0)?.traceIDText } }
 
   private enum Column: Int, AnswerColumn {
     case id, eventID, shard, key, seq, topic, attempts, lastError, createdAt, doneAt, reservedTo

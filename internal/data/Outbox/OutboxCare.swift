@@ -121,12 +121,13 @@ public final class OutboxCare: ServicePart {
 
   private func buryStrays(on connection: Connection) throws(DatabaseError) -> Bool {
     for event in try strays.bury(on: connection) {
+      let named = relay.named(event.key)
       logger.warning(
         "an event is dead",
         [
           "event_id": .describing(event.eventID), "outbox_id": .number(event.id), "key": .string(event.key),
-          "topic": .string(event.topic), "shard": .number(event.shard),
-          "error": .string(event.lastError ?? ""),
+          named.field: named.value, "trace_id": .describing(event.traceIDText), "topic": .string(event.topic),
+          "shard": .number(event.shard), "error": .string(event.lastError ?? ""),
         ])
     }
     return true

@@ -18,7 +18,7 @@ final class PublishSpans: Sendable {
       let event = request.event
       guard
         let span = tracer.part(
-          "publish \(event.topic)", .producer, of: Self.trace(of: event),
+          "publish \(event.topic)", .producer, of: event.trace,
           [
             SpanAttribute("messaging.system", "kafka"), SpanAttribute("messaging.operation.type", "send"),
             SpanAttribute("messaging.destination.name", event.topic),
@@ -40,12 +40,5 @@ final class PublishSpans: Sendable {
       case .transient(let reason), .permanent(let reason, _): span.end(error: reason)
       }
     }
-  }
-
-  private static func trace(of event: WaitingEvent) -> TraceContext? {
-    for index in stride(from: 0, to: event.headers.count - 1, by: 2) where event.headers[index] == TraceContext.name {
-      return TraceContext(traceparent: event.headers[index + 1])
-    }
-    return nil
   }
 }

@@ -84,6 +84,9 @@ public final class Relay: ServicePart {
   /// What it does behind a dead event.
   var onDead: DeadPolicy { configuration.onDead }
 
+  /// What log lines call an event's key.
+  func named(_ key: String) -> (field: String, value: LogValue) { configuration.named(key) }
+
   /// Number of shards it publishes.
   public var ownedShards: Int { view.withLock { $0.ownedShards } }
 
@@ -165,7 +168,7 @@ public final class Relay: ServicePart {
       case .reportSetAside(let item, let reason):
         logger.error(
           "the database refuses to complete an event, which is tried again later",
-          Self.fields(item, reason))
+          fields(item, reason))
       case .releaseAll(let leases): releaseAll(leases)
       case .finished: logger.info("stopped, leases given back")
       }
@@ -220,16 +223,16 @@ public final class Relay: ServicePart {
   /// Names dead events in the log: each needs a person.
   private func tell(dead items: [CompletionRequest.Item]) {
     for item in items {
-      logger.warning(
-        "an event is dead",
-        Self.fields(item, item.refusal ?? ""))
+      logger.warning("an event is dead", fields(item, item.refusal ?? ""))
     }
   }
 
-  private static func fields(_ item: CompletionRequest.Item, _ error: String) -> Logger.Fields {
-    [
+  private func fields(_ item: CompletionRequest.Item, _ error: String) -> Logger.Fields {
+    let named = configuration.named(item.key)
+    return [
       "event_id": .describing(item.eventID), "outbox_id": .number(item.id), "key": .describing(item.key),
-      "shard": .number(item.shard), "error": .string(error),
+      named.field: named.value, "trace_id": .describing(item.traceIDText), "shard": .number(item.shard),
+      "error": .string(error),
     ]
   }
 

@@ -1,3 +1,4 @@
+internal import Logger
 internal import Values
 
 /// What happens to the later events of a key when an event is dead.
@@ -24,11 +25,13 @@ public struct RelayConfiguration: Sendable {
   public var pollInterval: Duration
   /// What happens to later events of a key after a dead one.
   public var onDead: DeadPolicy
+  /// The log field that has the key of an event, such as `order_id`, beside `key`; nil for none.
+  public var keyField: String?
 
   /// - Throws: `configuration` when a value cannot work.
   public init(
     owner: String, reserve: Duration = .seconds(30), window: Int = 8_192, pollInterval: Duration = .seconds(1),
-    onDead: DeadPolicy = .hold
+    onDead: DeadPolicy = .hold, keyField: String? = nil
   ) throws(OutboxError) {
     guard reserve >= .seconds(1), reserve <= Self.longestReserve else {
       throw OutboxError(.configuration, "a lease lasts 1 s to \(Self.longestReserve), found \(reserve)")
@@ -41,6 +44,13 @@ public struct RelayConfiguration: Sendable {
     self.window = window
     self.pollInterval = pollInterval
     self.onDead = onDead
+    self.keyField = keyField
+  }
+
+  /// What log lines call an event's key; a number where it is one.
+  func named(_ key: String?) -> (field: String, value: LogValue) {
+    guard let keyField, let key else { return ("", .absent) }
+    return (keyField, Int64(key).map { .number($0) } ?? .string(key))
   }
 
   /// How long the producer may try to deliver a message: it must give up before the lease ends (G6), which is renewed

@@ -1,3 +1,4 @@
+internal import Tracing
 package import Values
 
 /// The limits and times that `RelayCore` works by; `RelayConfiguration` has those that users choose.
@@ -180,6 +181,8 @@ package struct CompletionRequest: Sendable, Equatable {
     package var refusal: String?
     /// The key of a dead event, for the log.
     package var key: String?
+    /// The id of the trace that a dead event belongs to, for the log.
+    package var traceIDText: String?
     /// Where an acknowledged event lies on its topic; nil when the broker did not say.
     package var place: MessagePlace?
   }
@@ -208,7 +211,7 @@ extension CompletionRequest.Item {
     self.init(shard: event.shard, id: event.id, eventID: event.eventID, token: token)
     switch settlement {
     case .published(let place): self.place = place
-    case .refused(let reason): (refusal, key) = (reason, event.key)
+    case .refused(let reason): (refusal, key, traceIDText) = (reason, event.key, event.trace?.traceIDText)
     }
   }
 

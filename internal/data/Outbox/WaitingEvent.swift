@@ -1,3 +1,4 @@
+internal import Tracing
 public import Values
 
 /// A waiting event, as it was read from the outbox.
@@ -22,6 +23,9 @@ public struct WaitingEvent: Sendable, Hashable {
   public let createdAt: Timestamp
   /// Why the row cannot be published, whatever a broker says; nil for every row that `OutboxWriter` wrote.
   public let fault: String?
+
+  /// The trace that it belongs to.
+  var trace: TraceContext? { header(TraceContext.name, among: headers).flatMap { TraceContext(traceparent: $0) } }
 
   /// What it is in order with.
   var line: KeyOnTopic { KeyOnTopic(key: key, topic: topic) }
@@ -49,4 +53,10 @@ public struct WaitingEvent: Sendable, Hashable {
 struct KeyOnTopic: Sendable, Hashable {
   let key: String
   let topic: String
+}
+
+/// The value of a header; nil when there is none.
+/// - Parameter headers: names and values in turn.
+func header(_ name: String, among headers: [String]) -> String? {
+  stride(from: 0, to: headers.count - 1, by: 2).first { headers[$0] == name }.map { headers[$0 + 1] }
 }

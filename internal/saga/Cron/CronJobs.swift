@@ -44,7 +44,8 @@ public final class CronJobs: ServicePart {
     logger = context.logger.labelled("cron")
     let configuration = try RelayConfiguration(
       owner: context.instance, reserve: settings.cron.reserve, window: settings.cron.eventsLimit,
-      pollInterval: settings.cron.frequency, onDead: settings.event.onDead == .hold ? .hold : .continue)
+      pollInterval: settings.cron.frequency, onDead: settings.event.onDead == .hold ? .hold : .continue,
+      keyField: "order_id")
     let keys = DayCare.Table(
       "the keys of calls", PaymentKeys.days, daysAhead: PaymentKeys.daysAhead, retention: settings.keyRetention)
     let relay = try KafkaRelay(
