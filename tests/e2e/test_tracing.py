@@ -107,6 +107,36 @@ def test_a_trace_goes_on_after_the_processor_was_killed(world: World, collector:
     assert kept[made["id"]].split("-")[1] == id and kept[unrecorded["id"]] is None
 
 
+def test_a_webhook_is_part_of_its_trace_after_a_restart_of_the_gateway(world: World, collector: Collector):
+    direct = Direct(world, **collector.settings(OTEL_TRACES_SAMPLER="parentbased_always_off"))
+    direct.processor()
+    first = direct.gateway()
+    with Receiver() as receiver:
+        receiver.behaviours["/hook"] = lambda message, number: None
+        add_endpoint(first, receiver.url("/hook"), "payment.completed", "refund.completed")
+        id, parent = traceparent(0x3F)
+        body = {"user_id": str(uuid.uuid4()), "method": account(), "amount": 1999, "currency": "EUR"}
+        made = first.post("/v1/payments", body, key=str(uuid.uuid4()), traceparent=parent).json
+        unrecorded = first.post("/v1/payments", body, key=str(uuid.uuid4())).json
+        receiver.await_messages("/hook", 2)
+        assert first.refund(made["id"]).status in (200, 201, 202)
+        wait_until(lambda: world.value("SELECT count(*) FROM gateway.webhook_queue") == 3, "three webhooks wait")
+        first.program.kill()
+        kept = {(str(payment), refund is not None): trace for payment, refund, trace in world.sql(
+            "SELECT payment_id, refund_id, traceparent FROM gateway.webhook_queue")}
+        assert kept[unrecorded["id"], False] is None
+        request = kept[made["id"], False]
+        assert request.split("-")[1] == id and kept[made["id"], True] == request
+        receiver.behaviours.clear()
+        direct.gateway()
+        found = collector.await_spans(id, "webhook payment.completed", "webhook refund.completed")
+        assert {span.parent for name, span in found.items() if name.startswith("webhook")} == {request.split("-")[2]}
+        for name in ("payment", "refund"):
+            span = found[f"webhook {name}.completed"]
+            sent = [message for message in receiver.messages("/hook") if message.headers.get("traceparent") == span.context]
+            assert [message.headers["webhook-id"] for message in sent] == [span.attributes["paysaga.webhook_id"]]
+
+
 def test_one_trace_goes_from_the_request_to_bank_result_and_webhook(world: World, collector: Collector):
     direct = Direct(world, **collector.settings(OTEL_TRACES_SAMPLER="parentbased_always_off"))
     direct.processor()

@@ -276,12 +276,14 @@ struct WebhookStoreTests {
         #expect(try WebhookQueue(database.tables).giveUp(due, .missing, on: connection) == 1)
         let line = try #require(try GatewaySchema.lines(schema: database.schema, outbox: database.outbox).first)
         let migrator = try Migrator(configuration: TestDatabase.configuration(), line: line, logger: TestDatabase.quiet)
-        #expect(try migrator.down().map(\.version) == [11])
+        // Those that came after it, and the rule's own.
+        let later = Int(GatewaySchema.requiredVersion) - 10
+        #expect(try migrator.down(later).last?.version == 11)
         #expect(
           try connection.int("SELECT count(*) FROM webhook_delivery WHERE failure = 'attempts_exhausted'") == 1)
         let missing = "UPDATE webhook_delivery SET failure = 'payment_missing'"
         #expect(throws: DatabaseError.self) { try connection.script(missing) }
-        #expect(try migrator.up().map(\.version) == [11])
+        #expect(try migrator.up().map(\.version).first == 11)
         try connection.script(missing)
       }
     }

@@ -30,10 +30,12 @@ public enum GatewaySchema {
     ("0010_webhooks.down.sql", PackageResources._010_webhooks_down_sql),
     ("0011_missing_payments.up.sql", PackageResources._011_missing_payments_up_sql),
     ("0011_missing_payments.down.sql", PackageResources._011_missing_payments_down_sql),
+    ("0012_webhook_traces.up.sql", PackageResources._012_webhook_traces_up_sql),
+    ("0012_webhook_traces.down.sql", PackageResources._012_webhook_traces_down_sql),
   ]
 
   /// The newest migration; all before it have been run where it has been.
-  package static let requiredVersion: Int64 = 11
+  package static let requiredVersion: Int64 = 12
 
   /// The schema.
   public static let name = "gateway"

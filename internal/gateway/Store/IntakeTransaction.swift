@@ -68,7 +68,7 @@ struct IntakeTransaction: BatchTransaction {
     insertStates = Statement(
       WebhookEvents.insert(
         "SELECT u.id, 1, 'CREATED', NULL, u.at FROM unnest($1::uuid[], $2::timestamptz[]) u(id, at)",
-        into: t.paymentState, t))
+        into: t.paymentState, traces: 3, t))
     insertWaiting = Statement(
       "INSERT INTO \(t.cardWaiting) (payment_id, at) SELECT u.id, now() FROM unnest($1::uuid[]) u(id)")
   }
@@ -167,7 +167,10 @@ struct IntakeTransaction: BatchTransaction {
     let payments = calls.map(\.payment)
     var commands = [
       Command(insertPayments, PaymentRow.values(payments, events: calls.map(\.events.count))),
-      Command(insertStates, [.uuidArray(payments.map(\.id)), .timestampArray(payments.map(\.createdAt))]),
+      Command(
+        insertStates,
+        [.uuidArray(payments.map(\.id)), .timestampArray(payments.map(\.createdAt))]
+          + WebhookEvents.traces(of: payments.map(\.id), traces)),
     ]
     let cards = payments.filter { $0.source.method == .card }
     if !cards.isEmpty { commands.append(Command(insertWaiting, [.uuidArray(cards.map(\.id))])) }

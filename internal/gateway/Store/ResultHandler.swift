@@ -94,7 +94,8 @@ public struct ResultHandler: InboxHandler {
 
   private static func insertStates(into table: String, _ t: GatewayTables) -> String {
     WebhookEvents.insert(
-      "SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])", into: table, t)
+      "SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])", into: table,
+      traces: 6, t)
   }
 
   /// Reads a result.
@@ -178,7 +179,7 @@ public struct ResultHandler: InboxHandler {
             .uuidArray(states.map(\.paymentID)), .int64Array(states.map(\.version)),
             .textArray(states.map(\.state.rawValue)), .optionalTextArray(states.map { $0.reason?.rawValue }),
             .timestampArray(states.map(\.occurredAt)),
-          ]))
+          ] + WebhookEvents.traces(of: states.map(\.paymentID), traces)))
     }
     let orders = changed.compactMap { payment in payment.freedOrder.map { ($0, payment.id) } }
     if !orders.isEmpty {
@@ -207,7 +208,7 @@ public struct ResultHandler: InboxHandler {
           .uuidArray(refunds.map(\.paymentID)), .uuidArray(refunds.compactMap(\.refundOf)),
           .int64Array(refunds.map(\.version)), .textArray(refunds.map(\.state.rawValue)),
           .optionalTextArray(refunds.map { $0.reason?.rawValue }), .timestampArray(refunds.map(\.occurredAt)),
-        ]),
+        ] + WebhookEvents.traces(of: refunds.compactMap(\.refundOf), traces)),
     ]
   }
 

@@ -1,6 +1,7 @@
 internal import DirectDomain
 public import GatewayDomain
 public import Postgres
+public import Tracing
 public import Values
 
 /// A delivery that is due.
@@ -19,6 +20,8 @@ public struct DueDelivery: Sendable {
   public let dueAt: Timestamp
   /// When it was read, by the database's clock.
   public let readAt: Timestamp
+  /// The recorded trace of the payment's request; nil where it has none.
+  public let trace: TraceContext?
   /// The payment as it is now; nil for a refund's event, or when the payment is neither live nor in the archive.
   public var payment: Result<GatewayPayment, GatewayStoreError>?
 }
@@ -265,14 +268,14 @@ public struct WebhookQueue: Sendable {
   private enum DueColumn: Int, AnswerColumn {
     case endpointID = 23
     case deliveryID, paymentID, refundID, eventVersion, eventState, eventReason, at, attempts, spent
-    case dueAt, readAt
+    case dueAt, traceparent, readAt
   }
 
   private static func due(_ t: GatewayTables) -> String {
     """
     SELECT \(PaymentRow.columns), q.endpoint_id, q.id AS delivery_id, q.payment_id, q.refund_id,
            q.version AS event_version, q.state AS event_state, q.reason AS event_reason, q.at, q.attempts, q.spent,
-           q.due_at, now() AS read_at
+           q.due_at, q.traceparent, now() AS read_at
     FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) w(endpoint_id, most, floor)
     CROSS JOIN LATERAL (
       SELECT * FROM \(t.webhookQueue) q
@@ -293,6 +296,7 @@ public struct WebhookQueue: Sendable {
       id: try row.uuid(DueColumn.deliveryID), endpointID: try row.uuid(DueColumn.endpointID), event: event,
       attempts: try row.int64(DueColumn.attempts), spent: try row.int64(DueColumn.spent),
       dueAt: try row.timestamp(DueColumn.dueAt), readAt: try row.timestamp(DueColumn.readAt),
+      trace: try row.optionalText(DueColumn.traceparent).flatMap { TraceContext(traceparent: $0) },
       payment: PaymentRow.isMissing(row) ? nil : try PaymentRow.read(row).payment)
   }
 

@@ -44,7 +44,7 @@ extension WebhookDispatcher {
   private func span(of delivery: DueDelivery) -> Span? {
     let payment = delivery.event.paymentID
     return traces.tracer.part(
-      "webhook \(delivery.event.type)", .client, of: traces.trace(of: payment),
+      "webhook \(delivery.event.type)", .client, of: delivery.trace ?? traces.trace(of: payment),
       [
         SpanAttribute("http.request.method", "POST"), SpanAttribute("paysaga.payment_id", payment.description),
         SpanAttribute("paysaga.webhook_id", delivery.id.description),
