@@ -173,7 +173,10 @@ let package = Package(
     box("UserNames", "direct/Users", ["Crypto", "Values"]),
     box(
       "DirectPipeline", "direct/Pipeline",
-      ["Admin", "ClientSettings", "Inbox", "Logger", "OutboxKafka", "Runtime", "Service", "Settings", "Values"]),
+      [
+        "Admin", "ClientSettings", "Inbox", "Kafka", "Logger", "OutboxKafka", "Runtime", "Service", "Settings",
+        "Values",
+      ]),
 
     // The ledger of direct payments.
     box("LedgerDomain", "ledger/Domain", ["Money", "Values"]),
@@ -476,7 +479,7 @@ let package = Package(
     unit("Gzip", ["Gzip"]),
     unit("HTTPServer", ["Errors", "HTTPServer", "Logger", "Metrics", "Runtime", "TLS", "TestSupport", "Values"]),
     unit("Inbox", ["Inbox", "Kafka", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
-    unit("Kafka", ["Errors", "Kafka", "Logger", "Runtime", "Values"]),
+    unit("Kafka", ["Errors", "Kafka", "Logger", "Metrics", "Runtime", "Values"]),
     unit("Logger", ["Logger", "Runtime", "Values"]),
     unit(
       "Messages", ["Protobuf", "Randomness", "SagaMessages", "StandardMessages", "TestSupport"],

@@ -35,7 +35,9 @@ def test_promtool_accepts_the_alerts_and_each_fires():
     tried = run("test", "rules", "tests/stack/alerts.test.yml")
     assert tried.returncode == 0, tried.stdout + tried.stderr
     tests = [test["name"] for test in yaml.safe_load((ROOT / "tests/stack/alerts.test.yml").read_text())["tests"]]
-    assert sorted(tests) == sorted(f"{name} {what}" for name in RULES for what in ("fires", "is silent"))
+    assert len(tests) == len(set(tests))
+    # Some fire for several reasons.
+    assert {test.split(" with ")[0] for test in tests} == {f"{name} {what}" for name in RULES for what in ("fires", "is silent")}
 
 
 def test_alerts_and_dashboards_name_metrics_that_exist():

@@ -21,13 +21,13 @@ struct Lag: Subcommand {
       """,
     example: "paysaga lag")
 
-  private let chosen: (group: String, topic: String)?
+  private let chosen: GroupWatch.Group?
   private let showsPartitions: Bool
 
   init(_ arguments: Arguments) throws(CommandError) {
     switch (arguments.text("--group"), arguments.text("--topic")) {
     case (nil, nil): chosen = nil
-    case (let group?, let topic?): chosen = (group, topic)
+    case (let group?, let topic?): chosen = GroupWatch.Group(group, on: topic)
     default: throw .usage("--group and --topic belong together")
     }
     showsPartitions = arguments.has("--partitions")
@@ -35,18 +35,19 @@ struct Lag: Subcommand {
 
   func run(_ session: Session) throws {
     let topics = try Brokers(session).topics()
+    let known = ConsumerGroups(session: session)
     var groups: [Record] = []
     var isEmpty = true
     // Those that were asked before one could not be are shown.
     defer { session.output.print(rows: groups) }
-    for (group, topic) in chosen.map({ [$0] }) ?? GroupLag.all(session) {
-      guard let partitions = topics[topic] else {
+    for group in chosen.map({ [$0] }) ?? known.all {
+      guard topics[group.topic] != nil, let lag = try known.lag(of: group) else {
         if chosen != nil {
-          throw CommandError.failure("there is no topic \(printable(topic)) at \(session.settings.kafka.brokers)")
+          throw CommandError.failure(
+            "there is no topic \(printable(group.topic)) at \(session.settings.kafka.brokers)")
         }
         continue
       }
-      let lag = try GroupLag(group: group, topic: topic, partitions: partitions, session)
       groups.append(lag.record)
       isEmpty = false
       guard showsPartitions, !session.wantsJSON else { continue }
@@ -60,10 +61,9 @@ struct Lag: Subcommand {
 
 extension GroupLag {
   fileprivate var record: Record {
-    let age = age(at: .now())
-    return [
+    [
       "group": .text(group), "topic": .text(topic), "messages": .number(messages),
-      "seconds": age.map { .number($0.inMilliseconds / 1_000) } ?? (messages == 0 ? .number(0) : .null),
+      "seconds": age(at: .now()).map { .number($0.inMilliseconds / 1_000) } ?? .null,
       "partitions": .list(partitions.map(\.record)),
     ]
   }

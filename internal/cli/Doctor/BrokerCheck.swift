@@ -1,4 +1,5 @@
 import ClientSettings
+import Kafka
 import SagaSettings
 import Settings
 import Values
@@ -23,31 +24,31 @@ struct BrokerCheck {
       findings.append(
         Finding("topic \(topic)", "it is not there, or may not be described", "docs/operations.md, Kafka refuses"))
     }
-    let groups = GroupLag.all(session).filter { topics[$0.topic] != nil }
-    for (group, topic) in groups {
-      let lag = try GroupLag(group: group, topic: topic, partitions: topics[topic] ?? 0, session)
+    let known = ConsumerGroups(session: session)
+    for group in known.all where topics[group.topic] != nil {
+      guard let lag = try known.lag(of: group) else { continue }
       let age = lag.age(at: .now()) ?? .zero
       facts.append([
-        "checked": .text("group \(group)"), "topic": .text(topic), "messages": .number(lag.messages),
+        "checked": .text("group \(group.group)"), "topic": .text(group.topic), "messages": .number(lag.messages),
         "seconds": .number(age.inMilliseconds / 1_000),
       ])
       guard age > Self.longestLag else { continue }
       findings.append(
         Finding(
-          "group \(group)", "\(lag.messages) messages of \(topic) wait, the oldest for \(DurationText.format(age))",
+          "group \(group.group)",
+          "\(lag.messages) messages of \(group.topic) wait, the oldest for \(DurationText.format(age))",
           "is its program running and ready? paysaga lag --partitions"))
     }
-    return (facts, findings + (try letters(topics)))
+    return (facts, findings + (try letters(topics, known)))
   }
 
-  private func letters(_ topics: [String: Int]) throws -> [Finding] {
-    let topic = session.settings.consumer.deadLetterTopic
-    guard let partitions = topics[topic] else { return [] }
-    let lag = try GroupLag(group: RequeueReader.group, topic: topic, partitions: partitions, session)
+  private func letters(_ topics: [String: Int], _ known: ConsumerGroups) throws -> [Finding] {
+    let group = GroupWatch.Group(RequeueReader.group, on: session.settings.consumer.deadLetterTopic)
+    guard topics[group.topic] != nil, let lag = try known.lag(of: group) else { return [] }
     guard lag.messages > 0 else { return [] }
     return [
       Finding(
-        "topic \(topic)", "up to \(lag.messages) dead letters wait for a decision",
+        "topic \(group.topic)", "up to \(lag.messages) dead letters wait for a decision",
         "paysaga inventory list; then paysaga inventory requeue or discard")
     ]
   }

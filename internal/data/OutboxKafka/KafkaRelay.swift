@@ -80,6 +80,9 @@ public final class KafkaRelay: ServicePart {
   /// Whether every event is published by this process, so that no other has to be told of new ones.
   public var ownsAllShards: Bool { relay.ownsAllShards }
 
+  /// Whether this process does what one does for all: exactly one live relay of the outbox holds the first shard.
+  public var isHousekeeper: Bool { relay.isHousekeeper }
+
   /// The number of shards whose leases this process holds.
   public var ownedShards: Int { relay.ownedShards }
 

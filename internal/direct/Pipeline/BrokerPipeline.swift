@@ -1,6 +1,7 @@
 public import Admin
 public import ClientSettings
 public import Inbox
+internal import Kafka
 public import OutboxKafka
 public import Runtime
 public import Service
@@ -17,14 +18,16 @@ public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
   private let topics: [String]
   private let context: ProgramContext
   private let onStart: @Sendable () -> Void
+  private let groups: GroupWatch
   private let isRunning = Mutex(false)
 
   /// - Parameters:
   ///   - topics: what has to be there before either begins.
+  ///   - others: the groups of the program at the other end, which cannot tell how far they are behind when it is down.
   ///   - onStart: called once, when both have begun.
   public init(
     _ relay: KafkaRelay, _ inbox: InboxConsumer<Handler>, kafka: KafkaSettings, topics: [String],
-    _ context: ProgramContext, onStart: @escaping @Sendable () -> Void
+    others: [(group: String, topic: String)], _ context: ProgramContext, onStart: @escaping @Sendable () -> Void
   ) {
     self.relay = relay
     self.inbox = inbox
@@ -32,6 +35,11 @@ public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
     self.topics = topics
     self.context = context
     self.onStart = onStart
+    let watched = others.map { GroupWatch.Group($0.group, on: $0.topic) }
+    groups = GroupWatch(
+      watched, kafka: kafka.configuration(clientID: "\(context.program.name)-groups"), logger: context.logger
+    ) { [weak relay] in relay?.isHousekeeper ?? false && relay?.isConnected ?? false }
+    groups.register(context.metrics, watched)
   }
 
   /// Waits for the topics, then begins.
@@ -42,6 +50,7 @@ public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
     guard isThere else { return }
     relay.start()
     try inbox.start()
+    groups.start()
     isRunning.withLock { $0 = true }
     onStart()
   }
@@ -50,7 +59,10 @@ public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
   public func stop(until deadline: Instant) { inbox.stop(until: deadline) }
 
   /// Ends the publishing.
-  public func stopRelay(until deadline: Instant) { relay.stop(until: deadline) }
+  public func stopRelay(until deadline: Instant) {
+    relay.stop(until: deadline)
+    groups.stop(until: deadline)
+  }
 
   /// Says that events were committed. Callable on any thread.
   public func wake() { relay.wake() }

@@ -19,7 +19,7 @@ extension GatewayBody {
       InboxConsumer(
         // None of them is unusable, so that nothing is written back.
         InboxConfiguration(
-          name: name, topic: topic, group: "\(settings.updates.group)-dead-letters", deadLetterTopic: topic, batch: 100),
+          name: name, topic: topic, group: settings.topics.deadLetterGroup, deadLetterTopic: topic, batch: 100),
         kafka: settings.kafka.configuration(clientID: context.program.name),
         database: try database.indexed(role: "dead-letters"), logger: context.logger.labelled("dead-letters"),
         metrics: context.metrics, stop: context.stop

@@ -263,7 +263,7 @@ public final class GatewayBody: ProgramBody {
       metrics: context.metrics, tracer: context.tracer, stop: context.stop)
     let inbox = InboxConsumer(
       InboxConfiguration(
-        name: "results", topic: results, group: settings.updates.group, deadLetterTopic: deadLetters,
+        name: "results", topic: results, group: settings.topics.gatewayGroup, deadLetterTopic: deadLetters,
         batch: settings.updates.batch),
       kafka: settings.kafka.configuration(clientID: context.program.name),
       database: try database.indexed(role: "results"), logger: context.logger.labelled("updater"),
@@ -273,7 +273,8 @@ public final class GatewayBody: ProgramBody {
     }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
-      topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters], context
+      topics: [payments, DirectTopics.deadLetters(of: payments), results, deadLetters],
+      others: settings.topics.processorGroups, context
     ) { [logger = context.logger] in
       logger.info("publishing payments and reading results")
     }

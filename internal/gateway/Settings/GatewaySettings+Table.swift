@@ -123,9 +123,6 @@ extension GatewaySettings {
   ]
 
   private static let pipelineRows: [Setting<GatewaySettings>] = [
-    .name(
-      "GATEWAY_GROUP", \.updates.group, longest: 249, extra: "._-", .value("direct-gateway"), programs,
-      "consumer group on the topic of results"),
     .integer(
       "GATEWAY_BATCH", \.updates.batch, 1...10_000, .value("500"), programs, "maximum results per transaction"),
     .duration(

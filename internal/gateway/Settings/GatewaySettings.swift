@@ -128,8 +128,6 @@ public struct GatewaySettings: ServiceSettings {
 
   /// The reader of results.
   public struct Updates: Sendable {
-    /// `GATEWAY_GROUP`.
-    public var group = ""
     /// `GATEWAY_BATCH`: maximum results per transaction.
     public var batch = 0
   }

@@ -149,7 +149,7 @@ public final class ProcessorBody: ProgramBody {
     let deadLetters = DirectTopics.deadLetters(of: topics.payments)
     let inbox = InboxConsumer(
       InboxConfiguration(
-        name: "direct_payments", topic: topics.payments, group: settings.consumer.group,
+        name: "direct_payments", topic: topics.payments, group: topics.processorGroup,
         deadLetterTopic: deadLetters, batch: settings.consumer.batch, parallelism: settings.consumer.parallelism),
       kafka: settings.kafka.configuration(clientID: context.program.name),
       // As for steps: a row that somebody holds makes the batch come again, and does not keep it for ever.
@@ -158,7 +158,8 @@ public final class ProcessorBody: ProgramBody {
     ) { [traces] _ in InstructionHandler(execution.processor, scoring: execution.scoring, traces: traces) }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
-      topics: [topics.payments, deadLetters, topics.results, DirectTopics.deadLetters(of: topics.results)], context
+      topics: [topics.payments, deadLetters, topics.results, DirectTopics.deadLetters(of: topics.results)],
+      others: topics.gatewayGroups, context
     ) { [logger = context.logger] in
       logger.info("executing payments", ["topic": .string(topics.payments)])
     }

@@ -37,8 +37,6 @@ public struct ProcessingSettings: ServiceSettings {
 
   /// The reader of the payments' topic.
   public struct Consumer: Sendable {
-    /// `PROCESSING_GROUP`.
-    public var group = ""
     /// `PROCESSING_BATCH`: maximum messages per transaction.
     public var batch = 0
     /// `PROCESSING_PARALLELISM`: number of lanes, each with a thread and some of the partitions.
@@ -81,8 +79,8 @@ public struct ProcessingSettings: ServiceSettings {
   public static let table = SettingsTable<ProcessingSettings>(
     programs: programs,
     prefixes: [
-      "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", SagaClientSettings.prefix, "ORDER_", "DEBIT_", "KAFKA_",
-      "LOG_", "ADMIN_",
+      "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", SagaClientSettings.prefix, "ORDER_", "DEBIT_",
+      "GATEWAY_GROUP", "KAFKA_", "LOG_", "ADMIN_",
     ] + TraceOptions.prefixes,
     properties: KafkaSettings.properties(setElsewhere: [
       "group.id": "the group is named by PROCESSING_GROUP",
@@ -115,9 +113,6 @@ public struct ProcessingSettings: ServiceSettings {
     ].flatMap { $0 })
 
   private static let consumerRows: [Setting<ProcessingSettings>] = [
-    .name(
-      "PROCESSING_GROUP", \.consumer.group, longest: 249, extra: "._-", .value("direct-processor"), programs,
-      "consumer group on the topic of payments"),
     .integer(
       "PROCESSING_BATCH", \.consumer.batch, 1...256, .value("256"), programs, "maximum payments claimed at once"),
     .integer(

@@ -31,6 +31,7 @@ public final class CronJobs: ServicePart {
   private let relay: KafkaRelay
   private let expiring: PeriodicJob
   private let archive: ArchiveMover?
+  private let groups: GroupWatch
   private let isRunning = Mutex(false)
 
   /// Prepares the jobs; the tables must be there.
@@ -74,6 +75,19 @@ public final class CronJobs: ServicePart {
           logger: context.logger.labelled("archive"), stop: context.stop),
         logger: context.logger, metrics: context.metrics)
     }
+    groups = Self.watchGroups(settings, context, relay)
+  }
+
+  /// How far the consumer is behind, told by those who live when it does not.
+  private static func watchGroups(_ settings: CronSettings, _ context: ProgramContext, _ relay: KafkaRelay)
+    -> GroupWatch
+  {
+    let groups = GroupWatch(
+      [settings.inventoryGroup], kafka: settings.kafka.configuration(clientID: "\(context.program.name)-groups"),
+      logger: context.logger
+    ) { [weak relay] in relay?.isHousekeeper ?? false && relay?.isConnected ?? false }
+    groups.register(context.metrics, [settings.inventoryGroup])
+    return groups
   }
 
   /// Waits for the topic, then begins.
@@ -85,6 +99,7 @@ public final class CronJobs: ServicePart {
     relay.start()
     expiring.start()
     archive?.start()
+    groups.start()
     isRunning.withLock { $0 = true }
     logger.info("running the cron jobs")
   }
@@ -101,6 +116,7 @@ public final class CronJobs: ServicePart {
     relay.stop(until: deadline)
     expiring.stop(until: deadline)
     archive?.stop(until: deadline)
+    groups.stop(until: deadline)
   }
 
   /// The state of what the jobs depend on.

@@ -1,4 +1,5 @@
 public import ClientSettings
+public import Kafka
 public import SagaSettings
 
 /// The settings that the cron jobs use.
@@ -7,6 +8,8 @@ public struct CronSettings: Sendable {
   public let kafka: KafkaSettings
   /// The topic of the events.
   public let topic: String
+  /// The group that reads inventory messages.
+  public let inventoryGroup: GroupWatch.Group
   /// How the relay works.
   public let cron: SagaSettings.Cron
   /// What happens to events after they are published or refused.
@@ -22,6 +25,8 @@ public struct CronSettings: Sendable {
   public init(_ settings: SagaSettings) {
     kafka = settings.kafka
     topic = settings.producer.topic
+    let consumer = settings.consumer
+    inventoryGroup = GroupWatch.Group(consumer.group, on: consumer.topic)
     cron = settings.cron
     event = settings.event
     timeToLive = settings.payment.timeToLive

@@ -142,10 +142,10 @@ extension SagaSettings {
 
   private static let jobRows: [Setting<SagaSettings>] = [
     .name(
-      "CONSUMER_TOPIC", \.consumer.topic, longest: 245, extra: "._-", .value("inventory"), [.consumer, .cli],
+      "CONSUMER_TOPIC", \.consumer.topic, longest: 245, extra: "._-", .value("inventory"), all,
       "topic of the inventory messages; unreadable messages go to the topic with `.dlq` appended"),
     .name(
-      "CONSUMER_GROUP", \.consumer.group, longest: 249, extra: "._-", .value("payments"), [.server, .consumer],
+      "CONSUMER_GROUP", \.consumer.group, longest: 249, extra: "._-", .value("payments"), services,
       "consumer group, and part of the filter's keys"),
     .text(
       "CONSUMER_TRIGGER_STATUS", \.consumer.triggerStatus, rule: InventoryStatus.rule,

@@ -1,5 +1,8 @@
+import BankStubSettings
 import ClientSettings
+import GatewaySettings
 import Kafka
+import ProcessingSettings
 import SagaSettings
 import Testing
 
@@ -24,6 +27,15 @@ private struct CounterSettings: SettingSet {
 
 /// Several contexts, one settings file or environment.
 @Suite struct SharedSettingsTests {
+  /// One that begins with none of them would be passed over in the environment.
+  @Test func eachSettingBeginsWithAPrefixOfItsTable() {
+    func strangers<Root: SettingSet>(_ table: SettingsTable<Root>) -> [String] {
+      table.settings.map(\.name).filter { name in !table.prefixes.contains(where: name.hasPrefix) }
+    }
+    #expect(strangers(SagaSettings.table) + strangers(GatewaySettings.table) == [])
+    #expect(strangers(ProcessingSettings.table) + strangers(BankStubSettings.table) == [])
+  }
+
   private let contexts = [SagaSettings.table.names, CounterSettings.table.names]
   private let shared = """
     DB_DSN=postgres://u:p@h/db

@@ -1,12 +1,12 @@
-import Kafka
-import Values
+public import Values
 
 extension KafkaConsumer {
   /// The committed offsets of this reader's group with their notes, as its coordinator knows them; partitions without
-  /// one are left out. Nobody joins the group.
-  func groupOffsets(
+  /// one are left out. Nobody joins the group. Blocks.
+  /// - Throws: as `committedNotes`, once `deadline` has passed or waiting cannot help.
+  public func groupOffsets(
     of places: [TopicPartition], until deadline: Instant
-  ) throws -> [TopicPartition: (offset: Int64, note: String)] {
+  ) throws(KafkaError) -> [TopicPartition: (offset: Int64, note: String)] {
     while true {
       do throws(KafkaError) {
         return try committedNotes(places, until: min(deadline, .now() + .seconds(1)))
