@@ -353,7 +353,7 @@ let package = Package(
     box(
       "SagaCron", "saga/Cron",
       [
-        "Admin", "Archive", "ClientSettings", "Errors", "GroupCommit", "Kafka", "Logger", "Metrics", "Outbox",
+        "Admin", "Archive", "ClientSettings", "Errors", "GroupCommit", "Inbox", "Kafka", "Logger", "Metrics", "Outbox",
         "OutboxKafka", "Postgres", "Runtime", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service",
         "Settings", "Tracing", "Values",
       ]),

@@ -1,9 +1,11 @@
 """How far a consumer group is behind is told by others, also when its consumer is dead."""
 
+import subprocess
 import uuid
 
 from harness.direct import Direct, account
-from harness.process import Program
+from harness.process import BINARIES, Program, clean_environment
+from harness.topics import produce
 from harness.waiting import wait_until
 from harness.world import World
 
@@ -22,17 +24,27 @@ def tells(program: Program, topic: str, group: str, messages: int) -> None:
     assert (program.metric("paysaga_consumer_group_lag_seconds", **labels) > 0) == (messages > 0)
 
 
-def test_a_dead_consumer_is_noticed(world: World):
+def test_a_dead_consumer_is_noticed_and_so_are_dead_letters(world: World):
     server = world.server()
     consumer = world.consumer()
     world.push_orders([1, 2])
+    produce(world.broker.brokers, world.inventory, [(b"k", b"not JSON"), (b"k", b"nor this")], partition=1)
     world.wait_for_payments(2)
+    world.reader(world.dead_letters).wait_for(2)
     assert consumer.stop() == 0
     world.push_orders(range(10, 15))
     tells(server, world.inventory, world.group, 5)
+    assert server.metric("paysaga_inventory_dead_letters") == 2
 
+    environment = clean_environment() | {
+        "DB_DSN": world.dsn, "KAFKA_BROKERS": world.broker.brokers, "CONSUMER_TOPIC": world.inventory}
+    answer = subprocess.run(
+        [BINARIES / "paysaga", "inventory", "discard", "--all", "--limit", "1"], env=environment, capture_output=True,
+        text=True, timeout=60)
+    assert answer.returncode == 0, answer.stderr
     world.consumer()
     tells(server, world.inventory, world.group, 0)
+    assert server.metric("paysaga_inventory_dead_letters") == 1
 
 
 def test_gateway_and_processor_tell_of_each_other(world: World):

@@ -10,7 +10,7 @@ struct InventoryList: Subcommand {
     name: "inventory list", summary: "show dead letters of the inventory topic that nobody has decided about",
     options: RequeueFilter.options, synopsis: RequeueFilter.synopsis,
     notes: """
-      Those that were put back or discarded are left out, as far as the group \(RequeueReader.group) remembers them. The
+      Those that were put back or discarded are left out, as far as the group \(SagaSettings.Consumer.requeueGroup) remembers them. The
       values are not shown: see inventory show.
       """,
     example: "paysaga inventory list --limit 20")

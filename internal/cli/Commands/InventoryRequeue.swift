@@ -18,7 +18,7 @@ struct InventoryRequeue: Subcommand {
       The topics are CONSUMER_TOPIC and the one of this name with .dlq added. Key, value and headers are those of the
       message that died, without what was said of its death. How often it was put back says the log of operations, by where
       the message lay, whatever its header dlq_requeues claims. What was put back is remembered in the committed offsets of
-      the group \(RequeueReader.group) and not put back again. Mend the cause first, or the messages come back as new
+      the group \(SagaSettings.Consumer.requeueGroup) and not put back again. Mend the cause first, or the messages come back as new
       dead letters.
       """,
     example: "paysaga inventory requeue --error currency --dry-run")

@@ -1,4 +1,5 @@
 import ClientSettings
+import Inbox
 import Kafka
 import SagaSettings
 import Settings
@@ -43,12 +44,13 @@ struct BrokerCheck {
   }
 
   private func letters(_ topics: [String: Int], _ known: ConsumerGroups) throws -> [Finding] {
-    let group = GroupWatch.Group(RequeueReader.group, on: session.settings.consumer.deadLetterTopic)
+    let group = GroupWatch.Group(SagaSettings.Consumer.requeueGroup, on: session.settings.consumer.deadLetterTopic)
     guard topics[group.topic] != nil, let lag = try known.lag(of: group) else { return [] }
-    guard lag.messages > 0 else { return [] }
+    let waiting = RequeueLedger.waiting(lag)
+    guard waiting > 0 else { return [] }
     return [
       Finding(
-        "topic \(group.topic)", "up to \(lag.messages) dead letters wait for a decision",
+        "topic \(group.topic)", "\(waiting) dead letters wait for a decision",
         "paysaga inventory list; then paysaga inventory requeue or discard")
     ]
   }

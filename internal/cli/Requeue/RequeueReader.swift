@@ -1,17 +1,17 @@
+import Inbox
 import Kafka
+import SagaSettings
 import Values
 
 /// Reads the dead-letter topic up to its present end and stores which of its messages were requeued.
 final class RequeueReader {
-  /// Whose committed offsets say what was put back.
-  static let group = "paysaga-requeue"
   private let scan: TopicScan
   private let session: Session
   private var ledgers: [TopicPartition: RequeueLedger] = [:]
 
   init(_ session: Session, places: [TopicPartition]) throws {
     self.session = session
-    scan = try TopicScan(session, group: Self.group)
+    scan = try TopicScan(session, group: SagaSettings.Consumer.requeueGroup)
     let committed = try scan.consumer.groupOffsets(of: places, until: .now() + session.patience(.seconds(10)))
     var ranges: [TopicScan.Range] = []
     for place in places {

@@ -2,6 +2,7 @@ public import Admin
 internal import Archive
 public import ClientSettings
 internal import Errors
+internal import Inbox
 internal import Kafka
 internal import Logger
 internal import Metrics
@@ -82,11 +83,17 @@ public final class CronJobs: ServicePart {
   private static func watchGroups(_ settings: CronSettings, _ context: ProgramContext, _ relay: KafkaRelay)
     -> GroupWatch
   {
+    let (inventory, letters) = (settings.inventoryGroup, settings.requeueGroup)
     let groups = GroupWatch(
-      [settings.inventoryGroup], kafka: settings.kafka.configuration(clientID: "\(context.program.name)-groups"),
+      [inventory, letters], kafka: settings.kafka.configuration(clientID: "\(context.program.name)-groups"),
       logger: context.logger
     ) { [weak relay] in relay?.isHousekeeper ?? false && relay?.isConnected ?? false }
-    groups.register(context.metrics, [settings.inventoryGroup])
+    groups.register(context.metrics, [inventory])
+    context.metrics.gauge(
+      "inventory_dead_letters",
+      help: "Dead letters of the inventory topic that wait for a person; told by one process, and left out when older "
+        + "than 95 s."
+    ) { [weak groups] in groups?.lag(of: letters).map { Double(RequeueLedger.waiting($0)) } }
     return groups
   }
 

@@ -10,6 +10,8 @@ public struct CronSettings: Sendable {
   public let topic: String
   /// The group that reads inventory messages.
   public let inventoryGroup: GroupWatch.Group
+  /// The one whose offsets say which of their dead letters wait for nobody any more.
+  public let requeueGroup: GroupWatch.Group
   /// How the relay works.
   public let cron: SagaSettings.Cron
   /// What happens to events after they are published or refused.
@@ -27,6 +29,7 @@ public struct CronSettings: Sendable {
     topic = settings.producer.topic
     let consumer = settings.consumer
     inventoryGroup = GroupWatch.Group(consumer.group, on: consumer.topic)
+    requeueGroup = GroupWatch.Group(SagaSettings.Consumer.requeueGroup, on: consumer.deadLetterTopic)
     cron = settings.cron
     event = settings.event
     timeToLive = settings.payment.timeToLive

@@ -131,6 +131,8 @@ public struct SagaSettings: ServiceSettings {
     public var parallelism = 0
     /// The topic for messages that cannot be read.
     public var deadLetterTopic: String { topic + ".dlq" }
+    /// The group whose committed offsets say which dead letters were put back or given up; nobody joins it.
+    public static let requeueGroup = "paysaga-requeue"
   }
 
   /// The writer of payment events.

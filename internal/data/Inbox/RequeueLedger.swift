@@ -1,11 +1,12 @@
-import Values
+package import Kafka
+internal import Values
 
 /// The requeued messages of one partition of the dead-letter topic: all below an offset, and some above it.
 ///
 /// It is kept as the committed offset of a consumer group and its note, so any machine knows it. Pure.
 package struct RequeueLedger: Sendable, Hashable {
   /// Brokers take 4,096 bytes by default (`offset.metadata.max.bytes`).
-  static let longestNote = 4_000
+  package static let longestNote = 4_000
 
   /// Everything below is done.
   package private(set) var next: Int64
@@ -42,6 +43,27 @@ package struct RequeueLedger: Sendable, Hashable {
 
   /// Whether the message at that offset was requeued.
   package func isDone(_ offset: Int64) -> Bool { offset < next || above.contains { $0.contains(offset) } }
+
+  /// Messages of the partition that were not requeued.
+  /// - Parameter end: the offset of its next message.
+  package func waiting(to end: Int64) -> Int64 {
+    let done = above.reduce(Int64(0)) { done, range in
+      guard range.lowerBound < end else { return done }
+      return done.adding(
+        saturating: min(range.upperBound.adding(saturating: 1), end).subtracting(saturating: range.lowerBound))
+    }
+    return max(0, end.subtracting(saturating: next).subtracting(saturating: done))
+  }
+
+  /// Messages of a dead-letter topic that were not requeued.
+  /// - Parameter lag: of the group whose offsets and notes say which ones were.
+  package static func waiting(_ lag: GroupLag) -> Int64 {
+    lag.partitions.reduce(0) { sum, partition in
+      let ledger = RequeueLedger(
+        next: partition.committed ?? 0, note: partition.note, low: partition.watermarks.low)
+      return sum.adding(saturating: ledger.waiting(to: partition.watermarks.high))
+    }
+  }
 
   /// Records that a message was requeued.
   /// - Returns: false when there are too many gaps to be noted; nothing has changed then.
