@@ -33,6 +33,7 @@ public final class CronJobs: ServicePart {
   private let expiring: PeriodicJob
   private let archive: ArchiveMover?
   private let groups: GroupWatch
+  private let openPayments: OpenPaymentsWatch?
   private let isRunning = Mutex(false)
 
   /// Prepares the jobs; the tables must be there.
@@ -62,10 +63,11 @@ public final class CronJobs: ServicePart {
     var transactions = PaymentTransactions(
       outbox: OutboxWriter(SagaSchema.outbox, shards: shards), topic: settings.topic, ttl: settings.timeToLive)
     transactions.changes = PaymentChanges(context.metrics)
+    let expiryConnection = SerialConnection(
+      try database.configuration(role: "expiry"), logger: context.logger.labelled("expiry"), stop: context.stop)
     let expiry = ExpiryJob(
-      SerialConnection(
-        try database.configuration(role: "expiry"), logger: context.logger.labelled("expiry"), stop: context.stop),
-      transactions: transactions, logger: context.logger, metrics: context.metrics, tracer: context.tracer,
+      expiryConnection, transactions: transactions, logger: context.logger, metrics: context.metrics,
+      tracer: context.tracer,
       onCommit: { relay.wake() })
     expiring = PeriodicJob(name: "expiry") { expiry.run() }
     archive = try settings.archiveAfter.map { (age) throws(DatabaseError) in
@@ -75,6 +77,12 @@ public final class CronJobs: ServicePart {
           try database.configuration(role: "archive", isDirect: true, parameters: ArchiveMover.limits),
           logger: context.logger.labelled("archive"), stop: context.stop),
         logger: context.logger, metrics: context.metrics)
+    }
+    // Those that live for ever are in no index.
+    openPayments = settings.timeToLive.map { time in
+      OpenPaymentsWatch(
+        expiryConnection, timeToLive: time, logger: context.logger, metrics: context.metrics
+      ) { [weak relay] in relay?.isHousekeeper ?? false }
     }
     groups = Self.watchGroups(settings, context, relay)
   }
@@ -106,6 +114,7 @@ public final class CronJobs: ServicePart {
     relay.start()
     expiring.start()
     archive?.start()
+    openPayments?.start()
     groups.start()
     isRunning.withLock { $0 = true }
     logger.info("running the cron jobs")
@@ -123,6 +132,7 @@ public final class CronJobs: ServicePart {
     relay.stop(until: deadline)
     expiring.stop(until: deadline)
     archive?.stop(until: deadline)
+    openPayments?.stop(until: deadline)
     groups.stop(until: deadline)
   }
 
