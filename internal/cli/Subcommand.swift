@@ -20,7 +20,7 @@ enum Subcommands {
     PaymentsHistory.self, PaymentsCancel.self, PaymentsRefund.self, PaymentsRefunds.self, AccountsGet.self,
     AccountsList.self, AccountsOpen.self, AccountsEntries.self, AccountsTopUp.self, AccountsSpend.self, Exceptions.self,
     ExceptionsShow.self,
-    ExceptionsClose.self, Reconcile.self, ReconcileClearing.self, RiskList.self, RiskReplay.self,
+    ExceptionsClose.self, Reconcile.self, ReconcileClearing.self, ReconcileRelease.self, RiskList.self, RiskReplay.self,
     RiskApprove.self, RiskDecline.self, KeysCreate.self, KeysList.self, KeysRevoke.self, KeysRotate.self,
     WebhooksList.self, WebhooksShow.self, WebhooksDeliveries.self, WebhooksCreate.self, WebhooksRedeliver.self,
     WebhooksEnable.self, WebhooksDisable.self, WebhooksRotate.self, WebhooksDelete.self,

@@ -7,7 +7,7 @@ import pytest
 
 from harness import direct_oracle
 from harness.audit import Answer, paysaga
-from harness.direct import DECLINED_ACCOUNT, Direct, account, card
+from harness.direct import ACCOUNT, DECLINED_ACCOUNT, Direct, account, card
 from harness.direct_oracle import await_horizon, complete
 from harness.process import BINARIES
 from harness.waiting import wait_until
@@ -201,6 +201,60 @@ def test_a_refund_and_a_charge_without_a_payment_settle_like_charges(world: Worl
 
     wait_until(aside, "the charge is put aside", 20)
     assert gateway.payment(refused["id"])["status"] == "REJECTED"
+
+
+def test_a_charge_that_cannot_go_back_is_moved_out_of_suspense(world: World):
+    direct = Direct(world)
+    direct.processor()
+    gateway = direct.gateway()
+    direct.bank.program.kill()
+    payment = gateway.pay(account()).json["id"]
+    gateway.await_status(payment, "PROCESSING")
+    assert gateway.post(f"/v1/payments/{payment}/cancel").json["reason"] == "cancelled"
+    direct.bank.program.start().wait_ready()
+    # The bank charges it all the same, and takes nothing back.
+    [(user,)] = world.sql("SELECT user_id FROM processing.payment WHERE id = %s", payment)
+    charge = {"operation_id": payment, "user_id": str(user), "amount": 19.99, "currency": "EUR", "account_number": ACCOUNT}
+    assert direct.bank.call("POST", "/payment", charge).json["status"] == "succeed"
+    direct.bank.behave(approval=0)
+    found = reconcile(direct, statement(direct))
+    assert (found.status, counts(found)) == (1, {"contradicted": 1, "settled": 1}), found
+    assert gateway.await_refund(payment, "REJECTED")["cause"] == "charged_not_completed"
+    assert clearing(direct)[2] == {"clearing": 0, "suspense": 1999}
+
+    def release(*words: str) -> Answer:
+        return paysaga(world, "reconcile", "release", payment, *words, "--by", "ann", **direct.settings)
+
+    for words, problem in ((("--to", "fees"), "needs --note"), (("--note", "why"), "needs --to"),
+                           (("--to", "clearing", "--note", "why"), "expects fees, world or the id of a user's account")):
+        refused = release(*words)
+        assert refused.status == 2 and problem in refused.error, refused
+    foreign = release("--to", "00000000-0000-0002-0000-000000455552", "--note", "into clearing")
+    assert foreign.status == 1 and "there is no user's account" in foreign.error, foreign
+    moved = release("--to", "fees", "--note", "the bank agrees")
+    assert moved.status == 0 and moved.only == {
+        "payment_id": payment, "account_id": "00000000-0000-0003-0000-000000455552", "amount_minor": 1999,
+        "currency": "EUR", "by": "ann", "repeated": False}, moved
+    assert release("--to", "fees", "--note", "once more").only == moved.only | {"repeated": True}
+    elsewhere = release("--to", "world", "--note", "elsewhere")
+    assert elsewhere.status == 1 and "moved to another account before" in elsewhere.error, elsewhere
+
+    status, _, balances = clearing(direct)
+    assert (status, balances) == (0, {"clearing": 0, "suspense": 0})
+    ours = paysaga(world, "accounts", "list", "--currency", "EUR", **direct.settings).lines
+    assert {each["kind"]: each["posted"] for each in ours} == {"clearing": 0, "fees": 1999, "suspense": 0, "world": -1999}
+    [entry] = paysaga(world, "operations", "list", "--outbox", "processing", "--action", "suspense_release",
+                      **direct.settings).lines
+    assert (entry["actor"], entry["key"]) == ("ann", payment) and entry["detail"].endswith("the bank agrees"), entry
+    # Another statement lists it again: the exception is closed by itself, and names who has moved the charge.
+    again = reconcile(direct, statement(direct, "ndjson"))
+    assert (again.status, counts(again)) == (1, {"matched": 1, "contradicted": 1}), again
+    wait_until(lambda: not paysaga(world, "exceptions", **direct.settings).lines, "the exception is closed", 30)
+    [kept] = paysaga(world, "exceptions", "show", payment, **direct.settings).only["exceptions"]
+    assert (kept["closed_by"], kept["note"]) == ("ann", "the bank agrees")
+    assert gateway.await_refund(payment, "REJECTED") and gateway.payment(payment)["status"] == "REJECTED"
+    report = paysaga(world, "audit", "--part", "direct", **direct.settings)
+    assert report.status == 0, report
 
 
 def test_a_time_without_a_statement_is_a_gap(world: World):

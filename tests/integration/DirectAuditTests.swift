@@ -297,15 +297,17 @@ struct DirectAuditTests {
       try site.sabotage(
         "UPDATE \(p).attempt SET call = 'charge' WHERE payment_id = '\(Site.refund)'", finds: .attempt)
       try site.sabotage("DELETE FROM \(p).attempt WHERE payment_id = '\(Site.refund)'", finds: .attempt)
-      let aside = TransferID.of(rejected, .suspense)
-      try site.sabotage(
-        """
-        INSERT INTO \(l).transfer (id, kind, debit, credit, amount, currency)
-        SELECT '\(aside)', 1, debit, credit, amount, currency FROM \(l).transfer WHERE id = '\(rejected)';
-        INSERT INTO \(l).account_delta (account, posted, pending)
-        SELECT debit, -amount, 0 FROM \(l).transfer WHERE id = '\(aside)';
-        UPDATE \(l).account SET posted = posted + 100 WHERE id = (SELECT credit FROM \(l).transfer WHERE id = '\(aside)')
-        """, finds: .refund)
+      for step in [TransferID.Step.suspense, .release] {
+        let id = TransferID.of(rejected, step)
+        try site.sabotage(
+          """
+          INSERT INTO \(l).transfer (id, kind, debit, credit, amount, currency)
+          SELECT '\(id)', 1, debit, credit, amount, currency FROM \(l).transfer WHERE id = '\(rejected)';
+          INSERT INTO \(l).account_delta (account, posted, pending)
+          SELECT debit, -amount, 0 FROM \(l).transfer WHERE id = '\(id)';
+          UPDATE \(l).account SET posted = posted + 100 WHERE id = (SELECT credit FROM \(l).transfer WHERE id = '\(id)')
+          """, finds: .refund)
+      }
       // And nothing is left of it.
       #expect(try site.report().agrees)
     }

@@ -5,6 +5,7 @@ import LedgerDomain
 import LedgerStore
 import Logger
 import Money
+import Outbox
 import Postgres
 import ProcessingDomain
 import ProcessingStore
@@ -453,6 +454,153 @@ struct RefundTests {
         return try ledger.balances(of: ours, on: connection)
       }
       for account in ours { #expect(balances[account] == Balance()) }
+    }
+  }
+
+  private func release(
+    _ number: Int, to target: SuspenseTarget, _ bench: Bench, log: OperationLog
+  ) async throws -> SuspenseRelease {
+    try await blocking {
+      try bench.store().release(
+        Bench.id(number), to: target, by: "ann", note: "the bank\nagrees", log: log, on: TestDatabase.open())
+    }
+  }
+
+  @Test func `a charge that cannot go back is moved out of suspense once, also from the archive`() async throws {
+    try await Bench.with { bench in
+      let log = OperationLog(try OutboxTables(schema: bench.schema, channel: "test_processing"))
+      let clearing = LedgerAccount.ours(.clearing, Bench.euro).id
+      let suspense = LedgerAccount.ours(.suspense, Bench.euro).id
+      let isRefused = Mutex(false)
+      let bank = FakeBank(slots: 10) { call, _, _ in
+        call == .charge || isRefused.withLock(\.self) ? .declined : .unclear
+      }
+      func release(_ number: Int, to target: SuspenseTarget) async throws -> SuspenseRelease {
+        try await self.release(number, to: target, bench, log: log)
+      }
+      let mine = try bench.fund(Bench.payer, 5)
+      try await bench.with(bank) { processor in
+        _ = try await bench.execute([Bench.terms(1)], processor)
+        try await eventually { try bench.count("state = 'REJECTED'") == 1 }
+        #expect(try await release(1, to: .fees) == .notPutAside)
+        #expect(try await release(2, to: .fees) == .missing)
+        try bench.script(
+          "INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(1))', 'charged_not_completed')")
+        let refunds = try automatic(bench, processor)
+        try await blocking { _ = refunds.run() }
+        try await eventually { try bench.count("state = 'UNKNOWN' AND refund_of IS NOT NULL") == 1 }
+        #expect(try await release(1, to: .fees) == .goesBack)
+        isRefused.withLock { $0 = true }
+        try await eventually {
+          try bench.script("UPDATE \(bench.schema).due SET at = now()")
+          return try bench.count("state = 'REJECTED' AND refund_of IS NOT NULL") == 1
+        }
+        // Only to users, besides what has a word.
+        for other in [UniqueID.random(), clearing, suspense] {
+          #expect(try await release(1, to: .user(other)) == .refused(.unknownAccount(other)))
+        }
+        let dollars = UniqueID.random()
+        try await blocking { [ledger = bench.ledger] in
+          let holder = LedgerStore.Holder(owner: Bench.payer, currency: Currency("USD")!)
+          _ = try TestDatabase.open().run([ledger.open([holder], newID: { dollars })])
+        }
+        #expect(try await release(1, to: .user(dollars)) == .refused(.otherCurrency(dollars)))
+        #expect(try exceptions(bench, "closed_at IS NULL") == 1)
+        // Somebody closes the exception, so that the payment goes to the archive.
+        try bench.script(
+          """
+          UPDATE \(bench.schema).exception SET closed_at = now(), closed_by = 'bob', note = 'later';
+          DELETE FROM \(bench.schema).event
+          """)
+        var walk = ArchiveWalk(ProcessingArchive.plan(ProcessingTables(schema: bench.schema)), olderThan: .zero)
+        #expect(try walk.step(size: 10, on: TestDatabase.open()).moved == 1)
+        let movement = TransferRequest.Movement(
+          id: TransferID.of(Bench.id(1), .release), debit: suspense, credit: mine,
+          amount: Money(minorUnits: 100, Bench.euro))
+        #expect(try await release(1, to: .user(mine)) == .done(movement, isRepetition: false))
+        #expect(try await release(1, to: .user(mine)) == .done(movement, isRepetition: true))
+        #expect(try await release(1, to: .world) == .refused(.differs(.credit)))
+        #expect(try exceptions(bench, "closed_by = 'ann' AND note = 'the bank agrees'") == 1)
+        // A statement lists it once more, when the refund looks as if it could be made again.
+        try bench.script(
+          """
+          UPDATE \(bench.schema).exception SET closed_at = NULL;
+          UPDATE \(bench.schema).payment SET state = 'ERROR' WHERE refund_of IS NOT NULL
+          """)
+        let again = try automatic(bench, processor)
+        try await blocking { _ = again.run() }
+        #expect(try bench.count("refund_of IS NOT NULL") == 1)
+        #expect(try exceptions(bench, "closed_at IS NOT NULL AND closed_by = 'ann' AND note = 'the bank agrees'") == 1)
+        for each in [refunds, again] { each.stop(until: .now()) }
+      }
+      let (balances, entries) = try await blocking { [ledger = bench.ledger] in
+        let connection = try TestDatabase.open()
+        return (
+          try ledger.balances(of: [mine, suspense], on: connection),
+          try log.entries(action: .suspenseRelease, limit: 9, on: connection)
+        )
+      }
+      #expect(balances == [mine: Balance(posted: 105), suspense: Balance()])
+      #expect(entries.map(\.actor) == ["ann"] && entries[0].key == Bench.id(1).description)
+      #expect(entries.first?.detail?.hasSuffix("to account \(mine): the bank agrees") == true)
+    }
+  }
+
+  @Test func `of refunds and moves out of suspense at once a charge has one`() async throws {
+    try await Bench.with { bench in
+      let log = OperationLog(try OutboxTables(schema: bench.schema, channel: "test_processing"))
+      let numbers = 1...6
+      let bank = FakeBank(slots: 10) { call, _, _ in call == .charge ? .declined : .unclear }
+      var moved = 0
+      try await bench.with(bank) { processor in
+        _ = try await bench.execute(numbers.map { Bench.terms($0) }, processor)
+        try await eventually { try bench.count("state = 'REJECTED'") == numbers.count }
+        try bench.script(
+          """
+          INSERT INTO \(bench.schema).exception (payment_id, kind)
+          SELECT id, 'charged_not_completed' FROM \(bench.schema).payment
+          """)
+        let refunds = try automatic(bench, processor)
+        try await blocking { _ = refunds.run() }
+        refunds.stop(until: .now())
+        try await eventually { try bench.count("state = 'UNKNOWN'") == numbers.count }
+        // None was made, so that each may be made again.
+        try await blocking {
+          let ids = try numbers.flatMap { try self.refunds(of: $0, bench).map(\.stored.payment.id) }
+          _ = try bench.store().apply(
+            ids.map { StepRequest($0, .stated(.reversed, covering: nil)) }, by: nil, on: TestDatabase.open())
+        }
+        #expect(try bench.count("state = 'ERROR'") == numbers.count)
+        for number in numbers {
+          let done = try await withThrowingTaskGroup(of: (moved: Int, back: Int).self) { group in
+            for target in [SuspenseTarget.fees, .world, .fees, .world] {
+              group.addTask {
+                let result = try await self.release(number, to: target, bench, log: log)
+                if case .done(_, isRepetition: false) = result { return (1, 0) }
+                return (0, 0)
+              }
+            }
+            for place in 0..<4 {
+              group.addTask {
+                let wish = Self.wish(number * 10 + place, of: number, nil, .chargedNotCompleted)
+                let results = try await blocking { try bench.store().open([wish], on: TestDatabase.open()) }
+                if case .opened = results[0] { return (0, 1) }
+                #expect(results == [.refused(.exceedsPayment)])
+                return (0, 0)
+              }
+            }
+            return try await group.reduce((moved: 0, back: 0)) { ($0.moved + $1.moved, $0.back + $1.back) }
+          }
+          #expect(done.moved + done.back == 1, "payment \(number)")
+          moved += done.moved
+        }
+      }
+      let suspense = LedgerAccount.ours(.suspense, Bench.euro).id
+      let left = try await blocking { [ledger = bench.ledger] in
+        try ledger.balances(of: [suspense], on: TestDatabase.open())
+      }
+      let back = Int64(100 * (numbers.count - moved))
+      #expect(left[suspense] == Balance(posted: back, pending: back))
     }
   }
 

@@ -1,4 +1,3 @@
-import Glibc
 import Money
 import Postgres
 import ProcessingDomain
@@ -105,20 +104,9 @@ struct ExceptionsClose: Subcommand {
 
   init(_ arguments: Arguments) throws(CommandError) {
     id = try arguments.id("a payment")
-    note = try Self.text(try arguments.required("--note"), "--note", most: 1_000)
-    person = try Self.text(arguments.text("--by") ?? Self.user, "--by", most: 255)
+    note = try arguments.note()
+    person = try arguments.person()
     kind = arguments.text("--kind")
-  }
-
-  private static func text(_ text: String, _ option: String, most: Int) throws(CommandError) -> String {
-    guard (1...most).contains(text.utf8.count) else { throw .usage("\(option) expects 1 to \(most) bytes") }
-    return text
-  }
-
-  /// The user's name, by the system's table.
-  private static var user: String {
-    guard let entry = getpwuid(getuid()), let name = entry.pointee.pw_name else { return "uid \(getuid())" }
-    return String(cString: name)
   }
 
   func run(_ session: Session) throws {
@@ -157,7 +145,8 @@ extension PaymentException {
   /// What a person can do about it.
   fileprivate var advice: String {
     switch self {
-    case .chargedNotCompleted: "look at its refunds: it is given back by itself; settle with the bank what it refuses."
+    case .chargedNotCompleted:
+      "look at its refunds: it is given back by itself; settle with the bank what it refuses, then paysaga reconcile release."
     case .chargeDoubtful: "ask the bank whether it has the money; nothing is given back by itself."
     case .completedNotCharged: "ask the bank; the payee has the money, so it has to come from somewhere."
     case .reversalNotAcknowledged: "ask the bank whether it has charged, and what its answers to reversals mean."

@@ -14,9 +14,9 @@ struct OperationsList: Subcommand {
     ],
     synopsis: "[--action A] [--key KEY] [--since TIME] [--limit N] \(OutboxChoice.synopsis)",
     notes: """
-      An entry is written in the transaction of what it tells, one for each event, topic or shard, and kept for ninety
-      days. `actor` is the operator, or the relay that saw it. What was done with dead letters of the inventory topic is
-      in the saga's log.
+      An entry is written in the transaction of what it tells, one for each event, topic, shard or payment, and kept for
+      ninety days. `actor` is the operator, or the relay that saw it. What was done with dead letters of the inventory
+      topic is in the saga's log, what was moved out of suspense in that of processing.
       """,
     example: "paysaga operations list --since 2h")
 

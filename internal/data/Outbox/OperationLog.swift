@@ -25,6 +25,8 @@ public struct Operation: Sendable, Hashable {
     case letterRequeue = "letter_requeue"
     /// A message of a dead-letter topic was given up.
     case letterDiscard = "letter_discard"
+    /// Money was moved out of suspense.
+    case suspenseRelease = "suspense_release"
   }
 
   /// Its number; later entries have higher ones.
@@ -47,8 +49,8 @@ public struct Operation: Sendable, Hashable {
   public let detail: String?
 }
 
-/// What was done to an outbox and what happened to it: one entry for each event, topic or shard concerned, written in
-/// the transaction of the action. Kept for ninety days.
+/// What was done to an outbox and what happened to it, and what else operators did in its schema: one entry for each
+/// event, topic, shard or key concerned, written in the transaction of the action. Kept for ninety days.
 public struct OperationLog: Sendable {
   /// Entries deleted by one call at most.
   private static let batch = 1_000
@@ -110,14 +112,16 @@ public struct OperationLog: Sendable {
       [.text(action.rawValue), .text(actor), .text(topic), .optionalTextArray([nil]), .optionalTextArray([nil])])
   }
 
-  /// Writes down what was done with messages of a topic that are no events, such as dead letters.
-  /// - Parameter messages: the key and a description of each.
+  /// Writes down what was done with what is no event, such as dead letters.
+  /// - Parameters:
+  ///   - topic: where it is about messages of one.
+  ///   - messages: the key and a description of each.
   public func note(
-    _ action: Operation.Action, by actor: String, topic: String, messages: [(key: String?, detail: String)],
+    _ action: Operation.Action, by actor: String, topic: String? = nil, messages: [(key: String?, detail: String)],
     on connection: Connection
   ) throws(DatabaseError) {
     let parameters: [Parameter] = [
-      .text(action.rawValue), .text(actor), .text(topic), .optionalTextArray(messages.map(\.key)),
+      .text(action.rawValue), .text(actor), .textOrNull(topic), .optionalTextArray(messages.map(\.key)),
       .optionalTextArray(messages.map(\.detail)),
     ]
     _ = try connection.run(Command(insert, parameters))

@@ -40,6 +40,9 @@ public struct LedgerBatch: Sendable {
   /// Whether the account's balance may not go below zero.
   public func isGuarded(_ account: UniqueID) -> Bool { accounts[account]?.kind.isGuarded ?? false }
 
+  /// Whether there is a transfer of this id, as far as it was found.
+  public func knows(_ transfer: UniqueID) -> Bool { known[transfer] != nil || unreadable.contains(transfer) }
+
   /// Decides the next request.
   public mutating func decide(_ request: TransferRequest) -> TransferOutcome {
     for id in [request.id, request.hold ?? request.id] where unreadable.contains(id) {

@@ -56,6 +56,8 @@ public enum TransferID {
     case settlement = 2
     /// A charge without a payment, put aside.
     case suspense = 3
+    /// That charge, moved to where a person has said.
+    case release = 4
   }
 
   /// The id of a step's transfer.

@@ -79,6 +79,8 @@ struct AuditedPayment: Hashable {
   var isRefundedFromSuspense = false
   /// What was put aside because it was charged and is not COMPLETED.
   var putAside: Movement?
+  /// What a person has moved out of suspense.
+  var release: Movement?
 
   /// Whether it is in a state that stays.
   var isFinal: Bool { Self.isFinal(state) }

@@ -125,7 +125,16 @@ enum PaymentJudge {
     if let putAside = payment.putAside, putAside.kind != Kind.single || putAside.amount != payment.amount {
       return Finding(.refund, "another amount was put aside than it is")
     }
+    if let release = payment.release, !isOfCharge(release, payment) {
+      return Finding(.refund, "what was moved out of suspense is not its charge, or goes back, too")
+    }
     return payment.refund.flatMap { refund($0, payment) }
+  }
+
+  /// A charge that was put aside goes back, or is moved to where a person has said.
+  private static func isOfCharge(_ release: AuditedPayment.Movement, _ payment: AuditedPayment) -> Bool {
+    release.kind == Kind.single && release.debit == payment.putAside?.credit && release.amount == payment.amount
+      && release.currency == payment.currency && payment.refunded == 0
   }
 
   private static func refund(_ origin: AuditedPayment.Refund, _ refund: AuditedPayment) -> Finding? {

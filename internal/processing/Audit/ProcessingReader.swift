@@ -94,6 +94,7 @@ struct ProcessingReader {
       let hold = TransferID.of(id, .payment)
       return [
         hold, TransferID.resolution(of: hold), TransferID.of(id, .settlement), TransferID.of(id, .suspense),
+        TransferID.of(id, .release),
       ]
     }
     let parameter = [Parameter.uuidArray(ids)]
@@ -111,6 +112,7 @@ struct ProcessingReader {
       page.rows[id]?.resolution = found[TransferID.resolution(of: hold)]
       page.rows[id]?.settlement = found[TransferID.of(id, .settlement)]
       page.rows[id]?.putAside = found[TransferID.of(id, .suspense)]
+      page.rows[id]?.release = found[TransferID.of(id, .release)]
     }
     for row in answers[1] {
       let attempt = AuditedPayment.Attempt(

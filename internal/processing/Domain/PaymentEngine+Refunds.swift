@@ -28,6 +28,8 @@ extension PaymentEngine {
     let accounts = RefundAccounts(of: payment, cause)
     var trial = ledger
     if let putAside = accounts.putAside {
+      // A person has moved it out of suspense.
+      if ledger.knows(TransferID.of(payment.id, .release)) { return .refused(.exceedsPayment) }
       switch trial.decide(.single(putAside)) {
       case .created, .exists: break
       case .refused: return .refused(.ledgerRefused)
@@ -63,10 +65,15 @@ public struct RefundAccounts: Sendable, Hashable {
       (debit, credit, putAside) = (payment.credit, payment.debit, nil)
       return
     }
-    debit = LedgerAccount.ours(.suspense, payment.amount.currency).id
-    credit = payment.debit
-    putAside = TransferRequest.Movement(
-      id: TransferID.of(payment.id, .suspense), debit: payment.debit, credit: debit, amount: payment.amount)
+    let aside = Self.putAside(payment)
+    (debit, credit, putAside) = (aside.credit, aside.debit, aside)
+  }
+
+  /// What puts the charge of a payment aside: into suspense.
+  public static func putAside(_ payment: ProcessedPayment) -> TransferRequest.Movement {
+    TransferRequest.Movement(
+      id: TransferID.of(payment.id, .suspense), debit: payment.debit,
+      credit: LedgerAccount.ours(.suspense, payment.amount.currency).id, amount: payment.amount)
   }
 }
 

@@ -15,7 +15,7 @@ public import Values
 public final class AutomaticRefunds: ServicePart {
   /// How often to look.
   private static let interval = Duration.seconds(1)
-  /// How often to close what refunds have settled.
+  /// How often to close what is settled.
   private static let closing = Duration.seconds(10)
 
   private let connection: SerialConnection
@@ -141,10 +141,10 @@ public final class AutomaticRefunds: ServicePart {
 
   private func close() throws(DatabaseError) {
     guard nextClosing.withLock({ $0 <= .now() }) else { return }
-    let count = try connection.use { [reader] connection throws(DatabaseError) in
-      try reader.closeSettled(on: connection)
+    let count = try connection.use { [reader, store] connection throws(DatabaseError) in
+      try reader.closeSettled(on: connection) + store.closeReleased(on: connection)
     }
-    if count > 0 { logger.info("closed exceptions that refunds have settled", ["exceptions": .number(count)]) }
+    if count > 0 { logger.info("closed exceptions of what went back or was moved", ["exceptions": .number(count)]) }
     nextClosing.withLock { $0 = .now() + Self.closing }
   }
 }

@@ -48,7 +48,8 @@ extension ProcessingStore {
       let own = RefundAccounts(of: payment, order.origin.cause)
       accounts.formUnion([own.debit, own.credit])
       requests.append(.void(hold: TransferID.of(order.id, .payment)))
-      if let putAside = own.putAside { requests.append(.single(putAside)) }
+      guard let putAside = own.putAside else { continue }
+      requests += [.single(putAside), .void(hold: TransferID.of(payment.id, .release))]
     }
     return ledger.reads(accounts: accounts, requests: requests)
   }

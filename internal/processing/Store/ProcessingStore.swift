@@ -96,6 +96,7 @@ public struct ProcessingStore: Sendable {
   private let newID: @Sendable () -> UniqueID
   let statements: ProcessingStatements
   let refunds: RefundStatements
+  let suspense: SuspenseStatements
   private let archive: ArchiveStatements
 
   /// The `ce_source` of our events.
@@ -115,6 +116,7 @@ public struct ProcessingStore: Sendable {
     statements = ProcessingStatements(tables)
     archive = ArchiveStatements(tables)
     refunds = RefundStatements(tables)
+    suspense = SuspenseStatements(tables)
     self.ledger = ledger
     self.risk = risk
     self.outbox = outbox

@@ -141,6 +141,30 @@ import Values
         == [.refund])
   }
 
+  @Test func `what is moved out of suspense is a charge that was put aside and does not go back`() {
+    func moved(
+      _ change: (inout Movement) -> Void = { _ in }, of payment: (inout AuditedPayment) -> Void = { _ in }
+    ) -> AuditedPayment {
+      let aside = movement(1)
+      return self.payment("ERROR") {
+        ($0.isRefundedFromSuspense, $0.putAside) = (true, aside)
+        $0.release = movement(1) {
+          ($0.debit, $0.credit) = (aside.credit, UniqueID(high: 5, low: 0))
+          change(&$0)
+        }
+        payment(&$0)
+      }
+    }
+    #expect(kinds(moved()) == [])
+    for change: (inout Movement) -> Void in [
+      { $0.kind = 2 }, { $0.debit = Self.owner }, { $0.amount = 99 }, { $0.currency = "USD" },
+    ] {
+      #expect(kinds(moved(change)) == [.refund])
+    }
+    #expect(kinds(moved(of: { $0.refunded = 100 })) == [.refund])
+    #expect(kinds(moved(of: { ($0.isRefundedFromSuspense, $0.putAside) = (false, nil) })) == [.refund])
+  }
+
   @Test func `side tables that say something else are found`() {
     #expect(kinds(payment("PROCESSING") { $0.claimOwner = Self.owner }) == [.claim])
     #expect(kinds(payment("PROCESSING") { $0.claimRow = Self.owner }) == [.claim])

@@ -190,4 +190,22 @@ private struct Bench {
     var balance = Bench(.balance, state)
     #expect(balance.open(nil, .chargedNotCompleted) == .refused(.notRefundable))
   }
+
+  @Test func `a charge that a person has moved out of suspense does not go back`() {
+    var bench = Bench(.card, .error, funds: 0)
+    _ = bench.open(nil, .chargedNotCompleted)
+    bench.ask()
+    bench.step(.charged(.declined, askedAt: bench.now))
+    bench.total = RefundTotal(count: 1)
+    var untouched = bench
+    guard case .opened = untouched.open(nil, .chargedNotCompleted) else {
+      Issue.record("a refused refund may be made again")
+      return
+    }
+    let movement = TransferRequest.Movement(
+      id: TransferID.of(bench.payment.id, .release), debit: Bench.suspense.id, credit: Bench.payer.id,
+      amount: bench.payment.amount)
+    #expect(bench.ledger.decide(.single(movement)) == .created)
+    #expect(bench.open(nil, .chargedNotCompleted) == .refused(.exceedsPayment))
+  }
 }
