@@ -10,6 +10,7 @@ from harness.audit import Answer, paysaga
 from harness.direct import ACCOUNT, DECLINED_ACCOUNT, Direct, account, card
 from harness.direct_oracle import await_horizon, complete
 from harness.process import BINARIES
+from harness.terminal import Terminal
 from harness.waiting import wait_until
 from harness.world import World
 
@@ -122,6 +123,13 @@ def test_each_fault_of_a_statement_is_an_exception_that_a_person_closes(world: W
     assert (status, day["open_count"], day["due"]) == (1, 3, True), day
     unsettled = paysaga(world, "reconcile", "clearing", "--day", today, **direct.settings).lines
     assert {each["payment_id"] for each in unsettled if "payment_id" in each} == {lost, other, denied}, unsettled
+    # On a terminal each part is a table, with its own head.
+    with Terminal(world, "reconcile", "clearing", "--day", today, columns=200, **direct.settings) as terminal:
+        assert terminal.wait() == 1
+        lines = terminal.read().decode().split("\r\n")
+    heads = [line.split()[:3] for line in lines if line.isupper()]
+    assert heads == [["DAY", "CURRENCY", "CHARGES"], ["PAYMENT_ID", "TRANSFER_ID", "AT"], ["ACCOUNT", "CURRENCY", "POSTED"]], lines
+    assert not [line for line in lines if "currency=" in line], lines
 
     listed = paysaga(world, "exceptions", **direct.settings).lines
     assert {each["payment_id"] for each in listed} == {lost, double, other, denied, foreign}

@@ -66,26 +66,25 @@ struct ReconcileClearing: Subcommand {
     let coverage = try StatementStore().coverage(on: connection)
     let completeTo = coverage.covered.last?.upperBound
     let days = try reader.days(from: from, to: to, on: connection)
-    var isOpen = false
-    for day in days {
-      let isDue = completeTo.map { day.day + Self.dayLength <= $0 } ?? false
-      isOpen = isOpen || isDue && day.openCount > 0
-      session.output.print(day.record(isDue: isDue))
-    }
+    func isDue(_ day: ClearingDay) -> Bool { completeTo.map { day.day + Self.dayLength <= $0 } ?? false }
+    session.output.print(rows: days.map { $0.record(isDue: isDue($0)) })
     let gaps = gaps(coverage, since: days.first?.day)
-    for gap in gaps { session.output.print(["gap_from": .time(gap.lowerBound), "gap_to": .time(gap.upperBound)]) }
+    session.output.print(rows: gaps.map { ["gap_from": .time($0.lowerBound), "gap_to": .time($0.upperBound)] })
     let transfers = try reader.oneSided(
       from: from, to: to, settlementsOnly: limit == nil, limit: limit ?? Self.most, on: connection)
     let payments = try TransferPayments().find(transfers.map { $0.id }, on: connection)
-    for transfer in transfers { session.output.print(transfer.record(of: payments[transfer.id])) }
-    for balance in try reader.balances(on: connection) {
-      session.output.print([
-        "account": .text(balance.kind == .clearing ? "clearing" : "suspense"), "currency": .text(balance.currency.code),
-        "posted": .number(balance.posted),
-      ])
-    }
+    session.output.print(rows: transfers.map { $0.record(of: payments[$0.id]) })
+    session.output.print(
+      rows: try reader.balances(on: connection).map { balance in
+        [
+          "account": .text(balance.kind == .clearing ? "clearing" : "suspense"),
+          "currency": .text(balance.currency.code), "posted": .number(balance.posted),
+        ]
+      })
     if completeTo == nil { notice("no statement was compared yet, so that nothing is due: paysaga reconcile") }
-    if isOpen { throw CommandError.failure("a day that is due is not settled; see --day and paysaga exceptions") }
+    if days.contains(where: { isDue($0) && $0.openCount > 0 }) {
+      throw CommandError.failure("a day that is due is not settled; see --day and paysaga exceptions")
+    }
     if !gaps.isEmpty { throw CommandError.failure("no statement is complete for a time; paysaga reconcile") }
     if transfers.contains(where: \.isSettlement) {
       throw CommandError.failure("a statement has settled what has not gone through clearing; see paysaga exceptions")
