@@ -31,6 +31,7 @@ public final class OrderSettler: ServicePart {
   private let connection: SerialConnection
   private let store: SettlementStore
   private let saga: any SagaAsking
+  private let executor: (any TaskExecutor)?
   private let rules: SettlementRules
   private let policy: OrderDeadPolicy
   private let metrics: Meters
@@ -41,13 +42,16 @@ public final class OrderSettler: ServicePart {
   /// - Parameters:
   ///   - connection: its own, to processing's database.
   ///   - saga: its answers decide.
+  ///   - executor: where it is asked; nil for Swift's pool.
   public init(
     _ connection: SerialConnection, store: SettlementStore = SettlementStore(), saga: any SagaAsking,
-    rules: SettlementRules = SettlementRules(), policy: OrderDeadPolicy, logger: Logger, metrics: MetricsRegistry
+    on executor: (any TaskExecutor)? = nil, rules: SettlementRules = SettlementRules(), policy: OrderDeadPolicy,
+    logger: Logger, metrics: MetricsRegistry
   ) {
     self.connection = connection
     self.store = store
     self.saga = saga
+    self.executor = executor
     self.rules = rules
     self.policy = policy
     self.logger = logger.labelled("orders")
@@ -95,7 +99,7 @@ public final class OrderSettler: ServicePart {
     let deadline = Instant.now() + Self.callTime
     for (number, settlement) in settlements.enumerated() {
       let trace = settlement.trace
-      Task { [saga] in
+      Task(executorPreference: executor) { [saga] in
         let answer = await saga.settle(
           order: settlement.orderID, reason: SettlementRules.reason(of: settlement.paymentID), trace: trace,
           deadline: deadline)
