@@ -135,7 +135,7 @@ let package = Package(
     box("GroupCommit", "data/GroupCommit", ["Errors", "Logger", "Metrics", "Postgres", "Values"]),
     box("Idempotency", "data/Idempotency", ["Postgres", "Values"]),
     box("Archive", "data/Archive", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Values"]),
-    box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Values"]),
+    box("Redis", "data/Redis", ["CHiredis", "Errors", "Logger", "Runtime", "Values"]),
     box("Kafka", "data/Kafka", ["CRdkafka", "Errors", "Logger", "Metrics", "Runtime", "Values"]),
     box("Outbox", "data/Outbox", ["Errors", "Logger", "Metrics", "Postgres", "Runtime", "Tracing", "Values"]),
     // `sql` is a link to migrations/outbox.
@@ -283,7 +283,7 @@ let package = Package(
         "Runtime", "Tracing", "Values",
       ]),
     box(
-      "GatewayLimits", "gateway/Limits", ["Errors", "GatewayDomain", "Logger", "Metrics", "Redis", "Runtime", "Values"]),
+      "GatewayLimits", "gateway/Limits", ["GatewayDomain", "Logger", "Metrics", "Redis", "Runtime", "Values"]),
     box(
       "GatewayAPI", "gateway/API",
       [
