@@ -7,17 +7,26 @@ import Values
 struct ConsumerGroups {
   let session: Session
 
+  private var payments: String { name("DIRECT_PAYMENT_TOPIC", "direct.payments") }
+  private var results: String { name("DIRECT_RESULT_TOPIC", "direct.results") }
+  private var gateway: String { name("GATEWAY_GROUP", "direct-gateway") }
+  private var inventory: GroupWatch.Group {
+    GroupWatch.Group(name("CONSUMER_GROUP", "payments"), on: session.settings.consumer.topic)
+  }
+  private var processor: GroupWatch.Group {
+    GroupWatch.Group(name("PROCESSING_GROUP", "direct-processor"), on: payments)
+  }
+
+  /// Those that take messages in for the programs, by the names of their metrics.
+  var inboxes: [String: GroupWatch.Group] {
+    ["inventory": inventory, "direct_payments": processor, "results": GroupWatch.Group(gateway, on: results)]
+  }
+
   /// The groups and topics of all programs, by the settings given to this one.
   var all: [GroupWatch.Group] {
-    func name(_ setting: String, _ standard: String) -> String { session.given.text(setting) ?? standard }
-    let payments = name("DIRECT_PAYMENT_TOPIC", "direct.payments")
-    let results = name("DIRECT_RESULT_TOPIC", "direct.results")
-    let gateway = name("GATEWAY_GROUP", "direct-gateway")
     let letters = "\(gateway)-dead-letters"
     var groups = [
-      GroupWatch.Group(name("CONSUMER_GROUP", "payments"), on: session.settings.consumer.topic),
-      GroupWatch.Group(name("PROCESSING_GROUP", "direct-processor"), on: payments),
-      GroupWatch.Group(gateway, on: results),
+      inventory, processor, GroupWatch.Group(gateway, on: results),
       GroupWatch.Group(letters, on: "\(payments).dlq"), GroupWatch.Group(letters, on: "\(results).dlq"),
     ]
     if let debits = session.given.text("DEBIT_TOPIC") {
@@ -25,6 +34,8 @@ struct ConsumerGroups {
     }
     return groups
   }
+
+  private func name(_ setting: String, _ standard: String) -> String { session.given.text(setting) ?? standard }
 
   /// Asks the brokers about one of them.
   /// - Returns: nil when its topic is not there.

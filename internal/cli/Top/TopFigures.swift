@@ -1,3 +1,4 @@
+import Kafka
 import Outbox
 import ProcessingStore
 import Values
@@ -79,15 +80,17 @@ struct TopFigures: Sendable {
   ///   - before: the looks at the programs before; empty at first.
   ///   - looks: the newest looks at the programs.
   ///   - databases: the newest look at the databases; nil while there is none.
+  ///   - inboxes: the groups of the inboxes, by name: others tell their lag when no member does.
   ///   - at: the time that is shown.
   init(
-    from before: ProgramLooks, to looks: ProgramLooks, databases: DatabaseLook?, at: Timestamp, interval: Duration
+    from before: ProgramLooks, to looks: ProgramLooks, databases: DatabaseLook?, inboxes: [String: GroupWatch.Group],
+    at: Timestamp, interval: Duration
   ) {
     let change = MetricsChange(from: before, to: looks)
     self.at = at
     self.interval = interval
     programs = looks.map { look in Self.program(look, MetricsChange(from: before, to: [look])) }
-    flows = Self.flows(change)
+    flows = Self.flows(change, inboxes)
     outboxes = (databases?.outboxes ?? []).map { Self.outbox($0, change) }
     orders = Self.orders(change)
     direct = Self.direct(change, databases)
@@ -117,7 +120,7 @@ struct TopFigures: Sendable {
 
   // MARK: - Work
 
-  private static func flows(_ change: MetricsChange) -> [Flow] {
+  private static func flows(_ change: MetricsChange, _ inboxes: [String: GroupWatch.Group]) -> [Flow] {
     let unary: MetricsChange.Choice = { $0["grpc_type"] == "unary" }
     let isOurFault: MetricsChange.Choice = {
       ["INTERNAL", "UNKNOWN", "UNAVAILABLE", "DATA_LOSS"].contains($0["grpc_code"] ?? "")
@@ -132,7 +135,7 @@ struct TopFigures: Sendable {
         slow: change.percentile(0.99, of: seconds, choice), failures: failures, waiting: waiting)
     }
     let all: MetricsChange.Choice = { _ in true }
-    return ["inventory", "direct_payments", "results"].map { Self.inbox($0, change) } + [
+    return ["inventory", "direct_payments", "results"].map { Self.inbox($0, change, inboxes[$0]) } + [
       flow(
         "gRPC calls", change.rate("paysaga_grpc_server_handled_total"), "paysaga_grpc_server_handling_seconds", unary,
         failures: change.rate("paysaga_grpc_server_handled_total", isOurFault),
@@ -160,19 +163,27 @@ struct TopFigures: Sendable {
   /// A bank that could not be asked, or gave no usable answer; that it refused a card is none of its failures.
   private static func isBankFailure(_ answer: String?) -> Bool { answer == "not_sent" || answer == "unclear" }
 
-  private static func inbox(_ name: String, _ change: MetricsChange) -> Flow {
+  private static func inbox(_ name: String, _ change: MetricsChange, _ group: GroupWatch.Group?) -> Flow {
     let seconds = "paysaga_\(name)_message_delay_seconds"
     let lag = "paysaga_\(name)_partition_lag_messages"
     let topics = change.labels("topic", of: lag)
+    let members = (
+      messages: change.sum(lag),
+      seconds: change.largest("paysaga_consumer_lag_seconds") { topics.contains($0["topic"] ?? "") }
+    )
+    // Of a group without members the brokers know how far it is behind.
+    let isGroup: MetricsChange.Choice = { $0["group"] == group?.group && $0["topic"] == group?.topic }
     return Flow(
       name: "\(name.replacing("_", with: " ")) in", rate: change.rate("paysaga_\(name)_messages_total"),
       median: change.percentile(0.5, of: seconds), slow: change.percentile(0.99, of: seconds),
       failures: change.rate("paysaga_\(name)_messages_total") { $0["outcome"] == "dead_lettered" },
       waiting: [
-        Gauge(name: "lag", value: change.sum(lag), unit: .count),
         Gauge(
-          name: "for",
-          value: change.largest("paysaga_consumer_lag_seconds") { topics.contains($0["topic"] ?? "") }, unit: .seconds),
+          name: "lag", value: members.messages ?? change.largest("paysaga_consumer_group_lag_messages", isGroup),
+          unit: .count),
+        Gauge(
+          name: "for", value: members.seconds ?? change.largest("paysaga_consumer_group_lag_seconds", isGroup),
+          unit: .seconds),
       ])
   }
 

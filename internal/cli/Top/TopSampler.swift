@@ -1,4 +1,5 @@
 import HTTPClient
+import Kafka
 import Runtime
 import SagaSettings
 import Settings
@@ -20,13 +21,15 @@ final class TopSampler: Sendable {
   static let patience = Duration.seconds(5)
 
   private let state = Monitor(State())
+  private let inboxes: [String: GroupWatch.Group]
   private let interval: Duration
   private let patience: Duration
 
   init(
-    _ client: AdminClient, _ databases: TopDatabases.Targets, every interval: Duration,
-    patience: Duration
+    _ client: AdminClient, _ databases: TopDatabases.Targets, inboxes: [String: GroupWatch.Group],
+    every interval: Duration, patience: Duration
   ) {
+    self.inboxes = inboxes
     self.interval = interval
     self.patience = patience
     _ = WorkerThread(name: "top-programs") { [self] in
@@ -69,7 +72,7 @@ final class TopSampler: Sendable {
         databases?.problems = ["the databases: no answer for \(silence.components.seconds)s"]
       }
       return TopFigures(
-        from: state.before, to: state.programs, databases: databases, at: .now(), interval: interval)
+        from: state.before, to: state.programs, databases: databases, inboxes: inboxes, at: .now(), interval: interval)
     }
   }
 

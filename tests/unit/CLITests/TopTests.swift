@@ -1,3 +1,4 @@
+import Kafka
 import Testing
 import Values
 
@@ -113,7 +114,35 @@ struct TopTests {
           reasons: [.noRelay: 1_000_000], dead: 100_000, pausedTopics: 3, oldestWaiting: nil, now: .now()),
         holdings: [])
     }
-    return TopFigures(from: looks(1), to: looks(2), databases: databases, at: .now(), interval: .seconds(2))
+    return TopFigures(
+      from: looks(1), to: looks(2), databases: databases, inboxes: [:], at: .now(), interval: .seconds(2))
+  }
+
+  @Test func theLagOfAGroupWithoutMembersIsShown() {
+    let group = """
+      # TYPE paysaga_consumer_group_lag_messages gauge
+      paysaga_consumer_group_lag_messages{topic="inventory",group="payments"} 7
+      paysaga_consumer_group_lag_messages{topic="inventory",group="others"} 9
+      # TYPE paysaga_consumer_group_lag_seconds gauge
+      paysaga_consumer_group_lag_seconds{topic="inventory",group="payments"} 25.5
+
+      """
+    let member = """
+      # TYPE paysaga_inventory_partition_lag_messages gauge
+      paysaga_inventory_partition_lag_messages{topic="inventory",partition="0"} 2
+      # TYPE paysaga_consumer_lag_seconds gauge
+      paysaga_consumer_lag_seconds{topic="inventory",group="payments"} 1
+
+      """
+    func waiting(_ text: String) -> [Double?] {
+      let figures = TopFigures(
+        from: [], to: [look("a", 1, text)], databases: nil,
+        inboxes: ["inventory": GroupWatch.Group("payments", on: "inventory")], at: .now(), interval: .seconds(2))
+      return figures.flows.first { $0.name == "inventory in" }?.waiting.map(\.value) ?? []
+    }
+    #expect(waiting(group) == [7, 25.5])
+    #expect(waiting(group + member) == [2, 1])
+    #expect(waiting("") == [nil, nil])
   }
 
   @Test(arguments: [(80, 24), (80, 25), (60, 10), (200, 60), (132, 43), (1, 1), (0, 0), (10, 3)])
