@@ -60,7 +60,8 @@ struct ReconcileRelease: Subcommand {
       session.output.print([
         "payment_id": .uuid(id), "account_id": .uuid(movement.credit),
         "amount_minor": .number(movement.amount.minorUnits), "currency": .text(movement.amount.currency.code),
-        "by": .text(person), "repeated": .bool(isRepetition),
+        // Whoever did it before may be another person.
+        "by": isRepetition ? .null : .text(person), "repeated": .bool(isRepetition),
       ])
     case .missing: throw CommandError.failure("there is no payment \(id)")
     case .notPutAside: throw CommandError.failure("no charge of payment \(id) was put aside")

@@ -52,10 +52,10 @@ public struct GroupLag: Sendable {
   /// How long the oldest message has waited; zero when none waits, nil when the age of one that waits is not known.
   /// - Parameter now: by this machine's clock.
   public func age(at now: Timestamp) -> Duration? {
-    if messages == 0 { return .zero }
-    return partitions.compactMap(\.oldest).min().map {
-      .microseconds(max(0, now.microseconds.subtracting(saturating: $0.microseconds)))
-    }
+    let waiting = partitions.filter { $0.messages > 0 }
+    guard let oldest = waiting.compactMap(\.oldest).min() else { return waiting.isEmpty ? .zero : nil }
+    guard waiting.allSatisfy({ $0.oldest != nil }) else { return nil }
+    return .microseconds(max(0, now.microseconds.subtracting(saturating: oldest.microseconds)))
   }
 
   /// Asks the brokers; the group is not joined, and nothing is committed. Blocks.

@@ -34,7 +34,8 @@ public final class GroupWatch: ServicePart {
 
   private struct State {
     var looks: [Group: Look] = [:]
-    /// When each group was last looked at, by the wall clock: kept when what was found is forgotten.
+    /// When it was last known how far each group is behind, by the wall clock, or since when this process is to know:
+    /// kept when what was found is forgotten.
     var moments: [Group: Timestamp] = [:]
   }
 
@@ -44,7 +45,7 @@ public final class GroupWatch: ServicePart {
   private static let askInterval = Duration.seconds(1)
   /// How long a look is believed: three missed ones.
   static let lifetime = Duration.seconds(95)
-  /// How long a broker may take for an answer; a stop waits as long.
+  /// How long a broker may take for an answer; a stop waits for those about one group.
   private static let patience = Duration.seconds(2)
 
   private let groups: [Group]
@@ -53,8 +54,8 @@ public final class GroupWatch: ServicePart {
   private let logger: Logger
   private let state = Mutex(State())
   private let isStopped = Atomic(false)
-  /// The kind of the failure that was told last.
-  private let told = Mutex<KafkaError.Code?>(nil)
+  /// The kind of the failure that was told last of each group.
+  private let told = Mutex<[Group: KafkaError.Code]>([:])
   private let job = Mutex<PeriodicJob?>(nil)
 
   /// - Parameters:
@@ -70,22 +71,25 @@ public final class GroupWatch: ServicePart {
     self.logger = logger.labelled("groups")
   }
 
-  /// Registers the gauges of some of the groups.
+  /// Registers the gauges: of all groups when they were last known, of some how far they are behind.
   public func register(_ metrics: MetricsRegistry, _ shown: [Group]) {
     let told = "; told by one process, and left out when older than 95 s."
+    func labels(_ group: Group) -> MetricsRegistry.Labels { ["topic": group.topic, "group": group.group] }
     for group in shown {
-      let labels: MetricsRegistry.Labels = ["topic": group.topic, "group": group.group]
       metrics.gauge(
         "consumer_group_lag_messages", help: "Messages that a group has not done, as the brokers know it\(told)",
-        labels: labels
+        labels: labels(group)
       ) { [weak self] in self?.current(group, at: .now()).map { Double($0.lag.messages) } }
       metrics.gauge(
         "consumer_group_lag_seconds",
-        help: "Age of the oldest message that a group has not done, 0 without one\(told)", labels: labels
+        help: "Age of the oldest message that a group has not done, 0 without one\(told)", labels: labels(group)
       ) { [weak self] in self?.current(group, at: .now())?.age?.inSeconds }
+    }
+    for group in groups {
       metrics.gauge(
         "consumer_group_lag_timestamp_seconds",
-        help: "When this process last knew how far a group is behind, Unix time; the newest counts.", labels: labels
+        help: "When this process last knew how far a group is behind, or began to look, Unix time; the newest counts.",
+        labels: labels(group)
       ) { [weak self] in
         self?.state.withLock { $0.moments[group].map { Double($0.microseconds) / 1e6 } }
       }
@@ -116,17 +120,22 @@ public final class GroupWatch: ServicePart {
       state.withLock { $0.looks = [:] }
       return Self.askInterval
     }
-    do throws(KafkaError) {
-      for group in groups where !isStopped.load(ordering: .relaxed) {
+    state.withLock { state in
+      for group in groups { state.moments[group] = state.moments[group] ?? .now() }
+    }
+    for group in groups where !isStopped.load(ordering: .relaxed) {
+      do throws(KafkaError) {
         let lag = try GroupLag.read(
           group: group.group, topic: group.topic, kafka, patience: Self.patience, needsAges: false,
           // The failure is told here.
           logger: logger.atLeast(.error))
         show(group, lag, at: .now(), moment: .now())
+        tell(nil, of: group)
+      } catch {
+        tell(error, of: group)
+        // Others may be allowed; nobody else is answered sooner.
+        if error.code != .notAuthorized { break }
       }
-      tell(nil)
-    } catch {
-      tell(error)
     }
     return Self.interval
   }
@@ -135,7 +144,7 @@ public final class GroupWatch: ServicePart {
   func show(_ group: Group, _ lag: GroupLag?, at now: Instant, moment: Timestamp) {
     state.withLock { state in
       state.looks[group] = lag.map { Look(lag: $0, age: $0.age(at: moment), at: now) }
-      if lag != nil { state.moments[group] = moment }
+      state.moments[group] = moment
     }
   }
 
@@ -144,16 +153,18 @@ public final class GroupWatch: ServicePart {
   }
 
   /// Once for each kind of failure: that a broker is away, others say again and again.
-  private func tell(_ error: KafkaError?) {
+  private func tell(_ error: KafkaError?, of group: Group) {
     let before = told.withLock { told in
-      defer { told = error?.code }
-      return told
+      defer { told[group] = error?.code }
+      return told[group]
     }
     guard before != error?.code else { return }
+    let (name, topic) = (LogValue.string(group.group), LogValue.string(group.topic))
     if let error {
-      logger.warning("how far consumer groups are behind is not known", ["error": .error(error)])
+      logger.warning(
+        "how far a consumer group is behind is not known", ["group": name, "topic": topic, "error": .error(error)])
     } else {
-      logger.info("how far consumer groups are behind is known again")
+      logger.info("how far a consumer group is behind is known again", ["group": name, "topic": topic])
     }
   }
 }

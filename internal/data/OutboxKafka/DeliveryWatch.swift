@@ -46,7 +46,7 @@ struct DeliveryWatch: Sendable {
     lastMove = now
     var hasAcknowledged = false
     for report in reports {
-      let place = TopicPartition(report.topic, report.partition)
+      let place = report.partition < 0 ? Self.nowhere : TopicPartition(report.topic, report.partition)
       switch report.failure?.kind {
       case nil:
         hasAcknowledged = true

@@ -3,7 +3,7 @@ package import Metrics
 internal import Synchronization
 package import Values
 
-/// Whose limit a call that waits counts against.
+/// The peer that a waiting call counts towards.
 package enum WaitingPeer: Sendable, Hashable {
   /// The caller's API key.
   case key(UniqueID)

@@ -88,7 +88,7 @@ public final class OrderSettler: ServicePart {
       try count()
       return taken.isEmpty ? Self.interval : .zero
     } catch {
-      note(error.description)
+      state.withLock { $0.obstacle.note(error: error, at: .now()) }
       return Self.interval
     }
   }

@@ -84,7 +84,7 @@ public final class AutomaticRefunds: ServicePart {
       // Those that are refused are passed over the next time.
       return wanted.count == ProcessingStore.maximumRefunds ? .zero : Self.interval
     } catch {
-      note(error.description)
+      obstacle.withLock { $0.note(error: error, at: .now()) }
       return Self.interval
     }
   }

@@ -46,11 +46,19 @@ public struct OpenPayments: Sendable {
       .timestampOrNull(floor?.expiresAt), .int64(floor?.orderID ?? 0), .double(timeToLive.inSeconds),
       .double(Self.youngest.inSeconds), .int64(Int64(limit)),
     ]
-    if let row = try connection.run(Command(Self.findOpen, parameters)).first {
+    // One snapshot and one time: the end is that of the page that was read.
+    let (open, end) = try connection.rollingBack { () throws(DatabaseError) -> (Row?, Row?) in
+      if let open = try connection.run([Command(Self.begin), Command(Self.findOpen, parameters)])[1].first {
+        try connection.run(.commit)
+        return (open, nil)
+      }
+      return (nil, try connection.run([Command(Self.findEnd, parameters), .commit])[0].only)
+    }
+    if let row = open {
       floor = Place(expiresAt: try row.timestamp(OpenColumn.expiresAt), orderID: try row.int64(OpenColumn.orderID))
       return .oldest(age: .microseconds(try row.int64(OpenColumn.ageMicroseconds)))
     }
-    let row = try connection.run(Command(Self.findEnd, parameters)).only
+    guard let row = end else { return .unknown }
     if let last = try row.optionalTimestamp(EndColumn.expiresAt) {
       floor = Place(expiresAt: last, orderID: try row.int64(EndColumn.orderID).adding(saturating: 1))
       return .unknown
@@ -58,6 +66,8 @@ public struct OpenPayments: Sendable {
     floor = Place(expiresAt: try row.timestamp(EndColumn.bound), orderID: 0)
     return .none
   }
+
+  private static let begin = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
   private enum OpenColumn: Int, AnswerColumn { case expiresAt, orderID, ageMicroseconds }
   private enum EndColumn: Int, AnswerColumn { case expiresAt, orderID, bound }

@@ -59,6 +59,14 @@ import Values
     #expect(watch.obstacle(at: at(3_600)) == nil && watch.obstacle(at: at(3_604)) != nil)
   }
 
+  @Test func whatTimedOutWithoutAPartitionIsOverOnceAnythingIsAcknowledged() {
+    var watch = DeliveryWatch(deliveryTimeout: .seconds(10))
+    _ = watch.note([report(.timedOut, partition: -1)], at: at(0))
+    #expect(watch.obstacle(at: at(1)) != nil)
+    _ = watch.note([report(nil, partition: 3)], at: at(2))
+    #expect(watch.obstacle(at: at(2)) == nil)
+  }
+
   @Test func anotherTopicsPartitionDisprovesNothing() {
     var watch = DeliveryWatch(deliveryTimeout: .seconds(10))
     _ = watch.note([report(.transient, partition: 2)], at: at(0))
