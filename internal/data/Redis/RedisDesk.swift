@@ -53,7 +53,8 @@ public final class RedisDesk<Question: Sendable, Answer: Sendable>: Sendable {
   /// Opens the desk.
   /// - Parameters:
   ///   - probe: what an absent Redis is asked, to see whether it does what is wanted of it.
-  ///   - serve: answers calls and takes those out that it has answered. Calls that are left get nil, also when it throws.
+  ///   - serve: answers calls and takes those out that it has answered. Those that are left get nil, also when it
+  ///     throws.
   public func start(
     probe: @escaping @Sendable (RedisClient) throws(RedisError) -> Void,
     serve: @escaping @Sendable (inout [Call], RedisClient) throws(RedisError) -> Void
