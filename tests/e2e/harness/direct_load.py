@@ -108,11 +108,15 @@ class Load:
         return None
 
     def _ended(self, payment: str) -> dict | None:
-        """The payment once it is final; None when the load ends before."""
+        """The payment once it is final; None when the load ends before, or after ten minutes: the bank is asked about a
+        payment that is still UNKNOWN then every hour, and the whole statement tells sooner."""
+        deadline = time.monotonic() + 600
         while not self._stop.is_set():
             found = self._until_answered("GET", f"/v1/payments/{payment}", None, 200)
             if found and found["status"] in FINAL:
                 return found
+            if time.monotonic() > deadline:
+                return None
             self._stop.wait(0.5)
         return None
 
