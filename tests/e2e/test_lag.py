@@ -34,7 +34,8 @@ def test_a_dead_consumer_is_noticed_and_so_are_dead_letters(world: World):
     assert consumer.stop() == 0
     world.push_orders(range(10, 15))
     tells(server, world.inventory, world.group, 5)
-    assert server.metric("paysaga_inventory_dead_letters") == 2
+    # Its group is looked at after that.
+    wait_until(lambda: server.metric("paysaga_inventory_dead_letters") == 2, "both dead letters are told", PATIENCE)
 
     environment = clean_environment() | {
         "DB_DSN": world.dsn, "KAFKA_BROKERS": world.broker.brokers, "CONSUMER_TOPIC": world.inventory}
@@ -44,7 +45,7 @@ def test_a_dead_consumer_is_noticed_and_so_are_dead_letters(world: World):
     assert answer.returncode == 0, answer.stderr
     world.consumer()
     tells(server, world.inventory, world.group, 0)
-    assert server.metric("paysaga_inventory_dead_letters") == 1
+    wait_until(lambda: server.metric("paysaga_inventory_dead_letters") == 1, "one of them is left", PATIENCE)
 
 
 def test_gateway_and_processor_tell_of_each_other(world: World):
