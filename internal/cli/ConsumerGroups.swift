@@ -1,4 +1,5 @@
 import Kafka
+import ProcessingSettings
 import SagaSettings
 import Settings
 import Values
@@ -7,28 +8,33 @@ import Values
 struct ConsumerGroups {
   let session: Session
 
-  private var payments: String { name("DIRECT_PAYMENT_TOPIC", "direct.payments") }
-  private var results: String { name("DIRECT_RESULT_TOPIC", "direct.results") }
-  private var gateway: String { name("GATEWAY_GROUP", "direct-gateway") }
   private var inventory: GroupWatch.Group {
     GroupWatch.Group(name("CONSUMER_GROUP", "payments"), on: session.settings.consumer.topic)
   }
-  private var processor: GroupWatch.Group {
-    GroupWatch.Group(name("PROCESSING_GROUP", "direct-processor"), on: payments)
+  private var direct: DirectTopics {
+    var topics = DirectTopics()
+    topics.payments = name("DIRECT_PAYMENT_TOPIC", "direct.payments")
+    topics.results = name("DIRECT_RESULT_TOPIC", "direct.results")
+    topics.processorGroup = name("PROCESSING_GROUP", "direct-processor")
+    topics.gatewayGroup = name("GATEWAY_GROUP", "direct-gateway")
+    return topics
   }
 
   /// Those that take messages in for the programs, by the names of their metrics.
   var inboxes: [String: GroupWatch.Group] {
-    ["inventory": inventory, "direct_payments": processor, "results": GroupWatch.Group(gateway, on: results)]
+    let direct = direct
+    return [
+      "inventory": inventory,
+      "direct_payments": GroupWatch.Group(direct.processorGroup, on: direct.payments),
+      "results": GroupWatch.Group(direct.gatewayGroup, on: direct.results),
+    ]
   }
 
   /// The groups and topics of all programs, by the settings given to this one.
   var all: [GroupWatch.Group] {
-    let letters = "\(gateway)-dead-letters"
-    var groups = [
-      inventory, processor, GroupWatch.Group(gateway, on: results),
-      GroupWatch.Group(letters, on: "\(payments).dlq"), GroupWatch.Group(letters, on: "\(results).dlq"),
-    ]
+    let direct = direct
+    var groups =
+      [inventory] + (direct.processorGroups + direct.gatewayGroups).map { GroupWatch.Group($0.group, on: $0.topic) }
     if let debits = session.given.text("DEBIT_TOPIC") {
       groups.append(GroupWatch.Group(name("DEBIT_GROUP", "direct-debits"), on: debits))
     }

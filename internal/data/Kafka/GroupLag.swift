@@ -53,8 +53,9 @@ public struct GroupLag: Sendable {
   /// - Parameter now: by this machine's clock.
   public func age(at now: Timestamp) -> Duration? {
     let waiting = partitions.filter { $0.messages > 0 }
-    guard let oldest = waiting.compactMap(\.oldest).min() else { return waiting.isEmpty ? .zero : nil }
-    guard waiting.allSatisfy({ $0.oldest != nil }) else { return nil }
+    let times = waiting.compactMap(\.oldest)
+    guard times.count == waiting.count else { return nil }
+    guard let oldest = times.min() else { return .zero }
     return .microseconds(max(0, now.microseconds.subtracting(saturating: oldest.microseconds)))
   }
 

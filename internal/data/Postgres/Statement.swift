@@ -60,6 +60,8 @@ public struct Command: Sendable {
 
   /// Opens a transaction.
   public static let begin = Command(Statement("BEGIN"))
+  /// Opens a transaction that only reads, all of it in the snapshot of its first statement.
+  public static let beginSnapshot = Command(Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
   /// Ends the transaction and keeps its effects.
   public static let commit = Command(Statement("COMMIT"))
   /// Ends the transaction and drops its effects.

@@ -156,7 +156,7 @@ public struct ChainVerifier: Sendable {
       first: blocks[0].range.lowerBound, end: blocks[blocks.count - 1].range.upperBound,
       laterThan: blocks[0].laterThan, until: until)
     try connection.rollingBack { () throws(DatabaseError) in
-      try connection.run([Command(Self.begin), Command(ChainRows.fewRows)])
+      try connection.run([.beginSnapshot, Command(ChainRows.fewRows)])
       try rows.forEach(wanted, on: connection) { (transfer) throws(DatabaseError) in check.take(transfer) }
       try connection.run(.commit)
     }
@@ -164,8 +164,6 @@ public struct ChainVerifier: Sendable {
     previous = check.previous
     report = check.report
   }
-
-  private static let begin = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
   private static func gap(_ block: ChainBlock, after previous: ChainBlock?) -> String {
     guard let previous else { return "block \(block.number) is the first one, expected block 1 from transaction 0 on" }

@@ -33,7 +33,7 @@ struct MomentBalances: Sendable {
   func find(_ account: UniqueID, before moment: Timestamp, on connection: Connection) throws(DatabaseError) -> Balance {
     // One snapshot: what is sealed meanwhile would be counted twice.
     try connection.rollingBack { () throws(DatabaseError) in
-      let newest = try connection.run([Command(Self.begin), Command(ChainRows.fewRows), newest])[2].first.map {
+      let newest = try connection.run([.beginSnapshot, Command(ChainRows.fewRows), newest])[2].first.map {
         (row) throws(DatabaseError) in
         try ChainRows.block(row)
       }
@@ -46,8 +46,6 @@ struct MomentBalances: Sendable {
       return Balance(posted: try row.int64(SumColumn.posted), pending: try row.int64(SumColumn.pending))
     }
   }
-
-  private static let begin = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
   private enum SumColumn: Int, AnswerColumn { case posted, pending }
 }

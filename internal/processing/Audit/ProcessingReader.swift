@@ -69,7 +69,7 @@ struct ProcessingReader {
   func page(after last: UniqueID) throws(DatabaseError) -> AuditPage<AuditedPayment> {
     let command = Command(
       Statement("\(payments) WHERE id > $1 ORDER BY id LIMIT \(Self.page)", isReadOnly: true), [.uuid(last)])
-    try connection.run(Command(Self.begin))
+    try connection.run(.beginSnapshot)
     defer { _ = try? connection.run(.rollback) }
     var page = try read(command)
     if !page.rows.isEmpty { try complete(&page) }
@@ -182,8 +182,6 @@ struct ProcessingReader {
   }
 
   // MARK: - Rows
-
-  private static let begin = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
   private enum PaymentColumn: Int, AnswerColumn {
     case id, userID, method, amount, currency, debit, credit, orderID, state, version, stage, askedAt, claimOwner

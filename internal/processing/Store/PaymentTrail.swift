@@ -137,7 +137,7 @@ public struct PaymentTrails: Sendable {
   public func find(_ id: UniqueID, on connection: Connection) throws(DatabaseError) -> PaymentTrail {
     let parameters = [Parameter.uuid(id)]
     let answers = try connection.run([
-      Command(Self.begin), Command(reviewer, parameters), Command(attempts, parameters), Command(refunds, parameters),
+      .beginSnapshot, Command(reviewer, parameters), Command(attempts, parameters), Command(refunds, parameters),
       Command(exceptions, parameters), .commit,
     ])
     return PaymentTrail(
@@ -146,8 +146,6 @@ public struct PaymentTrails: Sendable {
       refunds: try answers[3].map { (row) throws(DatabaseError) in try Self.refund(row) },
       exceptions: try answers[4].map { (row) throws(DatabaseError) in try Self.exception(row) })
   }
-
-  private static let begin = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
   private enum AttemptColumn: Int, AnswerColumn { case operationID, call, askedAt, answeredAt, answer, detail }
   private enum RefundColumn: Int, AnswerColumn { case id, amount, currency, state, reason, cause, since, updatedAt }

@@ -100,7 +100,7 @@ extension ProcessingStore {
     let open = try connection.run(suspense.newest).map { (row) throws(DatabaseError) in try row.uuid(0) }
     let moved = try ledger.existing(open.map { TransferID.of($0, .release) }, on: connection)
     let released = open.filter { moved.contains(TransferID.of($0, .release)) }
-    for id in released { try connection.run(suspense.close(id)) }
+    if !released.isEmpty { try connection.run(suspense.close(released)) }
     return released.count
   }
 }
@@ -123,7 +123,8 @@ struct SuspenseStatements: Sendable {
       """)
     closeAgain = Statement(
       """
-      UPDATE \(t.exception) SET closed_at = clock_timestamp() WHERE payment_id = $1 AND \(own) AND closed_at IS NULL
+      UPDATE \(t.exception) SET closed_at = clock_timestamp()
+      WHERE payment_id = ANY ($1) AND \(own) AND closed_at IS NULL
       """)
   }
 
@@ -135,6 +136,6 @@ struct SuspenseStatements: Sendable {
     Command(noteRelease, [.uuid(id), .text(person), .text(note)])
   }
 
-  /// Closes one whose charge was moved before.
-  func close(_ id: UniqueID) -> Command { Command(closeAgain, [.uuid(id)]) }
+  /// Closes those whose charges were moved before.
+  func close(_ ids: [UniqueID]) -> Command { Command(closeAgain, [.uuidArray(ids)]) }
 }

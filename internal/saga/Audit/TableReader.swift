@@ -24,7 +24,7 @@ struct TableReader {
     self.topic = topic
     let answers = try connection.run(
       [
-        Command(Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")),
+        .beginSnapshot,
         // Locks every day, so that none is dropped under the reader.
         Command(Statement("SELECT count(*) FROM event WHERE topic = $1::text", isReadOnly: true), [.text(topic)]),
         Command(

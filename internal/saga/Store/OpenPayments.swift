@@ -48,7 +48,7 @@ public struct OpenPayments: Sendable {
     ]
     // One snapshot and one time: the end is that of the page that was read.
     let (open, end) = try connection.rollingBack { () throws(DatabaseError) -> (Row?, Row?) in
-      if let open = try connection.run([Command(Self.begin), Command(Self.findOpen, parameters)])[1].first {
+      if let open = try connection.run([.beginSnapshot, Command(Self.findOpen, parameters)])[1].first {
         try connection.run(.commit)
         return (open, nil)
       }
@@ -66,8 +66,6 @@ public struct OpenPayments: Sendable {
     floor = Place(expiresAt: try row.timestamp(EndColumn.bound), orderID: 0)
     return .none
   }
-
-  private static let begin = Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
   private enum OpenColumn: Int, AnswerColumn { case expiresAt, orderID, ageMicroseconds }
   private enum EndColumn: Int, AnswerColumn { case expiresAt, orderID, bound }
