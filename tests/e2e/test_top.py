@@ -120,11 +120,11 @@ def test_machines_get_numbers_and_null(busy):
         assert time.monotonic() - before < 10
         counted = 0.0
         end = time.monotonic() + 30
-        # A period is a little longer than the interval.
+        # Rates are by the measured time between two looks, which is the interval but for some hundredths.
         while counted < 36 and time.monotonic() < end:
             line = json.loads(process.stdout.readline())
             counted += work(line, "gRPC calls")["rate"] * line["interval_ms"] / 1000
-        assert 36 <= counted <= 40, counted
+        assert 36 <= counted <= 44, counted
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(15)
