@@ -70,8 +70,9 @@ struct LedgerLoad: Sendable {
   private func execute(
     _ requests: [TransferRequest], of movements: [TransferRequest.Movement], on connection: Connection
   ) throws(DatabaseError) {
-    let accounts = Set(movements.flatMap { [$0.debit, $0.credit] })
-    let answers = try connection.run([.begin] + store.reads(accounts: accounts, requests: requests))
+    let reads = store.reads(
+      debits: Set(movements.map(\.debit)), credits: Set(movements.map(\.credit)), requests: requests)
+    let answers = try connection.run([.begin] + reads)
     var decided = try store.batch(answers.dropFirst())
     for request in requests {
       let outcome = decided.decide(request)

@@ -51,12 +51,20 @@ struct LedgerStoreTests {
     }
 
     func run(_ requests: [TransferRequest], on connection: Connection) throws(DatabaseError) -> [TransferOutcome] {
-      var accounts: Set<UniqueID> = Set(users).union([world.id, clearing.id])
-      for case .single(let movement) in requests { accounts.formUnion([movement.debit, movement.credit]) }
+      var (debits, credits): (Set<UniqueID>, Set<UniqueID>) = ([], [])
+      for request in requests {
+        switch request {
+        case .single(let movement), .hold(let movement):
+          debits.insert(movement.debit)
+          credits.insert(movement.credit)
+        // Whose the hold is, is not known here.
+        case .post, .void: debits.formUnion(users + [world.id, clearing.id])
+        }
+      }
       while true {
         do throws(DatabaseError) {
           return try connection.transaction { (connection) throws(DatabaseError) in
-            let answers = try connection.run(store.reads(accounts: accounts, requests: requests))
+            let answers = try connection.run(store.reads(debits: debits, credits: credits, requests: requests))
             var batch = try store.batch(answers)
             let outcomes = requests.map { batch.decide($0) }
             try connection.run(store.writes(batch))
@@ -114,6 +122,33 @@ struct LedgerStoreTests {
       try connection.run(book.store.fold())
       #expect(try book.store.balances(of: all, on: connection) == before)
       #expect(try connection.int("SELECT count(*) FROM \(schema).account_delta") == 0)
+      try book.check()
+    }
+  }
+
+  @Test func `payments to one payee wait for nobody, and its money can be spent at once`() throws {
+    try TestDatabase.withSchema { schema in
+      let book = try Book(schema, users: 3, funds: 100)
+      let (first, second) = (try TestDatabase.open(schema: schema), try TestDatabase.open(schema: schema))
+      try second.run(Command(Statement("SET lock_timeout = '1s'")))
+      let pay = book.movement(1, book.users[0], book.users[2], 60)
+      try first.run(.begin)
+      var batch = try book.store.batch(first.run(book.store.reads([pay])))
+      #expect(batch.decide(.single(pay)) == .created)
+      try first.run(book.store.writes(batch))
+      // Its payee is credited, and spends, beside the open transaction.
+      let more = book.movement(2, book.users[1], book.users[2], 50)
+      #expect(try book.run([.single(more)], on: second) == [.created])
+      let spend = book.movement(3, book.users[2], book.users[1], 151)
+      #expect(try book.run([.single(spend)], on: second) == [.refused(.insufficientFunds)])
+      #expect(try book.run([.single(book.movement(4, book.users[2], book.users[1], 150))], on: second) == [.created])
+      try first.run(.commit)
+      let balances = try book.store.balances(of: book.users, on: first)
+      #expect(
+        balances == [
+          book.users[0]: Balance(posted: 40), book.users[1]: Balance(posted: 200),
+          book.users[2]: Balance(posted: 60),
+        ])
       try book.check()
     }
   }

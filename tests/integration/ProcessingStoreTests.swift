@@ -369,8 +369,7 @@ struct ProcessingStoreTests {
         id: UniqueID(high: 8, low: 0), debit: LedgerAccount.ours(.world, Self.euro).id, credit: house.users[0],
         amount: Money(minorUnits: 350, Self.euro))
       try house.connection.transaction { (connection) throws(DatabaseError) in
-        var batch = try house.ledger.batch(
-          connection.run(house.ledger.reads(accounts: [fund.debit, fund.credit], requests: [.single(fund)])))
+        var batch = try house.ledger.batch(connection.run(house.ledger.reads([fund])))
         #expect(batch.decide(.single(fund)) == .created)
         try connection.run(house.ledger.writes(batch))
       }

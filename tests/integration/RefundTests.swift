@@ -609,6 +609,7 @@ struct RefundTests {
       let bank = FakeBank(slots: 10)
       try await bench.with(bank) { processor in
         try await pay(1...1, bench, processor)
+        try await blocking { [ledger = bench.ledger] in _ = try TestDatabase.open().run(ledger.fold()) }
         try bench.script(
           """
           UPDATE \(bench.accountTable) SET posted = 40 WHERE posted = 100;

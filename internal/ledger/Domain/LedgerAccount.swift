@@ -16,8 +16,7 @@ public struct LedgerAccount: Sendable, Hashable {
     /// The outside, where money comes from and goes to.
     case world = 5
 
-    /// Whether the balance may not go below zero, so that it must be locked and read before it is debited. The others
-    /// take part in every payment and are written without being read.
+    /// Whether the balance may not go below zero, so that it must be locked and read before it is debited.
     public var isGuarded: Bool { self == .user }
   }
 
@@ -37,6 +36,12 @@ public struct LedgerAccount: Sendable, Hashable {
 }
 
 extension LedgerAccount {
+  /// Whether the id is that of an account that is nobody's.
+  public static func isOurs(_ id: UniqueID) -> Bool {
+    let isCode = [16, 8, 0].allSatisfy { (0x41...0x5A).contains(UInt8(truncatingIfNeeded: id.low >> $0)) }
+    return isCode && id.low >> 24 == 0 && Kind.allCases.contains { !$0.isGuarded && UInt64($0.rawValue) == id.high }
+  }
+
   /// The one account of a kind and currency that is nobody's. Its id has no version, as those of users have, and so
   /// is never one of theirs.
   public static func ours(_ kind: Kind, _ currency: Currency) -> LedgerAccount {

@@ -3,11 +3,17 @@ public import Values
 
 /// Decides a batch of requests, one after the other, over what was found of their accounts and transfers.
 ///
-/// Pure. The caller has locked the guarded accounts in the order of their ids, then read the transfers by another
-/// statement, and writes `transfers` and `changes` in the same transaction. A request that is refused changes nothing.
+/// Pure. The caller has locked the guarded accounts that may be debited in the order of their ids, then read accounts
+/// and transfers by other statements, and writes `transfers` and `changes` in the same transaction. A request that is
+/// refused changes nothing.
+///
+/// What is only credited needs no lock: what others add to it meanwhile makes it more.
 public struct LedgerBatch: Sendable {
   /// The most minor units that one transfer moves: ten trillion euros.
   public static let maximumAmount: Int64 = 1_000_000_000_000_000
+  /// The most minor units that an account has, or is below zero: ten quadrillion euros. What other transactions add
+  /// meanwhile is not seen, and fits above it.
+  public static let maximumBalance: Int64 = 1_000_000_000_000_000_000
 
   /// The transfers to insert, in order.
   public private(set) var transfers: [Transfer] = []
@@ -15,30 +21,34 @@ public struct LedgerBatch: Sendable {
   public private(set) var changes: [UniqueID: Balance] = [:]
 
   private let accounts: [UniqueID: LedgerAccount]
-  /// Of guarded accounts, as they are after the requests so far.
+  /// As they are after the requests so far; of accounts that are not locked, as far as was known.
   private var balances: [UniqueID: Balance]
+  private let locked: Set<UniqueID>
   private var known: [UniqueID: Transfer]
   private let unreadable: Set<UniqueID>
 
   /// - Parameters:
   ///   - accounts: those found, of all that the requests and their holds name.
-  ///   - balances: of every guarded account among them, read under its lock.
+  ///   - balances: of those accounts; one that is missing has nothing.
+  ///   - locked: the guarded accounts that may be debited: their balances stay as they are until the commit.
   ///   - transfers: those found under the requests' ids and under their holds' ids.
   ///   - unreadable: the transfers among them that cannot be read: what needs them is refused.
   public init(
-    accounts: [LedgerAccount], balances: [UniqueID: Balance], transfers: [Transfer], unreadable: Set<UniqueID> = []
+    accounts: [LedgerAccount], balances: [UniqueID: Balance], locked: Set<UniqueID>, transfers: [Transfer],
+    unreadable: Set<UniqueID> = []
   ) {
     self.accounts = Dictionary(uniqueKeysWithValues: accounts.map { ($0.id, $0) })
-    let guarded = Set(accounts.filter(\.kind.isGuarded).map(\.id))
-    self.balances = balances.filter { guarded.contains($0.key) }
+    self.balances = balances
+    self.locked = locked
     self.unreadable = unreadable
     known = Dictionary(uniqueKeysWithValues: transfers.map { ($0.id, $0) })
-    precondition(
-      self.balances.count == guarded.count, "the balance of a guarded account is read before a batch is decided")
   }
 
   /// Whether the account's balance may not go below zero.
   public func isGuarded(_ account: UniqueID) -> Bool { accounts[account]?.kind.isGuarded ?? false }
+
+  /// Whether the account's row is locked, so that its change may be written there.
+  public func isLocked(_ account: UniqueID) -> Bool { locked.contains(account) }
 
   /// Whether there is a transfer of this id, as far as it was found.
   public func knows(_ transfer: UniqueID) -> Bool { known[transfer] != nil || unreadable.contains(transfer) }
@@ -70,7 +80,12 @@ public struct LedgerBatch: Sendable {
       guard account.currency == movement.amount.currency else { return .refused(.otherCurrency(id)) }
     }
     let amount = movement.amount.minorUnits
-    if let balance = balances[movement.debit], balance.available < amount { return .refused(.insufficientFunds) }
+    if isGuarded(movement.debit) {
+      guard locked.contains(movement.debit) else { return .refused(.inconsistent(movement.debit)) }
+      guard balances[movement.debit, default: Balance()].available >= amount else {
+        return .refused(.insufficientFunds)
+      }
+    }
     return apply(
       transfer,
       debit: kind == .pending ? Balance(pending: amount) : Balance(posted: -amount),
@@ -90,6 +105,9 @@ public struct LedgerBatch: Sendable {
     guard amount >= 1 else { return .refused(.amountOutOfRange) }
     guard amount <= reserved else { return .refused(.exceedsHold) }
     for id in [pending.debit, pending.credit] where accounts[id] == nil { return .refused(.unknownAccount(id)) }
+    guard !isGuarded(pending.debit) || locked.contains(pending.debit) else {
+      return .refused(.inconsistent(pending.debit))
+    }
     return apply(
       transfer,
       debit: Balance(posted: kind == .post ? -amount : 0, pending: -reserved),
@@ -100,20 +118,17 @@ public struct LedgerBatch: Sendable {
 
   /// Both accounts change, or neither.
   private mutating func apply(_ transfer: Transfer, debit: Balance, credit: Balance) -> TransferOutcome {
-    var sums: [(id: UniqueID, change: Balance, balance: Balance?)] = []
+    var sums: [(id: UniqueID, change: Balance, balance: Balance)] = []
     for (id, change) in [(transfer.debit, debit), (transfer.credit, credit)] {
-      guard let sum = (changes[id] ?? Balance()).adding(change) else { return .refused(.overflow(id)) }
-      var balance: Balance?
-      if let before = balances[id] {
-        guard let after = before.adding(change) else { return .refused(.overflow(id)) }
-        guard after.pending >= 0 else { return .refused(.inconsistent(id)) }
-        balance = after
-      }
-      sums.append((id, sum, balance))
+      guard let sum = changes[id, default: Balance()].adding(change),
+        let after = balances[id, default: Balance()].adding(change), after.posted.magnitude <= Self.maximumBalance
+      else { return .refused(.overflow(id)) }
+      guard after.pending >= 0 || !locked.contains(id) else { return .refused(.inconsistent(id)) }
+      sums.append((id, sum, after))
     }
     for (id, change, balance) in sums {
       changes[id] = change
-      if let balance { balances[id] = balance }
+      balances[id] = balance
     }
     known[transfer.id] = transfer
     transfers.append(transfer)

@@ -77,9 +77,10 @@ public enum TransferRefusal: Sendable, Hashable {
   case unknownHold
   /// The hold is less than what is to be posted.
   case exceedsHold
-  /// The account's balance would not fit 64 bits.
+  /// The account would have more than `LedgerBatch.maximumBalance`, or be below zero by more.
   case overflow(UniqueID)
-  /// The account has less on hold than the hold says: somebody changed the tables.
+  /// The account has less on hold than the hold says, or the hold is on another account than its payment: somebody
+  /// changed the tables.
   case inconsistent(UniqueID)
   /// The transfer's row holds what no transfer of ours has.
   case unreadable(UniqueID)

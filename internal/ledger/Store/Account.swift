@@ -53,10 +53,10 @@ public struct ExternalMovement: Sendable, Hashable {
   /// The id of the transfer that carries it out.
   public var transferID: UniqueID { TransferID.of(id, .external) }
 
-  var request: TransferRequest {
+  var movement: TransferRequest.Movement {
     let world = LedgerAccount.ours(.world, amount.currency).id
     let (debit, credit) = direction == .topUp ? (world, account) : (account, world)
-    return .single(TransferRequest.Movement(id: transferID, debit: debit, credit: credit, amount: amount))
+    return TransferRequest.Movement(id: transferID, debit: debit, credit: credit, amount: amount)
   }
 }
 

@@ -112,14 +112,11 @@ public struct AccountStore: Sendable {
   private func carryOut(
     _ movements: [ExternalMovement], _ connection: Connection
   ) throws(DatabaseError) -> [ExternalMovementResult] {
-    let requests = movements.map(\.request)
-    var accounts = Set(movements.map(\.account))
-    for movement in movements { accounts.insert(LedgerAccount.ours(.world, movement.amount.currency).id) }
-    var batch = try ledger.batch(connection.run(ledger.reads(accounts: accounts, requests: requests)))
-    let outcomes = zip(movements, requests).map { (movement, request) -> TransferOutcome in
+    var batch = try ledger.batch(connection.run(ledger.reads(movements.map(\.movement))))
+    let outcomes = movements.map { movement -> TransferOutcome in
       // Our own accounts are not to be topped up.
       guard batch.isGuarded(movement.account) else { return .refused(.unknownAccount(movement.account)) }
-      let outcome = batch.decide(request)
+      let outcome = batch.decide(.single(movement.movement))
       // There is no account of the world in a currency in which no user has one.
       if case .refused(.unknownAccount) = outcome { return .refused(.otherCurrency(movement.account)) }
       return outcome

@@ -6,8 +6,9 @@ public import Values
 /// Reads what a `LedgerBatch` decides over, and writes what it has decided, as commands for the caller's transaction.
 ///
 /// The transaction runs `reads`, makes the batch of their answers, decides, and runs `writes` before its COMMIT.
-/// Writers never deadlock on accounts: each locks those of its batch in the order of their ids, at once. Of two
-/// transactions that carry out one request at the same time, the later one fails with a unique violation, and finds the
+/// Writers never deadlock on accounts: each locks those that it may debit in the order of their ids, at once, before it
+/// touches their deltas. What is only credited is not locked: it gets a delta, which is folded into the account's row by
+/// who debits it next, or by `fold`. So many payments to one payee never wait for each other. Of two transactions that carry out one request at the same time, the later one fails with a unique violation, and finds the
 /// transfer when it runs again.
 /// A value that any thread may use; make it once, since its statements are prepared on each connection.
 public struct LedgerStore: Sendable {
@@ -29,10 +30,15 @@ public struct LedgerStore: Sendable {
   public init(_ tables: LedgerTables = LedgerTables()) {
     let (account, delta, transfer) = (tables.account, tables.delta, tables.transfer)
     lockAccounts = Statement(
+      "SELECT id FROM \(account) WHERE id = ANY ($1) AND kind = 1 ORDER BY id FOR NO KEY UPDATE")
+    let held = { (column: String) in
+      "(a.\(column) + coalesce((SELECT sum(\(column)) FROM \(delta) WHERE account = a.id AND a.id = ANY ($2)), 0))::bigint"
+    }
+    findAccounts = Statement(
       """
-      SELECT id, posted, pending FROM \(account) WHERE id = ANY ($1) AND kind = 1 ORDER BY id FOR NO KEY UPDATE
+      SELECT a.id, a.kind, a.currency::text, \(held("posted")) AS posted, \(held("pending")) AS pending
+      FROM \(account) a WHERE a.id = ANY ($1)
       """)
-    findAccounts = Statement("SELECT id, kind, currency::text FROM \(account) WHERE id = ANY ($1)")
     findTransfers = Statement(
       """
       SELECT id, kind, debit, credit, amount, currency::text, pending_id FROM \(transfer) WHERE id = ANY ($1)
@@ -42,10 +48,18 @@ public struct LedgerStore: Sendable {
       INSERT INTO \(transfer) (id, kind, debit, credit, amount, currency, pending_id)
       SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::uuid[])
       """)
+    // Deltas are deleted under the lock of their account only, by whom also adds them to it: none counts twice.
+    let sums = """
+      RETURNING d.account, d.posted, d.pending),
+      sums AS (SELECT account, sum(posted)::bigint AS posted, sum(pending)::bigint AS pending FROM gone GROUP BY 1)
+      """
     updateAccounts = Statement(
       """
-      UPDATE \(account) a SET posted = a.posted + u.posted, pending = a.pending + u.pending
-      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS u(id, posted, pending) WHERE a.id = u.id
+      WITH gone AS (DELETE FROM \(delta) d WHERE d.account = ANY ($1) \(sums)
+      UPDATE \(account) a
+      SET posted = a.posted + u.posted + coalesce(s.posted, 0), pending = a.pending + u.pending + coalesce(s.pending, 0)
+      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS u(id, posted, pending) LEFT JOIN sums s ON s.account = u.id
+      WHERE a.id = u.id
       """)
     insertDeltas = Statement(
       """
@@ -92,11 +106,10 @@ public struct LedgerStore: Sendable {
     findExisting = Statement("SELECT id FROM \(transfer) WHERE id = ANY ($1)", isReadOnly: true)
     foldDeltas = Statement(
       """
-      WITH old AS (
-        SELECT d.id FROM \(delta) d WHERE EXISTS (SELECT FROM \(account) a WHERE a.id = d.account)
-        ORDER BY d.id LIMIT $1 FOR UPDATE),
-      gone AS (DELETE FROM \(delta) d USING old WHERE d.id = old.id RETURNING d.account, d.posted, d.pending),
-      sums AS (SELECT account, sum(posted)::bigint AS posted, sum(pending)::bigint AS pending FROM gone GROUP BY 1)
+      WITH old AS MATERIALIZED (SELECT id, account FROM \(delta) ORDER BY id LIMIT $1),
+      locked AS MATERIALIZED (
+        SELECT id FROM \(account) WHERE id IN (SELECT account FROM old) ORDER BY id FOR NO KEY UPDATE),
+      gone AS (DELETE FROM \(delta) d USING old o JOIN locked l ON l.id = o.account WHERE d.id = o.id \(sums)
       UPDATE \(account) a SET posted = a.posted + s.posted, pending = a.pending + s.pending
       FROM sums s WHERE a.id = s.account
       """)
@@ -104,52 +117,61 @@ public struct LedgerStore: Sendable {
 
   // MARK: - A batch
 
-  /// How many answers `reads` gives.
-  public static let readCount = 3
-
-  /// Reads the accounts, locks those of users, then reads the transfers.
+  /// Locks the accounts of users that may be debited, then reads accounts and transfers.
   /// - Parameters:
-  ///   - accounts: every account that the requests and their holds name.
+  ///   - debits: every account that the requests, or the holds that they resolve, take money from.
+  ///   - credits: every account that they bring money to.
   ///   - requests: what will be decided.
-  public func reads(accounts: Set<UniqueID>, requests: [TransferRequest]) -> [Command] {
-    let ids = Parameter.uuidArray(accounts.sorted())
+  public func reads(
+    debits: Set<UniqueID>, credits: Set<UniqueID>, requests: [TransferRequest]
+  ) -> [Command] {
+    let guarded = debits.filter { !LedgerAccount.isOurs($0) }
     let transfers = Set(requests.map(\.id)).union(requests.compactMap(\.hold))
-    // Transfers are read by a statement of their own, after the locks, so that it sees what their holders committed.
-    return [
-      Command(findAccounts, [ids]), Command(lockAccounts, [ids]),
+    // By statements of their own, after the locks, so that they see what their holders committed.
+    let looks = [
+      Command(findAccounts, [.uuidArray(debits.union(credits).sorted()), .uuidArray(guarded.sorted())]),
       Command(findTransfers, [.uuidArray(transfers.sorted())]),
     ]
+    return (guarded.isEmpty ? [] : [Command(lockAccounts, [.uuidArray(guarded.sorted())])]) + looks
+  }
+
+  /// The commands that read what movements are decided over.
+  public func reads(_ movements: [TransferRequest.Movement]) -> [Command] {
+    reads(
+      debits: Set(movements.map(\.debit)), credits: Set(movements.map(\.credit)),
+      requests: movements.map { .single($0) })
   }
 
   /// The batch that decides over what `reads` found.
-  /// - Throws: `content` when an account was deleted meanwhile; `schema`.
+  /// - Throws: `schema`; `content` for a number that no account of ours has.
   public func batch(_ answers: some Collection<Rows>) throws(DatabaseError) -> LedgerBatch {
-    let answers = Array(answers)
-    precondition(answers.count == Self.readCount, "the answers of reads")
-    var balances: [UniqueID: Balance] = [:]
-    for row in answers[1] {
-      balances[try row.uuid(BalanceColumn.id)] = try Self.balance(row)
+    var answers = Array(answers)[...]
+    precondition((2...3).contains(answers.count), "the answers of reads")
+    var locked: Set<UniqueID> = []
+    if answers.count == 3 {
+      for row in answers.removeFirst() { locked.insert(try row.uuid(0)) }
     }
+    let (found, moved) = (answers.removeFirst(), answers.removeFirst())
     var accounts: [LedgerAccount] = []
-    for row in answers[0] {
+    var balances: [UniqueID: Balance] = [:]
+    for row in found {
       // One that cannot be read is as one that is not there: what names it is refused, the rest goes on.
-      if let account = try Self.ifReadable({ () throws(DatabaseError) in try Self.account(row) }) {
-        accounts.append(account)
-      }
+      guard let account = try Self.ifReadable({ () throws(DatabaseError) in try Self.account(row) }) else { continue }
+      accounts.append(account)
+      balances[account.id] = Balance(
+        posted: try row.int64(AccountColumn.posted), pending: try row.int64(AccountColumn.pending))
     }
     var transfers: [Transfer] = []
     var unreadable: Set<UniqueID> = []
-    for row in answers[2] {
+    for row in moved {
       if let transfer = try Self.ifReadable({ () throws(DatabaseError) in try TransferRow.decode(row) }) {
         transfers.append(transfer)
       } else {
         unreadable.insert(try TransferRow.id(row))
       }
     }
-    if let lost = accounts.first(where: { $0.kind.isGuarded && balances[$0.id] == nil }) {
-      throw .content("account \(lost.id) was deleted")
-    }
-    return LedgerBatch(accounts: accounts, balances: balances, transfers: transfers, unreadable: unreadable)
+    return LedgerBatch(
+      accounts: accounts, balances: balances, locked: locked, transfers: transfers, unreadable: unreadable)
   }
 
   private static func ifReadable<Value>(
@@ -167,10 +189,10 @@ public struct LedgerStore: Sendable {
   public func writes(_ batch: LedgerBatch) -> [Command] {
     guard !batch.transfers.isEmpty else { return [] }
     let changed = batch.changes.filter { $0.value != Balance() }.sorted { $0.key < $1.key }
-    let guarded = changed.filter { batch.isGuarded($0.key) }
-    let others = changed.filter { !batch.isGuarded($0.key) }
+    let locked = changed.filter { batch.isLocked($0.key) }
+    let others = changed.filter { !batch.isLocked($0.key) }
     var commands = [Command(insertTransfers, TransferRow.encode(batch.transfers))]
-    for (statement, changes) in [(updateAccounts, guarded), (insertDeltas, others)] where !changes.isEmpty {
+    for (statement, changes) in [(updateAccounts, locked), (insertDeltas, others)] where !changes.isEmpty {
       commands.append(
         Command(
           statement,
@@ -276,15 +298,15 @@ public struct LedgerStore: Sendable {
     return balances
   }
 
-  /// Adds the oldest deltas to their accounts. One process at a time folds, a second one waits: holds are folded before
-  /// what resolves them.
+  /// Adds the oldest deltas to their accounts. Of two processes that fold, the second one waits at the first account of
+  /// both: holds are folded before what resolves them.
   public func fold(limit: Int = 10_000) -> Command { Command(foldDeltas, [.int64(Int64(limit))]) }
 
   // MARK: - Rows
 
   private enum BalanceColumn: Int, AnswerColumn { case id, posted, pending }
   private enum HolderColumn: Int, AnswerColumn { case id, owner, currency }
-  private enum AccountColumn: Int, AnswerColumn { case id, kind, currency }
+  private enum AccountColumn: Int, AnswerColumn { case id, kind, currency, posted, pending }
 
   private static func balance(_ row: Row) throws(DatabaseError) -> Balance {
     Balance(posted: try row.int64(BalanceColumn.posted), pending: try row.int64(BalanceColumn.pending))

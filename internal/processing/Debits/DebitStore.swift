@@ -117,10 +117,7 @@ public struct DebitStore: Sendable {
     let accounts = try ledger.accounts(connection.run(ledger.find(Set(commands.map(\.holder)))))
     let movements = commands.map { command in accounts[command.holder].map { command.movement(from: $0) } }
     let requests = movements.compactMap(\.self)
-    var batch = try ledger.batch(
-      connection.run(
-        ledger.reads(accounts: Set(requests.flatMap { [$0.debit, $0.credit] }), requests: requests.map { .single($0) }))
-    )
+    var batch = try ledger.batch(connection.run(ledger.reads(requests)))
     let results = zip(commands, movements).map { command, movement in
       DebitResult(command.id, movement.map { batch.decide(.single($0)) })
     }

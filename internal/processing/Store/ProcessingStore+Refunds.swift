@@ -41,17 +41,18 @@ extension ProcessingStore {
 
   /// Reads what refunds are decided over: accounts, and the transfers that they would make.
   private func reads(_ orders: [NewRefund], _ work: RefundWork) -> [Command] {
-    var accounts: Set<UniqueID> = []
+    var (debits, credits): (Set<UniqueID>, Set<UniqueID>) = ([], [])
     var requests: [TransferRequest] = []
     for order in orders.map(\.order) {
       guard let payment = work.payments[order.origin.payment]?.payment else { continue }
       let own = RefundAccounts(of: payment, order.origin.cause)
-      accounts.formUnion([own.debit, own.credit])
+      debits.insert(own.debit)
+      credits.insert(own.credit)
       requests.append(.void(hold: TransferID.of(order.id, .payment)))
       guard let putAside = own.putAside else { continue }
       requests += [.single(putAside), .void(hold: TransferID.of(payment.id, .release))]
     }
-    return ledger.reads(accounts: accounts, requests: requests)
+    return ledger.reads(debits: debits, credits: credits, requests: requests)
   }
 
   private func writes(_ work: RefundWork, _ batch: LedgerBatch) -> [Command] {

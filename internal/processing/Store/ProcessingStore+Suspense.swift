@@ -80,8 +80,7 @@ extension ProcessingStore {
     // After the lock, by statements of their own, so that they see what its holders committed.
     let answers = try connection.run(
       [refunds.totals(of: [payment.id])]
-        + ledger.reads(
-          accounts: [aside, account], requests: [.single(RefundAccounts.putAside(payment)), .single(movement)]))
+        + ledger.reads([RefundAccounts.putAside(payment), movement]))
     var batch = try ledger.batch(answers.dropFirst())
     guard batch.knows(TransferID.of(payment.id, .suspense)) else { return (.notPutAside, batch) }
     guard try RefundStatements.totals(answers[0])[payment.id]?.amount ?? 0 == 0 else { return (.goesBack, batch) }

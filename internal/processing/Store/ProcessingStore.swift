@@ -81,8 +81,8 @@ public enum ProcessingResult<Value: Sendable>: Sendable {
 /// not at all (D3, D5).
 ///
 /// Order of locks, so that writers never wait for each other in a circle: the owner's row, shared; archived payments by
-/// ascending id, which become live; payments by ascending id, inserts included; what risk counts by; accounts by
-/// ascending id. What comes after belongs to payments that are locked already, as do refunds that are inserted: nobody
+/// ascending id, which become live; payments by ascending id, inserts included; what risk counts by; accounts
+/// that may be debited by ascending id. What comes after belongs to payments that are locked already, as do refunds that are inserted: nobody
 /// waits for one without its payment's lock.
 /// Each function uses the connection it is given and may run on any thread that owns it.
 public struct ProcessingStore: Sendable {
@@ -397,7 +397,8 @@ public struct ProcessingStore: Sendable {
   /// Reads what steps of these payments are decided over: accounts, holds and their resolutions, whatever the steps.
   private func reads(_ payments: [ProcessedPayment]) -> [Command] {
     let transfers = Set(payments.map(\.id)).map { TransferRequest.void(hold: TransferID.of($0, .payment)) }
-    return ledger.reads(accounts: Set(payments.flatMap { [$0.debit, $0.credit] }), requests: transfers)
+    return ledger.reads(
+      debits: Set(payments.map(\.debit)), credits: Set(payments.map(\.credit)), requests: transfers)
   }
 
   /// Writes what the steps have decided.

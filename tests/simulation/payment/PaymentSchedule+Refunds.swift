@@ -123,7 +123,8 @@ extension PaymentSchedule {
     // The ledger alone would refuse an id that was used.
     var ledger =
       sabotage == .reuseRefundID
-      ? LedgerBatch(accounts: SimulatedTables.accounts, balances: tables.balances, transfers: [])
+      ? LedgerBatch(
+        accounts: SimulatedTables.accounts, balances: tables.balances, locked: [payment.credit], transfers: [])
       : tables.ledger(for: order.id, refundOf: payment.id)
     let decision = engine.open(order, of: payment, total: total, at: timestamp, ledger: &ledger)
     say("\(order) -> \(decision)")

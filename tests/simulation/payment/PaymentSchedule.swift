@@ -106,7 +106,7 @@ final class PaymentSchedule: SimulatedWorld, Schedule {
 
   func move(from debit: LedgerAccount, to credit: LedgerAccount, _ amount: Int64) {
     var batch = LedgerBatch(
-      accounts: SimulatedTables.accounts, balances: tables.balances, transfers: [])
+      accounts: SimulatedTables.accounts, balances: tables.balances, locked: [debit.id], transfers: [])
     let movement = TransferRequest.Movement(
       id: UniqueID(high: 2, low: externals << 4), debit: debit.id, credit: credit.id,
       amount: Money(minorUnits: amount, SimulatedTables.euro))

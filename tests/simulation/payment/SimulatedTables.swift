@@ -33,9 +33,10 @@ struct SimulatedTables {
   /// - Parameter refundOf: the payment of a refund that is opened.
   func ledger(for payment: UniqueID, refundOf: UniqueID? = nil) -> LedgerBatch {
     let hold = TransferID.of(payment, .payment)
+    let debit = payments[payment]?.debit ?? refundOf.flatMap { payments[$0]?.credit }
     let suspense = refundOf.map { TransferID.of($0, .suspense) }
     return LedgerBatch(
-      accounts: Self.accounts, balances: balances,
+      accounts: Self.accounts, balances: balances, locked: Set([debit].compactMap(\.self)),
       transfers: [hold, TransferID.resolution(of: hold), suspense ?? hold].reduce(into: [:]) { found, id in
         found[id] = transfers[id]
       }.values.sorted { $0.id < $1.id })

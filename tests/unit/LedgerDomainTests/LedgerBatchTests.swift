@@ -11,10 +11,12 @@ import Values
   static let world = LedgerAccount(id: UniqueID(high: 3, low: 0), kind: .world, currency: euro)
   static let yen = LedgerAccount(id: UniqueID(high: 4, low: 0), kind: .user, currency: Currency("JPY")!)
 
-  private func batch(alice: Balance = Balance(posted: 100), known: [Transfer] = []) -> LedgerBatch {
+  private func batch(
+    alice: Balance = Balance(posted: 100), locked: Set<UniqueID> = [alice.id, bob.id, yen.id], known: [Transfer] = []
+  ) -> LedgerBatch {
     LedgerBatch(
-      accounts: [Self.alice, Self.bob, Self.world, Self.yen],
-      balances: [Self.alice.id: alice, Self.bob.id: Balance(), Self.yen.id: Balance()], transfers: known)
+      accounts: [Self.alice, Self.bob, Self.world, Self.yen], balances: [Self.alice.id: alice], locked: locked,
+      transfers: known)
   }
 
   private func movement(
@@ -101,10 +103,32 @@ import Values
     var second = batch(alice: Balance(posted: 100, pending: 59), known: [hold])
     #expect(second.decide(.void(hold: hold.id)) == .refused(.inconsistent(Self.alice.id)))
     #expect(second.changes.isEmpty && second.transfers.isEmpty)
-    var third = LedgerBatch(
-      accounts: [Self.alice, Self.world], balances: [Self.alice.id: Balance(posted: Int64.max - 5)], transfers: [])
+    // Its payment has another account.
+    var third = batch(locked: [Self.bob.id], known: [hold])
+    #expect(third.decide(.post(hold: hold.id)) == .refused(.inconsistent(Self.alice.id)))
+    #expect(third.changes.isEmpty && third.transfers.isEmpty)
+  }
+
+  @Test(arguments: [true, false])
+  func `an account takes no more than it may have, locked or not`(isLocked: Bool) {
+    let most = LedgerBatch.maximumBalance
+    var batch = batch(alice: Balance(posted: most - 5), locked: isLocked ? [Self.alice.id] : [])
     #expect(
-      third.decide(.single(movement(1, from: Self.world, to: Self.alice, 6))) == .refused(.overflow(Self.alice.id)))
-    #expect(third.changes.isEmpty)
+      batch.decide(.single(movement(1, from: Self.world, to: Self.alice, 6))) == .refused(.overflow(Self.alice.id)))
+    #expect(batch.changes.isEmpty)
+    #expect(batch.decide(.single(movement(1, from: Self.world, to: Self.alice, 5))) == .created)
+    // Ours are below zero by no more than that, either.
+    var poor = LedgerBatch(
+      accounts: [Self.bob, Self.world], balances: [Self.world.id: Balance(posted: 5 - most)], locked: [], transfers: [])
+    #expect(poor.decide(.single(movement(1, from: Self.world, 6))) == .refused(.overflow(Self.world.id)))
+    #expect(poor.decide(.single(movement(1, from: Self.world, 5))) == .created)
+  }
+
+  @Test func `what is not locked is credited and not debited`() {
+    var batch = batch(locked: [])
+    #expect(batch.decide(.single(movement(1, 10))) == .refused(.inconsistent(Self.alice.id)))
+    #expect(batch.decide(.hold(movement(1, 10))) == .refused(.inconsistent(Self.alice.id)))
+    #expect(batch.decide(.single(movement(1, from: Self.world, to: Self.alice, 10))) == .created)
+    #expect(batch.changes[Self.alice.id] == Balance(posted: 10))
   }
 }

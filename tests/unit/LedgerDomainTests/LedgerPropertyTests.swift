@@ -18,7 +18,7 @@ private struct Book {
 
   mutating func run(_ requests: [TransferRequest]) -> [TransferOutcome] {
     var batch = LedgerBatch(
-      accounts: accounts, balances: balances.filter { id, _ in accounts.contains { $0.id == id && $0.kind.isGuarded } },
+      accounts: accounts, balances: balances, locked: Set(accounts.filter(\.kind.isGuarded).map(\.id)),
       transfers: Array(transfers.values))
     let outcomes = requests.map { batch.decide($0) }
     for transfer in batch.transfers {

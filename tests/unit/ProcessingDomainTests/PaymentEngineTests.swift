@@ -29,7 +29,7 @@ private struct Bench {
       debit: method == .balance ? Self.payer.id : Self.clearing.id, credit: Self.payee.id, by: Self.mine, at: now)
     ledger = LedgerBatch(
       accounts: [Self.clearing, Self.payer, Self.payee],
-      balances: [Self.payer.id: Balance(posted: funds), Self.payee.id: Balance()], transfers: [])
+      balances: [Self.payer.id: Balance(posted: funds)], locked: [Self.payer.id], transfers: [])
   }
 
   /// A payment that the bank was asked to charge.
@@ -389,7 +389,7 @@ private struct Bench {
   @Test func `broken books keep what the bank said open`() {
     var bench = Bench.asked()
     // Somebody has emptied the ledger.
-    bench.ledger = LedgerBatch(accounts: [], balances: [:], transfers: [])
+    bench.ledger = LedgerBatch(accounts: [], balances: [:], locked: [], transfers: [])
     let outcome = bench.step(.charged(.approved, askedAt: bench.now))
     #expect(outcome == .changed(bench.effects) && bench.effects.exception == .ledgerRefused)
     #expect(bench.payment.state == .unknown && bench.payment.due != nil && bench.kinds.isEmpty)

@@ -30,7 +30,7 @@ private struct Bench {
       method == .balance ? Self.payer.id : Self.clearing.id, Self.payee.id, now, state, .done)
     ledger = LedgerBatch(
       accounts: [Self.clearing, Self.suspense, Self.payer, Self.payee],
-      balances: [Self.payer.id: Balance(), Self.payee.id: Balance(posted: funds)], transfers: [])
+      balances: [Self.payee.id: Balance(posted: funds)], locked: [Self.payee.id], transfers: [])
   }
 
   mutating func open(_ amount: Int64?, _ cause: RefundCause = .caller) -> RefundDecision {
@@ -132,7 +132,7 @@ private struct Bench {
     #expect(poor.effects.exception == nil && poor.effects.call == nil && poor.refund!.due! > first)
     poor.ledger = LedgerBatch(
       accounts: [Bench.clearing, Bench.payer, Bench.payee],
-      balances: [Bench.payer.id: Balance(), Bench.payee.id: Balance(posted: 100)], transfers: [])
+      balances: [Bench.payee.id: Balance(posted: 100)], locked: [Bench.payee.id], transfers: [])
     poor.ask()
     #expect(poor.refund?.reason == nil)
     #expect(method == .balance ? poor.refund?.state == .completed : poor.effects.call == .refund)
