@@ -72,7 +72,8 @@ struct LedgerFuzzTests {
       while true {
         do throws(DatabaseError) {
           return try connection.transaction { (connection) throws(DatabaseError) in
-            var batch = try store.batch(connection.run(store.reads(debits: debits, credits: credits, requests: requests)))
+            let answers = try connection.run(store.reads(debits: debits, credits: credits, requests: requests))
+            var batch = try store.batch(answers)
             let outcomes = requests.map { batch.decide($0) }
             try connection.run(store.writes(batch))
             return outcomes

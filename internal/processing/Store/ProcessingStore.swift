@@ -81,9 +81,9 @@ public enum ProcessingResult<Value: Sendable>: Sendable {
 /// not at all (D3, D5).
 ///
 /// Order of locks, so that writers never wait for each other in a circle: the owner's row, shared; archived payments by
-/// ascending id, which become live; payments by ascending id, inserts included; what risk counts by; accounts
-/// that may be debited by ascending id. What comes after belongs to payments that are locked already, as do refunds that are inserted: nobody
-/// waits for one without its payment's lock.
+/// ascending id, which become live; payments by ascending id, inserts included; what risk counts by; accounts that may
+/// be debited by ascending id. What comes after belongs to payments that are locked already, as do refunds that are
+/// inserted: nobody waits for one without its payment's lock.
 /// Each function uses the connection it is given and may run on any thread that owns it.
 public struct ProcessingStore: Sendable {
   private let leases: OwnerLeases
