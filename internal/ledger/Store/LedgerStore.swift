@@ -7,7 +7,7 @@ public import Values
 ///
 /// The transaction runs `reads`, makes the batch of their answers, decides, and runs `writes` before its COMMIT.
 /// Writers never deadlock on accounts: each locks those that it may debit in the order of their ids, at once, before it
-/// touches their deltas. What is only credited is not locked: it gets a delta, which is folded into the account's row by
+/// touches their deltas. What is only credited is not locked: it gets a delta, which is added to the account's row by
 /// who debits it next, or by `fold`. So many payments to one payee never wait for each other. Of two transactions that
 /// carry out one request at the same time, the later one fails with a unique violation, and finds the transfer when it
 /// runs again.
