@@ -234,11 +234,13 @@ def test_a_charge_that_cannot_go_back_is_moved_out_of_suspense(world: World):
         return paysaga(world, "reconcile", "release", payment, *words, "--by", "ann", **direct.settings)
 
     for words, problem in ((("--to", "fees"), "needs --note"), (("--note", "why"), "needs --to"),
-                           (("--to", "clearing", "--note", "why"), "expects fees, world or the id of a user's account")):
+                           (("--to", "suspense", "--note", "why"), "expects fees, world, clearing or the id of a user's account")):
         refused = release(*words)
         assert refused.status == 2 and problem in refused.error, refused
     foreign = release("--to", "00000000-0000-0002-0000-000000455552", "--note", "into clearing")
     assert foreign.status == 1 and "there is no user's account" in foreign.error, foreign
+    never = release("--to", "clearing", "--note", "never made")
+    assert never.status == 1 and "a statement lists the charge" in never.error, never
     moved = release("--to", "fees", "--note", "the bank agrees")
     assert moved.status == 0 and moved.only == {
         "payment_id": payment, "account_id": "00000000-0000-0003-0000-000000455552", "amount_minor": 1999,

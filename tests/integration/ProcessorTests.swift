@@ -30,7 +30,7 @@ final class ProcessorBench: Sendable {
   let ledger: LedgerStore
   let leases: OwnerLeases
   private let riskSchema: String
-  private let ledgerSchema: String
+  let ledgerSchema: String
   /// The ledger's table of accounts.
   var accountTable: String { "\(ledgerSchema).account" }
   private let outbox: OutboxTables

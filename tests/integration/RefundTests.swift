@@ -546,6 +546,75 @@ struct RefundTests {
     }
   }
 
+  @Test func `a charge that the bank has never made comes back to clearing once statements are complete`() async throws {
+    try await Bench.with { bench in
+      let log = OperationLog(try OutboxTables(schema: bench.schema, channel: "test_processing"))
+      let tables = ProcessingTables(schema: bench.schema)
+      let bank = FakeBank(slots: 10) { _, _, _ in .declined }
+      try await bench.with(bank) { processor in
+        _ = try await bench.execute([Bench.terms(1)], processor)
+        try await eventually { try bench.count("state = 'REJECTED'") == 1 }
+        try bench.script(
+          "INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(1))', 'charged_not_completed')")
+        let refunds = try automatic(bench, processor)
+        try await blocking { _ = refunds.run() }
+        try await eventually { try bench.count("state = 'REJECTED' AND refund_of IS NOT NULL") == 1 }
+        let reader = ClearingReader(LedgerTables(schema: bench.ledgerSchema))
+        func clearing() async throws -> (days: [ClearingDay], settlements: [OneSidedTransfer]) {
+          try await blocking {
+            let connection = try TestDatabase.open()
+            let (from, to) = (Timestamp.now() + .seconds(-86_400), Timestamp.now() + .seconds(86_400))
+            return (
+              try reader.days(from: from, to: to, on: connection),
+              try reader.oneSided(from: from, to: to, settlementsOnly: true, limit: 9, on: connection)
+            )
+          }
+        }
+        #expect(try await clearing().days.map(\.openCount) == [1])
+        #expect(try await release(1, to: .clearing, bench, log: log) == .notCovered)
+        // What the bank was asked a day ago it knows by now.
+        try bench.script(
+          "UPDATE \(bench.schema).attempt SET asked_at = asked_at - interval '1 day' WHERE payment_id = '\(Bench.id(1))'")
+        try await blocking {
+          let now = Timestamp.now()
+          try StatementStore(tables).insert(
+            ReconciledStatement(
+              digest: [UInt8](repeating: 0, count: 32), name: "empty", period: now + .seconds(-200_000)...now,
+              counts: ReconciledStatement.Counts()),
+            on: TestDatabase.open())
+        }
+        guard case .done(let movement, isRepetition: false) = try await release(1, to: .clearing, bench, log: log) else {
+          Issue.record("it is not moved")
+          return
+        }
+        #expect(movement.credit == LedgerAccount.ours(.clearing, Bench.euro).id)
+        #expect(try await release(1, to: .clearing, bench, log: log) == .done(movement, isRepetition: true))
+        #expect(try await release(1, to: .fees, bench, log: log) == .refused(.differs(.credit)))
+        let balances = try await blocking { [ledger = bench.ledger] in
+          try ledger.balances(
+            of: [.clearing, .suspense].map { LedgerAccount.ours($0, Bench.euro).id }, on: TestDatabase.open())
+        }
+        #expect(balances.values.allSatisfy { $0 == Balance() })
+        let after = try await clearing()
+        #expect(after.days.allSatisfy { $0.openCount == 0 } && after.settlements.isEmpty)
+        #expect(try exceptions(bench, "closed_by = 'ann'") == 1)
+        // A statement lists it after all.
+        let settlement = TransferRequest.Movement(
+          id: TransferID.of(Bench.id(1), .settlement), debit: LedgerAccount.ours(.world, Bench.euro).id,
+          credit: LedgerAccount.ours(.clearing, Bench.euro).id, amount: movement.amount)
+        try await blocking { [ledger = bench.ledger] in
+          _ = try ledger.settle([settlement], on: TestDatabase.open())
+        }
+        try bench.script("UPDATE \(bench.schema).exception SET closed_at = NULL")
+        let again = try automatic(bench, processor)
+        try await blocking { _ = again.run() }
+        #expect(try exceptions(bench, "closed_at IS NULL") == 1)
+        #expect(try await clearing().settlements.map(\.id) == [settlement.id])
+        for each in [refunds, again] { each.stop(until: .now()) }
+      }
+    }
+  }
+
   @Test func `of refunds and moves out of suspense at once a charge has one`() async throws {
     try await Bench.with { bench in
       let log = OperationLog(try OutboxTables(schema: bench.schema, channel: "test_processing"))

@@ -11,7 +11,7 @@ struct ReconcileRelease: Subcommand {
   static let usage = Usage(
     name: "reconcile release", summary: "move a charge that was put aside out of suspense", operand: "PAYMENT",
     options: [
-      Option("--to", "ACCOUNT", "where it goes: fees, world, or the id of a user's account"),
+      Option("--to", "ACCOUNT", "where it goes: fees, world, clearing, or the id of a user's account"),
       Option("--note", "TEXT", "why; kept"),
       Option("--by", "NAME", "who does it; default: the user of this machine who runs the command"),
     ],
@@ -19,7 +19,8 @@ struct ReconcileRelease: Subcommand {
     notes: """
       For a charge without a payment that cannot go back, such as when the bank refuses its refund. All of it is moved,
       once, and cannot be moved on. `fees` keeps it, `world` says that it has left by another way, and a user can be
-      credited. The payment's exception is closed with name and note, and nothing goes back by itself any more. The same
+      credited. `clearing` says that the bank has never made the charge: statements must be complete for the time, and none
+      list it. The payment's exception is closed with name and note, and nothing goes back by itself any more. The same
       again changes nothing. paysaga operations list --outbox processing --action suspense_release shows who has done it.
       """,
     example: "paysaga reconcile release 0198c5b2-6c1e-7d55-8a1b-3f2f0a9c7e10 --to fees --note agreed-with-the-bank")
@@ -40,9 +41,10 @@ struct ReconcileRelease: Subcommand {
     switch text {
     case "fees": return .fees
     case "world": return .world
+    case "clearing": return .clearing
     default:
       guard let id = UniqueID(text) else {
-        throw .usage("--to expects fees, world or the id of a user's account, found \"\(printable(text))\"")
+        throw .usage("--to expects fees, world, clearing or the id of a user's account, found \"\(printable(text))\"")
       }
       return .user(id)
     }
@@ -66,6 +68,9 @@ struct ReconcileRelease: Subcommand {
     case .missing: throw CommandError.failure("there is no payment \(id)")
     case .notPutAside: throw CommandError.failure("no charge of payment \(id) was put aside")
     case .goesBack: throw CommandError.failure("it goes back, or has gone back: paysaga payments refunds \(id)")
+    case .stated: throw CommandError.failure("a statement lists the charge: the bank has made it")
+    case .notCovered:
+      throw CommandError.failure("no statements are complete for the time in which the bank may have made the charge")
     case .refused(let refusal): throw CommandError.failure(Self.words(refusal))
     }
   }

@@ -225,10 +225,23 @@ public struct LedgerStore: Sendable {
     return new
   }
 
-  /// The transfers among these that are there.
+  /// The ids among these under which there is a transfer.
   public func existing(_ ids: [UniqueID], on connection: Connection) throws(DatabaseError) -> Set<UniqueID> {
     let rows = try connection.run(Command(findExisting, [.uuidArray(ids)]))
     return Set(try rows.map { (row) throws(DatabaseError) in try row.uuid(0) })
+  }
+
+  /// The transfers among these that are there.
+  /// - Throws: `content` for one that holds what no transfer of ours has.
+  public func transfers(
+    _ ids: [UniqueID], on connection: Connection
+  ) throws(DatabaseError) -> [UniqueID: Transfer] {
+    var found: [UniqueID: Transfer] = [:]
+    for row in try connection.run(Command(findTransfers, [.uuidArray(ids)])) {
+      let transfer = try TransferRow.decode(row)
+      found[transfer.id] = transfer
+    }
+    return found
   }
 
   // MARK: - Accounts

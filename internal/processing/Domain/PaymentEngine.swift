@@ -17,7 +17,8 @@ public import Values
 ///   final state that no reversal has led to. What the bank says of an open payment may still be undone.
 /// - A refund is a payment in the other direction: "to charge" is to give the money back.
 public struct PaymentEngine: Sendable {
-  let rules: PaymentRules
+  /// The times and limits that it decides by.
+  public let rules: PaymentRules
 
   /// An engine with these times.
   public init(rules: PaymentRules) { self.rules = rules }

@@ -12,6 +12,8 @@ public enum SuspenseTarget: Sendable, Hashable {
   case fees
   /// It has left by another way.
   case world
+  /// The bank has never made the charge, whatever it has said of it.
+  case clearing
   /// The account of a user.
   case user(UniqueID)
 }
@@ -26,6 +28,11 @@ public enum SuspenseRelease: Sendable, Hashable {
   case notPutAside
   /// It goes back, or has gone back.
   case goesBack
+  /// The bank has made the charge: a statement lists it.
+  case stated
+  /// The bank may have made the charge: no statements are complete from when it was first asked until it would have
+  /// known.
+  case notCovered
   /// The ledger refuses, such as for an account that is not there, or when it was moved elsewhere before.
   case refused(TransferRefusal)
 }
@@ -72,6 +79,7 @@ extension ProcessingStore {
       switch target {
       case .fees: LedgerAccount.ours(.fees, currency).id
       case .world: LedgerAccount.ours(.world, currency).id
+      case .clearing: LedgerAccount.ours(.clearing, currency).id
       case .user(let id): id
       }
     let aside = LedgerAccount.ours(.suspense, currency).id
@@ -84,7 +92,10 @@ extension ProcessingStore {
     var batch = try ledger.batch(answers.dropFirst())
     guard batch.knows(TransferID.of(payment.id, .suspense)) else { return (.notPutAside, batch) }
     guard try RefundStatements.totals(answers[0])[payment.id]?.amount ?? 0 == 0 else { return (.goesBack, batch) }
-    // Ours have a word each; clearing is not among them.
+    if target == .clearing, !batch.knows(movement.id), let reason = try reasonToKeep(payment.id, on: connection) {
+      return (reason, batch)
+    }
+    // Ours have a word each.
     if case .user = target, !batch.isGuarded(account) { return (.refused(.unknownAccount(account)), batch) }
     switch batch.decide(.single(movement)) {
     case .created: return (.done(movement, isRepetition: false), batch)
@@ -93,12 +104,27 @@ extension ProcessingStore {
     }
   }
 
-  /// Closes exceptions of charges that were moved out of suspense: a later statement has listed them once more.
+  /// Why a charge cannot be said never to have been made; nil when it can.
+  private func reasonToKeep(_ id: UniqueID, on connection: Connection) throws(DatabaseError) -> SuspenseRelease? {
+    let settlement = TransferID.of(id, .settlement)
+    if try !ledger.existing([settlement], on: connection).isEmpty { return .stated }
+    let row = try connection.run(suspense.asked(id)).only
+    guard let first = try row.optionalTimestamp(SuspenseStatements.AskedColumn.first),
+      let last = try row.optionalTimestamp(SuspenseStatements.AskedColumn.last)
+    else { return nil }
+    let coverage = try stated.coverage(on: connection)
+    return coverage.covers(first..<(last + engine.rules.countsAfter)) ? nil : .notCovered
+  }
+
+  /// Closes exceptions of charges that were moved out of suspense: a later statement has listed them once more. Not of
+  /// one that the bank was said never to have made.
   /// - Returns: how many.
   public func closeReleased(on connection: Connection) throws(DatabaseError) -> Int {
     let open = try connection.run(suspense.newest).map { (row) throws(DatabaseError) in try row.uuid(0) }
-    let moved = try ledger.existing(open.map { TransferID.of($0, .release) }, on: connection)
-    let released = open.filter { moved.contains(TransferID.of($0, .release)) }
+    let moved = try ledger.transfers(open.map { TransferID.of($0, .release) }, on: connection)
+    let released = open.filter { id in
+      moved[TransferID.of(id, .release)].map { $0.credit != LedgerAccount.ours(.clearing, $0.amount.currency).id } ?? false
+    }
     if !released.isEmpty { try connection.run(suspense.close(released)) }
     return released.count
   }
@@ -107,8 +133,11 @@ extension ProcessingStore {
 /// The statements on exceptions of charges without a payment.
 struct SuspenseStatements: Sendable {
   private let findNewest: Statement
+  private let findAsked: Statement
   private let noteRelease: Statement
   private let closeAgain: Statement
+
+  enum AskedColumn: Int, AnswerColumn { case first, last }
 
   init(_ t: ProcessingTables) {
     let own = "kind = '\(PaymentException.chargedNotCompleted.rawValue)'"
@@ -116,6 +145,9 @@ struct SuspenseStatements: Sendable {
       """
       SELECT payment_id FROM \(t.exception) WHERE \(own) AND closed_at IS NULL ORDER BY opened_at DESC LIMIT 1000
       """, isReadOnly: true)
+    findAsked = Statement(
+      "SELECT min(asked_at) AS first, max(asked_at) AS last FROM \(t.allAttempt) WHERE payment_id = $1 AND call = 'charge'",
+      isReadOnly: true)
     noteRelease = Statement(
       """
       UPDATE \(t.exception) SET closed_at = clock_timestamp(), closed_by = $2, note = $3 WHERE payment_id = $1 AND \(own)
@@ -129,6 +161,9 @@ struct SuspenseStatements: Sendable {
 
   /// Those that are open; of too many the newest, as are those that were opened again.
   var newest: Command { Command(findNewest) }
+
+  /// When the bank was first and last asked for a charge.
+  func asked(_ id: UniqueID) -> Command { Command(findAsked, [.uuid(id)]) }
 
   /// Keeps who has moved a charge and why, and closes its exception.
   func note(_ id: UniqueID, by person: String, _ note: String) -> Command {

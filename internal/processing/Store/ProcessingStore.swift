@@ -97,6 +97,7 @@ public struct ProcessingStore: Sendable {
   let statements: ProcessingStatements
   let refunds: RefundStatements
   let suspense: SuspenseStatements
+  let stated: StatementStore
   private let archive: ArchiveStatements
 
   /// The `ce_source` of our events.
@@ -117,6 +118,7 @@ public struct ProcessingStore: Sendable {
     archive = ArchiveStatements(tables)
     refunds = RefundStatements(tables)
     suspense = SuspenseStatements(tables)
+    stated = StatementStore(tables)
     self.ledger = ledger
     self.risk = risk
     self.outbox = outbox
