@@ -546,7 +546,8 @@ struct RefundTests {
     }
   }
 
-  @Test func `a charge that the bank has never made comes back to clearing once statements are complete`() async throws {
+  @Test func `a charge that the bank has never made comes back to clearing once statements are complete`() async throws
+  {
     try await Bench.with { bench in
       let log = OperationLog(try OutboxTables(schema: bench.schema, channel: "test_processing"))
       let tables = ProcessingTables(schema: bench.schema)
@@ -574,7 +575,8 @@ struct RefundTests {
         #expect(try await release(1, to: .clearing, bench, log: log) == .notCovered)
         // What the bank was asked a day ago it knows by now.
         try bench.script(
-          "UPDATE \(bench.schema).attempt SET asked_at = asked_at - interval '1 day' WHERE payment_id = '\(Bench.id(1))'")
+          "UPDATE \(bench.schema).attempt SET asked_at = asked_at - interval '1 day' WHERE payment_id = '\(Bench.id(1))'"
+        )
         try await blocking {
           let now = Timestamp.now()
           try StatementStore(tables).insert(
@@ -583,7 +585,8 @@ struct RefundTests {
               counts: ReconciledStatement.Counts()),
             on: TestDatabase.open())
         }
-        guard case .done(let movement, isRepetition: false) = try await release(1, to: .clearing, bench, log: log) else {
+        guard case .done(let movement, isRepetition: false) = try await release(1, to: .clearing, bench, log: log)
+        else {
           Issue.record("it is not moved")
           return
         }

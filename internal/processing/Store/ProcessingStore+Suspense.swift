@@ -123,7 +123,8 @@ extension ProcessingStore {
     let open = try connection.run(suspense.newest).map { (row) throws(DatabaseError) in try row.uuid(0) }
     let moved = try ledger.transfers(open.map { TransferID.of($0, .release) }, on: connection)
     let released = open.filter { id in
-      moved[TransferID.of(id, .release)].map { $0.credit != LedgerAccount.ours(.clearing, $0.amount.currency).id } ?? false
+      guard let release = moved[TransferID.of(id, .release)] else { return false }
+      return release.credit != LedgerAccount.ours(.clearing, release.amount.currency).id
     }
     if !released.isEmpty { try connection.run(suspense.close(released)) }
     return released.count
