@@ -3,9 +3,11 @@ import Outbox
 import Postgres
 import ProcessingDomain
 import ProcessingSchema
+import ProcessingSettings
 import ProcessingStore
 import RiskDomain
 import RiskStore
+import SagaSettings
 import Settings
 import Values
 
@@ -14,6 +16,11 @@ extension Session {
   /// A connection to processing's tables, past PgBouncer: for temporary tables and whatever belongs to a session.
   func processing() throws -> Connection {
     try Connection.open(try database(of: "PROCESSING_", direct: true), logger: logger)
+  }
+
+  /// The topics of direct payments and their groups, as the settings of their programs say.
+  func directTopics() throws(SettingsError) -> DirectTopics {
+    try given.group(DirectTopics.rows([]), of: DirectTopics(), for: .cli)
   }
 
   /// The times of the bank, as the settings of the programs that execute payments say.
@@ -49,7 +56,7 @@ extension Session {
       ledger: LedgerStore(), risk: RiskBook(rules: risk),
       outbox: OutboxWriter(
         ProcessingSchema.outbox, shards: try ShardMap.load(ProcessingSchema.outbox, on: connection)),
-      engine: PaymentEngine(rules: rules), topic: topic ?? given.text("DIRECT_RESULT_TOPIC") ?? "direct.results")
+      engine: PaymentEngine(rules: rules), topic: try topic ?? directTopics().results)
   }
 
   /// Tells the processors' relay that results were written; it looks now and then without it.

@@ -106,7 +106,7 @@ final class ProcessorBench: Sendable {
   static func id(_ number: Int) -> UniqueID { UniqueID(high: 60, low: UInt64(number) << 4) }
 
   static func terms(
-    _ number: Int, _ source: PaymentTerms.Source = .account(number: "4711"), payer: UniqueID = payer,
+    _ number: Int, _ source: PaymentInstruction.Source? = .account(number: "4711"), payer: UniqueID = payer,
     orderID: Int64? = nil
   ) -> PaymentTerms {
     PaymentTerms(
@@ -174,7 +174,7 @@ final class ProcessorBench: Sendable {
     var scanner = try JSONScanner(Array(json.utf8), maximumBytes: 1_000)
     let details = try CardDetails(reading: &scanner)
     let card = try PaymentCard(details, at: Timestamp.now())
-    return CardPayment(terms(number, .card), card: card, fingerprints: [Array(repeating: 1, count: 32)])
+    return CardPayment(terms(number, nil), card: card, fingerprints: [Array(repeating: 1, count: 32)])
   }
 }
 
@@ -404,11 +404,11 @@ struct ProcessorTests {
         processor.submit(try Bench.card(1), at: second)
         processor.submit(try Bench.card(1), at: second)
         try await eventually { try bench.count("stage = 'ready'") == 1 }
-        let lost = await processor.endUnclaimed(Bench.terms(2, .card), .cardLost, deadline: .now() + .seconds(9))
+        let lost = await processor.endUnclaimed(Bench.terms(2, nil), .cardLost, deadline: .now() + .seconds(9))
         guard case .done(let payment) = lost else { throw ProcessingStoreTests.TestFailure() }
         #expect(payment.reason == .cardDataLost && payment.state == .error)
         // One that somebody has stays as it is.
-        let claimed = await processor.endUnclaimed(Bench.terms(1, .card), .cardLost, deadline: .now() + .seconds(9))
+        let claimed = await processor.endUnclaimed(Bench.terms(1, nil), .cardLost, deadline: .now() + .seconds(9))
         guard case .done(let own) = claimed else { throw ProcessingStoreTests.TestFailure() }
         #expect(own.stage == .ready)
       }

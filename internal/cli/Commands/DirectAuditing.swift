@@ -1,6 +1,7 @@
 import LedgerStore
 import Postgres
 import ProcessingAudit
+import ProcessingSettings
 import Settings
 import Values
 
@@ -58,14 +59,14 @@ struct DirectAuditing {
 
   /// The pipeline's topics, as far as anything was to be published on them.
   private func outboxes(_ session: Session) throws -> [AuditVerdict] {
+    let direct = try session.directTopics()
     let pipelines = [
-      (prefix: "GATEWAY_", schema: "gateway", setting: "DIRECT_PAYMENT_TOPIC", topic: "direct.payments"),
-      (prefix: "PROCESSING_", schema: "processing", setting: "DIRECT_RESULT_TOPIC", topic: "direct.results"),
+      (prefix: "GATEWAY_", schema: "gateway", topic: direct.payments),
+      (prefix: "PROCESSING_", schema: "processing", topic: direct.results),
     ]
     var verdicts: [AuditVerdict] = []
-    for (prefix, schema, setting, standard) in pipelines {
+    for (prefix, schema, topic) in pipelines {
       let database = try session.database(of: prefix, direct: true, schema: schema)
-      let topic = session.given.text(setting) ?? standard
       guard try payments(in: schema, database, session) == .readable, try hasEvents(topic, database, session) else {
         continue
       }

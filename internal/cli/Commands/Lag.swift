@@ -35,7 +35,7 @@ struct Lag: Subcommand {
 
   func run(_ session: Session) throws {
     let topics = try Brokers(session).topics()
-    let known = ConsumerGroups(session: session)
+    let known = try ConsumerGroups(session)
     var groups: [Record] = []
     var isEmpty = true
     // Those that were asked before one could not be are shown.

@@ -40,7 +40,7 @@ struct Top: Subcommand {
     let sampler = TopSampler(
       try AdminClient(addresses, session),
       try TopDatabases.Targets(session, patience: patience, logs: !draws),
-      inboxes: ConsumerGroups(session: session).inboxes, every: interval, patience: patience)
+      inboxes: try ConsumerGroups(session).inboxes, every: interval, patience: patience)
     defer { sampler.stop() }
     session.interruption.handle { sampler.stop() }
     if draws {

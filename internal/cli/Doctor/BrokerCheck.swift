@@ -25,7 +25,7 @@ struct BrokerCheck {
       findings.append(
         Finding("topic \(topic)", "it is not there, or may not be described", "docs/operations.md, Kafka refuses"))
     }
-    let known = ConsumerGroups(session: session)
+    let known = try ConsumerGroups(session)
     for group in known.all where topics[group.topic] != nil {
       guard let lag = try known.lag(of: group) else { continue }
       let age = lag.age(at: .now()) ?? .zero

@@ -1,3 +1,4 @@
+internal import DirectDomain
 package import GatewayDomain
 package import GatewayStore
 package import Processor
@@ -39,16 +40,16 @@ extension PaymentTerms {
   /// The terms of a card payment, as it was asked for.
   init(_ id: UniqueID, _ request: PaymentRequest) {
     self.init(
-      paymentID: id, userID: request.userID, payeeID: request.payeeID, source: .card, amount: request.amount,
+      paymentID: id, userID: request.userID, payeeID: request.payeeID, source: nil, amount: request.amount,
       orderID: request.orderID)
   }
 
   /// The terms of a payment as the gateway knows them; of an account number or token it has the end only, which is
   /// enough for a payment that is not executed.
   package init(_ payment: GatewayPayment) {
-    let source: PaymentTerms.Source =
+    let source: PaymentInstruction.Source? =
       switch payment.source {
-      case .card: .card
+      case .card: nil
       case .account(let masked): .account(number: masked)
       case .token(let masked): .token(masked)
       case .balance(let accountID): .balance(accountID: accountID)

@@ -1,7 +1,7 @@
 package import Values
 
-/// Single settings of any context, for commands that work on several contexts: the environment over a file, read when
-/// they are asked for. There are no defaults.
+/// Settings of any context, for commands that work on several contexts: the environment over a file, read when they are
+/// asked for. Single ones have no defaults, a group has those of its rows.
 package struct GivenSettings {
   private let environment: [String: String]
   private let file: [String: String]
@@ -34,6 +34,26 @@ package struct GivenSettings {
       throw SettingsError(.invalidValue, setting: name, "\(name): expected HOST:PORT")
     }
     return address
+  }
+
+  /// A group of settings.
+  /// - Parameters:
+  ///   - rows: the group's.
+  ///   - group: the group before any row is read.
+  ///   - program: whose defaults they have.
+  /// - Throws: an error that names the first wrong setting, with its value unless it may be a secret.
+  package func group<Group>(
+    _ rows: [Setting<Group>], of group: Group, for program: Program
+  ) throws(SettingsError) -> Group {
+    var group = group
+    for row in rows {
+      guard let value = text(row.name) ?? row.standardValue(for: program), let problem = row.read(value, &group) else {
+        continue
+      }
+      let shown = row.shown(value).map { "=\($0)" } ?? ""
+      throw SettingsError(.invalidValue, setting: row.name, "\(row.name)\(shown): \(problem)")
+    }
+    return group
   }
 
   /// A setting as it is given; nil where it is not given or empty.

@@ -77,7 +77,7 @@ final class AccountBook: Sendable {
 
   /// - Parameter payers: the account that the payer has in the currency.
   private static func accounts(_ terms: PaymentTerms, credit: UniqueID, payers: UniqueID?) -> PaymentAccounts {
-    guard case .balance(let account) = terms.source else {
+    guard case .balance(let account)? = terms.source else {
       return PaymentAccounts(
         debit: LedgerAccount.ours(.clearing, terms.amount.currency).id, credit: credit, isPayers: true)
     }

@@ -12,7 +12,7 @@ public struct CardPayment: Sendable {
 
   /// A card payment.
   public init(_ terms: PaymentTerms, card: PaymentCard, fingerprints: [[UInt8]]) {
-    precondition(terms.source == .card, "only cards travel in memory")
+    precondition(terms.source == nil, "only cards travel in memory")
     self.terms = terms
     self.card = card
     self.fingerprints = fingerprints

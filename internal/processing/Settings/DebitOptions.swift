@@ -1,5 +1,5 @@
 public import Money
-internal import Settings
+public import Settings
 
 /// Debits of users' balances that are commanded by message: a group of settings.
 public struct DebitOptions: Sendable {
@@ -19,7 +19,7 @@ public struct DebitOptions: Sendable {
   public var isOn: Bool { !topic.isEmpty }
 
   /// The group's rows.
-  static func rows(_ users: [Program]) -> [Setting<DebitOptions>] {
+  public static func rows(_ users: [Program]) -> [Setting<DebitOptions>] {
     [
       .text(
         "DEBIT_TOPIC", \.topic, rule: "1 to 245 letters, digits, dots, underscores and hyphens, or nothing", isTopic,

@@ -1,5 +1,7 @@
 import Errors
 import Foundation
+import ProcessingSettings
+import SagaSettings
 import Testing
 
 @testable import Settings
@@ -14,6 +16,18 @@ struct GivenSettingsTests {
     #expect(try given.postgres("B_DSN") == "postgres://u@h:1/file")
     #expect(try given.postgres("C_DSN") == nil)
     #expect(try given.postgres("D_DSN") == nil)
+  }
+
+  @Test func givesAGroupItsDefaultsAndChecksWhatIsGiven() throws {
+    let given = try GivenSettings(environment: ["GATEWAY_GROUP": "mine", "DIRECT_RESULT_TOPIC": ""], file: nil)
+    let topics = try given.group(DirectTopics.rows([]), of: DirectTopics(), for: .cli)
+    #expect((topics.gatewayGroup, topics.processorGroup) == ("mine", "direct-processor"))
+    #expect((topics.payments, topics.results) == ("direct.payments", "direct.results"))
+    let wrong = try GivenSettings(environment: ["PROCESSING_GROUP": "a b"], file: nil)
+    let error = #expect(throws: SettingsError.self) {
+      try wrong.group(DirectTopics.rows([]), of: DirectTopics(), for: .cli)
+    }
+    #expect(error?.setting == "PROCESSING_GROUP" && error?.description.hasPrefix("PROCESSING_GROUP=a b: ") == true)
   }
 
   @Test func namesAWrongAddressWithoutItsPassword() throws {
