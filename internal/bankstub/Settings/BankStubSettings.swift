@@ -27,7 +27,7 @@ public struct BankStubSettings: ServiceSettings {
 
   /// `--help`, the table in docs/settings.md and every check come from this table.
   public static let table = SettingsTable<BankStubSettings>(
-    programs: programs, prefixes: ["BANKSTUB_", "LOG_", "ADMIN_"] + TraceOptions.prefixes,
+    programs: programs, prefixes: ["BANKSTUB_", "LOG_", "ADMIN_"],
     [
       [
         .listener(

@@ -18,7 +18,7 @@ extension GatewaySettings {
     prefixes: [
       "GATEWAY_", "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", "SAGA_", "WEBHOOK_", "KAFKA_", "LOG_",
       "ADMIN_",
-    ] + TraceOptions.prefixes,
+    ],
     properties: KafkaSettings.properties(setElsewhere: [
       "group.id": "the group is named by GATEWAY_GROUP",
       "message.timeout.ms": "deliveries must end before their lease does; set GATEWAY_RELAY_LEASE",

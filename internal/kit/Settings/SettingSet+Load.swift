@@ -86,7 +86,7 @@ extension SettingSet {
       Given(name: entry.name, value: entry.value, origin: .file(path: path, line: entry.line))
     }
     for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
-      let isOurs = table.prefixes.contains(where: name.hasPrefix)
+      let isOurs = table.setting(named: name) != nil || table.prefixes.contains(where: name.hasPrefix)
       if isOurs, !ServiceLink.isOne(name: name, value: value) {
         all.append(Given(name: name, value: value, origin: .environment))
       }

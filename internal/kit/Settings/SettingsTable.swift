@@ -4,14 +4,14 @@ public struct SettingsTable<Root: SettingSet>: Sendable {
   public let programs: [Program]
   /// The context's own names; a library's properties come on top, see `PropertySettings`.
   public let settings: [Setting<Root>]
-  /// Names that start like this belong to the set, and are wrong when no row has them.
+  /// Variables of the environment that start like this are meant for the set, and are wrong when no row has them.
   let prefixes: [String]
   /// The properties of a library that the set's programs read; nil for none.
   let properties: PropertySettings<Root>?
   private let byName: [String: Setting<Root>]
 
   /// - Parameters:
-  ///   - prefixes: how the names of the set's settings start.
+  ///   - prefixes: how names start that are the set's alone.
   ///   - properties: the properties of a library that the set's programs read.
   ///   - settings: the rows; each name once.
   public init(

@@ -38,12 +38,6 @@ public struct TraceOptions: Sendable {
     case parentBasedRatio = "parentbased_traceidratio"
   }
 
-  /// The names of the rows: how variables of ours start among those of OpenTelemetry.
-  public static let prefixes = [
-    "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER",
-    "OTEL_RESOURCE_ATTRIBUTES",
-  ]
-
   /// The rows.
   static func rows(_ users: [Program]) -> [Setting<TraceOptions>] {
     [

@@ -80,8 +80,8 @@ public struct ProcessingSettings: ServiceSettings {
     programs: programs,
     prefixes: [
       "PROCESSING_", "DIRECT_", "BANK_", "CARD_", "RISK_", SagaClientSettings.prefix, "ORDER_", "DEBIT_",
-      "GATEWAY_GROUP", "KAFKA_", "LOG_", "ADMIN_",
-    ] + TraceOptions.prefixes,
+      "KAFKA_", "LOG_", "ADMIN_",
+    ],
     properties: KafkaSettings.properties(setElsewhere: [
       "group.id": "the group is named by PROCESSING_GROUP",
       "message.timeout.ms": "deliveries must end before their lease does; set PROCESSING_RELAY_LEASE",

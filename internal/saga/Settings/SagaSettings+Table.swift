@@ -16,11 +16,10 @@ extension SagaSettings {
     ]).within(\.kafka), rows)
 
   /// Names that start like this are ours, and wrong when we do not know them.
-  private static let prefixes =
-    [
-      "DB_", "REDIS_", "KAFKA_", "SERVER_", "CONSUMER_", "PRODUCER_", "CRON_", "PAYMENT_", "IDEMPOTENCY_", "EVENT_",
-      "LOG_", "ADMIN_",
-    ] + TraceOptions.prefixes
+  private static let prefixes = [
+    "DB_", "REDIS_", "KAFKA_", "SERVER_", "CONSUMER_", "PRODUCER_", "CRON_", "PAYMENT_", "IDEMPOTENCY_", "EVENT_",
+    "LOG_", "ADMIN_",
+  ]
 
   static let databasePrefix = "DB_"
 

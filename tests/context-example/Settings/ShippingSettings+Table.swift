@@ -14,7 +14,7 @@ extension ShippingSettings {
 
   /// `--help`, the table in docs/adding-a-context.md and every check come from this table.
   static let table = SettingsTable<ShippingSettings>(
-    programs: programs, prefixes: ["SHIPPING_", "KAFKA_", "LOG_", "ADMIN_"] + TraceOptions.prefixes,
+    programs: programs, prefixes: ["SHIPPING_", "KAFKA_", "LOG_", "ADMIN_"],
     properties: KafkaSettings.properties(setElsewhere: ["group.id": "the group is named by SHIPPING_GROUP"])
       .within(\.kafka),
     [

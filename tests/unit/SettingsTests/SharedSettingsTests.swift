@@ -27,13 +27,10 @@ private struct CounterSettings: SettingSet {
 
 /// Several contexts, one settings file or environment.
 @Suite struct SharedSettingsTests {
-  /// One that begins with none of them would be passed over in the environment.
-  @Test func eachSettingBeginsWithAPrefixOfItsTable() {
-    func strangers<Root: SettingSet>(_ table: SettingsTable<Root>) -> [String] {
-      table.settings.map(\.name).filter { name in !table.prefixes.contains(where: name.hasPrefix) }
-    }
-    #expect(strangers(SagaSettings.table) + strangers(GatewaySettings.table) == [])
-    #expect(strangers(ProcessingSettings.table) + strangers(BankStubSettings.table) == [])
+  @Test func aSettingIsTakenWhateverItsNameBeginsWith() throws {
+    let loaded = try CounterSettings.load(
+      program: CounterSettings.program, environment: ["KAFKA_COUNTS": "mine", "KAFKA_COUNT": "nobody's"])
+    #expect(loaded.settings.topic == "mine")
   }
 
   private let contexts = [SagaSettings.table.names, CounterSettings.table.names]
