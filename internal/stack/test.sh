@@ -29,6 +29,9 @@ ALL_BEGAN=$SECONDS
 CURRENT=preparation
 DONE=()
 CHILD=
+# The sanitizers' builds that run ahead; whether they do.
+AHEAD=
+RUNS_AHEAD=false
 BACKING=/dev/null
 
 # step NAME MINUTES COMMAND…: COMMAND with its output shown and kept in NAME.log.
@@ -62,6 +65,7 @@ finish() {
     kill -TERM "$CHILD" 2>/dev/null || true
     wait "$CHILD" 2>/dev/null || true
   fi
+  end_builds_ahead
   if [ -d "$TEST_DIR" ]; then backing_remove || true; fi
   if [ "$status" -eq 0 ]; then
     say "tests: all steps passed in $((SECONDS - ALL_BEGAN)) s (${DONE[*]})"
@@ -127,6 +131,7 @@ unit() {
 
 integration() {
   debug_build
+  if "$RUNS_AHEAD"; then begin_builds_ahead; fi
   backing_start
   # One after the other: many of these tests measure how soon something happens, and each waits on servers.
   # shellcheck disable=SC2016 # $0 and $@ are for that shell
@@ -145,6 +150,7 @@ e2e() {
 
 # By themselves: each freezes or fills servers, and is timed.
 drills() {
+  end_builds_ahead
   debug_build
   export PAYSAGA_BIN=${PAYSAGA_BIN:-$ROOT/.build/debug}
   step drills 8 "$VENV/bin/python" -m pytest -p no:cacheprovider tests/drills
@@ -158,19 +164,49 @@ package() { step package 5 "$VENV/bin/python" -B -m pytest -p no:cacheprovider t
 # The release build has made the simulators already.
 simulate() { step simulate 8 bash "$HERE/simulate.sh" ci; }
 
-tsan() {
-  # What stands behind a contended Synchronization.Mutex is told to the sanitizer: tests/mutex-tsan.c.
-  local handle="\$s15Synchronization12_MutexHandleV" mutex=$TSAN_BUILD/mutex-tsan.o
-  local link=(-Xlinker "$mutex" -Xlinker "--wrap=${handle}9_lockSlowyys6UInt32VF"
-    -Xlinker "--wrap=${handle}11_unlockSlowyyF")
+# What stands behind a contended Synchronization.Mutex is told to the thread sanitizer: tests/mutex-tsan.c.
+MUTEX_HANDLE="\$s15Synchronization12_MutexHandleV"
+TSAN=(--sanitize=thread --scratch-path "$TSAN_BUILD" -Xlinker "$TSAN_BUILD/mutex-tsan.o"
+  -Xlinker "--wrap=${MUTEX_HANDLE}9_lockSlowyys6UInt32VF" -Xlinker "--wrap=${MUTEX_HANDLE}11_unlockSlowyyF")
+ASAN=(--sanitize=address --scratch-path "$ASAN_BUILD")
+
+mutex_for_tsan() {
   mkdir -p "$TSAN_BUILD"
-  clang -c -O1 -o "$mutex" "$ROOT/tests/mutex-tsan.c"
-  step tsan-build 20 swift build --build-tests --sanitize=thread --scratch-path "$TSAN_BUILD" "${link[@]}" "${JOBS[@]}"
+  clang -c -O1 -o "$TSAN_BUILD/mutex-tsan.o" "$ROOT/tests/mutex-tsan.c"
+}
+
+# The sanitizers' builds take half an hour of CPU, and integration and end-to-end tests leave much of it unused: the
+# builds get only that. What they have not done until then, their own steps do.
+begin_builds_ahead() {
+  local log=$TEST_LOGS/builds-ahead.log
+  heading "builds ahead: those of the sanitizers, with what CPU is left over ($log)"
+  mutex_for_tsan
+  (
+    cd "$ROOT" || exit 1
+    # shellcheck disable=SC2016 # $0 and $@ are for that shell
+    exec timeout 50m chrt --idle 0 bash -c '
+      count=$0
+      swift build --build-tests "${@:1:count}" && swift build --build-tests "${@:count+1}"' \
+      $((${#TSAN[@]} + ${#JOBS[@]})) "${TSAN[@]}" "${JOBS[@]}" "${ASAN[@]}" "${JOBS[@]}"
+  ) </dev/null >"$log" 2>&1 9>&- &
+  AHEAD=$!
+}
+
+end_builds_ahead() {
+  if [ -z "$AHEAD" ]; then return; fi
+  # `timeout` passes the signal on to all that it has started.
+  kill -TERM "$AHEAD" 2>/dev/null || true
+  wait "$AHEAD" || true
+  AHEAD=
+}
+
+tsan() {
+  mutex_for_tsan
+  step tsan-build 20 swift build --build-tests "${TSAN[@]}" "${JOBS[@]}"
   # Not the tests with librdkafka: its threads are C11's, which the sanitizer does not know, and it dies of our
   # callbacks.
   step tsan 15 env TSAN_OPTIONS="exitcode=0:suppressions=$ROOT/tests/tsan.supp" \
-    swift test --skip-build --sanitize=thread --scratch-path "$TSAN_BUILD" "${link[@]}" \
-    --skip "$INTEGRATION" --skip "$BROKERS"
+    swift test --skip-build "${TSAN[@]}" --skip "$INTEGRATION" --skip "$BROKERS"
   if grep -q 'WARNING: ThreadSanitizer:' "$TEST_LOGS/tsan.log"; then
     say "error: the thread sanitizer found a data race:"
     grep -A 25 'WARNING: ThreadSanitizer:' "$TEST_LOGS/tsan.log" | cut -c 1-300 | sed 's/^/    | /' >&2
@@ -180,17 +216,20 @@ tsan() {
 }
 
 asan() {
-  step asan-build 20 swift build --build-tests --sanitize=address --scratch-path "$ASAN_BUILD" "${JOBS[@]}"
+  step asan-build 20 swift build --build-tests "${ASAN[@]}" "${JOBS[@]}"
   step asan 15 env ASAN_OPTIONS="suppressions=$ROOT/tests/asan.supp" \
     LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp:print_suppressions=0" \
-    swift test --skip-build --sanitize=address --scratch-path "$ASAN_BUILD" --skip "$INTEGRATION"
+    swift test --skip-build "${ASAN[@]}" --skip "$INTEGRATION"
   require_tests_ran asan
 }
 
 main() {
   local what
   if [ $# -eq 0 ]; then set -- all; fi
-  if [ "$*" = all ]; then set -- stack model unit integration e2e drills release package simulate tsan asan; fi
+  if [ "$*" = all ]; then
+    RUNS_AHEAD=true
+    set -- stack model unit integration e2e drills release package simulate tsan asan
+  fi
   for what in "$@"; do
     case $what in
     stack | model | unit | integration | e2e | drills | release | package | simulate | tsan | asan) ;;
