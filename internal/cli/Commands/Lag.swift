@@ -34,14 +34,15 @@ struct Lag: Subcommand {
   }
 
   func run(_ session: Session) throws {
-    let topics = try Brokers(session).topics()
+    // Says so when no broker answers.
+    _ = try Brokers(session).topics()
     let known = try ConsumerGroups(session)
     var groups: [Record] = []
     var isEmpty = true
     // Those that were asked before one could not be are shown.
     defer { session.output.print(rows: groups) }
     for group in chosen.map({ [$0] }) ?? known.all {
-      guard topics[group.topic] != nil, let lag = try known.lag(of: group) else {
+      guard let lag = try known.lag(of: group) else {
         if chosen != nil {
           throw CommandError.failure(
             "there is no topic \(printable(group.topic)) at \(session.settings.kafka.brokers)")

@@ -70,13 +70,15 @@ public struct KafkaSettings: Sendable {
   /// - Parameters:
   ///   - program: the program's name.
   ///   - stop: ends the wait.
+  ///   - onProblem: told what is in the way, each time that it is met.
   /// - Returns: false when stopped meanwhile.
   public func waitForTopics(
-    _ names: [String], program: String, logger: Logger, stop: StopFlag
+    _ names: [String], program: String, logger: Logger, stop: StopFlag, onProblem: (KafkaError) -> Void = { _ in }
   ) throws(KafkaError) -> Bool {
     let wanted = names.map { TopicSpecification($0, partitions: topicPartitions) }
     let mismatches = try KafkaAdmin.waitForTopics(
-      wanted, configuration(clientID: "\(program)-admin"), logger: logger.labelled("topics"), stop: stop)
+      wanted, configuration(clientID: "\(program)-admin"), logger: logger.labelled("topics"), stop: stop,
+      onProblem: onProblem)
     for mismatch in mismatches ?? [] {
       logger.warning(
         "a topic has another number of partitions than the settings say",

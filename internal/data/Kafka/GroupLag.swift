@@ -75,7 +75,13 @@ public struct GroupLag: Sendable {
     if let problem = health.problem, health.isDenied { throw KafkaError(.notAuthorized, "no right to \(problem)") }
     guard health.partitions > 0 else { return nil }
     let places = (0..<Int32(clamping: health.partitions)).map { TopicPartition(topic, $0) }
-    let committed = try reader.groupOffsets(of: places, until: .now() + patience)
+    let committed: [TopicPartition: (offset: Int64, note: String)]
+    do throws(KafkaError) {
+      committed = try reader.groupOffsets(of: places, until: .now() + patience)
+    } catch {
+      guard error.code == .notAuthorized else { throw error }
+      throw KafkaError(.notAuthorized, "no right to group \(group): \(error.message)")
+    }
     var partitions: [Partition] = []
     for place in places {
       partitions.append(

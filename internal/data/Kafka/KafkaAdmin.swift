@@ -95,10 +95,11 @@ public final class KafkaAdmin: Sendable {
         }
         failure = error
       }
-      if Instant.now() >= deadline { throw failure }
-      logger.info("waiting for Kafka topics", ["error": .error(failure)])
+      logger.debug("waiting for Kafka topics", ["error": .error(failure)])
       let isOver = isCancelled.wait(until: min(deadline, Instant.now() + backoff.nextDelay())) { $0 ? true : nil }
       if isOver == true { throw KafkaError(.closed, "waiting for Kafka topics was cancelled") }
+      // Another try without time for an answer would hide what is in the way.
+      if Instant.now() >= deadline { throw failure }
     }
   }
 

@@ -6,7 +6,6 @@ public import OutboxKafka
 public import Runtime
 public import Service
 internal import Settings
-internal import Synchronization
 public import Values
 
 /// What needs the brokers: the relay of what a program writes for others, and its reader of what others wrote. The
@@ -15,11 +14,10 @@ public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
   private let relay: KafkaRelay
   private let inbox: InboxConsumer<Handler>
   private let kafka: KafkaSettings
-  private let topics: [String]
+  private let topics: TopicWait
   private let context: ProgramContext
   private let onStart: @Sendable () -> Void
   private let groups: GroupWatch
-  private let isRunning = Mutex(false)
 
   /// - Parameters:
   ///   - topics: what has to be there before either begins.
@@ -32,7 +30,7 @@ public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
     self.relay = relay
     self.inbox = inbox
     self.kafka = kafka
-    self.topics = topics
+    self.topics = TopicWait(topics)
     self.context = context
     self.onStart = onStart
     let watched = others.map { GroupWatch.Group($0.group, on: $0.topic) }
@@ -45,13 +43,11 @@ public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
   /// Waits for the topics, then begins.
   /// - Throws: what the wait and `InboxConsumer.start` throw.
   public func start() throws {
-    let isThere = try kafka.waitForTopics(
-      topics, program: context.program.name, logger: context.logger, stop: context.stop)
+    let isThere = try topics.run(kafka, program: context.program.name, logger: context.logger, stop: context.stop)
     guard isThere else { return }
     relay.start()
     try inbox.start()
     groups.start()
-    isRunning.withLock { $0 = true }
     onStart()
   }
 
@@ -72,7 +68,7 @@ public final class BrokerPipeline<Handler: InboxHandler>: ServicePart {
 
   /// The state of what the pipeline depends on.
   public var checks: [ReadinessReport.Check] {
-    let waiting = isRunning.withLock { $0 } ? nil : "waiting for the topics \(topics.joined(separator: ", "))"
+    let waiting = topics.problem
     return [
       ReadinessReport.Check(
         "kafka", isReady: relay.isConnected && (waiting != nil || inbox.isConnected),

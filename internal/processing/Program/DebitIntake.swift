@@ -10,7 +10,6 @@ internal import ProcessingSettings
 internal import Runtime
 internal import Service
 internal import Settings
-internal import Synchronization
 internal import Tracing
 internal import Values
 
@@ -18,9 +17,9 @@ internal import Values
 final class DebitIntake: ServicePart {
   private let inbox: InboxConsumer<DebitHandler>
   private let kafka: KafkaSettings
-  private let topics: [String]
+  private let topics: TopicWait
+  private let topic: String
   private let context: ProgramContext
-  private let isRunning = Mutex(false)
 
   /// - Parameters:
   ///   - options: with a topic.
@@ -34,7 +33,8 @@ final class DebitIntake: ServicePart {
       ledger: LedgerStore(), outbox: OutboxWriter(ProcessingSchema.outbox, shards: shards), topic: options.results)
     self.kafka = kafka
     self.context = context
-    topics = [options.topic, deadLetters]
+    topics = TopicWait([options.topic, deadLetters])
+    topic = options.topic
     inbox = InboxConsumer(
       InboxConfiguration(
         name: "debits", topic: options.topic, group: options.group, deadLetterTopic: deadLetters, batch: batch),
@@ -49,19 +49,17 @@ final class DebitIntake: ServicePart {
 
   /// Waits for the topics, then begins.
   func start() throws {
-    let isThere = try kafka.waitForTopics(
-      topics, program: context.program.name, logger: context.logger, stop: context.stop)
+    let isThere = try topics.run(kafka, program: context.program.name, logger: context.logger, stop: context.stop)
     guard isThere else { return }
     try inbox.start()
-    isRunning.withLock { $0 = true }
-    context.logger.info("carrying out debits", ["topic": .string(topics[0])])
+    context.logger.info("carrying out debits", ["topic": .string(topic)])
   }
 
   func stop(until deadline: Instant) { inbox.stop(until: deadline) }
 
   /// The state of what it depends on.
   var checks: [ReadinessReport.Check] {
-    let waiting = isRunning.withLock { $0 } ? nil : "waiting for the topics \(topics.joined(separator: ", "))"
+    let waiting = topics.problem
     return [
       ReadinessReport.Check("debits", problem: waiting ?? inbox.consumingObstacle),
       ReadinessReport.Check("debit_dead_letters", problem: waiting ?? inbox.buryingObstacle),

@@ -158,7 +158,7 @@ public final class ProcessorBody: ProgramBody {
     ) { [traces] _ in InstructionHandler(execution.processor, scoring: execution.scoring, traces: traces) }
     return BrokerPipeline(
       relay, inbox, kafka: settings.kafka,
-      topics: [topics.payments, deadLetters, topics.results, DirectTopics.deadLetters(of: topics.results)],
+      topics: [topics.payments, deadLetters, topics.results],
       others: topics.gatewayGroups, context
     ) { [logger = context.logger] in
       logger.info("executing payments", ["topic": .string(topics.payments)])

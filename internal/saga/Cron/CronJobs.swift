@@ -16,7 +16,6 @@ internal import SagaSettings
 internal import SagaStore
 public import Service
 internal import Settings
-internal import Synchronization
 internal import Tracing
 public import Values
 
@@ -34,7 +33,7 @@ public final class CronJobs: ServicePart {
   private let archive: ArchiveMover?
   private let groups: GroupWatch
   private let openPayments: OpenPaymentsWatch?
-  private let isRunning = Mutex(false)
+  private let topic: TopicWait
 
   /// Prepares the jobs; the tables must be there.
   /// - Parameter shards: how keys are spread.
@@ -42,6 +41,7 @@ public final class CronJobs: ServicePart {
   public init(_ settings: CronSettings, _ database: ProgramDatabase, _ context: ProgramContext, shards: ShardMap) throws
   {
     self.settings = settings
+    topic = TopicWait([settings.topic])
     self.database = database
     self.context = context
     logger = context.logger.labelled("cron")
@@ -107,16 +107,14 @@ public final class CronJobs: ServicePart {
 
   /// Waits for the topic, then begins.
   public func start() throws {
-    let isThere = try settings.kafka.waitForTopics(
-      [settings.topic], program: context.program.name, logger: context.logger,
-      stop: context.stop)
+    let isThere = try topic.run(
+      settings.kafka, program: context.program.name, logger: context.logger, stop: context.stop)
     guard isThere else { return }
     relay.start()
     expiring.start()
     archive?.start()
     openPayments?.start()
     groups.start()
-    isRunning.withLock { $0 = true }
     logger.info("running the cron jobs")
   }
 
@@ -138,8 +136,7 @@ public final class CronJobs: ServicePart {
 
   /// The state of what the jobs depend on.
   public var checks: [ReadinessReport.Check] {
-    let isRunning = isRunning.withLock { $0 }
-    return [
+    [
       ReadinessReport.Check(
         "postgres_relay", isReady: relay.hasDatabase, problem: database.writes.problem,
         detail: relay.databaseDescription),
@@ -147,7 +144,7 @@ public final class CronJobs: ServicePart {
         "kafka", isReady: relay.isConnected, problem: relay.connectionProblem,
         detail: "\(settings.kafka.brokers), \(relay.ownedShards) shards owned"),
       ReadinessReport.Check(
-        "publishing", problem: isRunning ? relay.obstacle : "waiting for the topic \(settings.topic)"),
+        "publishing", problem: topic.problem ?? relay.obstacle),
     ]
   }
 }
