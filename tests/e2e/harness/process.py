@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
 
@@ -242,8 +242,12 @@ class Program(Process):
 
     def cpu_seconds(self) -> float:
         """The processor time of its threads that live, to the nanosecond."""
-        tasks = Path(f"/proc/{self.handle.pid}/task").iterdir()
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+        used = 0
+        for task in Path(f"/proc/{self.handle.pid}/task").iterdir():
+            # A thread may end meanwhile.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                used += int((task / "schedstat").read_text().split()[0])
+        return used / 1e9
 
     def resident_kib(self, field: str = "VmRSS") -> int:
         """Resident memory; field VmHWM is the most there ever was."""
