@@ -184,7 +184,7 @@ begin_builds_ahead() {
   (
     cd "$ROOT" || exit 1
     # shellcheck disable=SC2016 # $0 and $@ are for that shell
-    exec timeout 50m chrt --idle 0 bash -c '
+    exec timeout --kill-after=20 50m chrt --idle 0 bash -c '
       count=$0
       swift build --build-tests "${@:1:count}" && swift build --build-tests "${@:count+1}"' \
       $((${#TSAN[@]} + ${#JOBS[@]})) "${TSAN[@]}" "${JOBS[@]}" "${ASAN[@]}" "${JOBS[@]}"
