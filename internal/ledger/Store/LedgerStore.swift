@@ -32,13 +32,14 @@ public struct LedgerStore: Sendable {
     let (account, delta, transfer) = (tables.account, tables.delta, tables.transfer)
     lockAccounts = Statement(
       "SELECT id FROM \(account) WHERE id = ANY ($1) AND kind = 1 ORDER BY id FOR NO KEY UPDATE")
-    let held = { (column: String) in
-      "(a.\(column) + coalesce((SELECT sum(\(column)) FROM \(delta) WHERE account = a.id AND a.id = ANY ($2)), 0))::bigint"
-    }
     findAccounts = Statement(
       """
-      SELECT a.id, a.kind, a.currency::text, \(held("posted")) AS posted, \(held("pending")) AS pending
-      FROM \(account) a WHERE a.id = ANY ($1)
+      SELECT a.id, a.kind, a.currency::text, a.posted + coalesce(d.posted, 0) AS posted,
+             a.pending + coalesce(d.pending, 0) AS pending
+      FROM \(account) a
+      LEFT JOIN (SELECT account, sum(posted)::bigint AS posted, sum(pending)::bigint AS pending
+                 FROM \(delta) WHERE account = ANY ($2) GROUP BY account) d ON d.account = a.id
+      WHERE a.id = ANY ($1)
       """)
     findTransfers = Statement(
       """
