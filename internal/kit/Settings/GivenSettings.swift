@@ -47,11 +47,7 @@ package struct GivenSettings {
   ) throws(SettingsError) -> Group {
     var group = group
     for row in rows {
-      guard let value = text(row.name) ?? row.standardValue(for: program), let problem = row.read(value, &group) else {
-        continue
-      }
-      let shown = row.shown(value).map { "=\($0)" } ?? ""
-      throw SettingsError(.invalidValue, setting: row.name, "\(row.name)\(shown): \(problem)")
+      if let value = text(row.name) ?? row.standardValue(for: program) { try row.take(value, into: &group) }
     }
     return group
   }

@@ -45,6 +45,16 @@ public struct Setting<Root: Sendable>: Sendable {
     }
   }
 
+  /// Stores a value that was given.
+  /// - Parameter source: where it was found, for messages; nil where that is not known.
+  /// - Throws: an error that names the setting, with the value unless it may be a secret.
+  func take(_ value: String, into root: inout Root, from source: String? = nil) throws(SettingsError) {
+    guard let problem = read(value, &root) else { return }
+    let shown = shown(value).map { "=\($0)" } ?? ""
+    let place = source.map { " in \($0)" } ?? ""
+    throw SettingsError(.invalidValue, setting: name, "\(name)\(shown)\(place): \(problem)")
+  }
+
   /// A value, which may be wrong, as messages may show it; nil when they may not.
   func shown(_ value: String) -> String? { secrecy == .open ? Secrets.shown(value) : nil }
 

@@ -96,14 +96,12 @@ extension SettingSet {
 
   private mutating func take(_ given: Given, _ contexts: [SettingNames]) throws(SettingsError) {
     if let setting = Self.table.setting(named: given.name) {
-      if let problem = setting.read(given.value, &self) {
-        throw Self.refusal(given, shown: setting.shown(given.value), problem)
-      }
+      try setting.take(given.value, into: &self, from: given.source)
     } else if contexts.contains(where: { $0.contains(given.name) }) {
       // Another context's, whose programs check it.
     } else if let properties = Self.table.properties, let property = properties.names.property(of: given.name) {
       if let problem = properties.read(given.value, of: property, &self) {
-        throw Self.refusal(given, shown: nil, problem)
+        throw SettingsError(.invalidValue, setting: given.name, "\(given.name) in \(given.source): \(problem)")
       }
     } else if !contexts.contains(where: { $0.isProperty(given.name) }) {
       let known = Self.table.settings.map(\.name) + contexts.flatMap(\.all)
@@ -112,11 +110,5 @@ extension SettingSet {
       throw SettingsError(
         .unknownSetting, setting: given.name, "\(given.name) in \(given.source): no such setting; \(hint)")
     }
-  }
-
-  /// - Parameter shown: the value where it may be shown.
-  private static func refusal(_ given: Given, shown: String?, _ problem: String) -> SettingsError {
-    let value = shown.map { "=\($0)" } ?? ""
-    return SettingsError(.invalidValue, setting: given.name, "\(given.name)\(value) in \(given.source): \(problem)")
   }
 }

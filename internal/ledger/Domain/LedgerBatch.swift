@@ -50,6 +50,8 @@ public struct LedgerBatch: Sendable {
   /// Whether the account's row is locked, so that its change may be written there.
   public func isLocked(_ account: UniqueID) -> Bool { locked.contains(account) }
 
+  private func mayDebit(_ account: UniqueID) -> Bool { !isGuarded(account) || isLocked(account) }
+
   /// Whether there is a transfer of this id, as far as it was found.
   public func knows(_ transfer: UniqueID) -> Bool { known[transfer] != nil || unreadable.contains(transfer) }
 
@@ -80,11 +82,9 @@ public struct LedgerBatch: Sendable {
       guard account.currency == movement.amount.currency else { return .refused(.otherCurrency(id)) }
     }
     let amount = movement.amount.minorUnits
-    if isGuarded(movement.debit) {
-      guard locked.contains(movement.debit) else { return .refused(.inconsistent(movement.debit)) }
-      guard balances[movement.debit, default: Balance()].available >= amount else {
-        return .refused(.insufficientFunds)
-      }
+    guard mayDebit(movement.debit) else { return .refused(.inconsistent(movement.debit)) }
+    if isGuarded(movement.debit), balances[movement.debit, default: Balance()].available < amount {
+      return .refused(.insufficientFunds)
     }
     return apply(
       transfer,
@@ -105,9 +105,7 @@ public struct LedgerBatch: Sendable {
     guard amount >= 1 else { return .refused(.amountOutOfRange) }
     guard amount <= reserved else { return .refused(.exceedsHold) }
     for id in [pending.debit, pending.credit] where accounts[id] == nil { return .refused(.unknownAccount(id)) }
-    guard !isGuarded(pending.debit) || locked.contains(pending.debit) else {
-      return .refused(.inconsistent(pending.debit))
-    }
+    guard mayDebit(pending.debit) else { return .refused(.inconsistent(pending.debit)) }
     return apply(
       transfer,
       debit: Balance(posted: kind == .post ? -amount : 0, pending: -reserved),
@@ -123,7 +121,7 @@ public struct LedgerBatch: Sendable {
       guard let sum = changes[id, default: Balance()].adding(change),
         let after = balances[id, default: Balance()].adding(change), after.posted.magnitude <= Self.maximumBalance
       else { return .refused(.overflow(id)) }
-      guard after.pending >= 0 || !locked.contains(id) else { return .refused(.inconsistent(id)) }
+      guard after.pending >= 0 || !isLocked(id) else { return .refused(.inconsistent(id)) }
       sums.append((id, sum, after))
     }
     for (id, change, balance) in sums {

@@ -51,10 +51,10 @@ public struct ClearingReader: Sendable {
   public init(_ tables: LedgerTables = LedgerTables()) {
     let (account, delta, transfer) = (tables.account, tables.delta, tables.transfer)
     // What was put aside, and came back because the bank had never made the charge: neither went through.
-    let neverMade = { (id: String) in
-      "EXISTS (SELECT FROM \(transfer) r JOIN \(account) c ON c.id = r.credit AND c.kind = 2"
-        + " WHERE r.id = \(Self.own(id, .release)))"
-    }
+    let neverMade = """
+      EXISTS (SELECT FROM \(transfer) r JOIN \(account) c ON c.id = r.credit AND c.kind = 2
+              WHERE r.id = \(Self.own("t.id", .release)))
+      """
     // Holds that were posted, and movements at once; not settlements themselves, whose other side is the world. The id
     // of a settlement is that of its payment's transfer with another last digit.
     let through = """
@@ -62,7 +62,7 @@ public struct ClearingReader: Sendable {
              \(Self.own("coalesce(t.pending_id, t.id)", .settlement)) AS settlement
       FROM \(account) a JOIN \(transfer) t ON (t.debit = a.id OR t.credit = a.id)
       JOIN \(account) o ON o.id = CASE WHEN t.debit = a.id THEN t.credit ELSE t.debit END AND o.kind <> 5
-      WHERE a.kind = 2 AND t.kind IN (1, 3) AND t.at >= $1 AND t.at < $2 AND NOT \(neverMade("t.id"))
+      WHERE a.kind = 2 AND t.kind IN (1, 3) AND t.at >= $1 AND t.at < $2 AND NOT \(neverMade)
       """
     let open = "NOT EXISTS (SELECT FROM \(transfer) s WHERE s.id = x.settlement)"
     days = Statement(
@@ -80,7 +80,7 @@ public struct ClearingReader: Sendable {
     // Of a payment there is its hold's post, or what was put aside.
     let moved = """
       EXISTS (SELECT FROM \(transfer) m WHERE m.kind = 3 AND m.id = \(Self.resolution(of: "t.id")))
-        OR EXISTS (SELECT FROM \(transfer) m WHERE m.id = \(Self.own("t.id", .suspense))) AND NOT \(neverMade("t.id"))
+        OR EXISTS (SELECT FROM \(transfer) m WHERE m.id = \(Self.own("t.id", .suspense))) AND NOT \(neverMade)
       """
     oneSided = Statement(
       """

@@ -127,14 +127,14 @@ public struct LedgerStore: Sendable {
   public func reads(
     debits: Set<UniqueID>, credits: Set<UniqueID>, requests: [TransferRequest]
   ) -> [Command] {
-    let guarded = debits.filter { !LedgerAccount.isOurs($0) }
+    let guarded = debits.filter { !LedgerAccount.isOurs($0) }.sorted()
     let transfers = Set(requests.map(\.id)).union(requests.compactMap(\.hold))
     // By statements of their own, after the locks, so that they see what their holders committed.
     let looks = [
-      Command(findAccounts, [.uuidArray(debits.union(credits).sorted()), .uuidArray(guarded.sorted())]),
+      Command(findAccounts, [.uuidArray(debits.union(credits).sorted()), .uuidArray(guarded)]),
       Command(findTransfers, [.uuidArray(transfers.sorted())]),
     ]
-    return (guarded.isEmpty ? [] : [Command(lockAccounts, [.uuidArray(guarded.sorted())])]) + looks
+    return (guarded.isEmpty ? [] : [Command(lockAccounts, [.uuidArray(guarded)])]) + looks
   }
 
   /// The commands that read what movements are decided over.
@@ -160,8 +160,7 @@ public struct LedgerStore: Sendable {
       // One that cannot be read is as one that is not there: what names it is refused, the rest goes on.
       guard let account = try Self.ifReadable({ () throws(DatabaseError) in try Self.account(row) }) else { continue }
       accounts.append(account)
-      balances[account.id] = Balance(
-        posted: try row.int64(AccountColumn.posted), pending: try row.int64(AccountColumn.pending))
+      balances[account.id] = try Self.balance(row, AccountColumn.posted, AccountColumn.pending)
     }
     var transfers: [Transfer] = []
     var unreadable: Set<UniqueID> = []
@@ -308,7 +307,7 @@ public struct LedgerStore: Sendable {
   {
     var balances: [UniqueID: Balance] = [:]
     for row in try connection.run(Command(findBalances, [.uuidArray(accounts)])) {
-      balances[try row.uuid(BalanceColumn.id)] = try Self.balance(row)
+      balances[try row.uuid(BalanceColumn.id)] = try Self.balance(row, BalanceColumn.posted, BalanceColumn.pending)
     }
     return balances
   }
@@ -323,8 +322,10 @@ public struct LedgerStore: Sendable {
   private enum HolderColumn: Int, AnswerColumn { case id, owner, currency }
   private enum AccountColumn: Int, AnswerColumn { case id, kind, currency, posted, pending }
 
-  private static func balance(_ row: Row) throws(DatabaseError) -> Balance {
-    Balance(posted: try row.int64(BalanceColumn.posted), pending: try row.int64(BalanceColumn.pending))
+  private static func balance<Column: AnswerColumn>(
+    _ row: Row, _ posted: Column, _ pending: Column
+  ) throws(DatabaseError) -> Balance {
+    Balance(posted: try row.int64(posted), pending: try row.int64(pending))
   }
 
   private static func account(_ row: Row) throws(DatabaseError) -> LedgerAccount {

@@ -1,8 +1,5 @@
-import BankStubSettings
 import ClientSettings
-import GatewaySettings
 import Kafka
-import ProcessingSettings
 import SagaSettings
 import Testing
 
