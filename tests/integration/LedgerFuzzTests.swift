@@ -59,27 +59,7 @@ struct LedgerFuzzTests {
     }
 
     func run(_ requests: [TransferRequest], on connection: Connection) throws(DatabaseError) -> [TransferOutcome] {
-      var (debits, credits): (Set<UniqueID>, Set<UniqueID>) = ([], [])
-      for request in requests {
-        switch request {
-        case .single(let movement), .hold(let movement):
-          debits.insert(movement.debit)
-          credits.insert(movement.credit)
-        // Whose the hold is, is not known here.
-        case .post, .void: debits.formUnion(accounts.map(\.id))
-        }
-      }
-      while true {
-        do throws(DatabaseError) {
-          return try connection.transaction { (connection) throws(DatabaseError) in
-            let answers = try connection.run(store.reads(debits: debits, credits: credits, requests: requests))
-            var batch = try store.batch(answers)
-            let outcomes = requests.map { batch.decide($0) }
-            try connection.run(store.writes(batch))
-            return outcomes
-          }
-        } catch  where error.sqlState == "23505" {}
-      }
+      try store.carryOut(requests, holders: accounts.map(\.id), on: connection)
     }
 
     /// The invariants that do not hold in one snapshot of the tables.

@@ -280,11 +280,22 @@ struct RefundTests {
     }
   }
 
-  private func dies(_ numbers: ClosedRange<Int>, _ bench: Bench) throws {
+  private func dies(_ numbers: ClosedRange<Int>, _ bench: Bench) throws { try contradict(numbers, .orderDead, bench) }
+
+  private func contradict(_ numbers: ClosedRange<Int>, _ kind: PaymentException, _ bench: Bench) throws {
     for number in numbers {
       try bench.script(
-        "INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(number))', 'order_dead')")
+        "INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(number))', '\(kind.rawValue)')")
     }
+  }
+
+  /// Payments that the bank declines, and says to have charged afterwards.
+  private func chargedAllTheSame(
+    _ numbers: ClosedRange<Int>, _ bench: Bench, _ processor: PaymentProcessor
+  ) async throws {
+    _ = try await bench.execute(numbers.map { Bench.terms($0) }, processor)
+    try await eventually { try bench.count("state = 'REJECTED'") == numbers.count }
+    try contradict(numbers, .chargedNotCompleted, bench)
   }
 
   @Test func `what a refused refund leaves of a dead order's payment is given back, too`() async throws {
@@ -352,10 +363,7 @@ struct RefundTests {
     try await Bench.with { bench in
       let bank = FakeBank(slots: 10) { call, _, _ in call == .charge ? .declined : .unclear }
       try await bench.with(bank) { processor in
-        _ = try await bench.execute([Bench.terms(1)], processor)
-        try await eventually { try bench.count("state = 'REJECTED'") == 1 }
-        try bench.script(
-          "INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(1))', 'charged_not_completed')")
+        try await chargedAllTheSame(1...1, bench, processor)
         let refunds = try automatic(bench, processor)
         for number in 1...6 {
           try await blocking { _ = refunds.run() }
@@ -484,8 +492,7 @@ struct RefundTests {
         try await eventually { try bench.count("state = 'REJECTED'") == 1 }
         #expect(try await release(1, to: .fees) == .notPutAside)
         #expect(try await release(2, to: .fees) == .missing)
-        try bench.script(
-          "INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(1))', 'charged_not_completed')")
+        try contradict(1...1, .chargedNotCompleted, bench)
         let refunds = try automatic(bench, processor)
         try await blocking { _ = refunds.run() }
         try await eventually { try bench.count("state = 'UNKNOWN' AND refund_of IS NOT NULL") == 1 }
@@ -553,10 +560,7 @@ struct RefundTests {
       let tables = ProcessingTables(schema: bench.schema)
       let bank = FakeBank(slots: 10) { _, _, _ in .declined }
       try await bench.with(bank) { processor in
-        _ = try await bench.execute([Bench.terms(1)], processor)
-        try await eventually { try bench.count("state = 'REJECTED'") == 1 }
-        try bench.script(
-          "INSERT INTO \(bench.schema).exception (payment_id, kind) VALUES ('\(Bench.id(1))', 'charged_not_completed')")
+        try await chargedAllTheSame(1...1, bench, processor)
         let refunds = try automatic(bench, processor)
         try await blocking { _ = refunds.run() }
         try await eventually { try bench.count("state = 'REJECTED' AND refund_of IS NOT NULL") == 1 }
@@ -625,13 +629,7 @@ struct RefundTests {
       let bank = FakeBank(slots: 10) { call, _, _ in call == .charge ? .declined : .unclear }
       var moved = 0
       try await bench.with(bank) { processor in
-        _ = try await bench.execute(numbers.map { Bench.terms($0) }, processor)
-        try await eventually { try bench.count("state = 'REJECTED'") == numbers.count }
-        try bench.script(
-          """
-          INSERT INTO \(bench.schema).exception (payment_id, kind)
-          SELECT id, 'charged_not_completed' FROM \(bench.schema).payment
-          """)
+        try await chargedAllTheSame(numbers, bench, processor)
         let refunds = try automatic(bench, processor)
         try await blocking { _ = refunds.run() }
         refunds.stop(until: .now())
