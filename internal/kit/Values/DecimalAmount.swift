@@ -28,6 +28,10 @@ public enum DecimalAmount {
   ///   - exponent: decimals of the currency, 0 to 18: ISO 4217 has 0 (JPY), 2 (EUR), 3 (KWD) and 4 (CLF).
   public static func minorUnits(of text: some Collection<UInt8>, exponent: Int) throws(Fault) -> Int64 {
     precondition((0...18).contains(exponent), "ten to the power of the exponent must fit in 64 bits")
+    return try text.withOnePiece { (text) throws(Fault) in try minorUnits(in: text, exponent) }
+  }
+
+  private static func minorUnits(in text: UnsafeBufferPointer<UInt8>, _ exponent: Int) throws(Fault) -> Int64 {
     guard let first = text.first else { throw .empty }
     guard first != UInt8(ascii: "-"), first != UInt8(ascii: "+") else { throw .sign }
     var position = text.startIndex
@@ -36,7 +40,7 @@ public enum DecimalAmount {
     guard whole > 0 else { throw .malformed }
     var decimals = 0
     if position < text.endIndex, text[position] == UInt8(ascii: ".") {
-      text.formIndex(after: &position)
+      position += 1
       decimals = digits(of: text, at: &position, into: &value)
       guard decimals > 0 else { throw .malformed }
     }
@@ -50,13 +54,13 @@ public enum DecimalAmount {
 
   /// Passes digits, each of which becomes the last of `value`.
   /// - Returns: how many there were.
-  private static func digits<Text: Collection<UInt8>>(
-    of text: Text, at position: inout Text.Index, into value: inout Int64?
+  private static func digits(
+    of text: UnsafeBufferPointer<UInt8>, at position: inout Int, into value: inout Int64?
   ) -> Int {
     var count = 0
     while position < text.endIndex, isDigit(text[position]) {
       append(Int64(text[position] - UInt8(ascii: "0")), to: &value)
-      text.formIndex(after: &position)
+      position += 1
       count += 1
     }
     return count
@@ -73,7 +77,7 @@ public enum DecimalAmount {
   private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
   /// Whether a rest is `[eE] [+-]? [0-9]+`.
-  private static func isExponent(_ rest: some Collection<UInt8>) -> Bool {
+  private static func isExponent(_ rest: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
     guard let first = rest.first, first | 0x20 == UInt8(ascii: "e") else { return false }
     var digits = rest.dropFirst()
     if let sign = digits.first, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") { digits = digits.dropFirst() }

@@ -2,18 +2,19 @@
 public enum Hexadecimal {
   /// Two lower-case digits a byte.
   public static func text(_ bytes: some Collection<UInt8>) -> String {
-    String(unsafeUninitializedCapacity: bytes.count * 2) { text in
-      var place = 0
-      for byte in bytes {
-        text[place] = digit(byte >> 4)
-        text[place + 1] = digit(byte & 0xF)
-        place += 2
+    bytes.withOnePiece { bytes in
+      String(unsafeUninitializedCapacity: bytes.count * 2) { text in
+        for place in 0..<bytes.count {
+          text[2 * place] = digit(bytes[place] >> 4)
+          text[2 * place + 1] = digit(bytes[place] & 0xF)
+        }
+        return bytes.count * 2
       }
-      return place
     }
   }
 
-  private static func digit(_ nibble: UInt8) -> UInt8 {
+  /// The lower-case digit of four bits.
+  static func digit(_ nibble: UInt8) -> UInt8 {
     nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") - 10 + nibble
   }
 
@@ -29,8 +30,15 @@ public enum Hexadecimal {
 
   /// The bytes that digits stand for, two each; nil for an odd number of them, and for other characters.
   public static func bytes(_ digits: some Collection<UInt8>) -> [UInt8]? {
-    let values = digits.compactMap(value)
-    guard values.count == digits.count, values.count % 2 == 0 else { return nil }
-    return stride(from: 0, to: values.count, by: 2).map { values[$0] << 4 | values[$0 + 1] }
+    digits.withOnePiece { digits in
+      guard digits.count % 2 == 0 else { return nil }
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(digits.count / 2)
+      for place in stride(from: 0, to: digits.count, by: 2) {
+        guard let high = value(of: digits[place]), let low = value(of: digits[place + 1]) else { return nil }
+        bytes.append(high << 4 | low)
+      }
+      return bytes
+    }
   }
 }

@@ -9,28 +9,34 @@ public enum JSONWriter {
 
   private static func appendString(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
+    // What stands as it is goes in pieces.
+    var start = 0
     var index = 0
     while index < text.count {
       let byte = text[index]
-      var length = 1
+      let needsBackslash = byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+      let hidden = VisibleText.hidden(at: index, in: text)
+      guard needsBackslash || hidden != nil else {
+        index += 1
+        continue
+      }
+      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<index]))
       switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        bytes.append(UInt8(ascii: "\\"))
-        bytes.append(byte)
       case 0x0A: bytes += "\\n".utf8
       case 0x0D: bytes += "\\r".utf8
       case 0x09: bytes += "\\t".utf8
-      case 0x20..<0x7F: bytes.append(byte)
       default:
-        if let hidden = VisibleText.hidden(at: index, in: text) {
+        if let hidden {
           VisibleText.appendEscape(hidden.scalar, to: &bytes)
-          length = hidden.length
         } else {
+          bytes.append(UInt8(ascii: "\\"))
           bytes.append(byte)
         }
       }
-      index += length
+      index += hidden?.length ?? 1
+      start = index
     }
+    bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
     bytes.append(UInt8(ascii: "\""))
   }
 

@@ -42,7 +42,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
   /// The bytes of `description`, made without Foundation.
   public var utf8Bytes: [UInt8] {
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(27)
+    bytes.reserveCapacity(Self.textLength)
     append(to: &bytes)
     return bytes
   }
@@ -51,21 +51,29 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
   public func append(to bytes: inout [UInt8]) {
     let (days, micros) = Self.floorDivide(clamped.microseconds, 86_400_000_000)
     let (year, month, day) = Self.civil(fromDays: days)
-    Self.append(year, width: 4, to: &bytes)
-    bytes.append(UInt8(ascii: "-"))
-    Self.append(month, width: 2, to: &bytes)
-    bytes.append(UInt8(ascii: "-"))
-    Self.append(day, width: 2, to: &bytes)
-    bytes.append(UInt8(ascii: "T"))
-    Self.append(micros / 3_600_000_000, width: 2, to: &bytes)
-    bytes.append(UInt8(ascii: ":"))
-    Self.append(micros / 60_000_000 % 60, width: 2, to: &bytes)
-    bytes.append(UInt8(ascii: ":"))
-    Self.append(micros / 1_000_000 % 60, width: 2, to: &bytes)
-    bytes.append(UInt8(ascii: "."))
-    Self.append(micros % 1_000_000, width: 6, to: &bytes)
-    bytes.append(UInt8(ascii: "Z"))
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textLength) { text in
+      var place = 0
+      func write(_ value: Int64, width: Int, _ after: Unicode.Scalar) {
+        var rest = value
+        for digit in stride(from: place + width - 1, through: place, by: -1) {
+          text[digit] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+          rest /= 10
+        }
+        text[place + width] = UInt8(ascii: after)
+        place += width + 1
+      }
+      write(year, width: 4, "-")
+      write(month, width: 2, "-")
+      write(day, width: 2, "T")
+      write(micros / 3_600_000_000, width: 2, ":")
+      write(micros / 60_000_000 % 60, width: 2, ":")
+      write(micros / 1_000_000 % 60, width: 2, ".")
+      write(micros % 1_000_000, width: 6, "Z")
+      bytes.append(contentsOf: text)
+    }
   }
+
+  private static let textLength = 27
 
   /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z.
   private static let first: Int64 = -62_135_596_800_000_000
@@ -94,14 +102,5 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     let (era, yearOfEra) = floorDivide(marchYear, 400)
     let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
     return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-  }
-
-  private static func append(_ value: Int64, width: Int, to bytes: inout [UInt8]) {
-    var divisor: Int64 = 1
-    for _ in 1..<width { divisor *= 10 }
-    while divisor > 0 {
-      bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
-      divisor /= 10
-    }
   }
 }

@@ -16,16 +16,22 @@ extension UniqueID {
 
   /// Reads what `appendLetters` writes; anything else gives nil.
   public init?(letters: some Collection<UInt8>) {
+    let read = letters.withOnePiece { Self.read($0) }
+    guard let read else { return nil }
+    self = read
+  }
+
+  private static func read(_ letters: UnsafeBufferPointer<UInt8>) -> UniqueID? {
     guard letters.count == Self.letterCount else { return nil }
     var (high, low): (UInt64, UInt64) = (0, 0)
-    for (index, letter) in letters.enumerated() {
-      guard let value = Self.alphabet.firstIndex(of: letter) else { return nil }
+    for index in 0..<letters.count {
+      guard let value = Self.alphabet.firstIndex(of: letters[index]) else { return nil }
       let isLast = index == Self.letterCount - 1
       if isLast, value & 0xF != 0 { return nil }
       let bits: UInt64 = isLast ? 2 : 6
       high = high << bits | low >> (64 - bits)
       low = low << bits | UInt64(isLast ? value >> 4 : value)
     }
-    self.init(high: high, low: low)
+    return UniqueID(high: high, low: low)
   }
 }

@@ -49,19 +49,25 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
 
   /// Parses the bytes of the 36-character form, upper or lower case; anything else gives nil.
   public init?(utf8 bytes: some Collection<UInt8>) {
-    guard bytes.count == 36 else { return nil }
+    let parsed = bytes.withOnePiece { Self.parse($0) }
+    guard let parsed else { return nil }
+    self = parsed
+  }
+
+  private static func parse(_ text: UnsafeBufferPointer<UInt8>) -> UniqueID? {
+    guard text.count == 36 else { return nil }
     var words: (UInt64, UInt64) = (0, 0)
-    var digits = 0
-    for (position, byte) in bytes.enumerated() {
+    for position in 0..<36 {
+      let byte = text[position]
       if position == 8 || position == 13 || position == 18 || position == 23 {
         guard byte == UInt8(ascii: "-") else { return nil }
         continue
       }
-      guard let digit = Hexadecimal.value(of: byte).map(UInt64.init) else { return nil }
-      if digits < 16 { words.0 = words.0 << 4 | digit } else { words.1 = words.1 << 4 | digit }
-      digits += 1
+      guard let digit = Hexadecimal.value(of: byte) else { return nil }
+      // Sixteen digits and two hyphens.
+      if position < 18 { words.0 = words.0 << 4 | UInt64(digit) } else { words.1 = words.1 << 4 | UInt64(digit) }
     }
-    self.init(high: words.0, low: words.1)
+    return UniqueID(high: words.0, low: words.1)
   }
 
   @inlinable
@@ -71,27 +77,32 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
 
   /// The 36-character lower-case form.
   public var description: String {
-    String(unsafeUninitializedCapacity: 36) { buffer in
-      var position = 0
-      forEachByte { byte in
-        buffer[position] = byte
-        position += 1
-      }
-      return position
+    String(unsafeUninitializedCapacity: Self.textLength) { text in
+      write(to: text)
+      return Self.textLength
     }
   }
 
   /// Appends the 36-character lower-case form to `bytes`.
   public func append(to bytes: inout [UInt8]) {
-    forEachByte { bytes.append($0) }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textLength) { text in
+      write(to: text)
+      bytes.append(contentsOf: text)
+    }
   }
 
-  private func forEachByte(_ body: (UInt8) -> Void) {
+  private static let textLength = 36
+
+  private func write(to text: UnsafeMutableBufferPointer<UInt8>) {
+    var place = 0
     for nibble in 0..<32 {
-      if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 { body(UInt8(ascii: "-")) }
+      if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
+        text[place] = UInt8(ascii: "-")
+        place += 1
+      }
       let word = nibble < 16 ? high : low
-      let digit = UInt8(truncatingIfNeeded: word >> UInt64(60 - nibble % 16 * 4) & 0xF)
-      body(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit)
+      text[place] = Hexadecimal.digit(UInt8(truncatingIfNeeded: word >> UInt64(60 - nibble % 16 * 4) & 0xF))
+      place += 1
     }
   }
 }

@@ -22,17 +22,19 @@ public enum VisibleText {
 
   /// Appends the bytes of a text with its hidden characters escaped.
   public static func append(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
-    bytes.reserveCapacity(bytes.count + text.count)
+    var start = 0
     var index = 0
     while index < text.count {
       guard let (scalar, length) = hidden(at: index, in: text) else {
-        bytes.append(text[index])
         index += 1
         continue
       }
+      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<index]))
       appendEscape(scalar, to: &bytes)
       index += length
+      start = index
     }
+    bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
   }
 
   /// The hidden character that begins at `index`, and how many bytes it has; nil for every other byte.
