@@ -127,17 +127,20 @@ public struct StatementStore: Sendable {
       "SELECT complete_from, complete_to FROM \(tables.statement) WHERE complete_to IS NOT NULL", isReadOnly: true)
   }
 
-  /// What has changed since the statement's time began may have been asked for in it.
+  /// What has changed since the statement's time began may have been asked for in it. Attempts are looked up only for
+  /// what is not listed: OFFSET 0 keeps that apart.
   private static func unlisted(_ payments: String, _ tables: ProcessingTables) -> Statement {
     Statement(
       """
-      SELECT p.id, p.state FROM \(payments) p
-      WHERE p.id > $1 AND p.method <> 'balance' AND p.state IN ('COMPLETED', 'UNKNOWN') AND p.updated_at >= $2
-        AND p.since <= $3
-        AND (SELECT max(a.asked_at) FROM \(tables.allAttempt) a
-             WHERE a.payment_id = p.id AND a.call IN ('charge', 'refund')) BETWEEN $2 AND $3
-        AND NOT EXISTS (SELECT FROM pg_temp.stated_operation o WHERE o.operation_id = p.id)
-      ORDER BY p.id LIMIT $4
+      SELECT u.id, u.state FROM (
+        SELECT p.id, p.state FROM \(payments) p
+        WHERE p.id > $1 AND p.method <> 'balance' AND p.state IN ('COMPLETED', 'UNKNOWN') AND p.updated_at >= $2
+          AND p.since <= $3
+          AND NOT EXISTS (SELECT FROM pg_temp.stated_operation o WHERE o.operation_id = p.id)
+        OFFSET 0) u
+      WHERE (SELECT max(a.asked_at) FROM \(tables.allAttempt) a
+             WHERE a.payment_id = u.id AND a.call IN ('charge', 'refund')) BETWEEN $2 AND $3
+      ORDER BY u.id LIMIT $4
       """, isReadOnly: true)
   }
 
@@ -149,13 +152,14 @@ public struct StatementStore: Sendable {
       line bigint NOT NULL, operation_id uuid NOT NULL, amount bigint NOT NULL, currency text COLLATE "C" NOT NULL,
       status text COLLATE "C" NOT NULL, at timestamptz NOT NULL)
     """)
+  // In the order in which the pages are read.
   private static let makeOperations = Statement(
     """
     CREATE TEMP TABLE stated_operation AS
     SELECT operation_id, min(line) AS line, min(amount) AS amount, min(currency) AS currency, min(status) AS status,
            min(at) AS at, count(*) AS copies,
            min(amount) <> max(amount) OR min(currency) <> max(currency) OR min(status) <> max(status) AS contradicts
-    FROM pg_temp.stated_row GROUP BY operation_id
+    FROM pg_temp.stated_row GROUP BY operation_id ORDER BY operation_id
     """)
 
   private static let pageEnd = Statement(
