@@ -26,7 +26,8 @@ chmod 755 "$stage"
 
 share=$stage/usr/share
 install -d "$stage"/{DEBIAN,usr/bin,usr/lib/systemd/system,usr/lib/sysusers.d} "$share"/{doc/paysaga/images,man/man1,man/man8} \
-  "$share/bash-completion/completions" "$share/zsh/vendor-completions" "$share/fish/vendor_completions.d"
+  "$share/bash-completion/completions" "$share/zsh/vendor-completions" "$share/fish/vendor_completions.d" \
+  "$share"/paysaga/{prometheus,grafana/dashboards}
 install -d -m 750 "$stage/etc/paysaga"
 for program in "${PROGRAMS[@]}"; do install -s -m 755 "$BIN/$program" "$stage/usr/bin/"; done
 install -m 644 "$ROOT"/deploy/systemd/*.service "$stage/usr/lib/systemd/system/"
@@ -34,6 +35,8 @@ install -m 644 "$ROOT/deploy/systemd/paysaga.sysusers.conf" "$stage/usr/lib/sysu
 install -m 640 "$ROOT/config/production.example.env" "$stage/etc/paysaga/paysaga.env"
 install -m 644 "$ROOT/README.md" "$ROOT/CHANGELOG.md" "$ROOT/LICENSE" "$ROOT"/docs/*.md "$share/doc/paysaga/"
 install -m 644 "$ROOT"/docs/images/* "$share/doc/paysaga/images/"
+install -m 644 "$ROOT/config/prometheus/alerts.yml" "$share/paysaga/prometheus/"
+install -m 644 "$ROOT"/config/grafana/dashboards/*.json "$share/paysaga/grafana/dashboards/"
 "$BIN/paysaga" completion bash >"$share/bash-completion/completions/paysaga"
 "$BIN/paysaga" completion zsh >"$share/zsh/vendor-completions/_paysaga"
 "$BIN/paysaga" completion fish >"$share/fish/vendor_completions.d/paysaga.fish"

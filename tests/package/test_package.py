@@ -90,6 +90,14 @@ def test_there_are_manual_pages_and_completions(unpacked):
     assert all("paysaga" in (share / path).read_text() for path in completions)
 
 
+def test_there_are_alerts_and_dashboards(unpacked):
+    config, packed = ROOT / "config", unpacked / "usr/share/paysaga"
+    names = ["prometheus/alerts.yml", *(f"grafana/dashboards/{path.name}" for path in config.glob("grafana/dashboards/*.json"))]
+    assert len(names) > 1
+    for name in names:
+        assert (packed / name).read_bytes() == (config / name).read_bytes()
+
+
 def test_nothing_belongs_to_whoever_built_it(package):
     lines = run("dpkg-deb", "--contents", package).splitlines()
     assert {line.split()[1] for line in lines} == {"root/root"}

@@ -29,3 +29,12 @@ def test_linked_libraries_are_packages_with_versions():
     crypto = next(each for each in bill["components"] if each["name"] == "libssl3")
     assert crypto["version"] and crypto["purl"].startswith("pkg:deb/debian/libssl3@3.")
     assert set(bill["dependencies"][0]["dependsOn"]) == {each["bom-ref"] for each in bill["components"]}
+
+
+def test_alerts_dashboards_and_documents_are_handed_out():
+    packed = set(release.documents())
+    assert set(release.DOCUMENTS) <= packed
+    for folder in release.FOLDERS:
+        assert [name for name in packed if name.startswith(f"{folder}/")], folder
+    dashboards = {path.relative_to(release.ROOT).as_posix() for path in release.ROOT.glob("config/grafana/dashboards/*.json")}
+    assert dashboards and {"config/prometheus/alerts.yml"} | dashboards <= packed

@@ -20,8 +20,9 @@ PROGRAMS = (
     "payments-server", "payments-consumer", "payments-cron", "payments-gateway", "payments-processor", "paysaga")
 OUT = ROOT / ".build/dist"
 # Beside the programs.
-DOCUMENTS = ("README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md", "config/production.example.env")
-FOLDERS = ("docs", "deploy/systemd", "deploy/kubernetes", "migrations")
+DOCUMENTS = (
+    "README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md", "config/production.example.env", "config/prometheus/alerts.yml")
+FOLDERS = ("docs", "config/grafana/dashboards", "deploy/systemd", "deploy/kubernetes", "migrations")
 
 
 def _output(*command: str) -> str:
@@ -117,6 +118,11 @@ def sbom(stack: Stack) -> None:
     detail(f"{OUT / 'sbom.cdx.json'}")
 
 
+def documents() -> list[str]:
+    """What is packed beside the programs: names of committed files."""
+    return _output("git", "ls-files", *DOCUMENTS, *FOLDERS).splitlines()
+
+
 def dist(stack: Stack) -> None:
     """Writes the archive of the release build, with the list in it, and its SHA-256 beside it."""
     _require_built(stack)
@@ -128,7 +134,7 @@ def dist(stack: Stack) -> None:
         _output("strip", "-o", str(stripped), str(stack.bin / program))
         files[f"bin/{program}"] = (stripped.read_bytes(), 0o755)
         stripped.unlink()
-    for name in _output("git", "ls-files", *DOCUMENTS, *FOLDERS).split():
+    for name in documents():
         files[name] = ((ROOT / name).read_bytes(), 0o644)
     folder = f"paysaga-{_version(stack)}-{_output('dpkg', '--print-architecture').strip()}"
     target = OUT / f"{folder}.tar.gz"
