@@ -26,7 +26,8 @@ public final class Notifier: ServicePart {
 
   /// - Parameters:
   ///   - debounce: the shortest time between two notifications; the first of a while goes out at once.
-  ///   - isNeeded: whether anybody may be listening who must be told; asked before each notification.
+  ///   - isNeeded: whether anybody may be listening who must be told; asked at each commit, on its thread. Must not
+  ///     block.
   public init(
     channel: String, debounce: Duration = Notifier.debounce, pool: ConnectionPool, logger: Logger,
     isNeeded: @escaping @Sendable () -> Bool = { true }
@@ -50,7 +51,12 @@ public final class Notifier: ServicePart {
   }
 
   /// Says that a transaction has committed. Callable on any thread; costs no round trip.
-  public func notify() { state.update { $0.isPending = true } }
+  public func notify() {
+    guard isNeeded() else { return }
+    // The thread is woken once for all commits that it has not told of yet.
+    if state.withLock({ $0.isPending }) { return }
+    state.update { $0.isPending = true }
+  }
 
   /// Ends the thread.
   public func stop(until deadline: Instant = .distantFuture) {
@@ -61,7 +67,6 @@ public final class Notifier: ServicePart {
   private func run() {
     let commands = Self.commands(channel)
     while takePending() {
-      guard isNeeded() else { continue }
       pool.submit(deadline: .now() + .seconds(1)) { [logger] result in
         do {
           _ = try result.get().run(commands)

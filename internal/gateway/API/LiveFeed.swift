@@ -142,7 +142,11 @@ package final class LiveFeed: ServicePart {
   // MARK: - What changes
 
   /// Says that payments have changed. Callable on any thread.
-  package func changed(_ changes: [PaymentChange]) { state.update { $0.table.changed(changes, at: .now()) } }
+  package func changed(_ changes: [PaymentChange]) {
+    // The thread is woken for those who follow already; who begins now reads what is so now.
+    if count == 0 { return }
+    state.update { $0.table.changed(changes, at: .now()) }
+  }
 
   /// Says that changes may have gone unnoticed. Callable on any thread.
   package func changedPerhaps() { state.update { $0.table.changedPerhaps(at: .now()) } }
