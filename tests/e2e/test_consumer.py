@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from harness import oracle
-from harness.servers import RedisServer
+from harness.servers import DevKafka, RedisServer
 from harness.topics import produce
 from harness.waiting import wait_until
 from harness.world import World, inventory_message
@@ -233,3 +233,24 @@ def test_a_message_from_before_the_first_consumer_is_read(world: World):
     world.push_orders([1, 2, 3])
     world.consumer()
     world.wait_for_payments(3)
+
+
+def test_a_topic_that_is_waited_for_is_named(make_world, own_kafka: DevKafka):
+    world = make_world(kafka=own_kafka)
+    letters = world.dead_letters
+    own_kafka.control(f"topic-error {letters} TOPIC_AUTHORIZATION_FAILED")
+    try:
+        consumer = world.program("payments-consumer").start()
+
+        def waits() -> bool:
+            status, report = consumer.readiness()
+            consuming = report["checks"].get("consuming", {"ok": True})
+            return status == 503 and not consuming["ok"] and letters in consuming["detail"]
+
+        wait_until(waits, f"/readyz says that {letters} is waited for")
+    finally:
+        own_kafka.control(f"topic-error {letters} 0")
+    consumer.wait_ready()
+    world.push(inventory_message(1))
+    wait_for_commits(world)
+    assert world.count_payments() == 1

@@ -30,17 +30,17 @@ public final class ConsumerBody: ProgramBody {
   /// There is no API.
   public var neededForAPI: Set<String>? { nil }
 
+  /// The one for the brokers.
+  public var clientCertificates: [ClientCertificate] { [.kafka(settings.kafka.properties)].compactMap(\.self) }
+
   /// Nothing can be reloaded.
   public func reload() { context.logger.info("SIGHUP: nothing to reload") }
 
-  /// Waits for the database and the topics.
+  /// Waits for the database.
   public func assemble() throws -> ProgramParts {
     let shards = try SagaSchema.wait(
       try database.configuration(role: "start-up"), runsJobs: false, logger: context.logger, stop: context.stop)
-    let topics = [settings.consumer.topic, settings.consumer.deadLetterTopic, settings.topic]
-    let program = context.program.name
-    _ = try settings.kafka.waitForTopics(
-      topics, program: program, logger: context.logger, stop: context.stop)
+    let topics = TopicWait([settings.consumer.topic, settings.consumer.deadLetterTopic, settings.topic])
     let pool = ConnectionPool(
       configuration: try database.configuration(role: "notify"), size: 1, queueLimit: 16, name: "notify",
       logger: context.logger, metrics: context.metrics)
@@ -49,6 +49,9 @@ public final class ConsumerBody: ProgramBody {
     let inbox = try makeInbox(shards, filters) { notifier.notify() }
     let probe = try database.startWriteProbe(tables: SagaSchema.written, logger: context.logger)
     let consuming = ServiceEntry.part { [context, settings] in
+      let isThere = try topics.run(
+        settings.kafka, program: context.program.name, logger: context.logger, stop: context.stop)
+      guard isThere else { return }
       try inbox.start()
       context.logger.info("consuming", ["topic": .string(settings.consumer.topic)])
     } stop: { deadline in
@@ -56,7 +59,7 @@ public final class ConsumerBody: ProgramBody {
     }
     return ProgramParts(
       [.part(pool), .part(notifier), .part(probe), consuming],
-      checks: makeChecks(inbox, filters))
+      checks: makeChecks(topics, inbox, filters))
   }
 
   private func makeInbox(_ shards: ShardMap, _ filters: [FilterHealth], onCreated: @escaping @Sendable () -> Void)
@@ -93,15 +96,19 @@ public final class ConsumerBody: ProgramBody {
 
   /// PostgreSQL, Kafka and what keeps messages from coming; Redis for information only.
   private func makeChecks(
-    _ inbox: InboxConsumer<InventoryHandler>, _ filters: [FilterHealth]
+    _ topics: TopicWait, _ inbox: InboxConsumer<InventoryHandler>, _ filters: [FilterHealth]
   ) -> @Sendable () -> [ReadinessReport.Check] {
     { [database, settings] in
+      // Before the topics are there nothing is asked of the database or the brokers.
+      let waiting = topics.problem
       var checks = [
-        ReadinessReport.Check("postgres", isReady: inbox.hasDatabase, problem: database.writes.problem),
         ReadinessReport.Check(
-          "kafka", isReady: inbox.isConnected, problem: inbox.connectionProblem, detail: settings.kafka.brokers),
-        ReadinessReport.Check("consuming", problem: inbox.consumingObstacle),
-        ReadinessReport.Check("dead_letters", problem: inbox.buryingObstacle),
+          "postgres", isReady: waiting != nil || inbox.hasDatabase, problem: database.writes.problem),
+        ReadinessReport.Check(
+          "kafka", isReady: waiting != nil || inbox.isConnected, problem: inbox.connectionProblem,
+          detail: settings.kafka.brokers),
+        ReadinessReport.Check("consuming", problem: waiting ?? inbox.consumingObstacle),
+        ReadinessReport.Check("dead_letters", problem: waiting ?? inbox.buryingObstacle),
       ]
       if settings.redis.isEnabled {
         // Without the filter the program is slower and nothing else.
