@@ -1,3 +1,4 @@
+import GatewayDomain
 import GatewaySchema
 import GatewayStore
 import Postgres
@@ -131,13 +132,15 @@ final class StorySources {
   }
 
   private func add(direct id: UniqueID, to story: inout Story) throws {
+    let processed = try ask(.processing) { [processing] connection throws(DatabaseError) in
+      try processing.story(of: id, on: connection)
+    }
+    let requesters = Requesters(reviewer: processed?.trail.reviewer)
     story.add(
-      try ask(.gateway) { [gateway] connection throws(DatabaseError) in try gateway.entries(of: id, on: connection) }
-        ?? [])
-    story.add(
-      try ask(.processing) { [processing] connection throws(DatabaseError) in
-        try processing.entries(of: id, on: connection)
+      try ask(.gateway) { [gateway] connection throws(DatabaseError) in
+        try gateway.entries(of: id, requesters: requesters, on: connection)
       } ?? [])
+    story.add(processed?.entries ?? [])
   }
 
   /// The order's dead letters of the inventory topic; none where the brokers cannot be asked, which is said.

@@ -507,6 +507,12 @@ def test_an_api_key_opens_the_pages(chromium: Browser, direct: Direct):
         expect(row(page, held)).to_have_count(0)
         reviewer = direct.world.value("SELECT reviewer FROM processing.payment WHERE id = %s", held)
         assert reviewer == operator["name"]
+        page.goto(f"/payments/{held}")
+        expect(page.locator("#timeline .at-state").filter(has_text="Rejected")).to_contain_text(f"by {operator['name']}")
+        story = paysaga(direct.world, "trace", held, **direct.settings).lines
+        told = {(each["part"], each["what"]): each for each in story}
+        assert told["direct", "REJECTED"]["by"] == operator["name"], story
+        assert "large" in told["risk", "review"]["reasons"] and told["risk", "review"]["score"] == 70, story
         # A key that is revoked ends its sessions at once.
         assert paysaga(direct.world, "keys", "revoke", operator["id"], **direct.settings).status == 0
         wait_until(lambda: page.goto("/").url.endswith("/login"), "the session has ended", 20)

@@ -57,12 +57,12 @@ struct PaymentView {
 
   private func shown(_ happening: Timeline.Happening) -> (sign: HTML, title: HTML, detail: HTML) {
     switch happening {
-    case .state(let standing):
+    case .state(let standing, let requester):
       let reason = standing.reason.map { reason -> HTML in
-        "\(words.reason(reason, in: standing.state)) <code>\(reason.rawValue)</code>"
+        "\(words.reason(reason, in: standing.state)) <code>\(reason.rawValue)</code> "
       }
       let isOver = standing.version < payment.standing.version
-      return ("at-state", .state(standing.state, words, isOver: isOver), reason.orNothing)
+      return ("at-state", .state(standing.state, words, isOver: isOver), "\(reason.orNothing)\(by(requester))")
     case .decided(let decision): return ("at-risk", verdict(decision), Self.reasons(decision))
     case .moved(let transfer): return ("at-ledger", movement(transfer), between(transfer))
     case .asked(let attempt):
@@ -87,6 +87,11 @@ struct PaymentView {
     case .told(let delivery): return ("at-webhook", told(delivery), "\(HTML.id(delivery.endpointID))")
     case .message(let entry): return ("at-message", "\(part(entry)): <code>\(entry.what)</code>", fields(entry))
     }
+  }
+
+  /// Who asked for something; nothing where that is not known.
+  private func by(_ requester: String?) -> HTML {
+    requester.map { requester -> HTML in "<span>\(words("by", "кто:")) \(requester)</span>" }.orNothing
   }
 
   private func part(_ entry: Story.Entry) -> String {

@@ -10,7 +10,8 @@ internal import Values
 struct Timeline: Hashable {
   /// Something that happened.
   enum Happening: Hashable {
-    case state(PaymentStanding)
+    /// - Parameter by: who asked for it, where that is known.
+    case state(PaymentStanding, by: String?)
     case decided(StoredDecision)
     case moved(Transfer)
     case asked(PaymentTrail.Attempt)
@@ -39,7 +40,8 @@ struct Timeline: Hashable {
     entries += trail.attempts.compactMap { each in each.answeredAt.map { Entry(at: $0, happening: .answered(each)) } }
     entries += decision.map { [Entry(at: $0.at, happening: .decided($0))] } ?? []
     entries += transfers.map { Entry(at: $0.at, happening: .moved($0.transfer)) }
-    entries += states.map { Entry(at: $0.since, happening: .state($0)) }
+    let requesters = Requesters(reviewer: trail.reviewer).requesters(of: states)
+    entries += states.map { Entry(at: $0.since, happening: .state($0, by: requesters[$0.version])) }
     entries += trail.attempts.map { Entry(at: $0.askedAt, happening: .asked($0)) }
     entries += trail.refunds.map { Entry(at: $0.since, happening: .refunded($0)) }
     entries += trail.exceptions.map { Entry(at: $0.openedAt, happening: .contradicted($0)) }
@@ -85,7 +87,7 @@ struct Timeline: Hashable {
       return followers.map(\.at).min() ?? entry.at
     case .moved(let transfer) where transfer.kind != .pending: return answer(before: entry.at, in: entries) ?? entry.at
     case .message(let entry) where entry.what == "written": return answer(before: entry.at, in: entries) ?? entry.at
-    case .state(let standing) where standing.version > 2: return answer(before: entry.at, in: entries) ?? entry.at
+    case .state(let standing, _) where standing.version > 2: return answer(before: entry.at, in: entries) ?? entry.at
     default: return entry.at
     }
   }

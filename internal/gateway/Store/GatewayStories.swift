@@ -1,5 +1,5 @@
 internal import DirectDomain
-internal import GatewayDomain
+public import GatewayDomain
 public import Outbox
 public import Postgres
 public import Values
@@ -59,10 +59,18 @@ public struct GatewayStories: Sendable {
   }
 
   /// What the gateway knows of a payment; empty when there is none.
-  public func entries(of id: UniqueID, on connection: Connection) throws(DatabaseError) -> [Story.Entry] {
+  /// - Parameter requesters: who asked for its states, which the processors know.
+  public func entries(
+    of id: UniqueID, requesters: Requesters = Requesters(), on connection: Connection
+  ) throws(DatabaseError) -> [Story.Entry] {
     let rows = try connection.run(Command(states, [.uuid(id)]))
     guard !rows.isEmpty else { return [] }
-    var entries = try rows.map { (row) throws(DatabaseError) in try Self.state(row, of: id) }
+    var entries: [Story.Entry] = []
+    var before: PaymentState?
+    for row in rows {
+      entries.append(try Self.state(row, of: id, after: before, requesters))
+      before = PaymentState(rawValue: try row.text(StateColumn.state))
+    }
     entries += try messages(of: id, near: entries.map(\.at), on: connection)
     for delivery in try webhooks.deliveries(ofPayment: id, on: connection) {
       entries += Self.webhook(delivery, try webhooks.attempts(of: delivery.id, on: connection))
@@ -93,13 +101,20 @@ public struct GatewayStories: Sendable {
     case version, state, reason, at, amount, currency, method, userID, payeeID, orderID, externalID, apiKeyID, surface
   }
 
-  private static func state(_ row: Row, of id: UniqueID) throws(DatabaseError) -> Story.Entry {
+  private static func state(
+    _ row: Row, of id: UniqueID, after before: PaymentState?, _ requesters: Requesters
+  ) throws(DatabaseError) -> Story.Entry {
     let (at, state) = (try row.timestamp(StateColumn.at), try row.text(StateColumn.state))
     let version = try row.int64(StateColumn.version)
-    let reason = Story.Value.textOrNil(try row.optionalText(StateColumn.reason))
+    let word = try row.optionalText(StateColumn.reason)
+    let reason = Story.Value.textOrNil(word)
     guard version == 1 else {
+      let requester = requesters.requester(word.flatMap { PaymentReason(rawValue: $0) }, after: before)
       return Story.Entry(
-        at, "direct", state, ["direct_payment": .uuid(id), "version": .number(version), "reason": reason])
+        at, "direct", state,
+        [
+          "direct_payment": .uuid(id), "version": .number(version), "reason": reason, "by": .textOrNil(requester),
+        ])
     }
     return Story.Entry(
       at, "direct", state,

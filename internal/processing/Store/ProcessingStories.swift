@@ -1,18 +1,21 @@
-internal import LedgerDomain
 internal import LedgerStore
 internal import Money
 public import Outbox
 public import Postgres
+internal import RiskDomain
+internal import RiskStore
 public import Values
 
-/// What the processors know of direct payments, for the story of one: what the bank was asked, what moved in the
-/// ledger, refunds, exceptions, results on their way to the gateway, and the settlement of its order in the saga.
+/// What the processors know of direct payments, for the story of one: what risk decided, what the bank was asked, what
+/// moved in the ledger, refunds, exceptions, results on their way to the gateway, and the settlement of its order in
+/// the saga.
 ///
 /// A value that any thread may use; each function is a few round trips.
 public struct ProcessingStories: Sendable {
   private let events: OutboxInspection
   private let trails: PaymentTrails
   private let transfers: PaymentTransfers
+  private let decisions = RiskDecisions()
   private let payment: Statement
   private let versions: Statement
   private let settlement: Statement
@@ -41,14 +44,21 @@ public struct ProcessingStories: Sendable {
   }
 
   /// What the processors know of a payment; empty when nobody has claimed it.
-  public func entries(of id: UniqueID, on connection: Connection) throws(DatabaseError) -> [Story.Entry] {
+  /// - Returns: its entries, and the trail that some of them are made of, which names who reviewed it.
+  public func story(
+    of id: UniqueID, on connection: Connection
+  ) throws(DatabaseError) -> (entries: [Story.Entry], trail: PaymentTrail) {
     let trail = try trails.find(id, on: connection)
     var entries = trail.story(of: id)
+    // A decision that cannot be read is for `paysaga risk replay`.
+    if case .decision(let stored)? = try decisions.find(id, on: connection) {
+      entries.append(Self.decision(stored, of: id))
+    }
     let operations = [id] + trail.refunds.map(\.id)
-    for written in try transfers.find(operations, on: connection) { entries.append(Self.transfer(written)) }
+    entries += try transfers.find(operations, on: connection).map(\.story)
     entries += try messages(of: operations, near: entries.map(\.at), on: connection)
     for row in try connection.run(Command(settlement, [.uuid(id)])) { entries.append(try Self.settling(row, of: id)) }
-    return entries
+    return (entries, trail)
   }
 
   /// What became of the results on their way to the gateway, and what was noted about them.
@@ -75,21 +85,13 @@ public struct ProcessingStories: Sendable {
 
   private enum VersionColumn: Int, AnswerColumn { case id, version }
 
-  private static func transfer(_ written: WrittenTransfer) -> Story.Entry {
-    let transfer = written.transfer
-    let word =
-      switch transfer.kind {
-      case .single: "moved"
-      case .pending: "held"
-      case .post: "posted"
-      case .void: "released"
-      }
+  private static func decision(_ stored: StoredDecision, of id: UniqueID) -> Story.Entry {
+    let decision = stored.record.decision
     return Story.Entry(
-      written.at, "ledger", word,
+      stored.at, "risk", decision.verdict.rawValue,
       [
-        "amount_minor": .number(transfer.amount.minorUnits), "currency": .text(transfer.amount.currency.code),
-        "debit": .uuid(transfer.debit), "credit": .uuid(transfer.credit), "transfer": .uuid(transfer.id),
-        "hold": .uuidOrNil(transfer.pendingID),
+        "direct_payment": .uuid(id), "score": .number(Int64(decision.score)),
+        "reasons": .textOrNil(decision.reasons.joined(separator: " ")), "rules": .text(stored.rules),
       ])
   }
 

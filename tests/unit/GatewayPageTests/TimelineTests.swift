@@ -31,7 +31,7 @@ import Values
   private func names(_ timeline: Timeline) -> [String] {
     timeline.entries.map { entry in
       switch entry.happening {
-      case .state(let standing): standing.state.rawValue
+      case .state(let standing, _): standing.state.rawValue
       case .decided: "decided"
       case .moved(let transfer): "\(transfer.kind)"
       case .asked: "asked"
@@ -81,6 +81,17 @@ import Values
         "CREATED", "asked", "answered", "COMPLETED", "written", "published", "requeue",
       ])
     #expect(messages[0].fields == [Story.Field(name: "topic", value: .text("t"))])
+  }
+
+  @Test func theStateAfterAReviewNamesWhoDecided() {
+    let timeline = Timeline(
+      states: [standing(.created, 1, 0), standing(.review, 2, 10), standing(.processing, 3, 20)], decision: nil,
+      transfers: [], trail: PaymentTrail(reviewer: "ann", attempts: [], refunds: [], exceptions: []))
+    let requesters = timeline.entries.map { entry -> String? in
+      guard case .state(_, let requester) = entry.happening else { return "no state" }
+      return requester
+    }
+    #expect(requesters == [nil, nil, "ann"])
   }
 
   @Test func whatIsFarApartStaysInItsOrder() {
