@@ -134,6 +134,32 @@ def test_lists_go_on(chromium: Browser, gateway: Gateway):
         expect(one.page.get_by_role("link", name="Older")).to_have_count(0)
 
 
+def test_the_payments_of_an_order_are_listed(chromium: Browser, gateway: Gateway, direct: Direct):
+    paid, other = (gateway.pay(account()).json["id"] for _ in range(2))
+    gateway.await_status(paid, "COMPLETED")
+    direct.world.sql("UPDATE gateway.payment SET order_id = 4711 WHERE id = %s", paid)
+    with visit(chromium, gateway, java_script_enabled=False) as one:
+        page = one.page
+        page.goto(f"/payments/{paid}")
+        page.locator("#facts").get_by_role("link", name="4711").click()
+        expect(row(page, paid[-12:])).to_be_visible()
+        expect(page.locator("#payments tr")).to_have_count(1)
+        search = page.get_by_role("search")
+        expect(search.get_by_label("Order")).to_have_value("4711")
+        # Beside the other fields of the filter, and without it.
+        search.get_by_label("State").select_option(label="Error")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#payments tr")).to_have_count(0)
+        search.get_by_label("State").select_option(label="all")
+        search.get_by_label("Order").fill("")
+        page.get_by_role("button", name="Show").click()
+        expect(row(page, other[-12:])).to_be_visible()
+        search.get_by_label("Order").fill("4712")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#none")).to_contain_text("No payments here.")
+        shows_no_overflow(page)
+
+
 @pytest.mark.parametrize("script", [True, False])
 def test_a_mistake_is_shown_beside_its_field(chromium: Browser, gateway: Gateway, direct: Direct, script: bool):
     number = "4242424242424241"

@@ -52,7 +52,8 @@ extension PageRoutes {
     }
     let view = PaymentListView(words: words)
     let shown = PaymentListView.Filter(
-      status: filter.state?.rawValue ?? "", userID: filter.userID?.description ?? "", isLaterPage: filter.after != nil)
+      status: filter.state?.rawValue ?? "", userID: filter.userID?.description ?? "",
+      orderID: filter.orderID?.description ?? "", isLaterPage: filter.after != nil)
     let title = words("Payments", "Платежи")
     let pay: HTML =
       call.visitor.may(.pay)

@@ -139,11 +139,13 @@ struct PaymentListView {
   struct Filter: Sendable, Hashable {
     var status = ""
     var userID = ""
+    var orderID = ""
     var isLaterPage = false
 
     /// The parameters of a link that keeps the filter.
     func query(after cursor: String) -> String {
-      let pairs = [("status", status), ("user_id", userID), ("after", cursor)].filter { !$0.1.isEmpty }
+      let pairs = [("status", status), ("user_id", userID), ("order_id", orderID), ("after", cursor)]
+        .filter { !$0.1.isEmpty }
       return pairs.isEmpty ? "/" : "/?" + pairs.map { "\($0.0)=\($0.1)" }.joined(separator: "&")
     }
   }
@@ -159,6 +161,8 @@ struct PaymentListView {
       <select id="status" name="status"><option value="">\(words("all", "все"))</option>\(states)</select></div>
       <div class="field"><label for="user">\(words("Payer", "Плательщик"))</label>\
       <input id="user" name="user_id" value="\(filter.userID)" maxlength="36" placeholder="UUID" autocomplete="off"></div>
+      <div class="field"><label for="order">\(words("Order", "Заказ"))</label>\
+      <input id="order" name="order_id" value="\(filter.orderID)" maxlength="19" inputmode="numeric" autocomplete="off"></div>
       <button type="submit">\(words("Show", "Показать"))</button>
       </form>
       """

@@ -29,7 +29,7 @@ struct PaymentView {
       (words("Description", "Назначение"), payment.description.map { "\($0)" } ?? none),
       (words("Payer", "Плательщик"), link("/?user_id=", payment.userID)),
       (words("Payee", "Получатель"), link("/accounts?user_id=", payment.payeeID)),
-      (words("Order", "Заказ"), payment.orderID.map { "\($0)" } ?? none),
+      (words("Order", "Заказ"), payment.orderID.map(orderLink) ?? none),
       (words("Caller's id", "Номер у магазина"), payment.externalID.map { "<code>\($0)</code>" } ?? none),
       (words("Created", "Создан"), .time(payment.createdAt)),
       (words("Id", "UUID"), .id(payment.id)),
@@ -38,6 +38,9 @@ struct PaymentView {
     let say = "\(payment.amount): \(words.state(payment.standing.state))"
     return "<dl class=\"facts\" id=\"facts\" data-part data-say=\"\(say)\">\(rows)</dl>"
   }
+
+  /// To the payments of the order.
+  private func orderLink(_ order: Int64) -> HTML { "<a href=\"/?order_id=\(order)\">\(order)</a>" }
 
   private func link(_ path: String, _ id: UniqueID) -> HTML { "<a href=\"\(path)\(id)\">\(HTML.id(id))</a>" }
 
