@@ -2,6 +2,7 @@ import GatewayDomain
 import GatewaySchema
 import GatewayStore
 import Postgres
+import ProcessingDebits
 import ProcessingSchema
 import ProcessingStore
 import SagaSchema
@@ -15,10 +16,10 @@ enum StoryQuestion: Sendable, CustomStringConvertible {
   case payment(Int64)
   /// An order, or else a payment.
   case number(Int64)
-  /// A direct payment or a refund.
+  /// A direct payment, a refund or a debit.
   case direct(UniqueID)
   case event(UniqueID)
-  /// A direct payment, a refund or an event.
+  /// A direct payment, a refund, a debit or an event.
   case id(UniqueID)
 
   var description: String {
@@ -26,25 +27,35 @@ enum StoryQuestion: Sendable, CustomStringConvertible {
     case .order(let number): "order \(number)"
     case .payment(let number): "payment \(number)"
     case .number(let number): "an order or a payment \(number)"
-    case .direct(let id): "a direct payment or a refund \(id)"
+    case .direct(let id): "a direct payment, a refund or a debit \(id)"
     case .event(let id): "an event \(id)"
-    case .id(let id): "a direct payment, a refund or an event \(id)"
+    case .id(let id): "a direct payment, a refund, a debit or an event \(id)"
     }
   }
 }
 
 /// The tables of all contexts, each asked as far as it can be: one that is away is left out, and said so. One thread.
 final class StorySources {
-  private enum Place: String, CaseIterable {
-    case saga = "DB_"
-    case gateway = "GATEWAY_"
-    case processing = "PROCESSING_"
+  private enum Place {
+    case saga, gateway, processing
+    /// Of the database of processing: a role that may read payments need not be allowed to read debits.
+    case debits
+
+    /// What the names of its settings begin with.
+    var settings: String {
+      switch self {
+      case .saga: "DB_"
+      case .gateway: "GATEWAY_"
+      case .processing, .debits: "PROCESSING_"
+      }
+    }
 
     var name: String {
       switch self {
       case .saga: "the saga"
       case .gateway: "the gateway"
       case .processing: "the processors"
+      case .debits: "the table of debits"
       }
     }
   }
@@ -56,6 +67,7 @@ final class StorySources {
   private let saga = PaymentStories(SagaSchema.outbox)
   private let gateway = GatewayStories(GatewayTables(), outbox: GatewaySchema.outbox)
   private let processing = ProcessingStories(outbox: ProcessingSchema.outbox)
+  private let debits = DebitStories(outbox: ProcessingSchema.outbox)
 
   init(_ session: Session) { self.session = session }
 
@@ -109,9 +121,23 @@ final class StorySources {
     let found = try ask(.gateway) { [gateway] connection throws(DatabaseError) in
       try gateway.order(ofPayment: payment, on: connection)
     }
-    if let found, let order = found, let order { return try story(order: order) }
     var story = Story()
-    try add(direct: payment, to: &story)
+    if let found, let order = found, let order {
+      story = try self.story(order: order)
+    } else {
+      try add(direct: payment, to: &story)
+    }
+    // Whoever commands a debit chooses its id, which may be that of a payment.
+    story.add(try self.story(debit: id).entries)
+    return story
+  }
+
+  private func story(debit id: UniqueID) throws -> Story {
+    let entries = try ask(.debits) { [debits] connection throws(DatabaseError) in
+      try debits.entries(of: id, on: connection)
+    }
+    var story = Story()
+    story.add(entries ?? [])
     return story
   }
 
@@ -128,6 +154,10 @@ final class StorySources {
       try processing.payment(ofEvent: id, on: connection)
     }
     if let done, let done { return try story(direct: done) }
+    let debit = try ask(.debits) { [debits] connection throws(DatabaseError) in
+      try debits.debit(ofEvent: id, on: connection)
+    }
+    if let debit, let debit { return try story(debit: debit) }
     return Story()
   }
 
@@ -170,7 +200,7 @@ final class StorySources {
   }
 
   private func open(_ place: Place) throws -> Connection {
-    try Connection.open(try session.database(of: place.rawValue), logger: session.logger)
+    try Connection.open(try session.database(of: place.settings), logger: session.logger)
   }
 }
 

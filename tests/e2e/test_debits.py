@@ -87,6 +87,17 @@ def test_a_debit_spends_from_the_balance_of_a_name(debits: Debits):
     assert debits.result(paid["id"]) == {"id": paid["id"], "status": "COMPLETED", "reason": None}
     assert debits.result(poor["id"]) == {"id": poor["id"], "status": "REJECTED", "reason": "insufficient_funds"}
     assert debits.balance(account) == 4_000
+    # Whoever has a debit's id, or that of its event, finds what became of it.
+    settings = {"PROCESSING_DSN": debits.direct.settings["PROCESSING_DSN"],
+                "GATEWAY_DSN": debits.direct.settings["GATEWAY_DSN"]}
+    story = paysaga(debits.world, "trace", paid["id"], **settings)
+    told = {(each["part"], each["what"]): each for each in story.lines}
+    assert story.status == 0 and told["debit", "COMPLETED"]["user"] == name, story
+    assert told["ledger", "moved"]["debit"] == account and told["event", "published"]["topic"] == debits.result_topic
+    event = told["event", "written"]["event_id"]
+    assert paysaga(debits.world, "trace", "--event", event, **settings).lines == story.lines
+    refused, *_ = paysaga(debits.world, "trace", "--payment", poor["id"], **settings).lines
+    assert (refused["what"], refused["reason"]) == ("REJECTED", "insufficient_funds")
     stranger = debit(new_name(), 1)
     debits.push(stranger)
     assert debits.result(stranger["id"])["reason"] == "unknown_account"

@@ -97,6 +97,30 @@ struct DebitStoreTests {
     }
   }
 
+  @Test func `a debit's story has its result, what it moved and its event`() throws {
+    try with { store, house, account in
+      let (paid, poor) = (debit(1, 60), debit(2, 60))
+      _ = try store.execute([paid, poor], on: house.connection)
+      let stories = DebitStories(
+        ProcessingTables(schema: house.schema),
+        ledger: LedgerTables(schema: house.ledgerTable.split(separator: ".").first.map(String.init) ?? ""),
+        outbox: try OutboxTables(schema: house.schema, channel: "test_processing"))
+      let told = try stories.entries(of: paid.id, on: house.connection)
+      #expect(told.map { "\($0.part) \($0.what)" } == ["debit COMPLETED", "ledger moved", "event written"])
+      #expect(told[0].fields.contains(Story.Field(name: "user", value: .text("alice"))))
+      #expect(told[0].fields.contains(Story.Field(name: "amount_minor", value: .number(60))))
+      #expect(told[1].fields.contains(Story.Field(name: "debit", value: .uuid(account))))
+      let refused = try stories.entries(of: poor.id, on: house.connection)
+      #expect(refused.map { "\($0.part) \($0.what)" } == ["debit REJECTED", "event written"])
+      #expect(refused[0].fields.contains(Story.Field(name: "reason", value: .text("insufficient_funds"))))
+      let event = try house.connection.ids(
+        "SELECT event_id FROM \(house.schema).event WHERE key = 'debit:\(poor.id)'")[0]
+      #expect(try stories.debit(ofEvent: event, on: house.connection) == poor.id)
+      #expect(try stories.debit(ofEvent: .random(), on: house.connection) == nil)
+      #expect(try stories.entries(of: .random(), on: house.connection).isEmpty)
+    }
+  }
+
   @Test func `a debit that comes again changes nothing, and one with its id is another`() throws {
     try with { store, house, account in
       let (first, other) = (debit(1, 60), debit(1, 61))

@@ -12,8 +12,9 @@ struct Trace: Subcommand {
     synopsis: "ORDER|PAYMENT|EVENT-ID|OPERATION-ID",
     notes: """
       A line for each thing that happened, oldest first. A number is an order's or, when no order has it, that of a
-      payment; a UUID is that of a direct payment, a refund or an event. The options say which. Direct payments of the
-      order are part of its story, with what the bank was asked, the ledger, webhooks, refunds and exceptions.
+      payment; a UUID is that of a direct payment, a refund, a debit or an event. The options say which. Direct payments
+      of the order are part of its story, with who decided a review, what risk decided, what the bank was asked, the
+      ledger, webhooks, refunds and exceptions.
       """,
     example: "paysaga trace 111")
 

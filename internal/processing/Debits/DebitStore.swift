@@ -137,18 +137,29 @@ public struct DebitStore: Sendable {
   }
 
   /// The key of a debit's event. Whoever commands a debit chooses its id, which may be that of a payment.
-  static func key(of debit: UniqueID) -> String { "debit:\(debit)" }
+  static func key(of debit: UniqueID) -> String { "\(keyPrefix)\(debit)" }
+
+  /// The debit that an event with this key tells of; nil for keys of other things.
+  static func debit(ofKey key: String) -> UniqueID? {
+    key.hasPrefix(keyPrefix) ? UniqueID(String(key.dropFirst(keyPrefix.count))) : nil
+  }
+
+  private static let keyPrefix = "debit:"
+
+  /// The ledger's operation: an id that is made of the debit's, since the ledger's ids replace the last digit, so that
+  /// two debits that differ in it would be one.
+  static func operation(of debit: UniqueID) -> UniqueID {
+    UniqueID(digest: SHA256.digest(of: Array("debit\0\(debit)".utf8).span.bytes))
+  }
 }
 
 extension DebitCommand {
   fileprivate var holder: LedgerStore.Holder { LedgerStore.Holder(owner: user.userID, currency: amount.currency) }
 
-  /// From the user to the outside, under an id that is made of the debit's: the ledger's ids replace the last digit, so
-  /// that two debits that differ in it would be one.
+  /// From the user to the outside.
   fileprivate func movement(from account: UniqueID) -> TransferRequest.Movement {
-    let made = UniqueID(digest: SHA256.digest(of: Array("debit\0\(id)".utf8).span.bytes))
-    return TransferRequest.Movement(
-      id: TransferID.of(made, .external), debit: account, credit: LedgerAccount.ours(.world, amount.currency).id,
-      amount: amount)
+    TransferRequest.Movement(
+      id: TransferID.of(DebitStore.operation(of: id), .external), debit: account,
+      credit: LedgerAccount.ours(.world, amount.currency).id, amount: amount)
   }
 }
