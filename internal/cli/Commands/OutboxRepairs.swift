@@ -129,8 +129,8 @@ struct OutboxPause: Subcommand {
     name: "outbox pause", summary: "stop publishing the events of a topic", operand: "TOPIC",
     options: OutboxChange.options, synopsis: "TOPIC \(OutboxChange.synopsis)",
     notes: """
-      Its events wait, and so does what is behind them in their orders, whatever its topic. `outbox status` shows what
-      is paused; messages that are with the producer at this moment may still appear.
+      Its events are written and wait; events of the same orders for other topics go on. `outbox status` shows what is
+      paused; messages that are with the producer at this moment may still appear.
       """,
     example: "paysaga outbox pause payment")
 

@@ -57,6 +57,15 @@ struct CommandParserTests {
     }
   }
 
+  /// Order is kept within a key and topic: decision 65.
+  @Test func `the help of a pause says that other topics go on`() throws {
+    guard case .help(let text) = try parse("outbox pause --help").outcome else {
+      Issue.record("expected help")
+      return
+    }
+    #expect(text.contains("events of the same orders for other topics go on"))
+  }
+
   @Test func listsAllCommandsAndOnlyThose() throws {
     guard case .help(let text) = try parse("--help").outcome else {
       Issue.record("expected help")
