@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import oracle
+from harness.direct import Direct
 from harness.process import BINARIES, LogReader, clean_environment
+from harness.rpc import refused
 from harness.waiting import wait_until
 from harness.world import World
 
@@ -41,7 +43,7 @@ def test_a_reader_that_stalls_stops_no_payment(world: World):
     for program in (server, consumer):
         assert program.readiness()[0] == 200
         program.log_reader.go_on()
-    server.wait_for_output(r"warning log: lines are missing here.* count=[1-9]\d*$")
+    server.wait_for_output(r" warning payments-server/\S+ log: lines are missing here.* count=[1-9]\d*$")
     assert oracle.check(world).payments == order
 
 
@@ -103,3 +105,35 @@ def test_migrations_of_the_folder_are_not_run(world: World, tmp_path):
         text=True, timeout=60)
     assert told.returncode == 1 and "migration 1 is missing" in told.stderr
     world.databases.drop(dsn)
+
+
+# The access log: of three calls two succeed.
+LOGGED = [(None, 0, 0), ("errors", 0, 1), ("all", 2, 1)]
+
+
+@pytest.mark.parametrize("access, good, bad", LOGGED)
+def test_the_access_log_of_grpc_has_a_line_for_each_call(world: World, access: str | None, good: int, bad: int):
+    server = world.server(LOG_LEVEL="info", SERVER_ACCESS_LOG=access)
+    client = world.client(server)
+    client.create(1)
+    client.get(1)
+    refused(client.get, 2)
+    # What was written before is written by then.
+    assert server.stop() == 0
+    calls = [line for line in server.output.splitlines() if re.search(r" payments-server/\S+ grpc: call ", line)]
+    ended = [line for line in calls if re.search(r" info .*call ended method=\S+ peer=\S+ code=OK duration_ms=\S+ bytes=\d", line)]
+    failed = [line for line in calls if re.search(r" warning .*call failed method=/\S+/GetPayment .*code=NOT_FOUND", line)]
+    assert (len(ended), len(failed), len(calls)) == (good, bad, good + bad), calls
+
+
+@pytest.mark.parametrize("access, good, bad", LOGGED)
+def test_the_access_log_of_http_has_a_line_for_each_request(world: World, access: str | None, good: int, bad: int):
+    gateway = Direct(world).gateway(LOG_LEVEL="info", GATEWAY_ACCESS_LOG=access)
+    for _ in range(2):
+        assert gateway.get("/v1/payments").status == 200
+    assert gateway.get("/v1/payments/01980f3e-7c51-7000-8000-000000000000").status == 404
+    assert gateway.program.stop() == 0
+    requests = [line for line in gateway.program.output.splitlines() if re.search(r" payments-gateway/\S+ \S+: request", line)]
+    served = [line for line in requests if re.search(r" info .*request method=GET route=\S+ code=200 peer=\S+ .*bytes=\d", line)]
+    refusals = [line for line in requests if re.search(r" warning .*request refused method=GET route=\S+ code=404 ", line)]
+    assert (len(served), len(refusals), len(requests)) == (good, bad, good + bad), requests

@@ -28,6 +28,12 @@ struct LogLine: Sendable {
     line.append(UInt8(ascii: " "))
     line += level.name.utf8
     line.append(UInt8(ascii: " "))
+    if let program {
+      VisibleText.append(program.name, to: &line)
+      line.append(UInt8(ascii: "/"))
+      VisibleText.append(program.version, to: &line)
+      line.append(UInt8(ascii: " "))
+    }
     VisibleText.append(label, to: &line)
     line += ": ".utf8
     appendPlain(message, to: &line)

@@ -25,8 +25,9 @@ public final class LogWriter: Sendable {
     var dropped = 0
     var isWriting = false
     var hasThread = false
-    /// Format of our own lines: that of the last line.
+    /// Of our own lines: those of the last line.
     var format = LogFormat.text
+    var program: Logger.Program?
 
     /// Whether there is something for the thread: lines, or the number of those that are missing.
     var isPending: Bool { !waiting.isEmpty || dropped > 0 }
@@ -52,6 +53,15 @@ public final class LogWriter: Sendable {
     let lines: [UInt8]
     let dropped: Int
     let format: LogFormat
+    let program: Logger.Program?
+
+    /// The line in the place of those that are missing.
+    func notice(_ count: Int) -> [UInt8] {
+      LogLine(
+        level: .warning, label: "log", message: "lines are missing here: they could not be written in time",
+        fields: ["count": .number(count)], program: program
+      ).bytes(format)
+    }
   }
 
   private let descriptor: Int32
@@ -76,7 +86,7 @@ public final class LogWriter: Sendable {
     let bytes = line.bytes(format)
     submit { state in
       let now = Instant.now()
-      state.format = format
+      (state.format, state.program) = (format, line.program)
       var lost = state.appendDue(state.repeats.takeDue(at: now))
       if state.repeats.admit(line, at: now), !state.append(bytes) { lost += 1 }
       return lost
@@ -122,11 +132,11 @@ public final class LogWriter: Sendable {
     var untold = 0
     while true {
       let batch = nextBatch()
-      if untold > 0, write(Self.notice(untold, batch.format)) { untold = 0 }
+      if untold > 0, write(batch.notice(untold)) { untold = 0 }
       untold += write(lines: batch.lines)
       if batch.dropped > 0 {
         untold += batch.dropped
-        if write(Self.notice(untold, batch.format)) { untold = 0 }
+        if write(batch.notice(untold)) { untold = 0 }
       }
       state.update { $0.isWriting = false }
     }
@@ -139,7 +149,8 @@ public final class LogWriter: Sendable {
         lost.add(state.appendDue(state.repeats.takeDue(at: .now())), ordering: .relaxed)
         if !state.isPending { return state.repeats.nextDue < due ? .some(nil) : nil }
         defer { (state.waiting, state.dropped, state.isWriting) = ([], 0, true) }
-        return Batch(lines: state.waiting, dropped: state.dropped, format: state.format)
+        return Batch(
+          lines: state.waiting, dropped: state.dropped, format: state.format, program: state.program)
       }
       if let batch = batch ?? nil { return batch }
     }
@@ -178,12 +189,5 @@ public final class LogWriter: Sendable {
     }
     pieces.add(1, ordering: .relaxed)
     return true
-  }
-
-  private static func notice(_ count: Int, _ format: LogFormat) -> [UInt8] {
-    LogLine(
-      level: .warning, label: "log", message: "lines are missing here: they could not be written in time",
-      fields: ["count": .number(count)]
-    ).bytes(format)
   }
 }

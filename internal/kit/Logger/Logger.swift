@@ -12,7 +12,7 @@ public enum LogLevel: Int, Sendable, Comparable, CaseIterable {
 
 /// The formats of log lines.
 public enum LogFormat: String, Sendable, CaseIterable {
-  /// `2026-01-31T08:15:00.000250Z info relay: took over shards count=64`
+  /// `2026-01-31T08:15:00.000250Z info program/0.2.0 relay: took over shards count=64`
   case text
   /// One JSON object a line with `time`, `level`, `logger`, `program`, `version`, `message` and the fields.
   case json
@@ -53,7 +53,7 @@ public struct Logger: Sendable {
   /// The fields of a line, written in this order.
   public typealias Fields = KeyValuePairs<String, LogValue>
 
-  /// The program that logs: each JSON line names it, so that lines of many programs can be kept together.
+  /// The program that logs: each line names it, so that lines of many programs can be kept together.
   public struct Program: Sendable, Hashable {
     /// The program's name.
     public let name: String
@@ -91,7 +91,7 @@ public struct Logger: Sendable {
 
   /// - Parameters:
   ///   - label: the part of the program that speaks, such as `relay`.
-  ///   - program: the program, for JSON lines.
+  ///   - program: the program that each line names; nil for a library alone.
   ///   - writer: writes the lines; flush it before the program ends.
   public init(
     label: String, level: LogLevel = .info, format: LogFormat = .text, program: Program? = nil,

@@ -49,9 +49,10 @@ import Values
   @Test(.timeLimit(.minutes(1))) func aLineThatNeverFitsSilencesNothing() {
     let reader = Reader()
     let writer = LogWriter(descriptor: reader.output)
-    let logger = Logger(label: "test", writer: writer)
+    let logger = Logger(label: "test", program: Logger.Program(name: "cron", version: "1.2.3"), writer: writer)
     logger.info(String(repeating: "x", count: LogWriter.capacity))
-    #expect(reader.read { $0.contains("lines are missing here") }.contains("count=1"))
+    let notice = reader.read { $0.contains("lines are missing here") }
+    #expect(notice.contains(" warning cron/1.2.3 log: ") && notice.contains("count=1"))
     logger.info("line 1")
     #expect(numbers(reader.read { $0.contains(" line 1") }) == [1])
   }

@@ -59,6 +59,13 @@ import Testing
     #expect(line.contains(#""logger":"relay","program":"payments-cron","version":"1.2.3","message":"m""#))
   }
 
+  @Test func `a line of text names program and version before the part that logs`() throws {
+    let lines = Lines()
+    let program = Logger.Program(name: "payments-cron", version: "1.2.3+4")
+    Logger(label: "payments-cron", program: program, sink: lines.take).labelled("relay").info("m", ["n": 1])
+    #expect(lines.all.map { $0.dropFirst(28) } == ["info payments-cron/1.2.3+4 relay: m n=1\n"])
+  }
+
   @Test(arguments: LogFormat.allCases)
   func `a field without a value is left out`(format: LogFormat) {
     let lines = Lines()
