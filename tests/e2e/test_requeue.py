@@ -147,3 +147,17 @@ def test_dead_letters_are_in_their_orders_story(world: World):
     paysaga(world, "inventory", "discard", "--all", "--operator", "ann")
     operation = paysaga(world, "trace", str(ORDER))[1]
     assert (operation["part"], operation["what"], operation["by"]) == ("operation", "letter_discard", "ann")
+
+
+def test_the_log_tells_who_acted_on_the_outbox_and_on_dead_letters(world: World):
+    cron = world.cron(LOG_LEVEL="info")
+    dead_letters(world, 2)
+    paysaga(world, "outbox", "pause", world.topic, "--operator", "ann")
+    paysaga(world, "outbox", "resume", world.topic, "--operator", "bob")
+    paysaga(world, "inventory", "discard", "--all", "--operator", "eve")
+    for action, operator, topic, count in (
+            ("pause", "ann", world.topic, 1), ("resume", "bob", world.topic, 1),
+            ("letter_discard", "eve", world.dead_letters, 2)):
+        told = f"an operator acted action={action} operator={operator} topic={topic} count={count}"
+        cron.wait_for_output(rf" info payments-cron/\S+ table-care: {told}$", 40)
+        assert cron.output.count(told) == 1

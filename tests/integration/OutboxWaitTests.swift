@@ -124,6 +124,39 @@ struct OutboxWaitTests {
     }
   }
 
+  @Test func `what operators do is told once, whichever process looked before`() async throws {
+    try await PaymentDatabase.with { database in
+      let connection = try database.connect()
+      try OutboxPartitions(TestDatabase.outbox).ensureDays(on: connection)
+      let repair = OutboxRepair(TestDatabase.outbox, by: "ann@desk")
+      _ = try repair.pause("old", on: connection)
+      try connection.script("UPDATE operation_log SET at = now() - interval '11 s'")
+      var actions = OperatorActions(TestDatabase.outbox)
+      #expect(try actions.look(on: connection).isEmpty, "another process has told it")
+
+      try insert(["a:1:t:5", "b:1:t:5"], .dead, on: connection)
+      try insert(["c:1:t:5"], .dead, on: connection)
+      _ = try repair.requeue(.ids([3]), on: connection)
+      _ = try repair.requeue(.all, on: connection)
+      _ = try repair.resume("old", on: connection)
+      // One that commits after a later one was seen.
+      let late = try database.connect()
+      try late.script("BEGIN")
+      try Self.log.note(.letterDiscard, by: "bob", topic: "in.dlq", messages: [("7", "0@1"), (nil, "0@2")], on: late)
+      try connection.script("INSERT INTO operation_log (action, actor) VALUES ('dead', 'a relay')")
+      let seen = try actions.look(on: connection)
+      #expect(seen.map(\.action) == ["requeue", "requeue", "resume"] && seen.allSatisfy { $0.person == "ann@desk" })
+      #expect(seen.map(\.key) == ["c", nil, nil] && seen.map(\.count) == [1, 2, 1])
+      #expect(seen.map(\.topic) == ["t", "t", "old"])
+      try late.script("COMMIT")
+      let more = try actions.look(on: connection)
+      #expect(more.map(\.action) == ["letter_discard"] && more[0].count == 2 && more[0].key == nil)
+      for _ in 0..<3 { #expect(try actions.look(on: connection).isEmpty) }
+      var others = OperatorActions(TestDatabase.outbox)
+      #expect(try others.look(on: connection).count == 4, "what is as new as that may be told twice")
+    }
+  }
+
   @Test func whatHappensIsWrittenDown() async throws {
     try await PaymentDatabase.with { database in
       try database.create(orders: 1...1)

@@ -21,6 +21,7 @@ public final class OutboxCare: ServicePart {
   private let relay: Relay
   private let inspection: OutboxInspection
   private let log: OperationLog
+  private let actions: Mutex<OperatorActions>
   private let figures: Statement
   private let partitions: OutboxPartitions
   private let strays: OutboxStrays
@@ -52,6 +53,7 @@ public final class OutboxCare: ServicePart {
     connection = SerialConnection(configuration, logger: self.logger, stop: stop)
     inspection = OutboxInspection(tables, onDead: relay.onDead)
     log = OperationLog(tables)
+    actions = Mutex(OperatorActions(tables))
     figures = OutboxFigures.statement(tables)
     gauges.register(metrics, tables)
     partitions = OutboxPartitions(tables)
@@ -106,6 +108,10 @@ public final class OutboxCare: ServicePart {
     let status = try inspection.status(on: connection)
     let figures = try OutboxFigures(try connection.run(Command(figures)).only)
     gauges.show(OutboxGauges.Look(status: status, figures: figures, at: .now(), moment: .now()))
+    _ = try logger.isolating("operators' actions") { () throws(DatabaseError) in
+      try tellActions(on: connection)
+      return true
+    }
     _ = try logger.isolating("waiting events without a shard") { () throws(DatabaseError) in
       try buryStrays(on: connection)
     }
@@ -116,6 +122,19 @@ public final class OutboxCare: ServicePart {
     _ = try logger.isolating("old operations") { () throws(DatabaseError) in
       try log.forgetOld(on: connection)
       return true
+    }
+  }
+
+  private func tellActions(on connection: Connection) throws(DatabaseError) {
+    let found = try actions.withLock { (actions) throws(DatabaseError) in try actions.look(on: connection) }
+    for action in found {
+      let named = relay.named(action.key)
+      logger.info(
+        "an operator acted",
+        [
+          "action": .string(action.action), "operator": .string(action.person), "topic": .describing(action.topic),
+          "key": .describing(action.key), named.field: named.value, "count": .number(action.count),
+        ])
     }
   }
 

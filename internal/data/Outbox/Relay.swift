@@ -85,7 +85,7 @@ public final class Relay: ServicePart {
   var onDead: DeadPolicy { configuration.onDead }
 
   /// What log lines call an event's key.
-  func named(_ key: String) -> (field: String, value: LogValue) { configuration.named(key) }
+  func named(_ key: String?) -> (field: String, value: LogValue) { configuration.named(key) }
 
   /// Number of shards it publishes.
   public var ownedShards: Int { view.withLock { $0.ownedShards } }
