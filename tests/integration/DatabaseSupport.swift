@@ -78,6 +78,38 @@ extension Trait where Self == ConditionTrait {
 extension Connection {
   /// One value of a query without parameters.
   func int(_ sql: String) throws -> Int { try run(Command(Statement(sql))).only.int(0) }
+
+  /// Every row of every table of a schema, as text.
+  func rows(of schema: String) throws -> String {
+    let tables = try run(
+      Command(
+        Statement(
+          "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            + " WHERE n.nspname = $1 AND c.relkind = 'r' ORDER BY 1"), [.text(schema)])
+    ).map { try $0.text(0) }
+    return try tables.map { table in
+      try run(
+        Command(Statement("SELECT coalesce(string_agg(t::text, ' ' ORDER BY t::text), '') FROM \(schema).\(table) t"))
+      ).only.text(0)
+    }.joined(separator: "\n")
+  }
+
+  /// Has each row that is written to the table fail its statement.
+  /// - Parameter events: by which of INSERT, UPDATE and DELETE.
+  func refuseRows(of table: String, on events: String = "INSERT OR UPDATE") throws {
+    try script(
+      """
+      CREATE FUNCTION \(table)_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'refused by the test';
+      END $$;
+      CREATE TRIGGER refuse BEFORE \(events) ON \(table) FOR EACH ROW EXECUTE FUNCTION \(table)_refuse()
+      """)
+  }
+}
+
+extension DatabaseError {
+  /// Whether it is that of `refuseRows`.
+  var isRefusal: Bool { sqlState == "P0001" }
 }
 
 /// Asks again and again until it is so; a condition that must come true, not a delay.

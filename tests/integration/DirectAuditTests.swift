@@ -201,6 +201,28 @@ struct DirectAuditTests {
     }
   }
 
+  /// Ledger and transfers say the same, and the table's own check is gone.
+  @Test func `an account below zero is found`() throws {
+    try withSite { site in
+      let l = site.ledger
+      try site.connection.script(
+        """
+        ALTER TABLE \(l).account DROP CONSTRAINT account_available_check;
+        WITH t AS (INSERT INTO \(l).transfer (id, kind, debit, credit, amount, currency)
+                   SELECT '00000000-0000-0052-0000-000000000021', 1, '\(site.house.users[0])', id, 5, 'EUR'
+                   FROM \(l).account WHERE kind = 5 RETURNING credit)
+        INSERT INTO \(l).account_delta (account, posted, pending) SELECT credit, 5, 0 FROM t;
+        UPDATE \(l).account SET posted = posted - 5 WHERE id = '\(site.house.users[0])'
+        """)
+      for ledgerOnly in [false, true] {
+        let report = try site.report(ledgerOnly: ledgerOnly)
+        #expect(report.counts == [.balance: 1], "\(report.offenders)")
+        #expect(report.offenders.map(\.id) == [site.house.users[0]])
+        #expect(report.offenders.allSatisfy { $0.detail.contains("below zero") })
+      }
+    }
+  }
+
   @Test func `each sabotage is found as what it is`() throws {
     try withSite { site in
       let (p, l, g) = (site.processing, site.ledger, site.gateway)

@@ -111,20 +111,7 @@ struct GatewayDatabase: Sendable {
   struct Unexpected: Error {}
 
   /// Every row of every table, as text.
-  func dump() throws -> String {
-    let connection = try connect()
-    let tables = try connection.run(
-      Command(
-        Statement(
-          "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            + " WHERE n.nspname = $1 AND c.relkind = 'r'"), [.text(schema)])
-    ).map { try $0.text(0) }
-    return try tables.map { table in
-      try connection.run(
-        Command(Statement("SELECT coalesce(string_agg(t::text, ' '), '') FROM \(schema).\(table) t"))
-      ).only.text(0)
-    }.joined(separator: "\n")
-  }
+  func dump() throws -> String { try connect().rows(of: schema) }
 
   // MARK: - Requests
 

@@ -80,6 +80,8 @@ struct LedgerStoreTests {
     try TestDatabase.withSchema { schema in
       let book = try Book(schema, users: 2, funds: 100)
       let connection = try TestDatabase.open(schema: schema)
+      let kinds = Statement("SELECT string_agg(kind::text, ' ' ORDER BY kind) FROM account")
+      #expect(try connection.run(Command(kinds)).only.text(0) == "1 1 2 3 4 5")
       let hold = book.movement(1, book.clearing.id, book.users[0], 70)
       let pay = book.movement(2, book.users[0], book.users[1], 60)
       #expect(
@@ -102,6 +104,25 @@ struct LedgerStoreTests {
       #expect(try book.store.balances(of: all, on: connection) == before)
       #expect(try connection.int("SELECT count(*) FROM \(schema).account_delta") == 0)
       try book.check()
+    }
+  }
+
+  @Test func `a batch adds one delta to each hot account, and updates none`() throws {
+    try TestDatabase.withSchema { schema in
+      let book = try Book(schema, users: 1, funds: 0)
+      let connection = try TestDatabase.open(schema: schema)
+      let rows = Command(Statement("SELECT id || ' ' || xmin || ' ' || ctid FROM \(schema).account ORDER BY id"))
+      let before = try connection.run(rows).map { try $0.text(0) }
+      let requests = (0..<20).map { number in
+        let debit = number % 2 == 0 ? book.clearing : book.world
+        return TransferRequest.single(book.movement(UInt64(number), debit.id, book.users[0], 5))
+      }
+      #expect(try book.run(requests, on: connection) == requests.map { _ in .created })
+      let deltas = try connection.run(
+        Command(Statement("SELECT account, count(*), sum(posted)::bigint FROM \(schema).account_delta GROUP BY 1")))
+      let found = Dictionary(uniqueKeysWithValues: try deltas.map { (try $0.uuid(0), [try $0.int(1), try $0.int(2)]) })
+      #expect(found == [book.clearing.id: [1, -50], book.world.id: [1, -50], book.users[0]: [1, 100]])
+      #expect(try connection.run(rows).map { try $0.text(0) } == before)
     }
   }
 

@@ -46,6 +46,31 @@ struct PaymentIntakeTests {
     }
   }
 
+  @Test(arguments: [
+    "payment", "payment_state", "event_wait", "idempotency_key", "order_claim", "external_claim", "card_waiting",
+  ])
+  func `what cannot be written as a whole is not taken in`(table: String) async throws {
+    try await GatewayDatabase.with { database in
+      try await database.withIntake { intake in
+        _ = try database.keys.days.ensure(daysAhead: 1, on: try database.connect())
+        let before = try database.dump()
+        try database.connect().refuseRows(of: "\(database.schema).\(table)")
+        let request =
+          table == "card_waiting"
+          ? try GatewayDatabase.card() : try GatewayDatabase.request(order: 7, others: #","external_id":"e""#)
+        do throws(GatewayStoreError) {
+          _ = try await intake.create(
+            request, key: GatewayDatabase.key("k", of: GatewayDatabase.shop), apiKeyID: GatewayDatabase.shop,
+            deadline: .now() + .seconds(30))
+          Issue.record("it is taken in without a row of \(table)")
+        } catch {
+          #expect((error.cause as? DatabaseError)?.isRefusal == true, "\(error)")
+        }
+        #expect(try database.dump() == before)
+      }
+    }
+  }
+
   /// D7: of a card the tables have brand and last four digits, and no event tells of it.
   @Test func `a card leaves nothing behind`() async throws {
     try await GatewayDatabase.with { database in
@@ -207,7 +232,10 @@ struct PaymentIntakeTests {
     }
   }
 
-  @Test func `an order has one payment, until that is rejected`() async throws {
+  @Test(arguments: [
+    (PaymentState.rejected, PaymentReason.bankDeclined), (.error, .bankNeverCharged),
+  ])
+  func `an order has one payment, until that is over`(end: PaymentState, reason: PaymentReason) async throws {
     try await GatewayDatabase.with { database in
       try await database.withIntake { one in
         try await database.withIntake { other in
@@ -230,7 +258,7 @@ struct PaymentIntakeTests {
           #expect(
             try database.take([
               GatewayDatabase.result(created[0].paymentID, 2, .processing),
-              GatewayDatabase.result(created[0].paymentID, 3, .rejected, .bankDeclined),
+              GatewayDatabase.result(created[0].paymentID, 3, end, reason),
             ]) == [.applied, .applied])
           #expect(try await !one.take(request, "again").isReplay)
         }

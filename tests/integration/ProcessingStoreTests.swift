@@ -11,6 +11,8 @@ import ProcessingStore
 import Randomness
 import RiskDomain
 import RiskStore
+import Runtime
+import Synchronization
 import Testing
 import Values
 
@@ -70,6 +72,37 @@ struct ProcessingStoreTests {
       try connection.run([ledger.open([euro]), ledger.open(holders, newID: { UniqueID.random() })])
       users = try ledger.accounts(connection.run(ledger.find(holders))).sorted { $0.key.owner < $1.key.owner }
         .map(\.value)
+    }
+
+    /// Every row of payments, risk and ledger, as text.
+    func rows() throws -> [String] {
+      try [schema, riskSchema, ledgerSchema].map { try connection.rows(of: $0) }
+    }
+
+    var ledgerSchema: String { String(ledgerTable.dropLast(".account".count)) }
+
+    /// Has each row that is written to the table fail its statement, in whichever schema it is.
+    func refuseRows(of table: String, on events: String = "INSERT OR UPDATE") throws {
+      let schema = ["transfer": ledgerSchema, "decision": riskSchema][table] ?? schema
+      try connection.refuseRows(of: "\(schema).\(table)", on: events)
+    }
+
+    /// Runs `body` on threads of their own, each with a connection.
+    func together(_ count: Int, _ body: @escaping @Sendable (Int, House, Connection) throws -> Void) throws {
+      let faults = Mutex<[String]>([])
+      // Shared, but for its connection, which no thread uses.
+      nonisolated(unsafe) let house = self
+      let threads = (0..<count).map { number in
+        WorkerThread(name: "house-\(number)") {
+          do {
+            try body(number, house, try TestDatabase.open(schema: house.schema))
+          } catch {
+            faults.withLock { $0.append("\(error)") }
+          }
+        }
+      }
+      for thread in threads { thread.join() }
+      #expect(faults.withLock { $0 } == [])
     }
 
     /// By the amount: 100 is allowed, 101 reviewed, 102 blocked.
@@ -163,6 +196,38 @@ struct ProcessingStoreTests {
           [StepRequest(UniqueID(high: 1, low: 1), .cancel)], by: nil, on: house.connection)
       else { throw TestFailure() }
       #expect(missing == [.missing])
+    }
+  }
+
+  @Test(arguments: ["payment", "decision", "transfer", "attempt", "event_wait"])
+  func `a claim that cannot be written as a whole leaves nothing`(table: String) throws {
+    try House.with { house, _ in
+      let before = try house.rows()
+      try house.refuseRows(of: table)
+      #expect {
+        try house.store.claim([house.new(1, asks: true)], by: house.claim, on: house.connection)
+      } throws: { error in
+        (error as? DatabaseError)?.isRefusal == true
+      }
+      #expect(try house.rows() == before)
+    }
+  }
+
+  @Test(arguments: ["payment", "transfer", "attempt", "event_wait"], [BankAnswer.approved, .declined])
+  func `an answer that cannot be written as a whole leaves nothing`(table: String, answer: BankAnswer) throws {
+    try House.with { house, _ in
+      let asked = try looked(house.store.claim([house.new(1, asks: true)], by: house.claim, on: house.connection))[0]
+      let before = try house.rows()
+      try house.refuseRows(of: table)
+      let told = StepRequest(
+        asked.stored.payment.id, .charged(answer, askedAt: asked.at),
+        answer: AttemptAnswer(askedAt: asked.at, answer: answer, detail: "200"))
+      #expect {
+        try house.store.apply([told], by: nil, on: house.connection)
+      } throws: { error in
+        (error as? DatabaseError)?.isRefusal == true
+      }
+      #expect(try house.rows() == before)
     }
   }
 
@@ -272,6 +337,37 @@ struct ProcessingStoreTests {
     }
   }
 
+  @Test func `of processes that claim a payment at once one has it`() throws {
+    try House.with { house, schema in
+      let owners = Mutex<[UniqueID: [UniqueID]]>([:])
+      try house.together(8) { number, house, connection in
+        let claim = try house.leases.register(UniqueID.random(), lease: .seconds(60), program: "test", on: connection)
+        var random = SplitMix64(seed: UInt64(number))
+        for round in 0..<10 {
+          let new = (0..<20).shuffled(using: &random).prefix(12).map { house.new(UInt64(round * 20 + $0), asks: true) }
+          guard case .done(let results) = try house.store.claim(new, by: claim, on: connection) else {
+            throw TestFailure()
+          }
+          for (payment, result) in zip(new, results) {
+            switch result {
+            case .looked: owners.withLock { $0[payment.id, default: []].append(claim.owner) }
+            case .known(let stored): #expect(stored.payment.claim?.owner != claim.owner)
+            default: Issue.record("\(result)")
+            }
+          }
+        }
+      }
+      let won = owners.withLock { $0 }
+      #expect(won.count > 100 && won.values.allSatisfy { $0.count == 1 })
+      #expect(Set(won.values.flatMap(\.self)).count > 1, "one process was always the first")
+      for (id, owner) in won {
+        #expect(try house.store.find(id, on: house.connection)?.payment.claim?.owner == owner[0])
+      }
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).payment") == won.count)
+      #expect(try house.connection.int("SELECT count(*) FROM \(schema).attempt") == won.count)
+    }
+  }
+
   @Test func `transactions without a gap do not keep a lease from being renewed`() throws {
     try House.with { house, schema in
       let claimed = try looked(house.store.claim([house.new(1, .card)], by: house.claim, on: house.connection))
@@ -373,6 +469,8 @@ struct ProcessingStoreTests {
         #expect(batch.decide(.single(fund)) == .created)
         try connection.run(house.ledger.writes(batch))
       }
+      // The ledger is appended to.
+      try house.refuseRows(of: "transfer", on: "UPDATE OR DELETE")
       var known: [UniqueID: StoredPayment] = [:]
       for round in 0..<25 {
         let new = (0..<Int.random(in: 1...4, using: &random)).map { number in

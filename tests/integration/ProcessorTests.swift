@@ -267,6 +267,37 @@ struct ProcessorTests {
     }
   }
 
+  @Test func `what the bank is asked is in the tables before, a row a call`() async throws {
+    try await Bench.with { bench in
+      let gates: [BankCall: Gate] = [.charge: Gate(), .inquire: Gate(), .reverse: Gate()]
+      let bank = FakeBank(slots: 10) { call, _, _ in
+        await gates[call]?.pass()
+        return call == .charge ? .unclear : call == .inquire ? .noSuchPayment : .reversed
+      }
+      func attempts() throws -> [String] {
+        let rows = "SELECT call || coalesce(' ' || answer, '') FROM \(bench.schema).attempt ORDER BY asked_at"
+        return try TestDatabase.open().run(Command(Statement(rows))).map { try $0.text(0) }
+      }
+      try await bench.with(bank, rules: PaymentRules(bankTimeout: .zero, bankHorizon: .zero)) { processor in
+        _ = try await bench.execute([Bench.terms(1)], processor)
+        try await eventually { bank.count(.charge, Bench.id(1)) == 1 }
+        #expect(try attempts() == ["charge"])
+        gates[.charge]?.open()
+        try await eventually { bank.count(.inquire, Bench.id(1)) == 1 }
+        #expect(try attempts() == ["charge unclear", "inquire"])
+        // By now the bank knows what it was asked for, so that its answer counts.
+        try bench.script("UPDATE \(bench.schema).payment SET asked_at = asked_at - interval '1 minute'")
+        gates[.inquire]?.open()
+        try await eventually { bank.count(.reverse, Bench.id(1)) == 1 }
+        #expect(try attempts() == ["charge unclear", "inquire no_such_payment", "reverse"])
+        gates[.reverse]?.open()
+        try await eventually { try bench.state(1) == "ERROR bank_never_charged" }
+      }
+      #expect(try attempts() == ["charge unclear", "inquire no_such_payment", "reverse reversed"])
+      #expect(bank.order.count == 3)
+    }
+  }
+
   @Test func `thousands wait for a slow bank, and nothing else waits for them`() async throws {
     try await Bench.with { bench in
       let gate = Gate()

@@ -193,6 +193,22 @@ struct ReconciliationTests {
     }
   }
 
+  @Test func `what the bank need not show yet is missing in no statement`() throws {
+    try withSite(PaymentRules(bankTimeout: .zero, bankHorizon: .seconds(600), hasReversals: false)) { site in
+      // Asked for a minute before the end of the statement's time.
+      try site.pay([1: .approved])
+      #expect(try site.reconcile(Self.text([]), to: site.end, dryRun: true).counts.missingThere == 0)
+      #expect(try site.reconcile(Self.text([]), to: site.end).counts.missingThere == 0)
+      try site.house.connection.script(
+        """
+        UPDATE attempt SET asked_at = asked_at - interval '10 minutes';
+        UPDATE payment SET since = since - interval '10 minutes', asked_at = asked_at - interval '10 minutes';
+        DELETE FROM statement
+        """)
+      #expect(try site.reconcile(Self.text([]), to: site.end).counts.missingThere == 1)
+    }
+  }
+
   @Test func `a statement of a time that is not over is refused before it is read`() throws {
     try withSite { site in
       try site.pay([1: .unclear])

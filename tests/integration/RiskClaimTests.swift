@@ -51,33 +51,13 @@ struct RiskClaimTests {
     }
   }
 
-  /// Runs `body` on threads of their own, each with a connection.
-  private func together(
-    _ count: Int, _ house: House, _ body: @escaping @Sendable (Int, House, Connection) throws -> Void
-  ) throws {
-    let faults = Mutex<[String]>([])
-    // Shared, but for its connection, which no thread uses.
-    nonisolated(unsafe) let house = house
-    let threads = (0..<count).map { number in
-      WorkerThread(name: "risk-\(number)") {
-        do {
-          try body(number, house, try TestDatabase.open(schema: house.schema))
-        } catch {
-          faults.withLock { $0.append("\(error)") }
-        }
-      }
-    }
-    for thread in threads { thread.join() }
-    #expect(faults.withLock { $0 } == [])
-  }
-
   // MARK: - Counting
 
   @Test(arguments: [RiskSubject.card, .payee])
   func `writers at once pass exactly as many as the rule allows`(subject: RiskSubject) throws {
     try House.with(risk: Self.rules(subject)) { house, _ in
       let passed = Atomic<Int>(0)
-      try together(8, house) { number, house, connection in
+      try house.together(8) { number, house, connection in
         for round in 0..<4 {
           let new = (0..<3).map { house.new(UInt64(number * 100 + round * 10 + $0), .card, card: 1) }
           passed.add(allowed(try claim(house, new, on: connection)), ordering: .relaxed)
@@ -92,7 +72,7 @@ struct RiskClaimTests {
 
   @Test func `writers of many keys in any order never wait in a circle`() throws {
     try House.with(risk: Self.rules(.user, .payee, .card, .account)) { house, schema in
-      try together(16, house) { number, house, connection in
+      try house.together(16) { number, house, connection in
         var random = SplitMix64(seed: UInt64(number))
         for round in 0..<12 {
           let new = (0..<16).map { place in
@@ -260,7 +240,7 @@ struct RiskClaimTests {
       try house.connection.run(.begin)
       try house.connection.run(
         Array(RiskBook(house.risk, rules: Self.rules(.user)).reads([house.new(1).asRisk]).prefix(1)))
-      try together(2, house) { number, house, connection in
+      try house.together(2) { number, house, connection in
         if number == 0 {
           try connection.script("SET lock_timeout = '100ms'")
           #expect {

@@ -29,9 +29,12 @@ final class BankDesk: Sendable {
   /// The most requests that wait.
   private static let queueLimit = 100_000
 
+  /// - Parameter sync: as of `BankJournal`.
   /// - Throws: when the file cannot be read.
-  init(path: String, logger: Logger) throws(BankStubError) {
-    journal = try BankJournal(path: path)
+  init(
+    path: String, sync: @escaping @Sendable (_ descriptor: Int32) -> Int32, logger: Logger
+  ) throws(BankStubError) {
+    journal = try BankJournal(path: path, sync: sync)
     self.logger = logger
     state = Monitor(State(book: BankBook(try journal.operations())))
   }

@@ -6,11 +6,14 @@ internal import Glibc
 final class BankJournal: Sendable {
   private let path: String
   private let descriptor: Int32
+  private let sync: @Sendable (_ descriptor: Int32) -> Int32
 
   /// Opens the file, made where it is missing.
+  /// - Parameter sync: brings what was written to disk; 0 when it is there.
   /// - Throws: with the path and the system's words.
-  init(path: String) throws(BankStubError) {
+  init(path: String, sync: @escaping @Sendable (_ descriptor: Int32) -> Int32) throws(BankStubError) {
     self.path = path
+    self.sync = sync
     descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw BankStubError.file(path) }
   }
@@ -50,6 +53,6 @@ final class BankJournal: Sendable {
       guard count > 0 else { throw BankStubError.file(path) }
       written += count
     }
-    guard fdatasync(descriptor) == 0 else { throw BankStubError.file(path) }
+    guard sync(descriptor) == 0 else { throw BankStubError.file(path) }
   }
 }

@@ -1,4 +1,5 @@
 internal import BankStubDomain
+internal import Glibc
 internal import HTTPServer
 public import Logger
 public import Metrics
@@ -30,10 +31,18 @@ public final class BankStub: ServicePart {
   ///   - address: where to listen; port 0 for any free one.
   ///   - file: the path of the file with the operations; made where it is missing.
   /// - Throws: when the file cannot be read.
-  public init(
+  public convenience init(
     address: NetworkAddress, file: String, logger: Logger, metrics: MetricsRegistry
   ) throws(BankStubError) {
-    desk = try BankDesk(path: file, logger: logger)
+    try self.init(address: address, file: file, sync: { fdatasync($0) }, logger: logger, metrics: metrics)
+  }
+
+  /// - Parameter sync: brings what was written to disk; 0 when it is there.
+  init(
+    address: NetworkAddress, file: String, sync: @escaping @Sendable (_ descriptor: Int32) -> Int32, logger: Logger,
+    metrics: MetricsRegistry
+  ) throws(BankStubError) {
+    desk = try BankDesk(path: file, sync: sync, logger: logger)
     server = HTTPServer(
       HTTPServerConfiguration(address: address, surface: "bankstub", addressName: "BANKSTUB_ADDR"),
       router: Self.router(desk), logger: logger, metrics: metrics)

@@ -1,10 +1,12 @@
-import BankStub
 import Glibc
 import HTTPClient
 import Logger
 import Metrics
+import Synchronization
 import Testing
 import Values
+
+@testable import BankStub
 
 /// A bank with a file of its own, and a client.
 private final class Bench {
@@ -12,15 +14,17 @@ private final class Bench {
   let client: HTTPClient
   private(set) var stub: BankStub
 
-  init() throws {
+  init(sync: @escaping @Sendable (Int32) -> Int32 = { fdatasync($0) }) throws {
     client = HTTPClient(HTTPClientConfiguration(userAgent: "tests"))
-    stub = try Self.start(file)
+    stub = try Self.start(file, sync)
   }
 
-  private static func start(_ file: String) throws -> BankStub {
+  private static func start(
+    _ file: String, _ sync: @escaping @Sendable (Int32) -> Int32 = { fdatasync($0) }
+  ) throws -> BankStub {
     let stub = try BankStub(
-      address: #require(NetworkAddress("127.0.0.1:0")), file: file, logger: Logger(label: "test", level: .error),
-      metrics: MetricsRegistry())
+      address: #require(NetworkAddress("127.0.0.1:0")), file: file, sync: sync,
+      logger: Logger(label: "test", level: .error), metrics: MetricsRegistry())
     try stub.start()
     return stub
   }
@@ -93,6 +97,38 @@ private final class Bench {
       let missing = try await bench.answer("GET", "/payment/\(unknown)")
       #expect(missing.status == 404 && missing.body == #"{"operation_id":"\#(unknown)","error":"no such payment"}"#)
     }
+  }
+
+  @Test func `an answer waits until it is on disk`() async throws {
+    let disk = Mutex((isAsked: false, isReady: false))
+    let bench = try Bench(sync: { descriptor in
+      disk.withLock { $0.isAsked = true }
+      while !disk.withLock({ $0.isReady }) { usleep(1_000) }
+      return fdatasync(descriptor)
+    })
+    defer {
+      disk.withLock { $0.isReady = true }
+      bench.end()
+    }
+    let request = HTTPClientRequest(
+      "POST", "http://127.0.0.1:\(bench.stub.boundPort ?? 0)/payment", headers: [("Content-Type", "application/json")],
+      body: Array(Bench.payment(UniqueID(high: 5, low: 1)).utf8), timeout: .seconds(20))
+    let status = Mutex<Int?>(nil)
+    bench.client.send(request) { result in status.withLock { $0 = (try? result.get().status) ?? 0 } }
+    func until(_ condition: () -> Bool) async throws {
+      let deadline = Instant.now() + .seconds(20)
+      while !condition() {
+        try #require(Instant.now() < deadline)
+        try await Task.sleep(for: .milliseconds(2))
+      }
+    }
+    try await until { disk.withLock { $0.isAsked } }
+    // A later request is answered meanwhile.
+    #expect(try await bench.answer("GET", "/control").status == 200)
+    #expect(status.withLock { $0 } == nil)
+    disk.withLock { $0.isReady = true }
+    try await until { status.withLock { $0 } != nil }
+    #expect(status.withLock { $0 } == 200)
   }
 
   @Test func `a reversal is kept, and refuses the charge from then on`() async throws {

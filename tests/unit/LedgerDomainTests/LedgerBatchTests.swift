@@ -28,6 +28,20 @@ import Values
       amount: Money(minorUnits: amount, currency))
   }
 
+  /// Those that the tables have, which nothing may change.
+  @Test func `the ids of transfers derive from payment and step`() {
+    let payment = UniqueID(high: 9, low: 0x555F)
+    let ids = TransferID.Step.allCases.map { TransferID.of(payment, $0) }
+    #expect(ids == [0x5550, 0x5551, 0x5552, 0x5553, 0x5554].map { UniqueID(high: 9, low: $0) })
+    #expect(TransferID.resolution(of: ids[0]) == UniqueID(high: 9, low: 0x5558))
+    #expect(ids.allSatisfy { TransferID.payments(of: $0).contains(payment) })
+    var batch = batch()
+    let hold = TransferRequest.Movement(
+      id: ids[0], debit: Self.alice.id, credit: Self.bob.id, amount: Money(minorUnits: 60, Self.euro))
+    #expect(batch.decide(.hold(hold)) == .created && batch.decide(.void(hold: hold.id)) == .created)
+    #expect(batch.transfers.map(\.id) == [0x5550, 0x5558].map { UniqueID(high: 9, low: $0) })
+  }
+
   @Test func `a hold reserves, a post moves a part and frees the rest`() {
     var batch = batch()
     let hold = movement(60)
