@@ -127,7 +127,7 @@ let package = Package(
     box("Admin", "service/Admin", ["Crypto", "HTTPServer", "Logger", "Metrics", "Values"]),
     box(
       "Service", "service/Service",
-      ["Admin", "HTTPServer", "Logger", "Metrics", "OTLP", "Runtime", "Settings", "Tracing", "Values"]),
+      ["Admin", "HTTPServer", "Logger", "Metrics", "OTLP", "Runtime", "Settings", "TLS", "Tracing", "Values"]),
 
     // Storage and brokers.
     box("Postgres", "data/Postgres", ["CLibpq", "Errors", "Logger", "Metrics", "Runtime", "Values"]),

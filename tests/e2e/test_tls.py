@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import signal
 import socket
 import ssl
@@ -13,6 +14,7 @@ import grpc
 import pytest
 
 from harness.certificates import Authority, Identity
+from harness.direct import Direct
 from harness.process import BINARIES, Program, clean_environment
 from harness.rpc import COMPLETED, CREATED, Client, refused
 from harness.world import World
@@ -260,6 +262,63 @@ def test_a_wrong_file_stops_the_start(
     assert ended.returncode == 2, ended
     assert ended.stderr.startswith(f"payments-server: {name}={wrong}: expected ") and reason in ended.stderr
     assert "PRIVATE" not in ended.stderr + ended.stdout
+
+
+def test_a_certificate_that_has_ended_is_told_and_makes_the_server_not_ready(make_world, ours: Authority):
+    world = make_world()
+    server = world.program("payments-server", **settings(ours.ended("past"))).start()
+    server.wait_for_output(r" warning .*the certificate ended, and clients refuse it.* setting=SERVER_TLS_CERT"
+                           r" certificate_end=2020-01-02T00:00:00")
+    server.wait_not_ready("certificate")
+    assert server.get("/readyz/api")[0] == 503
+    assert "ended 2020-01-02T00:00:00" in server.readiness()[1]["checks"]["certificate"]["detail"]
+    doctor = subprocess.run(
+        [BINARIES / "paysaga", "doctor", f"127.0.0.1:{server.admin_port}"], env=world.environment(LOG_LEVEL="info"),
+        capture_output=True, text=True, timeout=60)
+    assert doctor.returncode == 1 and "certificate" in doctor.stdout, doctor
+
+
+@pytest.mark.parametrize("before, is_told", [("3d", True), ("1d", False)])
+def test_a_certificate_that_ends_soon_is_warned_of_in_time(make_world, ours: Authority, before: str, is_told: bool):
+    """It ends in two days."""
+    world, identity = make_world(), ours.server(f"soon-{before}")
+    server = world.server(**settings(identity, SERVER_TLS_WARN_BEFORE=before))
+    gateway = Direct(world).gateway(
+        GATEWAY_TLS_CERT=str(identity.certificate), GATEWAY_TLS_KEY=str(identity.key), GATEWAY_TLS_WARN_BEFORE=before)
+    for program, setting in ((server, "SERVER_TLS_CERT"), (gateway.program, "GATEWAY_TLS_CERT")):
+        warned = re.search(rf" warning .*the certificate ends soon.* setting={setting} certificate_end=\d", program.output)
+        assert bool(warned) == is_told, program.output[:2000]
+        assert program.readiness()[1]["checks"]["certificate"]["ok"]
+
+
+@pytest.mark.parametrize("is_ended, word", [(True, "ended, and servers refuse it"), (False, "ends soon")])
+def test_the_certificates_shown_to_others_are_watched(make_world, ours: Authority, is_ended: bool, word: str):
+    """Nobody need be there to show them to: the programs wait."""
+    world = make_world()
+    identity = ours.ended("past-client") if is_ended else ours.client("soon-client")
+    kafka = {"KAFKA_BROKERS": "127.0.0.1:1", "KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CA_LOCATION": str(ours.file),
+             "KAFKA_SSL_CERTIFICATE_LOCATION": str(identity.certificate), "KAFKA_SSL_KEY_LOCATION": str(identity.key)}
+    saga = {"SAGA_GRPC_ADDR": "127.0.0.1:1", "SAGA_GRPC_CA": str(ours.file), "SAGA_GRPC_CERT": str(identity.certificate),
+            "SAGA_GRPC_KEY": str(identity.key)}
+    cron = world.program("payments-cron", **kafka).start()
+    direct = Direct(world)
+    processor, gateway = (world.program(f"payments-{name}", **direct.settings | saga).start() for name in ("processor", "gateway"))
+    for program, setting, server in ((cron, "KAFKA_SSL_CERTIFICATE_LOCATION", "kafka"),
+                                     (processor, "SAGA_GRPC_CERT", "saga"), (gateway, "SAGA_GRPC_CERT", "saga")):
+        program.wait_for_output(rf" warning .*the certificate {word}: .*restart.* setting={setting} certificate_end=\d")
+        check = program.readiness()[1]["checks"][f"certificate_{server}"]
+        assert check["ok"] != is_ended and check["detail"].startswith("ended 2020" if is_ended else "ends 2"), check
+        assert program.metric("paysaga_client_tls_certificate_end_seconds", server=server) > 1_500_000_000
+        doctor = subprocess.run(
+            [BINARIES / "paysaga", "doctor", f"127.0.0.1:{program.admin_port}"], env=world.environment(LOG_LEVEL="info"),
+            capture_output=True, text=True, timeout=60)
+        assert f"its certificate for {server} {'ended' if is_ended else 'ends'} at 20" in doctor.stdout, doctor
+    checked = subprocess.run(
+        [cron.command[0], "--check"], env=cron.environment, capture_output=True, text=True, timeout=20)
+    assert checked.returncode == 0 and word in checked.stderr, checked
+    # What is not shown to anybody is nobody's trouble.
+    plain = world.cron(KAFKA_SSL_CERTIFICATE_LOCATION=str(identity.certificate))
+    assert "certificate_kafka" not in plain.readiness()[1]["checks"]
 
 
 # The command line

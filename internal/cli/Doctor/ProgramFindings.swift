@@ -71,13 +71,15 @@ package struct ProgramFindings {
 
   private func certificates(_ now: Double) -> [Finding] {
     states.flatMap { state in
-      state.certificateEnds.sorted { $0.key < $1.key }.compactMap { _, end -> Finding? in
+      state.certificateEnds.sorted { $0.key < $1.key }.compactMap { name, end -> Finding? in
         let left = end - now
         guard left < Self.certificateNotice else { return nil }
         let time = Timestamp(microseconds: Int64(saturating: end * 1e6))
+        let server = name.split(separator: "\"").dropFirst().first
         return Finding(
-          state.subject, left <= 0 ? "its certificate ended at \(time)" : "its certificate ends at \(time)",
-          "put a new one in place and send the program SIGHUP")
+          state.subject,
+          "its certificate \(server.map { "for \($0) " } ?? "")\(left <= 0 ? "ended" : "ends") at \(time)",
+          "put a new one in place and \(server == nil ? "send the program SIGHUP" : "restart the program")")
       }
     }
   }

@@ -72,8 +72,9 @@ package struct ProgramState: Sendable {
   /// Takes the answer of `/metrics`: the ends of certificates.
   package mutating func takeMetrics(_ body: [UInt8]) {
     for sample in MetricsPage(body).series(endingIn: "certificate_end_seconds") {
-      // A program's servers share a certificate: their labels say nothing more.
-      let name = String(sample.key.prefix { $0 != "{" })
+      // A program's servers share a certificate: their labels say nothing more. Those for other servers are several.
+      let isServers = sample.key.contains("_server_tls_")
+      let name = isServers ? String(sample.key.prefix { $0 != "{" }) : sample.key
       certificateEnds[name] = min(sample.value, certificateEnds[name] ?? sample.value)
     }
   }

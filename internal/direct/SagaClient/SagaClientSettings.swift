@@ -52,6 +52,11 @@ public struct SagaClientSettings: Sendable {
     }
   }
 
+  /// The file of the certificate that is shown to that API, with the name of its setting; nil where none is.
+  public var shownCertificate: (setting: String, file: String)? {
+    address == nil || certificate.isEmpty ? nil : (Self.certificateName, certificate)
+  }
+
   /// Reads the files, which blocks; connects with the first call.
   /// - Returns: nil when there is no saga.
   /// - Throws: `SettingsError` for a file that cannot be used.

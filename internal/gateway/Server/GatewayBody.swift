@@ -71,6 +71,12 @@ public final class GatewayBody: ProgramBody {
   /// Without the brokers payments are taken in all the same: their events wait.
   public var neededForAPI: Set<String>? { ["postgres", "certificate"] }
 
+  /// Those for the brokers and for the saga.
+  public var clientCertificates: [ClientCertificate] {
+    let saga = settings.saga.shownCertificate.map { ClientCertificate(for: "saga", setting: $0.setting, file: $0.file) }
+    return [.kafka(settings.kafka.properties), saga].compactMap(\.self)
+  }
+
   /// Reads the files of TLS again.
   public func reload() {
     if let certificateWatch {

@@ -129,13 +129,13 @@ private let http2Protocol: [UInt8] = [2, UInt8(ascii: "h"), UInt8(ascii: "2")]
 /// Number of the extension for ALPN (RFC 7301 section 3.1).
 private let alpnExtension: UInt32 = 16
 
-private func secondsSince1970(_ time: UnsafePointer<ASN1_TIME>?) -> Int64? {
+func secondsSince1970(_ time: UnsafePointer<ASN1_TIME>?) -> Int64? {
   var parts = tm()
   return ASN1_TIME_to_tm(time, &parts) == 1 ? Int64(timegm(&parts)) : nil
 }
 
 /// For OpenSSL: there is never a password.
-private func noPassword(
+func noPassword(
   _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int32, _ isWriting: Int32, _ context: UnsafeMutableRawPointer?
 ) -> Int32 { -1 }
 

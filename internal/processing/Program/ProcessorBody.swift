@@ -46,6 +46,12 @@ public final class ProcessorBody: ProgramBody {
   /// There is no API.
   public var neededForAPI: Set<String>? { nil }
 
+  /// Those for the brokers and for the saga.
+  public var clientCertificates: [ClientCertificate] {
+    let saga = settings.saga.shownCertificate.map { ClientCertificate(for: "saga", setting: $0.setting, file: $0.file) }
+    return [.kafka(settings.kafka.properties), saga].compactMap(\.self)
+  }
+
   /// Nothing can be reloaded.
   public func reload() { context.logger.info("SIGHUP: nothing to reload") }
 

@@ -39,6 +39,9 @@ public final class CronBody: ProgramBody {
   /// There is no API.
   public var neededForAPI: Set<String>? { nil }
 
+  /// The one for the brokers.
+  public var clientCertificates: [ClientCertificate] { [.kafka(settings.kafka.properties)].compactMap(\.self) }
+
   /// Nothing can be reloaded.
   public func reload() { context.logger.info("SIGHUP: nothing to reload") }
 }

@@ -57,6 +57,11 @@ public final class ServerBody: ProgramBody {
     }
   }
 
+  /// The one for the brokers, which the jobs call.
+  public var clientCertificates: [ClientCertificate] {
+    [settings.jobs.flatMap { .kafka($0.kafka.properties) }].compactMap(\.self)
+  }
+
   /// Reads the files of TLS and of the callers' roles again.
   public func reload() {
     if let certificate {

@@ -12,6 +12,8 @@ public protocol ProgramBody: AnyObject, Sendable {
   /// The pages that the program adds to its admin endpoint; asked for once, before `assemble`. A page answers before
   /// the parts are there, too: that they are not.
   var pages: [AdminPage] { get }
+  /// The certificates that the program shows to servers; asked for once, before `assemble`. Reading their files blocks.
+  var clientCertificates: [ClientCertificate] { get }
   /// Reads again what may change while the program runs. Called at SIGHUP on the main thread, at any time.
   func reload()
 }
@@ -19,6 +21,8 @@ public protocol ProgramBody: AnyObject, Sendable {
 extension ProgramBody {
   /// None.
   public var pages: [AdminPage] { [] }
+  /// None.
+  public var clientCertificates: [ClientCertificate] { [] }
 }
 
 /// The parts of a program, and the state of what they depend on.

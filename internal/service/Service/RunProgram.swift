@@ -39,7 +39,9 @@ public func runProgram<Settings: ServiceSettings>(
   let context = ProgramContext(
     program: program, logger: logger, metrics: metrics, tracer: exporter?.tracer ?? .off, stop: StopFlag(),
     instance: instance)
-  if arguments.action == .check { check(program) { _ = try make(settings, context) } }
+  if arguments.action == .check {
+    check(program) { for each in try make(settings, context).clientCertificates { each.warn(logger) } }
+  }
   context.metrics.registerProcess(program: program.name, version: BuildInfo.version)
   context.metrics.counter(
     "log_lines_dropped_total", help: "Log lines that were not written, mostly because nobody read the log."
@@ -61,6 +63,8 @@ public func runProgram<Settings: ServiceSettings>(
       ])
     let service = RunningService(body, context, options)
     registerReadiness(service, context.metrics)
+    registerCertificates(service.certificates, context.metrics)
+    for each in service.certificates { each.warn(logger) }
     let admin = try startAdmin(context, service, config, options)
     let starter = WorkerThread(name: "start-up") {
       do {
@@ -163,6 +167,17 @@ private func registerReadiness(_ service: RunningService, _ metrics: MetricsRegi
   metrics.gauge("ready", help: "Whether /readyz answers 200: 1 or 0.") { service.readiness.isReady ? 1 : 0 }
   metrics.gauges("dependency_up", help: "Whether a dependency of /readyz works: 1 or 0.", labels: ["dependency"]) {
     service.readiness.checks.map { MetricsRegistry.Sample([$0.name], $0.isReady ? 1 : 0) }
+  }
+}
+
+/// When the certificates end that the program shows to servers.
+private func registerCertificates(_ certificates: [ClientCertificate], _ metrics: MetricsRegistry) {
+  for each in certificates {
+    guard let end = each.end else { continue }
+    metrics.gauge(
+      "client_tls_certificate_end_seconds", help: "When the certificate ends that is shown to this server, Unix time.",
+      labels: ["server": each.server]
+    ) { Double(end) }
   }
 }
 

@@ -13,12 +13,15 @@ final class RunningService: Sendable {
 
   let body: any ProgramBody
   private let context: ProgramContext
+  /// Those that the program shows to servers.
+  let certificates: [ClientCertificate]
   private let grace: Duration
   private let assembled = Mutex<Assembled?>(nil)
 
   init(_ body: any ProgramBody, _ context: ProgramContext, _ options: ServiceOptions) {
     self.body = body
     self.context = context
+    certificates = body.clientCertificates
     grace = options.shutdownTimeout
   }
 
@@ -37,6 +40,7 @@ final class RunningService: Sendable {
   var readiness: ReadinessReport {
     let checks = assembled.withLock { $0 }?.parts.checks
     return ReadinessReport(
-      checks?() ?? [], isServing: checks != nil && !context.stop.isStopped, neededForAPI: body.neededForAPI)
+      (checks?() ?? []) + certificates.map(\.check), isServing: checks != nil && !context.stop.isStopped,
+      neededForAPI: body.neededForAPI)
   }
 }

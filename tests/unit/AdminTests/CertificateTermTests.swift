@@ -31,6 +31,14 @@ import Values
     #expect(CertificateTerm(endSeconds: Int64.max, warningTime: .seconds(1)).warning(at: at(0)) == nil)
   }
 
+  @Test func `a client's certificate is refused by servers and needs a restart`() {
+    let term = CertificateTerm(endSeconds: 1_000_000, warningTime: .seconds(86_400), of: .client)
+    let warning = "the certificate ends soon: put a new one in place and restart the program"
+    #expect(term.warning(at: at(999_999)) == warning)
+    let check = term.check("certificate_kafka", at: at(1_000_000))
+    #expect(check.name == "certificate_kafka" && !check.isReady && check.detail.hasSuffix("servers refuse it"))
+  }
+
   @Test func withoutAWarningTimeItIsWarnedOfAtItsEndOnly() {
     let term = CertificateTerm(endSeconds: 10, warningTime: .zero)
     #expect(term.warning(at: at(9)) == nil && term.warning(at: at(10)) != nil)

@@ -77,6 +77,16 @@ struct DoctorTests {
     #expect(ProgramFindings([state("a:1", program: "p", metrics: metrics)]).all(now: 0).count == 1)
   }
 
+  @Test func `certificates for other servers are findings of their own`() {
+    let metrics = ["kafka", "saga"].map {
+      "paysaga_client_tls_certificate_end_seconds{server=\"\($0)\"} 100\n"
+    }.joined()
+    let findings = ProgramFindings([state("a:1", program: "p", metrics: metrics)]).all(now: 0)
+    let problems = findings.map { String($0.problem.prefix { $0 != "1" }) }
+    #expect(problems == ["its certificate for kafka ends at ", "its certificate for saga ends at "])
+    #expect(findings.allSatisfy { $0.remedy.hasSuffix("restart the program") })
+  }
+
   @Test(arguments: ["", "no JSON", "[1]", #"{"checks":7,"settings":[],"version":{}}"#, #"{"checks":{"a":"b"#])
   func whatCannotBeReadIsLeftOut(body: String) {
     var state = ProgramState(address: "a:1")

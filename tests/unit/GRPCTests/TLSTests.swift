@@ -197,6 +197,17 @@ import Values
     }
   }
 
+  @Test func `the end of a certificate is read from a file and from a text`() throws {
+    let file = TestCertificates.ours.client.certificate
+    let end = try #require(CertificateFile.end(at: file))
+    #expect(abs(Double(end) - Date().timeIntervalSince1970 - 2 * 86_400) < 3_600)
+    let text = try String(contentsOfFile: file, encoding: .utf8)
+    #expect(CertificateFile.end(ofPEM: text + text) == end)
+    for wrong in ["", "nonsense", String(text.dropLast(40))] { #expect(CertificateFile.end(ofPEM: wrong) == nil) }
+    #expect(CertificateFile.end(at: "/nonexistent.pem") == nil)
+    #expect(CertificateFile.end(at: TestCertificates.ours.client.key) == nil)
+  }
+
   @Test func plainTextIsRefusedAndClosed() throws {
     try withServer(TLSServerContext(TestCertificates.ours.server)) { (server, _) throws in
       let address = NetworkAddress(host: "127.0.0.1", port: server.boundPort)
