@@ -83,6 +83,52 @@ def test_payments_are_listed_from_the_newest_on_and_by_order(payments):
     assert piped(world, "list", "--order", "7", "--since", "1h").returncode == 2
 
 
+def test_events_are_chosen_by_key_topic_and_time(world: World):
+    client = world.client(world.server(CRON_ENABLED="false"))
+    for order in (7, 8, 9):
+        client.create(order)
+    client.settle(7)
+    world.sql("UPDATE event_wait SET topic = 'elsewhere' WHERE key = '8'")
+    world.sql("UPDATE event_wait SET created_at = now() - interval '3 hours' WHERE key = '9'")
+
+    def events(*options: str) -> list[tuple[str, int]]:
+        done = piped(world, "outbox", "list", "--json", *options)
+        assert done.returncode == 0, done
+        return [(event["key"], event["seq"]) for event in map(json.loads, done.stdout.splitlines())]
+
+    everything = [("7", 1), ("8", 1), ("9", 1), ("7", 2)]
+    assert events() == everything and events("--newest") == everything[::-1]
+    assert events("--limit", "2") == everything[:2] and events("--newest", "--limit", "2") == everything[:1:-1]
+    assert events("--key", "7") == [("7", 1), ("7", 2)] and events("--key", "7", "--newest") == [("7", 2), ("7", 1)]
+    assert events("--topic", "elsewhere") == [("8", 1)] and events("--topic", "nowhere") == []
+    assert events("--since", "2h") == [("7", 1), ("8", 1), ("7", 2)] and events("--since", "4h") == everything
+    assert events("--key", "9", "--since", "2h") == [] and events("--key", "8", "--topic", world.topic) == []
+    assert events("--status", "DONE") == []
+
+    world.sql("UPDATE event_wait SET topic = %s WHERE topic = 'elsewhere'", world.topic)
+    world.cron()
+    world.wait_until_published(4)
+    assert sorted(events("--status", "DONE")) == sorted(everything) and events() == []
+    # Published ones come newest first, and --since is about their publication.
+    done = piped(world, "outbox", "list", "--status", "DONE", "--json").stdout.splitlines()
+    times = [json.loads(line)["done_at"] for line in done]
+    assert times == sorted(times, reverse=True)
+    assert sorted(events("--status", "DONE", "--key", "7")) == [("7", 1), ("7", 2)]
+    assert events("--status", "DONE", "--key", "9", "--since", "1h") == [("9", 1)]
+    assert events("--status", "DONE", "--since", "2199-01-01T00:00:00Z") == []
+    assert events("--status", "DONE", "--topic", "elsewhere") == []
+
+
+def test_an_order_is_watched(world: World):
+    world.push_orders([2, 12, 2, 1])
+    watched = ["watch", "--topic", world.inventory, "--from", "earliest", "--json"]
+    done = piped(world, *watched, "--order", "2", "--count", "2", "--timeout", "20s")
+    assert done.returncode == 0, done
+    assert [json.loads(line)["value"]["order_id"] for line in done.stdout.splitlines()] == [2, 2]
+    done = piped(world, *watched, "--order", "3", "--count", "1", "--timeout", "2s")
+    assert (done.returncode, done.stdout) == (1, "") and "0 of 1 messages came" in done.stderr
+
+
 @pytest.mark.parametrize("words, setting, scheme", [
     (["get", "--order", "1"], "SERVER_GRPC_ADDR", "{}"),
     (["outbox", "status"], "DB_DSN", "postgres://u:p@{}/d?sslmode=disable"),

@@ -1,5 +1,7 @@
 """Starting and stopping: settings, the admin endpoint, SIGTERM."""
 
+import json
+import re
 import signal
 import subprocess
 import threading
@@ -100,6 +102,49 @@ def test_help_and_version(binary: str):
     assert shown.returncode == 0 and "DB_DSN" in shown.stdout and shown.stderr == ""
     assert run(binary, "--version").stdout.startswith(binary)
     assert "--nonsense" in complaint(binary, "--nonsense")
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_settings_are_checked_and_printed_without_a_start(binary: str, tmp_path):
+    """Nobody listens at the addresses of ENOUGH."""
+    file = tmp_path / "ours.env"
+    file.write_text("# ours\nLOG_LEVEL=warning\n")
+    checked = run(binary, "--config", str(file), "--check", **ENOUGH)
+    assert (checked.returncode, checked.stderr) == (0, ""), checked
+    assert checked.stdout == f"{binary}: settings and the files that they name can be used\n"
+    assert "LOG_LEVEL=loud" in complaint(binary, "--check", **ENOUGH | {"LOG_LEVEL": "loud"})
+
+    printed = run(binary, "--config", str(file), "--print-config", **ENOUGH)
+    assert (printed.returncode, printed.stderr) == (0, ""), printed
+    page = json.loads(printed.stdout)
+    assert page["program"] == binary and run(binary, "--version").stdout == (
+        f"{binary} {page['version']} (commit {page['commit']})\n")
+    settings = page["settings"]
+    assert settings["LOG_LEVEL"] == {"value": "warning", "origin": f"{file} line 2"}
+    assert settings["KAFKA_BROKERS"] == {"value": ENOUGH["KAFKA_BROKERS"], "origin": "environment"}
+    assert settings["LOG_FORMAT"] == {"value": "text", "origin": "default"}
+    assert settings["DB_DSN"]["value"] == "postgres://u:***@127.0.0.1:1/db"
+    assert "CRON_RESERVE=soon" in complaint(binary, "--print-config", **ENOUGH | {"CRON_RESERVE": "soon"})
+
+
+def test_files_that_settings_name_are_checked(tmp_path):
+    absent = str(tmp_path / "absent.pem")
+    told = complaint("payments-server", "--check", **ENOUGH | {"SERVER_TLS_CERT": absent, "SERVER_TLS_KEY": absent})
+    assert f"SERVER_TLS_CERT={absent}: expected" in told
+
+
+@pytest.mark.parametrize("binary", PROGRAMS)
+def test_the_first_line_tells_version_instance_and_settings(world: World, binary: str):
+    program = world.program(binary).start().wait_ready()
+    first = program.output.splitlines()[0]
+    told = re.search(rf' info {binary}/\S+ {binary}: starting version=(\S+) commit=(\S+) instance=\S+:(\d+):[0-9a-f]{{8}} settings="(.*)"$', first)
+    assert told, first
+    assert run(binary, "--version").stdout == f"{binary} {told[1]} (commit {told[2]})\n"
+    assert int(told[3]) == program.handle.pid
+    changed = dict(setting.split("=", 1) for setting in told[4].split(" "))
+    assert changed["LOG_LEVEL"] == "debug" and changed["KAFKA_BROKERS"] == world.broker.brokers
+    # Without secrets, and without what is as it is by default.
+    assert ":***@" in changed["DB_DSN"] and "LOG_FORMAT" not in changed
 
 
 def test_missing_tables_are_told_with_what_to_do(world: World):
