@@ -13,6 +13,11 @@ struct GatewayCall {
   ]
   static let synopsis = "[--gateway URL] [--tls-ca FILE]"
 
+  /// How a command is told who runs it, for the gateway's audit trails.
+  static let operatorOption = Option(
+    "--operator", "NAME",
+    "who does it, kept with the API key's name; default: the user and the name of this machine")
+
   private let gateway: String?
   private let authorities: String?
 
@@ -21,21 +26,30 @@ struct GatewayCall {
     authorities = arguments.text("--tls-ca")
   }
 
-  /// - Parameters:
-  ///   - wait: how long the gateway was asked to wait.
-  /// - Throws: when there is no answer.
-  func post(
-    _ path: String, _ body: [UInt8]? = nil, key: String? = nil, wait: Duration = .zero, session: Session
-  ) throws -> HTTPClientResponse {
-    try call("POST", path, body, key: key, wait: wait, session: session)
+  /// Who runs a command; characters that a header field cannot have become question marks.
+  static func person(_ arguments: Arguments) throws(CommandError) -> String {
+    let name = try Operator.name(arguments)
+    return String(String.UnicodeScalarView(name.unicodeScalars.map { (" "..."~").contains($0) ? $0 : "?" }.prefix(128)))
   }
 
   /// - Parameters:
+  ///   - person: who runs the command.
+  ///   - wait: how long the gateway was asked to wait.
+  /// - Throws: when there is no answer.
+  func post(
+    _ path: String, _ body: [UInt8]? = nil, key: String? = nil, person: String? = nil, wait: Duration = .zero,
+    session: Session
+  ) throws -> HTTPClientResponse {
+    try call("POST", path, body, key: key, person: person, wait: wait, session: session)
+  }
+
+  /// - Parameters:
+  ///   - person: who runs the command.
   ///   - wait: how long the gateway was asked to wait.
   /// - Throws: when there is no answer.
   func call(
-    _ method: String, _ path: String, _ body: [UInt8]? = nil, key: String? = nil, wait: Duration = .zero,
-    session: Session
+    _ method: String, _ path: String, _ body: [UInt8]? = nil, key: String? = nil, person: String? = nil,
+    wait: Duration = .zero, session: Session
   ) throws -> HTTPClientResponse {
     let local = try session.given.address("GATEWAY_ADDR") ?? NetworkAddress(host: "127.0.0.1", port: 8090)
     let base = gateway ?? "http://\(local.called)"
@@ -46,6 +60,7 @@ struct GatewayCall {
     var headers = session.authorization
     if body != nil { headers.append(("Content-Type", "application/json")) }
     if let key { headers.append(("Idempotency-Key", key)) }
+    if let person { headers.append(("Paysaga-Operator", person)) }
     let answer = Monitor<Result<HTTPClientResponse, HTTPClientError>?>(nil)
     let timeout = session.patience(.seconds(15)) + wait
     client.send(

@@ -18,6 +18,7 @@ extension PaymentTrail.Refund {
     [
       "refund_id": .uuid(id), "status": .text(state), "reason": .optional(reason),
       "amount_minor": .number(amount.minorUnits), "currency": .text(amount.currency.code), "cause": .text(cause),
+      "requested_by": .optional(requester),
       "created_at": .time(since), "updated_at": .time(updatedAt),
     ]
   }

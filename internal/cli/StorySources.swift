@@ -165,7 +165,8 @@ final class StorySources {
     let processed = try ask(.processing) { [processing] connection throws(DatabaseError) in
       try processing.story(of: id, on: connection)
     }
-    let requesters = Requesters(reviewer: processed?.trail.reviewer)
+    let requesters = Requesters(
+      reviewer: processed?.trail.reviewer, canceller: processed?.trail.canceller)
     story.add(
       try ask(.gateway) { [gateway] connection throws(DatabaseError) in
         try gateway.entries(of: id, requesters: requesters, on: connection)

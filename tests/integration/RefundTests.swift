@@ -26,7 +26,7 @@ struct RefundTests {
     NewRefund(
       RefundOrder(
         id: UniqueID(high: 61, low: UInt64(number) << 4), origin: RefundOrigin(of: Bench.id(payment), cause: cause),
-        amount: amount), note: note)
+        amount: amount), note: note, requester: "shop (ann@desk)")
   }
 
   private func refund(
@@ -51,6 +51,7 @@ struct RefundTests {
         let wish = Self.wish(1, of: 1, 60, note: "torn")
         guard case .done(let first, isRepetition: false) = await refund(processor, wish) else { throw BenchFailure() }
         #expect(first.stored.payment.state == .processing && first.note == "torn")
+        #expect(first.stored.payment.requester == "shop (ann@desk)")
         try await eventually { try bench.count("state = 'COMPLETED' AND refund_of IS NOT NULL") == 1 }
         #expect(try bench.balance(of: Bench.payee) == Balance(posted: 40))
         let asked = try #require(bank.refunded(first.stored.payment.id))

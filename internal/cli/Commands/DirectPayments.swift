@@ -169,16 +169,18 @@ struct PaymentsHistory: Subcommand {
     defer { gateway.close() }
     let history = try gateway.ask { [id] in try await $0.history(id, deadline: $1) }
     guard !history.isEmpty else { throw CommandError.failure("there is no payment \(id)") }
+    let connection = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
+    defer { connection.close() }
+    let trail = try PaymentTrails().find(id, on: connection)
+    let requesters = Requesters(reviewer: trail.reviewer, canceller: trail.canceller).requesters(of: history)
     let states: [Record] = history.map { standing in
       [
         "id": .uuid(id), "version": .number(standing.version), "status": .text(standing.state.rawValue),
         "reason": standing.reason.map { .text($0.rawValue) } ?? .null, "at": .time(standing.since),
+        "requested_by": .optional(requesters[standing.version]),
       ]
     }
     session.output.print(rows: states)
-    let connection = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
-    defer { connection.close() }
-    let trail = try PaymentTrails().find(id, on: connection)
     if let reviewer = trail.reviewer { session.output.print(["reviewed_by": .text(reviewer)]) }
     for records in [trail.attempts.map(\.record), trail.refunds.map(\.record), trail.exceptions.map(\.record)] {
       session.output.print(rows: records)
@@ -190,7 +192,8 @@ struct PaymentsHistory: Subcommand {
 struct PaymentsCancel: Subcommand {
   static let usage = Usage(
     name: "payments cancel", summary: "cancel a direct payment unless the bank has been asked", operand: "ID",
-    options: GatewayCall.options, synopsis: "ID \(GatewayCall.synopsis)",
+    options: [GatewayCall.operatorOption] + GatewayCall.options,
+    synopsis: "ID [--operator NAME] \(GatewayCall.synopsis)",
     notes: """
       Doing it again changes nothing and succeeds. A payment for which the bank may have been asked is not cancelled, nor
       is one that is final. PAYSAGA_API_KEY, in the environment, has the secret of an API key with the scope pay; a
@@ -199,15 +202,17 @@ struct PaymentsCancel: Subcommand {
     example: "paysaga payments cancel 01980f3e-7c51-7000-8000-000000000000")
 
   private let id: UniqueID
+  private let person: String
   private let gateway: GatewayCall
 
   init(_ arguments: Arguments) throws(CommandError) {
     id = try arguments.id("a payment")
+    person = try GatewayCall.person(arguments)
     gateway = GatewayCall(arguments)
   }
 
   func run(_ session: Session) throws {
-    let response = try gateway.post("/v1/payments/\(id)/cancel", session: session)
+    let response = try gateway.post("/v1/payments/\(id)/cancel", person: person, session: session)
     guard response.status == 200 else { throw GatewayCall.refusal(response) }
     session.output.print(["id": .uuid(id), "payment": .json(response.body)], line: "id=\(id) cancelled")
   }

@@ -14,8 +14,9 @@ struct PaymentsRefund: Subcommand {
       Option("--amount-minor", "N", "how much, in minor units; default: all that is left"),
       Option("--reason", "TEXT", "why, for people"),
       Option("--key", "TEXT", "the Idempotency-Key; default: a random one. The same again has one effect"),
+      GatewayCall.operatorOption,
     ] + GatewayCall.options,
-    synopsis: "ID [--amount-minor N] [--reason TEXT] [--key TEXT] \(GatewayCall.synopsis)",
+    synopsis: "ID [--amount-minor N] [--reason TEXT] [--key TEXT] [--operator NAME] \(GatewayCall.synopsis)",
     notes: """
       The money goes back to where it came from, through the bank or to the payer's balance. The refund is shown as it is
       after ten seconds at most; `payments refunds` shows what becomes of it then. Only a COMPLETED payment is given back.
@@ -30,10 +31,12 @@ struct PaymentsRefund: Subcommand {
   private let amount: Int64?
   private let reason: String?
   private let key: String
+  private let person: String
   private let gateway: GatewayCall
 
   init(_ arguments: Arguments) throws(CommandError) {
     id = try arguments.id("a payment")
+    person = try GatewayCall.person(arguments)
     amount = try arguments.integer("--amount-minor", in: 1...Int64.max)
     reason = arguments.text("--reason")
     key = arguments.text("--key") ?? "cli-\(UniqueID.random())"
@@ -48,7 +51,7 @@ struct PaymentsRefund: Subcommand {
     // Before the call: whatever becomes of it and of this process, the same refund can be asked for again.
     notice("the same command with --key \(printable(key)) gives the money back once")
     let response = try gateway.post(
-      "/v1/payments/\(id)/refunds?wait=10s", body, key: key, wait: Self.wait, session: session)
+      "/v1/payments/\(id)/refunds?wait=10s", body, key: key, person: person, wait: Self.wait, session: session)
     guard response.status == 201 else { throw GatewayCall.refusal(response) }
     let found = GatewayCall.texts(response)
     session.output.print(
@@ -88,7 +91,8 @@ extension StoredRefund {
       "id": .uuid(payment.id), "status": .text(payment.state.rawValue),
       "reason": payment.reason.map { .text($0.rawValue) } ?? .null, "version": .number(payment.version),
       "amount_minor": .number(payment.amount.minorUnits), "currency": .text(payment.amount.currency.code),
-      "cause": .text(payment.refund?.cause.rawValue ?? ""), "note": note.map { .text($0) } ?? .null,
+      "cause": .text(payment.refund?.cause.rawValue ?? ""),
+      "requested_by": payment.requester.map { .text($0) } ?? .null, "note": note.map { .text($0) } ?? .null,
       "created_at": .time(payment.since), "updated_at": .time(updatedAt),
     ]
   }

@@ -33,6 +33,8 @@ struct APIRequest: Sendable {
   var body: [UInt8] { http.body }
   var arrived: Instant { http.arrived }
   var traceparent: String? { http.trace?.traceparent }
+  /// For audit trails: the caller, and behind it in brackets who runs the command that makes the call.
+  var requester: String { caller.name + (OperatorHeader.value(headers).map { " (\($0))" } ?? "") }
   var waitingPeer: WaitingPeer { caller.keyID.map { .key($0) } ?? WaitingPeer(http) }
 
   /// The caller's idempotency key, which belongs to its API key and the route.

@@ -47,8 +47,9 @@ package struct HistoryRoutes: Sendable {
     let deliveries = try await Fault.asking { () async throws(StoreTrouble) in
       try await webhooks.deliveries(ofPayment: id, deadline: deadline)
     }
+    let requesters = Requesters(reviewer: trail.reviewer, canceller: trail.canceller).requesters(of: states)
     let body = JSONWriter.object { object in
-      object.add("data", states.map { state in Part { Self.state(state, into: &$0) } })
+      object.add("data", states.map { state in Part { Self.state(state, by: requesters[state.version], into: &$0) } })
       object.add("reviewed_by", trail.reviewer)
       object.add("attempts", trail.attempts.map { attempt in Part { Self.attempt(attempt, of: id, into: &$0) } })
       object.add("refunds", trail.refunds.map { refund in Part { Self.refund(refund, into: &$0) } })
@@ -59,11 +60,14 @@ package struct HistoryRoutes: Sendable {
     return .json(200, body)
   }
 
-  private static func state(_ standing: PaymentStanding, into object: inout JSONObjectWriter) {
+  private static func state(
+    _ standing: PaymentStanding, by requester: String?, into object: inout JSONObjectWriter
+  ) {
     object.add("version", standing.version)
     object.add("status", standing.state.rawValue)
     object.add("reason", standing.reason?.rawValue)
     object.add("at", standing.since)
+    object.add("requested_by", requester)
   }
 
   /// What the bank said in words is for operators.
@@ -84,6 +88,7 @@ package struct HistoryRoutes: Sendable {
     object.add("amount", refund.amount.minorUnits)
     object.add("currency", refund.amount.currency.code)
     object.add("cause", refund.cause)
+    object.add("requested_by", refund.requester)
     object.add("created_at", refund.since)
     object.add("updated_at", refund.updatedAt)
   }

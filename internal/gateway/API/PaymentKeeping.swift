@@ -29,7 +29,7 @@ package protocol PaymentExecuting: Sendable {
   /// Executes a card payment that is stored. Must not block.
   func submit(_ payment: CardPayment, at place: CardPlace)
   /// Cancels a payment unless the bank has been asked.
-  func cancel(_ terms: PaymentTerms, deadline: Instant) async -> PaymentAnswer
+  func cancel(_ terms: PaymentTerms, by requester: String?, deadline: Instant) async -> PaymentAnswer
   /// Ends a payment's review.
   func review(_ id: UniqueID, approves: Bool, by person: String, deadline: Instant) async -> PaymentAnswer
 }

@@ -173,7 +173,8 @@ package struct PaymentRoutes: Sendable {
     try request.query.requireOnly([])
     try Fault.reading { () throws(RequestFault) in try EmptyRequest.require(request.body) }
     let payment = try await payment(request)
-    let answer = await processor.cancel(PaymentTerms(payment), deadline: RouteHandlers.deadline(request))
+    let answer = await processor.cancel(
+      PaymentTerms(payment), by: request.requester, deadline: RouteHandlers.deadline(request))
     return try Self.answered(answer, payment)
   }
 

@@ -48,7 +48,7 @@ package struct RefundRoutes: Sendable {
     let order = RefundOrder(
       id: AccountRoutes.id(of: key), origin: RefundOrigin(of: id, cause: .caller), amount: wanted.amount)
     let answer = await processor.refund(
-      NewRefund(order, note: wanted.reason), deadline: RouteHandlers.deadline(request))
+      NewRefund(order, note: wanted.reason, requester: request.requester), deadline: RouteHandlers.deadline(request))
     let (refund, isRepetition) = try await opened(answer, of: id, request)
     guard let place, !refund.stored.payment.state.isFinal else {
       exchange.respond(

@@ -4,17 +4,23 @@ public import DirectDomain
 public struct Requesters: Sendable, Hashable {
   /// Who decided its review.
   public let reviewer: String?
+  /// Who asked for its cancel.
+  public let canceller: String?
 
   /// The names of those who are known.
-  public init(reviewer: String? = nil) { self.reviewer = reviewer }
+  public init(reviewer: String? = nil, canceller: String? = nil) {
+    self.reviewer = reviewer
+    self.canceller = canceller
+  }
 
   /// Who asked for a state; nil for what the programs did by themselves, and where the name is not known.
   /// - Parameters:
   ///   - reason: that of the state.
   ///   - before: the state before it; nil for the first one.
   public func requester(_ reason: PaymentReason?, after before: PaymentState?) -> String? {
-    // A review that was cancelled, or that nobody decided in time, has no reviewer.
-    before == .review || reason == .reviewDeclined ? reviewer : nil
+    if reason == .cancelled { return canceller }
+    // A review that nobody decided in time has no reviewer.
+    return before == .review || reason == .reviewDeclined ? reviewer : nil
   }
 
   /// Who asked for the states of a payment, by their versions.

@@ -209,7 +209,8 @@ extension PageRoutes {
 
   private func cancel(_ call: PageCall) async throws(PageFault) -> UniqueID {
     let payment = try await payment(try call.id(), call)
-    try Self.check(await sources.processor.cancel(PaymentTerms(payment), deadline: call.deadline))
+    try Self.check(
+      await sources.processor.cancel(PaymentTerms(payment), by: call.visitor.name, deadline: call.deadline))
     return payment.id
   }
 
@@ -240,7 +241,8 @@ extension PageRoutes {
     let order = RefundOrder(
       id: AccountRoutes.id(of: try key(call, "refund")), origin: RefundOrigin(of: payment.id, cause: .caller),
       amount: wanted.amount)
-    let answer = await sources.processor.refund(NewRefund(order, note: wanted.reason), deadline: call.deadline)
+    let answer = await sources.processor.refund(
+      NewRefund(order, note: wanted.reason, requester: call.visitor.name), deadline: call.deadline)
     try PageFault.check(answer)
     return payment.id
   }

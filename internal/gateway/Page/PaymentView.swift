@@ -79,7 +79,7 @@ struct PaymentView {
       let state = PaymentState(rawValue: refund.state).map { HTML.state($0, words) } ?? "\(refund.state)"
       return (
         "at-refund", "\(words("Refund", "Возврат")) \(HTML.money(refund.amount))",
-        "\(state) <code>\(refund.cause)</code> \(HTML.id(refund.id))"
+        "\(state) <code>\(refund.cause)</code> \(HTML.id(refund.id)) \(by(refund.requester))"
       )
     case .contradicted(let exception):
       let title = words("Contradicts the books", "Расхождение")

@@ -40,7 +40,7 @@ struct Timeline: Hashable {
     entries += trail.attempts.compactMap { each in each.answeredAt.map { Entry(at: $0, happening: .answered(each)) } }
     entries += decision.map { [Entry(at: $0.at, happening: .decided($0))] } ?? []
     entries += transfers.map { Entry(at: $0.at, happening: .moved($0.transfer)) }
-    let requesters = Requesters(reviewer: trail.reviewer).requesters(of: states)
+    let requesters = Requesters(reviewer: trail.reviewer, canceller: trail.canceller).requesters(of: states)
     entries += states.map { Entry(at: $0.since, happening: .state($0, by: requesters[$0.version])) }
     entries += trail.attempts.map { Entry(at: $0.askedAt, happening: .asked($0)) }
     entries += trail.refunds.map { Entry(at: $0.since, happening: .refunded($0)) }

@@ -69,6 +69,8 @@ public struct ProcessedPayment: Sendable, Hashable {
   public package(set) var due: Timestamp?
   /// Who has decided its review.
   public package(set) var reviewer: String?
+  /// Who asked for its cancel; of a refund, who asked for it.
+  public package(set) var requester: String?
 
   /// The payment that a refund gives money back of; nil for payments.
   public var refundOf: UniqueID? { refund?.payment }

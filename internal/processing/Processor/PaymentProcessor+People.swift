@@ -9,11 +9,15 @@ public import Values
 /// What people decide.
 extension PaymentProcessor {
   /// Cancels a payment, claimed or not, unless the bank has been asked.
-  public func cancel(_ terms: PaymentTerms, deadline: Instant) async -> PaymentAnswer {
+  /// - Parameter requester: who asks; cut at 255 bytes.
+  public func cancel(
+    _ terms: PaymentTerms, by requester: String? = nil, deadline: Instant
+  ) async -> PaymentAnswer {
+    let requester = requester.map(Self.name)
     while true {
-      let answer = await carryOut(.cancel, on: terms.paymentID, deadline: deadline)
+      let answer = await carryOut(.cancel, on: terms.paymentID, requester: requester, deadline: deadline)
       guard answer == .missing else { return answer }
-      switch await endUnclaimed(terms, .cancelled, deadline: deadline) {
+      switch await endUnclaimed(terms, .cancelled, by: requester, deadline: deadline) {
       // Somebody has claimed it between the two.
       case .done(let payment) where payment.reason != .cancelled:
         if deadline <= .now() { return .unavailable(mayHaveHappened: false) }
@@ -31,15 +35,17 @@ extension PaymentProcessor {
   }
 
   /// Ends a payment that nobody has claimed; one that somebody has claimed stays as it is.
+  /// - Parameter requester: who asks for that, in 1 to 255 bytes; nil when nobody does.
   /// - Returns: `done` with the payment as it is then.
   public func endUnclaimed(
-    _ terms: PaymentTerms, _ end: ProcessedPayment.UnclaimedEnd, deadline: Instant
+    _ terms: PaymentTerms, _ end: ProcessedPayment.UnclaimedEnd, by requester: String? = nil, deadline: Instant
   ) async -> PaymentAnswer {
     do {
       let results = try await pool.withConnection(deadline: deadline) {
         [book, store] connection throws(DatabaseError) in
         let accounts = try book.find([terms], on: connection)
-        return try store.end([UnclaimedPayment(NewPayment(terms, accounts[0], asks: false), ends: end)], on: connection)
+        let payment = NewPayment(terms, accounts[0], asks: false)
+        return try store.end([UnclaimedPayment(payment, ends: end, requester: requester)], on: connection)
       }
       claimed.committed(results)
       switch results.first {
@@ -53,9 +59,11 @@ extension PaymentProcessor {
     }
   }
 
-  private func carryOut(_ step: PaymentStep, on id: UniqueID, deadline: Instant) async -> PaymentAnswer {
+  private func carryOut(
+    _ step: PaymentStep, on id: UniqueID, requester: String? = nil, deadline: Instant
+  ) async -> PaymentAnswer {
     do {
-      let call = StepCall(request: StepRequest(id, step), claim: nil)
+      let call = StepCall(request: StepRequest(id, step, requester: requester), claim: nil)
       guard case .result(let result, _) = try await steps.submit(call, deadline: deadline) else {
         return .unavailable(mayHaveHappened: false)
       }

@@ -24,6 +24,8 @@ public enum ProcessingSchema {
     ("0006_debits.down.sql", PackageResources._006_debits_down_sql),
     ("0007_traces.up.sql", PackageResources._007_traces_up_sql),
     ("0007_traces.down.sql", PackageResources._007_traces_down_sql),
+    ("0008_requesters.up.sql", PackageResources._008_requesters_up_sql),
+    ("0008_requesters.down.sql", PackageResources._008_requesters_down_sql),
   ]
 
   /// The outbox of processing, with a channel of its own.

@@ -10,14 +10,14 @@ enum PaymentRow {
   private enum Column: Int, AnswerColumn, CaseIterable {
     case id, method, amount, currency, debit, credit, since, state, version, reason, stage, askedAt, claimOwner
     case claimEpoch, hasHold, inquiries, due, reviewer, userID, payeeID, source, orderID, refundOf, cause, traceparent,
-      now
+      requestedBy, now
   }
 
   /// The SELECT list that `decode` reads, of a table or alias named `p`.
   static let columns = """
     p.id, p.method, p.amount, p.currency::text, p.debit, p.credit, p.since, p.state, p.version, p.reason, p.stage, \
     p.asked_at, p.claim_owner, p.claim_epoch, p.has_hold, p.inquiries, p.due, p.reviewer, p.user_id, p.payee_id, \
-    p.source, p.order_id, p.refund_of, p.cause, p.traceparent, clock_timestamp() AS now
+    p.source, p.order_id, p.refund_of, p.cause, p.traceparent, p.requested_by, clock_timestamp() AS now
     """
 
   /// How many columns `columns` has.
@@ -56,6 +56,7 @@ enum PaymentRow {
     payment.inquiries = try row.int(Column.inquiries)
     payment.due = try row.optionalTimestamp(Column.due)
     payment.reviewer = try row.optionalText(Column.reviewer)
+    payment.requester = try row.optionalText(Column.requestedBy)
     // Far from the end, so that no step has to look.
     guard (2...Int64.max / 2).contains(payment.version), (0...Int(Int32.max)).contains(payment.inquiries),
       payment.state.isFinal == (payment.stage == .done)
@@ -96,7 +97,8 @@ enum PaymentRow {
 
   /// The columns that a step changes, in the order of `changes`.
   static let changed = """
-    state, version, reason, stage, asked_at, claim_owner, claim_epoch, has_hold, inquiries, due, reviewer
+    state, version, reason, stage, asked_at, claim_owner, claim_epoch, has_hold, inquiries, due, reviewer,
+    requested_by
     """
 
   /// The parameters of `changed`, an array each.
@@ -108,6 +110,7 @@ enum PaymentRow {
       .optionalUUIDArray(payments.map { $0.claim?.owner }), .optionalInt64Array(payments.map { $0.claim?.epoch }),
       .boolArray(payments.map(\.hasHold)), .int32Array(payments.map { Int32(clamping: $0.inquiries) }),
       .optionalTimestampArray(payments.map(\.due)), .optionalTextArray(payments.map(\.reviewer)),
+      .optionalTextArray(payments.map(\.requester)),
     ]
   }
 

@@ -2,8 +2,8 @@ public import Money
 public import Postgres
 public import Values
 
-/// What happened to a payment beside its states: who has reviewed it, what the bank was asked, its refunds, and what
-/// contradicted the books.
+/// What happened to a payment beside its states: who has reviewed or cancelled it, what the bank was asked, its refunds,
+/// and what contradicted the books.
 public struct PaymentTrail: Sendable, Hashable {
   /// A question to the bank.
   public struct Attempt: Sendable, Hashable {
@@ -45,6 +45,8 @@ public struct PaymentTrail: Sendable, Hashable {
     public let reason: String?
     /// Who wanted it: `caller`, or what was found out about the payment.
     public let cause: String
+    /// The name of whoever asked for it; nil when nobody did, and for what an older version opened.
+    public let requester: String?
     /// When it was made.
     public let since: Timestamp
     /// When its state began.
@@ -71,6 +73,8 @@ public struct PaymentTrail: Sendable, Hashable {
 
   /// Who has decided its review.
   public let reviewer: String?
+  /// Who asked for its cancel; nil when it was not cancelled, and for what an older version cancelled.
+  public let canceller: String?
   /// Oldest first, those of refunds among them.
   public let attempts: [Attempt]
   /// Oldest first.
@@ -79,8 +83,11 @@ public struct PaymentTrail: Sendable, Hashable {
   public let exceptions: [Exception]
 
   /// A trail.
-  public init(reviewer: String?, attempts: [Attempt], refunds: [Refund], exceptions: [Exception]) {
+  public init(
+    reviewer: String?, canceller: String? = nil, attempts: [Attempt], refunds: [Refund], exceptions: [Exception]
+  ) {
     self.reviewer = reviewer
+    self.canceller = canceller
     self.attempts = attempts
     self.refunds = refunds
     self.exceptions = exceptions
@@ -92,17 +99,17 @@ public struct PaymentTrails: Sendable {
   /// The most attempts, refunds and exceptions each; of more the newest are left out.
   private static let most = 1_000
 
-  private let reviewer: Statement
+  private let people: Statement
   private let attempts: Statement
   private let refunds: Statement
   private let exceptions: Statement
 
   /// Trails in these tables.
   public init(_ t: ProcessingTables = ProcessingTables()) {
-    reviewer = Statement(
+    people = Statement(
       """
-      SELECT reviewer FROM \(t.payment) WHERE id = $1
-      UNION ALL SELECT reviewer FROM \(t.paymentArchive) WHERE id = $1
+      SELECT reviewer, requested_by FROM \(t.payment) WHERE id = $1
+      UNION ALL SELECT reviewer, requested_by FROM \(t.paymentArchive) WHERE id = $1
       """, isReadOnly: true)
     let operations = """
       SELECT $1 AS id UNION ALL SELECT id FROM \(t.payment) WHERE refund_of = $1
@@ -117,7 +124,7 @@ public struct PaymentTrails: Sendable {
         SELECT payment_id, call, asked_at, answered_at, answer, detail FROM \(t.attemptArchive) WHERE filed_under = $1) a
       ORDER BY asked_at, operation_id LIMIT \(Self.most)
       """, isReadOnly: true)
-    let refund = "id, amount, currency::text AS currency, state, reason, cause, since, updated_at"
+    let refund = "id, amount, currency::text AS currency, state, reason, cause, requested_by, since, updated_at"
     refunds = Statement(
       """
       SELECT * FROM (
@@ -137,18 +144,22 @@ public struct PaymentTrails: Sendable {
   public func find(_ id: UniqueID, on connection: Connection) throws(DatabaseError) -> PaymentTrail {
     let parameters = [Parameter.uuid(id)]
     let answers = try connection.run([
-      .beginSnapshot, Command(reviewer, parameters), Command(attempts, parameters), Command(refunds, parameters),
+      .beginSnapshot, Command(people, parameters), Command(attempts, parameters), Command(refunds, parameters),
       Command(exceptions, parameters), .commit,
     ])
     return PaymentTrail(
-      reviewer: try answers[1].first?.optionalText(0),
+      reviewer: try answers[1].first?.optionalText(PeopleColumn.reviewer),
+      canceller: try answers[1].first?.optionalText(PeopleColumn.requestedBy),
       attempts: try answers[2].map { (row) throws(DatabaseError) in try Self.attempt(row) },
       refunds: try answers[3].map { (row) throws(DatabaseError) in try Self.refund(row) },
       exceptions: try answers[4].map { (row) throws(DatabaseError) in try Self.exception(row) })
   }
 
   private enum AttemptColumn: Int, AnswerColumn { case operationID, call, askedAt, answeredAt, answer, detail }
-  private enum RefundColumn: Int, AnswerColumn { case id, amount, currency, state, reason, cause, since, updatedAt }
+  private enum PeopleColumn: Int, AnswerColumn { case reviewer, requestedBy }
+  private enum RefundColumn: Int, AnswerColumn {
+    case id, amount, currency, state, reason, cause, requestedBy, since, updatedAt
+  }
   private enum ExceptionColumn: Int, AnswerColumn {
     case operationID, kind, openedAt, detail, closedAt, closedBy, note
   }
@@ -167,7 +178,8 @@ public struct PaymentTrails: Sendable {
     return PaymentTrail.Refund(
       id: try row.uuid(RefundColumn.id), amount: Money(minorUnits: try row.int64(RefundColumn.amount), currency),
       state: try row.text(RefundColumn.state), reason: try row.optionalText(RefundColumn.reason),
-      cause: try row.text(RefundColumn.cause), since: try row.timestamp(RefundColumn.since),
+      cause: try row.text(RefundColumn.cause), requester: try row.optionalText(RefundColumn.requestedBy),
+      since: try row.timestamp(RefundColumn.since),
       updatedAt: try row.timestamp(RefundColumn.updatedAt))
   }
 

@@ -39,10 +39,11 @@ struct ProcessingStatements: Sendable {
     insertEnded = Statement(
       """
       INSERT INTO \(t.payment) (id, user_id, payee_id, method, source, amount, currency, debit, credit, order_id,
-                                traceparent, state, reason, since, version, stage, has_hold, inquiries)
+                                traceparent, state, reason, requested_by, since, version, stage, has_hold,
+                                inquiries)
       SELECT u.*, clock_timestamp(), 2, 'done', false, 0
       FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::uuid[],
-                  $9::uuid[], $10::bigint[], $11::text[], $12::text[], $13::text[]) u
+                  $9::uuid[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[]) u
       ON CONFLICT DO NOTHING RETURNING id
       """)
     lockPayments = Statement(
@@ -56,10 +57,10 @@ struct ProcessingStatements: Sendable {
       """
       UPDATE \(t.payment) p SET (\(PaymentRow.changed)) =
         (u.state, u.version, u.reason, u.stage, u.asked_at, u.claim_owner, u.claim_epoch, u.has_hold, u.inquiries, u.due,
-         u.reviewer),
+         u.reviewer, u.requested_by),
         updated_at = clock_timestamp()
       FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::uuid[],
-                  $8::bigint[], $9::boolean[], $10::integer[], $11::timestamptz[], $12::text[])
+                  $8::bigint[], $9::boolean[], $10::integer[], $11::timestamptz[], $12::text[], $13::text[])
         AS u(id, \(PaymentRow.changed))
       WHERE p.id = u.id
       """)
@@ -136,6 +137,7 @@ struct ProcessingStatements: Sendable {
       insertEnded,
       Self.columns(ended.map(\.payment), traces) + [
         .textArray(ended.map(\.end.state.rawValue)), .textArray(ended.map(\.end.reason.rawValue)),
+        .optionalTextArray(ended.map(\.requester)),
       ])
   }
 

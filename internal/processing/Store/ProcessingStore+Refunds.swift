@@ -105,7 +105,8 @@ private struct RefundWork {
     var total = totals[of.payment.id] ?? RefundTotal()
     switch engine.open(order, of: of.payment, total: total, at: now, ledger: &ledger) {
     case .refused(let refusal): return .refused(refusal)
-    case .opened(let refund, let effects):
+    case .opened(var refund, let effects):
+      refund.requester = new.requester
       total.add(refund)
       totals[of.payment.id] = total
       let stored = StoredRefund(

@@ -18,12 +18,17 @@ public struct StepRequest: Sendable, Hashable {
   /// What the bank answered, for the attempt's row; what a statement said gets a row of its own when it changes or
   /// contradicts the payment, and "asked at" says nothing then.
   public let answer: AttemptAnswer?
+  /// Who asks for it, of a cancel: 1 to 255 bytes. Kept with the payment when it is cancelled.
+  public let requester: String?
 
   /// A step.
-  public init(_ paymentID: UniqueID, _ step: PaymentStep, answer: AttemptAnswer? = nil) {
+  public init(
+    _ paymentID: UniqueID, _ step: PaymentStep, answer: AttemptAnswer? = nil, requester: String? = nil
+  ) {
     self.paymentID = paymentID
     self.step = step
     self.answer = answer
+    self.requester = requester
   }
 }
 

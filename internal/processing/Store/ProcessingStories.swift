@@ -44,7 +44,7 @@ public struct ProcessingStories: Sendable {
   }
 
   /// What the processors know of a payment; empty when nobody has claimed it.
-  /// - Returns: its entries, and the trail that some of them are made of, which names who reviewed it.
+  /// - Returns: its entries, and the trail that some of them are made of, which names who reviewed or cancelled it.
   public func story(
     of id: UniqueID, on connection: Connection
   ) throws(DatabaseError) -> (entries: [Story.Entry], trail: PaymentTrail) {
@@ -141,7 +141,7 @@ extension PaymentTrail.Refund {
       since, "refund", "wanted",
       [
         "refund": .uuid(id), "amount_minor": .number(amount.minorUnits), "currency": .text(amount.currency.code),
-        "by": .text(cause),
+        "cause": .text(cause), "by": .textOrNil(requester),
       ])
     let standing = Story.Entry(updatedAt, "refund", state, ["refund": .uuid(id), "reason": .textOrNil(reason)])
     return [opened, standing]

@@ -24,14 +24,15 @@ struct RefundStatements: Sendable {
     insertRefunds = Statement(
       """
       INSERT INTO \(t.payment) (id, user_id, payee_id, method, amount, currency, debit, credit, since, state, version,
-                                reason, stage, has_hold, inquiries, due, refund_of, cause, note, takes_rest)
+                                reason, stage, has_hold, inquiries, due, refund_of, cause, note, takes_rest,
+                                requested_by)
       SELECT u.id, u.user_id, u.payee_id, u.method, u.amount, u.currency, u.debit, u.credit, u.since, u.state, u.version,
-             u.reason, u.stage, u.has_hold, 0, u.due, u.refund_of, u.cause, u.note, u.takes_rest
+             u.reason, u.stage, u.has_hold, 0, u.due, u.refund_of, u.cause, u.note, u.takes_rest, u.requested_by
       FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::uuid[], $8::uuid[],
                   $9::timestamptz[], $10::text[], $11::bigint[], $12::text[], $13::text[], $14::boolean[],
-                  $15::timestamptz[], $16::uuid[], $17::text[], $18::text[], $19::boolean[])
+                  $15::timestamptz[], $16::uuid[], $17::text[], $18::text[], $19::boolean[], $20::text[])
            AS u(id, user_id, payee_id, method, amount, currency, debit, credit, since, state, version, reason, stage,
-                has_hold, due, refund_of, cause, note, takes_rest)
+                has_hold, due, refund_of, cause, note, takes_rest, requested_by)
       """)
   }
 
@@ -66,6 +67,7 @@ struct RefundStatements: Sendable {
         .boolArray(payments.map(\.hasHold)), .optionalTimestampArray(payments.map(\.due)),
         .optionalUUIDArray(payments.map(\.refundOf)), .optionalTextArray(payments.map { $0.refund?.cause.rawValue }),
         .optionalTextArray(refunds.map(\.note)), .boolArray(refunds.map(\.takesRest)),
+        .optionalTextArray(payments.map(\.requester)),
       ])
   }
 

@@ -50,6 +50,7 @@ struct StepWork {
     // Each step has a moment of its own: it names the attempt.
     now = now + .microseconds(1)
     let outcome = engine.apply(request.step, to: &stored.payment, at: now, ledger: &ledger)
+    if case .changed = outcome, let requester = request.requester { stored.payment.requester = requester }
     self.stored[id] = stored
     results[id, default: []].append(StepResult(stored: stored, outcome: outcome, at: now))
     if let answer = request.answer { note(answer, of: request, outcome, isFinal: stored.payment.state.isFinal) }

@@ -36,11 +36,14 @@ public struct NewRefund: Sendable, Hashable {
   public let order: RefundOrder
   /// The caller's words: 1 to 500 bytes.
   public let note: String?
+  /// Who asks: 1 to 255 bytes; nil when nobody does. It does not tell two wishes apart.
+  public let requester: String?
 
   /// A wish.
-  public init(_ order: RefundOrder, note: String? = nil) {
+  public init(_ order: RefundOrder, note: String? = nil, requester: String? = nil) {
     self.order = order
     self.note = note
+    self.requester = requester
   }
 }
 

@@ -123,6 +123,11 @@ import Values
       let id = try #require(first.text("id"))
       _ = try await send("/v1/payments/\(id)/review", #"{"decision":"approve"}"#, one)
       #expect(gateway.processor.state.withLock { $0.reviewers } == ["shop"])
+      _ = try await send("/v1/payments/\(id)/cancel", "", one)
+      let named = try await gateway.send(
+        "POST", "/v1/payments/\(id)/cancel", authorization: [one], operatorName: "ann@desk")
+      #expect(named.status == 503)
+      #expect(gateway.processor.state.withLock { $0.cancellers } == ["shop", "shop (ann@desk)"])
     }
   }
 

@@ -124,12 +124,13 @@ final class FakeGateway: Sendable {
 
   func send(
     _ method: String, _ path: String, _ body: String? = nil, key: String? = "k", authorization: [String] = [],
-    lastEventID: String? = nil
+    lastEventID: String? = nil, operatorName: String? = nil
   ) async throws -> Answer {
     var headers = [(name: "Content-Type", value: "application/json")]
     if let key { headers.append(("Idempotency-Key", key)) }
     headers += authorization.map { ("Authorization", $0) }
     if let lastEventID { headers.append(("Last-Event-ID", lastEventID)) }
+    if let operatorName { headers.append(("Paysaga-Operator", operatorName)) }
     let request = HTTPClientRequest(
       method, "http://127.0.0.1:\(server.boundPort ?? 0)\(path)", headers: headers, body: body.map { Array($0.utf8) },
       timeout: .seconds(20), maximumResponse: 1_000_000)
@@ -266,6 +267,8 @@ final class FakeProcessor: PaymentExecuting {
     var answer = PaymentAnswer.unavailable(mayHaveHappened: false)
     /// Who has reviewed.
     var reviewers: [String] = []
+    /// Who has asked for cancels.
+    var cancellers: [String?] = []
   }
   let state = Monitor(State())
 
@@ -279,7 +282,12 @@ final class FakeProcessor: PaymentExecuting {
 
   func submit(_ payment: CardPayment, at place: CardPlace) { state.update { $0.cards.append(payment) } }
 
-  func cancel(_ terms: PaymentTerms, deadline: Instant) async -> PaymentAnswer { state.withLock { $0.answer } }
+  func cancel(_ terms: PaymentTerms, by requester: String?, deadline: Instant) async -> PaymentAnswer {
+    state.update { state in
+      state.cancellers.append(requester)
+      return state.answer
+    }
+  }
 
   func review(_ id: UniqueID, approves: Bool, by person: String, deadline: Instant) async -> PaymentAnswer {
     state.update { state in
@@ -490,7 +498,7 @@ extension FakeAccounts {
       refunds: [
         PaymentTrail.Refund(
           id: refund, amount: Money(minorUnits: 5, account.currency), state: "UNKNOWN", reason: nil, cause: "caller",
-          since: moment, updatedAt: moment)
+          requester: "shop", since: moment, updatedAt: moment)
       ],
       exceptions: [
         PaymentTrail.Exception(

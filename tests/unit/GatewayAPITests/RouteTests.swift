@@ -310,7 +310,7 @@ import Values
       let (moment, refund) = (Timestamp(microseconds: 0).description, UniqueID(high: 5, low: 5).description)
       #expect(
         history.body.hasSuffix(
-          #"],"reviewed_by":"anna","attempts":[{"call":"charge","refund_id":null,"asked_at":"\#(moment)","answered_at":"\#(moment)","answer":"approved"},{"call":"refund","refund_id":"\#(refund)","asked_at":"\#(moment)","answered_at":null,"answer":null}],"refunds":[{"id":"\#(refund)","status":"UNKNOWN","reason":null,"amount":5,"currency":"EUR","cause":"caller","created_at":"\#(moment)","updated_at":"\#(moment)"}],"exceptions":[{"kind":"order_dead","refund_id":null,"opened_at":"\#(moment)","closed_at":"\#(moment)","closed_by":"bert","note":"paid twice"}],"webhooks":[]}"#
+          #"],"reviewed_by":"anna","attempts":[{"call":"charge","refund_id":null,"asked_at":"\#(moment)","answered_at":"\#(moment)","answer":"approved"},{"call":"refund","refund_id":"\#(refund)","asked_at":"\#(moment)","answered_at":null,"answer":null}],"refunds":[{"id":"\#(refund)","status":"UNKNOWN","reason":null,"amount":5,"currency":"EUR","cause":"caller","requested_by":"shop","created_at":"\#(moment)","updated_at":"\#(moment)"}],"exceptions":[{"kind":"order_dead","refund_id":null,"opened_at":"\#(moment)","closed_at":"\#(moment)","closed_by":"bert","note":"paid twice"}],"webhooks":[]}"#
         ), "\(history.body)")
       #expect(try await gateway.send("GET", "/v1/payments/\(UniqueID.random())/history").status == 404)
       gateway.accounts.isAway.update { $0 = true }

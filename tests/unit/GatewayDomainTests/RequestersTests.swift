@@ -23,6 +23,17 @@ import Values
     #expect(ann.requesters(of: states([(.created, nil), (.rejected, .reviewDeclined)])) == [2: "ann"])
   }
 
+  @Test func whoCancelledAskedForTheEnd() {
+    let both = Requesters(reviewer: "ann", canceller: "shop")
+    let cancelled = states([
+      (.created, nil), (.review, .reviewRequired), (.processing, nil), (.rejected, .cancelled),
+    ])
+    #expect(both.requesters(of: cancelled) == [3: "ann", 4: "shop"])
+    let inReview = states([(.created, nil), (.review, .reviewRequired), (.rejected, .cancelled)])
+    #expect(Requesters(canceller: "shop").requesters(of: inReview) == [3: "shop"])
+    #expect(Requesters().requesters(of: inReview).isEmpty)
+  }
+
   @Test func nobodyAskedForWhatTheProgramsDid() {
     let states = states([(.created, nil), (.processing, nil), (.unknown, .bankUnclear), (.completed, nil)])
     #expect(Requesters(reviewer: "ann").requesters(of: states).isEmpty)
