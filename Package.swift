@@ -124,7 +124,7 @@ let package = Package(
       ["CGnutls", "CMicrohttpd", "Errors", "Logger", "Metrics", "Runtime", "TLS", "Tracing", "Values"]),
 
     // What runs a program.
-    box("Admin", "service/Admin", ["Crypto", "HTTPServer", "Logger", "Metrics", "Values"]),
+    box("Admin", "service/Admin", ["Crypto", "HTTPServer", "Logger", "Metrics", "Runtime", "Values"]),
     box(
       "Service", "service/Service",
       ["Admin", "HTTPServer", "Logger", "Metrics", "OTLP", "Runtime", "Settings", "TLS", "Tracing", "Values"]),
@@ -340,7 +340,7 @@ let package = Package(
     box(
       "SagaServer", "saga/Server",
       [
-        "Admin", "ClientSettings", "Errors", "GRPC", "HTTP2", "HTTPServer", "Logger", "Metrics", "Outbox", "Postgres",
+        "Admin", "ClientSettings", "Errors", "GRPC", "HTTP2", "Logger", "Metrics", "Outbox", "Postgres",
         "Runtime", "SagaAPI", "SagaCron", "SagaDomain", "SagaSchema", "SagaSettings", "SagaStore", "Service",
         "Settings", "StandardMessages", "TLS", "Tracing", "Values",
       ]),

@@ -68,6 +68,17 @@ def test_an_order_is_paid_and_settled(world: World):
         {name: value for name, value in each.items() if value is not None}
         for each in lines if each["part"] == "payment" or each.get("outbox") == "saga"]
     assert [server.get(f"/trace{query}")[0] for query in ("?order=99", "", "?order=x")] == [404, 400, 400]
+    # The gateway's part, by the order, the payment and an event of it.
+    events = [each["event_id"] for each in lines if each["what"] == "written" and each["outbox"] != "saga"]
+    for query in ("order=7", f"payment={paid['id']}", f"event={events[0]}", f"event={events[-1]}"):
+        status, body = gateway.program.get(f"/trace?{query}")
+        told = json.loads(body)
+        assert status == 200 and told["direct_payments"] == [paid["id"]], (query, body)
+        assert told["entries"] == [
+            {name: value for name, value in each.items() if value is not None}
+            for each in lines if each["part"] != "payment" and each.get("outbox") != "saga"], query
+    wrong = ("?order=99", f"?payment={uuid.uuid4()}", f"?event={uuid.uuid4()}", "", "?payment=7", "?order=7&payment=7")
+    assert [gateway.program.get(f"/trace{query}")[0] for query in wrong] == [404, 404, 404, 400, 400, 400]
     nobody = paysaga(world, "trace", "99", **settings_of(direct))
     assert nobody.status == 1 and "nothing is known of an order or a payment 99" in nobody.error
 

@@ -1,5 +1,6 @@
 """Each program under the role that `paysaga migrate roles` and `migrate grants` make for it: enough, and no more."""
 
+import json
 import subprocess
 import urllib.parse
 from pathlib import Path
@@ -106,6 +107,8 @@ def test_each_program_can_do_its_work_and_no_more(world: World):
     gateway = direct.gateway(PROCESSING_DSN=dsn(world, "paysaga_cards"))
     paid = [gateway.paid(card()), gateway.paid(account())]
     assert [each["status"] for each in paid] == ["COMPLETED"] * 2, paid
+    status, story = gateway.program.get(f"/trace?payment={paid[0]['id']}")
+    assert status == 200 and {each["part"] for each in json.loads(story)["entries"]} >= {"direct", "risk", "bank", "ledger"}
     gateway.open_account(paid[0]["user_id"], 500)
     direct_oracle.settle(direct)
     direct_oracle.check(direct, {each["id"] for each in paid})

@@ -123,6 +123,15 @@ public struct DatabaseConfiguration: Sendable, CustomStringConvertible, CustomDe
     return merged
   }
 
+  /// The same for connections that only look: a standby will do, and what they are refused says nothing about whether
+  /// writing works.
+  public var forLooking: DatabaseConfiguration {
+    var configuration = self
+    configuration.requiresWriting = false
+    configuration.monitor = nil
+    return configuration
+  }
+
   /// Sets `parameters` for the transaction it runs in.
   var parameterStatement: String {
     func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }

@@ -1,4 +1,4 @@
-internal import Admin
+public import Admin
 internal import Archive
 internal import Cards
 internal import ClientSettings
@@ -75,6 +75,19 @@ public final class GatewayBody: ProgramBody {
   public var clientCertificates: [ClientCertificate] {
     let saga = settings.saga.shownCertificate.map { ClientCertificate(for: "saga", setting: $0.setting, file: $0.file) }
     return [.kafka(settings.kafka.properties), saga].compactMap(\.self)
+  }
+
+  /// What happened to a direct payment.
+  public var pages: [AdminPage] {
+    do {
+      let stories = DirectStories(
+        gateway: try database.configuration(role: "trace"),
+        processing: try processingDatabase.configuration(role: "trace"), logger: context.logger)
+      return [stories.page]
+    } catch {
+      // The start-up meets the same error and ends with it.
+      return []
+    }
   }
 
   /// Reads the files of TLS again.

@@ -50,7 +50,7 @@ public final class ServerBody: ProgramBody {
   /// What happened to an order.
   public var pages: [AdminPage] {
     do {
-      return [StoryPage(try database.configuration(role: "trace"), logger: context.logger).page]
+      return [OrderStories(try database.configuration(role: "trace"), logger: context.logger).page]
     } catch {
       // The start-up meets the same error and ends with it.
       return []
