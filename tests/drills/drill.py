@@ -7,6 +7,7 @@ those of the test.
 import re
 import subprocess
 import time
+from pathlib import Path
 
 from harness.process import BINARIES, Program
 from harness.waiting import wait_until
@@ -16,8 +17,15 @@ from harness.world import World
 MINUTE = 60.0
 # Lines of an output that a transcript shows.
 LONGEST = 12
+# Shows the transcripts of all drills.
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs/drills.md"
 # Of the programs of `make up`.
 ADMIN_PORTS = {"payments-server": 9101, "payments-consumer": 9102, "payments-cron": 9103}
+
+
+def actions(text: str) -> list[str]:
+    """The commands of a transcript, and what is done outside, without the numbers that differ each time."""
+    return [re.sub(r"\d+", "N", line) for line in text.splitlines() if line.startswith(("$ ", "# "))]
 
 
 class Drill:
@@ -78,19 +86,23 @@ class Drill:
         lines = wait_until(look, f"{name}{labels}", MINUTE)
         self._note(f"curl -s 127.0.0.1:{ADMIN_PORTS[program.binary]}/metrics | grep {name}", "\n".join(lines))
 
-    def found(self) -> None:
+    def found(self, what: str = "") -> None:
         """From here on it is repaired."""
-        self._check("found")
+        self._check("found", what)
 
     def repaired(self) -> None:
-        """The end."""
+        """The end; what was done is what the document shows."""
         self._check("repaired")
+        sections = {part.partition("\n")[0]: part for part in DOCUMENT.read_text().split("\n## ")}
+        assert self.title in sections, f"{DOCUMENT} has no drill of this name: {self.title}"
+        assert actions(sections[self.title]) == actions(self.transcript()), \
+            f"{DOCUMENT} shows something else: run make drills OUT=DIR, and put what it writes there"
 
     # The transcript
 
     def transcript(self) -> str:
         """Markdown."""
-        return f"### {self.title}\n\n{self.story}\n\n```console\n" + "\n".join(self._parts) + "\n```\n"
+        return f"## {self.title}\n\n{self.story}\n\n```console\n" + "\n".join(self._parts) + "\n```\n"
 
     def _shows(
         self, shown: list[str], command: list, expect: str, status: int | None, settings: dict[str, str],
@@ -117,9 +129,9 @@ class Drill:
             lines = [*lines[:LONGEST], f"… {len(lines) - LONGEST} lines more"]
         self._parts += [f"$ {self._local(command)}", *lines, ""]
 
-    def _check(self, what: str) -> None:
+    def _check(self, what: str, words: str = "") -> None:
         now = time.monotonic()
-        self._parts.append(f"# {what} after {now - self._began:.0f} s")
+        self._parts.append(f"# {what} after {now - self._began:.0f} s{f': {words}' if words else ''}")
         self._began = now
 
     def _local(self, text: str) -> str:

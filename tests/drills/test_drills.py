@@ -106,7 +106,8 @@ def test_poison_and_an_unknown_status(make_world, make_drill: MakeDrill):
     drill.shows("inventory", "list", expect="not an inventory message.*expected a field's name")
     drill.logs(consumer, "message goes to the dead-letter topic")
     drill.metric(consumer, "paysaga_inventory_messages_total", "1", outcome="skipped")
-    drill.found()
+    drill.found(
+        "one message is no JSON, the other has a status that opens no payment (CONSUMER_TRIGGER_STATUS)")
     drill.acts("the sender is mended and sends again; the letters are of no use")
     world.push_orders([111])
     drill.does("inventory", "discard", "--all", "--operator", "ann")
