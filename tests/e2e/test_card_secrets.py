@@ -18,7 +18,7 @@ from typing import Callable, Iterator
 import pytest
 from stack import cluster
 
-from harness.direct import Direct, Gateway, card
+from harness.direct import PARTITIONS, Direct, Gateway, card
 from harness.process import Program, clean_environment
 from harness.servers import PostgresServer
 from harness.topics import TopicReader
@@ -176,11 +176,18 @@ def test_card_data_is_in_memory_only(direct: Direct, own_postgres: PostgresServe
     assert any(uuid.UUID(ids[0]).bytes in path.read_bytes() for path in paths)
     secrets.assert_absent_from(paths, world.directory / "patterns")
 
-    for topic in (direct.payments_topic, direct.results_topic):
-        reader = TopicReader(world.broker.brokers, topic, 3)
+    events = "SELECT count(*) FROM {}.event WHERE status = 'WAIT'"
+    for schema in ("gateway", "processing"):
+        wait_until(lambda: world.value(events.format(schema)) == 0 or None, f"{schema} has published its events", 20)
+    topics = (direct.payments_topic, direct.results_topic)
+    for topic in (*topics, *(f"{topic}.dlq" for topic in topics)):
+        reader = TopicReader(world.broker.brokers, topic, PARTITIONS)
+        messages = reader.catch_up()
         if topic == direct.results_topic:
-            wait_until(lambda: len(reader.messages) >= len(ids) or None, "results are published", 20)
-        for message in reader.messages:
+            assert {message.key.decode() for message in messages} >= set(ids)
+        else:
+            assert not messages, f"{topic} has messages of cards"
+        for message in messages:
             content = b"\0".join([message.key or b"", message.value or b"", *(value for _, value in message.headers)])
             secrets.assert_absent(content, topic)
             secrets.assert_no_cvv(content.decode(errors="replace"), topic)

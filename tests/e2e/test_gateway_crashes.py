@@ -108,6 +108,9 @@ def test_payments_are_taken_in_while_the_broker_is_away(make_world, own_kafka: D
         wait_until(lambda: direct.bank.counts(made[1].json["id"]) == (1, 1), "the card is charged")
         # Longer than CARD_CLAIM_TIMEOUT: it was claimed, so that nobody ends it.
         wait_until(lambda: world.sql("SELECT 1 FROM gateway.card_waiting") == [], "the card counts as claimed", 20)
+        for schema in ("gateway", "processing"):
+            waiting = world.sql(f"SELECT count(*), sum(attempts) FROM {schema}.event WHERE status = 'WAIT'")
+            assert waiting[0][0] > 0 and waiting[0][1] == 0, f"{schema}: the outage has spent attempts: {waiting}"
     finally:
         own_kafka.up()
     for answer in made:

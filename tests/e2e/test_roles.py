@@ -118,6 +118,8 @@ def test_each_program_can_do_its_work_and_no_more(world: World):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     connection.execute(statement)
                     pytest.fail(f"{role}: {statement}")
+    changed = world.value("SELECT n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relid = 'ledger.transfer'::regclass")
+    assert changed == 0, "the ledger is appended to, also by who could change it"
     owners = world.sql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = ANY(%s)", [*SCHEMAS, "public"])
     assert {owner for owner, in owners} == set(roles.OWNERS.values()), "what a program makes is the owner's, too"
     with psycopg.connect(dsn(world, "paysaga_reader")) as connection:
