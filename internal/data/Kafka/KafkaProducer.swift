@@ -138,9 +138,9 @@ public final class KafkaProducer: Sendable {
   /// had been sent.
   /// Returns at once; what is queued meanwhile may be purged too.
   ///
-  /// The sequence numbers of records that were never sent are left out: librdkafka moves past them in aborted transactions
-  /// only. The broker then refuses the next record of the partition once (OutOfOrderSequence, in its log), and librdkafka
-  /// sends it again in a new epoch.
+  /// The sequence numbers of records that were never sent are left out: librdkafka moves past them in aborted
+  /// transactions only. The broker then refuses the next record of the partition once (OutOfOrderSequence, in its log),
+  /// and librdkafka sends it again in a new epoch.
   public func purge() { purge(flags: RD_KAFKA_PURGE_F_NON_BLOCKING) }
 
   private func purge(flags: Int32) {

@@ -244,7 +244,7 @@ extension RelayStatements {
           INSERT INTO \(t.done) (id, event_id, shard, key, seq, topic, payload, headers, status, reserved_to, attempts,
                                   last_error, created_at, done_at, topic_partition, topic_offset)
           SELECT id, event_id, shard, key, seq, topic, payload, headers, 'DONE', lease_end, \(attempted), NULL,
-                 created_at, clock_timestamp(), topic_partition, topic_offset FROM gone
+                 created_at, (SELECT clock_timestamp()), topic_partition, topic_offset FROM gone
           RETURNING shard)
         SELECT f.shard, (SELECT count(*) FROM done d WHERE d.shard = f.shard) AS moved FROM fence f
         """)

@@ -59,9 +59,10 @@ public final class KafkaRelay: ServicePart {
 
   /// Begins to publish.
   public func start() {
+    // First, so that today's tables are there before the first event is done.
+    care.start()
     for topic in topics { publisher.warmUp(topic: topic) }
     relay.start()
-    care.start()
   }
 
   /// Finishes what is in flight and gives the leases back; the relay gets a second for that in any case.
