@@ -45,6 +45,7 @@ def test_a_cancel_and_a_refund_name_who_asked(world: World):
     wait_until(lambda: told(cancelled)["direct", "REJECTED"]["by"] == "shop (ann@desk)", "the cancel is told", 20)
     refund = told(paid)["refund", "wanted"]
     assert (refund["by"], refund["cause"]) == ("shop (ann@desk)", "caller")
+    assert told(paid)["direct", "CREATED"]["by"] == "shop"
     assert "by" not in {name for name, value in told(paid)["direct", "COMPLETED"].items() if value is not None}
     assert [each["requested_by"] for each in history(cancelled)["data"]][-1] == "shop (ann@desk)"
     assert history(paid)["refunds"][0]["requested_by"] == "shop (ann@desk)"

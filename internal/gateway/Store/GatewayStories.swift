@@ -30,7 +30,8 @@ public struct GatewayStories: Sendable {
     states = Statement(
       """
       SELECT s.version, s.state, s.reason, s.at, p.amount, p.currency::text AS currency, p.method, p.user_id, p.payee_id,
-             p.order_id, p.external_id, p.api_key_id, p.surface
+             p.order_id, p.external_id, p.api_key_id, p.surface,
+             (SELECT k.name FROM \(t.apiKey) k WHERE k.id = p.api_key_id) AS api_key
       FROM \(t.allPayment) p JOIN \(t.allPaymentState) s ON s.payment_id = p.id WHERE p.id = $1 ORDER BY s.version
       """, isReadOnly: true)
     count = Statement("SELECT events FROM \(t.allPayment) WHERE id = $1", isReadOnly: true)
@@ -98,7 +99,8 @@ public struct GatewayStories: Sendable {
   }
 
   private enum StateColumn: Int, AnswerColumn {
-    case version, state, reason, at, amount, currency, method, userID, payeeID, orderID, externalID, apiKeyID, surface
+    case version, state, reason, at, amount, currency, method, userID, payeeID, orderID, externalID, apiKeyID, surface,
+      apiKey
   }
 
   private static func state(
@@ -127,6 +129,7 @@ public struct GatewayStories: Sendable {
         "external_id": .textOrNil(try row.optionalText(StateColumn.externalID)),
         "api_key_id": .uuidOrNil(try row.optionalUUID(StateColumn.apiKeyID)),
         "surface": .textOrNil(try row.optionalText(StateColumn.surface)),
+        "by": .textOrNil(try row.optionalText(StateColumn.apiKey)),
       ])
   }
 

@@ -2,7 +2,7 @@ public import Money
 public import Postgres
 public import Values
 
-/// What happened to a payment beside its states: who reviewed or cancelled it, what the bank was asked, its refunds, and
+/// What happened to a payment beside its states: who reviewed or cancelled it, what the bank was asked, its refunds and
 /// what contradicted the books.
 public struct PaymentTrail: Sendable, Hashable {
   /// A question to the bank.

@@ -143,6 +143,40 @@ import Values
     }
   }
 
+  @Test func aPageOfStoriesAnswersTwoAtATime() async throws {
+    let (asked, isHeld) = (Monitor(0), Monitor(false))
+    let stories = StoryPage(
+      title: "a thing", questions: "name=TEXT", read: { $0 == "name" && !$1.isEmpty ? $1 : nil },
+      answer: { name in
+        asked.update { $0 += 1 }
+        _ = isHeld.wait(until: .now() + .seconds(20)) { $0 ? nil : true }
+        switch name {
+        case "nobody": return .missing("there is no such thing")
+        case "away": return .unavailable("the database is away")
+        default: return .told(JSONWriter.object { $0.add("name", name) })
+        }
+      })
+    try await serving(pages: [stories.page]) { port, _, _ in
+      let told = try await ask(port, "/trace?name=a%20b")
+      #expect(told.status == 200 && told.body == #"{"name":"a b"}"# + "\n")
+      #expect(told.headers["cache-control"] == "no-store")
+      for (query, status) in [
+        ("?name=nobody", 404), ("?name=away", 503), ("", 400), ("?name=", 400), ("?other=a", 400),
+        ("?name=a&name=b", 400),
+      ] { #expect(try await ask(port, "/trace\(query)").status == status, "\(query)") }
+      asked.update { $0 = 0 }
+      isHeld.update { $0 = true }
+      async let first = ask(port, "/trace?name=a")
+      async let second = ask(port, "/trace?name=b")
+      let deadline = Instant.now() + .seconds(20)
+      while asked.withLock({ $0 < 2 }), Instant.now() < deadline { try await Task.sleep(for: .milliseconds(1)) }
+      let third = try await ask(port, "/trace?name=c")
+      #expect(third.status == 503 && third.body.contains("others are looking just now"))
+      isHeld.update { $0 = false }
+      #expect(try await [first.status, second.status] == [200, 200])
+    }
+  }
+
   @Test func servesMetrics() async throws {
     try await serving { port, registry, _ in
       registry.counter("things_total", help: "Things.").add(3)
