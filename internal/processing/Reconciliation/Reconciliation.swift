@@ -325,14 +325,15 @@ public struct Reconciliation {
         after: last, askedIn: period.lowerBound...end, inArchive: inArchive, on: connection)
       guard let highest = page.last?.id else { return }
       last = highest
-      let completed = page.filter(\.isCompleted).map(\.id)
+      let asked = page.filter(\.wasAsked)
+      let completed = asked.filter(\.isCompleted).map(\.id)
       let settled = try ledger.existing(completed.map { TransferID.of($0, .settlement) }, on: connection)
       // What an earlier statement has settled is missing in none.
       let missing = completed.filter { !settled.contains(TransferID.of($0, .settlement)) }
       let detail = "asked for by \(end), and not in the statement, which is complete to \(period.upperBound)"
       for id in missing { report.note(id, .missingThere, detail) }
       if !options.isDryRun { try statements.open(missing.map { ($0, .missingThere, detail) }, on: connection) }
-      try endUnlisted(page.filter { !$0.isCompleted }.map(\.id), period, on: connection, &report)
+      try endUnlisted(asked.filter { !$0.isCompleted }.map(\.id), period, on: connection, &report)
     }
   }
 

@@ -128,19 +128,18 @@ public struct StatementStore: Sendable {
   }
 
   /// What has changed since the statement's time began may have been asked for in it. Attempts are looked up only for
-  /// what is not listed: OFFSET 0 keeps that apart.
+  /// the page that comes out: among what is listed, which is nearly all, nobody looks for them.
   private static func unlisted(_ payments: String, _ tables: ProcessingTables) -> Statement {
     Statement(
       """
-      SELECT u.id, u.state FROM (
-        SELECT p.id, p.state FROM \(payments) p
-        WHERE p.id > $1 AND p.method <> 'balance' AND p.state IN ('COMPLETED', 'UNKNOWN') AND p.updated_at >= $2
-          AND p.since <= $3
-          AND NOT EXISTS (SELECT FROM pg_temp.stated_operation o WHERE o.operation_id = p.id)
-        OFFSET 0) u
-      WHERE (SELECT max(a.asked_at) FROM \(tables.allAttempt) a
-             WHERE a.payment_id = u.id AND a.call IN ('charge', 'refund')) BETWEEN $2 AND $3
-      ORDER BY u.id LIMIT $4
+      SELECT p.id, p.state, coalesce(
+               (SELECT max(a.asked_at) FROM \(tables.allAttempt) a
+                WHERE a.payment_id = p.id AND a.call IN ('charge', 'refund')) BETWEEN $2 AND $3, false) AS was_asked
+      FROM \(payments) p
+      WHERE p.id > $1 AND p.method <> 'balance' AND p.state IN ('COMPLETED', 'UNKNOWN') AND p.updated_at >= $2
+        AND p.since <= $3
+        AND NOT EXISTS (SELECT FROM pg_temp.stated_operation o WHERE o.operation_id = p.id)
+      ORDER BY p.id LIMIT $4
       """, isReadOnly: true)
   }
 
@@ -260,18 +259,21 @@ public struct StatementStore: Sendable {
       credit: try row.uuid(PageColumn.credit))
   }
 
-  /// The next payments by id that the bank was asked for in a time and that the statement does not list, COMPLETED or
-  /// UNKNOWN; empty after the last.
+  /// The next payments by id, COMPLETED or UNKNOWN, that the statement does not list and that may have been asked for in
+  /// a time, with whether they were; empty after the last.
   /// - Parameter inArchive: whether archived ones are looked through, too: all that there ever were.
   public func unlisted(
     after last: UniqueID, askedIn period: ClosedRange<Timestamp>, inArchive: Bool, on connection: Connection
-  ) throws(DatabaseError) -> [(id: UniqueID, isCompleted: Bool)] {
+  ) throws(DatabaseError) -> [(id: UniqueID, isCompleted: Bool, wasAsked: Bool)] {
     let parameters: [Parameter] = [
       .uuid(last), .timestamp(period.lowerBound), .timestamp(period.upperBound), .int64(Int64(Self.page)),
     ]
     let command = Command(inArchive ? unlistedAnywhere : unlisted, parameters)
     return try connection.run(command, timeout: Self.timeout).map { (row) throws(DatabaseError) in
-      (try row.uuid(UnlistedColumn.id), try row.text(UnlistedColumn.state) == PaymentState.completed.rawValue)
+      (
+        try row.uuid(UnlistedColumn.id), try row.text(UnlistedColumn.state) == PaymentState.completed.rawValue,
+        try row.bool(UnlistedColumn.wasAsked)
+      )
     }
   }
 
@@ -344,7 +346,7 @@ public struct StatementStore: Sendable {
   }
   private enum PeriodColumn: Int, AnswerColumn { case completeFrom, completeTo }
   private enum KnownColumn: Int, AnswerColumn { case known, missing }
-  private enum UnlistedColumn: Int, AnswerColumn { case id, state }
+  private enum UnlistedColumn: Int, AnswerColumn { case id, state, wasAsked }
   private enum CountColumn: Int, AnswerColumn {
     case rowCount, matched, resolved, undecided, contradicted, missingHere, missingThere, amountDiffers, duplicate
     case settled
