@@ -98,10 +98,10 @@ model: ## Check the models of relay and payment, and that the checks notice a br
 fuzz: ## Fuzz untrusted input with libFuzzer: SECONDS=60 per target; TARGET=NAME for one; INPUT=FILE repeats a find
 	@FUZZ_SECONDS='$(or $(SECONDS),60)' TARGET='$(TARGET)' INPUT='$(INPUT)' internal/stack/fuzz.sh
 
-tsan: ## Unit tests under the thread sanitizer
+tsan: ## Unit tests under the thread sanitizer; SANITIZE_INTEGRATION=1: integration tests, too
 	@$(TEST_SH) tsan
 
-asan: ## Unit tests under the address sanitizer
+asan: ## Unit tests under the address sanitizer; SANITIZE_INTEGRATION=1: integration tests, too
 	@$(TEST_SH) asan
 
 lint: ## Check formatting, imports, names in documents, shell and Python

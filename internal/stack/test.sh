@@ -203,24 +203,46 @@ end_builds_ahead() {
 tsan() {
   mutex_for_tsan
   step tsan-build 20 swift build --build-tests "${TSAN[@]}" "${JOBS[@]}"
+  export TSAN_OPTIONS="exitcode=0:suppressions=$ROOT/tests/tsan.supp"
   # Not the tests with librdkafka: its threads are C11's, which the sanitizer does not know, and it dies of our
   # callbacks.
-  step tsan 15 env TSAN_OPTIONS="exitcode=0:suppressions=$ROOT/tests/tsan.supp" \
-    swift test --skip-build "${TSAN[@]}" --skip "$INTEGRATION" --skip "$BROKERS"
-  if grep -q 'WARNING: ThreadSanitizer:' "$TEST_LOGS/tsan.log"; then
-    say "error: the thread sanitizer found a data race:"
-    grep -A 25 'WARNING: ThreadSanitizer:' "$TEST_LOGS/tsan.log" | cut -c 1-300 | sed 's/^/    | /' >&2
-    exit 1
-  fi
+  step tsan 15 swift test --skip-build "${TSAN[@]}" --skip "$INTEGRATION" --skip "$BROKERS"
+  refuse_races tsan
   require_tests_ran tsan
+  sanitized_integration tsan "${TSAN[@]}"
+  unset TSAN_OPTIONS
 }
 
 asan() {
   step asan-build 20 swift build --build-tests "${ASAN[@]}" "${JOBS[@]}"
-  step asan 15 env ASAN_OPTIONS="suppressions=$ROOT/tests/asan.supp" \
-    LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp:print_suppressions=0" \
-    swift test --skip-build "${ASAN[@]}" --skip "$INTEGRATION"
+  export ASAN_OPTIONS="suppressions=$ROOT/tests/asan.supp"
+  export LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp:print_suppressions=0"
+  step asan 15 swift test --skip-build "${ASAN[@]}" --skip "$INTEGRATION"
   require_tests_ran asan
+  sanitized_integration asan "${ASAN[@]}"
+  unset ASAN_OPTIONS LSAN_OPTIONS
+}
+
+refuse_races() {
+  if grep -q 'WARNING: ThreadSanitizer:' "$TEST_LOGS/$1.log"; then
+    say "error: the thread sanitizer found a data race:"
+    grep -A 25 'WARNING: ThreadSanitizer:' "$TEST_LOGS/$1.log" | cut -c 1-300 | sed 's/^/    | /' >&2
+    exit 1
+  fi
+}
+
+# sanitized_integration SANITIZER OPTION…: the integration tests under it, which take too long for every run.
+sanitized_integration() {
+  local name=$1-integration
+  shift
+  if [ "${SANITIZE_INTEGRATION:-}" != 1 ]; then return; fi
+  debug_build
+  backing_start
+  # shellcheck disable=SC2016 # $0 and $@ are for that shell
+  step "$name" 60 bash -c '. "$0" && exec "$@"' "$BACKING" \
+    swift test --skip-build "$@" --no-parallel --filter "$INTEGRATION"
+  refuse_races "$name"
+  require_tests_ran "$name"
 }
 
 main() {
