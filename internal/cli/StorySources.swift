@@ -61,7 +61,9 @@ final class StorySources {
   }
 
   private let session: Session
-  private var connections: [Place: Connection] = [:]
+  /// By what the names of their settings begin with.
+  private var connections: [String: Connection] = [:]
+  private var away: Set<String> = []
   private var missing: Set<Place> = []
 
   private let saga = PaymentStories(SagaSchema.outbox)
@@ -188,11 +190,9 @@ final class StorySources {
   private func ask<Value>(
     _ place: Place, _ body: (Connection) throws(DatabaseError) -> Value
   ) throws -> Value? {
-    guard !missing.contains(place) else { return nil }
+    guard !missing.contains(place), !away.contains(place.settings) else { return nil }
     do {
-      let connection = try connections[place] ?? open(place)
-      connections[place] = connection
-      return try body(connection)
+      return try body(try connection(place))
     } catch let error as DatabaseError {
       missing.insert(place)
       notice("what \(place.name) knows is left out: \(error)")
@@ -200,8 +200,16 @@ final class StorySources {
     }
   }
 
-  private func open(_ place: Place) throws -> Connection {
-    try Connection.open(try session.database(of: place.settings), logger: session.logger)
+  private func connection(_ place: Place) throws -> Connection {
+    if let open = connections[place.settings] { return open }
+    do {
+      let made = try Connection.open(try session.database(of: place.settings), logger: session.logger)
+      connections[place.settings] = made
+      return made
+    } catch let error as DatabaseError {
+      away.insert(place.settings)
+      throw error
+    }
   }
 }
 

@@ -151,6 +151,7 @@ def test_dead_letters_are_in_their_orders_story(world: World):
 
 def test_the_log_tells_who_acted_on_the_outbox_and_on_dead_letters(world: World):
     cron = world.cron(LOG_LEVEL="info")
+    cron.wait_for_output("took over shards")
     dead_letters(world, 2)
     paysaga(world, "outbox", "pause", world.topic, "--operator", "ann")
     paysaga(world, "outbox", "resume", world.topic, "--operator", "bob")

@@ -169,10 +169,10 @@ struct PaymentsHistory: Subcommand {
     defer { gateway.close() }
     let history = try gateway.ask { [id] in try await $0.history(id, deadline: $1) }
     guard !history.isEmpty else { throw CommandError.failure("there is no payment \(id)") }
-    let connection = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
-    defer { connection.close() }
-    let trail = try PaymentTrails().find(id, on: connection)
-    let requesters = Requesters(reviewer: trail.reviewer, canceller: trail.canceller).requesters(of: history)
+    // The states are shown, too, when nobody can say who asked for them.
+    let trail = Result { try self.trail(session) }
+    let known = try? trail.get()
+    let requesters = Requesters(reviewer: known?.reviewer, canceller: known?.canceller).requesters(of: history)
     let states: [Record] = history.map { standing in
       [
         "id": .uuid(id), "version": .number(standing.version), "status": .text(standing.state.rawValue),
@@ -181,10 +181,17 @@ struct PaymentsHistory: Subcommand {
       ]
     }
     session.output.print(rows: states)
-    if let reviewer = trail.reviewer { session.output.print(["reviewed_by": .text(reviewer)]) }
-    for records in [trail.attempts.map(\.record), trail.refunds.map(\.record), trail.exceptions.map(\.record)] {
+    let found = try trail.get()
+    if let reviewer = found.reviewer { session.output.print(["reviewed_by": .text(reviewer)]) }
+    for records in [found.attempts.map(\.record), found.refunds.map(\.record), found.exceptions.map(\.record)] {
       session.output.print(rows: records)
     }
+  }
+
+  private func trail(_ session: Session) throws -> PaymentTrail {
+    let connection = try Connection.open(try session.database(of: "PROCESSING_"), logger: session.logger)
+    defer { connection.close() }
+    return try PaymentTrails().find(id, on: connection)
   }
 }
 

@@ -3,8 +3,8 @@ internal import Values
 
 /// What one operator did in one transaction, as the log of operations has it.
 struct OperatorAction: Sendable, Hashable {
-  /// The number of its first entry.
-  let firstID: Int64
+  /// The transaction that wrote it.
+  let transaction: String
   /// The entries: events, shards or letters concerned.
   let count: Int
   /// A raw value of `Operation.Action`.
@@ -13,7 +13,7 @@ struct OperatorAction: Sendable, Hashable {
   let topic: String?
   /// The key, where all entries are about this one.
   let key: String?
-  /// Whether it was written within `OperatorActions.usualInterval`.
+  /// Whether it was written within `OperatorActions.handover`.
   let isNew: Bool
 }
 
@@ -23,8 +23,9 @@ struct OperatorAction: Sendable, Hashable {
 /// A look reads a few entries by the primary key. It goes back to the end of the look before the last: an action that
 /// commits late has lower numbers than entries that were seen before it.
 struct OperatorActions: Sendable {
-  /// How far a first look goes back in time: what is older was told by the process that looked before.
-  static let usualInterval = Duration.seconds(10)
+  /// How far a first look goes back in time: what is older was told by the process that looked before, whose lease may
+  /// have had to run out. What is newer may be told by both.
+  static let handover = Duration.seconds(120)
   /// How far it goes back in entries.
   private static let reach = 1_000
 
@@ -32,8 +33,8 @@ struct OperatorActions: Sendable {
   private let end: Statement
   /// The highest numbers at the last look and at the one before it.
   private var ends: (older: Int64, newer: Int64)?
-  /// The first entries of what earlier looks have found.
-  private var told: Set<Int64> = []
+  /// What the last look found.
+  private var told: Set<Told> = []
 
   init(_ tables: OutboxTables) {
     let log = tables.operationLog
@@ -41,16 +42,34 @@ struct OperatorActions: Sendable {
     // Rows of the log are never updated: xmin is the transaction that wrote them.
     statement = Statement(
       """
-      SELECT min(id) AS first_id, count(*) AS entries, action, actor, topic,
+      SELECT xmin::text AS transaction, count(*) AS entries, action, actor, topic,
              CASE WHEN count(*) = count(key) AND min(key) = max(key) THEN min(key) END AS key,
-             max(at) > clock_timestamp() - interval '\(Self.usualInterval.components.seconds) s' AS is_new
+             max(at) > clock_timestamp() - interval '\(Self.handover.components.seconds) s' AS is_new
       FROM \(log) WHERE id > $1 AND action = ANY($2::text[])
-      GROUP BY xmin::text, action, actor, topic ORDER BY first_id
+      GROUP BY xmin::text, action, actor, topic ORDER BY min(id)
       """, isReadOnly: true)
   }
 
   private enum EndColumn: Int, AnswerColumn { case last }
-  private enum Column: Int, AnswerColumn { case firstID, entries, action, actor, topic, key, isNew }
+  private enum Column: Int, AnswerColumn { case transaction, entries, action, actor, topic, key, isNew }
+
+  /// What tells actions apart, however many of its entries a look reads.
+  private struct Told: Hashable {
+    let transaction: String
+    let action: String
+    let person: String
+    let topic: String?
+
+    init(_ action: OperatorAction) {
+      transaction = action.transaction
+      self.action = action.action
+      person = action.person
+      topic = action.topic
+    }
+  }
+
+  /// Makes the next look a first one: until then another process looks.
+  mutating func forget() { (ends, told) = (nil, []) }
 
   /// - Returns: the actions that no earlier look has returned, the oldest first.
   mutating func look(on connection: Connection) throws(DatabaseError) -> [OperatorAction] {
@@ -59,14 +78,14 @@ struct OperatorActions: Sendable {
     let rows = try connection.run(Command(statement, [.int64(floor), .textArray(Operation.Action.operators)]))
     let found = try rows.map { (row) throws(DatabaseError) in
       OperatorAction(
-        firstID: try row.int64(Column.firstID), count: try row.int(Column.entries),
+        transaction: try row.text(Column.transaction), count: try row.int(Column.entries),
         action: try row.text(Column.action), person: try row.text(Column.actor),
         topic: try row.optionalText(Column.topic), key: try row.optionalText(Column.key),
         isNew: try row.bool(Column.isNew))
     }
     let isFirst = ends == nil
-    defer { (ends, told) = ((ends?.newer ?? last, last), Set(found.map(\.firstID))) }
-    return found.filter { isFirst ? $0.isNew : !told.contains($0.firstID) }
+    defer { (ends, told) = ((ends?.newer ?? last, last), Set(found.map(Told.init))) }
+    return found.filter { isFirst ? $0.isNew : !told.contains(Told($0)) }
   }
 }
 

@@ -87,6 +87,7 @@ public final class OutboxCare: ServicePart {
     let isHousekeeper = relay.isHousekeeper
     if !isHousekeeper {
       gauges.show(nil)
+      actions.withLock { $0.forget() }
       guard days.isDue else { return Self.askInterval }
     }
     do {

@@ -59,7 +59,7 @@ public final class KafkaRelay: ServicePart {
 
   /// Begins to publish.
   public func start() {
-    // First, so that today's tables are there before the first event is done.
+    // First, so that today's tables are there, as a rule, before the first event is done.
     care.start()
     for topic in topics { publisher.warmUp(topic: topic) }
     relay.start()

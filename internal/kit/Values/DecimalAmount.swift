@@ -28,7 +28,7 @@ public enum DecimalAmount {
   ///   - exponent: decimals of the currency, 0 to 18: ISO 4217 has 0 (JPY), 2 (EUR), 3 (KWD) and 4 (CLF).
   public static func minorUnits(of text: some Collection<UInt8>, exponent: Int) throws(Fault) -> Int64 {
     precondition((0...18).contains(exponent), "ten to the power of the exponent must fit in 64 bits")
-    return try text.withOnePiece { (text) throws(Fault) in try minorUnits(in: text, exponent) }
+    return try text.withContiguousBytes { (text) throws(Fault) in try minorUnits(in: text, exponent) }
   }
 
   private static func minorUnits(in text: UnsafeBufferPointer<UInt8>, _ exponent: Int) throws(Fault) -> Int64 {

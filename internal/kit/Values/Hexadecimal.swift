@@ -2,7 +2,7 @@
 public enum Hexadecimal {
   /// Two lower-case digits a byte.
   public static func text(_ bytes: some Collection<UInt8>) -> String {
-    bytes.withOnePiece { bytes in
+    bytes.withContiguousBytes { bytes in
       String(unsafeUninitializedCapacity: bytes.count * 2) { text in
         for place in 0..<bytes.count {
           text[2 * place] = digit(bytes[place] >> 4)
@@ -30,7 +30,7 @@ public enum Hexadecimal {
 
   /// The bytes that digits stand for, two each; nil for an odd number of them, and for other characters.
   public static func bytes(_ digits: some Collection<UInt8>) -> [UInt8]? {
-    digits.withOnePiece { digits in
+    digits.withContiguousBytes { digits in
       guard digits.count % 2 == 0 else { return nil }
       var bytes: [UInt8] = []
       bytes.reserveCapacity(digits.count / 2)

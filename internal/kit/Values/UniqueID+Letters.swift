@@ -16,7 +16,7 @@ extension UniqueID {
 
   /// Reads what `appendLetters` writes; anything else gives nil.
   public init?(letters: some Collection<UInt8>) {
-    let read = letters.withOnePiece { Self.read($0) }
+    let read = letters.withContiguousBytes { Self.read($0) }
     guard let read else { return nil }
     self = read
   }

@@ -49,7 +49,7 @@ public struct UniqueID: Sendable, Hashable, Comparable, CustomStringConvertible 
 
   /// Parses the bytes of the 36-character form, upper or lower case; anything else gives nil.
   public init?(utf8 bytes: some Collection<UInt8>) {
-    let parsed = bytes.withOnePiece { Self.parse($0) }
+    let parsed = bytes.withContiguousBytes { Self.parse($0) }
     guard let parsed else { return nil }
     self = parsed
   }

@@ -259,8 +259,8 @@ public struct StatementStore: Sendable {
       credit: try row.uuid(PageColumn.credit))
   }
 
-  /// The next payments by id, COMPLETED or UNKNOWN, that the statement does not list and that may have been asked for in
-  /// a time, with whether they were; empty after the last.
+  /// The next payments by id, COMPLETED or UNKNOWN, that the statement does not list and that may have been asked for
+  /// in a time, with whether they were; empty after the last.
   /// - Parameter inArchive: whether archived ones are looked through, too: all that there ever were.
   public func unlisted(
     after last: UniqueID, askedIn period: ClosedRange<Timestamp>, inArchive: Bool, on connection: Connection

@@ -99,13 +99,13 @@ public final class ConsumerBody: ProgramBody {
     _ topics: TopicWait, _ inbox: InboxConsumer<InventoryHandler>, _ filters: [FilterHealth]
   ) -> @Sendable () -> [ReadinessReport.Check] {
     { [database, settings] in
-      // Before the topics are there nothing is asked of the database or the brokers.
+      // Before the topics are there nothing is asked of the database, and of the brokers only the topics.
       let waiting = topics.problem
       var checks = [
         ReadinessReport.Check(
           "postgres", isReady: waiting != nil || inbox.hasDatabase, problem: database.writes.problem),
         ReadinessReport.Check(
-          "kafka", isReady: waiting != nil || inbox.isConnected, problem: inbox.connectionProblem,
+          "kafka", isReady: inbox.isConnected, problem: waiting ?? inbox.connectionProblem,
           detail: settings.kafka.brokers),
         ReadinessReport.Check("consuming", problem: waiting ?? inbox.consumingObstacle),
         ReadinessReport.Check("dead_letters", problem: waiting ?? inbox.buryingObstacle),

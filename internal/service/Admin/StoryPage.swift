@@ -48,8 +48,10 @@ public final class StoryPage<Question: Sendable>: Sendable {
       }
       guard begin() else { return Self.refuse(exchange, 503, "others are looking just now; ask again") }
       _ = WorkerThread(name: "trace") { [self] in
-        defer { underWay.withLock { $0 -= 1 } }
-        switch answer(question) {
+        let answer = answer(question)
+        // Before the caller knows, who may ask the next question at once.
+        underWay.withLock { $0 -= 1 }
+        switch answer {
         case .told(let json): Self.answer(exchange, 200, json + "\n".utf8)
         case .missing(let words): Self.refuse(exchange, 404, words)
         case .unavailable(let words): Self.refuse(exchange, 503, words)

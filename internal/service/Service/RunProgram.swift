@@ -146,6 +146,7 @@ private func loadSettings<Settings: ServiceSettings>(
 /// - Parameter make: makes the program's inside, which reads those files.
 private func check(_ program: Program, _ make: () throws -> Void) -> Never {
   do { try make() } catch { refuse(program, error) }
+  LogWriter.standardError.flush()
   print("\(program.name): settings and the files that they name can be used")
   exit(0)
 }
