@@ -24,8 +24,8 @@ NEWEST = timedelta(minutes=2)
 class Load:
     """Payments and refunds, each repeated under its key until it is taken in.
 
-    Of twenty payments one pays an order. Of four orders one is settled by somebody else meanwhile, so that its payment
-    has to go back by itself. A few payments are cancelled at once and then charged by the bank all the same, which only
+    Of twenty payments one pays an order. Of two orders one is settled by somebody else meanwhile, so that its payment,
+    if it is completed, has to go back by itself. A few payments are cancelled at once and then charged by the bank all the same, which only
     its statement tells."""
 
     def __init__(self, direct: Direct, chance: random.Random, number: int, seconds: float):
@@ -57,7 +57,7 @@ class Load:
         if number % 20 == 19:
             order = (number + 1) // 20
             body |= {"method": chance.choice([any_card(chance), account()]), "order_id": order}
-            if order % 4 == 0:
+            if order % 2 == 0:
                 follow = lambda payment: self._pay_elsewhere(order)  # noqa: E731
         elif chance.random() < 0.15:
             user, own = chance.choice(sorted(self._owners.items()))
