@@ -26,13 +26,11 @@ class Terminal:
         self.modes_before = termios.tcgetattr(self.slave)
         self.raw = b""
 
-        def own_terminal():
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
+        # By a program of its own: a function between fork and exec makes gRPC's handlers of forks run, too, and now and
+        # then one of them ends the child.
         self.process = subprocess.Popen(
-            [BINARIES / "paysaga", *words], env=world.environment(**settings) | {"TERM": "xterm"}, stdin=self.slave,
-            stdout=self.slave, stderr=self.slave, cwd="/", preexec_fn=own_terminal)
+            ["setsid", "--ctty", BINARIES / "paysaga", *words], env=world.environment(**settings) | {"TERM": "xterm"},
+            stdin=self.slave, stdout=self.slave, stderr=self.slave, cwd="/")
         os.set_blocking(self._master, False)
 
     def resize(self, columns: int, lines: int) -> None:
