@@ -1,3 +1,4 @@
+import GatewayDomain
 import HTTPClient
 import Runtime
 import SagaSettings
@@ -29,7 +30,8 @@ struct GatewayCall {
   /// Who runs a command; characters that a header field cannot have become question marks.
   static func person(_ arguments: Arguments) throws(CommandError) -> String {
     let name = try Operator.name(arguments)
-    return String(String.UnicodeScalarView(name.unicodeScalars.map { (" "..."~").contains($0) ? $0 : "?" }.prefix(128)))
+    let visible = name.unicodeScalars.map { (" "..."~").contains($0) ? $0 : "?" }
+    return String(String.UnicodeScalarView(visible.prefix(OperatorHeader.longest)))
   }
 
   /// - Parameters:
@@ -60,7 +62,7 @@ struct GatewayCall {
     var headers = session.authorization
     if body != nil { headers.append(("Content-Type", "application/json")) }
     if let key { headers.append(("Idempotency-Key", key)) }
-    if let person { headers.append(("Paysaga-Operator", person)) }
+    if let person { headers.append((OperatorHeader.name, person)) }
     let answer = Monitor<Result<HTTPClientResponse, HTTPClientError>?>(nil)
     let timeout = session.patience(.seconds(15)) + wait
     client.send(
